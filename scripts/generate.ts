@@ -168,7 +168,7 @@ unknown name requests the lists again, at most every 5 s, so that a model is ava
 - It keeps what the provider says of a model in numbers: \`created\`, \`context_length\`, \`max_model_len\` and the like. So do
   models of the file that have one target, at such a provider.`
 
-const secrets = `## Secrets
+const secrets = `## References to keys
 
 The file never contains a key. \`api_key\`, and any value of \`headers\`, refers to its sources:
 
@@ -177,6 +177,7 @@ The file never contains a key. \`api_key\`, and any value of \`headers\`, refers
 | \`credential: NAME\` | the file NAME in \`$CREDENTIALS_DIRECTORY\`, as systemd's \`LoadCredential=\` provides it |
 | \`file: /PATH\` | a file that belongs to you or root and that nobody else can read (\`chmod 600\`) |
 | \`env: NAME\` | an environment variable |
+| \`secret: NAME\` | what \`llm-gateway secret set NAME\` has stored, encrypted: [secrets.md](secrets.md) |
 | \`optional: true\` | start without the key if it is in none of them |
 
 Of several sources the first that exists wins, in this order. A trailing newline is removed. A key that is empty, has more

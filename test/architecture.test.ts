@@ -64,6 +64,7 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
 const packageUnit: Readonly<Record<string, string>> = {
   '@fastify/cors': 'server',
   '@fastify/rate-limit': 'server',
+  'age-encryption': 'vault',
   ajv: 'config',
   commander: 'cli',
   fastify: 'server',

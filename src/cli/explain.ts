@@ -1,8 +1,9 @@
 // `llm-gateway explain MODEL`: where a call for a model would go, and why. Keys appear by their source, never by value.
 import type { FormatFindings } from '../app/format-findings.ts'
 import { listOf, priceBookOf } from '../app/prices.ts'
+import { defaults } from '../config/defaults.ts'
 import { findConfigFile } from '../config/find.ts'
-import { loadConfig } from '../config/load.ts'
+import { openConfig } from '../config/load.ts'
 import type { RawConfig, RawSecret } from '../config/raw.ts'
 import { describeSecret } from '../config/secrets.ts'
 import type { Config, HttpProvider, ProviderConfig, RoutingConfig, Timeouts } from '../config/types.ts'
@@ -50,7 +51,7 @@ export async function explainCommand(io: CommandIo, model: string, options: Expl
   }
   const file = findConfigFile(options.config, io.env)
   const storedCredentials = storedCredentialNames(io.env)
-  const loaded = loadConfig(file, { env: io.env, storedCredentials })
+  const loaded = await openConfig(file, { env: io.env, storedCredentials })
   if (!loaded.ok) {
     if (options.json) new Output(io.stdout, io.env).json({ file, valid: false, problems: loaded.problems })
     else printProblems(io, loaded.problems, loaded.lines)
@@ -184,6 +185,7 @@ function explain(
   const limits = rateLimits.enabled
     ? (rateLimits.limits.get(route.model.name) ?? rateLimits.default)
     : undefined
+  const identity = raw.secrets?.identity?.credential ?? defaults.secrets.identity.credential
   const references = new Map(
     Object.entries(raw.providers ?? {}).map(([name, { api_key: key }]) => [name, key]),
   )
@@ -191,7 +193,7 @@ function explain(
   const list = listOf(config.prices, readShippedList)?.raw
   const explained = targets.map((target): ExplainedTarget => {
     const reference = references.get(target.provider)
-    const absent = reference === undefined ? 'none' : absentKey(reference, storedCredentials)
+    const absent = reference === undefined ? 'none' : absentKey(reference, storedCredentials, identity)
     const provider = config.providers.get(target.provider)!
     const formats = dialect && explainFormats(dialect, provider, route.model, probes)
     const { kind } = provider
@@ -227,8 +229,11 @@ function defaultFor({ model: { name, aliases } }: Route, { routes }: Config): st
   return Object.entries(routes.defaultModel).flatMap(([kind, named]) => (names.includes(named) ? [kind] : []))
 }
 
-function absentKey(reference: RawSecret, storedCredentials: ReadonlySet<string>): string {
-  const { credential } = reference
+function absentKey(reference: RawSecret, storedCredentials: ReadonlySet<string>, identity: string): string {
+  const { credential, secret } = reference
+  if (secret !== undefined && storedCredentials.has(identity)) {
+    return `secret ${secret} (stored, only the service can open it)`
+  }
   if (credential !== undefined && storedCredentials.has(credential)) {
     return `credential ${credential} (stored, only available to the service)`
   }

@@ -6,6 +6,7 @@ import { packagePath } from '../platform/package.ts'
 import { asErrors, isJournal } from '../systemd/journal.ts'
 import { addDoctorCommand } from './doctor.ts'
 import { ReloadSignal } from './reload-signal.ts'
+import { addSecretCommands } from './secret-commands.ts'
 import type { ServeIo } from './serve.ts'
 import { addPricesCommands } from './prices-commands.ts'
 import { addServiceCommands } from './service-commands.ts'
@@ -49,6 +50,7 @@ export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'std
   }
   addServiceCommands(program, ioWithInput, done)
   addPricesCommands(program, ioWithInput, done)
+  addSecretCommands(program, ioWithInput, done)
   program.addHelpText('after', helpEnd)
 
   return {

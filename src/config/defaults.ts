@@ -53,6 +53,7 @@ export const defaults = {
   prices: { list: 'shipped', file: null },
   routing: { retries: 2, max_retry_wait_ms: 2000, restart_wait_ms: 3000, cooldown_ms: 30_000 },
   routes: { rest: null, default_model: {} },
+  secrets: { dir: null, identity: { credential: 'gateway_identity', file: null } },
   logging: { level: 'info', format: 'auto', transport: null },
 } as const
 

@@ -18,6 +18,7 @@ export interface RawConfig {
     cooldown_ms?: number
   }
   logging?: RawLogging
+  secrets?: { dir?: string | null; identity?: { credential?: string; file?: string | null } }
   routes?: RawRoutes
 }
 
@@ -72,6 +73,8 @@ export interface RawSecret {
   credential?: string
   file?: string
   env?: string
+  /** Name of one that `secret set` has stored. */
+  secret?: string
   optional?: boolean
 }
 

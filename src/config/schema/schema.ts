@@ -2,6 +2,7 @@
 // makes of it the loader's validator (validator.js), the copy in config/ that editors read, and docs/config.md.
 import { rateLimitsSchema } from './limits.ts'
 import { accessSchema, corsSchema, loggingSchema, serverSchema } from './service.ts'
+import { secretsSchema } from './secrets.ts'
 import type { Schema } from './schema-type.ts'
 import { modelsSchema, routingSchema } from './models.ts'
 import { routesSchema } from './routes.ts'
@@ -28,6 +29,7 @@ export const configSchema = {
     prices: pricesSchema,
     routing: routingSchema,
     routes: routesSchema,
+    secrets: secretsSchema,
     logging: loggingSchema,
   },
 } as const satisfies Schema

@@ -11,21 +11,21 @@ const pattern4 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._-]*$", "u");
 const pattern5 = new RegExp("^[A-Za-z0-9_][A-Za-z0-9_.-]*$", "u");
 const pattern6 = new RegExp("^(/|~/)", "u");
 const pattern7 = new RegExp("^[A-Za-z_][A-Za-z0-9_]*$", "u");
-const pattern8 = new RegExp("^bearer$", "u");
-const pattern9 = new RegExp("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "u");
-const pattern11 = new RegExp("^[ -~]*$", "u");
-const pattern15 = new RegExp("^auto$", "u");
-const pattern16 = new RegExp("^/[!-~]*$", "u");
-const pattern20 = new RegExp("\\*$", "u");
-const pattern21 = new RegExp("\\*.*\\*", "u");
-const pattern23 = new RegExp("[^*]$", "u");
-const pattern24 = new RegExp("^[^*]*$", "u");
-const pattern26 = new RegExp("\\*.", "u");
-const pattern32 = new RegExp("\\*", "u");
+const pattern9 = new RegExp("^bearer$", "u");
+const pattern10 = new RegExp("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "u");
+const pattern12 = new RegExp("^[ -~]*$", "u");
+const pattern17 = new RegExp("^auto$", "u");
+const pattern18 = new RegExp("^/[!-~]*$", "u");
+const pattern22 = new RegExp("\\*$", "u");
+const pattern23 = new RegExp("\\*.*\\*", "u");
+const pattern25 = new RegExp("[^*]$", "u");
+const pattern26 = new RegExp("^[^*]*$", "u");
+const pattern28 = new RegExp("\\*.", "u");
+const pattern34 = new RegExp("\\*", "u");
 const schema7 = {"type":["string","object"],"pattern":"^(free|reported)$","patternErrorMessage":"must be free, reported, or a price such as { input: 1.25, output: 10 }","hint":"write USD per 1,000,000 tokens: { input: 1.25, output: 10 }","additionalProperties":false,"required":["input"],"properties":{"input":{"description":"Tokens of the prompt.","$ref":"#/definitions/usd_per_million"},"cached_input":{"description":"Tokens of the prompt that were read from the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write":{"description":"Tokens of the prompt that were written to the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write_1h":{"description":"The same, to be kept for an hour (Anthropic). Default: `cache_write`.","$ref":"#/definitions/usd_per_million"},"output":{"description":"Tokens of the response. Default: `input`.","$ref":"#/definitions/usd_per_million"},"reasoning":{"description":"Tokens of reasoning. Default: `output`.","$ref":"#/definitions/usd_per_million"},"request":{"description":"Of each call, in USD. Default: 0.","$ref":"#/definitions/usd_per_call"},"above":{"description":"Prices of long prompts: those of the last entry apply whose `input_tokens` the prompt exceeds, to all tokens of the call. What an entry leaves out is as without it.","$ref":"#/definitions/long_prompts"},"service_tiers":{"type":"object","description":"Prices of service tiers, by name: `flex`, `priority`. What an entry leaves out is as without it, `above` aside. A call in a tier that is not here is charged at the dearest of the prices.","additionalProperties":{"type":"object","additionalProperties":false,"properties":{"input":{"description":"Tokens of the prompt.","$ref":"#/definitions/usd_per_million"},"cached_input":{"description":"Tokens of the prompt that were read from the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write":{"description":"Tokens of the prompt that were written to the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write_1h":{"description":"The same, to be kept for an hour (Anthropic). Default: `cache_write`.","$ref":"#/definitions/usd_per_million"},"output":{"description":"Tokens of the response. Default: `input`.","$ref":"#/definitions/usd_per_million"},"reasoning":{"description":"Tokens of reasoning. Default: `output`.","$ref":"#/definitions/usd_per_million"},"request":{"description":"Of each call, in USD. Default: 0.","$ref":"#/definitions/usd_per_call"},"above":{"description":"Prices of long prompts: those of the last entry apply whose `input_tokens` the prompt exceeds, to all tokens of the call. What an entry leaves out is as without it.","$ref":"#/definitions/long_prompts"}}}}}};
-const pattern17 = new RegExp("^(free|reported)$", "u");
+const pattern19 = new RegExp("^(free|reported)$", "u");
 const schema8 = {"type":["number","string"],"minimum":0,"maximum":10000,"maxLength":24,"pattern":"^[0-9]+([.][0-9]+)?$","patternErrorMessage":"must be a decimal number"};
-const pattern18 = new RegExp("^[0-9]+([.][0-9]+)?$", "u");
+const pattern20 = new RegExp("^[0-9]+([.][0-9]+)?$", "u");
 
 function validate23(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -73,7 +73,7 @@ vErrors.push(err3);
 }
 errors++;
 }
-if(!pattern18.test(data)){
+if(!pattern20.test(data)){
 const err4 = {instancePath,schemaPath:"#/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema8,data};
 if(vErrors === null){
 vErrors = [err4];
@@ -136,7 +136,7 @@ vErrors.push(err3);
 }
 errors++;
 }
-if(!pattern18.test(data)){
+if(!pattern20.test(data)){
 const err4 = {instancePath,schemaPath:"#/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema9,data};
 if(vErrors === null){
 vErrors = [err4];
@@ -302,7 +302,7 @@ vErrors.push(err0);
 errors++;
 }
 if(typeof data === "string"){
-if(!pattern17.test(data)){
+if(!pattern19.test(data)){
 const err1 = {instancePath,schemaPath:"#/pattern",keyword:"pattern",params:{pattern: "^(free|reported)$"},schema:"^(free|reported)$",parentSchema:schema7,data};
 if(vErrors === null){
 vErrors = [err1];
@@ -2399,16 +2399,32 @@ errors++;
 else {
 var valid34 = true;
 }
-}
-}
-}
-else {
+if(valid34){
+if(data55.secret !== undefined){
+var valid34 = false;
 const err151 = {};
 if(vErrors === null){
 vErrors = [err151];
 }
 else {
 vErrors.push(err151);
+}
+errors++;
+}
+else {
+var valid34 = true;
+}
+}
+}
+}
+}
+else {
+const err152 = {};
+if(vErrors === null){
+vErrors = [err152];
+}
+else {
+vErrors.push(err152);
 }
 errors++;
 }
@@ -2425,19 +2441,7 @@ vErrors = null;
 }
 if(_valid3){
 const _errs141 = errors;
-const err152 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/then/not",keyword:"not",params:{},schema:schema6.properties.providers.additionalProperties.properties.api_key.then.not,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.then,data:data55};
-if(vErrors === null){
-vErrors = [err152];
-}
-else {
-vErrors.push(err152);
-}
-errors++;
-var _valid3 = _errs141 === errors;
-valid33 = _valid3;
-}
-if(!valid33){
-const err153 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.providers.additionalProperties.properties.api_key.if,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key,data:data55};
+const err153 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/then/not",keyword:"not",params:{},schema:schema6.properties.providers.additionalProperties.properties.api_key.then.not,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.then,data:data55};
 if(vErrors === null){
 vErrors = [err153];
 }
@@ -2445,11 +2449,11 @@ else {
 vErrors.push(err153);
 }
 errors++;
+var _valid3 = _errs141 === errors;
+valid33 = _valid3;
 }
-if(data55 && typeof data55 == "object" && !Array.isArray(data55)){
-for(const key15 in data55){
-if(!((((key15 === "credential") || (key15 === "file")) || (key15 === "env")) || (key15 === "optional"))){
-const err154 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key,data:data55};
+if(!valid33){
+const err154 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.providers.additionalProperties.properties.api_key.if,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key,data:data55};
 if(vErrors === null){
 vErrors = [err154];
 }
@@ -2458,12 +2462,10 @@ vErrors.push(err154);
 }
 errors++;
 }
-}
-if(data55.credential !== undefined){
-let data59 = data55.credential;
-if(typeof data59 === "string"){
-if(func4(data59) > 255){
-const err155 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data59};
+if(data55 && typeof data55 == "object" && !Array.isArray(data55)){
+for(const key15 in data55){
+if(!(((((key15 === "credential") || (key15 === "file")) || (key15 === "env")) || (key15 === "secret")) || (key15 === "optional"))){
+const err155 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key,data:data55};
 if(vErrors === null){
 vErrors = [err155];
 }
@@ -2472,8 +2474,12 @@ vErrors.push(err155);
 }
 errors++;
 }
-if(func4(data59) < 1){
-const err156 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data59};
+}
+if(data55.credential !== undefined){
+let data60 = data55.credential;
+if(typeof data60 === "string"){
+if(func4(data60) > 255){
+const err156 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data60};
 if(vErrors === null){
 vErrors = [err156];
 }
@@ -2482,8 +2488,8 @@ vErrors.push(err156);
 }
 errors++;
 }
-if(!pattern5.test(data59)){
-const err157 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data59};
+if(func4(data60) < 1){
+const err157 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data60};
 if(vErrors === null){
 vErrors = [err157];
 }
@@ -2492,9 +2498,8 @@ vErrors.push(err157);
 }
 errors++;
 }
-}
-else {
-const err158 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data59};
+if(!pattern5.test(data60)){
+const err158 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data60};
 if(vErrors === null){
 vErrors = [err158];
 }
@@ -2504,11 +2509,8 @@ vErrors.push(err158);
 errors++;
 }
 }
-if(data55.file !== undefined){
-let data60 = data55.file;
-if(typeof data60 === "string"){
-if(func4(data60) > 4096){
-const err159 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file,data:data60};
+else {
+const err159 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data60};
 if(vErrors === null){
 vErrors = [err159];
 }
@@ -2517,8 +2519,12 @@ vErrors.push(err159);
 }
 errors++;
 }
-if(func4(data60) < 1){
-const err160 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file,data:data60};
+}
+if(data55.file !== undefined){
+let data61 = data55.file;
+if(typeof data61 === "string"){
+if(func4(data61) > 4096){
+const err160 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file,data:data61};
 if(vErrors === null){
 vErrors = [err160];
 }
@@ -2527,8 +2533,8 @@ vErrors.push(err160);
 }
 errors++;
 }
-if(!pattern6.test(data60)){
-const err161 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file,data:data60};
+if(func4(data61) < 1){
+const err161 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file,data:data61};
 if(vErrors === null){
 vErrors = [err161];
 }
@@ -2537,9 +2543,8 @@ vErrors.push(err161);
 }
 errors++;
 }
-}
-else {
-const err162 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file,data:data60};
+if(!pattern6.test(data61)){
+const err162 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file,data:data61};
 if(vErrors === null){
 vErrors = [err162];
 }
@@ -2549,11 +2554,8 @@ vErrors.push(err162);
 errors++;
 }
 }
-if(data55.env !== undefined){
-let data61 = data55.env;
-if(typeof data61 === "string"){
-if(func4(data61) > 255){
-const err163 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env,data:data61};
+else {
+const err163 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file,data:data61};
 if(vErrors === null){
 vErrors = [err163];
 }
@@ -2562,8 +2564,12 @@ vErrors.push(err163);
 }
 errors++;
 }
-if(func4(data61) < 1){
-const err164 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env,data:data61};
+}
+if(data55.env !== undefined){
+let data62 = data55.env;
+if(typeof data62 === "string"){
+if(func4(data62) > 255){
+const err164 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env,data:data62};
 if(vErrors === null){
 vErrors = [err164];
 }
@@ -2572,8 +2578,8 @@ vErrors.push(err164);
 }
 errors++;
 }
-if(!pattern7.test(data61)){
-const err165 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env,data:data61};
+if(func4(data62) < 1){
+const err165 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env,data:data62};
 if(vErrors === null){
 vErrors = [err165];
 }
@@ -2582,9 +2588,8 @@ vErrors.push(err165);
 }
 errors++;
 }
-}
-else {
-const err166 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env,data:data61};
+if(!pattern7.test(data62)){
+const err166 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env,data:data62};
 if(vErrors === null){
 vErrors = [err166];
 }
@@ -2594,10 +2599,8 @@ vErrors.push(err166);
 errors++;
 }
 }
-if(data55.optional !== undefined){
-let data62 = data55.optional;
-if(typeof data62 !== "boolean"){
-const err167 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/optional",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.optional.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.optional,data:data62};
+else {
+const err167 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env,data:data62};
 if(vErrors === null){
 vErrors = [err167];
 }
@@ -2607,9 +2610,11 @@ vErrors.push(err167);
 errors++;
 }
 }
-}
-else {
-const err168 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.api_key.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key,data:data55};
+if(data55.secret !== undefined){
+let data63 = data55.secret;
+if(typeof data63 === "string"){
+if(func4(data63) > 100){
+const err168 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret,data:data63};
 if(vErrors === null){
 vErrors = [err168];
 }
@@ -2618,11 +2623,8 @@ vErrors.push(err168);
 }
 errors++;
 }
-}
-if(data48.auth !== undefined){
-let data63 = data48.auth;
-if((typeof data63 !== "string") && (!(data63 && typeof data63 == "object" && !Array.isArray(data63)))){
-const err169 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.auth.type},schema:schema6.properties.providers.additionalProperties.properties.auth.type,parentSchema:schema6.properties.providers.additionalProperties.properties.auth,data:data63};
+if(func4(data63) < 1){
+const err169 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret,data:data63};
 if(vErrors === null){
 vErrors = [err169];
 }
@@ -2631,9 +2633,8 @@ vErrors.push(err169);
 }
 errors++;
 }
-if(typeof data63 === "string"){
-if(!pattern8.test(data63)){
-const err170 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/pattern",keyword:"pattern",params:{pattern: "^bearer$"},schema:"^bearer$",parentSchema:schema6.properties.providers.additionalProperties.properties.auth,data:data63};
+if(!pattern5.test(data63)){
+const err170 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret,data:data63};
 if(vErrors === null){
 vErrors = [err170];
 }
@@ -2643,9 +2644,8 @@ vErrors.push(err170);
 errors++;
 }
 }
-if(data63 && typeof data63 == "object" && !Array.isArray(data63)){
-if(data63.header === undefined){
-const err171 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/required",keyword:"required",params:{missingProperty: "header"},schema:schema6.properties.providers.additionalProperties.properties.auth.required,parentSchema:schema6.properties.providers.additionalProperties.properties.auth,data:data63};
+else {
+const err171 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret,data:data63};
 if(vErrors === null){
 vErrors = [err171];
 }
@@ -2654,9 +2654,11 @@ vErrors.push(err171);
 }
 errors++;
 }
-for(const key16 in data63){
-if(!(key16 === "header")){
-const err172 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.auth,data:data63};
+}
+if(data55.optional !== undefined){
+let data64 = data55.optional;
+if(typeof data64 !== "boolean"){
+const err172 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/optional",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.optional.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.optional,data:data64};
 if(vErrors === null){
 vErrors = [err172];
 }
@@ -2666,11 +2668,9 @@ vErrors.push(err172);
 errors++;
 }
 }
-if(data63.header !== undefined){
-let data64 = data63.header;
-if(typeof data64 === "string"){
-if(func4(data64) > 128){
-const err173 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema6.properties.providers.additionalProperties.properties.auth.properties.header,data:data64};
+}
+else {
+const err173 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.api_key.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key,data:data55};
 if(vErrors === null){
 vErrors = [err173];
 }
@@ -2679,8 +2679,11 @@ vErrors.push(err173);
 }
 errors++;
 }
-if(func4(data64) < 1){
-const err174 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.auth.properties.header,data:data64};
+}
+if(data48.auth !== undefined){
+let data65 = data48.auth;
+if((typeof data65 !== "string") && (!(data65 && typeof data65 == "object" && !Array.isArray(data65)))){
+const err174 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.auth.type},schema:schema6.properties.providers.additionalProperties.properties.auth.type,parentSchema:schema6.properties.providers.additionalProperties.properties.auth,data:data65};
 if(vErrors === null){
 vErrors = [err174];
 }
@@ -2689,8 +2692,9 @@ vErrors.push(err174);
 }
 errors++;
 }
-if(!pattern9.test(data64)){
-const err175 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema6.properties.providers.additionalProperties.properties.auth.properties.header,data:data64};
+if(typeof data65 === "string"){
+if(!pattern9.test(data65)){
+const err175 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/pattern",keyword:"pattern",params:{pattern: "^bearer$"},schema:"^bearer$",parentSchema:schema6.properties.providers.additionalProperties.properties.auth,data:data65};
 if(vErrors === null){
 vErrors = [err175];
 }
@@ -2700,8 +2704,9 @@ vErrors.push(err175);
 errors++;
 }
 }
-else {
-const err176 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.auth.properties.header.type,parentSchema:schema6.properties.providers.additionalProperties.properties.auth.properties.header,data:data64};
+if(data65 && typeof data65 == "object" && !Array.isArray(data65)){
+if(data65.header === undefined){
+const err176 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/required",keyword:"required",params:{missingProperty: "header"},schema:schema6.properties.providers.additionalProperties.properties.auth.required,parentSchema:schema6.properties.providers.additionalProperties.properties.auth,data:data65};
 if(vErrors === null){
 vErrors = [err176];
 }
@@ -2710,17 +2715,9 @@ vErrors.push(err176);
 }
 errors++;
 }
-}
-}
-}
-if(data48.headers !== undefined){
-let data65 = data48.headers;
-if(data65 && typeof data65 == "object" && !Array.isArray(data65)){
-for(const key17 in data65){
-const _errs159 = errors;
-if(typeof key17 === "string"){
-if(func4(key17) > 128){
-const err177 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
+for(const key16 in data65){
+if(!(key16 === "header")){
+const err177 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.auth,data:data65};
 if(vErrors === null){
 vErrors = [err177];
 }
@@ -2729,8 +2726,12 @@ vErrors.push(err177);
 }
 errors++;
 }
-if(func4(key17) < 1){
-const err178 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
+}
+if(data65.header !== undefined){
+let data66 = data65.header;
+if(typeof data66 === "string"){
+if(func4(data66) > 128){
+const err178 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema6.properties.providers.additionalProperties.properties.auth.properties.header,data:data66};
 if(vErrors === null){
 vErrors = [err178];
 }
@@ -2739,8 +2740,8 @@ vErrors.push(err178);
 }
 errors++;
 }
-if(!pattern9.test(key17)){
-const err179 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
+if(func4(data66) < 1){
+const err179 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.auth.properties.header,data:data66};
 if(vErrors === null){
 vErrors = [err179];
 }
@@ -2749,9 +2750,8 @@ vErrors.push(err179);
 }
 errors++;
 }
-}
-else {
-const err180 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
+if(!pattern10.test(data66)){
+const err180 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema6.properties.providers.additionalProperties.properties.auth.properties.header,data:data66};
 if(vErrors === null){
 vErrors = [err180];
 }
@@ -2760,9 +2760,9 @@ vErrors.push(err180);
 }
 errors++;
 }
-var valid37 = _errs159 === errors;
-if(!valid37){
-const err181 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key17},schema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,parentSchema:schema6.properties.providers.additionalProperties.properties.headers,data:data65};
+}
+else {
+const err181 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.auth.properties.header.type,parentSchema:schema6.properties.providers.additionalProperties.properties.auth.properties.header,data:data66};
 if(vErrors === null){
 vErrors = [err181];
 }
@@ -2772,10 +2772,16 @@ vErrors.push(err181);
 errors++;
 }
 }
-for(const key18 in data65){
-let data66 = data65[key18];
-if((typeof data66 !== "string") && (!(data66 && typeof data66 == "object" && !Array.isArray(data66)))){
-const err182 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.type},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data66};
+}
+}
+if(data48.headers !== undefined){
+let data67 = data48.headers;
+if(data67 && typeof data67 == "object" && !Array.isArray(data67)){
+for(const key17 in data67){
+const _errs161 = errors;
+if(typeof key17 === "string"){
+if(func4(key17) > 128){
+const err182 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
 if(vErrors === null){
 vErrors = [err182];
 }
@@ -2784,14 +2790,8 @@ vErrors.push(err182);
 }
 errors++;
 }
-const _errs164 = errors;
-let valid39 = true;
-const _errs165 = errors;
-if(errors === _errs165){
-if(data66 && typeof data66 == "object" && !Array.isArray(data66)){
-if(data66.credential !== undefined){
-var valid40 = false;
-const err183 = {};
+if(func4(key17) < 1){
+const err183 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
 if(vErrors === null){
 vErrors = [err183];
 }
@@ -2800,13 +2800,8 @@ vErrors.push(err183);
 }
 errors++;
 }
-else {
-var valid40 = true;
-}
-if(valid40){
-if(data66.file !== undefined){
-var valid40 = false;
-const err184 = {};
+if(!pattern10.test(key17)){
+const err184 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
 if(vErrors === null){
 vErrors = [err184];
 }
@@ -2815,13 +2810,9 @@ vErrors.push(err184);
 }
 errors++;
 }
-else {
-var valid40 = true;
 }
-if(valid40){
-if(data66.env !== undefined){
-var valid40 = false;
-const err185 = {};
+else {
+const err185 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
 if(vErrors === null){
 vErrors = [err185];
 }
@@ -2830,14 +2821,9 @@ vErrors.push(err185);
 }
 errors++;
 }
-else {
-var valid40 = true;
-}
-}
-}
-}
-else {
-const err186 = {};
+var valid37 = _errs161 === errors;
+if(!valid37){
+const err186 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key17},schema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,parentSchema:schema6.properties.providers.additionalProperties.properties.headers,data:data67};
 if(vErrors === null){
 vErrors = [err186];
 }
@@ -2847,19 +2833,10 @@ vErrors.push(err186);
 errors++;
 }
 }
-var _valid4 = _errs165 === errors;
-errors = _errs164;
-if(vErrors !== null){
-if(_errs164){
-vErrors.length = _errs164;
-}
-else {
-vErrors = null;
-}
-}
-if(_valid4){
-const _errs167 = errors;
-const err187 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/then/not",keyword:"not",params:{},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.then.not,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.then,data:data66};
+for(const key18 in data67){
+let data68 = data67[key18];
+if((typeof data68 !== "string") && (!(data68 && typeof data68 == "object" && !Array.isArray(data68)))){
+const err187 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.type},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data68};
 if(vErrors === null){
 vErrors = [err187];
 }
@@ -2867,11 +2844,15 @@ else {
 vErrors.push(err187);
 }
 errors++;
-var _valid4 = _errs167 === errors;
-valid39 = _valid4;
 }
-if(!valid39){
-const err188 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.if,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data66};
+const _errs166 = errors;
+let valid39 = true;
+const _errs167 = errors;
+if(errors === _errs167){
+if(data68 && typeof data68 == "object" && !Array.isArray(data68)){
+if(data68.credential !== undefined){
+var valid40 = false;
+const err188 = {};
 if(vErrors === null){
 vErrors = [err188];
 }
@@ -2880,9 +2861,13 @@ vErrors.push(err188);
 }
 errors++;
 }
-if(typeof data66 === "string"){
-if(func4(data66) > 8192){
-const err189 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 8192},schema:8192,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data66};
+else {
+var valid40 = true;
+}
+if(valid40){
+if(data68.file !== undefined){
+var valid40 = false;
+const err189 = {};
 if(vErrors === null){
 vErrors = [err189];
 }
@@ -2891,8 +2876,13 @@ vErrors.push(err189);
 }
 errors++;
 }
-if(!pattern11.test(data66)){
-const err190 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[ -~]*$"},schema:"^[ -~]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data66};
+else {
+var valid40 = true;
+}
+if(valid40){
+if(data68.env !== undefined){
+var valid40 = false;
+const err190 = {};
 if(vErrors === null){
 vErrors = [err190];
 }
@@ -2901,11 +2891,13 @@ vErrors.push(err190);
 }
 errors++;
 }
+else {
+var valid40 = true;
 }
-if(data66 && typeof data66 == "object" && !Array.isArray(data66)){
-for(const key19 in data66){
-if(!((((key19 === "credential") || (key19 === "file")) || (key19 === "env")) || (key19 === "optional"))){
-const err191 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data66};
+if(valid40){
+if(data68.secret !== undefined){
+var valid40 = false;
+const err191 = {};
 if(vErrors === null){
 vErrors = [err191];
 }
@@ -2914,12 +2906,15 @@ vErrors.push(err191);
 }
 errors++;
 }
+else {
+var valid40 = true;
 }
-if(data66.credential !== undefined){
-let data70 = data66.credential;
-if(typeof data70 === "string"){
-if(func4(data70) > 255){
-const err192 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data70};
+}
+}
+}
+}
+else {
+const err192 = {};
 if(vErrors === null){
 vErrors = [err192];
 }
@@ -2928,8 +2923,20 @@ vErrors.push(err192);
 }
 errors++;
 }
-if(func4(data70) < 1){
-const err193 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data70};
+}
+var _valid4 = _errs167 === errors;
+errors = _errs166;
+if(vErrors !== null){
+if(_errs166){
+vErrors.length = _errs166;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid4){
+const _errs169 = errors;
+const err193 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/then/not",keyword:"not",params:{},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.then.not,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.then,data:data68};
 if(vErrors === null){
 vErrors = [err193];
 }
@@ -2937,9 +2944,11 @@ else {
 vErrors.push(err193);
 }
 errors++;
+var _valid4 = _errs169 === errors;
+valid39 = _valid4;
 }
-if(!pattern5.test(data70)){
-const err194 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data70};
+if(!valid39){
+const err194 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.if,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data68};
 if(vErrors === null){
 vErrors = [err194];
 }
@@ -2948,9 +2957,9 @@ vErrors.push(err194);
 }
 errors++;
 }
-}
-else {
-const err195 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data70};
+if(typeof data68 === "string"){
+if(func4(data68) > 8192){
+const err195 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 8192},schema:8192,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data68};
 if(vErrors === null){
 vErrors = [err195];
 }
@@ -2959,12 +2968,8 @@ vErrors.push(err195);
 }
 errors++;
 }
-}
-if(data66.file !== undefined){
-let data71 = data66.file;
-if(typeof data71 === "string"){
-if(func4(data71) > 4096){
-const err196 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data71};
+if(!pattern12.test(data68)){
+const err196 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[ -~]*$"},schema:"^[ -~]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data68};
 if(vErrors === null){
 vErrors = [err196];
 }
@@ -2973,8 +2978,11 @@ vErrors.push(err196);
 }
 errors++;
 }
-if(func4(data71) < 1){
-const err197 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data71};
+}
+if(data68 && typeof data68 == "object" && !Array.isArray(data68)){
+for(const key19 in data68){
+if(!(((((key19 === "credential") || (key19 === "file")) || (key19 === "env")) || (key19 === "secret")) || (key19 === "optional"))){
+const err197 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data68};
 if(vErrors === null){
 vErrors = [err197];
 }
@@ -2983,8 +2991,12 @@ vErrors.push(err197);
 }
 errors++;
 }
-if(!pattern6.test(data71)){
-const err198 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data71};
+}
+if(data68.credential !== undefined){
+let data73 = data68.credential;
+if(typeof data73 === "string"){
+if(func4(data73) > 255){
+const err198 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data73};
 if(vErrors === null){
 vErrors = [err198];
 }
@@ -2993,9 +3005,8 @@ vErrors.push(err198);
 }
 errors++;
 }
-}
-else {
-const err199 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data71};
+if(func4(data73) < 1){
+const err199 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data73};
 if(vErrors === null){
 vErrors = [err199];
 }
@@ -3004,12 +3015,8 @@ vErrors.push(err199);
 }
 errors++;
 }
-}
-if(data66.env !== undefined){
-let data72 = data66.env;
-if(typeof data72 === "string"){
-if(func4(data72) > 255){
-const err200 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data72};
+if(!pattern5.test(data73)){
+const err200 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data73};
 if(vErrors === null){
 vErrors = [err200];
 }
@@ -3018,8 +3025,9 @@ vErrors.push(err200);
 }
 errors++;
 }
-if(func4(data72) < 1){
-const err201 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data72};
+}
+else {
+const err201 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data73};
 if(vErrors === null){
 vErrors = [err201];
 }
@@ -3028,8 +3036,12 @@ vErrors.push(err201);
 }
 errors++;
 }
-if(!pattern7.test(data72)){
-const err202 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data72};
+}
+if(data68.file !== undefined){
+let data74 = data68.file;
+if(typeof data74 === "string"){
+if(func4(data74) > 4096){
+const err202 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data74};
 if(vErrors === null){
 vErrors = [err202];
 }
@@ -3038,9 +3050,8 @@ vErrors.push(err202);
 }
 errors++;
 }
-}
-else {
-const err203 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data72};
+if(func4(data74) < 1){
+const err203 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data74};
 if(vErrors === null){
 vErrors = [err203];
 }
@@ -3049,11 +3060,8 @@ vErrors.push(err203);
 }
 errors++;
 }
-}
-if(data66.optional !== undefined){
-let data73 = data66.optional;
-if(typeof data73 !== "boolean"){
-const err204 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/optional",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional,data:data73};
+if(!pattern6.test(data74)){
+const err204 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data74};
 if(vErrors === null){
 vErrors = [err204];
 }
@@ -3063,11 +3071,8 @@ vErrors.push(err204);
 errors++;
 }
 }
-}
-}
-}
 else {
-const err205 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.headers.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers,data:data65};
+const err205 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data74};
 if(vErrors === null){
 vErrors = [err205];
 }
@@ -3077,10 +3082,11 @@ vErrors.push(err205);
 errors++;
 }
 }
-if(data48.include_usage !== undefined){
-let data74 = data48.include_usage;
-if(typeof data74 !== "string"){
-const err206 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.include_usage.type,parentSchema:schema6.properties.providers.additionalProperties.properties.include_usage,data:data74};
+if(data68.env !== undefined){
+let data75 = data68.env;
+if(typeof data75 === "string"){
+if(func4(data75) > 255){
+const err206 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data75};
 if(vErrors === null){
 vErrors = [err206];
 }
@@ -3089,8 +3095,8 @@ vErrors.push(err206);
 }
 errors++;
 }
-if(!(((data74 === "auto") || (data74 === "always")) || (data74 === "never"))){
-const err207 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.include_usage.enum},schema:schema6.properties.providers.additionalProperties.properties.include_usage.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.include_usage,data:data74};
+if(func4(data75) < 1){
+const err207 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data75};
 if(vErrors === null){
 vErrors = [err207];
 }
@@ -3099,11 +3105,8 @@ vErrors.push(err207);
 }
 errors++;
 }
-}
-if(data48.speaks !== undefined){
-let data75 = data48.speaks;
-if((typeof data75 !== "string") && (!(Array.isArray(data75)))){
-const err208 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.speaks.type},schema:schema6.properties.providers.additionalProperties.properties.speaks.type,parentSchema:schema6.properties.providers.additionalProperties.properties.speaks,data:data75};
+if(!pattern7.test(data75)){
+const err208 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data75};
 if(vErrors === null){
 vErrors = [err208];
 }
@@ -3112,9 +3115,9 @@ vErrors.push(err208);
 }
 errors++;
 }
-if(typeof data75 === "string"){
-if(!pattern15.test(data75)){
-const err209 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/pattern",keyword:"pattern",params:{pattern: "^auto$"},schema:"^auto$",parentSchema:schema6.properties.providers.additionalProperties.properties.speaks,data:data75};
+}
+else {
+const err209 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data75};
 if(vErrors === null){
 vErrors = [err209];
 }
@@ -3124,9 +3127,11 @@ vErrors.push(err209);
 errors++;
 }
 }
-if(Array.isArray(data75)){
-if(data75.length < 1){
-const err210 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.speaks,data:data75};
+if(data68.secret !== undefined){
+let data76 = data68.secret;
+if(typeof data76 === "string"){
+if(func4(data76) > 100){
+const err210 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data76};
 if(vErrors === null){
 vErrors = [err210];
 }
@@ -3135,11 +3140,8 @@ vErrors.push(err210);
 }
 errors++;
 }
-const len7 = data75.length;
-for(let i7=0; i7<len7; i7++){
-let data76 = data75[i7];
-if(typeof data76 !== "string"){
-const err211 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i7,schemaPath:"#/properties/providers/additionalProperties/properties/speaks/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.speaks.items.type,parentSchema:schema6.properties.providers.additionalProperties.properties.speaks.items,data:data76};
+if(func4(data76) < 1){
+const err211 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data76};
 if(vErrors === null){
 vErrors = [err211];
 }
@@ -3148,8 +3150,8 @@ vErrors.push(err211);
 }
 errors++;
 }
-if(!(((data76 === "chat") || (data76 === "responses")) || (data76 === "messages"))){
-const err212 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i7,schemaPath:"#/properties/providers/additionalProperties/properties/speaks/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.speaks.items.enum},schema:schema6.properties.providers.additionalProperties.properties.speaks.items.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.speaks.items,data:data76};
+if(!pattern5.test(data76)){
+const err212 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data76};
 if(vErrors === null){
 vErrors = [err212];
 }
@@ -3159,14 +3161,8 @@ vErrors.push(err212);
 errors++;
 }
 }
-}
-}
-if(data48.translation !== undefined){
-let data77 = data48.translation;
-if(data77 && typeof data77 == "object" && !Array.isArray(data77)){
-for(const key20 in data77){
-if(!(func2.call(schema6.properties.providers.additionalProperties.properties.translation.properties, key20))){
-const err213 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/providers/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.translation,data:data77};
+else {
+const err213 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data76};
 if(vErrors === null){
 vErrors = [err213];
 }
@@ -3176,10 +3172,10 @@ vErrors.push(err213);
 errors++;
 }
 }
-if(data77.max_tokens_field !== undefined){
-let data78 = data77.max_tokens_field;
-if(typeof data78 !== "string"){
-const err214 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field,data:data78};
+if(data68.optional !== undefined){
+let data77 = data68.optional;
+if(typeof data77 !== "boolean"){
+const err214 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/optional",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional,data:data77};
 if(vErrors === null){
 vErrors = [err214];
 }
@@ -3188,8 +3184,12 @@ vErrors.push(err214);
 }
 errors++;
 }
-if(!((data78 === "max_tokens") || (data78 === "max_completion_tokens"))){
-const err215 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field,data:data78};
+}
+}
+}
+}
+else {
+const err215 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.headers.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers,data:data67};
 if(vErrors === null){
 vErrors = [err215];
 }
@@ -3199,10 +3199,10 @@ vErrors.push(err215);
 errors++;
 }
 }
-if(data77.default_max_tokens !== undefined){
-let data79 = data77.default_max_tokens;
-if(!(((typeof data79 == "number") && (!(data79 % 1) && !isNaN(data79))) && (isFinite(data79)))){
-const err216 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data79};
+if(data48.include_usage !== undefined){
+let data78 = data48.include_usage;
+if(typeof data78 !== "string"){
+const err216 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.include_usage.type,parentSchema:schema6.properties.providers.additionalProperties.properties.include_usage,data:data78};
 if(vErrors === null){
 vErrors = [err216];
 }
@@ -3211,9 +3211,8 @@ vErrors.push(err216);
 }
 errors++;
 }
-if((typeof data79 == "number") && (isFinite(data79))){
-if(data79 > 1000000 || isNaN(data79)){
-const err217 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data79};
+if(!(((data78 === "auto") || (data78 === "always")) || (data78 === "never"))){
+const err217 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.include_usage.enum},schema:schema6.properties.providers.additionalProperties.properties.include_usage.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.include_usage,data:data78};
 if(vErrors === null){
 vErrors = [err217];
 }
@@ -3222,8 +3221,11 @@ vErrors.push(err217);
 }
 errors++;
 }
-if(data79 < 1 || isNaN(data79)){
-const err218 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data79};
+}
+if(data48.speaks !== undefined){
+let data79 = data48.speaks;
+if((typeof data79 !== "string") && (!(Array.isArray(data79)))){
+const err218 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.speaks.type},schema:schema6.properties.providers.additionalProperties.properties.speaks.type,parentSchema:schema6.properties.providers.additionalProperties.properties.speaks,data:data79};
 if(vErrors === null){
 vErrors = [err218];
 }
@@ -3232,12 +3234,9 @@ vErrors.push(err218);
 }
 errors++;
 }
-}
-}
-if(data77.system_in_middle !== undefined){
-let data80 = data77.system_in_middle;
-if(typeof data80 !== "string"){
-const err219 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle,data:data80};
+if(typeof data79 === "string"){
+if(!pattern17.test(data79)){
+const err219 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/pattern",keyword:"pattern",params:{pattern: "^auto$"},schema:"^auto$",parentSchema:schema6.properties.providers.additionalProperties.properties.speaks,data:data79};
 if(vErrors === null){
 vErrors = [err219];
 }
@@ -3246,8 +3245,10 @@ vErrors.push(err219);
 }
 errors++;
 }
-if(!((data80 === "keep") || (data80 === "fold"))){
-const err220 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle,data:data80};
+}
+if(Array.isArray(data79)){
+if(data79.length < 1){
+const err220 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.speaks,data:data79};
 if(vErrors === null){
 vErrors = [err220];
 }
@@ -3256,11 +3257,11 @@ vErrors.push(err220);
 }
 errors++;
 }
-}
-if(data77.system_role !== undefined){
-let data81 = data77.system_role;
-if(typeof data81 !== "string"){
-const err221 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_role,data:data81};
+const len7 = data79.length;
+for(let i7=0; i7<len7; i7++){
+let data80 = data79[i7];
+if(typeof data80 !== "string"){
+const err221 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i7,schemaPath:"#/properties/providers/additionalProperties/properties/speaks/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.speaks.items.type,parentSchema:schema6.properties.providers.additionalProperties.properties.speaks.items,data:data80};
 if(vErrors === null){
 vErrors = [err221];
 }
@@ -3269,8 +3270,8 @@ vErrors.push(err221);
 }
 errors++;
 }
-if(!((data81 === "system") || (data81 === "developer"))){
-const err222 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.system_role.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_role,data:data81};
+if(!(((data80 === "chat") || (data80 === "responses")) || (data80 === "messages"))){
+const err222 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i7,schemaPath:"#/properties/providers/additionalProperties/properties/speaks/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.speaks.items.enum},schema:schema6.properties.providers.additionalProperties.properties.speaks.items.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.speaks.items,data:data80};
 if(vErrors === null){
 vErrors = [err222];
 }
@@ -3280,10 +3281,14 @@ vErrors.push(err222);
 errors++;
 }
 }
-if(data77.text_parts !== undefined){
-let data82 = data77.text_parts;
-if(typeof data82 !== "boolean"){
-const err223 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.text_parts,data:data82};
+}
+}
+if(data48.translation !== undefined){
+let data81 = data48.translation;
+if(data81 && typeof data81 == "object" && !Array.isArray(data81)){
+for(const key20 in data81){
+if(!(func2.call(schema6.properties.providers.additionalProperties.properties.translation.properties, key20))){
+const err223 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/providers/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.translation,data:data81};
 if(vErrors === null){
 vErrors = [err223];
 }
@@ -3293,10 +3298,10 @@ vErrors.push(err223);
 errors++;
 }
 }
-if(data77.reasoning_field !== undefined){
-let data83 = data77.reasoning_field;
-if(typeof data83 !== "string"){
-const err224 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field,data:data83};
+if(data81.max_tokens_field !== undefined){
+let data82 = data81.max_tokens_field;
+if(typeof data82 !== "string"){
+const err224 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field,data:data82};
 if(vErrors === null){
 vErrors = [err224];
 }
@@ -3305,8 +3310,8 @@ vErrors.push(err224);
 }
 errors++;
 }
-if(!(((data83 === "reasoning_content") || (data83 === "reasoning")) || (data83 === "none"))){
-const err225 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field,data:data83};
+if(!((data82 === "max_tokens") || (data82 === "max_completion_tokens"))){
+const err225 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field,data:data82};
 if(vErrors === null){
 vErrors = [err225];
 }
@@ -3316,10 +3321,10 @@ vErrors.push(err225);
 errors++;
 }
 }
-if(data77.reasoning_turns !== undefined){
-let data84 = data77.reasoning_turns;
-if(typeof data84 !== "string"){
-const err226 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns,data:data84};
+if(data81.default_max_tokens !== undefined){
+let data83 = data81.default_max_tokens;
+if(!(((typeof data83 == "number") && (!(data83 % 1) && !isNaN(data83))) && (isFinite(data83)))){
+const err226 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data83};
 if(vErrors === null){
 vErrors = [err226];
 }
@@ -3328,8 +3333,9 @@ vErrors.push(err226);
 }
 errors++;
 }
-if(!((data84 === "all") || (data84 === "last"))){
-const err227 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns,data:data84};
+if((typeof data83 == "number") && (isFinite(data83))){
+if(data83 > 1000000 || isNaN(data83)){
+const err227 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data83};
 if(vErrors === null){
 vErrors = [err227];
 }
@@ -3338,15 +3344,8 @@ vErrors.push(err227);
 }
 errors++;
 }
-}
-if(data77.efforts !== undefined){
-let data85 = data77.efforts;
-if(Array.isArray(data85)){
-const len8 = data85.length;
-for(let i8=0; i8<len8; i8++){
-let data86 = data85[i8];
-if(typeof data86 !== "string"){
-const err228 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i8,schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items,data:data86};
+if(data83 < 1 || isNaN(data83)){
+const err228 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data83};
 if(vErrors === null){
 vErrors = [err228];
 }
@@ -3355,8 +3354,12 @@ vErrors.push(err228);
 }
 errors++;
 }
-if(!(((((((data86 === "none") || (data86 === "minimal")) || (data86 === "low")) || (data86 === "medium")) || (data86 === "high")) || (data86 === "xhigh")) || (data86 === "max"))){
-const err229 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i8,schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items,data:data86};
+}
+}
+if(data81.system_in_middle !== undefined){
+let data84 = data81.system_in_middle;
+if(typeof data84 !== "string"){
+const err229 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle,data:data84};
 if(vErrors === null){
 vErrors = [err229];
 }
@@ -3365,10 +3368,8 @@ vErrors.push(err229);
 }
 errors++;
 }
-}
-}
-else {
-const err230 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts,data:data85};
+if(!((data84 === "keep") || (data84 === "fold"))){
+const err230 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle,data:data84};
 if(vErrors === null){
 vErrors = [err230];
 }
@@ -3378,10 +3379,10 @@ vErrors.push(err230);
 errors++;
 }
 }
-if(data77.think_tags !== undefined){
-let data87 = data77.think_tags;
-if(typeof data87 !== "boolean"){
-const err231 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.think_tags,data:data87};
+if(data81.system_role !== undefined){
+let data85 = data81.system_role;
+if(typeof data85 !== "string"){
+const err231 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_role,data:data85};
 if(vErrors === null){
 vErrors = [err231];
 }
@@ -3390,11 +3391,8 @@ vErrors.push(err231);
 }
 errors++;
 }
-}
-if(data77.thinking !== undefined){
-let data88 = data77.thinking;
-if(typeof data88 !== "string"){
-const err232 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.thinking,data:data88};
+if(!((data85 === "system") || (data85 === "developer"))){
+const err232 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.system_role.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_role,data:data85};
 if(vErrors === null){
 vErrors = [err232];
 }
@@ -3403,8 +3401,11 @@ vErrors.push(err232);
 }
 errors++;
 }
-if(!((data88 === "adaptive") || (data88 === "budget"))){
-const err233 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.thinking.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.thinking,data:data88};
+}
+if(data81.text_parts !== undefined){
+let data86 = data81.text_parts;
+if(typeof data86 !== "boolean"){
+const err233 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.text_parts,data:data86};
 if(vErrors === null){
 vErrors = [err233];
 }
@@ -3414,11 +3415,10 @@ vErrors.push(err233);
 errors++;
 }
 }
-if(data77.max_temperature !== undefined){
-let data89 = data77.max_temperature;
-if((typeof data89 == "number") && (isFinite(data89))){
-if(data89 > 10 || isNaN(data89)){
-const err234 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data89};
+if(data81.reasoning_field !== undefined){
+let data87 = data81.reasoning_field;
+if(typeof data87 !== "string"){
+const err234 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field,data:data87};
 if(vErrors === null){
 vErrors = [err234];
 }
@@ -3427,8 +3427,8 @@ vErrors.push(err234);
 }
 errors++;
 }
-if(data89 < 0 || isNaN(data89)){
-const err235 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data89};
+if(!(((data87 === "reasoning_content") || (data87 === "reasoning")) || (data87 === "none"))){
+const err235 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field,data:data87};
 if(vErrors === null){
 vErrors = [err235];
 }
@@ -3438,8 +3438,10 @@ vErrors.push(err235);
 errors++;
 }
 }
-else {
-const err236 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data89};
+if(data81.reasoning_turns !== undefined){
+let data88 = data81.reasoning_turns;
+if(typeof data88 !== "string"){
+const err236 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns,data:data88};
 if(vErrors === null){
 vErrors = [err236];
 }
@@ -3448,11 +3450,8 @@ vErrors.push(err236);
 }
 errors++;
 }
-}
-if(data77.max_stop_sequences !== undefined){
-let data90 = data77.max_stop_sequences;
-if((!(((typeof data90 == "number") && (!(data90 % 1) && !isNaN(data90))) && (isFinite(data90)))) && (data90 !== null)){
-const err237 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data90};
+if(!((data88 === "all") || (data88 === "last"))){
+const err237 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns,data:data88};
 if(vErrors === null){
 vErrors = [err237];
 }
@@ -3461,9 +3460,15 @@ vErrors.push(err237);
 }
 errors++;
 }
-if((typeof data90 == "number") && (isFinite(data90))){
-if(data90 > 1000 || isNaN(data90)){
-const err238 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data90};
+}
+if(data81.efforts !== undefined){
+let data89 = data81.efforts;
+if(Array.isArray(data89)){
+const len8 = data89.length;
+for(let i8=0; i8<len8; i8++){
+let data90 = data89[i8];
+if(typeof data90 !== "string"){
+const err238 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i8,schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items,data:data90};
 if(vErrors === null){
 vErrors = [err238];
 }
@@ -3472,8 +3477,8 @@ vErrors.push(err238);
 }
 errors++;
 }
-if(data90 < 0 || isNaN(data90)){
-const err239 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data90};
+if(!(((((((data90 === "none") || (data90 === "minimal")) || (data90 === "low")) || (data90 === "medium")) || (data90 === "high")) || (data90 === "xhigh")) || (data90 === "max"))){
+const err239 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i8,schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items,data:data90};
 if(vErrors === null){
 vErrors = [err239];
 }
@@ -3484,10 +3489,8 @@ errors++;
 }
 }
 }
-if(data77.top_k !== undefined){
-let data91 = data77.top_k;
-if(typeof data91 !== "boolean"){
-const err240 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.top_k,data:data91};
+else {
+const err240 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts,data:data89};
 if(vErrors === null){
 vErrors = [err240];
 }
@@ -3497,10 +3500,10 @@ vErrors.push(err240);
 errors++;
 }
 }
-if(data77.tool_images !== undefined){
-let data92 = data77.tool_images;
-if(typeof data92 !== "boolean"){
-const err241 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.tool_images,data:data92};
+if(data81.think_tags !== undefined){
+let data91 = data81.think_tags;
+if(typeof data91 !== "boolean"){
+const err241 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.think_tags,data:data91};
 if(vErrors === null){
 vErrors = [err241];
 }
@@ -3510,10 +3513,10 @@ vErrors.push(err241);
 errors++;
 }
 }
-if(data77.file_parts !== undefined){
-let data93 = data77.file_parts;
-if(typeof data93 !== "boolean"){
-const err242 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.file_parts,data:data93};
+if(data81.thinking !== undefined){
+let data92 = data81.thinking;
+if(typeof data92 !== "string"){
+const err242 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.thinking,data:data92};
 if(vErrors === null){
 vErrors = [err242];
 }
@@ -3522,11 +3525,8 @@ vErrors.push(err242);
 }
 errors++;
 }
-}
-if(data77.prefill !== undefined){
-let data94 = data77.prefill;
-if(typeof data94 !== "boolean"){
-const err243 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.prefill,data:data94};
+if(!((data92 === "adaptive") || (data92 === "budget"))){
+const err243 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.thinking.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.thinking,data:data92};
 if(vErrors === null){
 vErrors = [err243];
 }
@@ -3536,10 +3536,11 @@ vErrors.push(err243);
 errors++;
 }
 }
-if(data77.platform_members !== undefined){
-let data95 = data77.platform_members;
-if(typeof data95 !== "boolean"){
-const err244 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.platform_members,data:data95};
+if(data81.max_temperature !== undefined){
+let data93 = data81.max_temperature;
+if((typeof data93 == "number") && (isFinite(data93))){
+if(data93 > 10 || isNaN(data93)){
+const err244 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data93};
 if(vErrors === null){
 vErrors = [err244];
 }
@@ -3548,11 +3549,8 @@ vErrors.push(err244);
 }
 errors++;
 }
-}
-if(data77.keep_billing_block !== undefined){
-let data96 = data77.keep_billing_block;
-if(typeof data96 !== "boolean"){
-const err245 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.keep_billing_block,data:data96};
+if(data93 < 0 || isNaN(data93)){
+const err245 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data93};
 if(vErrors === null){
 vErrors = [err245];
 }
@@ -3562,10 +3560,8 @@ vErrors.push(err245);
 errors++;
 }
 }
-if(data77.cache_prompts !== undefined){
-let data97 = data77.cache_prompts;
-if(typeof data97 !== "boolean"){
-const err246 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.cache_prompts,data:data97};
+else {
+const err246 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data93};
 if(vErrors === null){
 vErrors = [err246];
 }
@@ -3575,9 +3571,10 @@ vErrors.push(err246);
 errors++;
 }
 }
-}
-else {
-const err247 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/providers/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.translation.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation,data:data77};
+if(data81.max_stop_sequences !== undefined){
+let data94 = data81.max_stop_sequences;
+if((!(((typeof data94 == "number") && (!(data94 % 1) && !isNaN(data94))) && (isFinite(data94)))) && (data94 !== null)){
+const err247 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data94};
 if(vErrors === null){
 vErrors = [err247];
 }
@@ -3586,13 +3583,9 @@ vErrors.push(err247);
 }
 errors++;
 }
-}
-if(data48.timeouts !== undefined){
-let data98 = data48.timeouts;
-if(data98 && typeof data98 == "object" && !Array.isArray(data98)){
-for(const key21 in data98){
-if(!((((key21 === "connect_ms") || (key21 === "first_byte_ms")) || (key21 === "idle_ms")) || (key21 === "total_ms"))){
-const err248 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts,data:data98};
+if((typeof data94 == "number") && (isFinite(data94))){
+if(data94 > 1000 || isNaN(data94)){
+const err248 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data94};
 if(vErrors === null){
 vErrors = [err248];
 }
@@ -3601,11 +3594,8 @@ vErrors.push(err248);
 }
 errors++;
 }
-}
-if(data98.connect_ms !== undefined){
-let data99 = data98.connect_ms;
-if(!(((typeof data99 == "number") && (!(data99 % 1) && !isNaN(data99))) && (isFinite(data99)))){
-const err249 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data99};
+if(data94 < 0 || isNaN(data94)){
+const err249 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data94};
 if(vErrors === null){
 vErrors = [err249];
 }
@@ -3614,9 +3604,12 @@ vErrors.push(err249);
 }
 errors++;
 }
-if((typeof data99 == "number") && (isFinite(data99))){
-if(data99 > 86400000 || isNaN(data99)){
-const err250 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data99};
+}
+}
+if(data81.top_k !== undefined){
+let data95 = data81.top_k;
+if(typeof data95 !== "boolean"){
+const err250 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.top_k,data:data95};
 if(vErrors === null){
 vErrors = [err250];
 }
@@ -3625,8 +3618,11 @@ vErrors.push(err250);
 }
 errors++;
 }
-if(data99 < 0 || isNaN(data99)){
-const err251 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data99};
+}
+if(data81.tool_images !== undefined){
+let data96 = data81.tool_images;
+if(typeof data96 !== "boolean"){
+const err251 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.tool_images,data:data96};
 if(vErrors === null){
 vErrors = [err251];
 }
@@ -3636,11 +3632,10 @@ vErrors.push(err251);
 errors++;
 }
 }
-}
-if(data98.first_byte_ms !== undefined){
-let data100 = data98.first_byte_ms;
-if(!(((typeof data100 == "number") && (!(data100 % 1) && !isNaN(data100))) && (isFinite(data100)))){
-const err252 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data100};
+if(data81.file_parts !== undefined){
+let data97 = data81.file_parts;
+if(typeof data97 !== "boolean"){
+const err252 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.file_parts,data:data97};
 if(vErrors === null){
 vErrors = [err252];
 }
@@ -3649,9 +3644,11 @@ vErrors.push(err252);
 }
 errors++;
 }
-if((typeof data100 == "number") && (isFinite(data100))){
-if(data100 > 86400000 || isNaN(data100)){
-const err253 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data100};
+}
+if(data81.prefill !== undefined){
+let data98 = data81.prefill;
+if(typeof data98 !== "boolean"){
+const err253 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.prefill,data:data98};
 if(vErrors === null){
 vErrors = [err253];
 }
@@ -3660,8 +3657,11 @@ vErrors.push(err253);
 }
 errors++;
 }
-if(data100 < 0 || isNaN(data100)){
-const err254 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data100};
+}
+if(data81.platform_members !== undefined){
+let data99 = data81.platform_members;
+if(typeof data99 !== "boolean"){
+const err254 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.platform_members,data:data99};
 if(vErrors === null){
 vErrors = [err254];
 }
@@ -3671,11 +3671,10 @@ vErrors.push(err254);
 errors++;
 }
 }
-}
-if(data98.idle_ms !== undefined){
-let data101 = data98.idle_ms;
-if(!(((typeof data101 == "number") && (!(data101 % 1) && !isNaN(data101))) && (isFinite(data101)))){
-const err255 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data101};
+if(data81.keep_billing_block !== undefined){
+let data100 = data81.keep_billing_block;
+if(typeof data100 !== "boolean"){
+const err255 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.keep_billing_block,data:data100};
 if(vErrors === null){
 vErrors = [err255];
 }
@@ -3684,9 +3683,11 @@ vErrors.push(err255);
 }
 errors++;
 }
-if((typeof data101 == "number") && (isFinite(data101))){
-if(data101 > 86400000 || isNaN(data101)){
-const err256 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data101};
+}
+if(data81.cache_prompts !== undefined){
+let data101 = data81.cache_prompts;
+if(typeof data101 !== "boolean"){
+const err256 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.cache_prompts,data:data101};
 if(vErrors === null){
 vErrors = [err256];
 }
@@ -3695,8 +3696,10 @@ vErrors.push(err256);
 }
 errors++;
 }
-if(data101 < 0 || isNaN(data101)){
-const err257 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data101};
+}
+}
+else {
+const err257 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/providers/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.translation.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation,data:data81};
 if(vErrors === null){
 vErrors = [err257];
 }
@@ -3706,11 +3709,12 @@ vErrors.push(err257);
 errors++;
 }
 }
-}
-if(data98.total_ms !== undefined){
-let data102 = data98.total_ms;
-if(!(((typeof data102 == "number") && (!(data102 % 1) && !isNaN(data102))) && (isFinite(data102)))){
-const err258 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data102};
+if(data48.timeouts !== undefined){
+let data102 = data48.timeouts;
+if(data102 && typeof data102 == "object" && !Array.isArray(data102)){
+for(const key21 in data102){
+if(!((((key21 === "connect_ms") || (key21 === "first_byte_ms")) || (key21 === "idle_ms")) || (key21 === "total_ms"))){
+const err258 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts,data:data102};
 if(vErrors === null){
 vErrors = [err258];
 }
@@ -3719,9 +3723,11 @@ vErrors.push(err258);
 }
 errors++;
 }
-if((typeof data102 == "number") && (isFinite(data102))){
-if(data102 > 86400000 || isNaN(data102)){
-const err259 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data102};
+}
+if(data102.connect_ms !== undefined){
+let data103 = data102.connect_ms;
+if(!(((typeof data103 == "number") && (!(data103 % 1) && !isNaN(data103))) && (isFinite(data103)))){
+const err259 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data103};
 if(vErrors === null){
 vErrors = [err259];
 }
@@ -3730,8 +3736,9 @@ vErrors.push(err259);
 }
 errors++;
 }
-if(data102 < 0 || isNaN(data102)){
-const err260 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data102};
+if((typeof data103 == "number") && (isFinite(data103))){
+if(data103 > 86400000 || isNaN(data103)){
+const err260 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data103};
 if(vErrors === null){
 vErrors = [err260];
 }
@@ -3740,11 +3747,8 @@ vErrors.push(err260);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err261 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts,data:data98};
+if(data103 < 0 || isNaN(data103)){
+const err261 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data103};
 if(vErrors === null){
 vErrors = [err261];
 }
@@ -3754,10 +3758,11 @@ vErrors.push(err261);
 errors++;
 }
 }
-if(data48.max_parallel_requests !== undefined){
-let data103 = data48.max_parallel_requests;
-if(!(((typeof data103 == "number") && (!(data103 % 1) && !isNaN(data103))) && (isFinite(data103)))){
-const err262 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data103};
+}
+if(data102.first_byte_ms !== undefined){
+let data104 = data102.first_byte_ms;
+if(!(((typeof data104 == "number") && (!(data104 % 1) && !isNaN(data104))) && (isFinite(data104)))){
+const err262 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data104};
 if(vErrors === null){
 vErrors = [err262];
 }
@@ -3766,9 +3771,9 @@ vErrors.push(err262);
 }
 errors++;
 }
-if((typeof data103 == "number") && (isFinite(data103))){
-if(data103 > 1000000 || isNaN(data103)){
-const err263 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data103};
+if((typeof data104 == "number") && (isFinite(data104))){
+if(data104 > 86400000 || isNaN(data104)){
+const err263 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data104};
 if(vErrors === null){
 vErrors = [err263];
 }
@@ -3777,8 +3782,8 @@ vErrors.push(err263);
 }
 errors++;
 }
-if(data103 < 1 || isNaN(data103)){
-const err264 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data103};
+if(data104 < 0 || isNaN(data104)){
+const err264 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data104};
 if(vErrors === null){
 vErrors = [err264];
 }
@@ -3789,10 +3794,10 @@ errors++;
 }
 }
 }
-if(data48.health_check !== undefined){
-let data104 = data48.health_check;
-if((typeof data104 !== "boolean") && (!(data104 && typeof data104 == "object" && !Array.isArray(data104)))){
-const err265 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.health_check.type},schema:schema6.properties.providers.additionalProperties.properties.health_check.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check,data:data104};
+if(data102.idle_ms !== undefined){
+let data105 = data102.idle_ms;
+if(!(((typeof data105 == "number") && (!(data105 % 1) && !isNaN(data105))) && (isFinite(data105)))){
+const err265 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data105};
 if(vErrors === null){
 vErrors = [err265];
 }
@@ -3801,10 +3806,9 @@ vErrors.push(err265);
 }
 errors++;
 }
-if(data104 && typeof data104 == "object" && !Array.isArray(data104)){
-for(const key22 in data104){
-if(!((key22 === "path") || (key22 === "interval_ms"))){
-const err266 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check,data:data104};
+if((typeof data105 == "number") && (isFinite(data105))){
+if(data105 > 86400000 || isNaN(data105)){
+const err266 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data105};
 if(vErrors === null){
 vErrors = [err266];
 }
@@ -3813,12 +3817,8 @@ vErrors.push(err266);
 }
 errors++;
 }
-}
-if(data104.path !== undefined){
-let data105 = data104.path;
-if(typeof data105 === "string"){
-if(func4(data105) > 1024){
-const err267 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/maxLength",keyword:"maxLength",params:{limit: 1024},schema:1024,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data105};
+if(data105 < 0 || isNaN(data105)){
+const err267 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data105};
 if(vErrors === null){
 vErrors = [err267];
 }
@@ -3827,8 +3827,12 @@ vErrors.push(err267);
 }
 errors++;
 }
-if(func4(data105) < 1){
-const err268 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data105};
+}
+}
+if(data102.total_ms !== undefined){
+let data106 = data102.total_ms;
+if(!(((typeof data106 == "number") && (!(data106 % 1) && !isNaN(data106))) && (isFinite(data106)))){
+const err268 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data106};
 if(vErrors === null){
 vErrors = [err268];
 }
@@ -3837,8 +3841,9 @@ vErrors.push(err268);
 }
 errors++;
 }
-if(!pattern16.test(data105)){
-const err269 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[!-~]*$"},schema:"^/[!-~]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data105};
+if((typeof data106 == "number") && (isFinite(data106))){
+if(data106 > 86400000 || isNaN(data106)){
+const err269 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data106};
 if(vErrors === null){
 vErrors = [err269];
 }
@@ -3847,9 +3852,8 @@ vErrors.push(err269);
 }
 errors++;
 }
-}
-else {
-const err270 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data105};
+if(data106 < 0 || isNaN(data106)){
+const err270 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data106};
 if(vErrors === null){
 vErrors = [err270];
 }
@@ -3859,10 +3863,10 @@ vErrors.push(err270);
 errors++;
 }
 }
-if(data104.interval_ms !== undefined){
-let data106 = data104.interval_ms;
-if(!(((typeof data106 == "number") && (!(data106 % 1) && !isNaN(data106))) && (isFinite(data106)))){
-const err271 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data106};
+}
+}
+else {
+const err271 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts,data:data102};
 if(vErrors === null){
 vErrors = [err271];
 }
@@ -3871,9 +3875,11 @@ vErrors.push(err271);
 }
 errors++;
 }
-if((typeof data106 == "number") && (isFinite(data106))){
-if(data106 > 3600000 || isNaN(data106)){
-const err272 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data106};
+}
+if(data48.max_parallel_requests !== undefined){
+let data107 = data48.max_parallel_requests;
+if(!(((typeof data107 == "number") && (!(data107 % 1) && !isNaN(data107))) && (isFinite(data107)))){
+const err272 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data107};
 if(vErrors === null){
 vErrors = [err272];
 }
@@ -3882,8 +3888,9 @@ vErrors.push(err272);
 }
 errors++;
 }
-if(data106 < 1000 || isNaN(data106)){
-const err273 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data106};
+if((typeof data107 == "number") && (isFinite(data107))){
+if(data107 > 1000000 || isNaN(data107)){
+const err273 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data107};
 if(vErrors === null){
 vErrors = [err273];
 }
@@ -3892,19 +3899,134 @@ vErrors.push(err273);
 }
 errors++;
 }
-}
-}
-}
-}
-if(data48.discover_models !== undefined){
-let data107 = data48.discover_models;
-if(typeof data107 !== "boolean"){
-const err274 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/discover_models",schemaPath:"#/properties/providers/additionalProperties/properties/discover_models/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.discover_models.type,parentSchema:schema6.properties.providers.additionalProperties.properties.discover_models,data:data107};
+if(data107 < 1 || isNaN(data107)){
+const err274 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data107};
 if(vErrors === null){
 vErrors = [err274];
 }
 else {
 vErrors.push(err274);
+}
+errors++;
+}
+}
+}
+if(data48.health_check !== undefined){
+let data108 = data48.health_check;
+if((typeof data108 !== "boolean") && (!(data108 && typeof data108 == "object" && !Array.isArray(data108)))){
+const err275 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.health_check.type},schema:schema6.properties.providers.additionalProperties.properties.health_check.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check,data:data108};
+if(vErrors === null){
+vErrors = [err275];
+}
+else {
+vErrors.push(err275);
+}
+errors++;
+}
+if(data108 && typeof data108 == "object" && !Array.isArray(data108)){
+for(const key22 in data108){
+if(!((key22 === "path") || (key22 === "interval_ms"))){
+const err276 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check,data:data108};
+if(vErrors === null){
+vErrors = [err276];
+}
+else {
+vErrors.push(err276);
+}
+errors++;
+}
+}
+if(data108.path !== undefined){
+let data109 = data108.path;
+if(typeof data109 === "string"){
+if(func4(data109) > 1024){
+const err277 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/maxLength",keyword:"maxLength",params:{limit: 1024},schema:1024,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data109};
+if(vErrors === null){
+vErrors = [err277];
+}
+else {
+vErrors.push(err277);
+}
+errors++;
+}
+if(func4(data109) < 1){
+const err278 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data109};
+if(vErrors === null){
+vErrors = [err278];
+}
+else {
+vErrors.push(err278);
+}
+errors++;
+}
+if(!pattern18.test(data109)){
+const err279 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[!-~]*$"},schema:"^/[!-~]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data109};
+if(vErrors === null){
+vErrors = [err279];
+}
+else {
+vErrors.push(err279);
+}
+errors++;
+}
+}
+else {
+const err280 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data109};
+if(vErrors === null){
+vErrors = [err280];
+}
+else {
+vErrors.push(err280);
+}
+errors++;
+}
+}
+if(data108.interval_ms !== undefined){
+let data110 = data108.interval_ms;
+if(!(((typeof data110 == "number") && (!(data110 % 1) && !isNaN(data110))) && (isFinite(data110)))){
+const err281 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data110};
+if(vErrors === null){
+vErrors = [err281];
+}
+else {
+vErrors.push(err281);
+}
+errors++;
+}
+if((typeof data110 == "number") && (isFinite(data110))){
+if(data110 > 3600000 || isNaN(data110)){
+const err282 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data110};
+if(vErrors === null){
+vErrors = [err282];
+}
+else {
+vErrors.push(err282);
+}
+errors++;
+}
+if(data110 < 1000 || isNaN(data110)){
+const err283 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data110};
+if(vErrors === null){
+vErrors = [err283];
+}
+else {
+vErrors.push(err283);
+}
+errors++;
+}
+}
+}
+}
+}
+if(data48.discover_models !== undefined){
+let data111 = data48.discover_models;
+if(typeof data111 !== "boolean"){
+const err284 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/discover_models",schemaPath:"#/properties/providers/additionalProperties/properties/discover_models/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.discover_models.type,parentSchema:schema6.properties.providers.additionalProperties.properties.discover_models,data:data111};
+if(vErrors === null){
+vErrors = [err284];
+}
+else {
+vErrors.push(err284);
 }
 errors++;
 }
@@ -3917,174 +4039,7 @@ errors = vErrors.length;
 }
 }
 else {
-const err275 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.type,parentSchema:schema6.properties.providers.additionalProperties,data:data48};
-if(vErrors === null){
-vErrors = [err275];
-}
-else {
-vErrors.push(err275);
-}
-errors++;
-}
-}
-}
-else {
-const err276 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.type,parentSchema:schema6.properties.providers,data:data47};
-if(vErrors === null){
-vErrors = [err276];
-}
-else {
-vErrors.push(err276);
-}
-errors++;
-}
-}
-if(data.models !== undefined){
-let data109 = data.models;
-if(data109 && typeof data109 == "object" && !Array.isArray(data109)){
-for(const key23 in data109){
-if(pattern20.test(key23)){
-let data110 = data109[key23];
-if(data110 && typeof data110 == "object" && !Array.isArray(data110)){
-if(data110.model !== undefined){
-let data111 = data110.model;
-const _errs256 = errors;
-const _errs257 = errors;
-if(errors === _errs257){
-if(typeof data111 === "string"){
-if(!pattern21.test(data111)){
-const err277 = {};
-if(vErrors === null){
-vErrors = [err277];
-}
-else {
-vErrors.push(err277);
-}
-errors++;
-}
-}
-else {
-const err278 = {};
-if(vErrors === null){
-vErrors = [err278];
-}
-else {
-vErrors.push(err278);
-}
-errors++;
-}
-}
-var valid52 = _errs257 === errors;
-if(valid52){
-const err279 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/model/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.model.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.model,data:data111};
-if(vErrors === null){
-vErrors = [err279];
-}
-else {
-vErrors.push(err279);
-}
-errors++;
-}
-else {
-errors = _errs256;
-if(vErrors !== null){
-if(_errs256){
-vErrors.length = _errs256;
-}
-else {
-vErrors = null;
-}
-}
-}
-}
-if(data110.targets !== undefined){
-let data112 = data110.targets;
-if(Array.isArray(data112)){
-const len9 = data112.length;
-for(let i9=0; i9<len9; i9++){
-let data113 = data112[i9];
-if(data113 && typeof data113 == "object" && !Array.isArray(data113)){
-if(data113.model !== undefined){
-let data114 = data113.model;
-const _errs264 = errors;
-const _errs265 = errors;
-if(errors === _errs265){
-if(typeof data114 === "string"){
-if(!pattern21.test(data114)){
-const err280 = {};
-if(vErrors === null){
-vErrors = [err280];
-}
-else {
-vErrors.push(err280);
-}
-errors++;
-}
-}
-else {
-const err281 = {};
-if(vErrors === null){
-vErrors = [err281];
-}
-else {
-vErrors.push(err281);
-}
-errors++;
-}
-}
-var valid56 = _errs265 === errors;
-if(valid56){
-const err282 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/properties/model/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model,data:data114};
-if(vErrors === null){
-vErrors = [err282];
-}
-else {
-vErrors.push(err282);
-}
-errors++;
-}
-else {
-errors = _errs264;
-if(vErrors !== null){
-if(_errs264){
-vErrors.length = _errs264;
-}
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err283 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items,data:data113};
-if(vErrors === null){
-vErrors = [err283];
-}
-else {
-vErrors.push(err283);
-}
-errors++;
-}
-}
-}
-else {
-const err284 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets,data:data112};
-if(vErrors === null){
-vErrors = [err284];
-}
-else {
-vErrors.push(err284);
-}
-errors++;
-}
-}
-if(data110.aliases !== undefined){
-let data115 = data110.aliases;
-if(Array.isArray(data115)){
-const len10 = data115.length;
-for(let i10=0; i10<len10; i10++){
-const err285 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i10,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/items/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items,data:data115[i10]};
+const err285 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.type,parentSchema:schema6.properties.providers.additionalProperties,data:data48};
 if(vErrors === null){
 vErrors = [err285];
 }
@@ -4094,8 +4049,9 @@ vErrors.push(err285);
 errors++;
 }
 }
+}
 else {
-const err286 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases,data:data115};
+const err286 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.type,parentSchema:schema6.properties.providers,data:data47};
 if(vErrors === null){
 vErrors = [err286];
 }
@@ -4105,9 +4061,21 @@ vErrors.push(err286);
 errors++;
 }
 }
-}
-else {
-const err287 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"],data:data110};
+if(data.models !== undefined){
+let data113 = data.models;
+if(data113 && typeof data113 == "object" && !Array.isArray(data113)){
+for(const key23 in data113){
+if(pattern22.test(key23)){
+let data114 = data113[key23];
+if(data114 && typeof data114 == "object" && !Array.isArray(data114)){
+if(data114.model !== undefined){
+let data115 = data114.model;
+const _errs260 = errors;
+const _errs261 = errors;
+if(errors === _errs261){
+if(typeof data115 === "string"){
+if(!pattern23.test(data115)){
+const err287 = {};
 if(vErrors === null){
 vErrors = [err287];
 }
@@ -4117,16 +4085,8 @@ vErrors.push(err287);
 errors++;
 }
 }
-}
-for(const key24 in data109){
-if(pattern23.test(key24)){
-let data117 = data109[key24];
-if(data117 && typeof data117 == "object" && !Array.isArray(data117)){
-if(data117.model !== undefined){
-let data118 = data117.model;
-if(typeof data118 === "string"){
-if(!pattern24.test(data118)){
-const err288 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data118};
+else {
+const err288 = {};
 if(vErrors === null){
 vErrors = [err288];
 }
@@ -4136,8 +4096,9 @@ vErrors.push(err288);
 errors++;
 }
 }
-else {
-const err289 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data118};
+var valid52 = _errs261 === errors;
+if(valid52){
+const err289 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/model/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.model.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.model,data:data115};
 if(vErrors === null){
 vErrors = [err289];
 }
@@ -4146,19 +4107,33 @@ vErrors.push(err289);
 }
 errors++;
 }
+else {
+errors = _errs260;
+if(vErrors !== null){
+if(_errs260){
+vErrors.length = _errs260;
 }
-if(data117.targets !== undefined){
-let data119 = data117.targets;
-if(Array.isArray(data119)){
-const len11 = data119.length;
-for(let i11=0; i11<len11; i11++){
-let data120 = data119[i11];
-if(data120 && typeof data120 == "object" && !Array.isArray(data120)){
-if(data120.model !== undefined){
-let data121 = data120.model;
-if(typeof data121 === "string"){
-if(!pattern24.test(data121)){
-const err290 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i11+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data121};
+else {
+vErrors = null;
+}
+}
+}
+}
+if(data114.targets !== undefined){
+let data116 = data114.targets;
+if(Array.isArray(data116)){
+const len9 = data116.length;
+for(let i9=0; i9<len9; i9++){
+let data117 = data116[i9];
+if(data117 && typeof data117 == "object" && !Array.isArray(data117)){
+if(data117.model !== undefined){
+let data118 = data117.model;
+const _errs268 = errors;
+const _errs269 = errors;
+if(errors === _errs269){
+if(typeof data118 === "string"){
+if(!pattern23.test(data118)){
+const err290 = {};
 if(vErrors === null){
 vErrors = [err290];
 }
@@ -4169,7 +4144,7 @@ errors++;
 }
 }
 else {
-const err291 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i11+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data121};
+const err291 = {};
 if(vErrors === null){
 vErrors = [err291];
 }
@@ -4179,9 +4154,9 @@ vErrors.push(err291);
 errors++;
 }
 }
-}
-else {
-const err292 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i11,schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items,data:data120};
+var valid56 = _errs269 === errors;
+if(valid56){
+const err292 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/properties/model/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model,data:data118};
 if(vErrors === null){
 vErrors = [err292];
 }
@@ -4190,10 +4165,21 @@ vErrors.push(err292);
 }
 errors++;
 }
+else {
+errors = _errs268;
+if(vErrors !== null){
+if(_errs268){
+vErrors.length = _errs268;
+}
+else {
+vErrors = null;
+}
+}
+}
 }
 }
 else {
-const err293 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets,data:data119};
+const err293 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items,data:data117};
 if(vErrors === null){
 vErrors = [err293];
 }
@@ -4205,7 +4191,7 @@ errors++;
 }
 }
 else {
-const err294 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"],data:data117};
+const err294 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets,data:data116};
 if(vErrors === null){
 vErrors = [err294];
 }
@@ -4215,11 +4201,12 @@ vErrors.push(err294);
 errors++;
 }
 }
-}
-}
-if(data109 && typeof data109 == "object" && !Array.isArray(data109)){
-if(Object.keys(data109).length < 1){
-const err295 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema6.properties.models,data:data109};
+if(data114.aliases !== undefined){
+let data119 = data114.aliases;
+if(Array.isArray(data119)){
+const len10 = data119.length;
+for(let i10=0; i10<len10; i10++){
+const err295 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i10,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/items/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items,data:data119[i10]};
 if(vErrors === null){
 vErrors = [err295];
 }
@@ -4228,14 +4215,9 @@ vErrors.push(err295);
 }
 errors++;
 }
-for(const key25 in data109){
-const _errs281 = errors;
-const _errs283 = errors;
-const _errs284 = errors;
-if(errors === _errs284){
-if(typeof key25 === "string"){
-if(!pattern26.test(key25)){
-const err296 = {};
+}
+else {
+const err296 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases,data:data119};
 if(vErrors === null){
 vErrors = [err296];
 }
@@ -4245,8 +4227,9 @@ vErrors.push(err296);
 errors++;
 }
 }
+}
 else {
-const err297 = {};
+const err297 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"],data:data114};
 if(vErrors === null){
 vErrors = [err297];
 }
@@ -4256,9 +4239,16 @@ vErrors.push(err297);
 errors++;
 }
 }
-var valid64 = _errs284 === errors;
-if(valid64){
-const err298 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/not",keyword:"not",params:{},schema:schema6.properties.models.propertyNames.not,parentSchema:schema6.properties.models.propertyNames,data:key25,propertyName:key25};
+}
+for(const key24 in data113){
+if(pattern25.test(key24)){
+let data121 = data113[key24];
+if(data121 && typeof data121 == "object" && !Array.isArray(data121)){
+if(data121.model !== undefined){
+let data122 = data121.model;
+if(typeof data122 === "string"){
+if(!pattern26.test(data122)){
+const err298 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data122};
 if(vErrors === null){
 vErrors = [err298];
 }
@@ -4267,20 +4257,9 @@ vErrors.push(err298);
 }
 errors++;
 }
-else {
-errors = _errs283;
-if(vErrors !== null){
-if(_errs283){
-vErrors.length = _errs283;
 }
 else {
-vErrors = null;
-}
-}
-}
-if(typeof key25 === "string"){
-if(func4(key25) > 256){
-const err299 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.propertyNames,data:key25,propertyName:key25};
+const err299 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data122};
 if(vErrors === null){
 vErrors = [err299];
 }
@@ -4289,8 +4268,19 @@ vErrors.push(err299);
 }
 errors++;
 }
-if(func4(key25) < 1){
-const err300 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.propertyNames,data:key25,propertyName:key25};
+}
+if(data121.targets !== undefined){
+let data123 = data121.targets;
+if(Array.isArray(data123)){
+const len11 = data123.length;
+for(let i11=0; i11<len11; i11++){
+let data124 = data123[i11];
+if(data124 && typeof data124 == "object" && !Array.isArray(data124)){
+if(data124.model !== undefined){
+let data125 = data124.model;
+if(typeof data125 === "string"){
+if(!pattern26.test(data125)){
+const err300 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i11+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data125};
 if(vErrors === null){
 vErrors = [err300];
 }
@@ -4299,8 +4289,9 @@ vErrors.push(err300);
 }
 errors++;
 }
-if(!pattern3.test(key25)){
-const err301 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.propertyNames,data:key25,propertyName:key25};
+}
+else {
+const err301 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i11+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data125};
 if(vErrors === null){
 vErrors = [err301];
 }
@@ -4310,8 +4301,9 @@ vErrors.push(err301);
 errors++;
 }
 }
+}
 else {
-const err302 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.propertyNames.type,parentSchema:schema6.properties.models.propertyNames,data:key25,propertyName:key25};
+const err302 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i11,schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items,data:data124};
 if(vErrors === null){
 vErrors = [err302];
 }
@@ -4320,9 +4312,10 @@ vErrors.push(err302);
 }
 errors++;
 }
-var valid63 = _errs281 === errors;
-if(!valid63){
-const err303 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames",keyword:"propertyNames",params:{propertyName: key25},schema:schema6.properties.models.propertyNames,parentSchema:schema6.properties.models,data:data109};
+}
+}
+else {
+const err303 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets,data:data123};
 if(vErrors === null){
 vErrors = [err303];
 }
@@ -4332,15 +4325,9 @@ vErrors.push(err303);
 errors++;
 }
 }
-for(const key26 in data109){
-let data122 = data109[key26];
-const _errs289 = errors;
-let valid66 = true;
-const _errs290 = errors;
-if(data122 && typeof data122 == "object" && !Array.isArray(data122)){
-let missing2;
-if((data122.targets === undefined) && (missing2 = "targets")){
-const err304 = {};
+}
+else {
+const err304 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"],data:data121};
 if(vErrors === null){
 vErrors = [err304];
 }
@@ -4350,26 +4337,11 @@ vErrors.push(err304);
 errors++;
 }
 }
-var _valid5 = _errs290 === errors;
-errors = _errs289;
-if(vErrors !== null){
-if(_errs289){
-vErrors.length = _errs289;
-}
-else {
-vErrors = null;
 }
 }
-let ifClause1;
-if(_valid5){
-const _errs291 = errors;
-if(data122 && typeof data122 == "object" && !Array.isArray(data122)){
-for(const key27 in data122){
-const _errs292 = errors;
-const _errs293 = errors;
-const _errs294 = errors;
-if(!((key27 === "provider") || (key27 === "model"))){
-const err305 = {};
+if(data113 && typeof data113 == "object" && !Array.isArray(data113)){
+if(Object.keys(data113).length < 1){
+const err305 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema6.properties.models,data:data113};
 if(vErrors === null){
 vErrors = [err305];
 }
@@ -4378,9 +4350,14 @@ vErrors.push(err305);
 }
 errors++;
 }
-var valid68 = _errs294 === errors;
-if(valid68){
-const err306 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames/not",keyword:"not",params:{},schema:schema6.properties.models.additionalProperties.then.propertyNames.not,parentSchema:schema6.properties.models.additionalProperties.then.propertyNames,data:key27,propertyName:key27};
+for(const key25 in data113){
+const _errs285 = errors;
+const _errs287 = errors;
+const _errs288 = errors;
+if(errors === _errs288){
+if(typeof key25 === "string"){
+if(!pattern28.test(key25)){
+const err306 = {};
 if(vErrors === null){
 vErrors = [err306];
 }
@@ -4389,20 +4366,9 @@ vErrors.push(err306);
 }
 errors++;
 }
-else {
-errors = _errs293;
-if(vErrors !== null){
-if(_errs293){
-vErrors.length = _errs293;
 }
 else {
-vErrors = null;
-}
-}
-}
-var valid67 = _errs292 === errors;
-if(!valid67){
-const err307 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key27},schema:schema6.properties.models.additionalProperties.then.propertyNames,parentSchema:schema6.properties.models.additionalProperties.then,data:data122};
+const err307 = {};
 if(vErrors === null){
 vErrors = [err307];
 }
@@ -4412,16 +4378,9 @@ vErrors.push(err307);
 errors++;
 }
 }
-}
-var _valid5 = _errs291 === errors;
-valid66 = _valid5;
-ifClause1 = "then";
-}
-else {
-const _errs295 = errors;
-if(data122 && typeof data122 == "object" && !Array.isArray(data122)){
-if(data122.provider === undefined){
-const err308 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/else/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.models.additionalProperties.else.required,parentSchema:schema6.properties.models.additionalProperties.else,data:data122};
+var valid64 = _errs288 === errors;
+if(valid64){
+const err308 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/not",keyword:"not",params:{},schema:schema6.properties.models.propertyNames.not,parentSchema:schema6.properties.models.propertyNames,data:key25,propertyName:key25};
 if(vErrors === null){
 vErrors = [err308];
 }
@@ -4430,13 +4389,20 @@ vErrors.push(err308);
 }
 errors++;
 }
+else {
+errors = _errs287;
+if(vErrors !== null){
+if(_errs287){
+vErrors.length = _errs287;
 }
-var _valid5 = _errs295 === errors;
-valid66 = _valid5;
-ifClause1 = "else";
+else {
+vErrors = null;
 }
-if(!valid66){
-const err309 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause1},schema:schema6.properties.models.additionalProperties.if,parentSchema:schema6.properties.models.additionalProperties,data:data122};
+}
+}
+if(typeof key25 === "string"){
+if(func4(key25) > 256){
+const err309 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.propertyNames,data:key25,propertyName:key25};
 if(vErrors === null){
 vErrors = [err309];
 }
@@ -4445,10 +4411,8 @@ vErrors.push(err309);
 }
 errors++;
 }
-if(data122 && typeof data122 == "object" && !Array.isArray(data122)){
-for(const key28 in data122){
-if(!(((((((key28 === "provider") || (key28 === "model")) || (key28 === "targets")) || (key28 === "aliases")) || (key28 === "fallbacks")) || (key28 === "translation")) || (key28 === "price"))){
-const err310 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key28},schema:false,parentSchema:schema6.properties.models.additionalProperties,data:data122};
+if(func4(key25) < 1){
+const err310 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.propertyNames,data:key25,propertyName:key25};
 if(vErrors === null){
 vErrors = [err310];
 }
@@ -4457,12 +4421,8 @@ vErrors.push(err310);
 }
 errors++;
 }
-}
-if(data122.provider !== undefined){
-let data123 = data122.provider;
-if(typeof data123 === "string"){
-if(func4(data123) > 64){
-const err311 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data123};
+if(!pattern3.test(key25)){
+const err311 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.propertyNames,data:key25,propertyName:key25};
 if(vErrors === null){
 vErrors = [err311];
 }
@@ -4471,8 +4431,9 @@ vErrors.push(err311);
 }
 errors++;
 }
-if(func4(data123) < 1){
-const err312 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data123};
+}
+else {
+const err312 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.propertyNames.type,parentSchema:schema6.properties.models.propertyNames,data:key25,propertyName:key25};
 if(vErrors === null){
 vErrors = [err312];
 }
@@ -4481,8 +4442,9 @@ vErrors.push(err312);
 }
 errors++;
 }
-if(!pattern4.test(data123)){
-const err313 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data123};
+var valid63 = _errs285 === errors;
+if(!valid63){
+const err313 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames",keyword:"propertyNames",params:{propertyName: key25},schema:schema6.properties.models.propertyNames,parentSchema:schema6.properties.models,data:data113};
 if(vErrors === null){
 vErrors = [err313];
 }
@@ -4492,8 +4454,15 @@ vErrors.push(err313);
 errors++;
 }
 }
-else {
-const err314 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.provider.type,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data123};
+for(const key26 in data113){
+let data126 = data113[key26];
+const _errs293 = errors;
+let valid66 = true;
+const _errs294 = errors;
+if(data126 && typeof data126 == "object" && !Array.isArray(data126)){
+let missing2;
+if((data126.targets === undefined) && (missing2 = "targets")){
+const err314 = {};
 if(vErrors === null){
 vErrors = [err314];
 }
@@ -4503,11 +4472,26 @@ vErrors.push(err314);
 errors++;
 }
 }
-if(data122.model !== undefined){
-let data124 = data122.model;
-if(typeof data124 === "string"){
-if(func4(data124) > 256){
-const err315 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data124};
+var _valid5 = _errs294 === errors;
+errors = _errs293;
+if(vErrors !== null){
+if(_errs293){
+vErrors.length = _errs293;
+}
+else {
+vErrors = null;
+}
+}
+let ifClause1;
+if(_valid5){
+const _errs295 = errors;
+if(data126 && typeof data126 == "object" && !Array.isArray(data126)){
+for(const key27 in data126){
+const _errs296 = errors;
+const _errs297 = errors;
+const _errs298 = errors;
+if(!((key27 === "provider") || (key27 === "model"))){
+const err315 = {};
 if(vErrors === null){
 vErrors = [err315];
 }
@@ -4516,8 +4500,9 @@ vErrors.push(err315);
 }
 errors++;
 }
-if(func4(data124) < 1){
-const err316 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data124};
+var valid68 = _errs298 === errors;
+if(valid68){
+const err316 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames/not",keyword:"not",params:{},schema:schema6.properties.models.additionalProperties.then.propertyNames.not,parentSchema:schema6.properties.models.additionalProperties.then.propertyNames,data:key27,propertyName:key27};
 if(vErrors === null){
 vErrors = [err316];
 }
@@ -4526,8 +4511,20 @@ vErrors.push(err316);
 }
 errors++;
 }
-if(!pattern3.test(data124)){
-const err317 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data124};
+else {
+errors = _errs297;
+if(vErrors !== null){
+if(_errs297){
+vErrors.length = _errs297;
+}
+else {
+vErrors = null;
+}
+}
+}
+var valid67 = _errs296 === errors;
+if(!valid67){
+const err317 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key27},schema:schema6.properties.models.additionalProperties.then.propertyNames,parentSchema:schema6.properties.models.additionalProperties.then,data:data126};
 if(vErrors === null){
 vErrors = [err317];
 }
@@ -4537,8 +4534,16 @@ vErrors.push(err317);
 errors++;
 }
 }
+}
+var _valid5 = _errs295 === errors;
+valid66 = _valid5;
+ifClause1 = "then";
+}
 else {
-const err318 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.model.type,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data124};
+const _errs299 = errors;
+if(data126 && typeof data126 == "object" && !Array.isArray(data126)){
+if(data126.provider === undefined){
+const err318 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/else/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.models.additionalProperties.else.required,parentSchema:schema6.properties.models.additionalProperties.else,data:data126};
 if(vErrors === null){
 vErrors = [err318];
 }
@@ -4548,11 +4553,12 @@ vErrors.push(err318);
 errors++;
 }
 }
-if(data122.targets !== undefined){
-let data125 = data122.targets;
-if(Array.isArray(data125)){
-if(data125.length < 1){
-const err319 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets,data:data125};
+var _valid5 = _errs299 === errors;
+valid66 = _valid5;
+ifClause1 = "else";
+}
+if(!valid66){
+const err319 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause1},schema:schema6.properties.models.additionalProperties.if,parentSchema:schema6.properties.models.additionalProperties,data:data126};
 if(vErrors === null){
 vErrors = [err319];
 }
@@ -4561,12 +4567,10 @@ vErrors.push(err319);
 }
 errors++;
 }
-const len12 = data125.length;
-for(let i12=0; i12<len12; i12++){
-let data126 = data125[i12];
 if(data126 && typeof data126 == "object" && !Array.isArray(data126)){
-if(data126.provider === undefined){
-const err320 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.models.additionalProperties.properties.targets.items.required,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data126};
+for(const key28 in data126){
+if(!(((((((key28 === "provider") || (key28 === "model")) || (key28 === "targets")) || (key28 === "aliases")) || (key28 === "fallbacks")) || (key28 === "translation")) || (key28 === "price"))){
+const err320 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key28},schema:false,parentSchema:schema6.properties.models.additionalProperties,data:data126};
 if(vErrors === null){
 vErrors = [err320];
 }
@@ -4575,9 +4579,12 @@ vErrors.push(err320);
 }
 errors++;
 }
-for(const key29 in data126){
-if(!(((((key29 === "provider") || (key29 === "model")) || (key29 === "tier")) || (key29 === "weight")) || (key29 === "price"))){
-const err321 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key29},schema:false,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data126};
+}
+if(data126.provider !== undefined){
+let data127 = data126.provider;
+if(typeof data127 === "string"){
+if(func4(data127) > 64){
+const err321 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data127};
 if(vErrors === null){
 vErrors = [err321];
 }
@@ -4586,12 +4593,8 @@ vErrors.push(err321);
 }
 errors++;
 }
-}
-if(data126.provider !== undefined){
-let data127 = data126.provider;
-if(typeof data127 === "string"){
-if(func4(data127) > 64){
-const err322 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data127};
+if(func4(data127) < 1){
+const err322 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data127};
 if(vErrors === null){
 vErrors = [err322];
 }
@@ -4600,8 +4603,8 @@ vErrors.push(err322);
 }
 errors++;
 }
-if(func4(data127) < 1){
-const err323 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data127};
+if(!pattern4.test(data127)){
+const err323 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data127};
 if(vErrors === null){
 vErrors = [err323];
 }
@@ -4610,8 +4613,9 @@ vErrors.push(err323);
 }
 errors++;
 }
-if(!pattern4.test(data127)){
-const err324 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data127};
+}
+else {
+const err324 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.provider.type,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data127};
 if(vErrors === null){
 vErrors = [err324];
 }
@@ -4621,8 +4625,11 @@ vErrors.push(err324);
 errors++;
 }
 }
-else {
-const err325 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data127};
+if(data126.model !== undefined){
+let data128 = data126.model;
+if(typeof data128 === "string"){
+if(func4(data128) > 256){
+const err325 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data128};
 if(vErrors === null){
 vErrors = [err325];
 }
@@ -4631,12 +4638,8 @@ vErrors.push(err325);
 }
 errors++;
 }
-}
-if(data126.model !== undefined){
-let data128 = data126.model;
-if(typeof data128 === "string"){
-if(func4(data128) > 256){
-const err326 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data128};
+if(func4(data128) < 1){
+const err326 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data128};
 if(vErrors === null){
 vErrors = [err326];
 }
@@ -4645,8 +4648,8 @@ vErrors.push(err326);
 }
 errors++;
 }
-if(func4(data128) < 1){
-const err327 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data128};
+if(!pattern3.test(data128)){
+const err327 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data128};
 if(vErrors === null){
 vErrors = [err327];
 }
@@ -4655,8 +4658,9 @@ vErrors.push(err327);
 }
 errors++;
 }
-if(!pattern3.test(data128)){
-const err328 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data128};
+}
+else {
+const err328 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.model.type,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data128};
 if(vErrors === null){
 vErrors = [err328];
 }
@@ -4666,8 +4670,11 @@ vErrors.push(err328);
 errors++;
 }
 }
-else {
-const err329 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data128};
+if(data126.targets !== undefined){
+let data129 = data126.targets;
+if(Array.isArray(data129)){
+if(data129.length < 1){
+const err329 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets,data:data129};
 if(vErrors === null){
 vErrors = [err329];
 }
@@ -4676,11 +4683,12 @@ vErrors.push(err329);
 }
 errors++;
 }
-}
-if(data126.tier !== undefined){
-let data129 = data126.tier;
-if(!(((typeof data129 == "number") && (!(data129 % 1) && !isNaN(data129))) && (isFinite(data129)))){
-const err330 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data129};
+const len12 = data129.length;
+for(let i12=0; i12<len12; i12++){
+let data130 = data129[i12];
+if(data130 && typeof data130 == "object" && !Array.isArray(data130)){
+if(data130.provider === undefined){
+const err330 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.models.additionalProperties.properties.targets.items.required,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data130};
 if(vErrors === null){
 vErrors = [err330];
 }
@@ -4689,9 +4697,9 @@ vErrors.push(err330);
 }
 errors++;
 }
-if((typeof data129 == "number") && (isFinite(data129))){
-if(data129 > 100 || isNaN(data129)){
-const err331 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},schema:100,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data129};
+for(const key29 in data130){
+if(!(((((key29 === "provider") || (key29 === "model")) || (key29 === "tier")) || (key29 === "weight")) || (key29 === "price"))){
+const err331 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key29},schema:false,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data130};
 if(vErrors === null){
 vErrors = [err331];
 }
@@ -4700,8 +4708,12 @@ vErrors.push(err331);
 }
 errors++;
 }
-if(data129 < 1 || isNaN(data129)){
-const err332 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data129};
+}
+if(data130.provider !== undefined){
+let data131 = data130.provider;
+if(typeof data131 === "string"){
+if(func4(data131) > 64){
+const err332 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data131};
 if(vErrors === null){
 vErrors = [err332];
 }
@@ -4710,12 +4722,8 @@ vErrors.push(err332);
 }
 errors++;
 }
-}
-}
-if(data126.weight !== undefined){
-let data130 = data126.weight;
-if(!(((typeof data130 == "number") && (!(data130 % 1) && !isNaN(data130))) && (isFinite(data130)))){
-const err333 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data130};
+if(func4(data131) < 1){
+const err333 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data131};
 if(vErrors === null){
 vErrors = [err333];
 }
@@ -4724,9 +4732,8 @@ vErrors.push(err333);
 }
 errors++;
 }
-if((typeof data130 == "number") && (isFinite(data130))){
-if(data130 > 1000000 || isNaN(data130)){
-const err334 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data130};
+if(!pattern4.test(data131)){
+const err334 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data131};
 if(vErrors === null){
 vErrors = [err334];
 }
@@ -4735,8 +4742,9 @@ vErrors.push(err334);
 }
 errors++;
 }
-if(data130 < 1 || isNaN(data130)){
-const err335 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data130};
+}
+else {
+const err335 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data131};
 if(vErrors === null){
 vErrors = [err335];
 }
@@ -4746,16 +4754,11 @@ vErrors.push(err335);
 errors++;
 }
 }
-}
-if(data126.price !== undefined){
-if(!(validate22(data126.price, {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/price",parentData:data126,parentDataProperty:"price",rootData}))){
-vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
-errors = vErrors.length;
-}
-}
-}
-else {
-const err336 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.properties.targets.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data126};
+if(data130.model !== undefined){
+let data132 = data130.model;
+if(typeof data132 === "string"){
+if(func4(data132) > 256){
+const err336 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data132};
 if(vErrors === null){
 vErrors = [err336];
 }
@@ -4764,10 +4767,8 @@ vErrors.push(err336);
 }
 errors++;
 }
-}
-}
-else {
-const err337 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.targets.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets,data:data125};
+if(func4(data132) < 1){
+const err337 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data132};
 if(vErrors === null){
 vErrors = [err337];
 }
@@ -4776,19 +4777,8 @@ vErrors.push(err337);
 }
 errors++;
 }
-}
-if(data122.aliases !== undefined){
-let data132 = data122.aliases;
-if(Array.isArray(data132)){
-const len13 = data132.length;
-for(let i13=0; i13<len13; i13++){
-let data133 = data132[i13];
-const _errs319 = errors;
-const _errs320 = errors;
-if(errors === _errs320){
-if(typeof data133 === "string"){
-if(!pattern32.test(data133)){
-const err338 = {};
+if(!pattern3.test(data132)){
+const err338 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data132};
 if(vErrors === null){
 vErrors = [err338];
 }
@@ -4799,7 +4789,7 @@ errors++;
 }
 }
 else {
-const err339 = {};
+const err339 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data132};
 if(vErrors === null){
 vErrors = [err339];
 }
@@ -4809,9 +4799,10 @@ vErrors.push(err339);
 errors++;
 }
 }
-var valid75 = _errs320 === errors;
-if(valid75){
-const err340 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema6.properties.models.additionalProperties.properties.aliases.items.not,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data133};
+if(data130.tier !== undefined){
+let data133 = data130.tier;
+if(!(((typeof data133 == "number") && (!(data133 % 1) && !isNaN(data133))) && (isFinite(data133)))){
+const err340 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data133};
 if(vErrors === null){
 vErrors = [err340];
 }
@@ -4820,20 +4811,9 @@ vErrors.push(err340);
 }
 errors++;
 }
-else {
-errors = _errs319;
-if(vErrors !== null){
-if(_errs319){
-vErrors.length = _errs319;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(typeof data133 === "string"){
-if(func4(data133) > 256){
-const err341 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data133};
+if((typeof data133 == "number") && (isFinite(data133))){
+if(data133 > 100 || isNaN(data133)){
+const err341 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},schema:100,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data133};
 if(vErrors === null){
 vErrors = [err341];
 }
@@ -4842,8 +4822,8 @@ vErrors.push(err341);
 }
 errors++;
 }
-if(func4(data133) < 1){
-const err342 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data133};
+if(data133 < 1 || isNaN(data133)){
+const err342 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data133};
 if(vErrors === null){
 vErrors = [err342];
 }
@@ -4852,8 +4832,12 @@ vErrors.push(err342);
 }
 errors++;
 }
-if(!pattern3.test(data133)){
-const err343 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data133};
+}
+}
+if(data130.weight !== undefined){
+let data134 = data130.weight;
+if(!(((typeof data134 == "number") && (!(data134 % 1) && !isNaN(data134))) && (isFinite(data134)))){
+const err343 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data134};
 if(vErrors === null){
 vErrors = [err343];
 }
@@ -4862,9 +4846,9 @@ vErrors.push(err343);
 }
 errors++;
 }
-}
-else {
-const err344 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.aliases.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data133};
+if((typeof data134 == "number") && (isFinite(data134))){
+if(data134 > 1000000 || isNaN(data134)){
+const err344 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data134};
 if(vErrors === null){
 vErrors = [err344];
 }
@@ -4873,10 +4857,8 @@ vErrors.push(err344);
 }
 errors++;
 }
-}
-}
-else {
-const err345 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.aliases.type,parentSchema:schema6.properties.models.additionalProperties.properties.aliases,data:data132};
+if(data134 < 1 || isNaN(data134)){
+const err345 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data134};
 if(vErrors === null){
 vErrors = [err345];
 }
@@ -4886,15 +4868,16 @@ vErrors.push(err345);
 errors++;
 }
 }
-if(data122.fallbacks !== undefined){
-let data134 = data122.fallbacks;
-if(Array.isArray(data134)){
-const len14 = data134.length;
-for(let i14=0; i14<len14; i14++){
-let data135 = data134[i14];
-if(typeof data135 === "string"){
-if(func4(data135) > 256){
-const err346 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data135};
+}
+if(data130.price !== undefined){
+if(!(validate22(data130.price, {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/price",parentData:data130,parentDataProperty:"price",rootData}))){
+vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
+errors = vErrors.length;
+}
+}
+}
+else {
+const err346 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.properties.targets.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data130};
 if(vErrors === null){
 vErrors = [err346];
 }
@@ -4903,8 +4886,10 @@ vErrors.push(err346);
 }
 errors++;
 }
-if(func4(data135) < 1){
-const err347 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data135};
+}
+}
+else {
+const err347 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.targets.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets,data:data129};
 if(vErrors === null){
 vErrors = [err347];
 }
@@ -4913,8 +4898,19 @@ vErrors.push(err347);
 }
 errors++;
 }
-if(!pattern3.test(data135)){
-const err348 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data135};
+}
+if(data126.aliases !== undefined){
+let data136 = data126.aliases;
+if(Array.isArray(data136)){
+const len13 = data136.length;
+for(let i13=0; i13<len13; i13++){
+let data137 = data136[i13];
+const _errs323 = errors;
+const _errs324 = errors;
+if(errors === _errs324){
+if(typeof data137 === "string"){
+if(!pattern34.test(data137)){
+const err348 = {};
 if(vErrors === null){
 vErrors = [err348];
 }
@@ -4925,7 +4921,7 @@ errors++;
 }
 }
 else {
-const err349 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.fallbacks.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data135};
+const err349 = {};
 if(vErrors === null){
 vErrors = [err349];
 }
@@ -4935,9 +4931,9 @@ vErrors.push(err349);
 errors++;
 }
 }
-}
-else {
-const err350 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.fallbacks.type,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks,data:data134};
+var valid75 = _errs324 === errors;
+if(valid75){
+const err350 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema6.properties.models.additionalProperties.properties.aliases.items.not,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data137};
 if(vErrors === null){
 vErrors = [err350];
 }
@@ -4946,13 +4942,20 @@ vErrors.push(err350);
 }
 errors++;
 }
+else {
+errors = _errs323;
+if(vErrors !== null){
+if(_errs323){
+vErrors.length = _errs323;
 }
-if(data122.translation !== undefined){
-let data136 = data122.translation;
-if(data136 && typeof data136 == "object" && !Array.isArray(data136)){
-for(const key30 in data136){
-if(!(func2.call(schema6.properties.models.additionalProperties.properties.translation.properties, key30))){
-const err351 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key30},schema:false,parentSchema:schema6.properties.models.additionalProperties.properties.translation,data:data136};
+else {
+vErrors = null;
+}
+}
+}
+if(typeof data137 === "string"){
+if(func4(data137) > 256){
+const err351 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data137};
 if(vErrors === null){
 vErrors = [err351];
 }
@@ -4961,11 +4964,8 @@ vErrors.push(err351);
 }
 errors++;
 }
-}
-if(data136.max_tokens_field !== undefined){
-let data137 = data136.max_tokens_field;
-if(typeof data137 !== "string"){
-const err352 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data137};
+if(func4(data137) < 1){
+const err352 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data137};
 if(vErrors === null){
 vErrors = [err352];
 }
@@ -4974,8 +4974,8 @@ vErrors.push(err352);
 }
 errors++;
 }
-if(!((data137 === "max_tokens") || (data137 === "max_completion_tokens"))){
-const err353 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data137};
+if(!pattern3.test(data137)){
+const err353 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data137};
 if(vErrors === null){
 vErrors = [err353];
 }
@@ -4985,10 +4985,8 @@ vErrors.push(err353);
 errors++;
 }
 }
-if(data136.default_max_tokens !== undefined){
-let data138 = data136.default_max_tokens;
-if(!(((typeof data138 == "number") && (!(data138 % 1) && !isNaN(data138))) && (isFinite(data138)))){
-const err354 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data138};
+else {
+const err354 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.aliases.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data137};
 if(vErrors === null){
 vErrors = [err354];
 }
@@ -4997,9 +4995,10 @@ vErrors.push(err354);
 }
 errors++;
 }
-if((typeof data138 == "number") && (isFinite(data138))){
-if(data138 > 1000000 || isNaN(data138)){
-const err355 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data138};
+}
+}
+else {
+const err355 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.aliases.type,parentSchema:schema6.properties.models.additionalProperties.properties.aliases,data:data136};
 if(vErrors === null){
 vErrors = [err355];
 }
@@ -5008,8 +5007,16 @@ vErrors.push(err355);
 }
 errors++;
 }
-if(data138 < 1 || isNaN(data138)){
-const err356 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data138};
+}
+if(data126.fallbacks !== undefined){
+let data138 = data126.fallbacks;
+if(Array.isArray(data138)){
+const len14 = data138.length;
+for(let i14=0; i14<len14; i14++){
+let data139 = data138[i14];
+if(typeof data139 === "string"){
+if(func4(data139) > 256){
+const err356 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data139};
 if(vErrors === null){
 vErrors = [err356];
 }
@@ -5018,12 +5025,8 @@ vErrors.push(err356);
 }
 errors++;
 }
-}
-}
-if(data136.system_in_middle !== undefined){
-let data139 = data136.system_in_middle;
-if(typeof data139 !== "string"){
-const err357 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data139};
+if(func4(data139) < 1){
+const err357 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data139};
 if(vErrors === null){
 vErrors = [err357];
 }
@@ -5032,8 +5035,8 @@ vErrors.push(err357);
 }
 errors++;
 }
-if(!((data139 === "keep") || (data139 === "fold"))){
-const err358 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data139};
+if(!pattern3.test(data139)){
+const err358 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data139};
 if(vErrors === null){
 vErrors = [err358];
 }
@@ -5043,10 +5046,8 @@ vErrors.push(err358);
 errors++;
 }
 }
-if(data136.system_role !== undefined){
-let data140 = data136.system_role;
-if(typeof data140 !== "string"){
-const err359 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role,data:data140};
+else {
+const err359 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.fallbacks.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data139};
 if(vErrors === null){
 vErrors = [err359];
 }
@@ -5055,8 +5056,10 @@ vErrors.push(err359);
 }
 errors++;
 }
-if(!((data140 === "system") || (data140 === "developer"))){
-const err360 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.system_role.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role,data:data140};
+}
+}
+else {
+const err360 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.fallbacks.type,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks,data:data138};
 if(vErrors === null){
 vErrors = [err360];
 }
@@ -5066,10 +5069,12 @@ vErrors.push(err360);
 errors++;
 }
 }
-if(data136.text_parts !== undefined){
-let data141 = data136.text_parts;
-if(typeof data141 !== "boolean"){
-const err361 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.text_parts,data:data141};
+if(data126.translation !== undefined){
+let data140 = data126.translation;
+if(data140 && typeof data140 == "object" && !Array.isArray(data140)){
+for(const key30 in data140){
+if(!(func2.call(schema6.properties.models.additionalProperties.properties.translation.properties, key30))){
+const err361 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key30},schema:false,parentSchema:schema6.properties.models.additionalProperties.properties.translation,data:data140};
 if(vErrors === null){
 vErrors = [err361];
 }
@@ -5079,10 +5084,10 @@ vErrors.push(err361);
 errors++;
 }
 }
-if(data136.reasoning_field !== undefined){
-let data142 = data136.reasoning_field;
-if(typeof data142 !== "string"){
-const err362 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data142};
+if(data140.max_tokens_field !== undefined){
+let data141 = data140.max_tokens_field;
+if(typeof data141 !== "string"){
+const err362 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data141};
 if(vErrors === null){
 vErrors = [err362];
 }
@@ -5091,8 +5096,8 @@ vErrors.push(err362);
 }
 errors++;
 }
-if(!(((data142 === "reasoning_content") || (data142 === "reasoning")) || (data142 === "none"))){
-const err363 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data142};
+if(!((data141 === "max_tokens") || (data141 === "max_completion_tokens"))){
+const err363 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data141};
 if(vErrors === null){
 vErrors = [err363];
 }
@@ -5102,10 +5107,10 @@ vErrors.push(err363);
 errors++;
 }
 }
-if(data136.reasoning_turns !== undefined){
-let data143 = data136.reasoning_turns;
-if(typeof data143 !== "string"){
-const err364 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data143};
+if(data140.default_max_tokens !== undefined){
+let data142 = data140.default_max_tokens;
+if(!(((typeof data142 == "number") && (!(data142 % 1) && !isNaN(data142))) && (isFinite(data142)))){
+const err364 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data142};
 if(vErrors === null){
 vErrors = [err364];
 }
@@ -5114,8 +5119,9 @@ vErrors.push(err364);
 }
 errors++;
 }
-if(!((data143 === "all") || (data143 === "last"))){
-const err365 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data143};
+if((typeof data142 == "number") && (isFinite(data142))){
+if(data142 > 1000000 || isNaN(data142)){
+const err365 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data142};
 if(vErrors === null){
 vErrors = [err365];
 }
@@ -5124,15 +5130,8 @@ vErrors.push(err365);
 }
 errors++;
 }
-}
-if(data136.efforts !== undefined){
-let data144 = data136.efforts;
-if(Array.isArray(data144)){
-const len15 = data144.length;
-for(let i15=0; i15<len15; i15++){
-let data145 = data144[i15];
-if(typeof data145 !== "string"){
-const err366 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data145};
+if(data142 < 1 || isNaN(data142)){
+const err366 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data142};
 if(vErrors === null){
 vErrors = [err366];
 }
@@ -5141,8 +5140,12 @@ vErrors.push(err366);
 }
 errors++;
 }
-if(!(((((((data145 === "none") || (data145 === "minimal")) || (data145 === "low")) || (data145 === "medium")) || (data145 === "high")) || (data145 === "xhigh")) || (data145 === "max"))){
-const err367 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data145};
+}
+}
+if(data140.system_in_middle !== undefined){
+let data143 = data140.system_in_middle;
+if(typeof data143 !== "string"){
+const err367 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data143};
 if(vErrors === null){
 vErrors = [err367];
 }
@@ -5151,10 +5154,8 @@ vErrors.push(err367);
 }
 errors++;
 }
-}
-}
-else {
-const err368 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts,data:data144};
+if(!((data143 === "keep") || (data143 === "fold"))){
+const err368 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data143};
 if(vErrors === null){
 vErrors = [err368];
 }
@@ -5164,10 +5165,10 @@ vErrors.push(err368);
 errors++;
 }
 }
-if(data136.think_tags !== undefined){
-let data146 = data136.think_tags;
-if(typeof data146 !== "boolean"){
-const err369 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.think_tags,data:data146};
+if(data140.system_role !== undefined){
+let data144 = data140.system_role;
+if(typeof data144 !== "string"){
+const err369 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role,data:data144};
 if(vErrors === null){
 vErrors = [err369];
 }
@@ -5176,11 +5177,8 @@ vErrors.push(err369);
 }
 errors++;
 }
-}
-if(data136.thinking !== undefined){
-let data147 = data136.thinking;
-if(typeof data147 !== "string"){
-const err370 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking,data:data147};
+if(!((data144 === "system") || (data144 === "developer"))){
+const err370 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.system_role.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role,data:data144};
 if(vErrors === null){
 vErrors = [err370];
 }
@@ -5189,8 +5187,11 @@ vErrors.push(err370);
 }
 errors++;
 }
-if(!((data147 === "adaptive") || (data147 === "budget"))){
-const err371 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.thinking.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking,data:data147};
+}
+if(data140.text_parts !== undefined){
+let data145 = data140.text_parts;
+if(typeof data145 !== "boolean"){
+const err371 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.text_parts,data:data145};
 if(vErrors === null){
 vErrors = [err371];
 }
@@ -5200,11 +5201,10 @@ vErrors.push(err371);
 errors++;
 }
 }
-if(data136.max_temperature !== undefined){
-let data148 = data136.max_temperature;
-if((typeof data148 == "number") && (isFinite(data148))){
-if(data148 > 10 || isNaN(data148)){
-const err372 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data148};
+if(data140.reasoning_field !== undefined){
+let data146 = data140.reasoning_field;
+if(typeof data146 !== "string"){
+const err372 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data146};
 if(vErrors === null){
 vErrors = [err372];
 }
@@ -5213,8 +5213,8 @@ vErrors.push(err372);
 }
 errors++;
 }
-if(data148 < 0 || isNaN(data148)){
-const err373 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data148};
+if(!(((data146 === "reasoning_content") || (data146 === "reasoning")) || (data146 === "none"))){
+const err373 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data146};
 if(vErrors === null){
 vErrors = [err373];
 }
@@ -5224,8 +5224,10 @@ vErrors.push(err373);
 errors++;
 }
 }
-else {
-const err374 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data148};
+if(data140.reasoning_turns !== undefined){
+let data147 = data140.reasoning_turns;
+if(typeof data147 !== "string"){
+const err374 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data147};
 if(vErrors === null){
 vErrors = [err374];
 }
@@ -5234,11 +5236,8 @@ vErrors.push(err374);
 }
 errors++;
 }
-}
-if(data136.max_stop_sequences !== undefined){
-let data149 = data136.max_stop_sequences;
-if((!(((typeof data149 == "number") && (!(data149 % 1) && !isNaN(data149))) && (isFinite(data149)))) && (data149 !== null)){
-const err375 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data149};
+if(!((data147 === "all") || (data147 === "last"))){
+const err375 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data147};
 if(vErrors === null){
 vErrors = [err375];
 }
@@ -5247,9 +5246,15 @@ vErrors.push(err375);
 }
 errors++;
 }
-if((typeof data149 == "number") && (isFinite(data149))){
-if(data149 > 1000 || isNaN(data149)){
-const err376 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data149};
+}
+if(data140.efforts !== undefined){
+let data148 = data140.efforts;
+if(Array.isArray(data148)){
+const len15 = data148.length;
+for(let i15=0; i15<len15; i15++){
+let data149 = data148[i15];
+if(typeof data149 !== "string"){
+const err376 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data149};
 if(vErrors === null){
 vErrors = [err376];
 }
@@ -5258,8 +5263,8 @@ vErrors.push(err376);
 }
 errors++;
 }
-if(data149 < 0 || isNaN(data149)){
-const err377 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data149};
+if(!(((((((data149 === "none") || (data149 === "minimal")) || (data149 === "low")) || (data149 === "medium")) || (data149 === "high")) || (data149 === "xhigh")) || (data149 === "max"))){
+const err377 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data149};
 if(vErrors === null){
 vErrors = [err377];
 }
@@ -5270,10 +5275,8 @@ errors++;
 }
 }
 }
-if(data136.top_k !== undefined){
-let data150 = data136.top_k;
-if(typeof data150 !== "boolean"){
-const err378 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.top_k,data:data150};
+else {
+const err378 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts,data:data148};
 if(vErrors === null){
 vErrors = [err378];
 }
@@ -5283,10 +5286,10 @@ vErrors.push(err378);
 errors++;
 }
 }
-if(data136.tool_images !== undefined){
-let data151 = data136.tool_images;
-if(typeof data151 !== "boolean"){
-const err379 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.tool_images,data:data151};
+if(data140.think_tags !== undefined){
+let data150 = data140.think_tags;
+if(typeof data150 !== "boolean"){
+const err379 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.think_tags,data:data150};
 if(vErrors === null){
 vErrors = [err379];
 }
@@ -5296,10 +5299,10 @@ vErrors.push(err379);
 errors++;
 }
 }
-if(data136.file_parts !== undefined){
-let data152 = data136.file_parts;
-if(typeof data152 !== "boolean"){
-const err380 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.file_parts,data:data152};
+if(data140.thinking !== undefined){
+let data151 = data140.thinking;
+if(typeof data151 !== "string"){
+const err380 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking,data:data151};
 if(vErrors === null){
 vErrors = [err380];
 }
@@ -5308,11 +5311,8 @@ vErrors.push(err380);
 }
 errors++;
 }
-}
-if(data136.prefill !== undefined){
-let data153 = data136.prefill;
-if(typeof data153 !== "boolean"){
-const err381 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.prefill,data:data153};
+if(!((data151 === "adaptive") || (data151 === "budget"))){
+const err381 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.thinking.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking,data:data151};
 if(vErrors === null){
 vErrors = [err381];
 }
@@ -5322,10 +5322,11 @@ vErrors.push(err381);
 errors++;
 }
 }
-if(data136.platform_members !== undefined){
-let data154 = data136.platform_members;
-if(typeof data154 !== "boolean"){
-const err382 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.platform_members,data:data154};
+if(data140.max_temperature !== undefined){
+let data152 = data140.max_temperature;
+if((typeof data152 == "number") && (isFinite(data152))){
+if(data152 > 10 || isNaN(data152)){
+const err382 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data152};
 if(vErrors === null){
 vErrors = [err382];
 }
@@ -5334,11 +5335,8 @@ vErrors.push(err382);
 }
 errors++;
 }
-}
-if(data136.keep_billing_block !== undefined){
-let data155 = data136.keep_billing_block;
-if(typeof data155 !== "boolean"){
-const err383 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.keep_billing_block,data:data155};
+if(data152 < 0 || isNaN(data152)){
+const err383 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data152};
 if(vErrors === null){
 vErrors = [err383];
 }
@@ -5348,10 +5346,8 @@ vErrors.push(err383);
 errors++;
 }
 }
-if(data136.cache_prompts !== undefined){
-let data156 = data136.cache_prompts;
-if(typeof data156 !== "boolean"){
-const err384 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.cache_prompts,data:data156};
+else {
+const err384 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data152};
 if(vErrors === null){
 vErrors = [err384];
 }
@@ -5361,9 +5357,10 @@ vErrors.push(err384);
 errors++;
 }
 }
-}
-else {
-const err385 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.properties.translation.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation,data:data136};
+if(data140.max_stop_sequences !== undefined){
+let data153 = data140.max_stop_sequences;
+if((!(((typeof data153 == "number") && (!(data153 % 1) && !isNaN(data153))) && (isFinite(data153)))) && (data153 !== null)){
+const err385 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data153};
 if(vErrors === null){
 vErrors = [err385];
 }
@@ -5372,16 +5369,9 @@ vErrors.push(err385);
 }
 errors++;
 }
-}
-if(data122.price !== undefined){
-if(!(validate22(data122.price, {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/price",parentData:data122,parentDataProperty:"price",rootData}))){
-vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
-errors = vErrors.length;
-}
-}
-}
-else {
-const err386 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.type,parentSchema:schema6.properties.models.additionalProperties,data:data122};
+if((typeof data153 == "number") && (isFinite(data153))){
+if(data153 > 1000 || isNaN(data153)){
+const err386 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data153};
 if(vErrors === null){
 vErrors = [err386];
 }
@@ -5390,10 +5380,8 @@ vErrors.push(err386);
 }
 errors++;
 }
-}
-}
-else {
-const err387 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.type,parentSchema:schema6.properties.models,data:data109};
+if(data153 < 0 || isNaN(data153)){
+const err387 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data153};
 if(vErrors === null){
 vErrors = [err387];
 }
@@ -5403,12 +5391,11 @@ vErrors.push(err387);
 errors++;
 }
 }
-if(data.prices !== undefined){
-let data158 = data.prices;
-if(data158 && typeof data158 == "object" && !Array.isArray(data158)){
-for(const key31 in data158){
-if(!((key31 === "list") || (key31 === "file"))){
-const err388 = {instancePath:instancePath+"/prices",schemaPath:"#/properties/prices/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key31},schema:false,parentSchema:schema6.properties.prices,data:data158};
+}
+if(data140.top_k !== undefined){
+let data154 = data140.top_k;
+if(typeof data154 !== "boolean"){
+const err388 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.top_k,data:data154};
 if(vErrors === null){
 vErrors = [err388];
 }
@@ -5418,10 +5405,10 @@ vErrors.push(err388);
 errors++;
 }
 }
-if(data158.list !== undefined){
-let data159 = data158.list;
-if(typeof data159 !== "string"){
-const err389 = {instancePath:instancePath+"/prices/list",schemaPath:"#/properties/prices/properties/list/type",keyword:"type",params:{type: "string"},schema:schema6.properties.prices.properties.list.type,parentSchema:schema6.properties.prices.properties.list,data:data159};
+if(data140.tool_images !== undefined){
+let data155 = data140.tool_images;
+if(typeof data155 !== "boolean"){
+const err389 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.tool_images,data:data155};
 if(vErrors === null){
 vErrors = [err389];
 }
@@ -5430,8 +5417,11 @@ vErrors.push(err389);
 }
 errors++;
 }
-if(!((data159 === "shipped") || (data159 === "off"))){
-const err390 = {instancePath:instancePath+"/prices/list",schemaPath:"#/properties/prices/properties/list/enum",keyword:"enum",params:{allowedValues: schema6.properties.prices.properties.list.enum},schema:schema6.properties.prices.properties.list.enum,parentSchema:schema6.properties.prices.properties.list,data:data159};
+}
+if(data140.file_parts !== undefined){
+let data156 = data140.file_parts;
+if(typeof data156 !== "boolean"){
+const err390 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.file_parts,data:data156};
 if(vErrors === null){
 vErrors = [err390];
 }
@@ -5441,10 +5431,10 @@ vErrors.push(err390);
 errors++;
 }
 }
-if(data158.file !== undefined){
-let data160 = data158.file;
-if((typeof data160 !== "string") && (data160 !== null)){
-const err391 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/type",keyword:"type",params:{type: schema6.properties.prices.properties.file.type},schema:schema6.properties.prices.properties.file.type,parentSchema:schema6.properties.prices.properties.file,data:data160};
+if(data140.prefill !== undefined){
+let data157 = data140.prefill;
+if(typeof data157 !== "boolean"){
+const err391 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.prefill,data:data157};
 if(vErrors === null){
 vErrors = [err391];
 }
@@ -5453,9 +5443,11 @@ vErrors.push(err391);
 }
 errors++;
 }
-if(typeof data160 === "string"){
-if(func4(data160) > 4096){
-const err392 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.prices.properties.file,data:data160};
+}
+if(data140.platform_members !== undefined){
+let data158 = data140.platform_members;
+if(typeof data158 !== "boolean"){
+const err392 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.platform_members,data:data158};
 if(vErrors === null){
 vErrors = [err392];
 }
@@ -5464,8 +5456,11 @@ vErrors.push(err392);
 }
 errors++;
 }
-if(func4(data160) < 1){
-const err393 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.prices.properties.file,data:data160};
+}
+if(data140.keep_billing_block !== undefined){
+let data159 = data140.keep_billing_block;
+if(typeof data159 !== "boolean"){
+const err393 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.keep_billing_block,data:data159};
 if(vErrors === null){
 vErrors = [err393];
 }
@@ -5475,10 +5470,10 @@ vErrors.push(err393);
 errors++;
 }
 }
-}
-}
-else {
-const err394 = {instancePath:instancePath+"/prices",schemaPath:"#/properties/prices/type",keyword:"type",params:{type: "object"},schema:schema6.properties.prices.type,parentSchema:schema6.properties.prices,data:data158};
+if(data140.cache_prompts !== undefined){
+let data160 = data140.cache_prompts;
+if(typeof data160 !== "boolean"){
+const err394 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.cache_prompts,data:data160};
 if(vErrors === null){
 vErrors = [err394];
 }
@@ -5488,12 +5483,9 @@ vErrors.push(err394);
 errors++;
 }
 }
-if(data.routing !== undefined){
-let data161 = data.routing;
-if(data161 && typeof data161 == "object" && !Array.isArray(data161)){
-for(const key32 in data161){
-if(!((((key32 === "retries") || (key32 === "max_retry_wait_ms")) || (key32 === "restart_wait_ms")) || (key32 === "cooldown_ms"))){
-const err395 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key32},schema:false,parentSchema:schema6.properties.routing,data:data161};
+}
+else {
+const err395 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.properties.translation.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation,data:data140};
 if(vErrors === null){
 vErrors = [err395];
 }
@@ -5503,10 +5495,15 @@ vErrors.push(err395);
 errors++;
 }
 }
-if(data161.retries !== undefined){
-let data162 = data161.retries;
-if(!(((typeof data162 == "number") && (!(data162 % 1) && !isNaN(data162))) && (isFinite(data162)))){
-const err396 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.retries.type,parentSchema:schema6.properties.routing.properties.retries,data:data162};
+if(data126.price !== undefined){
+if(!(validate22(data126.price, {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/price",parentData:data126,parentDataProperty:"price",rootData}))){
+vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
+errors = vErrors.length;
+}
+}
+}
+else {
+const err396 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.type,parentSchema:schema6.properties.models.additionalProperties,data:data126};
 if(vErrors === null){
 vErrors = [err396];
 }
@@ -5515,9 +5512,10 @@ vErrors.push(err396);
 }
 errors++;
 }
-if((typeof data162 == "number") && (isFinite(data162))){
-if(data162 > 10 || isNaN(data162)){
-const err397 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema6.properties.routing.properties.retries,data:data162};
+}
+}
+else {
+const err397 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.type,parentSchema:schema6.properties.models,data:data113};
 if(vErrors === null){
 vErrors = [err397];
 }
@@ -5526,8 +5524,13 @@ vErrors.push(err397);
 }
 errors++;
 }
-if(data162 < 0 || isNaN(data162)){
-const err398 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.retries,data:data162};
+}
+if(data.prices !== undefined){
+let data162 = data.prices;
+if(data162 && typeof data162 == "object" && !Array.isArray(data162)){
+for(const key31 in data162){
+if(!((key31 === "list") || (key31 === "file"))){
+const err398 = {instancePath:instancePath+"/prices",schemaPath:"#/properties/prices/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key31},schema:false,parentSchema:schema6.properties.prices,data:data162};
 if(vErrors === null){
 vErrors = [err398];
 }
@@ -5537,11 +5540,10 @@ vErrors.push(err398);
 errors++;
 }
 }
-}
-if(data161.max_retry_wait_ms !== undefined){
-let data163 = data161.max_retry_wait_ms;
-if(!(((typeof data163 == "number") && (!(data163 % 1) && !isNaN(data163))) && (isFinite(data163)))){
-const err399 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.max_retry_wait_ms.type,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data163};
+if(data162.list !== undefined){
+let data163 = data162.list;
+if(typeof data163 !== "string"){
+const err399 = {instancePath:instancePath+"/prices/list",schemaPath:"#/properties/prices/properties/list/type",keyword:"type",params:{type: "string"},schema:schema6.properties.prices.properties.list.type,parentSchema:schema6.properties.prices.properties.list,data:data163};
 if(vErrors === null){
 vErrors = [err399];
 }
@@ -5550,9 +5552,8 @@ vErrors.push(err399);
 }
 errors++;
 }
-if((typeof data163 == "number") && (isFinite(data163))){
-if(data163 > 60000 || isNaN(data163)){
-const err400 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data163};
+if(!((data163 === "shipped") || (data163 === "off"))){
+const err400 = {instancePath:instancePath+"/prices/list",schemaPath:"#/properties/prices/properties/list/enum",keyword:"enum",params:{allowedValues: schema6.properties.prices.properties.list.enum},schema:schema6.properties.prices.properties.list.enum,parentSchema:schema6.properties.prices.properties.list,data:data163};
 if(vErrors === null){
 vErrors = [err400];
 }
@@ -5561,8 +5562,11 @@ vErrors.push(err400);
 }
 errors++;
 }
-if(data163 < 0 || isNaN(data163)){
-const err401 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data163};
+}
+if(data162.file !== undefined){
+let data164 = data162.file;
+if((typeof data164 !== "string") && (data164 !== null)){
+const err401 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/type",keyword:"type",params:{type: schema6.properties.prices.properties.file.type},schema:schema6.properties.prices.properties.file.type,parentSchema:schema6.properties.prices.properties.file,data:data164};
 if(vErrors === null){
 vErrors = [err401];
 }
@@ -5571,12 +5575,9 @@ vErrors.push(err401);
 }
 errors++;
 }
-}
-}
-if(data161.restart_wait_ms !== undefined){
-let data164 = data161.restart_wait_ms;
-if(!(((typeof data164 == "number") && (!(data164 % 1) && !isNaN(data164))) && (isFinite(data164)))){
-const err402 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.restart_wait_ms.type,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data164};
+if(typeof data164 === "string"){
+if(func4(data164) > 4096){
+const err402 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.prices.properties.file,data:data164};
 if(vErrors === null){
 vErrors = [err402];
 }
@@ -5585,9 +5586,8 @@ vErrors.push(err402);
 }
 errors++;
 }
-if((typeof data164 == "number") && (isFinite(data164))){
-if(data164 > 60000 || isNaN(data164)){
-const err403 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data164};
+if(func4(data164) < 1){
+const err403 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.prices.properties.file,data:data164};
 if(vErrors === null){
 vErrors = [err403];
 }
@@ -5596,8 +5596,11 @@ vErrors.push(err403);
 }
 errors++;
 }
-if(data164 < 0 || isNaN(data164)){
-const err404 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data164};
+}
+}
+}
+else {
+const err404 = {instancePath:instancePath+"/prices",schemaPath:"#/properties/prices/type",keyword:"type",params:{type: "object"},schema:schema6.properties.prices.type,parentSchema:schema6.properties.prices,data:data162};
 if(vErrors === null){
 vErrors = [err404];
 }
@@ -5607,11 +5610,12 @@ vErrors.push(err404);
 errors++;
 }
 }
-}
-if(data161.cooldown_ms !== undefined){
-let data165 = data161.cooldown_ms;
-if(!(((typeof data165 == "number") && (!(data165 % 1) && !isNaN(data165))) && (isFinite(data165)))){
-const err405 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.cooldown_ms.type,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data165};
+if(data.routing !== undefined){
+let data165 = data.routing;
+if(data165 && typeof data165 == "object" && !Array.isArray(data165)){
+for(const key32 in data165){
+if(!((((key32 === "retries") || (key32 === "max_retry_wait_ms")) || (key32 === "restart_wait_ms")) || (key32 === "cooldown_ms"))){
+const err405 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key32},schema:false,parentSchema:schema6.properties.routing,data:data165};
 if(vErrors === null){
 vErrors = [err405];
 }
@@ -5620,9 +5624,11 @@ vErrors.push(err405);
 }
 errors++;
 }
-if((typeof data165 == "number") && (isFinite(data165))){
-if(data165 > 3600000 || isNaN(data165)){
-const err406 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data165};
+}
+if(data165.retries !== undefined){
+let data166 = data165.retries;
+if(!(((typeof data166 == "number") && (!(data166 % 1) && !isNaN(data166))) && (isFinite(data166)))){
+const err406 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.retries.type,parentSchema:schema6.properties.routing.properties.retries,data:data166};
 if(vErrors === null){
 vErrors = [err406];
 }
@@ -5631,8 +5637,9 @@ vErrors.push(err406);
 }
 errors++;
 }
-if(data165 < 0 || isNaN(data165)){
-const err407 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data165};
+if((typeof data166 == "number") && (isFinite(data166))){
+if(data166 > 10 || isNaN(data166)){
+const err407 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema6.properties.routing.properties.retries,data:data166};
 if(vErrors === null){
 vErrors = [err407];
 }
@@ -5641,11 +5648,8 @@ vErrors.push(err407);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err408 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routing.type,parentSchema:schema6.properties.routing,data:data161};
+if(data166 < 0 || isNaN(data166)){
+const err408 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.retries,data:data166};
 if(vErrors === null){
 vErrors = [err408];
 }
@@ -5655,12 +5659,11 @@ vErrors.push(err408);
 errors++;
 }
 }
-if(data.routes !== undefined){
-let data166 = data.routes;
-if(data166 && typeof data166 == "object" && !Array.isArray(data166)){
-for(const key33 in data166){
-if(!((key33 === "rest") || (key33 === "default_model"))){
-const err409 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33},schema:false,parentSchema:schema6.properties.routes,data:data166};
+}
+if(data165.max_retry_wait_ms !== undefined){
+let data167 = data165.max_retry_wait_ms;
+if(!(((typeof data167 == "number") && (!(data167 % 1) && !isNaN(data167))) && (isFinite(data167)))){
+const err409 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.max_retry_wait_ms.type,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data167};
 if(vErrors === null){
 vErrors = [err409];
 }
@@ -5669,11 +5672,9 @@ vErrors.push(err409);
 }
 errors++;
 }
-}
-if(data166.rest !== undefined){
-let data167 = data166.rest;
-if((!(data167 && typeof data167 == "object" && !Array.isArray(data167))) && (data167 !== null)){
-const err410 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/type",keyword:"type",params:{type: schema6.properties.routes.properties.rest.type},schema:schema6.properties.routes.properties.rest.type,parentSchema:schema6.properties.routes.properties.rest,data:data167};
+if((typeof data167 == "number") && (isFinite(data167))){
+if(data167 > 60000 || isNaN(data167)){
+const err410 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data167};
 if(vErrors === null){
 vErrors = [err410];
 }
@@ -5682,9 +5683,8 @@ vErrors.push(err410);
 }
 errors++;
 }
-if(data167 && typeof data167 == "object" && !Array.isArray(data167)){
-if(data167.provider === undefined){
-const err411 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.routes.properties.rest.required,parentSchema:schema6.properties.routes.properties.rest,data:data167};
+if(data167 < 0 || isNaN(data167)){
+const err411 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data167};
 if(vErrors === null){
 vErrors = [err411];
 }
@@ -5693,9 +5693,12 @@ vErrors.push(err411);
 }
 errors++;
 }
-for(const key34 in data167){
-if(!(key34 === "provider")){
-const err412 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key34},schema:false,parentSchema:schema6.properties.routes.properties.rest,data:data167};
+}
+}
+if(data165.restart_wait_ms !== undefined){
+let data168 = data165.restart_wait_ms;
+if(!(((typeof data168 == "number") && (!(data168 % 1) && !isNaN(data168))) && (isFinite(data168)))){
+const err412 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.restart_wait_ms.type,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data168};
 if(vErrors === null){
 vErrors = [err412];
 }
@@ -5704,12 +5707,9 @@ vErrors.push(err412);
 }
 errors++;
 }
-}
-if(data167.provider !== undefined){
-let data168 = data167.provider;
-if(typeof data168 === "string"){
-if(func4(data168) > 64){
-const err413 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data168};
+if((typeof data168 == "number") && (isFinite(data168))){
+if(data168 > 60000 || isNaN(data168)){
+const err413 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data168};
 if(vErrors === null){
 vErrors = [err413];
 }
@@ -5718,8 +5718,8 @@ vErrors.push(err413);
 }
 errors++;
 }
-if(func4(data168) < 1){
-const err414 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data168};
+if(data168 < 0 || isNaN(data168)){
+const err414 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data168};
 if(vErrors === null){
 vErrors = [err414];
 }
@@ -5728,8 +5728,12 @@ vErrors.push(err414);
 }
 errors++;
 }
-if(!pattern4.test(data168)){
-const err415 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data168};
+}
+}
+if(data165.cooldown_ms !== undefined){
+let data169 = data165.cooldown_ms;
+if(!(((typeof data169 == "number") && (!(data169 % 1) && !isNaN(data169))) && (isFinite(data169)))){
+const err415 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.cooldown_ms.type,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data169};
 if(vErrors === null){
 vErrors = [err415];
 }
@@ -5738,9 +5742,9 @@ vErrors.push(err415);
 }
 errors++;
 }
-}
-else {
-const err416 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.rest.properties.provider.type,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data168};
+if((typeof data169 == "number") && (isFinite(data169))){
+if(data169 > 3600000 || isNaN(data169)){
+const err416 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data169};
 if(vErrors === null){
 vErrors = [err416];
 }
@@ -5749,15 +5753,8 @@ vErrors.push(err416);
 }
 errors++;
 }
-}
-}
-}
-if(data166.default_model !== undefined){
-let data169 = data166.default_model;
-if(data169 && typeof data169 == "object" && !Array.isArray(data169)){
-for(const key35 in data169){
-if(!(((key35 === "images") || (key35 === "moderations")) || (key35 === "responses"))){
-const err417 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key35},schema:false,parentSchema:schema6.properties.routes.properties.default_model,data:data169};
+if(data169 < 0 || isNaN(data169)){
+const err417 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data169};
 if(vErrors === null){
 vErrors = [err417];
 }
@@ -5767,11 +5764,10 @@ vErrors.push(err417);
 errors++;
 }
 }
-if(data169.images !== undefined){
-let data170 = data169.images;
-if(typeof data170 === "string"){
-if(func4(data170) > 256){
-const err418 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data170};
+}
+}
+else {
+const err418 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routing.type,parentSchema:schema6.properties.routing,data:data165};
 if(vErrors === null){
 vErrors = [err418];
 }
@@ -5780,8 +5776,13 @@ vErrors.push(err418);
 }
 errors++;
 }
-if(func4(data170) < 1){
-const err419 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data170};
+}
+if(data.routes !== undefined){
+let data170 = data.routes;
+if(data170 && typeof data170 == "object" && !Array.isArray(data170)){
+for(const key33 in data170){
+if(!((key33 === "rest") || (key33 === "default_model"))){
+const err419 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33},schema:false,parentSchema:schema6.properties.routes,data:data170};
 if(vErrors === null){
 vErrors = [err419];
 }
@@ -5790,8 +5791,11 @@ vErrors.push(err419);
 }
 errors++;
 }
-if(!pattern3.test(data170)){
-const err420 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data170};
+}
+if(data170.rest !== undefined){
+let data171 = data170.rest;
+if((!(data171 && typeof data171 == "object" && !Array.isArray(data171))) && (data171 !== null)){
+const err420 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/type",keyword:"type",params:{type: schema6.properties.routes.properties.rest.type},schema:schema6.properties.routes.properties.rest.type,parentSchema:schema6.properties.routes.properties.rest,data:data171};
 if(vErrors === null){
 vErrors = [err420];
 }
@@ -5800,9 +5804,9 @@ vErrors.push(err420);
 }
 errors++;
 }
-}
-else {
-const err421 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.images.type,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data170};
+if(data171 && typeof data171 == "object" && !Array.isArray(data171)){
+if(data171.provider === undefined){
+const err421 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.routes.properties.rest.required,parentSchema:schema6.properties.routes.properties.rest,data:data171};
 if(vErrors === null){
 vErrors = [err421];
 }
@@ -5811,12 +5815,9 @@ vErrors.push(err421);
 }
 errors++;
 }
-}
-if(data169.moderations !== undefined){
-let data171 = data169.moderations;
-if(typeof data171 === "string"){
-if(func4(data171) > 256){
-const err422 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data171};
+for(const key34 in data171){
+if(!(key34 === "provider")){
+const err422 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key34},schema:false,parentSchema:schema6.properties.routes.properties.rest,data:data171};
 if(vErrors === null){
 vErrors = [err422];
 }
@@ -5825,8 +5826,12 @@ vErrors.push(err422);
 }
 errors++;
 }
-if(func4(data171) < 1){
-const err423 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data171};
+}
+if(data171.provider !== undefined){
+let data172 = data171.provider;
+if(typeof data172 === "string"){
+if(func4(data172) > 64){
+const err423 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data172};
 if(vErrors === null){
 vErrors = [err423];
 }
@@ -5835,8 +5840,8 @@ vErrors.push(err423);
 }
 errors++;
 }
-if(!pattern3.test(data171)){
-const err424 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data171};
+if(func4(data172) < 1){
+const err424 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data172};
 if(vErrors === null){
 vErrors = [err424];
 }
@@ -5845,9 +5850,8 @@ vErrors.push(err424);
 }
 errors++;
 }
-}
-else {
-const err425 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.moderations.type,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data171};
+if(!pattern4.test(data172)){
+const err425 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data172};
 if(vErrors === null){
 vErrors = [err425];
 }
@@ -5857,11 +5861,8 @@ vErrors.push(err425);
 errors++;
 }
 }
-if(data169.responses !== undefined){
-let data172 = data169.responses;
-if(typeof data172 === "string"){
-if(func4(data172) > 256){
-const err426 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data172};
+else {
+const err426 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.rest.properties.provider.type,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data172};
 if(vErrors === null){
 vErrors = [err426];
 }
@@ -5870,8 +5871,15 @@ vErrors.push(err426);
 }
 errors++;
 }
-if(func4(data172) < 1){
-const err427 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data172};
+}
+}
+}
+if(data170.default_model !== undefined){
+let data173 = data170.default_model;
+if(data173 && typeof data173 == "object" && !Array.isArray(data173)){
+for(const key35 in data173){
+if(!(((key35 === "images") || (key35 === "moderations")) || (key35 === "responses"))){
+const err427 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key35},schema:false,parentSchema:schema6.properties.routes.properties.default_model,data:data173};
 if(vErrors === null){
 vErrors = [err427];
 }
@@ -5880,8 +5888,12 @@ vErrors.push(err427);
 }
 errors++;
 }
-if(!pattern3.test(data172)){
-const err428 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data172};
+}
+if(data173.images !== undefined){
+let data174 = data173.images;
+if(typeof data174 === "string"){
+if(func4(data174) > 256){
+const err428 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data174};
 if(vErrors === null){
 vErrors = [err428];
 }
@@ -5890,9 +5902,8 @@ vErrors.push(err428);
 }
 errors++;
 }
-}
-else {
-const err429 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.responses.type,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data172};
+if(func4(data174) < 1){
+const err429 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data174};
 if(vErrors === null){
 vErrors = [err429];
 }
@@ -5901,10 +5912,8 @@ vErrors.push(err429);
 }
 errors++;
 }
-}
-}
-else {
-const err430 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routes.properties.default_model.type,parentSchema:schema6.properties.routes.properties.default_model,data:data169};
+if(!pattern3.test(data174)){
+const err430 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data174};
 if(vErrors === null){
 vErrors = [err430];
 }
@@ -5914,9 +5923,8 @@ vErrors.push(err430);
 errors++;
 }
 }
-}
 else {
-const err431 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routes.type,parentSchema:schema6.properties.routes,data:data166};
+const err431 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.images.type,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data174};
 if(vErrors === null){
 vErrors = [err431];
 }
@@ -5926,12 +5934,11 @@ vErrors.push(err431);
 errors++;
 }
 }
-if(data.logging !== undefined){
-let data173 = data.logging;
-if(data173 && typeof data173 == "object" && !Array.isArray(data173)){
-for(const key36 in data173){
-if(!(((key36 === "level") || (key36 === "format")) || (key36 === "transport"))){
-const err432 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key36},schema:false,parentSchema:schema6.properties.logging,data:data173};
+if(data173.moderations !== undefined){
+let data175 = data173.moderations;
+if(typeof data175 === "string"){
+if(func4(data175) > 256){
+const err432 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data175};
 if(vErrors === null){
 vErrors = [err432];
 }
@@ -5940,11 +5947,8 @@ vErrors.push(err432);
 }
 errors++;
 }
-}
-if(data173.level !== undefined){
-let data174 = data173.level;
-if(typeof data174 !== "string"){
-const err433 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.level.type,parentSchema:schema6.properties.logging.properties.level,data:data174};
+if(func4(data175) < 1){
+const err433 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data175};
 if(vErrors === null){
 vErrors = [err433];
 }
@@ -5953,8 +5957,8 @@ vErrors.push(err433);
 }
 errors++;
 }
-if(!((((data174 === "error") || (data174 === "warn")) || (data174 === "info")) || (data174 === "debug"))){
-const err434 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.level.enum},schema:schema6.properties.logging.properties.level.enum,parentSchema:schema6.properties.logging.properties.level,data:data174};
+if(!pattern3.test(data175)){
+const err434 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data175};
 if(vErrors === null){
 vErrors = [err434];
 }
@@ -5964,10 +5968,8 @@ vErrors.push(err434);
 errors++;
 }
 }
-if(data173.format !== undefined){
-let data175 = data173.format;
-if(typeof data175 !== "string"){
-const err435 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.format.type,parentSchema:schema6.properties.logging.properties.format,data:data175};
+else {
+const err435 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.moderations.type,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data175};
 if(vErrors === null){
 vErrors = [err435];
 }
@@ -5976,8 +5978,12 @@ vErrors.push(err435);
 }
 errors++;
 }
-if(!(((data175 === "auto") || (data175 === "json")) || (data175 === "pretty"))){
-const err436 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.format.enum},schema:schema6.properties.logging.properties.format.enum,parentSchema:schema6.properties.logging.properties.format,data:data175};
+}
+if(data173.responses !== undefined){
+let data176 = data173.responses;
+if(typeof data176 === "string"){
+if(func4(data176) > 256){
+const err436 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data176};
 if(vErrors === null){
 vErrors = [err436];
 }
@@ -5986,11 +5992,8 @@ vErrors.push(err436);
 }
 errors++;
 }
-}
-if(data173.transport !== undefined){
-let data176 = data173.transport;
-if((!(data176 && typeof data176 == "object" && !Array.isArray(data176))) && (data176 !== null)){
-const err437 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema6.properties.logging.properties.transport.type},schema:schema6.properties.logging.properties.transport.type,parentSchema:schema6.properties.logging.properties.transport,data:data176};
+if(func4(data176) < 1){
+const err437 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data176};
 if(vErrors === null){
 vErrors = [err437];
 }
@@ -5999,9 +6002,8 @@ vErrors.push(err437);
 }
 errors++;
 }
-if(data176 && typeof data176 == "object" && !Array.isArray(data176)){
-if(data176.target === undefined){
-const err438 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema6.properties.logging.properties.transport.required,parentSchema:schema6.properties.logging.properties.transport,data:data176};
+if(!pattern3.test(data176)){
+const err438 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data176};
 if(vErrors === null){
 vErrors = [err438];
 }
@@ -6010,9 +6012,9 @@ vErrors.push(err438);
 }
 errors++;
 }
-for(const key37 in data176){
-if(!((key37 === "target") || (key37 === "options"))){
-const err439 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key37},schema:false,parentSchema:schema6.properties.logging.properties.transport,data:data176};
+}
+else {
+const err439 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.responses.type,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data176};
 if(vErrors === null){
 vErrors = [err439];
 }
@@ -6022,11 +6024,9 @@ vErrors.push(err439);
 errors++;
 }
 }
-if(data176.target !== undefined){
-let data177 = data176.target;
-if(typeof data177 === "string"){
-if(func4(data177) > 4096){
-const err440 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data177};
+}
+else {
+const err440 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routes.properties.default_model.type,parentSchema:schema6.properties.routes.properties.default_model,data:data173};
 if(vErrors === null){
 vErrors = [err440];
 }
@@ -6035,8 +6035,10 @@ vErrors.push(err440);
 }
 errors++;
 }
-if(func4(data177) < 1){
-const err441 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data177};
+}
+}
+else {
+const err441 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routes.type,parentSchema:schema6.properties.routes,data:data170};
 if(vErrors === null){
 vErrors = [err441];
 }
@@ -6046,8 +6048,12 @@ vErrors.push(err441);
 errors++;
 }
 }
-else {
-const err442 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.transport.properties.target.type,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data177};
+if(data.secrets !== undefined){
+let data177 = data.secrets;
+if(data177 && typeof data177 == "object" && !Array.isArray(data177)){
+for(const key36 in data177){
+if(!((key36 === "dir") || (key36 === "identity"))){
+const err442 = {instancePath:instancePath+"/secrets",schemaPath:"#/properties/secrets/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key36},schema:false,parentSchema:schema6.properties.secrets,data:data177};
 if(vErrors === null){
 vErrors = [err442];
 }
@@ -6057,10 +6063,10 @@ vErrors.push(err442);
 errors++;
 }
 }
-if(data176.options !== undefined){
-let data178 = data176.options;
-if(!(data178 && typeof data178 == "object" && !Array.isArray(data178))){
-const err443 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.properties.transport.properties.options.type,parentSchema:schema6.properties.logging.properties.transport.properties.options,data:data178};
+if(data177.dir !== undefined){
+let data178 = data177.dir;
+if((typeof data178 !== "string") && (data178 !== null)){
+const err443 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/type",keyword:"type",params:{type: schema6.properties.secrets.properties.dir.type},schema:schema6.properties.secrets.properties.dir.type,parentSchema:schema6.properties.secrets.properties.dir,data:data178};
 if(vErrors === null){
 vErrors = [err443];
 }
@@ -6069,12 +6075,9 @@ vErrors.push(err443);
 }
 errors++;
 }
-}
-}
-}
-}
-else {
-const err444 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.type,parentSchema:schema6.properties.logging,data:data173};
+if(typeof data178 === "string"){
+if(func4(data178) > 4096){
+const err444 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.secrets.properties.dir,data:data178};
 if(vErrors === null){
 vErrors = [err444];
 }
@@ -6083,15 +6086,323 @@ vErrors.push(err444);
 }
 errors++;
 }
-}
-}
-else {
-const err445 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema6.type,parentSchema:schema6,data};
+if(func4(data178) < 1){
+const err445 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.dir,data:data178};
 if(vErrors === null){
 vErrors = [err445];
 }
 else {
 vErrors.push(err445);
+}
+errors++;
+}
+if(!pattern6.test(data178)){
+const err446 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.secrets.properties.dir,data:data178};
+if(vErrors === null){
+vErrors = [err446];
+}
+else {
+vErrors.push(err446);
+}
+errors++;
+}
+}
+}
+if(data177.identity !== undefined){
+let data179 = data177.identity;
+if(data179 && typeof data179 == "object" && !Array.isArray(data179)){
+for(const key37 in data179){
+if(!((key37 === "credential") || (key37 === "file"))){
+const err447 = {instancePath:instancePath+"/secrets/identity",schemaPath:"#/properties/secrets/properties/identity/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key37},schema:false,parentSchema:schema6.properties.secrets.properties.identity,data:data179};
+if(vErrors === null){
+vErrors = [err447];
+}
+else {
+vErrors.push(err447);
+}
+errors++;
+}
+}
+if(data179.credential !== undefined){
+let data180 = data179.credential;
+if(typeof data180 === "string"){
+if(func4(data180) > 100){
+const err448 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data180};
+if(vErrors === null){
+vErrors = [err448];
+}
+else {
+vErrors.push(err448);
+}
+errors++;
+}
+if(func4(data180) < 1){
+const err449 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data180};
+if(vErrors === null){
+vErrors = [err449];
+}
+else {
+vErrors.push(err449);
+}
+errors++;
+}
+if(!pattern5.test(data180)){
+const err450 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data180};
+if(vErrors === null){
+vErrors = [err450];
+}
+else {
+vErrors.push(err450);
+}
+errors++;
+}
+}
+else {
+const err451 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.secrets.properties.identity.properties.credential.type,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data180};
+if(vErrors === null){
+vErrors = [err451];
+}
+else {
+vErrors.push(err451);
+}
+errors++;
+}
+}
+if(data179.file !== undefined){
+let data181 = data179.file;
+if((typeof data181 !== "string") && (data181 !== null)){
+const err452 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/type",keyword:"type",params:{type: schema6.properties.secrets.properties.identity.properties.file.type},schema:schema6.properties.secrets.properties.identity.properties.file.type,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data181};
+if(vErrors === null){
+vErrors = [err452];
+}
+else {
+vErrors.push(err452);
+}
+errors++;
+}
+if(typeof data181 === "string"){
+if(func4(data181) > 4096){
+const err453 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data181};
+if(vErrors === null){
+vErrors = [err453];
+}
+else {
+vErrors.push(err453);
+}
+errors++;
+}
+if(func4(data181) < 1){
+const err454 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data181};
+if(vErrors === null){
+vErrors = [err454];
+}
+else {
+vErrors.push(err454);
+}
+errors++;
+}
+if(!pattern6.test(data181)){
+const err455 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data181};
+if(vErrors === null){
+vErrors = [err455];
+}
+else {
+vErrors.push(err455);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err456 = {instancePath:instancePath+"/secrets/identity",schemaPath:"#/properties/secrets/properties/identity/type",keyword:"type",params:{type: "object"},schema:schema6.properties.secrets.properties.identity.type,parentSchema:schema6.properties.secrets.properties.identity,data:data179};
+if(vErrors === null){
+vErrors = [err456];
+}
+else {
+vErrors.push(err456);
+}
+errors++;
+}
+}
+}
+else {
+const err457 = {instancePath:instancePath+"/secrets",schemaPath:"#/properties/secrets/type",keyword:"type",params:{type: "object"},schema:schema6.properties.secrets.type,parentSchema:schema6.properties.secrets,data:data177};
+if(vErrors === null){
+vErrors = [err457];
+}
+else {
+vErrors.push(err457);
+}
+errors++;
+}
+}
+if(data.logging !== undefined){
+let data182 = data.logging;
+if(data182 && typeof data182 == "object" && !Array.isArray(data182)){
+for(const key38 in data182){
+if(!(((key38 === "level") || (key38 === "format")) || (key38 === "transport"))){
+const err458 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key38},schema:false,parentSchema:schema6.properties.logging,data:data182};
+if(vErrors === null){
+vErrors = [err458];
+}
+else {
+vErrors.push(err458);
+}
+errors++;
+}
+}
+if(data182.level !== undefined){
+let data183 = data182.level;
+if(typeof data183 !== "string"){
+const err459 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.level.type,parentSchema:schema6.properties.logging.properties.level,data:data183};
+if(vErrors === null){
+vErrors = [err459];
+}
+else {
+vErrors.push(err459);
+}
+errors++;
+}
+if(!((((data183 === "error") || (data183 === "warn")) || (data183 === "info")) || (data183 === "debug"))){
+const err460 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.level.enum},schema:schema6.properties.logging.properties.level.enum,parentSchema:schema6.properties.logging.properties.level,data:data183};
+if(vErrors === null){
+vErrors = [err460];
+}
+else {
+vErrors.push(err460);
+}
+errors++;
+}
+}
+if(data182.format !== undefined){
+let data184 = data182.format;
+if(typeof data184 !== "string"){
+const err461 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.format.type,parentSchema:schema6.properties.logging.properties.format,data:data184};
+if(vErrors === null){
+vErrors = [err461];
+}
+else {
+vErrors.push(err461);
+}
+errors++;
+}
+if(!(((data184 === "auto") || (data184 === "json")) || (data184 === "pretty"))){
+const err462 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.format.enum},schema:schema6.properties.logging.properties.format.enum,parentSchema:schema6.properties.logging.properties.format,data:data184};
+if(vErrors === null){
+vErrors = [err462];
+}
+else {
+vErrors.push(err462);
+}
+errors++;
+}
+}
+if(data182.transport !== undefined){
+let data185 = data182.transport;
+if((!(data185 && typeof data185 == "object" && !Array.isArray(data185))) && (data185 !== null)){
+const err463 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema6.properties.logging.properties.transport.type},schema:schema6.properties.logging.properties.transport.type,parentSchema:schema6.properties.logging.properties.transport,data:data185};
+if(vErrors === null){
+vErrors = [err463];
+}
+else {
+vErrors.push(err463);
+}
+errors++;
+}
+if(data185 && typeof data185 == "object" && !Array.isArray(data185)){
+if(data185.target === undefined){
+const err464 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema6.properties.logging.properties.transport.required,parentSchema:schema6.properties.logging.properties.transport,data:data185};
+if(vErrors === null){
+vErrors = [err464];
+}
+else {
+vErrors.push(err464);
+}
+errors++;
+}
+for(const key39 in data185){
+if(!((key39 === "target") || (key39 === "options"))){
+const err465 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key39},schema:false,parentSchema:schema6.properties.logging.properties.transport,data:data185};
+if(vErrors === null){
+vErrors = [err465];
+}
+else {
+vErrors.push(err465);
+}
+errors++;
+}
+}
+if(data185.target !== undefined){
+let data186 = data185.target;
+if(typeof data186 === "string"){
+if(func4(data186) > 4096){
+const err466 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data186};
+if(vErrors === null){
+vErrors = [err466];
+}
+else {
+vErrors.push(err466);
+}
+errors++;
+}
+if(func4(data186) < 1){
+const err467 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data186};
+if(vErrors === null){
+vErrors = [err467];
+}
+else {
+vErrors.push(err467);
+}
+errors++;
+}
+}
+else {
+const err468 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.transport.properties.target.type,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data186};
+if(vErrors === null){
+vErrors = [err468];
+}
+else {
+vErrors.push(err468);
+}
+errors++;
+}
+}
+if(data185.options !== undefined){
+let data187 = data185.options;
+if(!(data187 && typeof data187 == "object" && !Array.isArray(data187))){
+const err469 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.properties.transport.properties.options.type,parentSchema:schema6.properties.logging.properties.transport.properties.options,data:data187};
+if(vErrors === null){
+vErrors = [err469];
+}
+else {
+vErrors.push(err469);
+}
+errors++;
+}
+}
+}
+}
+}
+else {
+const err470 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.type,parentSchema:schema6.properties.logging,data:data182};
+if(vErrors === null){
+vErrors = [err470];
+}
+else {
+vErrors.push(err470);
+}
+errors++;
+}
+}
+}
+else {
+const err471 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema6.type,parentSchema:schema6,data};
+if(vErrors === null){
+vErrors = [err471];
+}
+else {
+vErrors.push(err471);
 }
 errors++;
 }
