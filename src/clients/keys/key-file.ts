@@ -126,7 +126,8 @@ function readFile(value: unknown, report: ReportFault): KeyFile {
     return noKeys
   }
   const keys = entries.flatMap((entry: unknown, index) => readKey(entry, ['keys', index], report) ?? [])
-  reportRepetitions(keys, report)
+  // Where an entry is not an object, the others' indexes are not the file's.
+  if (keys.length === entries.length) reportRepetitions(keys, report)
   return { generation, keys }
 }
 
