@@ -1,7 +1,7 @@
 // `llm-gateway key check`: whose key it is, and whether it is valid. It is typed, or read from standard input: an argument
 // would stand in the shell's history and in the list of processes.
 import { parseKey } from '../clients/keys/key-format.ts'
-import { type KeyRefusal, KeyTable, refusalOf } from '../clients/keys/key-table.ts'
+import { KeyTable, refusalOf } from '../clients/keys/key-table.ts'
 import type { CredentialIo } from './credential-set.ts'
 import { fail, type KeyParts, readPlace } from './key-command.ts'
 import { momentText } from './key-description.ts'
@@ -21,22 +21,15 @@ export async function keyCheckCommand(
   if (text === undefined || text === '') return fail(io, 'no key was entered')
   const { keys, generation, place } = read
   const nowMs = wallNow()
-  // Of a key that is refused, its holder may know whose it is: the reason does not depend on that.
-  const always = keys.map(({ notBeforeMs, expiresMs, ...key }) => ({
-    ...key,
-    isDisabled: false,
-    secrets: key.secrets.map(({ untilMs, ...secret }) => secret),
-  }))
-  const held = new KeyTable({ generation, keys: always }, [place.prefix]).check(text, nowMs)
+  const held = new KeyTable({ generation, keys }, [place.prefix]).find(text)
   const out = new Output(io.stdout, io.env)
-  if ('refused' in held) {
-    if (json) out.json({ valid: false, refused: held.refused, reason: reasonOf(text, place.prefix) })
+  if (held === undefined) {
+    if (json) out.json({ valid: false, refused: 'invalid_api_key', reason: reasonOf(text, place.prefix) })
     else new Output(io.stderr, io.env).line(`Not valid: ${reasonOf(text, place.prefix)}.`)
     return 1
   }
-  const key = keys.find(({ id }) => id === held.key.id)!
-  const secret = key.secrets.find(({ id }) => id === held.secret.id)!
-  const refused = refusalOf({ key, secret }, nowMs)
+  const { key, secret } = held
+  const refused = refusalOf(held, nowMs)
   if (json) {
     out.json({
       valid: refused === undefined,
@@ -50,12 +43,12 @@ export async function keyCheckCommand(
   const whose = `"${key.name}" (${key.id}), secret ${secret.id}`
   const ends = [key.expiresMs, secret.untilMs].filter((each) => each !== undefined)
   const until = ends.length === 0 ? '' : `, until ${momentText(Math.min(...ends))}`
-  const verdict = refused === undefined ? `valid${until}` : (refusals[refused] ?? refused)
+  const verdict = refused === undefined ? `valid${until}` : refusals[refused]
   out.line(printable(`The key of ${whose}: ${verdict}.`))
   return refused === undefined ? 0 : 1
 }
 
-const refusals: Partial<Record<KeyRefusal, string>> = {
+const refusals: Readonly<Record<NonNullable<ReturnType<typeof refusalOf>>, string>> = {
   key_expired: 'it has expired',
   key_disabled: 'it is disabled, or not valid yet',
 }

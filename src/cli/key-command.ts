@@ -7,7 +7,14 @@ import { printable } from '../platform/printable.ts'
 import { ownCommand } from './invocation.ts'
 import { changeKeys, type KeyChange, readKeys } from './key-file-access.ts'
 import { nameFault } from './key-options.ts'
-import { findGateway, findKeyPlace, type KeyPlace, type WaitParts, waitUntilInForce } from './key-place.ts'
+import {
+  findGateway,
+  findKeyPlace,
+  type KeyPlace,
+  reportedKeys,
+  type WaitParts,
+  waitUntilInForce,
+} from './key-place.ts'
 import { type CommandIo, Output, type OutputStream } from './output.ts'
 import { withoutKeys } from './without-keys.ts'
 
@@ -34,7 +41,7 @@ export function systemParts(): KeyParts {
 export const usageStatus = 2
 
 /** Written, but the gateway that runs does not have it in force. */
-export const notInForceStatus = 2
+const notInForceStatus = 2
 
 /** Prints why the command ends. @returns the exit status. */
 export function fail(io: CommandIo, messages: readonly string[] | string, status = 1): number {
@@ -65,7 +72,8 @@ export async function changeAndReport<Result>(
   const place = findKeyPlace(config, io.env)
   if ('message' in place) return fail(io, place.message)
   const gateway = place.mode === 'off' ? undefined : findGateway(place, io.env)
-  const changed = await changeKeys(place.path, parts, (keys) => change(keys, place))
+  const reported = gateway === undefined ? undefined : reportedKeys(gateway)?.generation
+  const changed = await changeKeys(place.path, { ...parts, after: reported }, (keys) => change(keys, place))
   if (changed.kind === 'refused') return fail(io, changed.messages)
   report(changed.result)
   const out = new Output(stream, io.env)

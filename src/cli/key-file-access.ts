@@ -46,6 +46,11 @@ export type ChangedKeys<Result> =
 export interface ChangeParts {
   readonly accounts: Accounts
   readonly sleep: (ms: number) => Promise<void>
+  /**
+   * The generation that a gateway has in force. Where it is later than the file's, because an older file was put in its place,
+   * the next one follows it: the gateway would seem to have the change in force before it has read it.
+   */
+  readonly after?: number | undefined
 }
 
 /** A missing file holds no keys. */
@@ -67,7 +72,7 @@ export function readKeys(path: string, accounts: Accounts): ReadKeys {
  */
 export async function changeKeys<Result>(
   path: string,
-  { accounts, sleep }: ChangeParts,
+  { accounts, sleep, after = 0 }: ChangeParts,
   change: (keys: readonly KeyRecord[]) => KeyChange<Result>,
 ): Promise<ChangedKeys<Result>> {
   const file = realPathOf(path)
@@ -84,9 +89,12 @@ export async function changeKeys<Result>(
     const changed = change(read.file.keys)
     if (changed.kind === 'refused') return refused(changed.message)
     const { result } = changed
-    if (changed.kind === 'unchanged') return { kind: 'written', generation: read.file.generation, result }
-    const generation = read.file.generation + 1
-    const text = formatKeyFile({ generation, keys: changed.keys })
+    const before = read.file
+    if (changed.kind === 'unchanged' && after <= before.generation)
+      return { kind: 'written', generation: before.generation, result }
+    const keys = changed.kind === 'changed' ? changed.keys : before.keys
+    const generation = Math.max(before.generation, after) + 1
+    const text = formatKeyFile({ generation, keys })
     const faults = faultsOf(text)
     if (faults.length > 0) return { kind: 'refused', messages: faults.map((fault) => messageOf(file, fault)) }
     const failure = replaceFile(file, text)

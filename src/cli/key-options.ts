@@ -76,7 +76,7 @@ export function readOptions(typed: TypedOptions, nowMs: number): Read<KeyOptions
   }
   if (faults.length > 0) return { fault: faults.join('; ') }
   const given = Object.entries(options).filter(([, value]) => value !== undefined)
-  return { value: Object.fromEntries(given) as KeyOptions }
+  return { value: Object.fromEntries(given) }
 }
 
 /** Why a text cannot be the name of a key. */

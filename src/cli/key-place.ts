@@ -94,7 +94,11 @@ export async function waitUntilInForce(
     if (state !== undefined && state.generation >= generation)
       return { kind: 'in_force', afterMs, threads: state.threads }
     if (afterMs >= waitMs) {
-      const silent = `the gateway (pid ${gateway.pid}) has not loaded the file within 5 s; its log shows why`
+      const { pid } = gateway
+      const silent =
+        state === undefined
+          ? `the gateway (pid ${pid}) has loaded no keys; restart it if keys were off when it started`
+          : `the gateway (pid ${pid}) has not loaded the file within 5 s; its log shows why`
       return { kind: 'not_in_force', reason: state?.refused ?? silent }
     }
     await sleep(pollMs)

@@ -240,3 +240,25 @@ suite('the key file', () => {
     assert.deepEqual(readdirSync(folder).toSorted(), ['keys.json', 'llm-gateway.yaml'])
   })
 })
+
+suite('the generation of the key file', () => {
+  test('follows the one in force where an older file was put in its place', async (t) => {
+    const path = join(scratchDirectory(t), 'keys.json')
+    await changeKeys(path, parts(), add('ann'))
+    const changed = await changeKeys(path, { ...parts(), after: 41 }, add('bob'))
+    assert.deepEqual(changed, { kind: 'written', generation: 42, result: 'bob' })
+    const unchanged = () => ({ kind: 'unchanged', result: 0 }) as const
+    assert.deepEqual(await changeKeys(path, { ...parts(), after: 50 }, unchanged), {
+      kind: 'written',
+      generation: 51,
+      result: 0,
+    })
+    assert.deepEqual(await changeKeys(path, { ...parts(), after: 51 }, unchanged), {
+      kind: 'written',
+      generation: 51,
+      result: 0,
+    })
+    assert.equal(fileAt(path).generation, 51)
+    assert.equal(fileAt(path).keys.length, 2)
+  })
+})

@@ -1,6 +1,6 @@
 // The commands `key …`, as somebody types them: what they print, what they write, how they end.
 import assert from 'node:assert/strict'
-import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, readFileSync, statSync, watch, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 
@@ -541,13 +541,18 @@ suite('a change', () => {
             ...(refused !== undefined && { refused }),
           }),
         )
-      state(2)
+      const gateway = watch(at.folder, (_, name) => {
+        if (name === 'keys.json') state(at.generation())
+      })
+      t.after(() => gateway.close())
+
       const { status, stderr } = await at.key('create', 'ann')
       assert.equal(status, 0)
       assert.match(stderr, /In force after \d+ ms, in 4 threads\./)
       await at.key('create', 'bob')
       assert.match((await at.key('list')).stdout, /2 keys; in force as generation 2 since 1970-01-01/)
 
+      gateway.close()
       state(1, 'keys.json: keys[0].name is wrong')
       assert.match(
         (await at.key('list')).stdout,

@@ -20,7 +20,7 @@ import {
 /** It may be readable by others: it holds digests of random values, and a system service runs as another user than root. */
 export const keyFileRules = { maxBytes: 16 * 1024 * 1024, isSecret: false } as const
 
-export const maxKeys = 10_000
+const maxKeys = 10_000
 
 /** One while nothing is rotated. */
 export const maxSecrets = 2
@@ -283,7 +283,7 @@ export const modelRule = 'must be the name of a model, or the beginning of names
 
 /** As in the configuration: one `*`, at the end. */
 export function isModelPattern(text: string): boolean {
-  return text.length <= 256 && /^[^\p{Cc}*]+\*?$|^\*$/u.test(text)
+  return text.length <= 256 && /^[^\s\p{Cc}*]*[^\s\p{Cc}]$/u.test(text)
 }
 
 const maxNoteLength = 500

@@ -34,13 +34,14 @@ export class KeyTable {
    * @param nowMs milliseconds since 1970.
    */
   check(text: string, nowMs: number): ValidKey | { readonly refused: KeyRefusal } {
-    const entry = this.#find(text)
+    const entry = this.find(text)
     if (entry === undefined) return invalid
     const refused = refusalOf(entry, nowMs)
     return refused === undefined ? entry : { refused }
   }
 
-  #find(text: string): ValidKey | undefined {
+  /** The record of a key, whether or not it is valid now. */
+  find(text: string): ValidKey | undefined {
     const parsed = parseKey(text)
     if (parsed === undefined) return this.#findChosen(text)
     if (!this.#prefixes.has(parsed.prefix)) return undefined
@@ -58,7 +59,10 @@ export class KeyTable {
 }
 
 /** Undefined: the key is valid now. */
-export function refusalOf({ key, secret }: ValidKey, nowMs: number): KeyRefusal | undefined {
+export function refusalOf(
+  { key, secret }: ValidKey,
+  nowMs: number,
+): Exclude<KeyRefusal, 'invalid_api_key'> | undefined {
   if (key.notBeforeMs !== undefined && nowMs < key.notBeforeMs) return 'key_disabled'
   if (key.expiresMs !== undefined && nowMs >= key.expiresMs) return 'key_expired'
   if (secret.untilMs !== undefined && nowMs >= secret.untilMs) return 'key_expired'
