@@ -1,7 +1,7 @@
 // `llm-gateway key check`: whose key it is, and whether it is valid. It is typed, or read from standard input: an argument
 // would stand in the shell's history and in the list of processes.
 import { parseKey } from '../clients/keys/key-format.ts'
-import { KeyTable, refusalOf } from '../clients/keys/key-table.ts'
+import { type KeyRefusal, KeyTable } from '../clients/keys/key-table.ts'
 import type { CredentialIo } from './credential-set.ts'
 import { fail, type KeyParts, readPlace } from './key-command.ts'
 import { momentText } from './key-description.ts'
@@ -21,7 +21,8 @@ export async function keyCheckCommand(
   if (text === undefined || text === '') return fail(io, 'no key was entered')
   const { keys, generation, place } = read
   const nowMs = wallNow()
-  const held = new KeyTable({ generation, keys }, [place.prefix]).find(text)
+  const table = new KeyTable({ generation, keys }, [place.prefix])
+  const held = table.find(text)
   const out = new Output(io.stdout, io.env)
   if (held === undefined) {
     if (json) out.json({ valid: false, refused: 'invalid_api_key', reason: reasonOf(text, place.prefix) })
@@ -29,7 +30,8 @@ export async function keyCheckCommand(
     return 1
   }
   const { key, secret } = held
-  const refused = refusalOf(held, nowMs)
+  const checked = table.check(text, nowMs)
+  const refused = 'refused' in checked ? checked.refused : undefined
   if (json) {
     out.json({
       valid: refused === undefined,
@@ -48,7 +50,8 @@ export async function keyCheckCommand(
   return refused === undefined ? 0 : 1
 }
 
-const refusals: Readonly<Record<NonNullable<ReturnType<typeof refusalOf>>, string>> = {
+const refusals: Readonly<Record<KeyRefusal, string>> = {
+  invalid_api_key: 'it is wrong',
   key_expired: 'it has expired',
   key_disabled: 'it is disabled, or not valid yet',
 }
