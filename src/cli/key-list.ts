@@ -4,7 +4,8 @@ import { printable } from '../platform/printable.ts'
 import { fail, findKey, type KeyParts, readPlace, usageStatus } from './key-command.ts'
 import { keyJson, limitsText, modelsText, momentText, stateOf } from './key-description.ts'
 import { nameFault } from './key-options.ts'
-import { findGateway, type KeyPlace, reportedKeys } from './key-place.ts'
+import { describeForce } from './key-force.ts'
+import { findGateway, reportedKeys } from './key-place.ts'
 import { type CommandIo, counted, displayWidth, Output } from './output.ts'
 
 export interface ListOptions {
@@ -24,7 +25,8 @@ export async function keyListCommand(
   const nowMs = wallNow()
   const out = new Output(io.stdout, io.env)
   if (json) {
-    const inForce = generationInForce(place, io)
+    const gateway = findGateway(place, io.env)
+    const inForce = gateway === undefined ? undefined : reportedKeys(gateway)?.generation
     out.json({
       file: place.path,
       mode: place.mode,
@@ -48,7 +50,7 @@ export async function keyListCommand(
   ])
   printTable(out, ['name', 'state', 'models', 'limits', 'expires', 'note'], rows)
   out.line()
-  out.line(`${counted(keys.length, 'key')}; ${forceText(place, generation, io)}`)
+  out.line(`${counted(keys.length, 'key')}; ${describeForce(place, generation, io.env).text}`)
   return 0
 }
 
@@ -69,7 +71,7 @@ export async function keyShowCommand(
   const out = new Output(io.stdout, io.env)
   if (json) out.json(keyJson(found.key, nowMs))
   else for (const line of linesOf(found.key, nowMs)) out.line(printable(line))
-  if (!json) out.line(forceText(read.place, read.generation, io))
+  if (!json) out.line(describeForce(read.place, read.generation, io.env).text)
   return 0
 }
 
@@ -91,24 +93,6 @@ function linesOf(key: KeyRecord, nowMs: number): string[] {
     ['note', key.note],
   ]
   return rows.filter(([, value]) => value !== '').map(([title, value]) => `${title.padEnd(14)}${value}`)
-}
-
-/** Undefined: no gateway has reported any. */
-function generationInForce(place: KeyPlace, io: CommandIo): number | undefined {
-  const gateway = findGateway(place, io.env)
-  return gateway === undefined ? undefined : reportedKeys(gateway)?.generation
-}
-
-function forceText(place: KeyPlace, generation: number, io: CommandIo): string {
-  if (place.mode === 'off') return 'keys are off'
-  const gateway = findGateway(place, io.env)
-  if (gateway === undefined) return 'no gateway runs'
-  const state = reportedKeys(gateway)
-  if (state === undefined) return `the gateway (pid ${gateway.pid}) has not loaded them`
-  const loaded = `since ${momentText(state.loadedAtMs)}`
-  if (state.generation === generation) return `in force as generation ${generation} ${loaded}`
-  const reason = state.refused === undefined ? '' : `: ${printable(state.refused)}`
-  return `not in force: the gateway has generation ${state.generation} ${loaded}, the file is ${generation}${reason}`
 }
 
 function printTable(out: Output, head: readonly string[], rows: readonly (readonly string[])[]): void {
