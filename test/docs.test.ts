@@ -74,6 +74,7 @@ describe('all documents', () => {
     'docs/clients.md',
     'docs/from-other-gateways.md',
     'docs/http.md',
+    'docs/keys.md',
     'docs/limits.md',
     'docs/routing.md',
     'docs/secrets.md',
