@@ -6,6 +6,7 @@ import type { Schema } from './schema-type.ts'
 import { modelsSchema, routingSchema } from './models.ts'
 import { routesSchema } from './routes.ts'
 import { providersSchema } from './providers.ts'
+import { usageSchema } from './usage.ts'
 
 /** What to write in place of LiteLLM's list of models. */
 export const liteLlmHint =
@@ -26,6 +27,7 @@ export const configSchema = {
     models: modelsSchema,
     routing: routingSchema,
     routes: routesSchema,
+    usage: usageSchema,
     logging: loggingSchema,
   },
 } as const satisfies Schema

@@ -5366,12 +5366,12 @@ vErrors.push(err424);
 errors++;
 }
 }
-if(data.logging !== undefined){
-let data167 = data.logging;
+if(data.usage !== undefined){
+let data167 = data.usage;
 if(data167 && typeof data167 == "object" && !Array.isArray(data167)){
 for(const key35 in data167){
-if(!(((key35 === "level") || (key35 === "format")) || (key35 === "transport"))){
-const err425 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key35},schema:false,parentSchema:schema11.properties.logging,data:data167};
+if(!((((key35 === "enabled") || (key35 === "keep_calls_days")) || (key35 === "keep_hours_days")) || (key35 === "client_names"))){
+const err425 = {instancePath:instancePath+"/usage",schemaPath:"#/properties/usage/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key35},schema:false,parentSchema:schema11.properties.usage,data:data167};
 if(vErrors === null){
 vErrors = [err425];
 }
@@ -5381,10 +5381,10 @@ vErrors.push(err425);
 errors++;
 }
 }
-if(data167.level !== undefined){
-let data168 = data167.level;
-if(typeof data168 !== "string"){
-const err426 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.level.type,parentSchema:schema11.properties.logging.properties.level,data:data168};
+if(data167.enabled !== undefined){
+let data168 = data167.enabled;
+if(typeof data168 !== "boolean"){
+const err426 = {instancePath:instancePath+"/usage/enabled",schemaPath:"#/properties/usage/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.usage.properties.enabled.type,parentSchema:schema11.properties.usage.properties.enabled,data:data168};
 if(vErrors === null){
 vErrors = [err426];
 }
@@ -5393,8 +5393,11 @@ vErrors.push(err426);
 }
 errors++;
 }
-if(!((((data168 === "error") || (data168 === "warn")) || (data168 === "info")) || (data168 === "debug"))){
-const err427 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.level.enum},schema:schema11.properties.logging.properties.level.enum,parentSchema:schema11.properties.logging.properties.level,data:data168};
+}
+if(data167.keep_calls_days !== undefined){
+let data169 = data167.keep_calls_days;
+if(!(((typeof data169 == "number") && (!(data169 % 1) && !isNaN(data169))) && (isFinite(data169)))){
+const err427 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.usage.properties.keep_calls_days.type,parentSchema:schema11.properties.usage.properties.keep_calls_days,data:data169};
 if(vErrors === null){
 vErrors = [err427];
 }
@@ -5403,11 +5406,9 @@ vErrors.push(err427);
 }
 errors++;
 }
-}
-if(data167.format !== undefined){
-let data169 = data167.format;
-if(typeof data169 !== "string"){
-const err428 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.format.type,parentSchema:schema11.properties.logging.properties.format,data:data169};
+if((typeof data169 == "number") && (isFinite(data169))){
+if(data169 > 3650 || isNaN(data169)){
+const err428 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema11.properties.usage.properties.keep_calls_days,data:data169};
 if(vErrors === null){
 vErrors = [err428];
 }
@@ -5416,8 +5417,8 @@ vErrors.push(err428);
 }
 errors++;
 }
-if(!(((data169 === "auto") || (data169 === "json")) || (data169 === "pretty"))){
-const err429 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.format.enum},schema:schema11.properties.logging.properties.format.enum,parentSchema:schema11.properties.logging.properties.format,data:data169};
+if(data169 < 1 || isNaN(data169)){
+const err429 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.usage.properties.keep_calls_days,data:data169};
 if(vErrors === null){
 vErrors = [err429];
 }
@@ -5427,10 +5428,11 @@ vErrors.push(err429);
 errors++;
 }
 }
-if(data167.transport !== undefined){
-let data170 = data167.transport;
-if((!(data170 && typeof data170 == "object" && !Array.isArray(data170))) && (data170 !== null)){
-const err430 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema11.properties.logging.properties.transport.type},schema:schema11.properties.logging.properties.transport.type,parentSchema:schema11.properties.logging.properties.transport,data:data170};
+}
+if(data167.keep_hours_days !== undefined){
+let data170 = data167.keep_hours_days;
+if(!(((typeof data170 == "number") && (!(data170 % 1) && !isNaN(data170))) && (isFinite(data170)))){
+const err430 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.usage.properties.keep_hours_days.type,parentSchema:schema11.properties.usage.properties.keep_hours_days,data:data170};
 if(vErrors === null){
 vErrors = [err430];
 }
@@ -5439,9 +5441,9 @@ vErrors.push(err430);
 }
 errors++;
 }
-if(data170 && typeof data170 == "object" && !Array.isArray(data170)){
-if(data170.target === undefined){
-const err431 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema11.properties.logging.properties.transport.required,parentSchema:schema11.properties.logging.properties.transport,data:data170};
+if((typeof data170 == "number") && (isFinite(data170))){
+if(data170 > 3650 || isNaN(data170)){
+const err431 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema11.properties.usage.properties.keep_hours_days,data:data170};
 if(vErrors === null){
 vErrors = [err431];
 }
@@ -5450,9 +5452,8 @@ vErrors.push(err431);
 }
 errors++;
 }
-for(const key36 in data170){
-if(!((key36 === "target") || (key36 === "options"))){
-const err432 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key36},schema:false,parentSchema:schema11.properties.logging.properties.transport,data:data170};
+if(data170 < 1 || isNaN(data170)){
+const err432 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.usage.properties.keep_hours_days,data:data170};
 if(vErrors === null){
 vErrors = [err432];
 }
@@ -5462,11 +5463,11 @@ vErrors.push(err432);
 errors++;
 }
 }
-if(data170.target !== undefined){
-let data171 = data170.target;
-if(typeof data171 === "string"){
-if(func4(data171) > 4096){
-const err433 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data171};
+}
+if(data167.client_names !== undefined){
+let data171 = data167.client_names;
+if(typeof data171 !== "string"){
+const err433 = {instancePath:instancePath+"/usage/client_names",schemaPath:"#/properties/usage/properties/client_names/type",keyword:"type",params:{type: "string"},schema:schema11.properties.usage.properties.client_names.type,parentSchema:schema11.properties.usage.properties.client_names,data:data171};
 if(vErrors === null){
 vErrors = [err433];
 }
@@ -5475,8 +5476,8 @@ vErrors.push(err433);
 }
 errors++;
 }
-if(func4(data171) < 1){
-const err434 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data171};
+if(!(data171 === "plain")){
+const err434 = {instancePath:instancePath+"/usage/client_names",schemaPath:"#/properties/usage/properties/client_names/enum",keyword:"enum",params:{allowedValues: schema11.properties.usage.properties.client_names.enum},schema:schema11.properties.usage.properties.client_names.enum,parentSchema:schema11.properties.usage.properties.client_names,data:data171};
 if(vErrors === null){
 vErrors = [err434];
 }
@@ -5486,8 +5487,9 @@ vErrors.push(err434);
 errors++;
 }
 }
+}
 else {
-const err435 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.transport.properties.target.type,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data171};
+const err435 = {instancePath:instancePath+"/usage",schemaPath:"#/properties/usage/type",keyword:"type",params:{type: "object"},schema:schema11.properties.usage.type,parentSchema:schema11.properties.usage,data:data167};
 if(vErrors === null){
 vErrors = [err435];
 }
@@ -5497,10 +5499,12 @@ vErrors.push(err435);
 errors++;
 }
 }
-if(data170.options !== undefined){
-let data172 = data170.options;
-if(!(data172 && typeof data172 == "object" && !Array.isArray(data172))){
-const err436 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.properties.transport.properties.options.type,parentSchema:schema11.properties.logging.properties.transport.properties.options,data:data172};
+if(data.logging !== undefined){
+let data172 = data.logging;
+if(data172 && typeof data172 == "object" && !Array.isArray(data172)){
+for(const key36 in data172){
+if(!(((key36 === "level") || (key36 === "format")) || (key36 === "transport"))){
+const err436 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key36},schema:false,parentSchema:schema11.properties.logging,data:data172};
 if(vErrors === null){
 vErrors = [err436];
 }
@@ -5510,11 +5514,10 @@ vErrors.push(err436);
 errors++;
 }
 }
-}
-}
-}
-else {
-const err437 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.type,parentSchema:schema11.properties.logging,data:data167};
+if(data172.level !== undefined){
+let data173 = data172.level;
+if(typeof data173 !== "string"){
+const err437 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.level.type,parentSchema:schema11.properties.logging.properties.level,data:data173};
 if(vErrors === null){
 vErrors = [err437];
 }
@@ -5523,15 +5526,145 @@ vErrors.push(err437);
 }
 errors++;
 }
-}
-}
-else {
-const err438 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema11.type,parentSchema:schema11,data};
+if(!((((data173 === "error") || (data173 === "warn")) || (data173 === "info")) || (data173 === "debug"))){
+const err438 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.level.enum},schema:schema11.properties.logging.properties.level.enum,parentSchema:schema11.properties.logging.properties.level,data:data173};
 if(vErrors === null){
 vErrors = [err438];
 }
 else {
 vErrors.push(err438);
+}
+errors++;
+}
+}
+if(data172.format !== undefined){
+let data174 = data172.format;
+if(typeof data174 !== "string"){
+const err439 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.format.type,parentSchema:schema11.properties.logging.properties.format,data:data174};
+if(vErrors === null){
+vErrors = [err439];
+}
+else {
+vErrors.push(err439);
+}
+errors++;
+}
+if(!(((data174 === "auto") || (data174 === "json")) || (data174 === "pretty"))){
+const err440 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.format.enum},schema:schema11.properties.logging.properties.format.enum,parentSchema:schema11.properties.logging.properties.format,data:data174};
+if(vErrors === null){
+vErrors = [err440];
+}
+else {
+vErrors.push(err440);
+}
+errors++;
+}
+}
+if(data172.transport !== undefined){
+let data175 = data172.transport;
+if((!(data175 && typeof data175 == "object" && !Array.isArray(data175))) && (data175 !== null)){
+const err441 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema11.properties.logging.properties.transport.type},schema:schema11.properties.logging.properties.transport.type,parentSchema:schema11.properties.logging.properties.transport,data:data175};
+if(vErrors === null){
+vErrors = [err441];
+}
+else {
+vErrors.push(err441);
+}
+errors++;
+}
+if(data175 && typeof data175 == "object" && !Array.isArray(data175)){
+if(data175.target === undefined){
+const err442 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema11.properties.logging.properties.transport.required,parentSchema:schema11.properties.logging.properties.transport,data:data175};
+if(vErrors === null){
+vErrors = [err442];
+}
+else {
+vErrors.push(err442);
+}
+errors++;
+}
+for(const key37 in data175){
+if(!((key37 === "target") || (key37 === "options"))){
+const err443 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key37},schema:false,parentSchema:schema11.properties.logging.properties.transport,data:data175};
+if(vErrors === null){
+vErrors = [err443];
+}
+else {
+vErrors.push(err443);
+}
+errors++;
+}
+}
+if(data175.target !== undefined){
+let data176 = data175.target;
+if(typeof data176 === "string"){
+if(func4(data176) > 4096){
+const err444 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data176};
+if(vErrors === null){
+vErrors = [err444];
+}
+else {
+vErrors.push(err444);
+}
+errors++;
+}
+if(func4(data176) < 1){
+const err445 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data176};
+if(vErrors === null){
+vErrors = [err445];
+}
+else {
+vErrors.push(err445);
+}
+errors++;
+}
+}
+else {
+const err446 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.transport.properties.target.type,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data176};
+if(vErrors === null){
+vErrors = [err446];
+}
+else {
+vErrors.push(err446);
+}
+errors++;
+}
+}
+if(data175.options !== undefined){
+let data177 = data175.options;
+if(!(data177 && typeof data177 == "object" && !Array.isArray(data177))){
+const err447 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.properties.transport.properties.options.type,parentSchema:schema11.properties.logging.properties.transport.properties.options,data:data177};
+if(vErrors === null){
+vErrors = [err447];
+}
+else {
+vErrors.push(err447);
+}
+errors++;
+}
+}
+}
+}
+}
+else {
+const err448 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.type,parentSchema:schema11.properties.logging,data:data172};
+if(vErrors === null){
+vErrors = [err448];
+}
+else {
+vErrors.push(err448);
+}
+errors++;
+}
+}
+}
+else {
+const err449 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema11.type,parentSchema:schema11,data};
+if(vErrors === null){
+vErrors = [err449];
+}
+else {
+vErrors.push(err449);
 }
 errors++;
 }
