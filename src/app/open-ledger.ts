@@ -1,11 +1,10 @@
 // The ledger of a process: where it lies, and how calls get into it.
 import { join } from 'node:path'
 import type { UsageConfig } from '../config/types.ts'
+import { ledgerFileName } from '../ledger/ledger-name.ts'
 import { type Ledger, openLedger } from '../ledger/ledger.ts'
 import type { Events, Sink } from '../observe/events.ts'
 import type { Clock } from '../platform/clock.ts'
-
-export const ledgerFileName = 'usage.db'
 
 export interface LedgerParts {
   readonly clock: Clock

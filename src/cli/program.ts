@@ -8,6 +8,7 @@ import { addDoctorCommand } from './doctor.ts'
 import { ReloadSignal } from './reload-signal.ts'
 import type { ServeIo } from './serve.ts'
 import { addServiceCommands } from './service-commands.ts'
+import { addUsageCommands } from './usage-commands.ts'
 import type { CredentialIo } from './credential-set.ts'
 
 const usageErrorStatus = 2
@@ -47,6 +48,7 @@ export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'std
     },
   }
   addServiceCommands(program, ioWithInput, done)
+  addUsageCommands(program, io, done)
   program.addHelpText('after', helpEnd)
 
   return {

@@ -151,6 +151,11 @@ class LedgerFile {
     this.#database.prepare('UPDATE runs SET ended_ms = ? WHERE id = ?').run(nowMs, this.run)
   }
 
+  /** This was no run of a gateway. */
+  forgetRun(): void {
+    this.#database.prepare('DELETE FROM runs WHERE id = ?').run(this.run)
+  }
+
   close(): void {
     this.#database.close()
   }

@@ -43,11 +43,18 @@ export function rowsOf(calls: readonly Partial<EndedCall>[], endedMs = novemberM
   return rows
 }
 
+const scratch = mkdtempSync(join(tmpdir(), 'llm-gateway-ledger-'))
+// After the ends of all tests: their gateways and threads write until they have stopped.
+process.once('exit', () => rmSync(scratch, { recursive: true, force: true }))
+
+/** A folder of its own, which goes when the process ends. */
+export function newDirectory(): string {
+  return mkdtempSync(join(scratch, 'state-'))
+}
+
 /** The path of a database in a folder of its own. */
-export function newPath(t: Cleanup): string {
-  const folder = mkdtempSync(join(tmpdir(), 'llm-gateway-test-'))
-  t.after(() => rmSync(folder, { recursive: true, force: true }))
-  return join(folder, 'usage.db')
+export function newPath(): string {
+  return join(newDirectory(), 'usage.db')
 }
 
 /** Opens it to write, and closes it after the test if that has not happened. */

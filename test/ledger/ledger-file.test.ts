@@ -8,6 +8,7 @@ import { openLedgerFile } from '../../src/ledger/ledger-file.ts'
 import { openDatabase } from '../../src/ledger/open-database.ts'
 import { QuarterSums, quarterMs } from '../../src/ledger/quarter-sums.ts'
 import { migrations } from '../../src/ledger/schema.ts'
+import type { Cleanup } from '../support/scripted-upstream.ts'
 import { newPath, novemberMs, openFile, rowsOf } from './ended-call.ts'
 
 const batch = (seq: number, rows: ReturnType<typeof rowsOf>) => ({ seq, rows, lostSums: [] })
@@ -21,7 +22,7 @@ function read(path: string, sql: string): Record<string, unknown>[] {
 
 suite('a batch', () => {
   test('becomes rows with names, and sums of its quarters of an hour', (t) => {
-    const path = newPath(t)
+    const path = newPath()
     const file = openFile(t, path)
     const paid = {
       cost_nano: 12,
@@ -82,7 +83,7 @@ suite('a batch', () => {
   })
 
   test('that was written is not written again, also by another thread of the process', (t) => {
-    const path = newPath(t)
+    const path = newPath()
     const file = openFile(t, path)
     const { run } = file
     file.write(batch(1, rowsOf([{}])))
@@ -99,7 +100,7 @@ suite('a batch', () => {
   })
 
   test('that fails leaves nothing, and is written when it is tried again', (t) => {
-    const path = newPath(t)
+    const path = newPath()
     const file = openFile(t, path)
     const other = new DatabaseSync(path)
     other.exec('BEGIN IMMEDIATE')
@@ -113,7 +114,7 @@ suite('a batch', () => {
   })
 
   test('keeps the sums of rows that were given up, and counts them', (t) => {
-    const path = newPath(t)
+    const path = newPath()
     const file = openFile(t, path)
     const lost = new QuarterSums()
     lost.addRows(rowsOf([{}, {}]), true)
@@ -127,7 +128,7 @@ suite('a batch', () => {
   })
 
   test('of parts that exceed their totals keeps the totals', (t) => {
-    const path = newPath(t)
+    const path = newPath()
     const file = openFile(t, path)
     file.write(batch(1, rowsOf([{ cached_tokens: 90, cache_write_tokens: 90, reasoning_tokens: 500 }])))
     file.close()
@@ -138,7 +139,7 @@ suite('a batch', () => {
   })
 
   test('follows a name that another process has overwritten meanwhile', (t) => {
-    const path = newPath(t)
+    const path = newPath()
     const file = openFile(t, path)
     file.write(batch(1, rowsOf([{}])))
     const other = new DatabaseSync(path)
@@ -156,7 +157,7 @@ suite('a batch', () => {
 })
 
 test('the model that a client names is kept only if there is one, and no kind has names without end', (t) => {
-  const path = newPath(t)
+  const path = newPath()
   const file = openFile(t, path)
   file.write(batch(1, rowsOf([{ model: 'any text', code: 'model_not_found', status: 404 }])))
   file.close()
@@ -165,7 +166,7 @@ test('the model that a client names is kept only if there is one, and no kind ha
 })
 
 test('old rows go piece by piece, then old sums, and the file shrinks', (t) => {
-  const path = newPath(t)
+  const path = newPath()
   const file = openFile(t, path)
   const dayMs = 24 * 60 * 60_000
   const many = Array.from({ length: 2_500 }, () => ({}))
@@ -185,7 +186,7 @@ suite('a file', () => {
   test('and all that belongs to it are readable by their owner only, whatever the umask', (t) => {
     const before = process.umask(0)
     t.after(() => process.umask(before))
-    const path = newPath(t)
+    const path = newPath()
     const file = openFile(t, path)
     file.write(batch(1, rowsOf([{}])))
     keepBallast(path)
@@ -196,8 +197,8 @@ suite('a file', () => {
   })
 
   /** With 20,000 rows. */
-  function filled(t: Parameters<typeof newPath>[0]): string {
-    const path = newPath(t)
+  function filled(t: Cleanup): string {
+    const path = newPath()
     const file = openFile(t, path)
     file.write(
       batch(1, rowsOf(Array.from({ length: 20_000 }, (_, index) => ({ request_id: `req-${index}` })))),
@@ -281,8 +282,8 @@ suite('a file', () => {
     assert.ok(readFileSync(path).equals(before))
   })
 
-  test('of another program is left alone', (t) => {
-    const path = newPath(t)
+  test('of another program is left alone', () => {
+    const path = newPath()
     const database = new DatabaseSync(path)
     database.exec('CREATE TABLE theirs(x)')
     database.close()
