@@ -156,6 +156,7 @@ function configFor(url: string): Config {
     ]),
     routing: { retries: 0, maxRetryWaitMs: 0, restartWaitMs: 0, cooldownMs: 0 },
     routes: { rest: undefined, defaultModel: {} },
+    usage: { enabled: false, keepCallsDays: 1, keepHoursDays: 1 },
     logging: { level: 'error', format: 'json' },
   }
 }

@@ -57,6 +57,15 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     'dialects/stream-tail.ts',
     'dialects/table.ts',
     'dialects/usage.ts',
+    // usage reads and mends the ledger itself.
+    'ledger/ledger-name.ts',
+    'ledger/question.ts',
+    'ledger/reader.ts',
+    'ledger/render.ts',
+    'ledger/repair.ts',
+    'ledger/report.ts',
+    'ledger/upkeep.ts',
+    'ledger/verify.ts',
     'routing/route-table.ts',
     'upstream/mask.ts',
     'upstream/probe.ts',
@@ -213,8 +222,14 @@ suite('the sources', () => {
     )
     const withThreads = edges.filter(({ to }) => to === 'node:worker_threads').map(({ from }) => from)
     assert.ok(withThreads.length > 0)
-    // The first asks whether it runs in the main thread, the second ends the thread of pino's transport.
-    const others = ['server/listeners/unix-socket.ts', 'observe/log/transport.ts']
+    // The first asks whether it runs in the main thread, the second ends the thread of pino's transport; the last two are
+    // the ledger and its writer's thread.
+    const others = [
+      'server/listeners/unix-socket.ts',
+      'observe/log/transport.ts',
+      'ledger/ledger.ts',
+      'ledger/writer.ts',
+    ]
     assert.deepEqual(
       withThreads.filter((file) => !file.startsWith('app/workers/') && !others.includes(file)),
       [],

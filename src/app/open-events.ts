@@ -1,20 +1,41 @@
-// The events of a process and their sinks: the log, and where its lines go.
-import type { LoggingConfig } from '../config/types.ts'
+// The events of a process and their sinks: the log, and where its lines go, and the ledger.
+import type { Config } from '../config/types.ts'
+import type { Ledger } from '../ledger/ledger.ts'
 import { createEvents, type Events } from '../observe/events.ts'
 import { type LogDestination, openLogOutput } from '../observe/log/output.ts'
 import { createLog, type LogOutput } from '../observe/log/log.ts'
 import { logSink } from '../observe/sinks/log.ts'
+import type { Clock } from '../platform/clock.ts'
+import { ledgerSink, openLedgerOf } from './open-ledger.ts'
 
-/** `logOutput` accepts lines of other threads too. */
+export interface OpenedEvents {
+  readonly events: Events
+  /** Accepts lines of other threads too. */
+  readonly logOutput: LogOutput
+  /** Undefined: nothing is recorded. */
+  readonly ledger: Ledger | undefined
+}
+
+export interface EventsParts extends Pick<LogDestination, 'stdout' | 'isJournal'> {
+  readonly clock: Clock
+  readonly stateDirectory: string | undefined
+}
+
 export function openEvents(
-  logging: LoggingConfig,
-  { stdout, isJournal = false }: Pick<LogDestination, 'stdout' | 'isJournal'>,
-): { readonly events: Events; readonly logOutput: LogOutput } {
+  { logging, usage }: Pick<Config, 'logging' | 'usage'>,
+  { stdout, isJournal = false, clock, stateDirectory }: EventsParts,
+): OpenedEvents {
   const logOutput = openLogOutput(logging, {
     stdout,
     isJournal,
     onTransportFailure: (target, cause) => events.emit({ kind: 'log_transport_failed', target, cause }),
   })
-  const events = createEvents([logSink(createLog(logging.level, logOutput))])
-  return { events, logOutput }
+  const emit: Events['emit'] = (event) => events.emit(event)
+  const ledger = openLedgerOf(usage, { clock, emit, stateDirectory })
+  const log = logSink(createLog(logging.level, logOutput))
+  const events = createEvents(ledger === undefined ? [log] : [log, ledgerSink(ledger)])
+  if (usage.enabled && stateDirectory === undefined) emit({ kind: 'ledger_off', ...hasNoDirectory })
+  return { events, logOutput, ledger }
 }
+
+const hasNoDirectory = { reason: 'there is no state directory', is_usual: true } as const

@@ -11,6 +11,7 @@ import type { ServeIo } from './serve.ts'
 import { addPricesCommands } from './prices-commands.ts'
 import { addKeyCommands } from './key-commands.ts'
 import { addServiceCommands } from './service-commands.ts'
+import { addUsageCommands } from './usage-commands.ts'
 import type { CredentialIo } from './credential-set.ts'
 import { withoutKeys } from './without-keys.ts'
 
@@ -54,6 +55,7 @@ export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'std
   addPricesCommands(program, ioWithInput, done)
   addSecretCommands(program, ioWithInput, done)
   addKeyCommands(program, ioWithInput, done)
+  addUsageCommands(program, io, done)
   program.addHelpText('after', helpEnd)
 
   return {

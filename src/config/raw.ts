@@ -20,12 +20,20 @@ export interface RawConfig {
   logging?: RawLogging
   secrets?: { dir?: string | null; identity?: { credential?: string; file?: string | null } }
   routes?: RawRoutes
+  usage?: RawUsage
 }
 
 /** For what has no route of its own, and for calls that name no model. */
 interface RawRoutes {
   rest?: { provider: string } | null
   default_model?: { images?: string; moderations?: string; responses?: string }
+}
+
+interface RawUsage {
+  enabled?: boolean
+  keep_calls_days?: number
+  keep_hours_days?: number
+  client_names?: 'plain'
 }
 
 interface RawLogging {

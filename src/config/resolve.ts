@@ -53,6 +53,7 @@ export function resolve(
   const access = { ...defaults.access, ...raw.access }
   const cors = { ...defaults.cors, ...raw.cors }
   const routing = { ...defaults.routing, ...raw.routing }
+  const usage = { ...defaults.usage, ...raw.usage }
   return {
     server: resolveServer(raw.server),
     access: { allowedUsers: [...access.allowed_users], allowedIps: access.allowed_ips.map(asCidr) },
@@ -78,6 +79,11 @@ export function resolve(
       cooldownMs: routing.cooldown_ms,
     },
     routes: { rest: raw.routes?.rest ?? undefined, defaultModel: { ...raw.routes?.default_model } },
+    usage: {
+      enabled: usage.enabled,
+      keepCallsDays: usage.keep_calls_days,
+      keepHoursDays: usage.keep_hours_days,
+    },
     logging: resolveLogging(raw.logging ?? {}, logTransport),
   }
 }

@@ -23,6 +23,7 @@ export interface Config {
   readonly prices: PricesConfig
   readonly routing: RoutingConfig
   readonly routes: RoutesConfig
+  readonly usage: UsageConfig
   readonly logging: LoggingConfig
 }
 
@@ -246,6 +247,15 @@ export interface RoutesConfig {
     readonly moderations?: string
     readonly responses?: string
   }
+}
+
+/** The ledger. */
+export interface UsageConfig {
+  readonly enabled: boolean
+  /** Days for which the rows of calls are kept; at least 1. */
+  readonly keepCallsDays: number
+  /** Days for which the sums of quarters of an hour are kept; at least 1. */
+  readonly keepHoursDays: number
 }
 
 export interface LoggingConfig {

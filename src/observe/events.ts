@@ -13,6 +13,11 @@ export interface CallFacts {
   readonly event: string
   readonly request_id: string
   readonly client: string
+  /** The name of the key that the call came with, and which of its secrets. */
+  readonly key?: string | undefined
+  readonly key_secret?: string | undefined
+  /** The Unix user or address that the client came through, where the client is another. */
+  readonly via?: string | undefined
   readonly dialect: string
   /** Of the API's routes, of a request that passes as it is: `GET /files/{file}`. */
   readonly route: string | undefined
@@ -241,6 +246,43 @@ interface OwnersNotKept {
   readonly cause: unknown
 }
 
+/** Nothing is recorded in the ledger by this process. */
+interface LedgerOff {
+  readonly kind: 'ledger_off'
+  readonly reason: string
+  /** Nobody has to do anything about it. */
+  readonly is_usual?: boolean
+}
+
+/** Rows of the ledger wait, because they cannot be written now; emitted at most once a minute. */
+interface LedgerWaiting {
+  readonly kind: 'ledger_waiting'
+  readonly reason: string
+  readonly waiting_rows: number
+  /** Rows that were given up so far; their sums are kept. */
+  readonly lost_rows: number
+}
+
+/** The ledger can be written again. */
+interface LedgerWriting {
+  readonly kind: 'ledger_writing'
+  readonly lost_rows: number
+}
+
+/** The ledger's file could not be used, and a new one was begun. */
+interface LedgerSetAside {
+  readonly kind: 'ledger_set_aside'
+  readonly reason: string
+  /** Where the old file is now. Undefined: there is none. */
+  readonly file: string | undefined
+}
+
+/** The process ends, and these rows are in no file. */
+interface LedgerRowsLost {
+  readonly kind: 'ledger_rows_lost'
+  readonly rows: number
+}
+
 /** The log goes to standard output from here on. */
 interface LogTransportFailed {
   readonly kind: 'log_transport_failed'
@@ -257,6 +299,11 @@ export type GatewayEvent =
   | FormatsNotSaved
   | HealthChecked
   | InternalError
+  | LedgerOff
+  | LedgerRowsLost
+  | LedgerSetAside
+  | LedgerWaiting
+  | LedgerWriting
   | LimitsLoaded
   | LimitsNotSaved
   | Listening

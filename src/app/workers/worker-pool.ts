@@ -42,12 +42,21 @@ export async function startWorkerPool(
   entry: URL = workerEntry,
 ): Promise<App> {
   const { stateDirectory } = options
-  const { logOutput, events } = openEvents(config.logging, options)
+  const { stdout, isJournal = false } = options
+  const clock = systemClock
+  const { logOutput, events, ledger } = openEvents(config, { stdout, isJournal, clock, stateDirectory })
   const { server } = config
   if ((options.sockets ?? []).length === 0) await checkFree(server)
-  const owner = { clock: systemClock, events, stateDirectory, store: undefined }
+  const owner = { clock, events, stateDirectory, store: undefined, ledger }
   const services = await OwnServices.start(config, owner)
-  const pool = new WorkerPool(config, { options, entry, logOutput, events, services })
+  const pool = new WorkerPool(config, {
+    options,
+    entry,
+    logOutput,
+    events,
+    services,
+    hasLedger: ledger !== undefined,
+  })
   try {
     await pool.start()
   } catch (error) {
@@ -63,6 +72,8 @@ interface PoolParts {
   readonly logOutput: LogOutput
   readonly events: Events
   readonly services: OwnServices
+  /** Whether the ends of calls are recorded. */
+  readonly hasLedger: boolean
 }
 
 class WorkerPool implements App {
@@ -192,6 +203,7 @@ class WorkerPool implements App {
       leases: this.#leases,
       services,
       onLog,
+      onRows: (rows) => services.recordRows(rows),
     })
     this.#workers.set(number, worker)
     // A thread that starts under the flag compiles everything anew.
@@ -212,6 +224,7 @@ class WorkerPool implements App {
     const { hosts, port } = this.addresses.length === 0 ? server : sharedPort(this.addresses)
     return {
       number,
+      hasLedger: this.#parts.hasLedger,
       config: serializeConfig(this.#config),
       reloaded: this.#reloaded,
       discovered: this.#parts.services.discovered,

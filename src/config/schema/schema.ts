@@ -8,6 +8,7 @@ import { modelsSchema, routingSchema } from './models.ts'
 import { routesSchema } from './routes.ts'
 import { pricesSchema } from './price.ts'
 import { providersSchema } from './providers.ts'
+import { usageSchema } from './usage.ts'
 
 /** What to write in place of LiteLLM's list of models. */
 export const liteLlmHint =
@@ -30,6 +31,7 @@ export const configSchema = {
     routing: routingSchema,
     routes: routesSchema,
     secrets: secretsSchema,
+    usage: usageSchema,
     logging: loggingSchema,
   },
 } as const satisfies Schema

@@ -6237,12 +6237,12 @@ vErrors.push(err457);
 errors++;
 }
 }
-if(data.logging !== undefined){
-let data182 = data.logging;
+if(data.usage !== undefined){
+let data182 = data.usage;
 if(data182 && typeof data182 == "object" && !Array.isArray(data182)){
 for(const key38 in data182){
-if(!(((key38 === "level") || (key38 === "format")) || (key38 === "transport"))){
-const err458 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key38},schema:false,parentSchema:schema6.properties.logging,data:data182};
+if(!((((key38 === "enabled") || (key38 === "keep_calls_days")) || (key38 === "keep_hours_days")) || (key38 === "client_names"))){
+const err458 = {instancePath:instancePath+"/usage",schemaPath:"#/properties/usage/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key38},schema:false,parentSchema:schema6.properties.usage,data:data182};
 if(vErrors === null){
 vErrors = [err458];
 }
@@ -6252,10 +6252,10 @@ vErrors.push(err458);
 errors++;
 }
 }
-if(data182.level !== undefined){
-let data183 = data182.level;
-if(typeof data183 !== "string"){
-const err459 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.level.type,parentSchema:schema6.properties.logging.properties.level,data:data183};
+if(data182.enabled !== undefined){
+let data183 = data182.enabled;
+if(typeof data183 !== "boolean"){
+const err459 = {instancePath:instancePath+"/usage/enabled",schemaPath:"#/properties/usage/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.usage.properties.enabled.type,parentSchema:schema6.properties.usage.properties.enabled,data:data183};
 if(vErrors === null){
 vErrors = [err459];
 }
@@ -6264,8 +6264,11 @@ vErrors.push(err459);
 }
 errors++;
 }
-if(!((((data183 === "error") || (data183 === "warn")) || (data183 === "info")) || (data183 === "debug"))){
-const err460 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.level.enum},schema:schema6.properties.logging.properties.level.enum,parentSchema:schema6.properties.logging.properties.level,data:data183};
+}
+if(data182.keep_calls_days !== undefined){
+let data184 = data182.keep_calls_days;
+if(!(((typeof data184 == "number") && (!(data184 % 1) && !isNaN(data184))) && (isFinite(data184)))){
+const err460 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.usage.properties.keep_calls_days.type,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data184};
 if(vErrors === null){
 vErrors = [err460];
 }
@@ -6274,11 +6277,9 @@ vErrors.push(err460);
 }
 errors++;
 }
-}
-if(data182.format !== undefined){
-let data184 = data182.format;
-if(typeof data184 !== "string"){
-const err461 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.format.type,parentSchema:schema6.properties.logging.properties.format,data:data184};
+if((typeof data184 == "number") && (isFinite(data184))){
+if(data184 > 3650 || isNaN(data184)){
+const err461 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data184};
 if(vErrors === null){
 vErrors = [err461];
 }
@@ -6287,8 +6288,8 @@ vErrors.push(err461);
 }
 errors++;
 }
-if(!(((data184 === "auto") || (data184 === "json")) || (data184 === "pretty"))){
-const err462 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.format.enum},schema:schema6.properties.logging.properties.format.enum,parentSchema:schema6.properties.logging.properties.format,data:data184};
+if(data184 < 1 || isNaN(data184)){
+const err462 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data184};
 if(vErrors === null){
 vErrors = [err462];
 }
@@ -6298,10 +6299,11 @@ vErrors.push(err462);
 errors++;
 }
 }
-if(data182.transport !== undefined){
-let data185 = data182.transport;
-if((!(data185 && typeof data185 == "object" && !Array.isArray(data185))) && (data185 !== null)){
-const err463 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema6.properties.logging.properties.transport.type},schema:schema6.properties.logging.properties.transport.type,parentSchema:schema6.properties.logging.properties.transport,data:data185};
+}
+if(data182.keep_hours_days !== undefined){
+let data185 = data182.keep_hours_days;
+if(!(((typeof data185 == "number") && (!(data185 % 1) && !isNaN(data185))) && (isFinite(data185)))){
+const err463 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.usage.properties.keep_hours_days.type,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data185};
 if(vErrors === null){
 vErrors = [err463];
 }
@@ -6310,9 +6312,9 @@ vErrors.push(err463);
 }
 errors++;
 }
-if(data185 && typeof data185 == "object" && !Array.isArray(data185)){
-if(data185.target === undefined){
-const err464 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema6.properties.logging.properties.transport.required,parentSchema:schema6.properties.logging.properties.transport,data:data185};
+if((typeof data185 == "number") && (isFinite(data185))){
+if(data185 > 3650 || isNaN(data185)){
+const err464 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data185};
 if(vErrors === null){
 vErrors = [err464];
 }
@@ -6321,9 +6323,8 @@ vErrors.push(err464);
 }
 errors++;
 }
-for(const key39 in data185){
-if(!((key39 === "target") || (key39 === "options"))){
-const err465 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key39},schema:false,parentSchema:schema6.properties.logging.properties.transport,data:data185};
+if(data185 < 1 || isNaN(data185)){
+const err465 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data185};
 if(vErrors === null){
 vErrors = [err465];
 }
@@ -6333,11 +6334,11 @@ vErrors.push(err465);
 errors++;
 }
 }
-if(data185.target !== undefined){
-let data186 = data185.target;
-if(typeof data186 === "string"){
-if(func4(data186) > 4096){
-const err466 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data186};
+}
+if(data182.client_names !== undefined){
+let data186 = data182.client_names;
+if(typeof data186 !== "string"){
+const err466 = {instancePath:instancePath+"/usage/client_names",schemaPath:"#/properties/usage/properties/client_names/type",keyword:"type",params:{type: "string"},schema:schema6.properties.usage.properties.client_names.type,parentSchema:schema6.properties.usage.properties.client_names,data:data186};
 if(vErrors === null){
 vErrors = [err466];
 }
@@ -6346,8 +6347,8 @@ vErrors.push(err466);
 }
 errors++;
 }
-if(func4(data186) < 1){
-const err467 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data186};
+if(!(data186 === "plain")){
+const err467 = {instancePath:instancePath+"/usage/client_names",schemaPath:"#/properties/usage/properties/client_names/enum",keyword:"enum",params:{allowedValues: schema6.properties.usage.properties.client_names.enum},schema:schema6.properties.usage.properties.client_names.enum,parentSchema:schema6.properties.usage.properties.client_names,data:data186};
 if(vErrors === null){
 vErrors = [err467];
 }
@@ -6357,8 +6358,9 @@ vErrors.push(err467);
 errors++;
 }
 }
+}
 else {
-const err468 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.transport.properties.target.type,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data186};
+const err468 = {instancePath:instancePath+"/usage",schemaPath:"#/properties/usage/type",keyword:"type",params:{type: "object"},schema:schema6.properties.usage.type,parentSchema:schema6.properties.usage,data:data182};
 if(vErrors === null){
 vErrors = [err468];
 }
@@ -6368,10 +6370,12 @@ vErrors.push(err468);
 errors++;
 }
 }
-if(data185.options !== undefined){
-let data187 = data185.options;
-if(!(data187 && typeof data187 == "object" && !Array.isArray(data187))){
-const err469 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.properties.transport.properties.options.type,parentSchema:schema6.properties.logging.properties.transport.properties.options,data:data187};
+if(data.logging !== undefined){
+let data187 = data.logging;
+if(data187 && typeof data187 == "object" && !Array.isArray(data187)){
+for(const key39 in data187){
+if(!(((key39 === "level") || (key39 === "format")) || (key39 === "transport"))){
+const err469 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key39},schema:false,parentSchema:schema6.properties.logging,data:data187};
 if(vErrors === null){
 vErrors = [err469];
 }
@@ -6381,11 +6385,10 @@ vErrors.push(err469);
 errors++;
 }
 }
-}
-}
-}
-else {
-const err470 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.type,parentSchema:schema6.properties.logging,data:data182};
+if(data187.level !== undefined){
+let data188 = data187.level;
+if(typeof data188 !== "string"){
+const err470 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.level.type,parentSchema:schema6.properties.logging.properties.level,data:data188};
 if(vErrors === null){
 vErrors = [err470];
 }
@@ -6394,15 +6397,145 @@ vErrors.push(err470);
 }
 errors++;
 }
-}
-}
-else {
-const err471 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema6.type,parentSchema:schema6,data};
+if(!((((data188 === "error") || (data188 === "warn")) || (data188 === "info")) || (data188 === "debug"))){
+const err471 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.level.enum},schema:schema6.properties.logging.properties.level.enum,parentSchema:schema6.properties.logging.properties.level,data:data188};
 if(vErrors === null){
 vErrors = [err471];
 }
 else {
 vErrors.push(err471);
+}
+errors++;
+}
+}
+if(data187.format !== undefined){
+let data189 = data187.format;
+if(typeof data189 !== "string"){
+const err472 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.format.type,parentSchema:schema6.properties.logging.properties.format,data:data189};
+if(vErrors === null){
+vErrors = [err472];
+}
+else {
+vErrors.push(err472);
+}
+errors++;
+}
+if(!(((data189 === "auto") || (data189 === "json")) || (data189 === "pretty"))){
+const err473 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.format.enum},schema:schema6.properties.logging.properties.format.enum,parentSchema:schema6.properties.logging.properties.format,data:data189};
+if(vErrors === null){
+vErrors = [err473];
+}
+else {
+vErrors.push(err473);
+}
+errors++;
+}
+}
+if(data187.transport !== undefined){
+let data190 = data187.transport;
+if((!(data190 && typeof data190 == "object" && !Array.isArray(data190))) && (data190 !== null)){
+const err474 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema6.properties.logging.properties.transport.type},schema:schema6.properties.logging.properties.transport.type,parentSchema:schema6.properties.logging.properties.transport,data:data190};
+if(vErrors === null){
+vErrors = [err474];
+}
+else {
+vErrors.push(err474);
+}
+errors++;
+}
+if(data190 && typeof data190 == "object" && !Array.isArray(data190)){
+if(data190.target === undefined){
+const err475 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema6.properties.logging.properties.transport.required,parentSchema:schema6.properties.logging.properties.transport,data:data190};
+if(vErrors === null){
+vErrors = [err475];
+}
+else {
+vErrors.push(err475);
+}
+errors++;
+}
+for(const key40 in data190){
+if(!((key40 === "target") || (key40 === "options"))){
+const err476 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key40},schema:false,parentSchema:schema6.properties.logging.properties.transport,data:data190};
+if(vErrors === null){
+vErrors = [err476];
+}
+else {
+vErrors.push(err476);
+}
+errors++;
+}
+}
+if(data190.target !== undefined){
+let data191 = data190.target;
+if(typeof data191 === "string"){
+if(func4(data191) > 4096){
+const err477 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data191};
+if(vErrors === null){
+vErrors = [err477];
+}
+else {
+vErrors.push(err477);
+}
+errors++;
+}
+if(func4(data191) < 1){
+const err478 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data191};
+if(vErrors === null){
+vErrors = [err478];
+}
+else {
+vErrors.push(err478);
+}
+errors++;
+}
+}
+else {
+const err479 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.transport.properties.target.type,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data191};
+if(vErrors === null){
+vErrors = [err479];
+}
+else {
+vErrors.push(err479);
+}
+errors++;
+}
+}
+if(data190.options !== undefined){
+let data192 = data190.options;
+if(!(data192 && typeof data192 == "object" && !Array.isArray(data192))){
+const err480 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.properties.transport.properties.options.type,parentSchema:schema6.properties.logging.properties.transport.properties.options,data:data192};
+if(vErrors === null){
+vErrors = [err480];
+}
+else {
+vErrors.push(err480);
+}
+errors++;
+}
+}
+}
+}
+}
+else {
+const err481 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.type,parentSchema:schema6.properties.logging,data:data187};
+if(vErrors === null){
+vErrors = [err481];
+}
+else {
+vErrors.push(err481);
+}
+errors++;
+}
+}
+}
+else {
+const err482 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema6.type,parentSchema:schema6,data};
+if(vErrors === null){
+vErrors = [err482];
+}
+else {
+vErrors.push(err482);
 }
 errors++;
 }

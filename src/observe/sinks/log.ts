@@ -83,13 +83,23 @@ function write(event: GatewayEvent, log: Log): void {
     case 'service_manager_not_told':
       log.warn({ event: event.kind, reason: String(event.cause) })
       return
+    case 'ledger_off': {
+      const { kind, reason } = event
+      if (event.is_usual === true) log.info({ event: kind, reason })
+      else log.warn({ event: kind, reason })
+      return
+    }
+    case 'ledger_rows_lost':
+    case 'ledger_set_aside':
     case 'reload_refused':
       log.error(lineOf(event))
       return
+    case 'ledger_waiting':
     case 'workers_missing':
       log.warn(lineOf(event))
       return
     case 'format_found':
+    case 'ledger_writing':
     case 'listening':
     case 'models_discovered':
     case 'stopped':
