@@ -25,6 +25,7 @@ import type { KeyFile, KeyRecord } from '../clients/keys/key-record.ts'
 import { readTrustedFile } from '../config/trusted-file.ts'
 import { type Accounts, pathFault } from '../platform/ownership.ts'
 import { holdLock } from '../platform/process-lock.ts'
+import { systemUsers } from '../platform/unix-users.ts'
 
 export type ReadKeys =
   | { readonly kind: 'read'; readonly file: KeyFile }
@@ -143,7 +144,7 @@ async function waitForLock(
     if (held.kind === 'unavailable') {
       // Only Linux shows what a stale lock needs: elsewhere the last of two changes at the same moment counts.
       if (process.platform !== 'linux') return { release: () => {} }
-      return { message: `${path} cannot be written; is its directory there, and writable for this user?` }
+      return { message: `${path} cannot be written: ${unwritable(dirname(path))}` }
     }
     if (waitedMs >= lockWaitMs)
       return {
@@ -151,6 +152,16 @@ async function waitForLock(
       }
     await sleep(lockPollMs)
   }
+}
+
+/** Why no file can be created in a directory. */
+function unwritable(directory: string): string {
+  const status = statSync(directory, { throwIfNoEntry: false })
+  if (status === undefined) return `there is no directory ${directory}`
+  const own = process.getuid?.()
+  if (status.uid === own || own === 0) return `${directory} is read-only, or its file system is full`
+  const owner = systemUsers().nameOf(status.uid) ?? `uid ${status.uid}`
+  return `${directory} belongs to ${owner}; run the command as that user`
 }
 
 /** @returns why it failed; the old file is then as it was. */
