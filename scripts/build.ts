@@ -18,12 +18,13 @@ process.once('exit', () => rmSync(draft, { recursive: true, force: true }))
 
 /**
  * gateway.cjs has everything. A process and a worker thread begin with small files that load it (src/cli/bundle.ts). The
- * other two run in the thread of a log transport: threads begin with a file.
+ * others run in the threads of the ledger and of a log transport: threads begin with a file.
  */
 const entryPoints = {
   gateway: 'gateway',
   main: 'src/main.ts',
   worker: 'worker',
+  'ledger-writer': 'src/ledger/writer.ts',
   'thread-stream-worker': 'thread-stream/lib/worker.js',
   'pino-file': 'pino/file.js',
 }

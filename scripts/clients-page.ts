@@ -99,6 +99,16 @@ Name it with its absolute path in \`config.toml\`: \`model_catalog_json = "/home
 }
 \`\`\`
 
+## Full contexts and failing providers
+
+Claude Code compacts a conversation, and Codex reports a full window, if the error names it as Anthropic's or OpenAI's does. Errors
+that are translated do. Those of a local server that speaks the agent's format pass unchanged, and these agents show them as
+they are; \`speaks: [chat]\` of that provider has its errors translated.
+
+While a provider is down or refuses the gateway's key, Codex, opencode and Qwen Code repeat a call for up to minutes before they
+show the error, although it carries \`x-should-retry: false\`. The log and \`llm-gateway doctor\` show it at once. In Codex,
+\`request_max_retries = 1, stream_max_retries = 1\` beside \`wire_api\` shortens the wait.
+
 ## SDKs and other programs
 
 \`\`\`sh

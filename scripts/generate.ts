@@ -7,6 +7,7 @@ import standalone from 'ajv/dist/standalone/index.js'
 
 import { overrideVariables } from '../src/config/environment.ts'
 import { configSchema } from '../src/config/schema/schema.ts'
+import { priceProperties } from '../src/config/schema/price.ts'
 import type { Schema } from '../src/config/schema/schema-type.ts'
 import { translation } from '../src/config/schema/translation.ts'
 import { traitNames } from '../src/config/resolve-traits.ts'
@@ -34,9 +35,11 @@ export function createAjv(): Ajv {
     allErrors: true,
     verbose: true,
     messages: false,
+    // Each definition is a function of its own.
+    inlineRefs: false,
     code: { source: true, esm: true, lines: true },
   })
-  ajv.addVocabulary(['elsewhere', 'errorMessage', 'hint', 'patternErrorMessage'])
+  ajv.addVocabulary(['elsewhere', 'errorMessage', 'hint', 'patternErrorMessage', 'sharedAs'])
   return ajv
 }
 
@@ -47,7 +50,7 @@ function validatorModule(): string {
   const ajv = createAjv()
   const imports: string[] = []
   const code = standalone
-    .default(ajv, ajv.compile(configSchema))
+    .default(ajv, ajv.compile(withDefinitions(configSchema)))
     .replace(/^"use strict";\n/, '')
     .replace(/^export default .*\n/m, '')
     .replace(/^const (\w+) = \{"type":"object".*\n/m, (_, name: string) => {
@@ -73,8 +76,25 @@ function editorSchema(): object {
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',
     title: 'llm-gateway configuration',
-    ...configSchema,
+    ...withDefinitions(configSchema),
   }
+}
+
+/** The schema with what is shared (`Schema.sharedAs`) as definitions. */
+function withDefinitions(schema: Schema): object {
+  const definitions: Record<string, unknown> = {}
+  const rewritten = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(rewritten)
+    if (typeof value !== 'object' || value === null) return value
+    const { sharedAs, ...rest } = value as { readonly sharedAs?: string; readonly description?: string }
+    const all = Object.fromEntries(Object.entries(rest).map(([key, each]) => [key, rewritten(each)]))
+    if (sharedAs === undefined) return all
+    const { description, ...definition } = all
+    definitions[sharedAs] ??= definition
+    return { description, $ref: `#/definitions/${sharedAs}` }
+  }
+  const root = rewritten(schema) as object
+  return { ...root, definitions }
 }
 
 function configPage(): string {
@@ -88,6 +108,7 @@ function configPage(): string {
     secrets,
     proxies,
     translations(),
+    prices(),
     logTransports,
     environment(),
   ]
@@ -147,7 +168,7 @@ unknown name requests the lists again, at most every 5 s, so that a model is ava
 - It keeps what the provider says of a model in numbers: \`created\`, \`context_length\`, \`max_model_len\` and the like. So do
   models of the file that have one target, at such a provider.`
 
-const secrets = `## Secrets
+const secrets = `## References to keys
 
 The file never contains a key. \`api_key\`, and any value of \`headers\`, refers to its sources:
 
@@ -156,6 +177,7 @@ The file never contains a key. \`api_key\`, and any value of \`headers\`, refers
 | \`credential: NAME\` | the file NAME in \`$CREDENTIALS_DIRECTORY\`, as systemd's \`LoadCredential=\` provides it |
 | \`file: /PATH\` | a file that belongs to you or root and that nobody else can read (\`chmod 600\`) |
 | \`env: NAME\` | an environment variable |
+| \`secret: NAME\` | what \`llm-gateway secret set NAME\` has stored, encrypted: [secrets.md](secrets.md) |
 | \`optional: true\` | start without the key if it is in none of them |
 
 Of several sources the first that exists wins, in this order. A trailing newline is removed. A key that is empty, has more
@@ -233,12 +255,38 @@ ${fenced(
   claude: { kind: anthropic, api_key: { credential: anthropic_api_key } }
 models:
   qwen3: { provider: lmstudio, translation: { think_tags: true, efforts: [] } }
-  claude-sonnet-4-5: { provider: claude, translation: { default_max_tokens: 64000 } }`,
+  claude-sonnet-5-5: { provider: claude, translation: { default_max_tokens: 64000 } }`,
 )}`
 
 const translationModels = `Some defaults depend on the model's name as well. Of OpenAI, \`gpt-4\` and older have no \`efforts\`, and newer models those that
 they accept. Of Anthropic, models before Claude 4.6 have \`thinking: budget\` and \`prefill: true\`, those before 4.0 a
 \`default_max_tokens\` of 8192, those before 3.5 of 4096, and \`efforts\` are those of the model.`
+
+function prices(): string {
+  const rows = [...keyRows({ properties: priceProperties }, '')]
+  return `${pricesIntro}
+
+| key | type | default | meaning |
+|---|---|---|---|
+${rows.join('\n')}`
+}
+
+const pricesIntro = `## Price
+
+\`price\` of a target, a model or a provider states what its calls cost: \`free\`, \`reported\` (the provider reports the cost of
+each call, as OpenRouter does), or prices in USD per 1,000,000 tokens, as numbers or as text with at most 6 decimals. The
+target's price counts, else the model's, else the provider's, else that of the list ([docs/prices.md](prices.md)).
+
+${fenced(
+  'yaml',
+  `models:
+  gpt-5:
+    provider: openai
+    price: { input: 1.25, cached_input: 0.125, output: 10, service_tiers: { flex: { input: 0.625, output: 5 } } }
+  gemini-2.5-pro:
+    provider: gemini
+    price: { input: 1.25, output: 10, above: [{ input_tokens: 200000, input: 2.5, output: 15 }] }`,
+)}`
 
 const logTransports = `## Log transports
 
@@ -286,7 +334,7 @@ function* keyRows(schema: Schema, prefix: string): Generator<string> {
     const path = prefix + key
     yield row(path, inner)
     // Has a section of its own.
-    if (inner.properties === translation.properties) continue
+    if (inner.properties === translation.properties || inner.properties === priceProperties) continue
     yield* keyRows(inner, `${path}.`)
     if (inner.items !== undefined) yield* keyRows(inner.items, `${path}[].`)
     // What a secret reference may hold has a section of its own.

@@ -2,8 +2,45 @@
 
 /** Who sent a call. `id` is the key for everything counted per client and what the log shows. */
 export interface Client {
-  /** `user:NAME` where the operating system told us, `ip:ADDRESS` else. */
+  /** `key:NAME` with a key, `user:NAME` where the operating system told us, `ip:ADDRESS` else. */
   readonly id: string
+  /** Unix user or address it came through, where `id` is another: a key, an identity. */
+  readonly via?: string
+  /** What it may use. Undefined: whatever the models allow. */
+  readonly terms?: ClientTerms
+  /** Of the key's record: `k_…`. */
+  readonly keyId?: string
+  /** Of the secret that was presented: a key has two of them while it is rotated. */
+  readonly secretId?: string
+  /** May see what all clients use. Limits and budgets bind it too. */
+  readonly isMaster?: true
+}
+
+/** What one client may use, of a key or of an entry of `clients:`. An absent limit does not limit. */
+export interface ClientTerms {
+  /** Of the key or the entry. */
+  readonly name: string
+  /** Names and patterns (`openrouter/*`) of models. Undefined: every model. */
+  readonly models: readonly string[] | undefined
+  /** Requests in any 60 seconds. */
+  readonly rpm?: number
+  /** Tokens, prompt and completion together, in any 60 seconds. */
+  readonly tpm?: number
+  /** Calls that may be under way at once. */
+  readonly maxParallelRequests?: number
+  readonly budgets: readonly Budget[]
+  /** How far away its calls may be answered. */
+  readonly boundary?: 'local' | 'private' | 'any'
+  /** Whether it may use routes that pass to one provider, besides model calls. */
+  readonly routes?: boolean
+}
+
+/** What may be spent in one window of the calendar. */
+export interface Budget {
+  readonly unit: 'usd' | 'tokens'
+  /** nano-USD or tokens; a whole number. */
+  readonly limit: number
+  readonly per: 'day' | 'week' | 'month' | 'total'
 }
 
 /** One place where a model can be had: a provider and that provider's name for the model. */
@@ -15,7 +52,43 @@ export interface Target {
   readonly tier: number
   /** Share of the calls within a tier, relative to its neighbours. At least 1. */
   readonly weight: number
+  /** What it costs. Absent: what the model or the provider does. */
+  readonly price?: PriceSetting
 }
+
+/** What each token costs, in whole pico-USD (10⁻¹² USD): 1 USD per 1,000,000 tokens is 1,000,000. */
+export interface TokenRates {
+  readonly input: number
+  /** Read from the provider's cache. */
+  readonly cachedInput: number
+  /** Written to the provider's cache. */
+  readonly cacheWrite: number
+  /** The same, to be kept for an hour. */
+  readonly hourCacheWrite: number
+  readonly output: number
+  readonly reasoning: number
+  /** Of each call, whatever its tokens; in pico-USD. */
+  readonly request: number
+}
+
+/** Rates that depend on the length of the prompt. */
+export interface Tariff {
+  readonly rates: TokenRates
+  /** For calls whose prompt has more tokens than this, all of their tokens included; in ascending order. */
+  readonly above: readonly { readonly inputTokens: number; readonly rates: TokenRates }[]
+}
+
+/** What a model costs. */
+export interface Price extends Tariff {
+  /** By the name of the service tier (`flex`, `priority`), where it is not the usual one. */
+  readonly serviceTiers: ReadonlyMap<string, Tariff>
+}
+
+/** `reported`: what the provider itself reports for each call. */
+export type PriceSetting = 'free' | 'reported' | Price
+
+/** Where the price of a call comes from. */
+export type PriceSource = 'target' | 'model' | 'provider' | 'list' | 'reported' | 'free'
 
 /** A half-open range of bytes in a buffer. */
 export interface Span {
@@ -47,8 +120,14 @@ export interface UsageParts {
   readonly cachedTokens?: number | undefined
   /** Of the prompt: written to the provider's cache. */
   readonly cacheWriteTokens?: number | undefined
+  /** Of what was written: to be kept for an hour, which Anthropic charges more for. */
+  readonly hourCacheWriteTokens?: number | undefined
   /** Of the output: reasoning. Some servers count it beside the output instead. */
   readonly reasoningTokens?: number | undefined
+  /** What the provider charges for the call, in whole nano-USD (10⁻⁹ USD). */
+  readonly reportedCostNano?: number | undefined
+  /** The service tier that the provider has used, which may decide the price. At most 32 characters. */
+  readonly serviceTier?: string | undefined
 }
 
 /** Tokens of one call. All counts are whole numbers, at least 0. */

@@ -28,6 +28,7 @@ export const errorTable = {
   shutting_down: 503,
   unknown_url: 404,
   unsupported_media_type: 415,
+  usage_unavailable: 503,
   user_not_allowed: 403,
   websocket_not_supported: 426,
 } as const satisfies Record<string, number>

@@ -37,7 +37,15 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     'app',
     'config',
     'systemd',
-    // explain reads the routes; doctor calls providers itself and reads their streams.
+    // explain reads the routes; doctor calls providers itself and reads their streams; key changes the keys of clients.
+    'clients/keys/chosen-key.ts',
+    'clients/keys/key-budgets.ts',
+    'clients/keys/key-changes.ts',
+    'clients/keys/key-file.ts',
+    'clients/keys/key-format.ts',
+    'clients/keys/key-record.ts',
+    'clients/keys/key-table.ts',
+    'clients/keys/keys-state.ts',
     'dialects/anthropic/message-stream.ts',
     'dialects/anthropic/model-pages.ts',
     'dialects/coverage.ts',
@@ -49,6 +57,15 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     'dialects/stream-tail.ts',
     'dialects/table.ts',
     'dialects/usage.ts',
+    // usage reads and mends the ledger itself.
+    'ledger/ledger-name.ts',
+    'ledger/question.ts',
+    'ledger/reader.ts',
+    'ledger/render.ts',
+    'ledger/repair.ts',
+    'ledger/report.ts',
+    'ledger/upkeep.ts',
+    'ledger/verify.ts',
     // audit reads what the gateway has written.
     'observe/audit/chain.ts',
     'observe/audit/names.ts',
@@ -68,6 +85,7 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
 const packageUnit: Readonly<Record<string, string>> = {
   '@fastify/cors': 'server',
   '@fastify/rate-limit': 'server',
+  'age-encryption': 'vault',
   ajv: 'config',
   commander: 'cli',
   fastify: 'server',
@@ -160,7 +178,7 @@ suite('the sources', () => {
   test('emit events, and leave to the composition roots what becomes of them', () => {
     const roots = /^(app\/|observe\/)/
     assert.deepEqual(
-      edges.filter(({ from, to }) => /^observe\/(?!events\.ts)/.test(to) && !roots.test(from)),
+      edges.filter(({ from, to }) => /^observe\/(?!events\.ts|audit\/)/.test(to) && !roots.test(from)),
       [],
     )
   })
@@ -208,8 +226,14 @@ suite('the sources', () => {
     )
     const withThreads = edges.filter(({ to }) => to === 'node:worker_threads').map(({ from }) => from)
     assert.ok(withThreads.length > 0)
-    // The first asks whether it runs in the main thread, the second ends the thread of pino's transport.
-    const others = ['server/listeners/unix-socket.ts', 'observe/log/transport.ts']
+    // The first asks whether it runs in the main thread, the second ends the thread of pino's transport; the last two are
+    // the ledger and its writer's thread.
+    const others = [
+      'server/listeners/unix-socket.ts',
+      'observe/log/transport.ts',
+      'ledger/ledger.ts',
+      'ledger/writer.ts',
+    ]
     assert.deepEqual(
       withThreads.filter((file) => !file.startsWith('app/workers/') && !others.includes(file)),
       [],
@@ -228,8 +252,9 @@ suite('the sources', () => {
 
   test('know what a wire format looks like in dialects/ only, and what a server writes in upstream/providers/', () => {
     // doctor examines providers by a call of its own; serve prints one as an example; the configuration names the members
-    // in which servers differ.
-    const mayKnow = /^(?:dialects|upstream\/providers|cli\/doctor|config)\/|^cli\/serve\.ts$/
+    // in which servers differ, and prices a key that is named like one of them.
+    const mayKnow =
+      /^(?:dialects|upstream\/providers|cli\/doctor|config|prices)\/|^cli\/(?:serve|price-text)\.ts$/
     const found = [...sources]
       .filter(([file]) => !mayKnow.test(file))
       .flatMap(([file, text]) => {

@@ -1,7 +1,7 @@
 // The composition root: builds the long-lived parts from a configuration, and ends them again.
 import { isDeepStrictEqual } from 'node:util'
 import type { AdmissionStore } from '../admission/stores/store.ts'
-import { peerIdentifiersOf } from './peer-identifiers.ts'
+import { ownClientId, peerIdentifiersOf } from './peer-identifiers.ts'
 import { openEvents } from './open-events.ts'
 import { ProviderPool } from './provider-pool.ts'
 import { OwnServices, perClientRpmOf, type SharedServices } from './shared-services.ts'
@@ -84,11 +84,13 @@ export interface AppOptions {
 export async function startApp(config: Config, options: AppOptions): Promise<App> {
   const { stdout, isJournal = false, version, configFile, sockets = [], clock = systemClock } = options
   const { stateDirectory, store, worker, dialects = allDialects } = options
-  const events = worker?.events ?? openEvents(config.logging, { stdout, isJournal }).events
+  const opened =
+    worker === undefined ? openEvents(config, { stdout, isJournal, clock, stateDirectory }) : undefined
+  const events = worker?.events ?? opened!.events
   const identifiers = peerIdentifiersOf(config, events)
   const own =
     worker === undefined
-      ? await OwnServices.start(config, { clock, events, stateDirectory, store })
+      ? await OwnServices.start(config, { clock, events, stateDirectory, store, ledger: opened?.ledger })
       : undefined
   const shared: SharedServices = worker?.shared ?? own!
   const { coordinator, formats } = shared
@@ -126,6 +128,8 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     hasSeveralClients,
     routes: () => snapshots.current.routes,
     describeLimits: (models) => coordinator.describe(models),
+    readUsage: (question) => shared.readUsage(question),
+    ownClientId: ownClientId(),
     isDraining: () => isDraining,
     events,
     now: clock.now,
@@ -176,6 +180,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       await own?.save()
       await snapshots.close()
       events.emit({ kind: 'stopped' })
+      await opened?.audit?.close()
     },
   }
 }
@@ -201,7 +206,7 @@ async function endCalls(listeners: Listeners, graceMs: number, interrupt: () => 
 
 /** What is built once, at the start: key of the file and value. */
 function* fixedSettings(config: Config): Generator<readonly [string, unknown]> {
-  const { server, access, cors, logging } = config
+  const { server, access, cors, logging, usage, audit } = config
   yield ['server.workers', server.workers]
   yield ['server.hosts', server.hosts]
   yield ['server.port', server.port]
@@ -213,6 +218,8 @@ function* fixedSettings(config: Config): Generator<readonly [string, unknown]> {
   yield ['access', access]
   yield ['cors', cors]
   yield ['logging', logging]
+  yield ['usage', usage]
+  yield ['audit', audit]
   yield ['rate_limit_settings.per_client', perClientRpmOf(config)]
 }
 

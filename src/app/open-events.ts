@@ -1,20 +1,46 @@
-// The events of a process and their sinks: the log, and where its lines go.
-import type { LoggingConfig } from '../config/types.ts'
+// The events of a process and their sinks: the log, and where its lines go, the ledger, and the audit log.
+import type { Config } from '../config/types.ts'
+import type { Ledger } from '../ledger/ledger.ts'
 import { createEvents, type Events } from '../observe/events.ts'
 import { type LogDestination, openLogOutput } from '../observe/log/output.ts'
 import { createLog, type LogOutput } from '../observe/log/log.ts'
 import { logSink } from '../observe/sinks/log.ts'
+import type { Clock } from '../platform/clock.ts'
+import { openAudit, type OpenedAudit } from './open-audit.ts'
+import { ledgerSink, openLedgerOf } from './open-ledger.ts'
 
-/** `logOutput` accepts lines of other threads too. */
+export interface OpenedEvents {
+  readonly events: Events
+  /** Accepts lines of other threads too. */
+  readonly logOutput: LogOutput
+  /** Undefined: nothing is recorded. */
+  readonly ledger: Ledger | undefined
+  /** Undefined: security events are not recorded. */
+  readonly audit: OpenedAudit | undefined
+}
+
+export interface EventsParts extends Pick<LogDestination, 'stdout' | 'isJournal'> {
+  readonly clock: Clock
+  readonly stateDirectory: string | undefined
+}
+
 export function openEvents(
-  logging: LoggingConfig,
-  { stdout, isJournal = false }: Pick<LogDestination, 'stdout' | 'isJournal'>,
-): { readonly events: Events; readonly logOutput: LogOutput } {
+  { logging, usage, audit: auditConfig }: Pick<Config, 'audit' | 'logging' | 'usage'>,
+  { stdout, isJournal = false, clock, stateDirectory }: EventsParts,
+): OpenedEvents {
   const logOutput = openLogOutput(logging, {
     stdout,
     isJournal,
     onTransportFailure: (target, cause) => events.emit({ kind: 'log_transport_failed', target, cause }),
   })
-  const events = createEvents([logSink(createLog(logging.level, logOutput))])
-  return { events, logOutput }
+  const emit: Events['emit'] = (event) => events.emit(event)
+  const ledger = openLedgerOf(usage, { clock, emit, stateDirectory })
+  const log = logSink(createLog(logging.level, logOutput))
+  const audit = openAudit(auditConfig, { clock, emit, stateDirectory })
+  const sinks = [log, ledger && ledgerSink(ledger), audit?.sink]
+  const events = createEvents(sinks.filter((sink) => sink !== undefined))
+  if (usage.enabled && stateDirectory === undefined) emit({ kind: 'ledger_off', ...hasNoDirectory })
+  return { events, logOutput, ledger, audit }
 }
+
+const hasNoDirectory = { reason: 'there is no state directory', is_usual: true } as const

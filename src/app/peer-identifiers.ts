@@ -21,3 +21,9 @@ export function peerIdentifiersOf({ access, server }: Config, events: Events): P
   const byUser = peerUserCheck({ ...parts, allowedUsers: access.allowedUsers })
   return { tcp: byUser ?? proxyUserCheck(parts, addressIdentity), unixSocket: socketOwner(parts) }
 }
+
+/** The client that the gateway's own user is. */
+export function ownClientId(): string {
+  const uid = process.getuid?.() ?? 0
+  return `user:${systemUsers().nameOf(uid) ?? uid}`
+}

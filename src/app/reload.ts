@@ -1,6 +1,6 @@
 // Applies the configuration file to a running gateway again: on request, and when the file changes
 // (`server.watch_config`). A file with problems is refused: the gateway keeps the configuration that it has.
-import { loadConfig, type LoadedConfig } from '../config/load.ts'
+import { type LoadedConfig, openConfig } from '../config/load.ts'
 import type { Problem } from '../config/problems.ts'
 import type { Config } from '../config/types.ts'
 import { fileVersion, watchForChanges } from '../config/watch.ts'
@@ -31,6 +31,8 @@ export class Reloader {
   #version: string | undefined
   #stopWatching = () => {}
   #isStopped = false
+  /** Resolves when the last reload that was requested has ended. */
+  #last = Promise.resolve()
 
   /** Watches the file from here on if the configuration asks for that. */
   constructor(parts: ReloaderParts) {
@@ -45,13 +47,19 @@ export class Reloader {
     return this.#config
   }
 
-  /** Resolves when the file is applied or refused. Does nothing once stopped. */
-  async reload(): Promise<void> {
+  /** Resolves when the file is applied or refused. One after the other; does nothing once stopped. */
+  reload(): Promise<void> {
+    const next = () => this.#reload()
+    return (this.#last = this.#last.then(next, next))
+  }
+
+  async #reload(): Promise<void> {
     if (this.#isStopped) return
     const { app, env, configFile, onBegin, onRead, onResult } = this.#parts
     onBegin()
     this.#version = fileVersion(configFile)
-    const loaded = loadConfig(configFile, { env })
+    const loaded = await openConfig(configFile, { env })
+    if (this.#isStopped) return
     onRead(loaded)
     if (!loaded.ok) {
       app.events.emit({

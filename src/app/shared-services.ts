@@ -11,6 +11,9 @@ import type { SpokenFormats } from '../call/spoken-formats.ts'
 import type { Clock } from '../platform/clock.ts'
 import { holdLock } from '../platform/process-lock.ts'
 import type { Config } from '../config/types.ts'
+import type { Cell } from '../ledger/call-row.ts'
+import type { Ledger, UsageAnswer } from '../ledger/ledger.ts'
+import type { UsageQuestion } from '../ledger/report.ts'
 import type { Events } from '../observe/events.ts'
 import { MemoryObjectOwners, type ObjectOwners } from '../routing/object-owners.ts'
 import { ObjectOwnersFile } from '../routing/object-owners-file.ts'
@@ -29,6 +32,8 @@ export interface SharedServices {
   readonly floodWindows: FloodWindows | undefined
   /** Has the providers asked again that may have a model that is unknown so far; resolves within about a second. */
   refreshModels(model: string): Promise<void>
+  /** Reads the ledger. */
+  readUsage(question: UsageQuestion): Promise<UsageAnswer>
   /** What the providers list. */
   readonly discovered: Discovered
   /** Called with all lists of models when one has changed. One listener. */
@@ -36,6 +41,8 @@ export interface SharedServices {
 }
 
 export interface OwnerParts {
+  /** Undefined: nothing is recorded. */
+  readonly ledger: Ledger | undefined
   readonly clock: Clock
   readonly events: Events
   /** Where the counters are kept over a restart. Undefined: nowhere. */
@@ -59,9 +66,11 @@ export class OwnServices implements SharedServices {
   readonly #file: LimitsFile | undefined
   readonly #formatsFile: FormatsFile | undefined
   readonly #ownersFile: ObjectOwnersFile | undefined
+  readonly #ledger: Ledger | undefined
   #isStopped = false
 
-  private constructor(config: Config, { clock, events, stateDirectory, store }: OwnerParts) {
+  private constructor(config: Config, { clock, events, stateDirectory, store, ledger }: OwnerParts) {
+    this.#ledger = ledger
     const { now, setTimer } = clock
     const chance = Math.random
     const rpm = perClientRpmOf(config)
@@ -152,6 +161,17 @@ export class OwnServices implements SharedServices {
     return this.#discovery.refresh(model)
   }
 
+  /** Takes the ends of calls that another thread has served: `Ledger.recordRows`. */
+  recordRows(rows: readonly Cell[]): void {
+    this.#ledger?.recordRows(rows)
+  }
+
+  async readUsage(question: UsageQuestion): Promise<UsageAnswer> {
+    if (this.#ledger === undefined) return { state: undefined, report: undefined }
+    const report = await this.#ledger.read(question)
+    return { state: this.#ledger.state(), report }
+  }
+
   /** Asks providers nothing more, and leaves the file of the counters to the process that replaces this one. */
   stopWatching(): void {
     this.#isStopped = true
@@ -160,9 +180,10 @@ export class OwnServices implements SharedServices {
     this.#healthChecks.stop()
   }
 
-  /** Writes the counters down a last time. */
+  /** Writes the counters down a last time, and the ends of the last calls. */
   async save(): Promise<void> {
-    await Promise.all([this.#file?.stop(), this.#ownersFile?.stop(), this.#formatsFile?.stop()])
+    const files = [this.#file?.stop(), this.#ownersFile?.stop(), this.#formatsFile?.stop()]
+    await Promise.all([...files, this.#ledger?.stop()])
   }
 }
 

@@ -7,7 +7,10 @@ import type { RestCall } from '../call/rest/request.ts'
 import { handleRestCall } from '../call/rest-call.ts'
 import type { Config, RoutesConfig } from '../config/types.ts'
 import type { GatewayError } from '../errors.ts'
+import type { PriceList } from '../prices/price-list.ts'
+import { readShippedList } from '../prices/shipped-list.ts'
 import { type Discovered, type Route, RouteTable } from '../routing/route-table.ts'
+import { once, priceBookOf } from './prices.ts'
 import type { ProviderPool, ProviderSet } from './provider-pool.ts'
 
 /** What outlives every load. */
@@ -16,6 +19,7 @@ export type LongLivedParts = Omit<
   | 'routes'
   | 'findLate'
   | 'providers'
+  | 'prices'
   | 'rest'
   | 'defaultModels'
   | 'routing'
@@ -41,6 +45,8 @@ export class Snapshots {
   #unsettled = 0
   #onSettled: (() => void) | undefined
   readonly #refresh: (model: string) => Promise<void>
+  /** Read with the first call whose price is to be looked up. */
+  readonly #shippedPrices = once(() => this.#readShippedPrices())
   #config: Config
   #discovered: Discovered = new Map()
   #newest: Generation
@@ -122,14 +128,8 @@ export class Snapshots {
     await this.#providers.release(this.#newest.providers)
   }
 
-  #build({
-    models,
-    providers: configs,
-    routing,
-    rateLimits,
-    server,
-    routes: others,
-  }: Config): [Generation, Snapshot] {
+  #build(config: Config): [Generation, Snapshot] {
+    const { models, providers: configs, routing, rateLimits, server, routes: others } = config
     const providers = this.#providers.open(configs)
     const generation: Generation = { providers, calls: new UnorderedList() }
     this.#open.add(generation)
@@ -138,8 +138,19 @@ export class Snapshots {
     const { heartbeatAfterMs } = server
     const { rest } = others
     const defaultModels = defaultModelsOf(others)
-    const settings = { rest, defaultModels, routing, rateLimits, heartbeatAfterMs }
+    const prices = priceBookOf(config, this.#shippedPrices)
+    const settings = { rest, defaultModels, prices, routing, rateLimits, heartbeatAfterMs }
     return [generation, { ...this.#longLived, routes, findLate, providers, ...settings }]
+  }
+
+  /** Calls go on without it: their prices are unknown. */
+  #readShippedPrices(): PriceList | undefined {
+    try {
+      return readShippedList()
+    } catch (error) {
+      this.#longLived.events.emit({ kind: 'internal_error', error, where: 'the list of prices' })
+      return undefined
+    }
   }
 
   async #findLate(name: string, providers: ProviderSet): Promise<Route | undefined> {

@@ -38,6 +38,8 @@ export interface AdmittedCall {
   readonly isLastResort: boolean
   /** Of the model that was admitted, in place of those of its providers. */
   readonly traits: ModelConfig['traits']
+  /** Of the model, for targets that have none of their own. */
+  readonly price: ModelConfig['price']
 }
 
 /** `charge`: what the attempts cost together. */
@@ -84,12 +86,12 @@ export async function tryTargets(
     reportHealth(hold, outcome, decision, failures)
     if (outcome.kind === 'gone') {
       if (!outcome.wasSent) return { kind: 'client-gone', charge }
-      record.usage = ofPrompt(promptTokens)
+      chargePrompt(admitted, target, on, record)
       return { kind: 'client-gone', charge: { kind: 'cut', tokens: promptTokens } }
     }
     record.providerWords = wordsOf(outcome, admitted, target)
     charge = maxCharge(charge, chargeFor(outcome, promptTokens))
-    if (outcome.kind === 'failed' && outcome.hasBegun) record.usage = ofPrompt(promptTokens)
+    if (outcome.kind === 'failed' && outcome.hasBegun) chargePrompt(admitted, target, on, record)
     const passedMs = on.now() - record.workSinceMs
     const canFailOver = decision.canFailOver && hasTimeLeft(target, passedMs, on)
     if (!decision.canFailOver) {
@@ -299,7 +301,22 @@ function reportHealth(
   else hold.report({ kind: 'inconclusive' })
 }
 
-/** The usage of a prompt that was processed, or may have been, but whose answer was not passed on. */
-function ofPrompt(promptTokens: number): Metered {
-  return { promptTokens, completionTokens: 0, totalTokens: promptTokens, isEstimated: true }
+/** A prompt was processed, or may have been, but its answer was not passed on. */
+function chargePrompt(
+  { call: { dialect }, request: { serviceTier }, hold: { promptTokens }, price }: AdmittedCall,
+  target: Target,
+  { prices }: Pick<Snapshot, 'prices'>,
+  record: CallRecord,
+): void {
+  const usage: Metered = {
+    promptTokens,
+    completionTokens: 0,
+    totalTokens: promptTokens,
+    isEstimated: true,
+  }
+  record.usage = usage
+  const { hasOutputTokens } = dialect
+  record.addCost(
+    prices.charge(usage, target, { ofModel: price, requestedTier: serviceTier, hasOutputTokens }),
+  )
 }

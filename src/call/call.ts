@@ -9,6 +9,7 @@ import type { LargeBody, MemoryShare } from '../bytes/large-body.ts'
 import type { Events } from '../observe/events.ts'
 import type { ObjectOwners } from '../routing/object-owners.ts'
 import type { Route, RouteTable } from '../routing/route-table.ts'
+import type { PriceBook } from '../prices/price-book.ts'
 import type { Provider } from '../upstream/provider.ts'
 import type { Coordinator } from './coordinator.ts'
 import type { SpokenFormats } from './spoken-formats.ts'
@@ -44,6 +45,7 @@ export interface Snapshot {
   /** The route of a name that `routes` does not know, after asking the providers whether they have it by now. */
   readonly findLate: (name: string) => Promise<Route | undefined>
   readonly providers: ReadonlyMap<string, Provider>
+  readonly prices: PriceBook
   readonly dialects: Dialects
   readonly coordinator: Coordinator
   readonly formats: SpokenFormats

@@ -3,6 +3,7 @@
 import type { ProviderTraits } from '../config/types.ts'
 import type { ClientDialect } from '../dialects/dialect.ts'
 import type { ResponseHead } from '../domain.ts'
+import { isSecretName } from '../http/secret-names.ts'
 import type { Call } from './call.ts'
 
 const nothing: readonly string[] = []
@@ -17,7 +18,7 @@ export function carriedRequestHeaders(
   let carried: string[] | undefined
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index]!
-    if (!carriesRequestHeader(name, traits)) continue
+    if (!carriesRequestHeader(name, traits) || isSecretName(name)) continue
     carried ??= []
     carried.push(name.toLowerCase(), rawHeaders[index + 1]!)
   }

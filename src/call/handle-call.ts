@@ -139,8 +139,8 @@ async function tryModel(
   if (isAsked) addRateHeaders(call, hold.limitStatus, on)
   else if (last?.kind === 'limited') addRateHeaders(call, last.limitStatus, on)
   record.fallbackModel = isAsked ? undefined : route.model.name
-  const { traits } = route.model
-  const admitted = { call, request, hold, failures, isLastResort, traits }
+  const { traits, price } = route.model
+  const admitted = { call, request, hold, failures, isLastResort, traits, price }
   try {
     const result = await tryTargets(admitted, on, record)
     if (result.kind === 'answered') return { ...result, admitted }

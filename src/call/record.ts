@@ -1,6 +1,8 @@
 // The facts of one call, collected while it runs and logged when it ends.
 import type { GatewayError } from '../errors.ts'
+import type { PriceSource } from '../domain.ts'
 import type { AttemptEnded, CallFacts } from '../observe/events.ts'
+import type { Charged } from '../prices/price-book.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
 import type { Call } from './call.ts'
 import type { Metered } from './response/meter.ts'
@@ -47,6 +49,11 @@ export class CallRecord {
   /** When the outcome of the last attempt was known; from then on what arrives is passed on. */
   #outcomeAtMs: number | undefined
   usage: Metered | undefined
+  /** Of all attempts so far that have used tokens. */
+  #costNano = 0
+  #priceSource: PriceSource | undefined
+  #isCostUnknown = false
+  #isCostEstimated = false
   providerStatus: number | undefined
   providerCode: string | undefined
   /** Of the last attempt: the provider's own id of the request. */
@@ -93,6 +100,18 @@ export class CallRecord {
     }
   }
 
+  /** @param charged what an attempt has cost whose usage is `usage`; undefined: nobody knows. */
+  addCost(charged: Charged | undefined): void {
+    if (charged === undefined) {
+      this.#isCostUnknown = true
+      return
+    }
+    const { nano, source, isEstimated } = charged
+    this.#costNano += nano
+    if (nano > 0 || this.#priceSource === undefined) this.#priceSource = source
+    if (nano > 0 && (isEstimated || this.usage?.isEstimated === true)) this.#isCostEstimated = true
+  }
+
   /** None of a model's targets has answered; what follows is another model's, or nothing. */
   endModel(nowMs: number): void {
     this.#earlierMs = this.#upstreamMs(nowMs)
@@ -115,6 +134,7 @@ export class CallRecord {
     const firstByteMs = firstByteAtMs === undefined ? undefined : round(firstByteAtMs - startedAtMs)
     // From then on the provider sets the pace, from which the cost of relaying can't be separated.
     const gatewayMs = (this.#outcomeAtMs ?? nowMs) - startedAtMs - this.#upstreamMs(nowMs) - this.waitMs
+    const isPriced = this.#priceSource !== undefined && !this.#isCostUnknown
     return {
       // A call that the gateway itself refused is found by the rule that refused it.
       event: this.attempts === 0 ? (error?.code ?? 'call') : 'call',
@@ -138,7 +158,9 @@ export class CallRecord {
       cached_tokens: this.usage?.cachedTokens,
       cache_write_tokens: this.usage?.cacheWriteTokens,
       reasoning_tokens: this.usage?.reasoningTokens,
-      estimated: this.usage?.isEstimated,
+      estimated: this.usage && (this.usage.isEstimated || this.#isCostEstimated),
+      cost_nano: isPriced ? this.#costNano : undefined,
+      price: isPriced ? this.#priceSource : undefined,
       wait_ms: round(this.waitMs),
       first_byte_ms: firstByteMs,
       duration_ms: round(nowMs - startedAtMs),

@@ -152,6 +152,10 @@ async function passAnswer(
     const isCut = relayed.kind !== 'complete'
     usage = meter.result(relayed.kind === 'complete' || relayed.kind === 'failed' ? relayed.kind : 'cut')
     record.usage = usage
+    // A translation does not carry the tier.
+    const requestedTier = response.dialect === dialect.native ? admitted.request.serviceTier : undefined
+    const pricing = { ofModel: admitted.price, requestedTier, hasOutputTokens }
+    record.addCost(on.prices.charge(usage, target, pricing))
     if (meter.isUsageUnrequested) hold.reportUselessUsageWish()
     charge = { kind: isCut ? 'cut' : 'used', tokens: usage.totalTokens }
     if (relayed.kind === 'gone') return endGone(open, on)

@@ -40,7 +40,8 @@ export async function credentialListCommand(
 
 const [minuteMs, hourMs, dayMs] = [60_000, 3_600_000, 86_400_000]
 
-function formatAge(ms: number): string {
+/** `3 days old`. */
+export function formatAge(ms: number): string {
   const [unitMs, unit] =
     ms >= dayMs
       ? ([dayMs, 'day'] as const)

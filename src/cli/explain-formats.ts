@@ -48,7 +48,9 @@ export function findDialect(name: string): ClientDialect | undefined {
 }
 
 export function unknownDialect(name: string): string {
-  const names = [...new Set(Array.from(dialects.keys(), (dialect) => dialect.name))]
+  const inLog = Array.from(dialects.keys(), (dialect) => dialect.name)
+  const translated = ['chat', 'responses', 'messages']
+  const names = [...new Set([...translated, ...inLog])].filter((each) => each !== 'response')
   const near = closestName(name, names)
   return near === undefined ? `Known dialects: ${names.join(', ')}` : `Did you mean "${near}"?`
 }

@@ -1,7 +1,9 @@
 // `llm-gateway explain MODEL`: where a call for a model would go, and why. Keys appear by their source, never by value.
 import type { FormatFindings } from '../app/format-findings.ts'
+import { listOf, priceBookOf } from '../app/prices.ts'
+import { defaults } from '../config/defaults.ts'
 import { findConfigFile } from '../config/find.ts'
-import { loadConfig } from '../config/load.ts'
+import { openConfig } from '../config/load.ts'
 import type { RawConfig, RawSecret } from '../config/raw.ts'
 import { describeSecret } from '../config/secrets.ts'
 import type { Config, HttpProvider, ProviderConfig, RoutingConfig, Timeouts } from '../config/types.ts'
@@ -20,11 +22,13 @@ import {
   readProbes,
   unknownDialect,
 } from './explain-formats.ts'
+import { readShippedList } from '../prices/shipped-list.ts'
 import { findListener } from './doctor/listening-program.ts'
 import { Output, type CommandIo } from './output.ts'
 import { systemClock } from '../platform/clock.ts'
 import { printable } from '../platform/printable.ts'
 import { resolveScope, servicePaths } from '../systemd/scope.ts'
+import { placeText, priceJson, settingText } from './price-text.ts'
 import { stateDirectoryOf } from './state-directory.ts'
 import { storedCredentialNames } from './stored-credentials.ts'
 import { printProblems } from './validate-config.ts'
@@ -47,7 +51,7 @@ export async function explainCommand(io: CommandIo, model: string, options: Expl
   }
   const file = findConfigFile(options.config, io.env)
   const storedCredentials = storedCredentialNames(io.env)
-  const loaded = loadConfig(file, { env: io.env, storedCredentials })
+  const loaded = await openConfig(file, { env: io.env, storedCredentials })
   if (!loaded.ok) {
     if (options.json) new Output(io.stdout, io.env).json({ file, valid: false, problems: loaded.problems })
     else printProblems(io, loaded.problems, loaded.lines)
@@ -142,7 +146,7 @@ function hasLimit({ rpm, tpm, maxParallelRequests }: ModelLimits): boolean {
   return rpm !== undefined || tpm !== undefined || maxParallelRequests !== undefined
 }
 
-interface ExplainedTarget extends Target {
+interface ExplainedTarget extends Omit<Target, 'price'> {
   /** Of the provider. */
   readonly kind: ProviderConfig['kind']
   readonly baseUrl: string | null
@@ -154,6 +158,8 @@ interface ExplainedTarget extends Target {
   readonly auth: string
   readonly headers: readonly string[]
   readonly timeouts: Timeouts | null
+  /** `setting` for people; null: it is unknown. */
+  readonly price: { readonly place: string; readonly setting: string; readonly usd: unknown } | null
   /** Of calls in the dialect that was named. Absent: none was. */
   readonly formats?: ExplainedFormats
 }
@@ -179,16 +185,26 @@ function explain(
   const limits = rateLimits.enabled
     ? (rateLimits.limits.get(route.model.name) ?? rateLimits.default)
     : undefined
+  const identity = raw.secrets?.identity?.credential ?? defaults.secrets.identity.credential
   const references = new Map(
     Object.entries(raw.providers ?? {}).map(([name, { api_key: key }]) => [name, key]),
   )
+  const book = priceBookOf(config, readShippedList)
+  const list = listOf(config.prices, readShippedList)?.raw
   const explained = targets.map((target): ExplainedTarget => {
     const reference = references.get(target.provider)
-    const absent = reference === undefined ? 'none' : absentKey(reference, storedCredentials)
+    const absent = reference === undefined ? 'none' : absentKey(reference, storedCredentials, identity)
     const provider = config.providers.get(target.provider)!
     const formats = dialect && explainFormats(dialect, provider, route.model, probes)
     const { kind } = provider
-    return { ...target, kind, ...explainProvider(provider, absent), ...(formats && { formats }) }
+    const [found] = book.pricesOf(target, route.model.price)
+    const price = found && {
+      place: placeText(found.place, list),
+      setting: settingText(found.setting),
+      usd: priceJson(found.setting),
+    }
+    const facts = { ...explainProvider(provider, absent), price: price ?? null }
+    return { ...target, kind, ...facts, ...(formats && { formats }) }
   })
   const ways = explained.flatMap(({ formats }) => formats?.ways ?? [])
   return {
@@ -213,8 +229,11 @@ function defaultFor({ model: { name, aliases } }: Route, { routes }: Config): st
   return Object.entries(routes.defaultModel).flatMap(([kind, named]) => (names.includes(named) ? [kind] : []))
 }
 
-function absentKey(reference: RawSecret, storedCredentials: ReadonlySet<string>): string {
-  const { credential } = reference
+function absentKey(reference: RawSecret, storedCredentials: ReadonlySet<string>, identity: string): string {
+  const { credential, secret } = reference
+  if (secret !== undefined && storedCredentials.has(identity)) {
+    return `secret ${secret} (stored, only the service can open it)`
+  }
   if (credential !== undefined && storedCredentials.has(credential)) {
     return `credential ${credential} (stored, only available to the service)`
   }
@@ -225,7 +244,7 @@ function absentKey(reference: RawSecret, storedCredentials: ReadonlySet<string>)
 function explainProvider(
   provider: ProviderConfig,
   absent: string,
-): Omit<ExplainedTarget, keyof Target | 'kind'> {
+): Omit<ExplainedTarget, keyof Target | 'kind' | 'price'> {
   if (provider.kind === 'echo') {
     const direct = { proxy: null, plainHttp: null, timeouts: null }
     return { ...direct, baseUrl: null, credential: 'none needed', auth: 'none', headers: [] }
@@ -270,6 +289,8 @@ function print(out: Output, explanation: Explanation, listsMembers: boolean): vo
     if (target.plainHttp !== null) row(out, 'plain http', plainHttpRules[target.plainHttp])
     if (target.headers.length > 0) row(out, 'headers', target.headers.join(', '))
     row(out, 'timeouts', formatTimeouts(target.timeouts))
+    const { price } = target
+    row(out, 'price', price === null ? 'unknown' : printable(`${price.setting} (${price.place})`))
   }
   out.line()
   out.line(`limits     ${limits === null ? 'none' : formatLimits(limits)}`)

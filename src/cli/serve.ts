@@ -6,7 +6,7 @@ import { refuseCalls } from '../app/refuse-calls.ts'
 import { formatFirstError } from '../app/reload.ts'
 import { startWorkerPool } from '../app/workers/worker-pool.ts'
 import { controlSocketPath, findConfigFile, findStateDirectory } from '../config/find.ts'
-import { loadConfig, type LoadedConfig } from '../config/load.ts'
+import { type LoadedConfig, openConfig } from '../config/load.ts'
 import type { Config } from '../config/types.ts'
 import { fileVersion } from '../config/watch.ts'
 import { AddressInUseError, StartError } from '../errors.ts'
@@ -55,7 +55,7 @@ export async function serveCommand(
   if (unsafe.length > 0) return failStart(manager, unsafe[0]!)
   const onRead = (read: LoadedConfig) =>
     printProblems(io, read.ok ? read.warnings : read.problems, read.lines)
-  const loaded = loadConfig(configFile, { env: io.env })
+  const loaded = await openConfig(configFile, { env: io.env })
   onRead(loaded)
   if (!loaded.ok) {
     return failStart(manager, formatFirstError(loaded.problems))

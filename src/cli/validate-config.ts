@@ -1,6 +1,6 @@
 // `llm-gateway validate-config`: reports every problem of a configuration file, each with its line.
 import { findConfigFile } from '../config/find.ts'
-import { loadConfig, type LoadedConfig } from '../config/load.ts'
+import { type LoadedConfig, openConfig } from '../config/load.ts'
 import type { Problem } from '../config/problems.ts'
 import type { Config } from '../config/types.ts'
 import { type CommandIo, counted, displayWidth, Output } from './output.ts'
@@ -14,7 +14,7 @@ export async function validateConfigCommand(
   options: { json: boolean; withoutSecrets?: boolean },
 ): Promise<number> {
   const path = findConfigFile(file, io.env)
-  const loaded = loadConfig(path, {
+  const loaded = await openConfig(path, {
     env: io.env,
     withoutSecrets: options.withoutSecrets === true,
     storedCredentials: storedCredentialNames(io.env),

@@ -4,6 +4,7 @@ import { cidrFault, listenHostFault } from './addresses.ts'
 import { baseUrlFault, baseUrlWarnings, type Exposure } from './base-url.ts'
 import { modelProblems } from './check-models.ts'
 import { formatProblems } from './check-formats.ts'
+import { priceProblems } from './check-prices.ts'
 import { allowedUserProblems, type LocalUsers, trustedProxyProblems } from './check-users.ts'
 import { defaults, minBodyMemoryBytes } from './defaults.ts'
 import { corsOriginFault, hostHeaderFault, wideOrigin } from './origin.ts'
@@ -51,6 +52,7 @@ export function* configProblems(
   }
   yield* providerProblems(raw)
   yield* modelProblems(raw, hasProblem)
+  yield* priceProblems(raw)
 }
 
 function* bodyMemoryProblems(raw: NonNullable<RawConfig['server']>): Generator<PathProblem> {

@@ -3,7 +3,7 @@
 import { isObject } from '../bytes/json/parse.ts'
 import { isMappedHere, systemUsers, type UnixUsers } from '../platform/unix-users.ts'
 import { configProblems } from './check.ts'
-import { readConfigFile } from './config-file.ts'
+import { type ConfigFile, readConfigFile } from './config-file.ts'
 import type { ReadDocument } from './document.ts'
 import { readOverrides, withHome, withOverrides } from './environment.ts'
 import { findTransport } from './log-transport.ts'
@@ -17,11 +17,15 @@ import {
   type Problem,
 } from './problems.ts'
 import type { RawConfig, RawSecret } from './raw.ts'
+import { findPriceList } from './price-file.ts'
 import { findProxies } from './proxy.ts'
 import { resolve } from './resolve.ts'
 import { configSchema, liteLlmHint } from './schema/schema.ts'
 import { secretPaths } from './secret-paths.ts'
+import { isSecretName } from '../vault/secret-files.ts'
 import { findSecret, type SecretSources } from './secrets.ts'
+import { storedNames } from './stored-names.ts'
+import { type OpenedSecrets, openSecrets, secretPlaces } from './stored-secrets.ts'
 import { systemAccounts, type Accounts } from '../platform/ownership.ts'
 import type { Config, Secret } from './types.ts'
 import { violations } from './validate.ts'
@@ -36,6 +40,8 @@ export interface LoadOptions {
   readonly users?: UnixUsers
   /** Do not read secrets, for users who cannot; everything else is checked. */
   readonly withoutSecrets?: boolean
+  /** Do not read the list of prices, for the command that writes it. */
+  readonly withoutPriceList?: boolean
   /** Names of credentials that only the service receives: their secrets may be absent here. */
   readonly storedCredentials?: ReadonlySet<string>
   /** Read the secrets that can be read, and do not report the others: the caller judges each of them. */
@@ -47,10 +53,47 @@ export type LoadedConfig =
   /** `lines` are the file's, with everything masked that may be a secret; empty if it could not be read. */
   | { ok: false; problems: Problem[]; lines: string[] }
 
-/** Loads a configuration file. Expected faults of any kind are problems; nothing is thrown for them. */
-export function loadConfig(file: string, options: LoadOptions): LoadedConfig {
+/** As `loadConfig`, for those who need the values of secrets: the stored ones that the file refers to are opened first. */
+export async function openConfig(file: string, options: LoadOptions): Promise<LoadedConfig> {
   const accounts = options.accounts ?? systemAccounts()
   const read = readConfigFile(file, options.env, accounts)
+  if (read.kind !== 'read' || options.withoutSecrets === true) {
+    return judge(file, read, { ...options, accounts })
+  }
+  const stored = await openStored(file, read.document, { env: options.env, accounts })
+  return judge(file, read, { ...options, accounts, stored })
+}
+
+/** Keys at fault are left out: they are problems of their own. */
+async function openStored(
+  file: string,
+  { value, problems }: ReadDocument,
+  sources: SecretSources,
+): Promise<OpenedSecrets> {
+  const names = [...storedNames(value)].filter(isSecretName)
+  if (names.length === 0) return new Map()
+  const violated = violations(value, problems).filter(({ breaksShape }) => breaksShape)
+  const raw = pruned(value, violated)
+  return openSecrets(names, secretPlaces(raw.secrets, file, sources.env), sources)
+}
+
+/** Opens the stored secrets that a configuration without problems refers to. */
+export async function openReferenced(
+  raw: RawConfig,
+  file: string,
+  sources: SecretSources,
+): Promise<OpenedSecrets> {
+  const names = [...secretReferences(raw)].flatMap(([, { secret }]) => secret ?? [])
+  return openSecrets(names, secretPlaces(raw.secrets, file, sources.env), sources)
+}
+
+/** Loads a configuration file; stored secrets count as absent. Expected faults of any kind are problems; nothing is thrown for them. */
+export function loadConfig(file: string, options: LoadOptions): LoadedConfig {
+  const accounts = options.accounts ?? systemAccounts()
+  return judge(file, readConfigFile(file, options.env, accounts), { ...options, accounts })
+}
+
+function judge(file: string, read: ConfigFile, options: LoadOptions & SecretSources): LoadedConfig {
   switch (read.kind) {
     case 'refused':
       return { ok: false, problems: [read.problem], lines: [] }
@@ -63,7 +106,7 @@ export function loadConfig(file: string, options: LoadOptions): LoadedConfig {
         const problem = located(ofLiteLlm, file, read.document.positionOf)
         return { ok: false, problems: [problem], lines: maskedLines(read.text, 'unknown') }
       }
-      return checkDocument(file, read.text, read.document, { ...options, accounts })
+      return checkDocument(file, read.text, read.document, options)
     default:
       return read satisfies never
   }
@@ -110,6 +153,10 @@ function checkDocument(
   const proxies = findProxies(effective, options.env, hasProblem)
   const transport = effective.logging?.transport?.target
   const found = transport === undefined ? undefined : findTransport(transport, file, options.accounts)
+  const prices =
+    options.withoutPriceList === true
+      ? ({ kind: 'none' } as const)
+      : findPriceList(effective, file, options.accounts)
   const inFile = [
     ...document.problems,
     ...violated,
@@ -117,6 +164,7 @@ function checkDocument(
     ...secrets.problems,
     ...proxies.problems,
     ...(found?.kind === 'refused' ? [{ path: ['logging', 'transport', 'target'], ...found }] : []),
+    ...(prices.kind === 'refused' ? [{ path: ['prices', 'file'], ...prices }] : []),
   ]
   const problems = inOrder([
     ...[...faults, ...proxies.faults].map((fault): Problem => ({
@@ -133,7 +181,8 @@ function checkDocument(
   const lines = maskedLines(text, [...document.unread, ...ranges.filter((range) => range !== undefined)])
   if (problems.some(({ severity }) => severity === 'error')) return { ok: false, problems, lines }
   const target = found?.kind === 'found' ? found.target : undefined
-  const config = resolve(effective, secrets.found, target, proxies.found)
+  const ownPrices = prices.kind === 'found' ? { file: prices.file, text: prices.text } : undefined
+  const config = resolve(effective, secrets.found, target, proxies.found, ownPrices)
   return { ok: true, config, raw: effective, warnings: problems, lines }
 }
 
@@ -162,12 +211,21 @@ function findSecrets(
     const result = findSecret(reference, options)
     if (result.kind === 'found') found.set(reference, result.secret)
     else if (options.mayLackSecrets === true) continue
-    else if (result.kind === 'absent' && options.storedCredentials?.has(reference.credential ?? '')) continue
+    else if (result.kind === 'absent' && isForService(result.credential ?? reference.credential, options))
+      continue
     else if (result.kind === 'refused' || reference.optional !== true) {
       problems.push({ path, message: result.message, hint: result.hint })
     }
   }
   return { found, problems }
+}
+
+/** Whether only the service receives this credential. */
+function isForService(
+  credential: string | undefined,
+  { storedCredentials }: Pick<LoadOptions, 'storedCredentials'>,
+): boolean {
+  return credential !== undefined && storedCredentials?.has(credential) === true
 }
 
 /** Every reference to a secret in a configuration, with its path. */

@@ -1,5 +1,6 @@
 // The configuration as written in the file, valid by the schema. Mappings whose keys are chosen by people are read with
 // `Object.entries` only, never by a name from elsewhere.
+import type { RawPrice } from '../prices/read-price.ts'
 import type { Effort } from './types.ts'
 
 export interface RawConfig {
@@ -9,6 +10,7 @@ export interface RawConfig {
   rate_limit_settings?: RawRateLimits
   providers?: Record<string, RawProvider>
   models?: Record<string, RawModel>
+  prices?: { list?: 'shipped' | 'off'; file?: string | null }
   routing?: {
     retries?: number
     max_retry_wait_ms?: number
@@ -16,13 +18,23 @@ export interface RawConfig {
     cooldown_ms?: number
   }
   logging?: RawLogging
+  secrets?: { dir?: string | null; identity?: { credential?: string; file?: string | null } }
   routes?: RawRoutes
+  usage?: RawUsage
+  audit?: { enabled?: boolean | 'auto'; keep_days?: number }
 }
 
 /** For what has no route of its own, and for calls that name no model. */
 interface RawRoutes {
   rest?: { provider: string } | null
   default_model?: { images?: string; moderations?: string; responses?: string }
+}
+
+interface RawUsage {
+  enabled?: boolean
+  keep_calls_days?: number
+  keep_hours_days?: number
+  client_names?: 'plain'
 }
 
 interface RawLogging {
@@ -70,6 +82,8 @@ export interface RawSecret {
   credential?: string
   file?: string
   env?: string
+  /** Name of one that `secret set` has stored. */
+  secret?: string
   optional?: boolean
 }
 
@@ -123,13 +137,17 @@ export interface RawProvider {
   max_parallel_requests?: number
   health_check?: boolean | RawHealthCheck
   discover_models?: boolean
+  price?: RawPriceSetting
 }
+
+export type RawPriceSetting = 'free' | 'reported' | RawPrice
 
 export interface RawTarget {
   provider: string
   model?: string
   tier?: number
   weight?: number
+  price?: RawPriceSetting
 }
 
 export interface RawModel {
@@ -139,4 +157,5 @@ export interface RawModel {
   aliases?: string[]
   fallbacks?: string[]
   translation?: RawTranslation
+  price?: RawPriceSetting
 }

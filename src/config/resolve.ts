@@ -1,9 +1,10 @@
 // The file's configuration → the program's: defaults applied, short forms written out, units in the names. Pure; it
 // refuses nothing, as all checks have passed.
-import type { ModelLimits, Target } from '../domain.ts'
+import type { ModelLimits, PriceSetting, Target } from '../domain.ts'
 import { asCidr } from './addresses.ts'
 import { parseBaseUrl } from './base-url.ts'
 import { defaultBodyMemoryBytes, defaults } from './defaults.ts'
+import { readPrice } from '../prices/read-price.ts'
 import { normalOrigin } from '../http/origin.ts'
 import { authOf, baseUrlOf } from './provider-kind.ts'
 import { resolveTraits } from './resolve-traits.ts'
@@ -11,17 +12,20 @@ import type {
   RawConfig,
   RawModel,
   RawModelLimits,
+  RawPriceSetting,
   RawProvider,
   RawRateLimits,
   RawSecret,
   RawTrustedProxy,
 } from './raw.ts'
 import type {
+  AuditConfig,
   Config,
   HttpProvider,
   LoggingConfig,
   LogTransportConfig,
   ModelConfig,
+  PricesConfig,
   ProviderConfig,
   ProxyConfig,
   RateLimitConfig,
@@ -38,16 +42,19 @@ export type FoundSecrets = ReadonlyMap<RawSecret, Secret>
  *
  * @param logTransport the module of `logging.transport`, if there is one.
  * @param proxies by provider.
+ * @param ownPrices the list of prices in place of the package's, if there is one.
  */
 export function resolve(
   raw: RawConfig,
   secrets: FoundSecrets,
   logTransport?: string,
   proxies: ReadonlyMap<string, ProxyConfig> = new Map(),
+  ownPrices?: PricesConfig['own'],
 ): Config {
   const access = { ...defaults.access, ...raw.access }
   const cors = { ...defaults.cors, ...raw.cors }
   const routing = { ...defaults.routing, ...raw.routing }
+  const usage = { ...defaults.usage, ...raw.usage }
   return {
     server: resolveServer(raw.server),
     access: { allowedUsers: [...access.allowed_users], allowedIps: access.allowed_ips.map(asCidr) },
@@ -62,6 +69,10 @@ export function resolve(
       resolveProvider(name, provider, { secrets, proxy: proxies.get(name) }),
     ),
     models: mapEntries(raw.models, resolveModel),
+    prices: {
+      list: raw.prices?.list ?? defaults.prices.list,
+      ...(ownPrices !== undefined && { own: ownPrices }),
+    },
     routing: {
       retries: routing.retries,
       maxRetryWaitMs: routing.max_retry_wait_ms,
@@ -69,8 +80,19 @@ export function resolve(
       cooldownMs: routing.cooldown_ms,
     },
     routes: { rest: raw.routes?.rest ?? undefined, defaultModel: { ...raw.routes?.default_model } },
+    audit: resolveAudit(raw),
+    usage: {
+      enabled: usage.enabled,
+      keepCallsDays: usage.keep_calls_days,
+      keepHoursDays: usage.keep_hours_days,
+    },
     logging: resolveLogging(raw.logging ?? {}, logTransport),
   }
+}
+
+function resolveAudit(raw: RawConfig): AuditConfig {
+  const { enabled, keep_days: keepDays } = { ...defaults.audit, ...raw.audit }
+  return { enabled: enabled === true, keepDays }
 }
 
 function resolveLogging(
@@ -159,7 +181,23 @@ function resolveProvider(
     maxParallelRequests: raw.max_parallel_requests,
     healthCheck: resolveHealthCheck(provider.health_check, kind),
     discoverModels: provider.discover_models,
+    ...resolvePrice(raw.price ?? usualPrice(kind, url)),
   }
+}
+
+/** Servers on machines of one's own send no bill, and OpenRouter reports what it charges. */
+function usualPrice(
+  kind: HttpProvider['kind'],
+  { origin, isLocal }: Pick<HttpProvider, 'origin' | 'isLocal'>,
+): RawPriceSetting | undefined {
+  // `openai` may be another gateway on this machine, behind which anything costs anything.
+  if (isLocal && (kind === 'llama_cpp' || kind === 'ollama' || kind === 'vllm')) return 'free'
+  return origin === 'https://openrouter.ai' ? 'reported' : undefined
+}
+
+function resolvePrice(raw: RawPriceSetting | undefined): { price?: PriceSetting } {
+  if (raw === undefined) return {}
+  return { price: typeof raw === 'string' ? raw : readPrice(raw) }
 }
 
 const formats = { chat: 'chat', messages: 'messages', responses: 'response' } as const
@@ -210,9 +248,11 @@ function resolveModel(name: string, raw: RawModel): ModelConfig {
       model: target.model ?? defaultTargetModel(name),
       tier: target.tier ?? defaults.target.tier,
       weight: target.weight ?? defaults.target.weight,
+      ...resolvePrice(target.price),
     })),
     fallbacks: [...(raw.fallbacks ?? [])],
     ...(raw.translation && { traits: resolveTraits(raw.translation) }),
+    ...resolvePrice(raw.price),
   }
 }
 

@@ -6,6 +6,7 @@ import { inspect } from 'node:util'
 import type { RawSecret } from './raw.ts'
 import { type Accounts } from '../platform/ownership.ts'
 import { readTrustedFile } from './trusted-file.ts'
+import type { OpenedSecrets } from './stored-secrets.ts'
 import type { Secret } from './types.ts'
 
 const hidden = '[secret]'
@@ -39,18 +40,21 @@ export class HeldSecret implements Secret {
 
 export type FoundSecret =
   | { kind: 'found'; secret: Secret }
-  | { kind: 'absent'; message: string; hint: string }
+  /** `credential`: the one that would open a stored secret, if its absence is the reason. */
+  | { kind: 'absent'; message: string; hint: string; credential?: string }
   | { kind: 'refused'; message: string; hint: string }
 
 /** Where references are looked up. */
 export interface SecretSources {
   readonly env: NodeJS.ProcessEnv
   readonly accounts: Accounts
+  /** What is stored and was opened beforehand. Absent: nothing, so that no stored secret is found. */
+  readonly stored?: OpenedSecrets
 }
 
 const maxSecretBytes = 16 * 1024
 
-/** Reads the first source of the reference that exists: credential, then file, then environment variable. */
+/** Reads the first source of the reference that exists: credential, then file, then environment variable, then stored secret. */
 export function findSecret(reference: RawSecret, sources: SecretSources): FoundSecret {
   const directory = sources.env['CREDENTIALS_DIRECTORY']
   if (reference.credential !== undefined && directory !== undefined && directory !== '') {
@@ -67,12 +71,17 @@ export function findSecret(reference: RawSecret, sources: SecretSources): FoundS
     const value = sources.env[reference.env]
     if (value !== undefined) return checked(value, `env ${reference.env}`)
   }
+  const stored = reference.secret === undefined ? undefined : sources.stored?.get(reference.secret)
+  if (stored?.kind === 'opened') return checked(stored.value, `secret ${reference.secret}`)
+  const isOnlyStored = describeSecret(reference) === `secret ${reference.secret}`
+  if (stored?.kind === 'refused' || (stored?.kind === 'absent' && (isOnlyStored || stored.credential)))
+    return stored
   return { kind: 'absent', ...absence(reference, directory) }
 }
 
 /** The sources of a secret, for people: `credential openai_api_key or env OPENAI_API_KEY`. */
 export function describeSecret(reference: RawSecret): string {
-  return (['credential', 'file', 'env'] as const)
+  return (['credential', 'file', 'env', 'secret'] as const)
     .filter((kind) => reference[kind] !== undefined)
     .map((kind) => `${kind} ${reference[kind]}`)
     .join(' or ')

@@ -9,6 +9,8 @@ export type TrustedFile =
   | { kind: 'absent' }
   | { kind: 'refused'; message: string; hint: string; line?: number }
 
+export type TrustedBytes = Exclude<TrustedFile, { kind: 'read' }> | { kind: 'read'; bytes: Buffer }
+
 interface Rules {
   readonly maxBytes: number
   /** Nobody else may even read it. */
@@ -20,6 +22,12 @@ interface Rules {
  * commands.
  */
 export function readTrustedFile(path: string, rules: Rules, accounts: Accounts): TrustedFile {
+  const file = readTrustedBytes(path, rules, accounts)
+  return file.kind === 'read' ? decode(file.bytes) : file
+}
+
+/** The same for a file that need not be text. */
+export function readTrustedBytes(path: string, rules: Rules, accounts: Accounts): TrustedBytes {
   let descriptor: number
   try {
     // Without O_NONBLOCK, opening a pipe would wait for a writer.
@@ -43,7 +51,7 @@ export function readTrustedFile(path: string, rules: Rules, accounts: Accounts):
       const message = `is too large: ${status.size} bytes; at most ${rules.maxBytes} are allowed`
       return { kind: 'refused', message, hint: '' }
     }
-    return decode(readFileSync(descriptor))
+    return { kind: 'read', bytes: readFileSync(descriptor) }
   } finally {
     closeSync(descriptor)
   }
@@ -54,7 +62,7 @@ function kindOf(status: Stats): string {
   return status.isFIFO() ? 'a pipe' : 'a device'
 }
 
-function openingFault(error: unknown): TrustedFile {
+function openingFault(error: unknown): Exclude<TrustedFile, { kind: 'read' }> {
   const { code } = error as NodeJS.ErrnoException
   if (code === 'ENOENT' || code === 'ENOTDIR') return { kind: 'absent' }
   if (code === 'EACCES') {

@@ -1,6 +1,6 @@
 // The configuration as the program uses it: defaults applied, units in the names, everything readonly. `resolve.ts` makes
 // it from the file; outside the composition root no other file of `config/` may be imported.
-import type { ModelLimits, Target } from '../domain.ts'
+import type { ModelLimits, PriceSetting, Target } from '../domain.ts'
 
 /** A credential. Printing, serialising or inspecting it shows `[secret]`. */
 export interface Secret {
@@ -20,8 +20,11 @@ export interface Config {
   readonly rateLimits: RateLimitConfig
   readonly providers: ReadonlyMap<string, ProviderConfig>
   readonly models: ReadonlyMap<string, ModelConfig>
+  readonly prices: PricesConfig
   readonly routing: RoutingConfig
   readonly routes: RoutesConfig
+  readonly usage: UsageConfig
+  readonly audit: AuditConfig
   readonly logging: LoggingConfig
 }
 
@@ -126,6 +129,8 @@ export interface HttpProvider {
   readonly healthCheck?: { readonly path: string; readonly intervalMs: number } | undefined
   /** Offer the models that the provider lists, besides the configured ones. Absent: no. */
   readonly discoverModels?: boolean
+  /** What its models cost that have no price of their own. Absent: what the list of prices has. */
+  readonly price?: PriceSetting
 }
 
 /** Formats between which calls are translated, by the name of the dialect. */
@@ -211,6 +216,16 @@ export interface ModelConfig {
   readonly fallbacks: readonly string[]
   /** What differs from the providers' traits. Absent: nothing. */
   readonly traits?: Partial<ProviderTraits>
+  /** Of those targets that have none of their own. Absent: what their providers' models cost. */
+  readonly price?: PriceSetting
+}
+
+/** The list of prices, for models whose price the configuration does not have. */
+export interface PricesConfig {
+  /** `off`: there is none. */
+  readonly list: 'shipped' | 'off'
+  /** A list in place of the one of the package: its path, and its text, which has no faults. Absent: there is none. */
+  readonly own?: { readonly file: string; readonly text: string }
 }
 
 export interface RoutingConfig {
@@ -235,6 +250,15 @@ export interface RoutesConfig {
   }
 }
 
+/** The ledger. */
+export interface UsageConfig {
+  readonly enabled: boolean
+  /** Days for which the rows of calls are kept; at least 1. */
+  readonly keepCallsDays: number
+  /** Days for which the sums of quarters of an hour are kept; at least 1. */
+  readonly keepHoursDays: number
+}
+
 export interface LoggingConfig {
   readonly level: 'error' | 'warn' | 'info' | 'debug'
   /** `auto`: pretty on a terminal, JSON elsewhere. */
@@ -249,4 +273,11 @@ export interface LogTransportConfig {
   readonly target: string
   /** Passed on to it. Plain data, without credentials of providers. */
   readonly options: object
+}
+
+/** The log of security events. */
+export interface AuditConfig {
+  readonly enabled: boolean
+  /** Days for which whole months are kept. */
+  readonly keepDays: number
 }

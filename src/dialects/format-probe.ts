@@ -10,6 +10,9 @@ export const formatProbeBody = Buffer.from('{}')
 const unknownPath =
   /unexpected endpoint|(?:unknown|invalid|no such|unsupported) (?:endpoint|method|path|request url|route|url)/i
 
+/** What llama.cpp writes, with status 500, about a body of Messages without its members. */
+const missingMember = /['"`](?:input|messages)['"`] is required/
+
 /**
  * @param body of the response to a POST of `formatProbeBody` at the format's path.
  * @returns undefined if the response shows nothing about the path: the key was refused, the server is busy or broken.
@@ -26,6 +29,8 @@ export function judgeFormatProbe(
   if (status < 300 && (type === 'message' || object === 'response')) return true
   const hasError = error !== undefined && error !== null
   if (!hasError && detail === undefined && type !== 'error') return undefined
-  if (unknownPath.test(body.toString())) return false
+  const text = body.toString()
+  if (unknownPath.test(text)) return false
+  if (status === 500 && missingMember.test(text)) return true
   return status === 400 || status === 413 || status === 422 ? true : undefined
 }

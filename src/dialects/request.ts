@@ -17,6 +17,8 @@ export interface ModelRequest {
   readonly promptPrefix: Buffer
   /** Whether the gateway may request usage on this stream, because the client did not. */
   readonly mayAskUsage: boolean
+  /** The service tier that the client requested, which may decide the price. Absent: none. */
+  readonly serviceTier?: string | undefined
   /** The kind of object as which a provider that speaks the format keeps the response. Absent: it keeps none. */
   readonly storedAs?: 'chat_completion' | 'response' | undefined
   /**

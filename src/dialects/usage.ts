@@ -97,10 +97,19 @@ export function completeUsage(usage: PartialUsage, estimated: Usage): Usage {
 }
 
 /** Only those that were reported. */
-export function partsOf({ cachedTokens, cacheWriteTokens, reasoningTokens }: UsageParts): UsageParts {
+export function partsOf(parts: UsageParts): UsageParts {
+  const { cachedTokens, cacheWriteTokens, hourCacheWriteTokens, reasoningTokens } = parts
+  const { reportedCostNano, serviceTier } = parts
   return {
     ...(cachedTokens !== undefined && { cachedTokens }),
     ...(cacheWriteTokens !== undefined && { cacheWriteTokens }),
+    ...(hourCacheWriteTokens !== undefined && { hourCacheWriteTokens }),
     ...(reasoningTokens !== undefined && { reasoningTokens }),
+    ...(reportedCostNano !== undefined && { reportedCostNano }),
+    ...(serviceTier !== undefined && { serviceTier }),
   }
+}
+
+export function isTokenCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 }

@@ -1,23 +1,5 @@
 // The query of a request's target, as far as it is forwarded.
-
-/** The last word of a name that carries a client's key, as in `x-api-key`. A key stays here, as headers with one do. */
-const secretWords: ReadonlySet<string> = new Set([
-  'accesstoken',
-  'apikey',
-  'auth',
-  'authorization',
-  'bearer',
-  'clientsecret',
-  'credential',
-  'jwt',
-  'key',
-  'password',
-  'secret',
-  'sig',
-  'signature',
-  'subscriptionkey',
-  'token',
-])
+import { isSecretName } from './secret-names.ts'
 
 /**
  * @param target of visible ASCII without `#`, as a guard ensures.
@@ -38,11 +20,7 @@ function mayPass(parameter: string): boolean {
   const [name = ''] = parameter.split('=', 1)
   try {
     // What stands in brackets names a part of the value: `metadata[key]`.
-    const words = decodeURIComponent(name)
-      .replace(/(?<=.)\[.*$/s, '')
-      .toLowerCase()
-      .match(/[a-z\d]+/g)
-    return name !== '' && !secretWords.has(words?.at(-1) ?? '')
+    return name !== '' && !isSecretName(decodeURIComponent(name).replace(/(?<=.)\[.*$/s, ''))
   } catch {
     return false
   }

@@ -1,5 +1,6 @@
 // Events: what happens in the gateway and is worth reporting, as data. Leaves return facts, the story emits them, and sinks
 // turn them into log lines and metrics. Members are named as in the log. None holds a prompt, answer, key or header value.
+import type { PriceSource } from '../domain.ts'
 
 interface CallEnded {
   readonly kind: 'call_ended'
@@ -12,6 +13,11 @@ export interface CallFacts {
   readonly event: string
   readonly request_id: string
   readonly client: string
+  /** The name of the key that the call came with, and which of its secrets. */
+  readonly key?: string | undefined
+  readonly key_secret?: string | undefined
+  /** The Unix user or address that the client came through, where the client is another. */
+  readonly via?: string | undefined
   readonly dialect: string
   /** Of the API's routes, of a request that passes as it is: `GET /files/{file}`. */
   readonly route: string | undefined
@@ -39,7 +45,12 @@ export interface CallFacts {
   readonly cached_tokens: number | undefined
   readonly cache_write_tokens: number | undefined
   readonly reasoning_tokens: number | undefined
+  /** The counts are not all the provider's, or the price is not certain. */
   readonly estimated: boolean | undefined
+  /** What the call cost, failed attempts included, in whole nano-USD (10⁻⁹ USD); undefined: unknown, which is not 0. */
+  readonly cost_nano: number | undefined
+  /** Where the price of the last attempt that cost anything comes from; undefined: nowhere, as the cost is unknown. */
+  readonly price: PriceSource | undefined
   readonly wait_ms: number
   readonly first_byte_ms: number | undefined
   readonly duration_ms: number
@@ -153,6 +164,19 @@ interface ControlUnavailable {
   readonly reason: string
 }
 
+/** The audit log can't be written, or another process writes it; calls go on. */
+interface AuditUnavailable {
+  readonly kind: 'audit_unavailable'
+  readonly reason: string
+}
+
+/** The last line of the audit log, for a second place. */
+interface AuditHeadWritten {
+  readonly kind: 'audit_head'
+  readonly seq: number
+  readonly mac: string
+}
+
 interface Reloaded {
   readonly kind: 'reloaded'
   readonly config: string
@@ -235,6 +259,43 @@ interface OwnersNotKept {
   readonly cause: unknown
 }
 
+/** Nothing is recorded in the ledger by this process. */
+interface LedgerOff {
+  readonly kind: 'ledger_off'
+  readonly reason: string
+  /** Nobody has to do anything about it. */
+  readonly is_usual?: boolean
+}
+
+/** Rows of the ledger wait, because they cannot be written now; emitted at most once a minute. */
+interface LedgerWaiting {
+  readonly kind: 'ledger_waiting'
+  readonly reason: string
+  readonly waiting_rows: number
+  /** Rows that were given up so far; their sums are kept. */
+  readonly lost_rows: number
+}
+
+/** The ledger can be written again. */
+interface LedgerWriting {
+  readonly kind: 'ledger_writing'
+  readonly lost_rows: number
+}
+
+/** The ledger's file could not be used, and a new one was begun. */
+interface LedgerSetAside {
+  readonly kind: 'ledger_set_aside'
+  readonly reason: string
+  /** Where the old file is now. Undefined: there is none. */
+  readonly file: string | undefined
+}
+
+/** The process ends, and these rows are in no file. */
+interface LedgerRowsLost {
+  readonly kind: 'ledger_rows_lost'
+  readonly rows: number
+}
+
 /** The log goes to standard output from here on. */
 interface LogTransportFailed {
   readonly kind: 'log_transport_failed'
@@ -244,6 +305,8 @@ interface LogTransportFailed {
 
 export type GatewayEvent =
   | AttemptEnded
+  | AuditHeadWritten
+  | AuditUnavailable
   | CallEnded
   | ControlUnavailable
   | DiscoveryFailed
@@ -251,6 +314,11 @@ export type GatewayEvent =
   | FormatsNotSaved
   | HealthChecked
   | InternalError
+  | LedgerOff
+  | LedgerRowsLost
+  | LedgerSetAside
+  | LedgerWaiting
+  | LedgerWriting
   | LimitsLoaded
   | LimitsNotSaved
   | Listening

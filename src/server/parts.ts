@@ -6,6 +6,8 @@ import type { Call } from '../call/call.ts'
 import type { RestCall } from '../call/rest/request.ts'
 import type { Dialects } from '../dialects/table.ts'
 import type { Client } from '../domain.ts'
+import type { UsageAnswer } from '../ledger/ledger.ts'
+import type { UsageQuestion } from '../ledger/report.ts'
 import type { Events } from '../observe/events.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { RouteTable } from '../routing/route-table.ts'
@@ -35,6 +37,10 @@ export interface ServerParts {
   readonly routes: () => RouteTable
   /** The limits of these models, as they stand. */
   readonly describeLimits: (models: readonly string[]) => Promise<readonly ModelReport[]>
+  /** Reads the ledger. */
+  readonly readUsage: (question: UsageQuestion) => Promise<UsageAnswer>
+  /** The client that the gateway's own user is. */
+  readonly ownClientId: string
   readonly isDraining: () => boolean
   readonly events: Events
   readonly now: Clock['now']

@@ -36,6 +36,7 @@ import { addModels } from './routes/models.ts'
 import { collectMethods, hasOwnRoute, notFound, type PathMethods } from './routes/not-found.ts'
 import { addRest } from './routes/rest.ts'
 import { addRoot } from './routes/root.ts'
+import { addUsage } from './routes/usage.ts'
 import { TimeSlicer } from './time-slicer.ts'
 
 declare module 'fastify' {
@@ -198,6 +199,7 @@ async function addApi(
         async (routes) => {
           addModels(routes, parts)
           addLimits(routes, parts)
+          addUsage(routes, parts)
         },
         { prefix },
       )

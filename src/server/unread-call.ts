@@ -47,6 +47,8 @@ const nothingKnown = {
   cache_write_tokens: undefined,
   reasoning_tokens: undefined,
   estimated: undefined,
+  cost_nano: undefined,
+  price: undefined,
   first_byte_ms: undefined,
   gateway_ms: 0,
   attempts: 0,

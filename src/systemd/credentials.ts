@@ -5,6 +5,7 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
@@ -66,6 +67,32 @@ export function storeCredential(
   // systemd would be told to load the older form too.
   rmSync(join(directory, isEncrypted ? name : name + encryptedEnding), { force: true })
   return { name, path, isEncrypted, changedAtMs: statSync(path).mtimeMs }
+}
+
+export type ReadCredential =
+  | { readonly kind: 'read'; readonly text: string }
+  | { readonly kind: 'absent' }
+  /** A clause: why. */
+  | { readonly kind: 'unreadable'; readonly message: string }
+
+/** Reads a stored key, which takes the rights of the manager that it is encrypted for. The encrypted form comes first. */
+export function readCredential(paths: ServicePaths, name: string, run: RunProgram): ReadCredential {
+  const path = join(paths.credentialsDirectory, name)
+  const encrypted = path + encryptedEnding
+  if (existsSync(encrypted)) {
+    const args = [...scopeOptions(paths.scope), 'decrypt', `--name=${name}`, encrypted, '-']
+    const { status, stdout, stderr } = run('systemd-creds', args)
+    if (status === 0) return { kind: 'read', text: stdout }
+    return { kind: 'unreadable', message: stderr.trim() || 'systemd-creds cannot be run' }
+  }
+  try {
+    return { kind: 'read', text: readFileSync(path, 'utf8') }
+  } catch (error) {
+    const { code = 'unknown error' } = error as NodeJS.ErrnoException
+    return code === 'ENOENT' || code === 'ENOTDIR'
+      ? { kind: 'absent' }
+      : { kind: 'unreadable', message: `it cannot be read (${code})` }
+  }
 }
 
 /** Creates it if necessary; the mode is 0700 in any case. */

@@ -1,11 +1,17 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { HttpProvider, ProviderConfig, Secret } from '../config/types.ts'
 
-/** Whether two configurations describe the same provider. Keys are compared by value: the same file may hold a new key. */
+/** Whether two configurations describe the same provider, whatever its calls cost. Keys are compared by value: the same file may hold a new key. */
 export function hasSameSettings(one: ProviderConfig, other: ProviderConfig): boolean {
-  if (!isDeepStrictEqual(one, other)) return false
+  if (!isDeepStrictEqual(withoutPrice(one), withoutPrice(other))) return false
   if (one.kind === 'echo' || other.kind === 'echo') return true
   return isDeepStrictEqual(keysOf(one), keysOf(other))
+}
+
+function withoutPrice(provider: ProviderConfig): ProviderConfig {
+  if (provider.kind === 'echo') return provider
+  const { price: _, ...others } = provider
+  return others
 }
 
 /**

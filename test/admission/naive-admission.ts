@@ -157,7 +157,8 @@ export class NaiveAdmission {
     const requestsWaitMs = requestsFit(this.nowMs) ? 0 : this.#waitFor(requestsFit)
     const tokensWaitMs = tokensFit(this.nowMs) ? 0 : this.#waitFor(tokensFit)
     if (requestsWaitMs === 0 && tokensWaitMs === 0) return `limited:parallel:${this.open.size}:1`
-    if (tokensWaitMs > requestsWaitMs) return `limited:tokens:${this.used('tokens')}:${cost}:${tokensWaitMs}`
+    if (tokensWaitMs > requestsWaitMs)
+      return `limited:tokens:${this.used('tokens')}:${tokens}:${tokensWaitMs}`
     return `limited:requests:${this.used('requests')}:1:${requestsWaitMs}`
   }
 

@@ -13,8 +13,11 @@ test('a provider whose settings stay the same is kept over a load, and another o
   const providers = new ProviderPool('test')
   const first = providers.open(configsOf(t))
   const same = providers.open(configsOf(t))
+  const dearer = providers.open(configsOf(t, { price: { input: 7 } }))
   const other = providers.open(configsOf(t, { max_parallel_requests: 1 }))
   for (const name of ['p', 'echo']) assert.equal(same.get(name), first.get(name))
+  // Its connections have nothing to do with what its calls cost.
+  assert.equal(dearer.get('p'), first.get('p'))
   assert.notEqual(other.get('p'), first.get('p'))
   assert.equal(other.get('echo'), first.get('echo'))
 })

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { test, type TestContext } from 'node:test'
 
 import { Reloader, type ReloadResult } from '../../src/app/reload.ts'
+import { until } from '../support/deadline.ts'
 import { writeScratch } from '../support/config-file.ts'
 import { configText, echo } from '../support/gateway-config.ts'
 import { configOf, KeptEvents } from './asked-provider.ts'
@@ -52,6 +53,7 @@ test('a file with problems is refused with all of them, and nothing is applied',
 test('a reload under way when it is stopped has no further effect, and a later one none at all', async (t) => {
   const { events, reload, applied, results, reloader, config } = start(t)
   const reloading = reloader.reload()
+  await until(() => reload.mock.callCount() === 1, 'the reload of the app')
   reloader.stop()
   applied.resolve()
   await reloading

@@ -15,7 +15,13 @@ test('a reload that comes after the end asks nobody', async (t) => {
   const provider = new AskedProvider('p')
   const both = { discover_models: true, health_check: true }
   const config = configOf(t, { providers: { p: at({ url: 'http://127.0.0.1:1' }, both) } })
-  const parts = { clock, events: new KeptEvents(), stateDirectory: undefined, store: undefined }
+  const parts = {
+    clock,
+    events: new KeptEvents(),
+    stateDirectory: undefined,
+    store: undefined,
+    ledger: undefined,
+  }
   const services = await OwnServices.start(config, parts)
   services.follow(config, setOf(provider))
   assert.equal(provider.asked.length, 2)
@@ -37,7 +43,7 @@ test('a bug in what a new list of models leads to is reported, and the next list
   const events = new KeptEvents()
   const clock = new FakeClock()
   const config = configOf(t, { providers: { p: provider } })
-  const parts = { clock, events, stateDirectory: undefined, store: undefined }
+  const parts = { clock, events, stateDirectory: undefined, store: undefined, ledger: undefined }
   const services = await OwnServices.start(config, parts)
   const providers = new ProviderPool('test').open(config.providers)
   const seen: string[] = []

@@ -15,6 +15,7 @@ import type { ModelConfig } from '../../src/config/types.ts'
 import { dialects } from '../../src/dialects/table.ts'
 import type { AttemptEnded, CallFacts } from '../../src/observe/events.ts'
 import { MemoryObjectOwners } from '../../src/routing/object-owners.ts'
+import { PriceBook } from '../../src/prices/price-book.ts'
 import { RouteTable } from '../../src/routing/route-table.ts'
 import { createMask } from '../../src/upstream/mask.ts'
 import type { ResponseHandler, Provider } from '../../src/upstream/provider.ts'
@@ -202,6 +203,7 @@ function startScene(next: () => string) {
     routes: new RouteTable(models),
     findLate: () => Promise.resolve(undefined),
     providers,
+    prices: new PriceBook(new Map(), () => undefined),
     dialects,
     coordinator,
     formats: unknownFormats,

@@ -24,6 +24,11 @@ const weights = {
   error_later: 25,
   /** An event or a body that breaks the format; what follows is as it should be. */
   odd: 25,
+  /** The same, and an error instead of the end. */
+  odd_error: 15,
+  /** A stream is whole, and its body does not end; or the connection breaks. */
+  lingers: 20,
+  reset_after: 20,
   hangs: 10,
   stalls: 15,
   /** A good response on a connection that is closed when the next request may be on its way. */

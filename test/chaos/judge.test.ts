@@ -123,6 +123,7 @@ const good: Readonly<Record<string, readonly [end: string, came: Came]>> = {
     'counted',
     { ...messages, isCount: true, body: '{"input_tokens":20,"from":"a.1.1"}' },
   ],
+  'a client that leaves after a heartbeat': ['left', { body: ': ping\n', ending: 'left' }],
   'a client that leaves within an event': ['left', { body: first + second.slice(0, 20), ending: 'left' }],
 }
 

@@ -149,7 +149,7 @@ function hasCode({ dialect }: PlannedCall, error: ClientError, code: string): bo
 /** @param isAll whether the response is complete; one that was left may end after any event, or within one. */
 function judgeStream(judged: Judged, isAll: boolean): Verdict {
   const { call, text, from } = judged
-  const events = text.slice(0, text.lastIndexOf('\n\n') + 2)
+  const events = /^[^]*\n\n/.exec(text)?.[0] ?? ''
   if (isAll && events !== text) return { fault: `half an event: ${shortened(text.slice(events.length))}` }
   const lastOwn = withoutHeartbeats(call, events).slice(-60)
   if (isAll && !events.endsWith(lastOwn)) return { fault: `a heartbeat at the end: ${shortened(events)}` }

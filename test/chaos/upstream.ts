@@ -141,14 +141,14 @@ async function answerWhole(exchange: Exchange): Promise<void> {
 }
 
 async function stream(exchange: Exchange): Promise<void> {
-  const { format, response, sender, shape, random, fault, hasUsage } = exchange
+  const { format, response, sender, shape, random, fault } = exchange
   if (!(await open(exchange))) return
   response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' })
   if (fault === 'error_first') return end(response, format.errorEvent(sender))
   const events = format.contentEvents(sender, shape)
   const isSpoilt = ['reset_later', 'ends_early', 'stalls', 'error_later'].includes(fault)
   const sent = isSpoilt ? random.below(events.length + 1) : events.length
-  if (fault === 'odd') events[random.below(events.length)] = format.oddEvent(sender)
+  if (fault === 'odd' || fault === 'odd_error') events[random.below(events.length)] = format.oddEvent(sender)
   for (const event of events.slice(0, sent)) {
     // Several lie in one piece now and then; and some come in two.
     if (random.has(0.1)) {
@@ -160,8 +160,16 @@ async function stream(exchange: Exchange): Promise<void> {
     if (response.closed) return
   }
   if (isProbe(sender.callId)) await released.promise
-  if (isSpoilt) await spoil(exchange)
-  else await end(response, format.lastEvents(sender, shape, hasUsage).join(''))
+  if (isSpoilt) return spoil(exchange)
+  const last = fault === 'odd_error' ? format.errorEvent(sender) : lastEvents(exchange)
+  if (fault !== 'lingers' && fault !== 'reset_after') return end(response, last)
+  await write(response, last)
+  await setTimeout(10)
+  if (fault === 'reset_after') response.socket?.resetAndDestroy()
+}
+
+function lastEvents({ format, sender, shape, hasUsage }: Exchange): string {
+  return format.lastEvents(sender, shape, hasUsage).join('')
 }
 
 /** In the middle of a response. */

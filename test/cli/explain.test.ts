@@ -44,6 +44,7 @@ test('an alias is explained with its target, key, timeouts and limits', async (t
    key           env CLOUD_KEY (present), sent as bearer
    headers       x-org
    timeouts      connect 5 s, first byte 120 s, idle 120 s, total 1800 s
+   price         unknown
 
 limits     none
 fallbacks  none
@@ -114,6 +115,7 @@ test('JSON has the same facts', async (t) => {
         auth: 'bearer',
         headers: ['x-org'],
         timeouts: { connectMs: 5000, firstByteMs: 120_000, idleMs: 120_000, totalMs: 1_800_000 },
+        price: null,
       },
     ],
     limits: null,

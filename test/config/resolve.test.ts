@@ -58,8 +58,11 @@ test('what the file leaves out has its default', () => {
         },
       ],
     ]),
+    prices: { list: 'shipped' },
     routing: { retries: 2, maxRetryWaitMs: 2000, restartWaitMs: 3000, cooldownMs: 30_000 },
     routes: { rest: undefined, defaultModel: {} },
+    usage: { enabled: true, keepCallsDays: 90, keepHoursDays: 400 },
+    audit: { enabled: false, keepDays: 365 },
     logging: { level: 'info', format: 'auto' },
   })
 })

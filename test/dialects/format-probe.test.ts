@@ -33,6 +33,7 @@ const answers: readonly (readonly [
   ['a text', 400, 'missing model', undefined],
   ['a refused key', 401, { error: { message: 'no key' } }, undefined],
   ['a limit', 429, { error: { message: 'slow down' } }, undefined],
+  ["llama.cpp's Messages", 500, { error: { message: "'messages' is required", type: 'server_error' } }, true],
   ['a fault', 500, { error: { message: 'key messages not found' } }, undefined],
   ['a model that is being loaded', 503, { error: { message: 'Loading model' } }, undefined],
   ['null for an error', 400, { error: null }, undefined],

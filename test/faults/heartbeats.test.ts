@@ -16,8 +16,11 @@ import {
   streamHead,
   wait,
 } from '../support/upstream-script.ts'
-import { call, type Form, roundTrips, type Scene, startFaulty } from './fault.ts'
-import { used } from '../support/calls.ts'
+import { createTicker } from '../../src/call/ticker.ts'
+import { startGateway } from '../support/app.ts'
+import { sendChat, used } from '../support/calls.ts'
+import { at } from '../support/gateway-config.ts'
+import { call, type Form, roundTrips, type Scene, SkippingClock, startFaulty } from './fault.ts'
 import { delta, whole } from '../support/chat-content.ts'
 import type { RawTarget } from '../../src/config/raw.ts'
 
@@ -173,6 +176,25 @@ test('nor does one for speech, which comes in pieces of sound', async (t) => {
   gate.resolve()
   await client.seen('sound')
   client.leave()
+})
+
+test('nothing follows the end of a stream whose body stays open, and it is not kept alive', async (t) => {
+  const a = await startUpstream(t)
+  a.respond([...(good as Iterable<Step>)].slice(0, -1).concat(hang))
+  const clock = new SkippingClock()
+  const setup = {
+    server: { heartbeat_after_ms: 1_000 },
+    providers: { a: at(a, { speaks: ['chat'], ...patient }) },
+    models: { small: { provider: 'a' } },
+  } as const
+  const { gateway } = await startGateway(t, setup, { clock, ticker: createTicker(clock.fake) })
+  const client = await sendChat(t, gateway, { stream: true })
+  await client.seen('[DONE]')
+  clock.fake.advance(10_000)
+
+  assert.equal((await client.response()).body().toString(), goodBody)
+  const line = await gateway.logged({ event: 'call' })
+  assert.deepEqual([line['status'], line['code']], [200, undefined])
 })
 
 test('a client that leaves between heartbeats ends the provider’s request', async (t) => {

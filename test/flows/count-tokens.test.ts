@@ -41,6 +41,7 @@ const elsewhere: readonly (readonly [what: string, script: Script])[] = [
   ['a failure', json(500, { error: { message: 'nested results' } })],
   ['a page', content(200, 'text/html', '<html></html>')],
   ['another answer', json(200, { error: 'Unexpected endpoint or method. (POST /v1/messages/count_tokens)' })],
+  ['less than none', json(200, { input_tokens: -5 })],
   ['a stream', sse(['{"input_tokens":1}'])],
   ['too many calls', json(429, { type: 'error', error: { type: 'rate_limit_error', message: 'slow' } })],
   ['a key of ours that it refuses', json(401, { type: 'error', error: { message: 'no' } })],

@@ -84,6 +84,13 @@ suite('a server that may speak Messages', () => {
     assert.deepEqual(targets(upstream), ['/v1/messages?', '/v1/chat/completions', '/v1/chat/completions'])
   })
 
+  test('is known by its error about a missing member, whatever the status', async (t) => {
+    const error = { code: 500, message: "'messages' is required", type: 'server_error' }
+    const { gateway, upstream } = await start(t, { messages: true, probe: json(500, { error }) })
+    assert.deepEqual(await ask(gateway), [200, 'pass'])
+    assert.deepEqual(targets(upstream), ['/v1/messages?', '/v1/messages'])
+  })
+
   test('is called in chat if its answer is not clear, and asked again later', async (t) => {
     const clock = new FakeClock()
     const server: Server = { messages: true, probe: json(500, { error: { message: 'busy' } }) }

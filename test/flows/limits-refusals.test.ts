@@ -98,6 +98,21 @@ test('too many requests: the answer is as from OpenAI, byte for byte', async (t)
   assert.equal(line['level'], 'WARN')
 })
 
+test('the key to raise is named with all that a call needs that is estimated larger than the limit', async (t) => {
+  const { gateway, upstream, clock } = await startLimited(t, { limits: { small: { rpm: 100, tpm: 1000 } } })
+  upstream.respond(whole({ prompt_tokens: 10, completion_tokens: 200, total_tokens: 210 }))
+  await chat(gateway, 'small')
+  clock.advance(1000)
+
+  const refused = await chat(gateway, 'small', { messages: [{ role: 'user', content: 'a '.repeat(2_400) }] })
+
+  const { error } = JSON.parse(refused.body) as { error: { message: string } }
+  const numbers = /Used 210, Requested (\d+)\..*tpm is (\d+) too low/.exec(error.message) ?? []
+  const [requested, missing] = numbers.slice(1).map(Number)
+  assert.ok(requested! > 1000, error.message)
+  assert.equal(missing, requested! + 210 - 1000, error.message)
+})
+
 test('too many tokens: the answer is as from OpenAI, and says which limit it was', async (t) => {
   const { gateway, upstream, clock } = await startLimited(t, { limits: { small: { rpm: 100, tpm: 1000 } } })
   upstream.respond(whole({ prompt_tokens: 500, completion_tokens: 490, total_tokens: 990 }))

@@ -86,8 +86,10 @@ describe('a request', () => {
         'x-app': 'cli',
         'x-stainless-lang': 'js',
         'user-agent': 'claude-cli/2.1',
-        'anthropic-secret': 'hop',
-        connection: 'keep-alive, anthropic-secret',
+        'anthropic-hop': 'hop',
+        connection: 'keep-alive, anthropic-hop',
+        'anthropic-api-key': 'of-the-client',
+        'Anthropic-Authorization': 'Bearer of-the-client',
       },
       body,
     ).toString()

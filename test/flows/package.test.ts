@@ -220,6 +220,7 @@ suite('the package', { timeout: 120_000 }, () => {
       'dist/main.cjs',
       'dist/gateway.cjs',
       'dist/worker.cjs',
+      'dist/ledger-writer.cjs',
       'dist/thread-stream-worker.cjs',
       'dist/pino-file.cjs',
       codeCacheFile('dist'),

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { longRun } from '../support/long-run.ts'
 import { fuzzTranslated } from './translated.ts'
 
-const { seed, first, count = 15_000, isOver } = longRun()
+const { seed, first, count = 30_000, isOver } = longRun()
 
 test(`spoiled requests and responses are translated by the rules over HTTP, seed ${seed}`, async (t) => {
   const report = await fuzzTranslated(t, { seed, count, first, isOver })

@@ -51,12 +51,15 @@ export async function startAskingWorkers(
     discovered: new Map(),
     onModels: undefined,
     refreshModels: () => Promise.resolve(),
+    readUsage: () => Promise.resolve({ state: undefined, report: undefined }),
   }
   const threads = Array.from({ length: count }, (_, index) => {
     const number = index + 1
     const start = {
       number,
       config: { serialized: undefined },
+      hasLedger: false,
+      hasAudit: false,
       reloaded: undefined,
       discovered: new Map(),
       foundFormats: new Map(),
@@ -71,7 +74,8 @@ export async function startAskingWorkers(
     }
     const entry = new URL('./asking-worker.ts', import.meta.url)
     const onLog = (text: string) => printed.get(number)?.(text)
-    return new WorkerThread({ entry, start, inbox, services, leases: undefined, onLog })
+    const ignored = { onRows: () => {}, onAudited: () => {} }
+    return new WorkerThread({ entry, start, inbox, services, leases: undefined, onLog, ...ignored })
   })
   const end = async (thread: number) => {
     await threads[thread - 1]!.terminate()

@@ -9,9 +9,13 @@ import { heldMemorySocket } from './held-memory.ts'
 
 if (isMainThread) {
   setFlagsFromString('--expose-gc')
-  const collect = runInNewContext('gc') as () => void
+  const collect = runInNewContext('gc') as (options?: object) => void
+  let isFirst = true
   const server = createServer((socket) => {
     socket.on('error', () => {})
+    // Code and sources of the start, which V8 would let go of at any later time.
+    if (isFirst) collect({ type: 'major', flavor: 'last-resort' })
+    isFirst = false
     // A second collection takes what finalizers have let go after the first.
     collect()
     setImmediate(() => {

@@ -154,13 +154,16 @@ export class MemoryStore implements AdmissionStore {
   }
 
   /** By the window that takes longest to have room. */
-  #windowRefusal({ scopes, ahead }: Demand, tokens: number, nowMs: number): Limited | undefined {
+  #windowRefusal(demand: Demand, tokens: number, nowMs: number): Limited | undefined {
+    const { scopes, ahead } = demand
     let refusal: Limited | undefined
     for (const scope of scopes) {
       const counter = this.#counter(scope)
       const wait = counter.windowWait(tokens, nowMs, ahead)
       if (wait === undefined) continue
-      const { dimension, limit, requested, untilMs } = wait
+      const { dimension, limit, untilMs } = wait
+      // The whole estimate: by what it exceeds the limit, the limit is too low as well.
+      const requested = dimension === 'tokens' ? demand.tokens : wait.requested
       const retryAfterMs = Math.max(1, Math.ceil(untilMs - nowMs))
       if (refusal !== undefined && refusal.retryAfterMs >= retryAfterMs) continue
       const used = counter.used(dimension, nowMs)

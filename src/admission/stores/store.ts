@@ -29,6 +29,7 @@ export interface Limited {
   readonly scope: Scope
   readonly limit: number
   readonly used: number
+  /** Of tokens the whole estimate, also where it exceeds the limit, and the call would take all of that. */
   readonly requested: number
   /**
    * Whole milliseconds, at least 1. Exact for requests and tokens, unless calls under way grow: refused a millisecond

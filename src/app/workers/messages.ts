@@ -8,6 +8,10 @@ import type { AdmissionRequest, AllFailing, PromptToCount, TargetReport } from '
 import type { Metered } from '../../call/response/meter.ts'
 import type { AskedFormat } from '../../call/spoken-formats.ts'
 import type { LimitStatus } from '../../domain.ts'
+import type { Cell } from '../../ledger/call-row.ts'
+import type { UsageAnswer } from '../../ledger/ledger.ts'
+import type { UsageQuestion } from '../../ledger/report.ts'
+import type { GatewayEvent } from '../../observe/events.ts'
 import type { OwnedObject, OwnersFound } from '../../routing/object-owners.ts'
 import type { Discovered } from '../../routing/route-table.ts'
 import type { FailureKind } from '../../routing/target-health.ts'
@@ -16,6 +20,10 @@ import type { SerializedConfig } from './config-transfer.ts'
 
 /** What a worker begins with. */
 export interface WorkerStart {
+  /** Whether the ends of calls are recorded. */
+  readonly hasLedger: boolean
+  /** Whether security events are. */
+  readonly hasAudit: boolean
   /** From 1 on; the main thread is 0. */
   readonly number: number
   /** To the main thread. */
@@ -80,6 +88,7 @@ export interface Requests {
     readonly params: { readonly client: string; readonly kind: string }
     readonly result: boolean
   }
+  usage: { readonly params: UsageQuestion; readonly result: UsageAnswer }
   refresh: { readonly params: { readonly model: string }; readonly result: undefined }
 }
 
@@ -129,6 +138,10 @@ type WorkerMessage =
   | { readonly kind: 'refused'; readonly message: string }
   /** Whole lines. */
   | { readonly kind: 'log'; readonly text: string }
+  /** Ends of calls, for the ledger. */
+  | { readonly kind: 'rows'; readonly rows: readonly Cell[] }
+  /** For the audit log. */
+  | { readonly kind: 'audited'; readonly event: GatewayEvent }
   /** `openCalls` of a worker that begins to stop, else 0. */
   | { readonly kind: 'done'; readonly command: number; readonly openCalls: number }
   | { readonly kind: 'stopped' }

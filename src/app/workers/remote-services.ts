@@ -11,6 +11,8 @@ import type {
 } from '../../call/coordinator.ts'
 import type { Metered } from '../../call/response/meter.ts'
 import type { Target } from '../../domain.ts'
+import type { UsageAnswer } from '../../ledger/ledger.ts'
+import type { UsageQuestion } from '../../ledger/report.ts'
 import type { ObjectOwners, OwnedObject, OwnersFound } from '../../routing/object-owners.ts'
 import type { Discovered } from '../../routing/route-table.ts'
 import { isProviderWide, type FailureKind } from '../../routing/target-health.ts'
@@ -78,6 +80,10 @@ export class RemoteServices implements SharedServices {
 
   async refreshModels(model: string): Promise<void> {
     await this.#requests.send('refresh', { model }).result
+  }
+
+  readUsage(question: UsageQuestion): Promise<UsageAnswer> {
+    return this.#requests.send('usage', question).result
   }
 
   onMessage(message: OwnerMessage): void {

@@ -14,6 +14,7 @@ import { RouteTable } from '../../routing/route-table.ts'
 import { limitsReport } from '../../server/routes/limits.ts'
 import { checkFree } from '../../server/listeners/listen.ts'
 import { type App, settingsToRestartFor, type AppOptions } from '../app.ts'
+import type { OpenedAudit } from '../open-audit.ts'
 import { openEvents } from '../open-events.ts'
 import { ProviderPool, type ProviderSet } from '../provider-pool.ts'
 import { OwnServices } from '../shared-services.ts'
@@ -42,12 +43,27 @@ export async function startWorkerPool(
   entry: URL = workerEntry,
 ): Promise<App> {
   const { stateDirectory } = options
-  const { logOutput, events } = openEvents(config.logging, options)
+  const { stdout, isJournal = false } = options
+  const clock = systemClock
+  const { logOutput, events, ledger, audit } = openEvents(config, {
+    stdout,
+    isJournal,
+    clock,
+    stateDirectory,
+  })
   const { server } = config
   if ((options.sockets ?? []).length === 0) await checkFree(server)
-  const owner = { clock: systemClock, events, stateDirectory, store: undefined }
+  const owner = { clock, events, stateDirectory, store: undefined, ledger }
   const services = await OwnServices.start(config, owner)
-  const pool = new WorkerPool(config, { options, entry, logOutput, events, services })
+  const pool = new WorkerPool(config, {
+    options,
+    entry,
+    logOutput,
+    events,
+    services,
+    hasLedger: ledger !== undefined,
+    audit,
+  })
   try {
     await pool.start()
   } catch (error) {
@@ -63,6 +79,9 @@ interface PoolParts {
   readonly logOutput: LogOutput
   readonly events: Events
   readonly services: OwnServices
+  /** Whether the ends of calls are recorded. */
+  readonly hasLedger: boolean
+  readonly audit: OpenedAudit | undefined
 }
 
 class WorkerPool implements App {
@@ -163,6 +182,7 @@ class WorkerPool implements App {
     await this.#parts.services.save()
     await this.#providers.release(this.#providerSet)
     this.events.emit({ kind: 'stopped' })
+    await this.#parts.audit?.close()
   }
 
   /** A worker that is being replaced has ended, and hangs no more. */
@@ -192,6 +212,8 @@ class WorkerPool implements App {
       leases: this.#leases,
       services,
       onLog,
+      onRows: (rows) => services.recordRows(rows),
+      onAudited: (event) => this.#parts.audit?.sink.receive(event),
     })
     this.#workers.set(number, worker)
     // A thread that starts under the flag compiles everything anew.
@@ -212,6 +234,8 @@ class WorkerPool implements App {
     const { hosts, port } = this.addresses.length === 0 ? server : sharedPort(this.addresses)
     return {
       number,
+      hasLedger: this.#parts.hasLedger,
+      hasAudit: this.#parts.audit !== undefined,
       config: serializeConfig(this.#config),
       reloaded: this.#reloaded,
       discovered: this.#parts.services.discovered,

@@ -77,6 +77,9 @@ export class WorkerSession implements LeaseHolder {
         this.#respondLater(id, this.#services.owners.hasAny(client, kind))
         return
       }
+      case 'usage':
+        this.#respondLater(id, this.#services.readUsage(request.params))
+        return
       case 'refresh':
         this.#respondLater(id, this.#services.refreshModels(request.params.model))
         return

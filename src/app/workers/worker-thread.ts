@@ -1,6 +1,8 @@
 // One worker thread as the main thread sees it, from its start to its end, whatever brings that about.
 import { MessageChannel, Worker } from 'node:worker_threads'
 import { StartError } from '../../errors.ts'
+import type { Cell } from '../../ledger/call-row.ts'
+import type { GatewayEvent } from '../../observe/events.ts'
 import type { SharedServices } from '../shared-services.ts'
 import type { Command, FromWorker, ToWorker, WorkerStart } from './messages.ts'
 import type { FloodLeases } from './flood-leases.ts'
@@ -19,6 +21,9 @@ export interface WorkerThreadParts {
   readonly leases: FloodLeases | undefined
   /** Receives whole lines for the log. */
   readonly onLog: (text: string) => void
+  /** Receives the ends of calls, for the ledger. */
+  readonly onRows: (rows: readonly Cell[]) => void
+  readonly onAudited: (event: GatewayEvent) => void
 }
 
 export class WorkerThread {
@@ -35,6 +40,8 @@ export class WorkerThread {
   readonly #outbox: Outbox<ToWorker>
   readonly #session: WorkerSession
   readonly #onLog: (text: string) => void
+  readonly #onRows: WorkerThreadParts['onRows']
+  readonly #onAudited: WorkerThreadParts['onAudited']
   readonly #commands = new Map<number, (openCalls: number) => void>()
   readonly #starting = Promise.withResolvers<readonly string[]>()
   readonly #stopping = Promise.withResolvers<void>()
@@ -44,8 +51,10 @@ export class WorkerThread {
   #isStopping = false
   #hasEnded = false
 
-  constructor({ entry, start, inbox, services, leases, onLog }: WorkerThreadParts) {
+  constructor({ entry, start, inbox, services, leases, onLog, onRows, onAudited }: WorkerThreadParts) {
     this.#onLog = onLog
+    this.#onRows = onRows
+    this.#onAudited = onAudited
     const { port1: port, port2 } = new MessageChannel()
     const workerData: WorkerStart = { ...start, port: port2 }
     // The environment holds keys, which have come with the configuration already.
@@ -129,6 +138,7 @@ export class WorkerThread {
       case 'find_format':
       case 'owners':
       case 'has_objects':
+      case 'usage':
       case 'refresh':
         this.#session.onRequest(message)
         return
@@ -159,6 +169,12 @@ export class WorkerThread {
         return
       case 'log':
         this.#onLog(message.text)
+        return
+      case 'rows':
+        this.#onRows(message.rows)
+        return
+      case 'audited':
+        this.#onAudited(message.event)
         return
       case 'done':
         this.#commands.get(message.command)?.(message.openCalls)

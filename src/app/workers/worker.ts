@@ -4,8 +4,11 @@ import { systemClock } from '../../platform/clock.ts'
 import { StartError } from '../../errors.ts'
 import { createEvents, type GatewayEvent, type Sink } from '../../observe/events.ts'
 import { createLog, type LogOutput } from '../../observe/log/log.ts'
+import { appendRow, type Cell } from '../../ledger/call-row.ts'
+import { isAudited } from '../../observe/sinks/audit.ts'
 import { logSink } from '../../observe/sinks/log.ts'
 import { type App, startApp } from '../app.ts'
+import { ledgerSink } from '../open-ledger.ts'
 import { perClientRpmOf } from '../shared-services.ts'
 import { deserializeConfig } from './config-transfer.ts'
 import type { Command, FromWorker, ToWorker, WorkerStart } from './messages.ts'
@@ -35,6 +38,25 @@ const workerSink: Sink = {
   },
 }
 
+const ledgerRows = ledgerSink({
+  record(call) {
+    const rows: Cell[] = []
+    appendRow(rows, call, systemClock.wallNow())
+    post({ kind: 'rows', rows })
+  },
+})
+const securityEvents: Sink = {
+  name: 'audit',
+  receive(event) {
+    if (isAudited(event)) post({ kind: 'audited', event })
+  },
+}
+const sinks = [
+  workerSink,
+  ...(start.hasLedger ? [ledgerRows] : []),
+  ...(start.hasAudit ? [securityEvents] : []),
+]
+
 const app = startWorker()
 port.on('message', ({ messages }: Batch<ToWorker>) => {
   for (const message of messages) onMessage(message)
@@ -57,7 +79,7 @@ async function startWorker(): Promise<App> {
       configFile,
       stateDirectory: undefined,
       sockets,
-      worker: { shared: services, events: createEvents([workerSink]) },
+      worker: { shared: services, events: createEvents(sinks) },
     },
   )
   const started = await starting

@@ -68,8 +68,8 @@ export class StreamRelay implements Relay, EventSink {
   #isInsideEvent = false
   #hasWritten = true
   #lastWriteMs = 0
-  /** The end was looked for since the last write. */
-  #hasLooked = false
+  /** Whether the last event ends the stream; undefined until it is looked for. */
+  #isOver: boolean | undefined
 
   constructor(input: RelayInput, events: EventReader, resolve: (result: RelayResult) => void) {
     this.#input = input
@@ -88,18 +88,21 @@ export class StreamRelay implements Relay, EventSink {
     growHold(this.#input)
     if (this.#hasWritten) {
       this.#hasWritten = false
-      this.#hasLooked = false
+      this.#isOver = undefined
       this.#lastWriteMs = nowMs
       return
     }
     const silentMs = nowMs - this.#lastWriteMs
-    if (silentMs >= maxLingerMs && !this.#hasLooked) {
-      this.#hasLooked = true
-      if (this.#endAtMark()) return this.#input.response.abort()
+    const { heartbeatAfterMs, response, own } = this.#input
+    if (silentMs < Math.min(maxLingerMs, heartbeatAfterMs)) return
+    this.#isOver ??= this.reachedEnd() !== undefined
+    // Clients must see nothing behind the end.
+    if (this.#isOver) {
+      if (silentMs >= maxLingerMs && this.#endAtMark()) response.abort()
+      return
     }
     // Only whole events have gone out, so this can't fall into the middle of one.
-    if (silentMs >= this.#input.heartbeatAfterMs && !this.#isInsideEvent)
-      this.#send(this.#input.own.heartbeat(silentMs))
+    if (silentMs >= heartbeatAfterMs && !this.#isInsideEvent) this.#send(own.heartbeat(silentMs))
   }
 
   onData(chunk: Buffer): void {

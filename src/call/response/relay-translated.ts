@@ -6,7 +6,8 @@ import { StreamTail } from '../../dialects/stream-tail.ts'
 import type { ResponseTranslation, TranslatedEnd, TranslatedStep } from '../../dialects/translator.ts'
 import { GatewayError } from '../../errors.ts'
 import { ByteCollector } from '../../bytes/byte-collector.ts'
-import { type EventSink, isComment } from '../../bytes/sse.ts'
+import { isTooDeep, maxNesting } from '../../bytes/json/nesting.ts'
+import { eventData, type EventSink, isComment } from '../../bytes/sse.ts'
 import type { WholeBody } from '../attempt-outcome.ts'
 import { streamHeaders } from '../heartbeat.ts'
 import type { EventReader } from './event-reader.ts'
@@ -88,6 +89,7 @@ export class TranslatedRelay implements Relay, EventSink {
     if (this.#step !== undefined) return
     this.#readBytes += event.length
     if (!isStream && this.#readBytes > maxStreamBytes) this.#step = tooLong()
+    else if (isTooDeepEvent(event)) this.#step = tooDeep()
     if (this.#step !== undefined || isComment(event)) return
     this.#tail.push(event)
     this.#step = translation.event(maskedEvent(event, this.#input), this.#write)
@@ -175,6 +177,17 @@ export class TranslatedRelay implements Relay, EventSink {
 
 function tooLong(): GatewayError {
   const message = "The provider's stream has an event or a body that is too long to be translated."
+  return new GatewayError('provider_bad_response', message)
+}
+
+function isTooDeepEvent(event: Buffer): boolean {
+  if (event.length <= maxNesting) return false
+  const data = eventData(event)
+  return data !== undefined && isTooDeep(data)
+}
+
+function tooDeep(): GatewayError {
+  const message = `The provider's stream has an event that is nested deeper than ${maxNesting} levels.`
   return new GatewayError('provider_bad_response', message)
 }
 

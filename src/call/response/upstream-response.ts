@@ -5,6 +5,7 @@ import type { Reshape, ResponseTranslation } from '../../dialects/translator.ts'
 import { faultOfHead } from '../../dialects/whole-response.ts'
 import type { ResponseHead } from '../../domain.ts'
 import type { GatewayError } from '../../errors.ts'
+import { isTooDeep, maxNesting } from '../../bytes/json/nesting.ts'
 import { parseJson } from '../../bytes/json/parse.ts'
 import { providerRequestId } from '../../http/headers.ts'
 import {
@@ -242,12 +243,17 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
           }
         }
         return this.#settle({ kind: 'answered', response: this })
-      case 'whole':
-        if (this.#isStream && this.#reshape !== undefined && !this.#makeEvents(step.body)) {
+      case 'whole': {
+        const isReshaped = this.#isStream && this.#reshape !== undefined
+        if ((isReshaped || this.translation !== undefined) && isTooDeep(step.body.bytes)) {
+          return this.#fail(`sent a body that is nested deeper than ${maxNesting} levels`)
+        }
+        if (isReshaped && !this.#makeEvents(step.body)) {
           return this.#fail('sent no events, nor a response that can become some')
         }
         this.whole = step.body
         return this.#settle({ kind: 'answered', response: this })
+      }
       case 'error':
         this.#finish()
         return this.#settleWith(judgeErrorResponse(this.#provider, this, step.head, step.body))

@@ -73,14 +73,17 @@ class Examiner {
     }
     // A process that the service manager started has all its credentials, or would not run.
     const isOutsideService = (this.#secretPlaces.env['CREDENTIALS_DIRECTORY'] ?? '') === ''
-    const kept = this.#stored.find(({ name }) => name === reference.credential)
+    const wanted = found.credential ?? reference.credential
+    const kept = this.#stored.find(({ name }) => name === wanted)
     if (isOutsideService && kept !== undefined) return this.#serviceOnly(provider, kept)
     if (reference.optional === true) {
       const optionalFix = this.#storeFix(provider, reference)
       return { state: 'ok', detail: 'not found, but optional', optionalFix }
     }
     const missingKey = { reason: 'its key was not found (see credentials)', fix: undefined }
-    return { state: 'fail', detail: found.message, fix: this.#storeFix(provider, reference), missingKey }
+    // A stored secret without its identity is not helped by storing it again.
+    const fix = found.credential === undefined ? this.#storeFix(provider, reference) : found.hint
+    return { state: 'fail', detail: found.message, fix, missingKey }
   }
 
   #serviceOnly(provider: string, { name, path, isEncrypted }: StoredCredential): KeyFinding {
@@ -117,13 +120,15 @@ class Examiner {
     }
   }
 
-  #storeFix(provider: string, { credential, file, env }: RawSecret): string {
+  #storeFix(provider: string, { credential, file, env, secret }: RawSecret): string {
     if (credential !== undefined) {
       const otherwise = env === undefined ? '' : `   # or, without the service, set $${env}`
       return `${ownCommand(this.#secretPlaces.env)} credential set ${shellWord(provider)}${this.#scopeOption()}${otherwise}`
     }
     if (file !== undefined)
       return `(umask 077; cat >${shellWord(file)})   # type the key, then Enter and Ctrl-D`
+    if (env === undefined)
+      return `${ownCommand(this.#secretPlaces.env)} secret set ${secret}${this.#scopeOption()}`
     return `set ${env} in the gateway's environment; for the service: systemd/examples/10-environment-file.conf`
   }
 

@@ -5,7 +5,13 @@ import { resolve } from 'node:path'
 import { listenHostFault } from '../../config/addresses.ts'
 import { gatewayVariable } from '../../config/environment.ts'
 import { findConfigFile, packageAccounts, packagedConfigFile } from '../../config/find.ts'
-import { loadConfig, secretReferences, type LoadedConfig } from '../../config/load.ts'
+import {
+  loadConfig,
+  type LoadedConfig,
+  openConfig,
+  openReferenced,
+  secretReferences,
+} from '../../config/load.ts'
 import { readPartialConfig } from '../../config/partial-config.ts'
 import type { RawConfig } from '../../config/raw.ts'
 import { systemAccounts } from '../../platform/ownership.ts'
@@ -19,6 +25,7 @@ import { type CredentialReport, examineCredentials } from './credentials.ts'
 import { examineDescriptors } from './descriptors.ts'
 import { examineFiles } from './files.ts'
 import type { Check, Finding } from './finding.ts'
+import { examineKeys } from './keys.ts'
 import { examineListener } from './listener.ts'
 import { gradeFindings } from './severity.ts'
 import { Progress } from './progress.ts'
@@ -63,7 +70,7 @@ export async function doctorCommand(
   // A crash report would list the environment, and with it the keys.
   process.report.excludeEnv = true
   const file = resolve(examinedFile(options.config, parts.paths, env))
-  const loaded = loadConfig(file, { env, mayLackSecrets: true })
+  const loaded = await openConfig(file, { env, mayLackSecrets: true })
   const unknown = loaded.ok ? options.providers.find((name) => !loaded.config.providers.has(name)) : undefined
   if (loaded.ok && unknown !== undefined) {
     const message = unknownProvider(unknown, file, loaded.config.providers.keys())
@@ -106,7 +113,9 @@ async function examine(examination: Examination): Promise<Check[]> {
   const raw = loaded.ok ? loaded.raw : undefined
   const runtime = currentRuntime(env)
   const service = examineService(file, paths, env, run)
-  const credentials = raw === undefined ? undefined : examineCredentials(raw, { env, accounts }, paths)
+  const sources = { env, accounts }
+  const stored = raw === undefined ? new Map() : await openReferenced(raw, file, sources)
+  const credentials = raw === undefined ? undefined : examineCredentials(raw, { ...sources, stored }, paths)
   const addresses = addressesOf(examination)
   const notExamined = [skipped('all', notValid)]
   const [listener, providers] = await Promise.all([
@@ -127,11 +136,13 @@ async function examine(examination: Examination): Promise<Check[]> {
   const modes = examineFiles(files, accounts).filter(
     ({ state, fix }) => state !== 'fail' || !reported.has(fix),
   )
+  const keys = examineKeys(file, env, { accounts, nowMs: Date.now(), command: ownCommand(env) })
   return [
     ...inArea('runtime', examineRuntime(process.versions.node, runtime)),
     ...inArea('runtime', examineDescriptors(listener)),
     ...inArea('config', config),
     ...inArea('files', modes),
+    ...inArea('files', keys),
     ...inArea('credentials', credentials?.findings ?? notExamined),
     ...inArea('service', service.findings),
     ...inArea('port', listener),

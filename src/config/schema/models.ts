@@ -1,6 +1,7 @@
 // Schema of the models that clients can ask for, and of how their calls are routed.
 import { defaults } from '../defaults.ts'
 import { modelName, providerName } from './names.ts'
+import { price } from './price.ts'
 import type { Schema } from './schema-type.ts'
 import { translation, translationElsewhere } from './translation.ts'
 
@@ -28,6 +29,7 @@ const target = {
       minimum: 1,
       maximum: 1_000_000,
     },
+    price: price('What it costs ([Prices](#price)). Default: the `price` of the model.'),
   },
 } as const satisfies Schema
 
@@ -74,6 +76,9 @@ const model = {
       hint: translation.hint,
       properties: translation.properties,
     },
+    price: price(
+      'What it costs ([Prices](#price)), at targets without a `price`. Default: the `price` of the provider.',
+    ),
   },
   if: { required: ['targets'] },
   then: {

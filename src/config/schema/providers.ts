@@ -1,6 +1,7 @@
 // Schema of the servers behind the gateway.
 import { defaults } from '../defaults.ts'
 import { headerName, providerName } from './names.ts'
+import { price } from './price.ts'
 import type { Schema } from './schema-type.ts'
 import { secretReference } from './secret.ts'
 import { translation, translationElsewhere } from './translation.ts'
@@ -152,6 +153,9 @@ const provider = {
         'Offer the models that the provider lists, as `PROVIDER/MODEL`, and as `MODEL` if that name is not in use.',
       default: defaults.provider.discover_models,
     },
+    price: price(
+      "What its models cost that have no price of their own ([Prices](#price)). Default: `free` for `ollama`, `llama_cpp` and `vllm` at a loopback or private address, `reported` for OpenRouter, otherwise the list's price.",
+    ),
   },
   if: { properties: { kind: { const: 'echo' } }, required: ['kind'] },
   then: {

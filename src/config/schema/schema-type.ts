@@ -38,6 +38,11 @@ export interface Schema {
   readonly errorMessage?: string
   /** How to correct the value. Belongs to `errorMessage` where there is one. */
   readonly hint?: string
+  /**
+   * The same schema stands in several places, apart from its description: the validator and the copy for editors have it
+   * once, as the definition of this name.
+   */
+  readonly sharedAs?: string
   /** Where keys belong that people look for here: hints by key. */
   readonly elsewhere?: Readonly<Record<string, string>>
 }

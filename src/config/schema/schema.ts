@@ -2,10 +2,14 @@
 // makes of it the loader's validator (validator.js), the copy in config/ that editors read, and docs/config.md.
 import { rateLimitsSchema } from './limits.ts'
 import { accessSchema, corsSchema, loggingSchema, serverSchema } from './service.ts'
+import { secretsSchema } from './secrets.ts'
 import type { Schema } from './schema-type.ts'
 import { modelsSchema, routingSchema } from './models.ts'
 import { routesSchema } from './routes.ts'
+import { pricesSchema } from './price.ts'
 import { providersSchema } from './providers.ts'
+import { auditSchema } from './audit.ts'
+import { usageSchema } from './usage.ts'
 
 /** What to write in place of LiteLLM's list of models. */
 export const liteLlmHint =
@@ -24,8 +28,12 @@ export const configSchema = {
     rate_limit_settings: rateLimitsSchema,
     providers: providersSchema,
     models: modelsSchema,
+    prices: pricesSchema,
     routing: routingSchema,
     routes: routesSchema,
+    secrets: secretsSchema,
+    usage: usageSchema,
+    audit: auditSchema,
     logging: loggingSchema,
   },
 } as const satisfies Schema

@@ -31,6 +31,15 @@ const properties = {
     hint: 'write { env: NAME }, without $ and braces',
     writeOnly: true,
   },
+  secret: {
+    type: 'string',
+    description: 'Name of a secret that `llm-gateway secret set NAME` has stored, encrypted.',
+    minLength: 1,
+    maxLength: 100,
+    pattern: '^[A-Za-z0-9_][A-Za-z0-9_.-]*$',
+    patternErrorMessage: 'must be the name of a secret, made of letters, digits, ".", "_" and "-"',
+    writeOnly: true,
+  },
   optional: {
     type: 'boolean',
     description: 'Start without this secret if it cannot be found.',
@@ -44,10 +53,10 @@ export const secretReference = {
   writeOnly: true,
   additionalProperties: false,
   properties,
-  if: { type: 'object', properties: { credential: false, file: false, env: false } },
+  if: { type: 'object', properties: { credential: false, file: false, env: false, secret: false } },
   then: {
     not: {},
     errorMessage: 'names no source of the secret',
-    hint: 'add credential, file or env',
+    hint: 'add credential, file, env or secret',
   },
 } as const satisfies Schema

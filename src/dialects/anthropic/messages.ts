@@ -11,6 +11,7 @@ import { type JsonFormat, jsonScannerOf, readJsonRequest } from '../openai/json-
 import { promptMembers } from '../openai/prompt-size.ts'
 import { usageReader } from '../openai/usage.ts'
 import { invalidRequest } from '../request.ts'
+import { isTokenCount } from '../usage.ts'
 import { judgeWholeResponse } from '../whole-response.ts'
 import { errorHeadOf, renderError } from './errors.ts'
 import { carriesRequestHeader, carriesResponseHeader, requestIdHeader } from './headers.ts'
@@ -39,7 +40,7 @@ const provider: ProviderDialect = {
 
 /** Members that decide what a call costs and where it goes. */
 const guarded = new MemberNames(
-  ['max_tokens', 'messages', 'model', 'stream', 'system', 'tools'],
+  ['max_tokens', 'messages', 'model', 'service_tier', 'speed', 'stream', 'system', 'tools'],
   promptMembers,
 )
 
@@ -124,7 +125,7 @@ export const countDialect: ClientDialect = {
       judgeWholeResponse(head, body, { mayBeEmpty: false, errorHeadOf, outputMember: undefined }),
   },
   count: {
-    isCount: (body) => Number.isSafeInteger(membersOf(parseJson(body))['input_tokens']),
+    isCount: (body) => isTokenCount(membersOf(parseJson(body))['input_tokens']),
     render: (promptTokens) => Buffer.from(JSON.stringify({ input_tokens: promptTokens })),
   },
 }

@@ -2,6 +2,7 @@
 // https://platform.openai.com/docs/api-reference/responses/input-tokens
 import { membersOf, parseJson } from '../../bytes/json/parse.ts'
 import type { ClientDialect } from '../dialect.ts'
+import { isTokenCount } from '../usage.ts'
 import { judgeWholeResponse } from '../whole-response.ts'
 import { errorHeadOf } from './errors.ts'
 import { openAiDialects } from './formats.ts'
@@ -25,7 +26,7 @@ export const inputTokensDialect: ClientDialect = {
       judgeWholeResponse(head, body, { mayBeEmpty: false, errorHeadOf, outputMember: undefined }),
   },
   count: {
-    isCount: (body) => Number.isSafeInteger(membersOf(parseJson(body))['input_tokens']),
+    isCount: (body) => isTokenCount(membersOf(parseJson(body))['input_tokens']),
     render: (promptTokens) => Buffer.from(JSON.stringify({ object, input_tokens: promptTokens })),
   },
 }

@@ -48,6 +48,7 @@ const guardedMembers = new MemberNames(
     'model',
     'n',
     'prompt',
+    'service_tier',
     'store',
     'stream',
     'stream_options',
@@ -94,6 +95,7 @@ export function readJsonRequest(
     size: sizeOf(format, body, scan),
     promptPrefix: prefixOf(format, received, scan),
     mayAskUsage: usageSplice !== undefined,
+    serviceTier: serviceTierOf(body, scan),
     storedAs: storedAs(format, scan),
     bodyFor(name, asksUsage) {
       const edits: Splice[] = name === inBody ? [] : [modelSplice(name, scan)]
@@ -108,6 +110,14 @@ function modelSplice(name: string, { members, insertAt, isEmpty }: JsonScan): Sp
   if (member !== undefined) return { at: member.value, bytes: JSON.stringify(name) }
   const at = { start: insertAt, end: insertAt }
   return { at, bytes: `"model":${JSON.stringify(name)}${isEmpty ? '' : ','}` }
+}
+
+/** Anthropic has a dearer way of serving besides its tiers: `speed: fast`. */
+function serviceTierOf(body: Buffer, { members }: JsonScan): string | undefined {
+  const [speed, tier] = [members.get('speed'), members.get('service_tier')]
+  if (speed === undefined && tier === undefined) return undefined
+  const fast = speed && readString(body, speed)
+  return fast === 'fast' ? fast : tier && readString(body, tier)
 }
 
 function storedAs({ stored }: JsonFormat, { members }: JsonScan): ModelRequest['storedAs'] {

@@ -5,12 +5,13 @@ import { readJson, scanJson } from '../../bytes/json/scan.ts'
 import { MemberNames } from '../../bytes/json/member-names.ts'
 import { eventData } from '../../bytes/sse.ts'
 import { maxPlausibleTokens, type UsageParts } from '../../domain.ts'
+import { nanoOfUsd } from '../../prices/usd.ts'
 import { type EventUsage, type PartialUsage, partsOf, type UsageReader } from '../usage.ts'
 import { indexOfKey, keyOf } from '../event-bytes.ts'
 import { requestedIn, withoutRequested } from './include-usage.ts'
 
 /** The top-level members that may hold usage; of a long response nothing else needs to be read. */
-const usageMembers = new MemberNames(['meta', 'timings', 'usage', 'x_groq'])
+const usageMembers = new MemberNames(['meta', 'service_tier', 'timings', 'usage', 'x_groq'])
 
 const COLON = 0x3a
 const SPACE = 0x20
@@ -91,7 +92,8 @@ function parse(data: Buffer | undefined): unknown {
 export function findUsage(value: unknown): PartialUsage | undefined {
   const { response, message, x_groq: groq, timings, meta } = membersOf(value)
   for (const holder of [value, response, message, groq]) {
-    const usage = readUsage(membersOf(membersOf(holder)['usage']))
+    const { usage: reported, service_tier: serviceTier } = membersOf(holder)
+    const usage = readUsage(membersOf(reported), serviceTier)
     if (usage !== undefined) return usage
   }
   return readTimings(membersOf(timings)) ?? readTokens(membersOf(membersOf(meta)['tokens']))
@@ -103,7 +105,8 @@ function hasOwnForm(data: unknown): boolean {
   return findUsage({ timings, x_groq: groq }) !== undefined
 }
 
-function readUsage(usage: JsonObject): PartialUsage | undefined {
+/** @param serviceTier where OpenAI reports it: beside the usage. */
+function readUsage(usage: JsonObject, serviceTier: unknown): PartialUsage | undefined {
   // Whisper is charged by the second, and reports that it counts no tokens.
   if (usage['type'] === 'duration') return { promptTokens: 0, completionTokens: 0, totalTokens: 0 }
   // Anthropic counts tokens of its cache apart; OpenAI's count includes them, and gateways that translate between the two
@@ -113,11 +116,11 @@ function readUsage(usage: JsonObject): PartialUsage | undefined {
     sum([usage['input_tokens'], usage['cache_creation_input_tokens'], usage['cache_read_input_tokens']])
   const completionTokens = count(usage['completion_tokens'] ?? usage['output_tokens'])
   const totalTokens = count(usage['total_tokens'])
-  return counted({ promptTokens, completionTokens, totalTokens, ...readParts(usage) })
+  return counted({ promptTokens, completionTokens, totalTokens, ...readParts(usage, serviceTier) })
 }
 
-/** In the places of OpenAI's two formats, of Anthropic and of DeepSeek. */
-function readParts(usage: JsonObject): UsageParts {
+/** In the places of OpenAI's two formats, of Anthropic, of DeepSeek and, for the cost, of OpenRouter. */
+function readParts(usage: JsonObject, serviceTier: unknown): UsageParts {
   const prompt = membersOf(usage['prompt_tokens_details'] ?? usage['input_tokens_details'])
   const output = membersOf(usage['completion_tokens_details'] ?? usage['output_tokens_details'])
   return partsOf({
@@ -125,8 +128,28 @@ function readParts(usage: JsonObject): UsageParts {
       prompt['cached_tokens'] ?? usage['cache_read_input_tokens'] ?? usage['prompt_cache_hit_tokens'],
     ),
     cacheWriteTokens: count(prompt['cache_write_tokens'] ?? usage['cache_creation_input_tokens']),
+    hourCacheWriteTokens: count(membersOf(usage['cache_creation'])['ephemeral_1h_input_tokens']),
     reasoningTokens: count(output['reasoning_tokens'] ?? output['thinking_tokens']),
+    reportedCostNano: reportedCost(usage),
+    serviceTier: tierName(usage['service_tier'] ?? serviceTier),
   })
+}
+
+/**
+ * OpenRouter's charge. With the operator's own key at the upstream provider it is only OpenRouter's fee, and the upstream
+ * provider's charge comes on top (https://openrouter.ai/docs/guides/guides/usage-accounting).
+ */
+function reportedCost(usage: JsonObject): number | undefined {
+  const fee = nanoOfUsd(usage['cost'])
+  if (fee === undefined || usage['is_byok'] !== true) return fee
+  const upstream = nanoOfUsd(membersOf(usage['cost_details'])['upstream_inference_cost'])
+  return upstream === undefined ? undefined : fee + upstream
+}
+
+const maxTierLength = 32
+
+function tierName(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' && value.length <= maxTierLength ? value : undefined
 }
 
 /** llama.cpp's own form, on the last chunk also where no usage was requested. */

@@ -1,7 +1,7 @@
 // Reads the responses of chat servers, in all the forms in which they write them, and hands on what a response consists of:
 // reasoning, text, refusal, tool calls, end and usage. https://platform.openai.com/docs/api-reference/chat-streaming
 import { isObject, type JsonObject, membersOf, parseJson } from '../../bytes/json/parse.ts'
-import { viewJson } from '../../bytes/json/view.ts'
+import { type JsonView, viewJson } from '../../bytes/json/view.ts'
 import type { GatewayError } from '../../errors.ts'
 import type { ErrorFields } from '../dialect.ts'
 import { errorHeadOf, readErrorFields } from '../openai/errors.ts'
@@ -129,14 +129,15 @@ export class ChatReader {
     const { choices, error, object } = value
     if (Boolean(error) || object === 'error') return this.#reportError(value, data)
     if (Array.isArray(choices)) {
-      for (let at = 0; at < choices.length; at += 1) this.#readChoice(membersOf(choices[at]), data, at)
+      const raw = new RawArguments(data)
+      for (let at = 0; at < choices.length; at += 1) this.#readChoice(membersOf(choices[at]), raw, at)
     }
     if (value['usage'] || value['x_groq'] || value['timings']) {
       this.usage = readChatUsage(value, this.usage) ?? this.usage
     }
   }
 
-  #readChoice(choice: JsonObject, data: Buffer, at: number): void {
+  #readChoice(choice: JsonObject, raw: RawArguments, at: number): void {
     if (choice['index'] !== undefined && choice['index'] !== 0) return
     const member = choice['delta'] ? 'delta' : 'message'
     const message = membersOf(choice[member])
@@ -149,9 +150,9 @@ export class ChatReader {
     const { annotations } = message
     if (Array.isArray(annotations) && annotations.length > 0) this.#sink.annotations?.(annotations)
     if (typeof refusal === 'string' && refusal !== '') this.#sink.refusal(refusal)
-    if (Array.isArray(calls)) this.#readCalls(calls, { data, at, member })
+    if (Array.isArray(calls)) this.#readCalls(calls, { raw, at, member })
     // The form before `tool_calls`.
-    if (isObject(called)) this.#readCalls([{ function: called }], { data, at, member })
+    if (isObject(called)) this.#readCalls([{ function: called }], { raw, at, member })
     const { finish_reason: finish, stop_reason: stopReason, matched_stop: matched } = choice
     if (typeof finish !== 'string' || finish === '') return
     this.#finish = finish
@@ -202,7 +203,7 @@ export class ChatReader {
     for (let position = 0; position < calls.length; position += 1) {
       const call = membersOf(calls[position])
       const args = membersOf(call['function'])['arguments']
-      const text = typeof args === 'string' ? args : isObject(args) ? rawArguments(place, position) : ''
+      const text = typeof args === 'string' ? args : isObject(args) ? place.raw.of(place, position) : ''
       this.#calls.read(call, calls.length > 1 ? position : undefined, text)
       if (this.#calls.isOverfull) {
         return this.#break(
@@ -227,21 +228,47 @@ export class ChatReader {
   }
 }
 
-/** Where in an event or a body the tool calls are. */
+/** Where the tool calls of a message are in an event or a body. */
 interface CallPlace {
-  readonly data: Buffer
+  readonly raw: RawArguments
   /** Of the choice among the choices. */
   readonly at: number
   readonly member: 'delta' | 'message'
 }
 
-/** Arguments that are an object, as they were written: parsing would change the order of some names, and numbers. */
-function rawArguments({ data, at, member }: CallPlace, position: number): string {
-  const choice = viewJson(data).members().get('choices')?.elements()[at]
-  const message = choice?.members().get(member)?.members()
-  const call = message?.get('tool_calls')?.elements()[position]?.members()
-  const called = call?.get('function') ?? message?.get('function_call')
-  return called?.members().get('arguments')?.raw.toString() ?? ''
+/** Arguments that are objects, as they were written: parsing would change the order of some names, and numbers. */
+class RawArguments {
+  readonly #data: Buffer
+  /** Found once: to look for each call from the start of a body with a thousand of them would take minutes. */
+  #choices: readonly JsonView[] | undefined
+  #message: Located | undefined
+
+  /** @param data of an event, or a body: valid JSON. */
+  constructor(data: Buffer) {
+    this.#data = data
+  }
+
+  of({ at, member }: CallPlace, position: number): string {
+    const { calls, called } = this.#locate(at, member)
+    const call = calls[position]?.members().get('function') ?? called
+    return call?.members().get('arguments')?.raw.toString() ?? ''
+  }
+
+  #locate(at: number, member: string): Located {
+    if (this.#message?.at === at) return this.#message
+    this.#choices ??= viewJson(this.#data).members().get('choices')?.elements() ?? []
+    const message = this.#choices[at]?.members().get(member)?.members()
+    const calls = message?.get('tool_calls')?.elements() ?? []
+    this.#message = { at, calls, called: message?.get('function_call') }
+    return this.#message
+  }
+}
+
+/** The calls of the message of one choice. */
+interface Located {
+  readonly at: number
+  readonly calls: readonly JsonView[]
+  readonly called: JsonView | undefined
 }
 
 function textIn(value: unknown, name: string): string {

@@ -26,6 +26,11 @@ const maxCounted = 50
 /** Codes of calls that a rule of security has refused; others are the weather of a day. */
 const refusedCalls: ReadonlySet<string> = new Set(['management_not_allowed', 'rate_limit_exceeded'])
 
+/** Whether an event of a worker thread is for the audit log. */
+export function isAudited(event: GatewayEvent): boolean {
+  return event.kind === 'refused' || (event.kind === 'call_ended' && refusedCalls.has(event.call.event))
+}
+
 export function auditSink({ add, numberOf, digestOf, setTimer }: AuditSinkParts): Sink {
   /** Of this minute, by client and code. */
   const repeats = new Map<string, Repeats>()

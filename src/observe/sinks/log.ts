@@ -1,4 +1,5 @@
 // Which line each event becomes, and how severe it is.
+import { usdOfNano } from '../../prices/usd.ts'
 import type { CallFacts, GatewayEvent, Sink } from '../events.ts'
 import type { Log } from '../log/log.ts'
 
@@ -24,6 +25,16 @@ function write(event: GatewayEvent, log: Log): void {
       const { provider, detail } = event
       if (event.is_reachable) log.info({ event: 'provider_reachable', provider, detail })
       else log.warn({ event: 'provider_unreachable', provider, detail })
+      return
+    }
+    case 'audit_head': {
+      const { kind, seq, mac } = event
+      log.info({ event: kind, seq, mac })
+      return
+    }
+    case 'audit_unavailable': {
+      const { kind, reason } = event
+      log.error({ event: kind, reason, message: 'Security events are not recorded; calls go on.' })
       return
     }
     case 'control_unavailable': {
@@ -82,13 +93,23 @@ function write(event: GatewayEvent, log: Log): void {
     case 'service_manager_not_told':
       log.warn({ event: event.kind, reason: String(event.cause) })
       return
+    case 'ledger_off': {
+      const { kind, reason } = event
+      if (event.is_usual === true) log.info({ event: kind, reason })
+      else log.warn({ event: kind, reason })
+      return
+    }
+    case 'ledger_rows_lost':
+    case 'ledger_set_aside':
     case 'reload_refused':
       log.error(lineOf(event))
       return
+    case 'ledger_waiting':
     case 'workers_missing':
       log.warn(lineOf(event))
       return
     case 'format_found':
+    case 'ledger_writing':
     case 'listening':
     case 'models_discovered':
     case 'stopped':
@@ -110,8 +131,16 @@ function lineOf({ kind, ...facts }: GatewayEvent): object {
   return { event: kind, ...facts }
 }
 
-function writeCall(call: CallFacts, log: Log): void {
-  if (call.status >= 500 || (call.status < 400 && call.code !== undefined)) log.error(call)
-  else if (call.status >= 400 && call.status !== 499) log.warn(call)
+function writeCall(facts: CallFacts, log: Log): void {
+  const { status, code, cost_nano: nano } = facts
+  const call = nano === undefined ? facts : withUsd(facts, nano)
+  if (status >= 500 || (status < 400 && code !== undefined)) log.error(call)
+  else if (status >= 400 && status !== 499) log.warn(call)
   else log.info(call)
+}
+
+/** The amount as people write it: text, because a number such as 1e-7 is none that they read. */
+function withUsd(call: CallFacts, nano: number): object {
+  const { cost_nano: _, price, ...facts } = call
+  return { ...facts, cost_usd: usdOfNano(nano), price }
 }

@@ -4,13 +4,13 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify'
 import type { RestCall } from '../../call/rest/request.ts'
 import { type ApiRoute, closestApiPath, findApiPath, whyNotPassed } from '../../dialects/openai/api-routes.ts'
-import { renderError } from '../../dialects/openai/errors.ts'
 import { dialects } from '../../dialects/table.ts'
 import { GatewayError } from '../../errors.ts'
 import { essenceOf } from '../../http/media-type.ts'
 import { forwardedQuery } from '../../http/query.ts'
 import { outOfBodyMemory } from '../body-budget.ts'
 import { ClientUpload } from '../client-upload.ts'
+import { errorFormatOf, errorRenderer } from '../error-format.ts'
 import { bodyTooLarge } from '../guards/body-size.ts'
 import { LingeringReply } from '../lingering-reply.ts'
 import type { ServerParts } from '../parts.ts'
@@ -46,7 +46,8 @@ function takeOver(parts: RestParts): onRequestHookHandler {
     const startedAtMs = parts.now()
     const { raw } = fastifyRequest
     const asked = pageProblem(raw) ?? askedOf(fastifyRequest)
-    const taken = takeExchange(fastifyRequest, fastifyReply, renderError)
+    const render = errorRenderer(errorFormatOf(raw), fastifyRequest.id, parts)
+    const taken = takeExchange(fastifyRequest, fastifyReply, render)
     const exchange = { ...taken, headers: [...taken.headers, ...sandbox] }
     if (asked instanceof GatewayError) return parts.refuse(exchange, asked)
     const { client } = fastifyRequest
@@ -122,7 +123,7 @@ function serve(received: Received, exchange: Exchange, parts: RestParts): void {
   const { request, response, requestId, headers } = exchange
   const { serveRest, now } = parts
   if (!hasBody(request)) {
-    const reply = new HttpReply(response, [...headers, ...noStore], renderError)
+    const reply = new HttpReply(response, [...headers, ...noStore], exchange.renderError)
     serveRest({ ...received, requestId, reply, body: undefined, bodyShare: undefined })
     return
   }
@@ -130,7 +131,7 @@ function serve(received: Received, exchange: Exchange, parts: RestParts): void {
   const awaitsContinue = request.headers.expect !== undefined && request.httpVersionMinor > 0
   if (awaitsContinue) response.writeContinue()
   if (!goesOnWhileItArrives(received, parts)) return readWhole(received, exchange, parts)
-  const reply = new LingeringReply(request, response, [...headers, ...noStore], renderError)
+  const reply = new LingeringReply(request, response, [...headers, ...noStore], exchange.renderError)
   const body = new ClientUpload(request, now)
   serveRest({ ...received, requestId, reply, body, bodyShare: undefined })
 }
@@ -157,7 +158,7 @@ function readWhole(received: Received, exchange: Exchange, parts: RestParts): vo
     share,
     scannerOf: () => undefined,
     onBody(body) {
-      const reply = new HttpReply(response, [...headers, ...noStore], renderError)
+      const reply = new HttpReply(response, [...headers, ...noStore], exchange.renderError)
       serveRest({ ...received, requestId, reply, body, bodyShare: share })
     },
     onTooLarge: () => refuse(exchange, bodyTooLarge(maxBytes)),

@@ -287,11 +287,16 @@ const embedding: Form = {
   }),
 }
 
+const promptCount: Form = {
+  whole: ({ words }) => ({ object: 'response.input_tokens', input_tokens: words.length }),
+}
+
 const forms: ReadonlyMap<string, Form> = new Map([
   ['/chat/completions', chat],
   ['/completions', completion],
   ['/embeddings', embedding],
   ['/responses', response],
+  ['/responses/input_tokens', promptCount],
 ])
 
 function json(status: number, body: object): EchoResponse {

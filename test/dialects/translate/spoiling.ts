@@ -112,7 +112,7 @@ function nested(depth: number, inner: unknown, isList: boolean): unknown {
 function odd(value: unknown, random: Random): unknown {
   if (typeof value === 'number' && random.has(0.5)) return rawJSON(random.pick(oddNumbers))
   if (typeof value === 'string' && random.has(0.3)) return `${value}${random.pick(oddTexts)}`
-  if (random.has(0.03)) return nested(random.pick([60, 1_000, 3_000]), value, random.has(0.5))
+  if (random.has(0.03)) return nested(random.pick([60, 1_000]), value, random.has(0.5))
   if (random.has(0.1)) return { type: random.pick(oddTypes), text: value, content: value, input: value }
   return random.pick(oddValues)()
 }

@@ -188,6 +188,20 @@ suite('what does not pass', () => {
     ['GET /files', 404, 'unknown_url'],
   ]
 
+  test("a route of Anthropic's API is refused in its format", async (t) => {
+    const { gateway } = await startGateway(t, restSetup)
+    for (const [line, headers] of [
+      ['GET /v1/messages/batches', {}],
+      ['GET /v1/unheard/of', { 'anthropic-version': '2023-06-01' }],
+    ] as const) {
+      const response = await exchange(t, gateway.url, rawRequest(line, headers))
+      assert.equal(response.status, 403)
+      const { type, error, request_id } = JSON.parse(response.body().toString()) as Record<string, unknown>
+      assert.deepEqual([type, request_id], ['error', response.header('x-request-id')])
+      assert.deepEqual((error as { type: string }).type, 'permission_error')
+    }
+  })
+
   for (const [line, status, code] of refused) {
     test(`${line}: ${status} ${code}`, async (t) => {
       const { gateway, upstream } = await startGateway(t, restSetup)

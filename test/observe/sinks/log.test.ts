@@ -35,6 +35,8 @@ function ended(more: Partial<CallFacts>): GatewayEvent {
     cache_write_tokens: undefined,
     reasoning_tokens: undefined,
     estimated: false,
+    cost_nano: undefined,
+    price: undefined,
     wait_ms: 0,
     first_byte_ms: 1.23,
     duration_ms: 2.34,

@@ -57,3 +57,9 @@ test('embeddings are answered whole, whatever the request says of a stream', asy
   assert.equal(status, 200)
   assert.deepEqual(JSON.parse(text).data[0].embedding, [2])
 })
+
+test('the tokens of a prompt are its words', async () => {
+  const { status, text } = await ask('{"model":"echo","input":"a b"}', '/responses/input_tokens')
+
+  assert.deepEqual([status, text], [200, '{"object":"response.input_tokens","input_tokens":2}'])
+})

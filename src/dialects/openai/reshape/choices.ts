@@ -106,24 +106,33 @@ function merged(older: unknown, newer: unknown, name: string, depth: number): un
   return isObject(older) && isObject(newer) ? mergedObject(older, newer, depth + 1) : newer
 }
 
+/** Changes the older object: to copy what has come so far for each further piece would take minutes for long streams. */
 function mergedObject(older: JsonObject, newer: JsonObject, depth: number): JsonObject {
-  const members = new Map(Object.entries(older))
-  for (const [name, value] of Object.entries(newer)) {
-    members.set(name, merged(members.get(name), value, name, depth))
+  for (const [name, newest] of Object.entries(newer)) {
+    const value = merged(Object.hasOwn(older, name) ? older[name] : undefined, newest, name, depth)
+    // A name like `__proto__` is a member like any other.
+    Object.defineProperty(older, name, { value, writable: true, enumerable: true, configurable: true })
   }
-  return Object.fromEntries(members)
+  return older
 }
 
-/** Items with an index go on in later chunks, as tool calls do; others are new ones. */
-function mergedList(older: readonly unknown[], newer: readonly unknown[], depth: number): unknown[] {
-  const list = [...older]
+/** Of the items of a list that have an index: where they are. */
+const positionsOf = new WeakMap<readonly unknown[], Map<number, number>>()
+
+/** Items with an index go on in later chunks, as tool calls do; others are new ones. Changes the older list. */
+function mergedList(older: unknown[], newer: readonly unknown[], depth: number): unknown[] {
+  const positions = positionsOf.get(older) ?? new Map<number, number>()
+  positionsOf.set(older, positions)
   for (const item of newer) {
     const { index } = membersOf(item)
-    const at = typeof index === 'number' ? list.findIndex((each) => membersOf(each)['index'] === index) : -1
-    if (at < 0) list.push(item)
-    else list[at] = merged(list[at], item, '', depth)
+    const at = typeof index === 'number' ? positions.get(index) : undefined
+    if (at !== undefined) older[at] = merged(older[at], item, '', depth)
+    else {
+      if (typeof index === 'number') positions.set(index, older.length)
+      older.push(item)
+    }
   }
-  return list
+  return older
 }
 
 function withoutCallIndexes(delta: unknown): JsonObject {

@@ -133,18 +133,18 @@ function inputOf(args: JsonView | undefined): Encodable | undefined {
   return text === undefined ? undefined : viewObject(text)
 }
 
-/** The result of a call. Chat has no mark for a failed one. */
-export function resultBlock(members: Members, ids: CallIds, notes: RequestNotes): Block | undefined {
+/** The result of a call, none if it names no call. Chat has no mark for a failed one. */
+export function resultBlocks(members: Members, ids: CallIds, notes: RequestNotes): Block[] {
   const id = resultId(members, ids)
   if (id === undefined) {
     notes.reject('messages.tool_call_id', 'The result of a tool call must have its "tool_call_id".')
-    return undefined
+    return []
   }
   const content = members.get('content')
   const isWholeText = content?.kind === 'string' && !isBlank(content)
   const blocks = isWholeText ? [] : blocksOf(content, 'any', notes)
   const value = isWholeText ? content : blocks.length > 0 ? blocks : undefined
-  return { type: 'tool_result', tool_use_id: id, content: value }
+  return [{ type: 'tool_result', tool_use_id: id, content: value }]
 }
 
 function resultId(members: Members, ids: CallIds): string | undefined {

@@ -61,6 +61,20 @@ function withCacheControl(block: Block, members: Members): Block {
   return mark?.kind === 'object' ? { ...block, cache_control: mark } : block
 }
 
+/**
+ * Some clients mark a message in place of its parts (opencode, for one): the mark is then on its last block. Anthropic
+ * refuses marks on reasoning. https://docs.claude.com/en/docs/build-with-claude/prompt-caching
+ */
+export function withMarkOf(message: Members, blocks: readonly Block[]): readonly Block[] {
+  const last = blocks.at(-1)
+  if (last === undefined || last['cache_control'] !== undefined || isReasoning(last)) return blocks
+  return [...blocks.slice(0, -1), withCacheControl(last, message)]
+}
+
+export function isReasoning({ type }: Block): boolean {
+  return type === 'thinking' || type === 'redacted_thinking'
+}
+
 function mediaBlock(members: Members, type: string | undefined, notes: RequestNotes): Block | undefined {
   if (type === 'image_url') return imageBlock(members.get('image_url'), notes)
   if (type === 'file') return fileBlock(members.get('file'), notes)

@@ -37,7 +37,7 @@ export const coverage: Coverage = {
     'messages.content.image_url.detail': ['dropped'],
     'messages.content.file': ['exact', 'PDF as a data URL; others and `file_id` are refused'],
     'messages.content.input_audio': ['refused'],
-    cache_control: ['exact', 'on parts and tools'],
+    cache_control: ['exact', 'on parts and tools; that of a message goes to its last part'],
     max_tokens: ['exact', 'if it is absent, the default of the model'],
     max_completion_tokens: ['exact', 'as `max_tokens`'],
     tools: ['exact', 'a schema without a type gets `object`; tools that are no functions are refused'],

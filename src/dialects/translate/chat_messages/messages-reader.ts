@@ -19,6 +19,12 @@ export interface MessagesSink {
   callArguments(text: string): void
 }
 
+/** The longest reasoning that is held with its signature, in characters, with all else of the blocks that have not ended. */
+const maxHeldLength = 16_777_216
+
+/** What an open block costs besides its texts. */
+const blockLength = 64
+
 /** A block that has not ended. */
 interface OpenBlock {
   readonly kind: 'text' | 'thinking' | 'call' | 'other'
@@ -41,6 +47,8 @@ export class MessagesReader {
   hasCalls = false
   readonly #sink: MessagesSink
   readonly #open = new Map<unknown, OpenBlock>()
+  /** Of the open blocks. */
+  #heldLength = 0
   #isOver = false
   #problem: GatewayError | undefined
 
@@ -126,6 +134,7 @@ export class MessagesReader {
       wholeInput: isCall ? inputOf(block, view) : '',
     }
     this.#open.set(index, open)
+    this.#hold(lengthOf(open))
     if (type === 'text') this.#text(text)
     else if (type === 'thinking') {
       this.#think(open, thinking)
@@ -164,12 +173,13 @@ export class MessagesReader {
 
   #think(block: OpenBlock, text: unknown): void {
     if (typeof text !== 'string' || text === '') return
+    if (!this.#hold(text.length)) return
     block.text += text
     this.#sink.reasoning(text)
   }
 
   #sign(block: OpenBlock, signature: unknown): void {
-    if (typeof signature === 'string') block.signature += signature
+    if (typeof signature === 'string' && this.#hold(signature.length)) block.signature += signature
   }
 
   /** Blocks of tools that the server runs have input too, which is not for the client. */
@@ -184,6 +194,7 @@ export class MessagesReader {
     const block = this.#open.get(index)
     if (block === undefined) return
     this.#open.delete(index)
+    this.#heldLength -= lengthOf(block)
     if (block.kind === 'thinking' && block.signature !== '') this.#sink.signature(block.text, block.signature)
     if (block.kind === 'call' && !block.hasInput) this.#sink.callArguments(block.wholeInput)
   }
@@ -206,6 +217,14 @@ export class MessagesReader {
     if (kind !== 'other') this.#break("The provider's stream has a piece of another kind than its block.")
   }
 
+  /** False: it is too much. */
+  #hold(length: number): boolean {
+    this.#heldLength += length
+    if (this.#heldLength <= maxHeldLength) return true
+    this.#break("The provider's response is too long to be translated.")
+    return false
+  }
+
   #break(message: string): void {
     this.#problem ??= badResponse(message)
   }
@@ -213,6 +232,10 @@ export class MessagesReader {
 
 function typeOf({ type, error }: JsonObject): unknown {
   return type === undefined && error !== undefined && error !== null ? 'error' : type
+}
+
+function lengthOf({ text, signature, wholeInput }: OpenBlock): number {
+  return blockLength + text.length + signature.length + wholeInput.length
 }
 
 /** The input in a block's start: whole in a whole response, `{}` where it is streamed. */

@@ -1,11 +1,12 @@
 // The messages of a chat as Anthropic's turns: instructions apart, turns of a user and the assistant in alternation, and all
 // results of an assistant's tool calls at the start of the turn that follows them.
 // https://docs.claude.com/en/docs/agents-and-tools/tool-use/implement-tool-use#handling-tool-use-and-tool-result-content-blocks
+import { append } from '../append.ts'
 import type { ProviderTraits } from '../../../config/types.ts'
 import type { JsonView } from '../../../bytes/json/view.ts'
 import { JoinedText, type Encodable } from '../../../bytes/json/encode.ts'
-import { assistantBlocks, type CallContext, CallIds, resultBlock } from './calls.ts'
-import { type Block, blocksOf, textOf } from './content.ts'
+import { assistantBlocks, type CallContext, CallIds, resultBlocks } from './calls.ts'
+import { type Block, blocksOf, isReasoning, textOf, withMarkOf } from './content.ts'
 import type { RequestNotes } from '../request-notes.ts'
 
 interface Turn {
@@ -62,17 +63,17 @@ class Turns {
       case 'system':
       case 'developer':
         this.#notes.dropUnknown(members, userMembers, 'messages.')
-        return this.#addSystem(blocksOf(members.get('content'), 'text', this.#notes))
+        return this.#addSystem(withMarkOf(members, blocksOf(members.get('content'), 'text', this.#notes)))
       case 'user':
         this.#notes.dropUnknown(members, userMembers, 'messages.')
-        return this.#addUser(blocksOf(members.get('content'), 'any', this.#notes))
+        return this.#addUser(withMarkOf(members, blocksOf(members.get('content'), 'any', this.#notes)))
       case 'assistant':
         this.#notes.dropUnknown(members, assistantMembers, 'messages.')
-        return this.#addAssistant(assistantBlocks(members, this.#ids, this.#context))
+        return this.#addAssistant(withMarkOf(members, assistantBlocks(members, this.#ids, this.#context)))
       case 'tool':
       case 'function':
         this.#notes.dropUnknown(members, resultMembers, 'messages.')
-        return this.#addResult(resultBlock(members, this.#ids, this.#notes))
+        return this.#addResults(withMarkOf(members, resultBlocks(members, this.#ids, this.#notes)))
       default: {
         const seen = role === '' ? 'A message has no role' : `A message has the role ${JSON.stringify(role)}`
         const roles = 'system, developer, user, assistant and tool'
@@ -96,39 +97,43 @@ class Turns {
         role,
         content: [...results, ...content],
       })),
-      hasCacheMarks: [this.#system, ...this.#turns.map(({ content }) => content)].some(hasMark),
+      hasCacheMarks: [
+        this.#system,
+        ...this.#turns.flatMap(({ results, content }) => [results, content]),
+      ].some(hasMark),
       lacksReasoning: this.#lacksReasoning(),
     }
   }
 
   #addSystem(blocks: readonly Block[]): void {
-    if (this.#turns.length === 0) this.#system.push(...blocks)
-    else if (this.#open.size > 0) this.#held.push(...blocks)
+    if (this.#turns.length === 0) append(this.#system, blocks)
+    else if (this.#open.size > 0) append(this.#held, blocks)
     else this.#addLaterSystem(blocks)
   }
 
   #addLaterSystem(blocks: readonly Block[]): void {
     if (blocks.length === 0) return
-    if (this.#context.traits.systemInMiddle === 'keep') this.#turnOf('system').content.push(...blocks)
-    else this.#turnOf('user').content.push(...blocks.map(markedBlock))
+    if (this.#context.traits.systemInMiddle === 'keep') append(this.#turnOf('system').content, blocks)
+    else append(this.#turnOf('user').content, blocks.map(markedBlock))
   }
 
   #addUser(blocks: readonly Block[]): void {
     this.#release()
-    if (blocks.length > 0) this.#turnOf('user').content.push(...blocks)
+    if (blocks.length > 0) append(this.#turnOf('user').content, blocks)
   }
 
   #addAssistant(blocks: readonly Block[]): void {
     this.#release()
     if (blocks.length === 0) return
-    this.#turnOf('assistant').content.push(...blocks)
+    append(this.#turnOf('assistant').content, blocks)
     for (const { type, id } of blocks) if (type === 'tool_use') this.#open.add(id)
   }
 
-  #addResult(block: Block | undefined): void {
-    if (block === undefined) return
-    this.#open.delete(block['tool_use_id'])
-    this.#turnOf('user').results.push(block)
+  #addResults(blocks: readonly Block[]): void {
+    for (const block of blocks) {
+      this.#open.delete(block['tool_use_id'])
+      this.#turnOf('user').results.push(block)
+    }
   }
 
   /** Nothing but results may stand between calls and their results. */
@@ -162,8 +167,8 @@ class Turns {
   #lacksReasoning(): boolean {
     const [before, last] = this.#turns.slice(-2)
     if (last === undefined || last.results.length === 0 || before?.role !== 'assistant') return false
-    const type = before.content[0]?.['type']
-    return type !== 'thinking' && type !== 'redacted_thinking'
+    const first = before.content[0]
+    return first === undefined || !isReasoning(first)
   }
 }
 
@@ -171,7 +176,7 @@ function hasMark(blocks: readonly Block[]): boolean {
   return blocks.some((block) => block['cache_control'] !== undefined)
 }
 
-const userMembers: ReadonlySet<string> = new Set(['content', 'role'])
+const userMembers: ReadonlySet<string> = new Set(['cache_control', 'content', 'role'])
 const resultMembers: ReadonlySet<string> = new Set([...userMembers, 'name', 'tool_call_id'])
 const assistantMembers: ReadonlySet<string> = new Set([
   ...userMembers,

@@ -2,6 +2,7 @@
 // neighbours of one role count as one turn; chat has one message for each tool result and one for all else of a turn.
 import { type Encodable, JoinedText } from '../../../bytes/json/encode.ts'
 import type { ProviderTraits } from '../../../config/types.ts'
+import { append } from '../append.ts'
 import { contentOf, joinTexts, type Part, piecesOf, type Text } from './content.ts'
 
 /** In the place that it has among the parts of a user. */
@@ -25,6 +26,12 @@ export interface AssistantPiece {
   readonly calls: readonly Encodable[]
 }
 
+interface AssistantTurn {
+  readonly texts: Text[]
+  readonly reasoning: Text[]
+  readonly calls: Encodable[]
+}
+
 /** What one message of a user consists of. */
 export interface UserPiece {
   readonly results: readonly Encodable[]
@@ -38,7 +45,7 @@ export class BlockConversation {
   readonly #instructions: Text[] = []
   readonly #messages: Encodable[] = []
   #user: UserTurn | undefined
-  #assistant: AssistantPiece | undefined
+  #assistant: AssistantTurn | undefined
 
   constructor(traits: ProviderTraits) {
     this.#traits = traits
@@ -53,25 +60,23 @@ export class BlockConversation {
   system(texts: readonly Text[]): void {
     if (texts.length === 0) return
     const isFirst = this.#messages.length === 0 && this.#user === undefined && this.#assistant === undefined
-    if (isFirst) this.#instructions.push(...texts)
+    if (isFirst) append(this.#instructions, texts)
     else this.#openUser().items.push({ system: texts })
   }
 
   user({ results, resultMedia, parts }: UserPiece): void {
     const turn = this.#openUser()
-    turn.results.push(...results)
-    turn.resultMedia.push(...resultMedia)
-    turn.items.push(...parts)
+    append(turn.results, results)
+    append(turn.resultMedia, resultMedia)
+    append(turn.items, parts)
   }
 
   assistant({ texts, reasoning, calls }: AssistantPiece): void {
     this.#endUser()
-    const before = this.#assistant ?? { texts: [], reasoning: [], calls: [] }
-    this.#assistant = {
-      texts: [...before.texts, ...texts],
-      reasoning: [...before.reasoning, ...reasoning],
-      calls: [...before.calls, ...calls],
-    }
+    this.#assistant ??= { texts: [], reasoning: [], calls: [] }
+    append(this.#assistant.texts, texts)
+    append(this.#assistant.reasoning, reasoning)
+    append(this.#assistant.calls, calls)
   }
 
   finish(): readonly Encodable[] {
@@ -95,7 +100,7 @@ export class BlockConversation {
     const turn = this.#user
     this.#user = undefined
     if (turn === undefined) return
-    this.#messages.push(...turn.results)
+    append(this.#messages, turn.results)
     let parts: Part[] = [...turn.resultMedia]
     for (const item of turn.items) {
       if (!('system' in item)) parts.push(item)

@@ -1,4 +1,5 @@
 // The turns of a Messages request.
+import { append } from '../append.ts'
 import { type Encodable, TextOfJson } from '../../../bytes/json/encode.ts'
 import { JsonView } from '../../../bytes/json/view.ts'
 import { type Members, memberIn } from '../members.ts'
@@ -88,8 +89,8 @@ function readUser(content: JsonView | undefined, path: string, context: RequestC
     if (members.get('type')?.text() === 'tool_result') {
       const { message, media } = readResult(members, blockPath, context)
       results.push(message)
-      resultMedia.push(...media)
-    } else parts.push(...readBlock(members, blockPath, context))
+      append(resultMedia, media)
+    } else append(parts, readBlock(members, blockPath, context))
   }
   return { results, resultMedia, parts }
 }
@@ -140,7 +141,7 @@ function readAssistant(
     const blockPath = `${path}.${at}`
     const type = members.get('type')?.text() ?? ''
     if (type === 'tool_use') calls.push(readCall(members, blockPath, context))
-    else if (type === 'thinking') reasoning.push(...readThinking(members, context))
+    else if (type === 'thinking') append(reasoning, readThinking(members, context))
     else if (type === 'redacted_thinking' || serverBlocks.test(type))
       context.notes.drop(`content.${nameOf(type)}`)
     else {

@@ -36,7 +36,7 @@ export interface ProviderError {
  */
 const maxHeldLength = 16_777_216
 
-/** What an item costs besides its texts. */
+/** What an item, or a part of a message, costs besides its texts. */
 const itemLength = 1024
 
 /** Of one response. */
@@ -54,6 +54,8 @@ export class ResponseOutput implements ChatSink {
   #nextIndex = 0
   #reasoning: ReasoningItem | undefined
   #message: MessageItem | undefined
+  /** Of the last piece of a message. */
+  #partType: 'text' | 'refusal' | undefined
   /** Of the next text: the elements of a list as JSON. */
   #logprobs = ''
   /** By the call's position. */
@@ -88,6 +90,7 @@ export class ResponseOutput implements ChatSink {
 
   text(text: string): void {
     this.#count(text)
+    this.#countPart('text')
     const logprobs = this.#logprobs
     this.#logprobs = ''
     this.#openMessage().addText(text, logprobs)
@@ -107,6 +110,7 @@ export class ResponseOutput implements ChatSink {
 
   refusal(text: string): void {
     this.#count(text)
+    this.#countPart('refusal')
     this.#openMessage().addRefusal(text)
   }
 
@@ -136,6 +140,11 @@ export class ResponseOutput implements ChatSink {
   #count(text: string): void {
     this.characters += text.length
     this.#heldLength += text.length
+  }
+
+  #countPart(type: 'text' | 'refusal'): void {
+    if (type !== this.#partType) this.#heldLength += itemLength
+    this.#partType = type
   }
 
   #openReasoning(): ReasoningItem {

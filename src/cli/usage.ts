@@ -1,0 +1,132 @@
+// `llm-gateway usage`: what calls used and cost, read from the ledger; the gateway need not run.
+import { readQuestion, type WrittenQuestion } from '../ledger/question.ts'
+import { openReader } from '../ledger/reader.ts'
+import { formatUsd, renderReport } from '../ledger/render.ts'
+import { type Dimension, readReport, type UsageCounts, type UsageReport } from '../ledger/report.ts'
+import { printable } from '../platform/printable.ts'
+import { ownTimeZone } from '../platform/time-zone.ts'
+import { findLedger, type LedgerPlace } from './ledger-place.ts'
+import { type CommandIo, counted, displayWidth, Output } from './output.ts'
+import type { UsageFormat } from './usage-format.ts'
+
+export interface UsageOptions {
+  readonly written: WrittenQuestion
+  readonly format: UsageFormat
+  readonly nowMs: number
+}
+
+/** @returns the exit status: 0; 1 when the ledger cannot be read; 2 for a question that has no answer. */
+export function usageCommand(io: CommandIo, place: LedgerPlace, options: UsageOptions): number {
+  const { written, format, nowMs } = options
+  const fail = (message: string, status = 1) => {
+    new Output(io.stderr, io.env).line(`error: ${printable(message)}`)
+    return status
+  }
+  const read = readQuestion(written, { nowMs, defaultZone: ownTimeZone() })
+  if (read.kind === 'fault') return fail(`--${read.param}: ${read.message}`, 2)
+  const found = findLedger(place, io.env)
+  if (found === undefined) return fail('there is no state directory; name the ledger with --db FILE')
+  const { path, owner } = found
+  const opened = openReader(path)
+  if (opened.kind === 'absent') return fail(`no calls are recorded in ${path}, ${owner}`)
+  if (opened.kind === 'fault') {
+    const fix = opened.isDamaged ? '; try llm-gateway usage repair' : ''
+    return fail(`${path}, ${owner}, cannot be read: ${opened.reason}${fix}`)
+  }
+  const { database } = opened
+  try {
+    const report = readReport(database, read.question)
+    const out = new Output(io.stdout, io.env)
+    if (format === 'json') out.json({ ...renderReport(report), ledger: path })
+    else if (format === 'csv') printCsv(io, read.question.by, report)
+    else printTable(out, read.question.by, report)
+    return 0
+  } catch (error) {
+    return fail(`${path} cannot be read: ${String(error)}; try llm-gateway usage verify`)
+  } finally {
+    database.close()
+  }
+}
+
+/** What a line shows besides the dimensions. */
+const shown: readonly (readonly [title: string, cell: (counts: UsageCounts) => string])[] = [
+  ['calls', ({ calls }) => grouped(calls)],
+  ['failed', ({ failed }) => grouped(failed)],
+  ['prompt', ({ prompt_tokens: tokens }) => grouped(tokens)],
+  ['cached', ({ cached_tokens: tokens }) => grouped(tokens)],
+  ['output', ({ completion_tokens: tokens }) => grouped(tokens)],
+  ['reasoning', ({ reasoning_tokens: tokens }) => grouped(tokens)],
+  ['USD', (counts) => usd(counts)],
+]
+
+/** Where no call has a price nothing is known of the cost. */
+function usd({ cost_nano: nano, unpriced, calls }: UsageCounts): string {
+  if (nano === 0 && unpriced > 0 && unpriced === calls) return 'unknown'
+  return `${formatUsd(roundedUp(nano))}${unpriced > 0 ? '+' : ''}`
+}
+
+/** To a ten-thousandth of a dollar: what costs anything does not cost nothing. */
+function roundedUp(nano: number): number {
+  return Math.ceil(nano / 100_000) * 100_000
+}
+
+function printTable(out: Output, by: readonly Dimension[], report: UsageReport): void {
+  const { rows, total, sinceMs, untilMs, zone } = report
+  const instant = (ms: number) => new Date(ms).toLocaleString('sv-SE', { timeZone: zone }).slice(0, 16)
+  const lines = (by.length === 0 ? [] : rows).map((row) => [
+    ...by.map((dimension) => printable(String(row[dimension] ?? '-'))),
+    ...shown.map(([, cell]) => cell(row)),
+  ])
+  const head = [...by, ...shown.map(([title]) => title)]
+  const foot = [
+    ...by.map((_, index) => (index === 0 ? 'total' : '')),
+    ...shown.map(([, cell]) => cell(total)),
+  ]
+  const widths = head.map((_, column) =>
+    Math.max(...[head, ...lines, foot].map((line) => displayWidth(line[column]!))),
+  )
+  const text = (line: readonly string[]) =>
+    line
+      .map((cell, column) => {
+        const padding = ' '.repeat(widths[column]! - displayWidth(cell))
+        return column < by.length ? cell + padding : padding + cell
+      })
+      .join('  ')
+      .trimEnd()
+  out.line(out.styled('bold', text(head)))
+  for (const line of lines) out.line(text(line))
+  out.line(out.styled('bold', text(foot)))
+  out.line()
+  out.line(`from ${instant(sinceMs)} to ${instant(untilMs)}, ${zone}`)
+  for (const note of notesOf(report)) out.line(note)
+}
+
+function notesOf({ total, isCut }: UsageReport): string[] {
+  return [
+    total.unpriced > 0 && `${counted(total.unpriced, 'call')} without a known price`,
+    total.estimated > 0 && `${counted(total.estimated, 'call')} with estimated tokens`,
+    total.lost > 0 && `${counted(total.lost, 'row')} lost; the sums count them`,
+    isCut && 'there are more lines; the total counts them',
+  ].filter((note) => note !== false)
+}
+
+function grouped(count: number): string {
+  return count.toLocaleString('en-US')
+}
+
+/** RFC 4180, for programs and spreadsheets. */
+function printCsv(io: CommandIo, by: readonly Dimension[], { rows, total }: UsageReport): void {
+  const counts = Object.keys(total).map((name) => (name === 'cost_nano' ? 'cost_usd' : name))
+  const names = [...by, ...counts]
+  const lines = rows.map((row) => {
+    const cells: Record<string, unknown> = { ...row, cost_usd: formatUsd(row.cost_nano) }
+    return names.map((name) => csvCell(cells[name]))
+  })
+  for (const line of [names, ...lines]) io.stdout.write(`${line.join(',')}\r\n`)
+}
+
+/** A spreadsheet would take a name that begins like a formula for one. */
+function csvCell(value: unknown): string {
+  const text = printable(String(value ?? '')).replace(/^(?=[=+\-@])/, typeof value === 'string' ? "'" : '')
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+}

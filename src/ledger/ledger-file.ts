@@ -1,0 +1,257 @@
+// The open ledger, in the writer's thread: the only connection of the gateway that writes.
+import { statSync } from 'node:fs'
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { type Cell, column, rowWidth } from './call-row.ts'
+import { Names, type NameKind } from './names.ts'
+import { type OpenOptions, openDatabase, type SetAside } from './open-database.ts'
+import { type QuarterSum, QuarterSums, quarterMs, sumColumns } from './quarter-sums.ts'
+
+/** Rows that are written together, in one transaction. */
+export interface RowBatch {
+  /** From 1 on, in the order of a process's batches; one that was written already is skipped. */
+  readonly seq: number
+  readonly rows: readonly Cell[]
+  /** Of rows that are not kept. */
+  readonly lostSums: readonly QuarterSum[]
+}
+
+export type OpenedLedger =
+  | { readonly kind: 'open'; readonly file: LedgerFile; readonly setAside?: SetAside }
+  | { readonly kind: 'unusable'; readonly reason: string }
+
+export interface LedgerFileOptions extends OpenOptions {
+  /** Of this process, when its thread was started before. */
+  readonly run?: number | undefined
+}
+
+/** @throws as `openDatabase`. */
+export function openLedgerFile(options: LedgerFileOptions): OpenedLedger {
+  const opened = openDatabase(options)
+  if (opened.kind === 'unusable') return opened
+  const { database, setAside } = opened
+  try {
+    return { kind: 'open', file: new LedgerFile(database, options), ...(setAside && { setAside }) }
+  } catch (error) {
+    database.close()
+    throw error
+  }
+}
+
+/** Of a piece of work that holds the write lock: below 20 ms. */
+const rowsPerPiece = 2_000
+const quartersPerPiece = 96
+const pagesPerPiece = 500
+/** Free pages are used again; more than so many are given back. */
+const keptFreePages = 1_000
+
+const sumOf = sumColumns.map((name) => `${name} = ${name} + excluded.${name}`).join(', ')
+
+class LedgerFile {
+  readonly run: number
+  readonly #path: string
+  readonly #inode: number
+  readonly #database: DatabaseSync
+  readonly #names: Names
+  readonly #insertCall: StatementSync
+  readonly #addSum: StatementSync
+  readonly #useSecret: StatementSync
+  readonly #endBatch: StatementSync
+  readonly #dataVersion: StatementSync
+  readonly #findPrice: StatementSync
+  readonly #insertPrice: StatementSync
+  #seq: number
+  #seenVersion: unknown
+
+  constructor(database: DatabaseSync, { path, nowMs, run }: LedgerFileOptions) {
+    this.#database = database
+    this.#path = path
+    this.#inode = statSync(path).ino
+    this.#names = new Names(database)
+    this.#insertCall = database.prepare(
+      `INSERT INTO calls(ended_ms, request_id, client, key, secret, via, dialect, model, provider, target, fallback,
+        status, code, stream, prompt, cached, cache_write, completion, reasoning, cost_nano, price, estimated, attempts,
+        wait_ms, first_ms, duration_ms) VALUES(${Array.from({ length: rowWidth }, () => '?').join(', ')})`,
+    )
+    this.#addSum = database.prepare(
+      `INSERT INTO quarters(quarter, key, client, model, provider, ${sumColumns.join(', ')})
+        VALUES(?, ?, ?, ?, ?${', ?'.repeat(sumColumns.length)})
+        ON CONFLICT(quarter, key, client, model, provider) DO UPDATE SET ${sumOf}`,
+    )
+    this.#useSecret = database.prepare(
+      `INSERT INTO key_state(secret, first_used_ms, last_used_ms) VALUES(?, ?, ?)
+        ON CONFLICT(secret) DO UPDATE SET last_used_ms = MAX(last_used_ms, excluded.last_used_ms)`,
+    )
+    this.#endBatch = database.prepare('UPDATE runs SET seq = ?, lost_rows = lost_rows + ? WHERE id = ?')
+    this.#dataVersion = database.prepare('PRAGMA data_version')
+    this.#findPrice = database.prepare(
+      "SELECT id FROM prices WHERE target = ? AND source = ? AND json = '{}'",
+    )
+    this.#insertPrice = database.prepare(
+      "INSERT INTO prices(since_ms, target, source, json) VALUES(?, ?, ?, '{}')",
+    )
+    const known = run === undefined ? undefined : this.#seqOf(run)
+    this.run = known === undefined ? this.#begin(nowMs) : run!
+    this.#seq = known ?? 0
+  }
+
+  get database(): DatabaseSync {
+    return this.#database
+  }
+
+  /** Whether another file, or none, is at the path by now: what is written would be lost with the process. */
+  get isReplaced(): boolean {
+    return statSync(this.#path, { throwIfNoEntry: false })?.ino !== this.#inode
+  }
+
+  /** All or nothing. @throws what SQLite throws. */
+  write({ seq, rows, lostSums }: RowBatch): void {
+    if (seq <= this.#seq) return
+    this.#transaction(() => {
+      const sums = new QuarterSums()
+      sums.addRows(rows)
+      for (let at = 0; at < rows.length; at += rowWidth) this.#writeRow(rows, at)
+      for (const sum of lostSums) sums.add(sum)
+      for (const sum of sums.values()) this.#writeSum(sum)
+      const lost = lostSums.reduce((total, { counts }) => total + counts[0]!, 0)
+      this.#endBatch.run(seq, lost, this.run)
+    })
+    this.#seq = seq
+  }
+
+  /**
+   * Removes a piece of what is older than it is to be kept.
+   * @param callsBeforeMs rows of calls, @param sumsBeforeMs sums that ended before these are removed.
+   * @returns whether there may be more.
+   */
+  prunePiece(callsBeforeMs: number, sumsBeforeMs: number): boolean {
+    const sql = `DELETE FROM calls WHERE id IN
+      (SELECT id FROM calls WHERE ended_ms < ? ORDER BY ended_ms LIMIT ${rowsPerPiece})`
+    if (this.#change(sql, callsBeforeMs) > 0) return true
+    const oldest = this.#database.prepare('SELECT MIN(quarter) AS oldest FROM quarters').get() as {
+      oldest: number | null
+    }
+    const before = Math.min(Math.floor(sumsBeforeMs / quarterMs), (oldest.oldest ?? 0) + quartersPerPiece)
+    if (oldest.oldest !== null && oldest.oldest < before)
+      return this.#change('DELETE FROM quarters WHERE quarter < ?', before) > 0
+    const { freelist_count: free } = this.#database.prepare('PRAGMA freelist_count').get() as {
+      freelist_count: number
+    }
+    if (free <= keptFreePages) return false
+    this.#database.exec(`PRAGMA incremental_vacuum(${pagesPerPiece})`)
+    return true
+  }
+
+  /** Moves what was written into the main file, as far as no reader is in the way. */
+  checkpoint(): void {
+    this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+  }
+
+  /** The run is over, in order. */
+  end(nowMs: number): void {
+    this.#database.prepare('UPDATE runs SET ended_ms = ? WHERE id = ?').run(nowMs, this.run)
+  }
+
+  /** This was no run of a gateway. */
+  forgetRun(): void {
+    this.#database.prepare('DELETE FROM runs WHERE id = ?').run(this.run)
+  }
+
+  close(): void {
+    this.#database.close()
+  }
+
+  #begin(nowMs: number): number {
+    const { lastInsertRowid } = this.#database.prepare('INSERT INTO runs(started_ms) VALUES(?)').run(nowMs)
+    return Number(lastInsertRowid)
+  }
+
+  /** Undefined: the run is not in this file. */
+  #seqOf(run: number): number | undefined {
+    const found = this.#database.prepare('SELECT seq FROM runs WHERE id = ?').get(run)
+    return found?.['seq'] as number | undefined
+  }
+
+  #transaction(work: () => void): void {
+    this.#database.exec('BEGIN IMMEDIATE')
+    try {
+      const version = this.#dataVersion.get()!['data_version']
+      if (version !== this.#seenVersion) this.#names.forget()
+      work()
+      this.#database.exec('COMMIT')
+      this.#seenVersion = version
+    } catch (error) {
+      // SQLite has rolled back some errors by itself.
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
+      this.#names.forget()
+      throw error
+    }
+  }
+
+  #writeRow(rows: readonly Cell[], at: number): void {
+    const cell = (offset: number) => rows[at + offset]!
+    const name = (kind: NameKind, offset: number) => this.#nameOf(kind, cell(offset) as string | null)
+    const secret = name('secret', column.secret)
+    const target = name('target', column.target)
+    const endedMs = cell(column.endedMs) as number
+    this.#insertCall.run(
+      endedMs,
+      cell(column.requestId),
+      name('client', column.client),
+      name('key', column.key),
+      secret,
+      name('via', column.via),
+      name('dialect', column.dialect),
+      name('model', column.model),
+      name('provider', column.provider),
+      target,
+      name('model', column.fallback),
+      cell(column.status),
+      name('code', column.code),
+      cell(column.stream),
+      cell(column.prompt),
+      cell(column.cached),
+      cell(column.cacheWrite),
+      cell(column.completion),
+      cell(column.reasoning),
+      cell(column.costNano),
+      this.#priceOf(cell(column.price) as string | null, target, endedMs),
+      cell(column.estimated),
+      cell(column.attempts),
+      cell(column.waitMs),
+      cell(column.firstMs),
+      cell(column.durationMs),
+    )
+    if (secret !== null) this.#useSecret.run(secret, endedMs, endedMs)
+  }
+
+  #writeSum({ quarter, key, client, model, provider, counts }: QuarterSum): void {
+    this.#addSum.run(
+      quarter,
+      this.#nameOf('key', key) ?? 0,
+      this.#nameOf('client', client) ?? 0,
+      this.#nameOf('model', model) ?? 0,
+      this.#nameOf('provider', provider) ?? 0,
+      ...counts,
+    )
+  }
+
+  #nameOf(kind: NameKind, name: string | null): number | null {
+    return name === null ? null : this.#names.idOf(kind, name)
+  }
+
+  #priceOf(source: string | null, target: number | null, sinceMs: number): number | null {
+    if (source === null) return null
+    const found = this.#findPrice.get(target ?? 0, source) as { id: number } | undefined
+    return found?.id ?? Number(this.#insertPrice.run(sinceMs, target ?? 0, source).lastInsertRowid)
+  }
+
+  #change(sql: string, parameter: number): number {
+    let changes = 0
+    this.#transaction(() => {
+      changes = Number(this.#database.prepare(sql).run(parameter).changes)
+    })
+    return changes
+  }
+}
+
+export type { LedgerFile }

@@ -1,0 +1,389 @@
+// The ledger as the gateway has it: takes the end of each call, and hands rows to the thread that writes them.
+//
+// A broken ledger fails no call. Rows stay here until they are in the file; while that cannot be written they wait, and
+// are tried again. When too many wait, the oldest rows are given up, but what they add up to is kept.
+import { Worker } from 'node:worker_threads'
+import type { Clock } from '../platform/clock.ts'
+import { appendRow, type Cell, type EndedCall, rowWidth } from './call-row.ts'
+import type { RowBatch } from './ledger-file.ts'
+import type { FromWriter, ToWriter, WriterStart } from './messages.ts'
+import { QuarterSums } from './quarter-sums.ts'
+import type { UsageQuestion, UsageReport } from './report.ts'
+
+export interface LedgerOptions {
+  /** Of the database. */
+  readonly path: string
+  readonly keepCallsDays: number
+  readonly keepHoursDays: number
+  readonly clock: Pick<Clock, 'wallNow' | 'setTimer'>
+  readonly onEvent: (event: LedgerEvent) => void
+  /** Bounds, for tests; the usual ones when absent. */
+  readonly bounds?: Partial<LedgerBounds>
+}
+
+interface LedgerBounds {
+  /** Rows that may wait; about 200 bytes each. */
+  readonly maxWaitingRows: number
+  /** Between two tries to write. */
+  readonly retryMs: number
+  /** How long a lock of another process is waited for. */
+  readonly busyTimeoutMs: number
+  /** How long `stop` waits for the last rows. */
+  readonly stopMs: number
+}
+
+const usualBounds: LedgerBounds = {
+  maxWaitingRows: 50_000,
+  retryMs: 5_000,
+  busyTimeoutMs: 5_000,
+  stopMs: 5_000,
+}
+
+/** What an operator has to know; members are named as in the log. */
+export type LedgerEvent =
+  /** Nothing is recorded by this process. */
+  | { readonly kind: 'ledger_off'; readonly reason: string }
+  /** Rows cannot be written now; emitted at most once a minute. */
+  | {
+      readonly kind: 'ledger_waiting'
+      readonly reason: string
+      readonly waiting_rows: number
+      /** Given up so far, of the whole process. */
+      readonly lost_rows: number
+    }
+  | { readonly kind: 'ledger_writing'; readonly lost_rows: number }
+  /** A new file was begun. `file`: where the old one is now. */
+  | { readonly kind: 'ledger_set_aside'; readonly reason: string; readonly file: string | undefined }
+  /** The process ends, and these are in no file. */
+  | { readonly kind: 'ledger_rows_lost'; readonly rows: number }
+
+export interface LedgerState {
+  /** `idle`: there was nothing to write so far. */
+  readonly state: 'idle' | 'writing' | 'waiting' | 'off'
+  /** Why it waits, or is off. */
+  readonly reason: string | undefined
+  readonly waitingRows: number
+  readonly lostRows: number
+}
+
+/** What the ledger knows, and how it is. */
+export interface UsageAnswer {
+  /** Undefined: nothing is recorded here. */
+  readonly state: LedgerState | undefined
+  /** Undefined: it cannot be read now. */
+  readonly report: UsageReport | undefined
+}
+
+export interface Ledger {
+  /** Writes down that a call has ended. Returns at once, and never throws. */
+  record(call: EndedCall): void
+  /** The same for rows of another thread. */
+  recordRows(rows: readonly Cell[]): void
+  /** Undefined: the ledger cannot be read now. */
+  read(question: UsageQuestion): Promise<UsageReport | undefined>
+  state(): LedgerState
+  /** Writes what there is, closes the file and ends the thread. */
+  stop(): Promise<void>
+}
+
+/** TypeScript in a checkout, a bundled file in the package. */
+const writerEntry = new URL(
+  import.meta.url.endsWith('.ts') ? './writer.ts' : './ledger-writer.cjs',
+  import.meta.url,
+)
+
+/** A row is written so much later at most, when few calls end. */
+const batchMs = 250
+/** A batch is sent at once when it has so many. */
+const rowsPerBatch = 200
+/** Of those that have waited, so many go into one transaction. */
+const maxRowsPerBatch = 2_000
+const warnEveryMs = 60_000
+/** Questions that may wait for an answer; each takes the thread some 20 ms. */
+const maxQuestions = 8
+
+/** Opens nothing yet: the thread and the file come with the first call. */
+export function openLedger(options: LedgerOptions): Ledger {
+  return new ThreadLedger(options)
+}
+
+class ThreadLedger implements Ledger {
+  readonly #options: LedgerOptions
+  readonly #bounds: LedgerBounds
+  #worker: Worker | undefined
+  #run: number | undefined
+  /** Rows that are collected. */
+  #open: Cell[] = []
+  /** Full batches that wait, the oldest first. */
+  #waiting: Cell[][] = []
+  #waitingRows = 0
+  /** Sent, and not known to be in the file. */
+  #sent: RowBatch | undefined
+  /** Of rows that were given up, and whose sums are not yet in the file. */
+  #lostSums = new QuarterSums()
+  #lostRows = 0
+  #seq = 0
+  #cancelTimer: (() => void) | undefined
+  #cancelRetry: (() => void) | undefined
+  #fault: string | undefined
+  #warnedAtMs: number | undefined
+  #offReason: string | undefined
+  readonly #questions = new Map<number, (report: UsageReport | undefined) => void>()
+  #lastQuestion = 0
+  #isStopping = false
+  #onIdle: (() => void) | undefined
+  readonly #stopped = Promise.withResolvers<void>()
+
+  constructor(options: LedgerOptions) {
+    this.#options = options
+    this.#bounds = { ...usualBounds, ...options.bounds }
+  }
+
+  record(call: EndedCall): void {
+    if (this.#offReason !== undefined) return
+    appendRow(this.#open, call, this.#options.clock.wallNow())
+    this.#onRows()
+  }
+
+  recordRows(rows: readonly Cell[]): void {
+    if (this.#offReason !== undefined) return
+    for (const cell of rows) this.#open.push(cell)
+    this.#onRows()
+  }
+
+  read(question: UsageQuestion): Promise<UsageReport | undefined> {
+    if (this.#offReason !== undefined || this.#isStopping || this.#questions.size >= maxQuestions)
+      return Promise.resolve(undefined)
+    // What has ended before the question is in the answer.
+    this.#cut()
+    this.#send()
+    const id = ++this.#lastQuestion
+    return new Promise((resolve) => {
+      this.#questions.set(id, resolve)
+      this.#post({ kind: 'question', id, question })
+    })
+  }
+
+  state(): LedgerState {
+    return {
+      state: this.#stateName(),
+      reason: this.#offReason ?? this.#fault,
+      waitingRows: this.#waitingRows + this.#open.length / rowWidth + this.#sentRows,
+      lostRows: this.#lostRows,
+    }
+  }
+
+  async stop(): Promise<void> {
+    if (this.#isStopping) return this.#stopped.promise
+    this.#isStopping = true
+    this.#cut()
+    this.#cancelRetry?.()
+    this.#cancelRetry = undefined
+    this.#worker?.ref()
+    this.#send()
+    await this.#untilWritten()
+    const rows = this.state().waitingRows
+    if (rows > 0) this.#options.onEvent({ kind: 'ledger_rows_lost', rows })
+    await this.#endThread()
+    this.#stopped.resolve()
+  }
+
+  #stateName(): LedgerState['state'] {
+    if (this.#offReason !== undefined) return 'off'
+    if (this.#fault !== undefined) return 'waiting'
+    return this.#worker === undefined ? 'idle' : 'writing'
+  }
+
+  get #sentRows(): number {
+    return (this.#sent?.rows.length ?? 0) / rowWidth
+  }
+
+  #onRows(): void {
+    if (this.#open.length >= rowsPerBatch * rowWidth) {
+      this.#cut()
+      this.#send()
+      return
+    }
+    this.#cancelTimer ??= this.#options.clock.setTimer(() => {
+      this.#cut()
+      this.#send()
+    }, batchMs)
+  }
+
+  /** Ends the batch that is being collected. */
+  #cut(): void {
+    this.#cancelTimer?.()
+    this.#cancelTimer = undefined
+    if (this.#open.length === 0) return
+    this.#waiting.push(this.#open)
+    this.#waitingRows += this.#open.length / rowWidth
+    this.#open = []
+    while (this.#waitingRows > this.#bounds.maxWaitingRows) this.#giveUp(this.#waiting.shift()!)
+  }
+
+  #giveUp(rows: readonly Cell[]): void {
+    const count = rows.length / rowWidth
+    this.#waitingRows -= count
+    this.#lostRows += count
+    this.#lostSums.addRows(rows, true)
+  }
+
+  /** One batch at a time, so that those that wait behind a slow one are written together. */
+  #send(): void {
+    if (this.#sent !== undefined || this.#cancelRetry !== undefined || this.#offReason !== undefined) return
+    const rows: Cell[] = []
+    while (this.#waiting.length > 0 && rows.length + this.#waiting[0]!.length <= maxRowsPerBatch * rowWidth) {
+      const batch = this.#waiting.shift()!
+      this.#waitingRows -= batch.length / rowWidth
+      // A single batch goes as it is.
+      if (rows.length === 0 && this.#waiting.length === 0) return this.#sendBatch(batch)
+      for (const cell of batch) rows.push(cell)
+    }
+    if (rows.length > 0 || this.#lostSums.size > 0) this.#sendBatch(rows)
+  }
+
+  #sendBatch(rows: readonly Cell[]): void {
+    const lostSums = [...this.#lostSums.values()]
+    if (lostSums.length > 0) this.#lostSums = new QuarterSums()
+    this.#seq += 1
+    this.#sent = { seq: this.#seq, rows, lostSums }
+    this.#post({ kind: 'batch', batch: this.#sent })
+  }
+
+  #post(message: ToWriter): void {
+    this.#worker ??= this.#startThread()
+    this.#worker.postMessage(message)
+  }
+
+  #startThread(): Worker {
+    const { path, keepCallsDays, keepHoursDays } = this.#options
+    const { busyTimeoutMs } = this.#bounds
+    const workerData: WriterStart = { path, keepCallsDays, keepHoursDays, busyTimeoutMs, run: this.#run }
+    const worker = new Worker(writerEntry, {
+      workerData,
+      name: 'ledger',
+      env: {},
+      execArgv: [],
+      resourceLimits: { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 4, stackSizeMb: 2 },
+    })
+    let cause = 'its thread ended'
+    worker.on('message', (message: FromWriter) => this.#onMessage(message))
+    worker.on('error', (error: unknown) => (cause = error instanceof Error ? error.message : String(error)))
+    worker.on('exit', () => this.#onExit(worker, cause))
+    if (!this.#isStopping) worker.unref()
+    return worker
+  }
+
+  #onMessage(message: FromWriter): void {
+    switch (message.kind) {
+      case 'opened':
+        this.#run = message.run
+        if (message.setAside !== undefined)
+          this.#options.onEvent({ kind: 'ledger_set_aside', ...message.setAside })
+        return
+      case 'written':
+        this.#onWritten(message.seq)
+        return
+      case 'not_written':
+        this.#onNotWritten(message.seq, message.reason)
+        return
+      case 'unusable':
+        this.#turnOff(message.reason)
+        return
+      case 'answer':
+        this.#questions.get(message.id)?.(message.report)
+        this.#questions.delete(message.id)
+        return
+      case 'stopped':
+        return
+      default:
+        message satisfies never
+    }
+  }
+
+  #onWritten(seq: number): void {
+    if (this.#sent?.seq === seq) this.#sent = undefined
+    if (this.#fault !== undefined) {
+      this.#fault = undefined
+      this.#warnedAtMs = undefined
+      this.#options.onEvent({ kind: 'ledger_writing', lost_rows: this.#lostRows })
+    }
+    this.#send()
+    if (this.#sent === undefined) this.#onIdle?.()
+  }
+
+  #onNotWritten(seq: number, reason: string): void {
+    const sent = this.#sent
+    if (sent === undefined || sent.seq !== seq) return
+    this.#sent = undefined
+    if (sent.rows.length > 0) {
+      this.#waiting.unshift([...sent.rows])
+      this.#waitingRows += sent.rows.length / rowWidth
+    }
+    for (const sum of sent.lostSums) this.#lostSums.add(sum)
+    while (this.#waitingRows > this.#bounds.maxWaitingRows) this.#giveUp(this.#waiting.shift()!)
+    this.#waitWith(reason)
+    this.#retry(() => this.#send())
+  }
+
+  #waitWith(reason: string): void {
+    this.#fault = reason
+    const now = this.#options.clock.wallNow()
+    if (this.#warnedAtMs !== undefined && Math.abs(now - this.#warnedAtMs) < warnEveryMs) return
+    this.#warnedAtMs = now
+    const { waitingRows: waiting_rows, lostRows: lost_rows } = this.state()
+    this.#options.onEvent({ kind: 'ledger_waiting', reason, waiting_rows, lost_rows })
+  }
+
+  #retry(again: () => void): void {
+    this.#cancelRetry?.()
+    this.#cancelRetry = this.#options.clock.setTimer(() => {
+      this.#cancelRetry = undefined
+      again()
+    }, this.#bounds.retryMs)
+  }
+
+  /** Not asked for: the batch under way may be in the file or not, which the next thread finds by its number. */
+  #onExit(worker: Worker, reason: string): void {
+    if (this.#worker !== worker) return
+    this.#worker = undefined
+    for (const answer of this.#questions.values()) answer(undefined)
+    this.#questions.clear()
+    if (this.#isStopping || this.#offReason !== undefined) return this.#onIdle?.()
+    this.#waitWith(reason)
+    this.#retry(() => {
+      if (this.#sent === undefined) this.#send()
+      else this.#post({ kind: 'batch', batch: this.#sent })
+    })
+  }
+
+  #turnOff(reason: string): void {
+    this.#offReason = reason
+    this.#open = []
+    this.#waiting = []
+    this.#waitingRows = 0
+    this.#sent = undefined
+    this.#options.onEvent({ kind: 'ledger_off', reason })
+    this.#onIdle?.()
+  }
+
+  async #untilWritten(): Promise<void> {
+    if (this.#sent === undefined) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#onIdle = resolve
+    const deadline = setTimeout(resolve, this.#bounds.stopMs)
+    await promise
+    clearTimeout(deadline)
+  }
+
+  async #endThread(): Promise<void> {
+    const worker = this.#worker
+    if (worker === undefined) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    worker.once('exit', () => resolve())
+    const deadline = setTimeout(() => void worker.terminate(), this.#bounds.stopMs)
+    worker.postMessage({ kind: 'stop' } satisfies ToWriter)
+    await promise
+    clearTimeout(deadline)
+  }
+}

@@ -1,0 +1,30 @@
+// What the ledger and its writer's thread send one another.
+import type { SetAside } from './open-database.ts'
+import type { RowBatch } from './ledger-file.ts'
+import type { UsageQuestion, UsageReport } from './report.ts'
+
+export interface WriterStart {
+  readonly path: string
+  /** Days that rows of calls, and sums, are kept. */
+  readonly keepCallsDays: number
+  readonly keepHoursDays: number
+  readonly busyTimeoutMs: number
+  /** Of this process in the file, when it had a thread before. */
+  readonly run: number | undefined
+}
+
+export type ToWriter =
+  | { readonly kind: 'batch'; readonly batch: RowBatch }
+  | { readonly kind: 'question'; readonly id: number; readonly question: UsageQuestion }
+  /** Closes the file and ends the thread. */
+  | { readonly kind: 'stop' }
+
+export type FromWriter =
+  | { readonly kind: 'opened'; readonly run: number; readonly setAside?: SetAside }
+  | { readonly kind: 'unusable'; readonly reason: string }
+  | { readonly kind: 'written'; readonly seq: number }
+  /** Nothing of the batch is in the file; it may be sent again. */
+  | { readonly kind: 'not_written'; readonly seq: number; readonly reason: string }
+  /** Undefined: it cannot be read now. */
+  | { readonly kind: 'answer'; readonly id: number; readonly report: UsageReport | undefined }
+  | { readonly kind: 'stopped' }

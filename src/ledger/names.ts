@@ -1,0 +1,56 @@
+// Names that rows refer to by number: clients, keys, models and so on.
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+
+export type NameKind =
+  | 'client'
+  | 'code'
+  | 'dialect'
+  | 'key'
+  | 'model'
+  | 'provider'
+  | 'secret'
+  | 'target'
+  | 'via'
+
+/** A wildcard lets a client choose the names of models. Further ones of a kind share one name. */
+const maxNamesPerKind = 20_000
+const otherName = '(other)'
+const maxNameLength = 500
+
+export class Names {
+  readonly #find: StatementSync
+  readonly #insert: StatementSync
+  readonly #count: StatementSync
+  readonly #maxPerKind: number
+  readonly #ids = new Map<string, number>()
+
+  constructor(database: DatabaseSync, maxPerKind = maxNamesPerKind) {
+    this.#maxPerKind = maxPerKind
+    this.#find = database.prepare('SELECT id FROM names WHERE kind = ? AND name = ?')
+    this.#insert = database.prepare('INSERT INTO names(kind, name) VALUES(?, ?)')
+    this.#count = database.prepare('SELECT COUNT(*) AS count FROM names WHERE kind = ?')
+  }
+
+  /** Within a transaction that writes. */
+  idOf(kind: NameKind, given: string): number {
+    const known = this.#ids.get(`${kind}\n${given}`)
+    if (known !== undefined) return known
+    const name = given.slice(0, maxNameLength)
+    const found = this.#find.get(kind, name) as { id: number } | undefined
+    const id = found?.id ?? this.#add(kind, name)
+    if (this.#ids.size >= 2 * this.#maxPerKind) this.#ids.clear()
+    this.#ids.set(`${kind}\n${given}`, id)
+    return id
+  }
+
+  /** After a transaction that was rolled back, or when another process may have changed a name. */
+  forget(): void {
+    this.#ids.clear()
+  }
+
+  #add(kind: NameKind, name: string): number {
+    const { count } = this.#count.get(kind) as { count: number }
+    if (count >= this.#maxPerKind && name !== otherName) return this.idOf(kind, otherName)
+    return Number(this.#insert.run(kind, name).lastInsertRowid)
+  }
+}

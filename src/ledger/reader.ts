@@ -1,0 +1,63 @@
+// Opens the ledger to read it, in another process than the gateway, which may be writing meanwhile.
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { applicationId, migrations } from './schema.ts'
+import { isDamage, reasonOf } from './sqlite-error.ts'
+
+export type OpenedReader =
+  | { readonly kind: 'open'; readonly database: DatabaseSync }
+  | { readonly kind: 'absent' }
+  /** @param isDamaged only `usage repair` helps. */
+  | { readonly kind: 'fault'; readonly reason: string; readonly isDamaged: boolean }
+
+/** How long a lock of the gateway is waited for, in milliseconds; it holds one for some 20. */
+const busyTimeoutMs = 5_000
+
+/** Never throws. */
+export function openReader(path: string): OpenedReader {
+  if (!existsSync(path)) return { kind: 'absent' }
+  let database: DatabaseSync | undefined
+  const fault = (reason: string, isDamaged = false) => {
+    database?.close()
+    return { kind: 'fault', reason, isDamaged } as const
+  }
+  try {
+    readable(path)
+    database = new DatabaseSync(path, { readOnly: true, timeout: busyTimeoutMs })
+    const { user_version: version } = database.prepare('PRAGMA user_version').get() as Record<string, number>
+    const { application_id: id } = database.prepare('PRAGMA application_id').get() as Record<string, number>
+    if (version === 0 && id === 0) return fault('the file is empty, or of another program')
+    if (id !== applicationId) return fault('the file is a database of another program')
+    if (version! > migrations.length) return fault('the file is of a later version of llm-gateway')
+    if (version! < migrations.length)
+      return fault('the file is of an earlier version; the gateway updates it when it starts')
+    return { kind: 'open', database }
+  } catch (error) {
+    return fault(reasonOf(error), isDamage(error))
+  }
+}
+
+/** SQLite says no more than that it cannot open a file. */
+function readable(path: string): void {
+  statSync(path)
+  const { mode, uid } = statSync(path)
+  const own = process.getuid?.()
+  if (own === 0 || own === uid || (mode & 0o004) !== 0) return
+  throw new Error(`it belongs to another user (uid ${uid}), and only that user and root may read it`)
+}
+
+/** The process that has the ledger open, by its locks on the file beside it: proc_locks(5). Undefined: there is none. */
+export function holderOf(path: string): number | undefined {
+  const inode = statSync(`${path}-shm`, { throwIfNoEntry: false })?.ino
+  if (inode === undefined) return undefined
+  try {
+    for (const line of readFileSync('/proc/locks', 'latin1').split('\n')) {
+      // 1: POSIX  ADVISORY  READ 4711 08:01:131074 128 128
+      const [, , , , pid, file = ''] = line.split(/\s+/)
+      if (file.endsWith(`:${inode}`) && Number(pid) !== process.pid) return Number(pid)
+    }
+  } catch {
+    // Not on this system: SQLite's own locks are what protects the file.
+  }
+  return undefined
+}

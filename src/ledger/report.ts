@@ -1,0 +1,199 @@
+// What calls took, added up by what is asked for. Read from the sums of quarters where these know it, else from the rows.
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
+import { type PeriodUnit, periodsOf } from './periods.ts'
+import { failedSql, quarterMs } from './quarter-sums.ts'
+
+const periodUnits = ['hour', 'day', 'month'] as const satisfies readonly PeriodUnit[]
+/** What the sums tell apart. */
+const sumDimensions = ['key', 'client', 'model', 'provider'] as const
+/** What only rows of calls tell apart. */
+const rowDimensions = ['secret', 'via', 'target', 'dialect', 'code', 'status'] as const
+
+export const dimensions = [...periodUnits, ...sumDimensions, ...rowDimensions] as const
+export type Dimension = (typeof dimensions)[number]
+
+export function isDimension(text: string): text is Dimension {
+  return (dimensions as readonly string[]).includes(text)
+}
+
+export interface UsageQuestion {
+  /** Each once; in the order of the answer's members. */
+  readonly by: readonly Dimension[]
+  /** Milliseconds since 1970, half open; widened to whole quarters of an hour. */
+  readonly sinceMs: number
+  readonly untilMs: number
+  /** The name of a time zone: of `hour`, `day` and `month`. */
+  readonly zone: string
+  /** Only calls of this client, or of this key. Undefined: of all. */
+  readonly client?: string | undefined
+  readonly key?: string | undefined
+}
+
+export interface UsageCounts {
+  readonly calls: number
+  /** Answered with an error, or ended with one. Without those whose client left. */
+  readonly failed: number
+  readonly prompt_tokens: number
+  readonly cached_tokens: number
+  readonly cache_write_tokens: number
+  readonly completion_tokens: number
+  readonly reasoning_tokens: number
+  /** In nano-USD: a whole number, of the calls that have a price. */
+  readonly cost_nano: number
+  /** Calls that took tokens and have no known price. */
+  readonly unpriced: number
+  /** Calls whose tokens were estimated. */
+  readonly estimated: number
+  /** Calls whose rows were lost; they are in all of these counts. */
+  readonly lost: number
+}
+
+/** The dimensions that were asked for; null where a call has none. */
+export type UsageRow = { readonly [D in Dimension]?: string | number | null } & UsageCounts
+
+export interface UsageReport {
+  readonly sinceMs: number
+  readonly untilMs: number
+  readonly zone: string
+  readonly rows: readonly UsageRow[]
+  readonly total: UsageCounts
+  /** There are more rows; the total counts them. */
+  readonly isCut: boolean
+}
+
+/** More rows are for no person, and a program can ask for less. */
+const maxRows = 50_000
+
+const sums = `SUM(calls) AS calls, SUM(failed) AS failed, SUM(prompt) AS prompt_tokens, SUM(cached) AS cached_tokens,
+  SUM(cache_write) AS cache_write_tokens, SUM(completion) AS completion_tokens, SUM(reasoning) AS reasoning_tokens,
+  SUM(cost_nano) AS cost_nano, SUM(unpriced) AS unpriced, SUM(estimated) AS estimated, SUM(lost) AS lost`
+
+const sumsOfRows = `COUNT(*) AS calls, SUM(${failedSql}) AS failed, SUM(prompt) AS prompt_tokens,
+  SUM(cached) AS cached_tokens, SUM(cache_write) AS cache_write_tokens, SUM(completion) AS completion_tokens,
+  SUM(reasoning) AS reasoning_tokens, COALESCE(SUM(cost_nano), 0) AS cost_nano,
+  SUM(cost_nano IS NULL AND prompt + completion > 0) AS unpriced, SUM(estimated) AS estimated, 0 AS lost`
+
+/** A short statement for each period, so that the writer is never held up. @throws what SQLite throws. */
+export function readReport(database: DatabaseSync, question: UsageQuestion): UsageReport {
+  const { by, zone } = question
+  const since = Math.floor(question.sinceMs / quarterMs)
+  const until = Math.max(since, Math.ceil(question.untilMs / quarterMs))
+  const fromRows = by.some((dimension) => (rowDimensions as readonly string[]).includes(dimension))
+  const columns = by.filter((dimension) => !isPeriodUnit(dimension))
+  const filter = filterOf(database, question)
+  const times = fromRows ? 'ended_ms >= ? AND ended_ms < ?' : 'quarter >= ? AND quarter < ?'
+  const scale = fromRows ? quarterMs : 1
+  const statement = database.prepare(
+    `SELECT ${[...columns, fromRows ? sumsOfRows : sums].join(', ')} FROM ${fromRows ? 'calls' : 'quarters'}
+      WHERE ${[times, ...filter.conditions].join(' AND ')} ${columns.length > 0 ? `GROUP BY ${columns.join(', ')}` : ''}`,
+  )
+  const nameOf = nameReader(database)
+  const unit = periodUnits.find((each) => by.includes(each))
+  const periods =
+    unit === undefined ? [{ label: '', start: since, end: until }] : periodsOf(since, until, zone, unit)
+  const rows: UsageRow[] = []
+  for (const { label, start, end } of periods) {
+    for (const found of statement.iterate(start * scale, end * scale, ...filter.values)) {
+      const { calls } = found as unknown as UsageCounts
+      // Without groups there is a row also where there are no calls.
+      if (calls > 0) rows.push(rowOf(found, by, label, nameOf))
+    }
+  }
+  const sorted = rows.toSorted(comparing(by))
+  return {
+    sinceMs: since * quarterMs,
+    untilMs: until * quarterMs,
+    zone,
+    rows: sorted.slice(0, maxRows),
+    total: totalOf(rows),
+    isCut: rows.length > maxRows,
+  }
+}
+
+function isPeriodUnit(dimension: Dimension): dimension is PeriodUnit {
+  return (periodUnits as readonly string[]).includes(dimension)
+}
+
+function filterOf(
+  database: DatabaseSync,
+  { client, key }: UsageQuestion,
+): { readonly conditions: readonly string[]; readonly values: readonly SQLInputValue[] } {
+  const find = database.prepare('SELECT id FROM names WHERE kind = ? AND name = ?')
+  const wanted = Object.entries({ client, key }).filter(([, name]) => name !== undefined)
+  return {
+    conditions: wanted.map(([kind]) => `${kind} = ?`),
+    // No call has the number -1.
+    values: wanted.map(([kind, name]) => (find.get(kind, name!)?.['id'] as number | undefined) ?? -1),
+  }
+}
+
+function nameReader(database: DatabaseSync): (id: number) => string | null {
+  const find = database.prepare('SELECT name FROM names WHERE id = ?')
+  const known = new Map<number, string | null>()
+  return (id) => {
+    const name = known.get(id)
+    if (name !== undefined) return name
+    const found = (find.get(id)?.['name'] as string | undefined) ?? null
+    known.set(id, found)
+    return found
+  }
+}
+
+function rowOf(
+  found: Record<string, unknown>,
+  by: readonly Dimension[],
+  label: string,
+  nameOf: (id: number) => string | null,
+): UsageRow {
+  const dimensionsOf = by.map((dimension) => {
+    if (isPeriodUnit(dimension)) return [dimension, label.slice(0, lengths[dimension])]
+    const value = found[dimension] as number | null
+    if (dimension === 'status') return [dimension, value]
+    return [dimension, value === null || value === 0 ? null : nameOf(value)]
+  })
+  return { ...Object.fromEntries(dimensionsOf), ...countsOf(found) }
+}
+
+/** Of a label; the finest unit that was asked for has all of it. */
+const lengths = { hour: undefined, day: 'yyyy-mm-dd'.length, month: 'yyyy-mm'.length } as const
+
+const noCounts: UsageCounts = {
+  calls: 0,
+  failed: 0,
+  prompt_tokens: 0,
+  cached_tokens: 0,
+  cache_write_tokens: 0,
+  completion_tokens: 0,
+  reasoning_tokens: 0,
+  cost_nano: 0,
+  unpriced: 0,
+  estimated: 0,
+  lost: 0,
+}
+const countNames = Object.keys(noCounts) as (keyof UsageCounts)[]
+
+function countsOf(found: Record<string, unknown>): UsageCounts {
+  return Object.fromEntries(countNames.map((name) => [name, found[name]])) as unknown as UsageCounts
+}
+
+function totalOf(rows: readonly UsageCounts[]): UsageCounts {
+  const total: { -readonly [Name in keyof UsageCounts]: number } = { ...noCounts }
+  for (const row of rows) for (const name of countNames) total[name] += row[name]
+  return total
+}
+
+/** By period, then by cost, tokens and calls, the most first, then by name. */
+function comparing(by: readonly Dimension[]): (one: UsageRow, other: UsageRow) => number {
+  const unit = periodUnits.find((each) => by.includes(each))
+  const names = by.filter((dimension) => !isPeriodUnit(dimension))
+  const tokens = (row: UsageRow) => row.prompt_tokens + row.completion_tokens
+  const nameOf = (row: UsageRow) => names.map((name) => String(row[name] ?? '')).join('\n')
+  return (one, other) => {
+    const [first, second] = unit === undefined ? ['', ''] : [String(one[unit]), String(other[unit])]
+    if (first.slice(0, 16) !== second.slice(0, 16)) return first < second ? -1 : 1
+    const difference =
+      other.cost_nano - one.cost_nano || tokens(other) - tokens(one) || other.calls - one.calls
+    if (difference !== 0) return difference
+    return nameOf(one) < nameOf(other) ? -1 : 1
+  }
+}

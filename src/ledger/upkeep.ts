@@ -1,0 +1,85 @@
+// What an operator does to the ledger, also while the gateway writes it: a copy, removing what is old, and erasing a name.
+import { closeSync, openSync, renameSync, rmSync } from 'node:fs'
+import { backup, DatabaseSync } from 'node:sqlite'
+import { openLedgerFile } from './ledger-file.ts'
+
+const busyTimeoutMs = 5_000
+const dayMs = 24 * 60 * 60_000
+
+/**
+ * A copy of all that is in the ledger now. Copying the file itself would lack what is still in its write-ahead log.
+ * @param file must not exist. @throws what SQLite and the file system throw.
+ */
+export async function backUpLedger(database: DatabaseSync, file: string): Promise<void> {
+  // Nobody else may read the copy either, from its first byte on.
+  closeSync(openSync(file, 'wx', 0o600))
+  const draft = `${file}.tmp`
+  try {
+    closeSync(openSync(draft, 'wx', 0o600))
+    await backup(database, draft)
+    // The copy is one file, without one for its log.
+    const copy = new DatabaseSync(draft)
+    copy.exec('PRAGMA journal_mode = DELETE')
+    copy.close()
+    renameSync(draft, file)
+  } catch (error) {
+    rmSync(draft, { force: true })
+    rmSync(file, { force: true })
+    throw error
+  }
+}
+
+export type Pruned =
+  | { readonly kind: 'pruned'; readonly calls: number; readonly sums: number }
+  | { readonly kind: 'unusable'; readonly reason: string }
+
+/** Removes what is older than so many days. @throws what SQLite throws. */
+export function pruneLedger(
+  path: string,
+  { keepCallsDays, keepHoursDays, nowMs }: { keepCallsDays: number; keepHoursDays: number; nowMs: number },
+): Pruned {
+  const opened = openLedgerFile({ path, nowMs, busyTimeoutMs })
+  if (opened.kind === 'unusable') return opened
+  const { file } = opened
+  try {
+    const count = (table: string) =>
+      file.database.prepare(`SELECT COUNT(*) AS count FROM ${table}`).get()!['count'] as number
+    const before = [count('calls'), count('quarters')] as const
+    while (file.prunePiece(nowMs - keepCallsDays * dayMs, nowMs - keepHoursDays * dayMs));
+    file.forgetRun()
+    return { kind: 'pruned', calls: before[0] - count('calls'), sums: before[1] - count('quarters') }
+  } finally {
+    file.close()
+  }
+}
+
+export type Erased =
+  /** @param as the name that stands in its place. */
+  | { readonly kind: 'erased'; readonly as: readonly string[] }
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'unusable'; readonly reason: string }
+
+/** Overwrites the name of a client everywhere; its calls stay in all sums. @throws what SQLite throws. */
+export function eraseClient(path: string, client: string, nowMs: number): Erased {
+  const opened = openLedgerFile({ path, nowMs, busyTimeoutMs })
+  if (opened.kind === 'unusable') return opened
+  const { file } = opened
+  const { database } = file
+  try {
+    // The old name must not stay in a free part of a page.
+    database.exec('PRAGMA secure_delete = ON; BEGIN IMMEDIATE')
+    const found = database
+      .prepare("SELECT id FROM names WHERE kind IN ('client', 'via') AND name = ?")
+      .all(client) as { id: number }[]
+    const rename = database.prepare('UPDATE names SET name = ? WHERE id = ?')
+    for (const { id } of found) rename.run(`erased-${id}`, id)
+    database.exec('COMMIT')
+    file.forgetRun()
+    file.checkpoint()
+    return found.length === 0
+      ? { kind: 'unknown' }
+      : { kind: 'erased', as: found.map(({ id }) => `erased-${id}`) }
+  } finally {
+    file.close()
+  }
+}

@@ -1,0 +1,57 @@
+// Whether the ledger is whole: its pages, and its sums against its rows.
+import type { DatabaseSync } from 'node:sqlite'
+import { failedSql, quarterMs, sumColumns } from './quarter-sums.ts'
+
+export interface Verdict {
+  /** What SQLite found wrong with the file; empty: nothing. */
+  readonly damages: readonly string[]
+  /** Sums that differ from their rows, of those whose rows are all kept. */
+  readonly wrongSums: number
+  readonly calls: number
+  /** Rows that were given up while the disk was full or locked; their sums are kept. */
+  readonly lostRows: number
+  /** Runs that did not end in order, but for the last one. */
+  readonly cutRuns: number
+}
+
+/** The sums of all rows, in the columns of `quarters`. */
+export const sumsOfCalls = `SELECT ended_ms / ${quarterMs} AS quarter, COALESCE(key, 0) AS key, client,
+  COALESCE(fallback, model, 0) AS model, COALESCE(provider, 0) AS provider, COUNT(*) AS calls, SUM(${failedSql}) AS failed,
+  SUM(prompt) AS prompt, SUM(cached) AS cached, SUM(cache_write) AS cache_write, SUM(completion) AS completion,
+  SUM(reasoning) AS reasoning, COALESCE(SUM(cost_nano), 0) AS cost_nano,
+  SUM(cost_nano IS NULL AND prompt + completion > 0) AS unpriced, SUM(estimated) AS estimated, 0 AS lost
+  FROM calls GROUP BY 1, 2, 3, 4, 5`
+
+/** Quarters whose rows may be gone in part: those of the oldest row and before. */
+export const firstWholeQuarter = `(SELECT COALESCE(MIN(ended_ms) / ${quarterMs} + 1, 9e15) FROM calls)`
+
+const same = sumColumns.map((name) => `s.${name} = q.${name}`).join(' AND ')
+
+/** Sums with rows that say otherwise or are not there, and rows without sums. Both by the key of the table. */
+export const wrongSumsSql = `
+  WITH s AS (${sumsOfCalls})
+  SELECT q.quarter, q.key, q.client, q.model, q.provider FROM quarters q LEFT JOIN s USING(quarter, key, client, model, provider)
+    WHERE q.quarter >= ${firstWholeQuarter} AND q.lost = 0 AND (s.calls IS NULL OR NOT (${same}))
+  UNION
+  SELECT s.quarter, s.key, s.client, s.model, s.provider FROM s LEFT JOIN quarters q USING(quarter, key, client, model, provider)
+    WHERE s.quarter >= ${firstWholeQuarter} AND q.calls IS NULL`
+
+/** Reads all of the file. @throws what SQLite throws, where it cannot be read as far as that. */
+export function verifyLedger(database: DatabaseSync): Verdict {
+  const damages = database
+    .prepare('PRAGMA quick_check(20)')
+    .all()
+    .map((row) => String(row['quick_check']).replaceAll('\n', ' '))
+    .filter((line) => line !== 'ok')
+  if (damages.length > 0) return { damages, wrongSums: 0, calls: 0, lostRows: 0, cutRuns: 0 }
+  const count = (sql: string) => database.prepare(sql).get()!['count'] as number
+  return {
+    damages,
+    wrongSums: count(`SELECT COUNT(*) AS count FROM (${wrongSumsSql})`),
+    calls: count('SELECT COUNT(*) AS count FROM calls'),
+    lostRows: count('SELECT COALESCE(SUM(lost_rows), 0) AS count FROM runs'),
+    cutRuns: count(
+      'SELECT COUNT(*) AS count FROM runs WHERE ended_ms IS NULL AND id < (SELECT MAX(id) FROM runs)',
+    ),
+  }
+}

@@ -1,0 +1,79 @@
+// `GET /v1/usage`: what the asking client's calls took; for the gateway's own user, what all calls took.
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { GatewayError } from '../../errors.ts'
+import { readQuestion, type WrittenQuestion } from '../../ledger/question.ts'
+import { renderReport } from '../../ledger/render.ts'
+import { corsHeaderNames } from '../cors.ts'
+import type { ServerParts } from '../parts.ts'
+
+type UsageParts = Pick<ServerParts, 'readUsage' | 'ownClientId' | 'wallNow'>
+
+export function addUsage(app: FastifyInstance, { readUsage, ownClientId, wallNow }: UsageParts): void {
+  const onRequest = (request: FastifyRequest, reply: HeaderRemover, done: () => void) => {
+    // No page may read it, whatever the configuration allows.
+    for (const name of corsHeaderNames(request.headers.origin)) reply.removeHeader(name)
+    done()
+  }
+  app.get<{ Querystring: Record<string, unknown> }>('/usage', { onRequest }, async (request) => {
+    const { client } = request
+    const seesAll = client.id === ownClientId && !isForwarded(request)
+    const read = readQuestion(writtenQuestion(request.query), { nowMs: wallNow(), defaultZone: 'UTC' })
+    if (read.kind === 'fault') throw new GatewayError('invalid_request', read.message, { param: read.param })
+    const question = { ...read.question, ...(!seesAll && { client: client.id }) }
+    const { state, report } = await readUsage(question)
+    if (report === undefined) throw new GatewayError('usage_unavailable', unavailable(state?.reason, seesAll))
+    return {
+      object: 'usage',
+      client: client.id,
+      sees: seesAll ? 'all' : 'own',
+      by: question.by,
+      ...renderReport(report),
+      ledger: {
+        state: state!.state,
+        waiting_rows: state!.waitingRows,
+        lost_rows: state!.lostRows,
+        ...(seesAll && state!.reason !== undefined && { reason: state!.reason }),
+      },
+    }
+  })
+}
+
+interface HeaderRemover {
+  removeHeader(name: string): unknown
+}
+
+/** A proxy that nobody has declared connects as its own user, which may be the gateway's; its clients are others. */
+function isForwarded({ raw }: FastifyRequest): boolean {
+  return forwardingHeaders.some((name) => raw.headers[name] !== undefined)
+}
+
+const forwardingHeaders = [
+  'cf-connecting-ip',
+  'cf-ray',
+  'forwarded',
+  'tailscale-user-login',
+  'via',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-real-ip',
+]
+
+const parameters = ['by', 'since', 'until', 'zone'] as const
+
+function writtenQuestion(query: Readonly<Record<string, unknown>>): WrittenQuestion {
+  const unknown = Object.keys(query).find((name) => !(parameters as readonly string[]).includes(name))
+  if (unknown !== undefined) {
+    const message = `There is no parameter ${JSON.stringify(unknown)}; there are ${parameters.join(', ')}.`
+    throw new GatewayError('invalid_request', message, { param: unknown })
+  }
+  const twice = parameters.find((name) => Array.isArray(query[name]))
+  if (twice !== undefined) {
+    throw new GatewayError('invalid_request', `The parameter ${twice} appears twice.`, { param: twice })
+  }
+  return query as WrittenQuestion
+}
+
+function unavailable(reason: string | undefined, seesAll: boolean): string {
+  const cause = seesAll && reason !== undefined ? `: ${reason}` : ''
+  return `The ledger is off, or cannot be read now${cause}.`
+}

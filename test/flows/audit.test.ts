@@ -1,0 +1,111 @@
+// The audit log of a gateway in a process of its own, and the commands that read it.
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { suite, test } from 'node:test'
+
+import { auditExportCommand, auditTailCommand, auditVerifyCommand } from '../../src/cli/audit.ts'
+import { servicePaths } from '../../src/systemd/scope.ts'
+import { defaultEnv } from '../support/gateway-config.ts'
+import { type RecordedIo, recordedIo } from '../support/command-io.ts'
+import { type GatewayProcess, runGateway, startGatewayProcess } from '../support/gateway-process.ts'
+import { connectRaw } from '../support/raw-client.ts'
+
+function stateOf({ folder }: GatewayProcess): string {
+  return join(folder, '.local/state/llm-gateway')
+}
+
+function ioOf(gateway: GatewayProcess): RecordedIo {
+  return recordedIo({ HOME: gateway.folder, STATE_DIRECTORY: stateOf(gateway) })
+}
+
+const paths = servicePaths('user', { HOME: '/nowhere' })
+
+async function refuse(gateway: GatewayProcess): Promise<number> {
+  return (await fetch(`${gateway.url}/v1/models`, { headers: { origin: 'https://evil.example' } })).status
+}
+
+for (const workers of [1, 2]) {
+  suite(`with ${workers} worker threads`, () => {
+    test('start, refusals, reloads and stop are recorded, and the log is whole', async (t) => {
+      const setup = { server: { workers, watch_config: false }, audit: { enabled: true } }
+      const { gateway } = await startGatewayProcess(t, setup)
+      const digest = createHash('sha256').update(readFileSync(gateway.file)).digest('hex')
+      assert.deepEqual([await refuse(gateway), await refuse(gateway)], [403, 403])
+      process.kill(gateway.pid, 'SIGHUP')
+      await gateway.says(/"event":"reloaded"|reloaded/)
+      writeFileSync(gateway.file, 'models: [')
+      process.kill(gateway.pid, 'SIGHUP')
+      await gateway.says(/reload_refused/)
+      await gateway.stop()
+      assert.match(gateway.stdout(), /audit_head/)
+
+      const io = ioOf(gateway)
+      assert.equal(await auditVerifyCommand(io, paths, { anchors: [], isJson: false }), 0)
+      assert.match(io.written.stdout, /^6 events, intact to 6, anchored to 6, unkeyed\n$/)
+      io.written.stdout = ''
+      await auditTailCommand(io, paths, { lines: 20, isJson: true })
+      const lines = io.written.stdout.trimEnd().split('\n')
+      const records = lines.map((line) => JSON.parse(line) as { event_name: string; attributes: object })
+      assert.deepEqual(
+        records.map(({ event_name: name }) => name.replace('llm_gateway.', '')),
+        [
+          'gateway.started',
+          'request.refused',
+          'config.reloaded',
+          'config.refused',
+          'request.refused',
+          'gateway.stopped',
+        ],
+      )
+      assert.equal((records[0]!.attributes as { 'config.sha256': string })['config.sha256'], digest)
+      assert.deepEqual(records[4]!.attributes, { client: 0, code: 'origin_not_allowed', repeated: 1 })
+      assert.doesNotMatch(lines.join(), /evil|user:/)
+    })
+  })
+}
+
+test('export has the names, in the fields of each format', async (t) => {
+  const { gateway } = await startGatewayProcess(t, { audit: { enabled: true } })
+  await refuse(gateway)
+  await gateway.stop()
+  const exported = async (format: 'otlp' | 'ecs') => {
+    const io = ioOf(gateway)
+    assert.equal(await auditExportCommand(io, paths, { format, sinceMs: 0 }), 0)
+    return io.written.stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+  }
+  const [, ecs] = await exported('ecs')
+  const { kind, category, type, outcome } = ecs!['event'] as Record<string, unknown>
+  assert.deepEqual([kind, category, type, outcome], ['event', ['web'], ['access', 'denied'], 'failure'])
+  assert.match((ecs!['user'] as { name: string }).name, /^user:/)
+  const [, otlp] = await exported('otlp')
+  assert.match(JSON.stringify(otlp), /"eventName":"llm_gateway.request.refused"/)
+  assert.match(JSON.stringify(otlp), /"key":"client","value":\{"stringValue":"user:/)
+})
+
+test('without keys nothing is recorded, and the commands say how to turn it on', async (t) => {
+  const { gateway } = await startGatewayProcess(t)
+  await refuse(gateway)
+  await gateway.stop()
+  assert.deepEqual(
+    readdirSync(stateOf(gateway)).filter((name) => name.startsWith('audit')),
+    [],
+  )
+  const io = ioOf(gateway)
+  assert.equal(await auditTailCommand(io, paths, { lines: 1, isJson: false }), 1)
+  assert.match(io.written.stderr, /there is no audit log in .*; audit\.enabled/)
+})
+
+test('calls go on while the log cannot be written', async (t) => {
+  const { gateway: first } = await startGatewayProcess(t, { audit: { enabled: true } })
+  const text = readFileSync(first.file, 'utf8')
+  const second = await runGateway(t, text, { STATE_DIRECTORY: stateOf(first), ...defaultEnv })
+  await second.says(/audit_unavailable.*another gateway of this user writes it/)
+  const client = await connectRaw(t, second.url)
+  client.send('GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n')
+  assert.equal((await client.response()).status, 200)
+})

@@ -1,0 +1,284 @@
+// The ledger with its thread: what the gateway hands over is in the file, or waits, or is reported as lost.
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { suite, test } from 'node:test'
+import { ballastOf } from '../../src/ledger/ballast.ts'
+import { type Ledger, type LedgerEvent, type LedgerOptions, openLedger } from '../../src/ledger/ledger.ts'
+import { systemClock } from '../../src/platform/clock.ts'
+import { until } from '../support/deadline.ts'
+import { findProgram, unless } from '../support/needs.ts'
+import type { Cleanup } from '../support/scripted-upstream.ts'
+import { endedCall, newPath } from './ended-call.ts'
+
+interface Opened {
+  readonly ledger: Ledger
+  readonly events: LedgerEvent[]
+}
+
+function open(t: Cleanup, path: string, bounds: LedgerOptions['bounds'] = {}): Opened {
+  const events: LedgerEvent[] = []
+  const ledger = openLedger({
+    path,
+    keepCallsDays: 90,
+    keepHoursDays: 400,
+    clock: systemClock,
+    onEvent: (event) => events.push(event),
+    bounds: { retryMs: 20, busyTimeoutMs: 50, ...bounds },
+  })
+  t.after(() => ledger.stop())
+  return { ledger, events }
+}
+
+function record(ledger: Ledger, count: number): void {
+  for (let index = 0; index < count; index++) ledger.record(endedCall({ request_id: `req-${index}` }))
+}
+
+/** 0 where there is no such table yet. */
+function count(path: string, sql = 'SELECT COUNT(*) AS count FROM calls'): number {
+  const database = new DatabaseSync(path, { readOnly: true, timeout: 1000 })
+  try {
+    return (database.prepare(sql).get() as { count: number }).count
+  } finally {
+    database.close()
+  }
+}
+
+const isWaiting = (ledger: Ledger) => () => ledger.state().state === 'waiting'
+
+test('nothing is opened before the first call ends, and each is in the file soon', async (t) => {
+  const path = newPath()
+  const { ledger, events } = open(t, path)
+  assert.equal(statSync(path, { throwIfNoEntry: false }), undefined)
+  assert.equal(ledger.state().state, 'idle')
+
+  record(ledger, 1)
+  await until(() => statSync(path, { throwIfNoEntry: false }) !== undefined, 'the file')
+  await until(() => ledger.state().waitingRows === 0, 'the row to be written')
+
+  assert.equal(count(path), 1)
+  assert.deepEqual(events, [])
+})
+
+test('a stop writes all there is, and ends the run in order', async (t) => {
+  const path = newPath()
+  const { ledger, events } = open(t, path)
+  record(ledger, 4_321)
+  await ledger.stop()
+
+  assert.equal(count(path), 4_321)
+  assert.equal(count(path, 'SELECT SUM(calls) AS count FROM quarters'), 4_321)
+  assert.equal(count(path, 'SELECT COUNT(*) AS count FROM runs WHERE ended_ms IS NOT NULL'), 1)
+  assert.deepEqual(events, [])
+})
+
+test('an answer counts every call that has ended before the question', async (t) => {
+  const { ledger } = open(t, newPath())
+  record(ledger, 5)
+  const question = { by: [], sinceMs: Date.now() - 60_000, untilMs: Date.now() + 60_000, zone: 'UTC' }
+  assert.equal((await ledger.read(question))?.total.calls, 5)
+  record(ledger, 2)
+  assert.equal((await ledger.read(question))?.total.calls, 7)
+})
+
+suite('while another process holds the write lock', () => {
+  test('rows wait, an operator is told once, and they are written later', async (t) => {
+    const path = newPath()
+    const { ledger, events } = open(t, path)
+    record(ledger, 1)
+    await until(() => statSync(path, { throwIfNoEntry: false }) !== undefined, 'the file')
+    await until(() => ledger.state().waitingRows === 0, 'the row to be written')
+    const other = new DatabaseSync(path, { timeout: 1000 })
+    other.exec('BEGIN IMMEDIATE')
+    record(ledger, 300)
+    await until(isWaiting(ledger), 'the ledger to wait')
+    record(ledger, 300)
+    assert.match(ledger.state().reason ?? '', /locked/)
+    other.exec('ROLLBACK')
+    other.close()
+    await until(() => ledger.state().waitingRows === 0, 'the rows to be written')
+
+    assert.equal(count(path), 601)
+    assert.equal(count(path, 'SELECT SUM(calls) AS count FROM quarters'), 601)
+    assert.deepEqual(
+      events.map(({ kind }) => kind),
+      ['ledger_waiting', 'ledger_writing'],
+    )
+  })
+
+  test('beyond a bound the oldest rows are given up, and their sums kept', async (t) => {
+    const path = newPath()
+    const { ledger } = open(t, path, { maxWaitingRows: 1_000 })
+    record(ledger, 1)
+    await until(() => statSync(path, { throwIfNoEntry: false }) !== undefined, 'the file')
+    await until(() => ledger.state().waitingRows === 0, 'the row to be written')
+    const other = new DatabaseSync(path, { timeout: 1000 })
+    other.exec('BEGIN IMMEDIATE')
+    record(ledger, 3_000)
+    await until(isWaiting(ledger), 'the ledger to wait')
+    const { waitingRows, lostRows } = ledger.state()
+    assert.ok(waitingRows <= 1_000, `${waitingRows} rows wait`)
+    assert.ok(lostRows >= 2_000)
+    other.exec('ROLLBACK')
+    other.close()
+    await ledger.stop()
+
+    assert.equal(count(path), 3_001 - lostRows)
+    assert.equal(count(path, 'SELECT SUM(calls) AS count FROM quarters'), 3_001)
+    assert.equal(count(path, 'SELECT SUM(lost) AS count FROM quarters'), lostRows)
+    assert.equal(count(path, 'SELECT SUM(lost_rows) AS count FROM runs'), lostRows)
+  })
+
+  test('a stop does not wait for ever, and says what is lost', async (t) => {
+    const path = newPath()
+    const { ledger, events } = open(t, path, { stopMs: 200 })
+    record(ledger, 1)
+    await until(() => statSync(path, { throwIfNoEntry: false }) !== undefined, 'the file')
+    await until(() => ledger.state().waitingRows === 0, 'the row to be written')
+    const other = new DatabaseSync(path, { timeout: 1000 })
+    other.exec('BEGIN IMMEDIATE')
+    record(ledger, 3)
+    await ledger.stop()
+    other.close()
+
+    assert.deepEqual(events.at(-1), { kind: 'ledger_rows_lost', rows: 3 })
+  })
+})
+
+test('a file that is damaged while it is open is set aside, and the batch goes into a new one', async (t) => {
+  const path = newPath()
+  const { ledger, events } = open(t, path)
+  record(ledger, 5_000)
+  await until(() => ledger.state().waitingRows === 0, 'the rows to be written')
+  // What is in the log has to be in the main file, where it can be damaged.
+  const other = new DatabaseSync(path, { timeout: 1000 })
+  other.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+  other.close()
+  const bytes = readFileSync(path)
+  const inode = statSync(path).ino
+  // Over the same file, as a failing disk does.
+  writeFileSync(path, Buffer.concat([bytes.subarray(0, 100), Buffer.alloc(bytes.length - 100, 0xff)]))
+  assert.equal(statSync(path).ino, inode)
+  record(ledger, 300)
+  await until(() => ledger.state().waitingRows === 0, 'the rows to be written')
+  await ledger.stop()
+
+  const aside = events.find((event) => event.kind === 'ledger_set_aside')
+  assert.match(aside?.file ?? '', /usage\.db\.corrupt-/)
+  assert.ok(count(path) > 0)
+})
+
+test('a file that is removed while it is open is replaced, and nothing goes into the old one', async (t) => {
+  const path = newPath()
+  const { ledger, events } = open(t, path)
+  record(ledger, 1)
+  await until(() => statSync(ballastOf(path), { throwIfNoEntry: false }) !== undefined, 'the ballast')
+  for (const suffix of ['', '-wal', '-shm']) rmSync(path + suffix, { force: true })
+  record(ledger, 2)
+  await ledger.stop()
+
+  assert.equal(count(path), 2)
+  assert.deepEqual(
+    events.map(({ kind }) => kind),
+    ['ledger_set_aside'],
+  )
+})
+
+test(
+  'a directory that cannot be written makes rows wait until it can',
+  { skip: unless(process.getuid?.() !== 0, 'root may write everywhere') },
+  async (t) => {
+    const path = newPath()
+    chmodSync(dirname(path), 0o500)
+    const { ledger } = open(t, path)
+    record(ledger, 1)
+    await until(isWaiting(ledger), 'the ledger to wait')
+    chmodSync(dirname(path), 0o700)
+    await until(() => ledger.state().waitingRows === 0, 'the row to be written')
+
+    assert.equal(count(path), 1)
+  },
+)
+
+test('where a file is in the place of the directory rows wait until it is gone', async (t) => {
+  const folder = dirname(newPath())
+  const directory = join(folder, 'state')
+  writeFileSync(directory, '')
+  const path = join(directory, 'usage.db')
+  const { ledger } = open(t, path)
+  record(ledger, 1)
+  await until(isWaiting(ledger), 'the ledger to wait')
+  renameSync(directory, `${directory}.old`)
+  mkdirSync(directory)
+  await until(() => ledger.state().waitingRows === 0, 'the row to be written')
+
+  assert.equal(count(path), 1)
+})
+
+test('a file of a later version turns it off, and calls cost nothing any more', async (t) => {
+  const path = newPath()
+  const database = new DatabaseSync(path)
+  database.exec('PRAGMA application_id = 1818717233; PRAGMA user_version = 99; CREATE TABLE later(x)')
+  database.close()
+  const { ledger, events } = open(t, path)
+  record(ledger, 1)
+  await until(() => ledger.state().state === 'off', 'the ledger to be off')
+  record(ledger, 1000)
+  await ledger.stop()
+
+  assert.equal(ledger.state().waitingRows, 0)
+  assert.deepEqual(
+    events.map(({ kind }) => kind),
+    ['ledger_off'],
+  )
+})
+
+test(
+  'on a full disk rows wait, old ones make room, and all of the rest are written when there is room again',
+  { skip: unless(process.getuid?.() === 0 && findProgram('mount') !== undefined, 'needs root and mount') },
+  async (t) => {
+    let folder = ''
+    // Before its own folder is removed, as these run in order.
+    t.after(() => spawnSync('umount', ['--lazy', folder]))
+    folder = join(dirname(newPath()), 'small')
+    mkdirSync(folder)
+    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', folder], {
+      encoding: 'utf8',
+    })
+    if (mounted.status !== 0) return t.skip(`nothing can be mounted here: ${mounted.stderr.trim()}`)
+    const path = join(folder, 'usage.db')
+    const { ledger, events } = open(t, path)
+    record(ledger, 100)
+    await until(
+      () => ledger.state().waitingRows === 0 && ledger.state().state === 'writing',
+      'the first rows',
+    )
+    const filler = join(folder, 'filler')
+    let size = 4 * 1024 * 1024
+    for (; size > 0; size -= 64 * 1024) {
+      try {
+        writeFileSync(filler, Buffer.alloc(size))
+        break
+      } catch {
+        // Still too large.
+      }
+    }
+    record(ledger, 4_000)
+    await until(isWaiting(ledger), 'the ledger to wait')
+    assert.match(ledger.state().reason ?? '', /full|disk I\/O|no space/i)
+    const before = count(path)
+    assert.ok(before >= 100)
+    rmSync(filler)
+    await until(() => ledger.state().waitingRows === 0, 'the rows to be written')
+    await ledger.stop()
+
+    assert.equal(count(path), 4_100)
+    assert.equal(count(path, 'SELECT SUM(calls) AS count FROM quarters'), 4_100)
+    assert.deepEqual(
+      events.map(({ kind }) => kind),
+      ['ledger_waiting', 'ledger_writing'],
+    )
+  },
+)
