@@ -89,7 +89,9 @@ export async function pricesUpdateCommand(
     )
     return 1
   }
-  out.line(`Wrote ${printable(file)}. It applies from the next reload on.`)
+  const isOff = loaded.config.prices.list === 'off'
+  const when = isOff ? 'It has no effect while prices.list is off.' : 'It applies from the next reload on.'
+  out.line(`Wrote ${printable(file)}. ${when}`)
   return 0
 }
 

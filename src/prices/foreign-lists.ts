@@ -1,5 +1,5 @@
 // Reads the lists of others: models.dev (https://models.dev/api.json) and genai-prices
-// (https://github.com/pydantic/genai-prices, prices/data.json). Both have prices in USD per 1,000,000 tokens. What has no
+// (https://github.com/pydantic/genai-prices, data.json). Both have prices in USD per 1,000,000 tokens. What has no
 // price per token (sounds by the second, pictures by the piece) is left out, as is what is no number in range.
 import type { RateName, RawPrice, RawRates, RawTariff } from './read-price.ts'
 import type { RawListModel, RawListProvider, RawPriceList } from './price-list.ts'
@@ -14,9 +14,10 @@ type Mapping = Readonly<Record<string, unknown>>
  */
 export function readForeignList(value: unknown, date: string, licence = 'MIT'): RawPriceList | undefined {
   const head = { version: 1, licence, date } as const
-  const isGenai = (each: unknown) => typeof mapping(each)['api_pattern'] === 'string'
-  if (Array.isArray(value) && value.length > 0 && value.every(isGenai)) {
-    const providers = value.flatMap((each) => readGenaiProvider(mapping(each), date))
+  // From its third version on, the providers are one of several members.
+  const genai = listOf(mapping(value)['providers'] ?? value)
+  if (genai.length > 0 && genai.every((each) => typeof mapping(each)['api_pattern'] === 'string')) {
+    const providers = genai.flatMap((each) => readGenaiProvider(mapping(each), date))
     return {
       ...head,
       source: 'genai-prices, © Pydantic Services Inc.',

@@ -306,6 +306,16 @@ describe('the price is', () => {
     }
   })
 
+  test('the usual one where a translation leaves the requested tier out', async (t) => {
+    const price = { input: 1, service_tiers: { priority: { input: 2 } } }
+    const running = await start(t, { price }, { speaks: ['chat'] })
+    running.upstream.respond(whole(usage))
+    const body = { model: 'm', max_tokens: 5, messages, service_tier: 'priority' }
+    await (await post(running.gateway, body, { path: '/v1/messages' })).arrayBuffer()
+    const { cost_usd: cost, way } = await line(running)
+    assert.deepEqual({ cost, way }, { cost: '0.001', way: 'messages_chat' })
+  })
+
   test("the fallback's where that answers", async (t) => {
     const running = await startGateway(t, {
       models: {

@@ -276,6 +276,13 @@ suite('lists of others', () => {
     })
   })
 
+  test('genai-prices: the form in which the providers are a member', () => {
+    const models = [{ id: 'a', match: { equals: 'a' }, prices: { input_mtok: 1 } }]
+    const providers = [{ id: 'openai', api_pattern: 'https://api\\.openai\\.com', models }]
+    const read = readForeignList({ units: {}, providers }, '2026-11-01')
+    assert.deepEqual(read?.providers, { openai: { hosts: ['api.openai.com'], models: { a: { input: 1 } } } })
+  })
+
   test('nothing else is one', () => {
     for (const value of [undefined, null, [], {}, 'x', { a: 1 }, [{}], { data: [] }, raw]) {
       assert.equal(readForeignList(value, '2026-11-01'), undefined)
