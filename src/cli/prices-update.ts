@@ -170,7 +170,9 @@ function printSome<Each>(out: Output, all: readonly Each[], print: (each: Each) 
 
 function printMove(out: Output, { name, from, to }: Move): void {
   const text = (price: Move['to']) => (price === undefined ? 'none' : rateText(price.rates))
-  out.line(`  ${printable(name)}: ${text(from)} → ${text(to)}`)
+  const [before, after] = [text(from), text(to)]
+  const change = before === after ? `${after}, with other tiers` : `${before} → ${after}`
+  out.line(`  ${printable(name)}: ${change}`)
 }
 
 async function isConfirmed({ stdin, stdout }: UpdateIo, file: string): Promise<boolean> {

@@ -106,7 +106,7 @@ const genaiKinds = {
 
 function readGenaiPrice(model: Mapping, date: string): RawPrice | undefined {
   const price = genaiTariff(pricesAt(model['prices'], date))
-  if (price?.input === undefined) return undefined
+  if (price?.input === undefined || isNothing(price)) return undefined
   const tiers: Record<string, RawTariff> = {}
   for (const each of listOf(model['price_variants'])) {
     const { when, prices, constraint } = mapping(each)
@@ -205,7 +205,7 @@ const modelsDevKinds = {
 
 function readModelsDevPrice({ cost, experimental }: Mapping): RawPrice | undefined {
   const price = modelsDevTariff(mapping(cost))
-  if (price?.input === undefined) return undefined
+  if (price?.input === undefined || isNothing(price)) return undefined
   const tiers: Record<string, RawTariff> = {}
   for (const each of Object.values(mapping(mapping(experimental)['modes']))) {
     const { cost: ofMode, provider } = mapping(each)
@@ -244,7 +244,8 @@ function modelsDevTariff(cost: Mapping): RawTariff | undefined {
 function modelsDevRates(cost: Mapping): RawRates | undefined {
   const rates: RawRates = {}
   for (const [key, kind] of Object.entries(modelsDevKinds)) {
-    if (cost[key] === undefined) continue
+    // Many entries have 0 where a provider has no price for its cache.
+    if (cost[key] === undefined || (cost[key] === 0 && key.startsWith('cache_'))) continue
     const usd = rateOf(kind, cost[key])
     if (usd === undefined) return undefined
     rates[kind] = usd
@@ -253,6 +254,11 @@ function modelsDevRates(cost: Mapping): RawRates | undefined {
 }
 
 // ── Both ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** 0 stands for what a subscription pays, or for nobody knows. */
+function isNothing({ input, output = 0 }: RawRates): boolean {
+  return input === 0 && output === 0
+}
 
 function withTiers(rates: RawRates, above: ReadonlyMap<number, RawRates>): RawTariff | undefined {
   if (Object.keys(rates).length === 0) return undefined
