@@ -1,5 +1,5 @@
 // Writes the list of prices that the package brings: `node scripts/prices.ts --from FILE --licence FILE --date 2026-11-09`. The first
-// file is prices/data.json of genai-prices, or models.dev's api.json; the date is that of its newest price.
+// file is data.json of genai-prices, or models.dev's api.json; the date is that of its newest price.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 

@@ -89,7 +89,9 @@ export async function pricesUpdateCommand(
     )
     return 1
   }
-  out.line(`Wrote ${printable(file)}. It applies from the next reload on.`)
+  const isOff = loaded.config.prices.list === 'off'
+  const when = isOff ? 'It has no effect while prices.list is off.' : 'It applies from the next reload on.'
+  out.line(`Wrote ${printable(file)}. ${when}`)
   return 0
 }
 
@@ -168,7 +170,9 @@ function printSome<Each>(out: Output, all: readonly Each[], print: (each: Each) 
 
 function printMove(out: Output, { name, from, to }: Move): void {
   const text = (price: Move['to']) => (price === undefined ? 'none' : rateText(price.rates))
-  out.line(`  ${printable(name)}: ${text(from)} → ${text(to)}`)
+  const [before, after] = [text(from), text(to)]
+  const change = before === after ? `${after}, with other tiers` : `${before} → ${after}`
+  out.line(`  ${printable(name)}: ${change}`)
 }
 
 async function isConfirmed({ stdin, stdout }: UpdateIo, file: string): Promise<boolean> {

@@ -1,5 +1,5 @@
 // Reads the lists of others: models.dev (https://models.dev/api.json) and genai-prices
-// (https://github.com/pydantic/genai-prices, prices/data.json). Both have prices in USD per 1,000,000 tokens. What has no
+// (https://github.com/pydantic/genai-prices, data.json). Both have prices in USD per 1,000,000 tokens. What has no
 // price per token (sounds by the second, pictures by the piece) is left out, as is what is no number in range.
 import type { RateName, RawPrice, RawRates, RawTariff } from './read-price.ts'
 import type { RawListModel, RawListProvider, RawPriceList } from './price-list.ts'
@@ -14,9 +14,10 @@ type Mapping = Readonly<Record<string, unknown>>
  */
 export function readForeignList(value: unknown, date: string, licence = 'MIT'): RawPriceList | undefined {
   const head = { version: 1, licence, date } as const
-  const isGenai = (each: unknown) => typeof mapping(each)['api_pattern'] === 'string'
-  if (Array.isArray(value) && value.length > 0 && value.every(isGenai)) {
-    const providers = value.flatMap((each) => readGenaiProvider(mapping(each), date))
+  // From its third version on, the providers are one of several members.
+  const genai = listOf(mapping(value)['providers'] ?? value)
+  if (genai.length > 0 && genai.every((each) => typeof mapping(each)['api_pattern'] === 'string')) {
+    const providers = genai.flatMap((each) => readGenaiProvider(mapping(each), date))
     return {
       ...head,
       source: 'genai-prices, © Pydantic Services Inc.',
@@ -105,7 +106,7 @@ const genaiKinds = {
 
 function readGenaiPrice(model: Mapping, date: string): RawPrice | undefined {
   const price = genaiTariff(pricesAt(model['prices'], date))
-  if (price?.input === undefined) return undefined
+  if (price?.input === undefined || isNothing(price)) return undefined
   const tiers: Record<string, RawTariff> = {}
   for (const each of listOf(model['price_variants'])) {
     const { when, prices, constraint } = mapping(each)
@@ -204,7 +205,7 @@ const modelsDevKinds = {
 
 function readModelsDevPrice({ cost, experimental }: Mapping): RawPrice | undefined {
   const price = modelsDevTariff(mapping(cost))
-  if (price?.input === undefined) return undefined
+  if (price?.input === undefined || isNothing(price)) return undefined
   const tiers: Record<string, RawTariff> = {}
   for (const each of Object.values(mapping(mapping(experimental)['modes']))) {
     const { cost: ofMode, provider } = mapping(each)
@@ -243,7 +244,8 @@ function modelsDevTariff(cost: Mapping): RawTariff | undefined {
 function modelsDevRates(cost: Mapping): RawRates | undefined {
   const rates: RawRates = {}
   for (const [key, kind] of Object.entries(modelsDevKinds)) {
-    if (cost[key] === undefined) continue
+    // Many entries have 0 where a provider has no price for its cache.
+    if (cost[key] === undefined || (cost[key] === 0 && key.startsWith('cache_'))) continue
     const usd = rateOf(kind, cost[key])
     if (usd === undefined) return undefined
     rates[kind] = usd
@@ -252,6 +254,11 @@ function modelsDevRates(cost: Mapping): RawRates | undefined {
 }
 
 // ── Both ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** 0 stands for what a subscription pays, or for nobody knows. */
+function isNothing({ input, output = 0 }: RawRates): boolean {
+  return input === 0 && output === 0
+}
 
 function withTiers(rates: RawRates, above: ReadonlyMap<number, RawRates>): RawTariff | undefined {
   if (Object.keys(rates).length === 0) return undefined

@@ -306,6 +306,16 @@ describe('the price is', () => {
     }
   })
 
+  test('the usual one where a translation leaves the requested tier out', async (t) => {
+    const price = { input: 1, service_tiers: { priority: { input: 2 } } }
+    const running = await start(t, { price }, { speaks: ['chat'] })
+    running.upstream.respond(whole(usage))
+    const body = { model: 'm', max_tokens: 5, messages, service_tier: 'priority' }
+    await (await post(running.gateway, body, { path: '/v1/messages' })).arrayBuffer()
+    const { cost_usd: cost, way } = await line(running)
+    assert.deepEqual({ cost, way }, { cost: '0.001', way: 'messages_chat' })
+  })
+
   test("the fallback's where that answers", async (t) => {
     const running = await startGateway(t, {
       models: {
@@ -413,6 +423,24 @@ describe('what is cut or fails is paid for', () => {
     // 7 + 5 tokens of the second, and a prompt that was estimated.
     assert.ok(Number(usd) > (7 * 1_000 + 5 * 2_000) / 1_000_000, String(usd))
     assert.equal(estimated, true)
+  })
+
+  test('counts that cannot be true cost what was seen instead, and parts that exceed the whole no more than the whole', async (t) => {
+    for (const count of [-5, 1e308, 'NaN', null, 1e9, {}]) {
+      const running = await start(t, { price })
+      const usage = { prompt_tokens: count, completion_tokens: count, total_tokens: count }
+      running.upstream.respond(whole(usage))
+      await chat(running.gateway, 'm')
+      const { cost_usd: usd, estimated } = await line(running)
+      assert.ok(Number(usd) > 0 && Number(usd) < 1, `${JSON.stringify(count)}: ${String(usd)}`)
+      assert.equal(estimated, true)
+    }
+    const running = await start(t, { price: { input: 1, cached_input: 0.5, output: 1 } })
+    const details = { cached_tokens: 5_000, cache_write_tokens: 5_000 }
+    const usage = { prompt_tokens: 1_000, completion_tokens: 0, total_tokens: 1_000 }
+    running.upstream.respond(whole({ ...usage, prompt_tokens_details: details }))
+    await chat(running.gateway, 'm')
+    assert.equal((await line(running))['cost_usd'], '0.0005')
   })
 
   test('a refusal costs nothing', async (t) => {

@@ -172,7 +172,8 @@ suite('lists of others', () => {
             d: { cost: { output: 1 } },
             e: { cost: { input: -1, output: 1 } },
             f: { cost: { input: 0.00000021, output: 1e9 } },
-            g: { cost: { input: 0.0000002, output: 0.1234567 } },
+            g: { cost: { input: 0.0000002, output: 0.1234567, cache_read: 0 } },
+            h: { cost: { input: 0, output: 0 } },
           },
         },
         box: { api: 'http://127.0.0.1:1234/v1', models: { a: { cost: { input: 1, output: 1 } } } },
@@ -274,6 +275,13 @@ suite('lists of others', () => {
         },
       },
     })
+  })
+
+  test('genai-prices: the form in which the providers are a member', () => {
+    const models = [{ id: 'a', match: { equals: 'a' }, prices: { input_mtok: 1 } }]
+    const providers = [{ id: 'openai', api_pattern: 'https://api\\.openai\\.com', models }]
+    const read = readForeignList({ units: {}, providers }, '2026-11-01')
+    assert.deepEqual(read?.providers, { openai: { hosts: ['api.openai.com'], models: { a: { input: 1 } } } })
   })
 
   test('nothing else is one', () => {

@@ -59,6 +59,11 @@ const lines: readonly (readonly [event: GatewayEvent, level: string, rest: strin
     '"event":"call","request_id":"req_1","client":"user:ann","dialect":"chat","model":"m","provider":"p","target_model":"t","status":200,"stream":true,"prompt_tokens":12,"completion_tokens":34,"estimated":false,"wait_ms":0,"first_byte_ms":1.23,"duration_ms":2.34,"gateway_ms":0.45,"attempts":1}',
   ],
   [
+    ended({ cost_nano: 4_200_000, price: 'list' }),
+    'INFO',
+    '"event":"call","request_id":"req_1","client":"user:ann","dialect":"chat","model":"m","provider":"p","target_model":"t","status":200,"stream":true,"prompt_tokens":12,"completion_tokens":34,"estimated":false,"price":"list","wait_ms":0,"first_byte_ms":1.23,"duration_ms":2.34,"gateway_ms":0.45,"attempts":1,"cost_usd":"0.0042"}',
+  ],
+  [
     {
       kind: 'refused',
       client: 'unknown',
