@@ -93,7 +93,7 @@ const writerEntry = new URL(
 )
 
 /** A row is written so much later at most, when few calls end. */
-const batchMs = 250
+const batchMs = 200
 /** A batch is sent at once when it has so many. */
 const rowsPerBatch = 200
 /** Of those that have waited, so many go into one transaction. */
