@@ -57,7 +57,7 @@ export type LedgerEvent =
   /** The process ends, and these are in no file. */
   | { readonly kind: 'ledger_rows_lost'; readonly rows: number }
 
-export interface LedgerState {
+interface LedgerState {
   /** `idle`: there was nothing to write so far. */
   readonly state: 'idle' | 'writing' | 'waiting' | 'off'
   /** Why it waits, or is off. */

@@ -17,7 +17,7 @@ export type ReadQuestion =
   /** The message is for people. */
   | { readonly kind: 'fault'; readonly param: keyof WrittenQuestion; readonly message: string }
 
-export const defaultSince = '7d'
+const defaultSince = '7d'
 const hourMs = 60 * 60_000
 /** Of a report by hour; others may go as far back as there are calls. */
 const maxHours = 100 * 24

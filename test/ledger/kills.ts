@@ -25,9 +25,9 @@ export async function killOnce(t: Cleanup, directory: string, moment: Moment): P
   const { gateway } = await startGatewayProcess(t, setup, { STATE_DIRECTORY: directory })
   const answered: string[] = []
   let onAnswer: (() => void) | undefined
-  let isOver = false
+  const load = { isOver: false }
   const client = async () => {
-    while (!isOver) {
+    while (!load.isOver) {
       try {
         const response = await fetch(`${gateway.url}/v1/chat/completions`, {
           method: 'POST',
@@ -58,7 +58,7 @@ export async function killOnce(t: Cleanup, directory: string, moment: Moment): P
     total: { calls: number }
   }
   await answers(Math.max(answered.length + 1, moment.killedAfter))
-  isOver = true
+  load.isOver = true
   await gateway.stop('SIGKILL')
   await Promise.all(clients)
 
