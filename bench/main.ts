@@ -1,6 +1,7 @@
 // npm run bench -- NAME… [options]: runs the named benches, or all of them. Options are those of a single named bench.
 import { benchAdmission } from './admission.ts'
 import { benchGateways } from './gateways/run.ts'
+import { benchLedger } from './ledger.ts'
 import { benchLimits } from './limits.ts'
 import { benchWorkers } from './workers.ts'
 
@@ -10,6 +11,7 @@ type Bench = (options: readonly string[]) => void | number | Promise<void | numb
 const benches: Readonly<Record<string, Bench>> = {
   admission: benchAdmission,
   gateways: benchGateways,
+  ledger: benchLedger,
   limits: benchLimits,
   workers: benchWorkers,
 }

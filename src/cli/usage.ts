@@ -119,14 +119,15 @@ function printCsv(io: CommandIo, by: readonly Dimension[], { rows, total }: Usag
   const counts = Object.keys(total).map((name) => (name === 'cost_nano' ? 'cost_usd' : name))
   const names = [...by, ...counts]
   const lines = rows.map((row) => {
-    const cells: Record<string, unknown> = { ...row, cost_usd: formatUsd(row.cost_nano) }
+    const cells: Record<string, string | number | null> = { ...row, cost_usd: formatUsd(row.cost_nano) }
     return names.map((name) => csvCell(cells[name]))
   })
   for (const line of [names, ...lines]) io.stdout.write(`${line.join(',')}\r\n`)
 }
 
 /** A spreadsheet would take a name that begins like a formula for one. */
-function csvCell(value: unknown): string {
-  const text = printable(String(value ?? '')).replace(/^(?=[=+\-@])/, typeof value === 'string' ? "'" : '')
+function csvCell(value: string | number | null | undefined): string {
+  if (typeof value !== 'string') return String(value ?? '')
+  const text = printable(value).replace(/^(?=[=+\-@])/, "'")
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }

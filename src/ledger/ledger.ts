@@ -57,7 +57,7 @@ export type LedgerEvent =
   /** The process ends, and these are in no file. */
   | { readonly kind: 'ledger_rows_lost'; readonly rows: number }
 
-export interface LedgerState {
+interface LedgerState {
   /** `idle`: there was nothing to write so far. */
   readonly state: 'idle' | 'writing' | 'waiting' | 'off'
   /** Why it waits, or is off. */
@@ -93,7 +93,7 @@ const writerEntry = new URL(
 )
 
 /** A row is written so much later at most, when few calls end. */
-const batchMs = 250
+const batchMs = 200
 /** A batch is sent at once when it has so many. */
 const rowsPerBatch = 200
 /** Of those that have waited, so many go into one transaction. */
@@ -129,6 +129,8 @@ class ThreadLedger implements Ledger {
   #warnedAtMs: number | undefined
   #offReason: string | undefined
   readonly #questions = new Map<number, (report: UsageReport | undefined) => void>()
+  /** Questions that rows have to be sent before. */
+  #asked: ToWriter[] = []
   #lastQuestion = 0
   #isStopping = false
   #onIdle: (() => void) | undefined
@@ -160,7 +162,8 @@ class ThreadLedger implements Ledger {
     const id = ++this.#lastQuestion
     return new Promise((resolve) => {
       this.#questions.set(id, resolve)
-      this.#post({ kind: 'question', id, question })
+      this.#asked.push({ kind: 'question', id, question })
+      this.#ask()
     })
   }
 
@@ -242,6 +245,14 @@ class ThreadLedger implements Ledger {
     if (rows.length > 0 || this.#lostSums.size > 0) this.#sendBatch(rows)
   }
 
+  /** Sends questions once all rows before them are sent, or cannot be written. */
+  #ask(): void {
+    if (this.#waiting.length > 0 && this.#fault === undefined) return
+    const asked = this.#asked
+    this.#asked = []
+    for (const message of asked) this.#post(message)
+  }
+
   #sendBatch(rows: readonly Cell[]): void {
     const lostSums = [...this.#lostSums.values()]
     if (lostSums.length > 0) this.#lostSums = new QuarterSums()
@@ -252,7 +263,7 @@ class ThreadLedger implements Ledger {
 
   #post(message: ToWriter): void {
     this.#worker ??= this.#startThread()
-    this.#worker.postMessage(message)
+    this.#worker.postMessage(message, [])
   }
 
   #startThread(): Worker {
@@ -309,6 +320,7 @@ class ThreadLedger implements Ledger {
       this.#options.onEvent({ kind: 'ledger_writing', lost_rows: this.#lostRows })
     }
     this.#send()
+    this.#ask()
     if (this.#sent === undefined) this.#onIdle?.()
   }
 
@@ -323,6 +335,7 @@ class ThreadLedger implements Ledger {
     for (const sum of sent.lostSums) this.#lostSums.add(sum)
     while (this.#waitingRows > this.#bounds.maxWaitingRows) this.#giveUp(this.#waiting.shift()!)
     this.#waitWith(reason)
+    this.#ask()
     this.#retry(() => this.#send())
   }
 
@@ -349,6 +362,7 @@ class ThreadLedger implements Ledger {
     this.#worker = undefined
     for (const answer of this.#questions.values()) answer(undefined)
     this.#questions.clear()
+    this.#asked = []
     if (this.#isStopping || this.#offReason !== undefined) return this.#onIdle?.()
     this.#waitWith(reason)
     this.#retry(() => {
@@ -364,6 +378,7 @@ class ThreadLedger implements Ledger {
     this.#waitingRows = 0
     this.#sent = undefined
     this.#options.onEvent({ kind: 'ledger_off', reason })
+    this.#ask()
     this.#onIdle?.()
   }
 
@@ -382,7 +397,7 @@ class ThreadLedger implements Ledger {
     const { promise, resolve } = Promise.withResolvers<void>()
     worker.once('exit', () => resolve())
     const deadline = setTimeout(() => void worker.terminate(), this.#bounds.stopMs)
-    worker.postMessage({ kind: 'stop' } satisfies ToWriter)
+    worker.postMessage({ kind: 'stop' } satisfies ToWriter, [])
     await promise
     clearTimeout(deadline)
   }

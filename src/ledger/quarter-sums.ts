@@ -94,7 +94,7 @@ export class QuarterSums {
 }
 
 /** A client that left before the end is no failure; a stream that ended with an error is one, whatever its status. */
-export function hasFailed(status: number, code: string | null): boolean {
+function hasFailed(status: number, code: string | null): boolean {
   return status === 499 ? false : status >= 400 || code !== null
 }
 

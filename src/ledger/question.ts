@@ -17,7 +17,7 @@ export type ReadQuestion =
   /** The message is for people. */
   | { readonly kind: 'fault'; readonly param: keyof WrittenQuestion; readonly message: string }
 
-export const defaultSince = '7d'
+const defaultSince = '7d'
 const hourMs = 60 * 60_000
 /** Of a report by hour; others may go as far back as there are calls. */
 const maxHours = 100 * 24
@@ -64,7 +64,8 @@ function readInstant(text: string, nowMs: number, zone: string): number | undefi
   const [, count, unit] = /^(\d{1,6})([mhdw])$/.exec(text) ?? []
   if (unit !== undefined) return bounded(nowMs - Number(count) * unitMs[unit as keyof typeof unitMs])
   if (/^\d{4}-\d\d-\d\d$/.test(text)) {
-    const isDay = new Date(`${text}T00:00:00Z`).toJSON()?.startsWith(text) === true
+    const midnight = new Date(`${text}T00:00:00Z`)
+    const isDay = !Number.isNaN(midnight.getTime()) && midnight.toJSON().startsWith(text)
     return isDay ? bounded(startOfDay(text, zone)) : undefined
   }
   const instant = rfc3339.test(text) ? Date.parse(text) : NaN

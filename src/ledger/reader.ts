@@ -7,8 +7,14 @@ import { isDamage, reasonOf } from './sqlite-error.ts'
 export type OpenedReader =
   | { readonly kind: 'open'; readonly database: DatabaseSync }
   | { readonly kind: 'absent' }
-  /** @param isDamaged only `usage repair` helps. */
-  | { readonly kind: 'fault'; readonly reason: string; readonly isDamaged: boolean }
+  | {
+      readonly kind: 'fault'
+      readonly reason: string
+      /** `usage repair` helps. */
+      readonly isDamaged: boolean
+      /** For this user. */
+      readonly isUnreadable: boolean
+    }
 
 /** How long a lock of the gateway is waited for, in milliseconds; it holds one for some 20. */
 const busyTimeoutMs = 5_000
@@ -19,10 +25,12 @@ export function openReader(path: string): OpenedReader {
   let database: DatabaseSync | undefined
   const fault = (reason: string, isDamaged = false) => {
     database?.close()
-    return { kind: 'fault', reason, isDamaged } as const
+    return { kind: 'fault', reason, isDamaged, isUnreadable: false } as const
   }
+  const unreadable = unreadableReason(path)
+  if (unreadable !== undefined)
+    return { kind: 'fault', reason: unreadable, isDamaged: false, isUnreadable: true }
   try {
-    readable(path)
     database = new DatabaseSync(path, { readOnly: true, timeout: busyTimeoutMs })
     const { user_version: version } = database.prepare('PRAGMA user_version').get() as Record<string, number>
     const { application_id: id } = database.prepare('PRAGMA application_id').get() as Record<string, number>
@@ -37,13 +45,12 @@ export function openReader(path: string): OpenedReader {
   }
 }
 
-/** SQLite says no more than that it cannot open a file. */
-function readable(path: string): void {
-  statSync(path)
-  const { mode, uid } = statSync(path)
+/** SQLite reports no more than that it cannot open a file. */
+function unreadableReason(path: string): string | undefined {
+  const status = statSync(path, { throwIfNoEntry: false })
   const own = process.getuid?.()
-  if (own === 0 || own === uid || (mode & 0o004) !== 0) return
-  throw new Error(`it belongs to another user (uid ${uid}), and only that user and root may read it`)
+  if (status === undefined || own === 0 || own === status.uid || (status.mode & 0o004) !== 0) return undefined
+  return `it belongs to another user (uid ${status.uid}); only that user and root may read it`
 }
 
 /** The process that has the ledger open, by its locks on the file beside it: proc_locks(5). Undefined: there is none. */

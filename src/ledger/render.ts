@@ -14,7 +14,7 @@ export function renderReport({ sinceMs, untilMs, zone, rows, total, isCut }: Usa
 }
 
 /** The cost in USD is decimal text, because a binary fraction would not be exact. */
-function withUsd<Row extends UsageCounts | UsageRow>(row: Row): object {
+function withUsd(row: UsageCounts | UsageRow): object {
   return { ...row, cost_usd: formatUsd(row.cost_nano) }
 }
 

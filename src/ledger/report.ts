@@ -73,7 +73,10 @@ const sumsOfRows = `COUNT(*) AS calls, SUM(${failedSql}) AS failed, SUM(prompt) 
   SUM(reasoning) AS reasoning_tokens, COALESCE(SUM(cost_nano), 0) AS cost_nano,
   SUM(cost_nano IS NULL AND prompt + completion > 0) AS unpriced, SUM(estimated) AS estimated, 0 AS lost`
 
-/** A short statement for each period, so that the writer is never held up. @throws what SQLite throws. */
+/** A day's: grouping that many rows takes half the time for each that it takes for those of a quarter of a year. */
+const quartersPerStatement = 96
+
+/** Reads by short statements, so that the writer is never held up. @throws what SQLite throws. */
 export function readReport(database: DatabaseSync, question: UsageQuestion): UsageReport {
   const { by, zone } = question
   const since = Math.floor(question.sinceMs / quarterMs)
@@ -93,11 +96,13 @@ export function readReport(database: DatabaseSync, question: UsageQuestion): Usa
     unit === undefined ? [{ label: '', start: since, end: until }] : periodsOf(since, until, zone, unit)
   const rows: UsageRow[] = []
   for (const { label, start, end } of periods) {
-    for (const found of statement.iterate(start * scale, end * scale, ...filter.values)) {
-      const { calls } = found as unknown as UsageCounts
-      // Without groups there is a row also where there are no calls.
-      if (calls > 0) rows.push(rowOf(found, by, label, nameOf))
+    const groups = new Map<string, Record<string, unknown>>()
+    for (let from = start; from < end; from += quartersPerStatement) {
+      const to = Math.min(end, from + quartersPerStatement)
+      for (const found of statement.iterate(from * scale, to * scale, ...filter.values))
+        addTo(groups, columns, found)
     }
+    for (const found of groups.values()) rows.push(rowOf(found, by, label, nameOf))
   }
   const sorted = rows.toSorted(comparing(by))
   return {
@@ -108,6 +113,20 @@ export function readReport(database: DatabaseSync, question: UsageQuestion): Usa
     total: totalOf(rows),
     isCut: rows.length > maxRows,
   }
+}
+
+/** @param columns by whose numbers calls are added up. */
+function addTo(
+  groups: Map<string, Record<string, unknown>>,
+  columns: readonly Dimension[],
+  found: Record<string, unknown>,
+): void {
+  // Without groups there is a row also where there are no calls.
+  if (!((found['calls'] as number | null) ?? 0)) return
+  const id = columns.map((column) => found[column] as number | null).join()
+  const group = groups.get(id)
+  if (group === undefined) groups.set(id, found)
+  else for (const name of countNames) group[name] = (group[name] as number) + (found[name] as number)
 }
 
 function isPeriodUnit(dimension: Dimension): dimension is PeriodUnit {

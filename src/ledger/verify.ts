@@ -23,7 +23,7 @@ export const sumsOfCalls = `SELECT ended_ms / ${quarterMs} AS quarter, COALESCE(
   FROM calls GROUP BY 1, 2, 3, 4, 5`
 
 /** Quarters whose rows may be gone in part: those of the oldest row and before. */
-export const firstWholeQuarter = `(SELECT COALESCE(MIN(ended_ms) / ${quarterMs} + 1, 9e15) FROM calls)`
+const firstWholeQuarter = `(SELECT COALESCE(MIN(ended_ms) / ${quarterMs} + 1, 9e15) FROM calls)`
 
 const same = sumColumns.map((name) => `s.${name} = q.${name}`).join(' AND ')
 

@@ -137,6 +137,33 @@ suite('the package', { timeout: 120_000 }, () => {
     await assertWorks(await installed(), withPinnedNode)
   })
 
+  test('records calls, and reports them', async (t) => {
+    const prefix = await installed()
+    const home = mkdtempSync(join(folder, 'home-'))
+    const config = join(home, 'llm-gateway.yaml')
+    const text = stringify({ ...minimal, server: { hosts: ['127.0.0.1'] }, logging: { format: 'json' } })
+    writeFileSync(config, text, { mode: 0o600 })
+    const env = { HOME: home, PATH: withPinnedNode, LLM_GATEWAY_PORT: '0' }
+    const program = join(prefix, 'bin/llm-gateway')
+    const gateway = spawn(program, ['serve', '--config', config], { env })
+    t.after(() => gateway.kill('SIGKILL'))
+    const [line] = (await once(gateway.stdout, 'data')) as [Buffer]
+    let log = line.toString()
+    gateway.stdout.on('data', (more: Buffer) => (log += more.toString()))
+    const addressIn = () => /"addresses":\["([^"]+)"/.exec(log)?.[1]
+    while (addressIn() === undefined) await once(gateway.stdout, 'data')
+    const body = JSON.stringify({ model: 'echo', messages: [{ role: 'user', content: 'hello' }] })
+    const headers = { 'content-type': 'application/json' }
+    const response = await fetch(`${addressIn()}/v1/chat/completions`, { method: 'POST', headers, body })
+    assert.equal(response.status, 200)
+    await response.arrayBuffer()
+    gateway.kill('SIGTERM')
+    await once(gateway, 'exit')
+
+    const { stdout } = await run(program, ['usage', '--by', 'model', '--format', 'csv'], { env })
+    assert.match(stdout, /^echo,1,0,/m)
+  })
+
   for (const [name, target] of [
     ['its own', 'pino/file'],
     ["the operator's", './transport.mjs'],

@@ -133,13 +133,10 @@ suite('a report', () => {
     const { rows } = readReport(file.database, question({ by: ['secret', 'status'] }))
 
     assert.deepEqual(
-      rows.map(({ secret, status, calls: count, failed }) => [secret, status, count, failed]).toSorted(),
-      [
-        ['new', 200, 1, 0],
-        ['new', 499, 1, 0],
-        ['old', 200, 1, 0],
-        [null, 200, 1, 0],
-      ].toSorted(),
+      new Set(
+        rows.map(({ secret, status, calls: count, failed }) => `${secret} ${status} ${count} ${failed}`),
+      ),
+      new Set(['new 200 1 0', 'new 499 1 0', 'old 200 1 0', 'null 200 1 0']),
     )
   })
 

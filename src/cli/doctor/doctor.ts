@@ -26,6 +26,7 @@ import { examineDescriptors } from './descriptors.ts'
 import { examineFiles } from './files.ts'
 import type { Check, Finding } from './finding.ts'
 import { examineKeys } from './keys.ts'
+import { examineLedger } from './ledger.ts'
 import { examineListener } from './listener.ts'
 import { gradeFindings } from './severity.ts'
 import { Progress } from './progress.ts'
@@ -137,12 +138,15 @@ async function examine(examination: Examination): Promise<Check[]> {
     ({ state, fix }) => state !== 'fail' || !reported.has(fix),
   )
   const keys = examineKeys(file, env, { accounts, nowMs: Date.now(), command: ownCommand(env) })
+  const { stateDirectory } = files
+  const records = loaded.ok && loaded.config.usage.enabled && stateDirectory !== undefined
+  const ledger = records ? examineLedger(stateDirectory) : []
   return [
     ...inArea('runtime', examineRuntime(process.versions.node, runtime)),
     ...inArea('runtime', examineDescriptors(listener)),
     ...inArea('config', config),
     ...inArea('files', modes),
-    ...inArea('files', keys),
+    ...inArea('files', [...keys, ...ledger]),
     ...inArea('credentials', credentials?.findings ?? notExamined),
     ...inArea('service', service.findings),
     ...inArea('port', listener),

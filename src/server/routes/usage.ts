@@ -6,6 +6,11 @@ import { renderReport } from '../../ledger/render.ts'
 import { corsHeaderNames } from '../cors.ts'
 import type { ServerParts } from '../parts.ts'
 
+interface UsageQuery {
+  readonly Querystring: Readonly<Record<string, unknown>>
+}
+
+type UsageRequest = FastifyRequest<UsageQuery>
 type UsageParts = Pick<ServerParts, 'readUsage' | 'ownClientId' | 'wallNow'>
 
 export function addUsage(app: FastifyInstance, { readUsage, ownClientId, wallNow }: UsageParts): void {
@@ -14,20 +19,20 @@ export function addUsage(app: FastifyInstance, { readUsage, ownClientId, wallNow
     for (const name of corsHeaderNames(request.headers.origin)) reply.removeHeader(name)
     done()
   }
-  app.get<{ Querystring: Record<string, unknown> }>('/usage', { onRequest }, async (request) => {
+  const report = async (request: UsageRequest) => {
     const { client } = request
     const seesAll = client.id === ownClientId && !isForwarded(request)
     const read = readQuestion(writtenQuestion(request.query), { nowMs: wallNow(), defaultZone: 'UTC' })
     if (read.kind === 'fault') throw new GatewayError('invalid_request', read.message, { param: read.param })
     const question = { ...read.question, ...(!seesAll && { client: client.id }) }
-    const { state, report } = await readUsage(question)
-    if (report === undefined) throw new GatewayError('usage_unavailable', unavailable(state?.reason, seesAll))
+    const { state, report: found } = await readUsage(question)
+    if (found === undefined) throw new GatewayError('usage_unavailable', unavailable(state?.reason, seesAll))
     return {
       object: 'usage',
       client: client.id,
       sees: seesAll ? 'all' : 'own',
       by: question.by,
-      ...renderReport(report),
+      ...renderReport(found),
       ledger: {
         state: state!.state,
         waiting_rows: state!.waitingRows,
@@ -35,7 +40,8 @@ export function addUsage(app: FastifyInstance, { readUsage, ownClientId, wallNow
         ...(seesAll && state!.reason !== undefined && { reason: state!.reason }),
       },
     }
-  })
+  }
+  app.get<UsageQuery>('/usage', { onRequest }, (request) => report(request))
 }
 
 interface HeaderRemover {
@@ -70,7 +76,7 @@ function writtenQuestion(query: Readonly<Record<string, unknown>>): WrittenQuest
   if (twice !== undefined) {
     throw new GatewayError('invalid_request', `The parameter ${twice} appears twice.`, { param: twice })
   }
-  return query as WrittenQuestion
+  return query
 }
 
 function unavailable(reason: string | undefined, seesAll: boolean): string {

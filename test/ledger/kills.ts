@@ -1,0 +1,77 @@
+// A gateway under load that is killed at a random moment, again and again, and what its ledger has then.
+import assert from 'node:assert/strict'
+import { DatabaseSync } from 'node:sqlite'
+import { verifyLedger } from '../../src/ledger/verify.ts'
+import { soon } from '../support/deadline.ts'
+import { echo } from '../support/gateway-config.ts'
+import { startGatewayProcess } from '../support/gateway-process.ts'
+import type { Cleanup } from '../support/scripted-upstream.ts'
+
+const setup = { ...echo, models: { echo: { provider: 'echo' } } } as const
+const body = JSON.stringify({ model: 'echo', messages: [{ role: 'user', content: 'x' }] })
+
+/** When to kill it: after so many calls were answered, of which the ledger has acknowledged a part. */
+export interface Moment {
+  readonly acknowledgedAfter: number
+  readonly killedAfter: number
+}
+
+/**
+ * Kills the gateway under load. Then the ledger must be whole, with sums that equal its rows, and have the row of each call
+ * that was answered before an answer of `GET /v1/usage` counted it.
+ * @returns the rows in the file.
+ */
+export async function killOnce(t: Cleanup, directory: string, moment: Moment): Promise<number> {
+  const { gateway } = await startGatewayProcess(t, setup, { STATE_DIRECTORY: directory })
+  const answered: string[] = []
+  let onAnswer: (() => void) | undefined
+  const load = { isOver: false }
+  const client = async () => {
+    while (!load.isOver) {
+      try {
+        const response = await fetch(`${gateway.url}/v1/chat/completions`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body,
+        })
+        await response.arrayBuffer()
+        answered.push(response.headers.get('x-request-id')!)
+        onAnswer?.()
+      } catch {
+        // The kill.
+      }
+    }
+  }
+  const answers = (count: number) =>
+    soon(
+      new Promise<void>((resolve) => {
+        onAnswer = () => {
+          if (answered.length >= count) resolve()
+        }
+      }),
+      () => `${count} answers`,
+    )
+  const clients = Array.from({ length: 8 }, client)
+  await answers(moment.acknowledgedAfter)
+  const before = [...answered]
+  const usage = (await (await fetch(`${gateway.url}/v1/usage?since=1h`)).json()) as {
+    total: { calls: number }
+  }
+  await answers(Math.max(answered.length + 1, moment.killedAfter))
+  load.isOver = true
+  await gateway.stop('SIGKILL')
+  await Promise.all(clients)
+
+  const database = new DatabaseSync(`${directory}/usage.db`)
+  try {
+    const { damages, wrongSums, calls } = verifyLedger(database)
+    assert.deepEqual([damages, wrongSums], [[], 0])
+    assert.equal(database.prepare('SELECT SUM(calls) AS calls FROM quarters').get()?.['calls'], calls)
+    assert.ok(calls >= usage.total.calls, `${calls} rows, ${usage.total.calls} acknowledged`)
+    const find = database.prepare('SELECT COUNT(*) AS count FROM calls WHERE request_id = ?')
+    for (const id of before) assert.equal(find.get(id)?.['count'], 1, `the row of ${id}`)
+    return calls
+  } finally {
+    database.close()
+  }
+}
