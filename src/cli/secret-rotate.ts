@@ -61,7 +61,7 @@ async function rotate(setting: SecretSetting, recovery: string | undefined): Pro
   const where = storeIdentities(setting, source.kind, identities)
   out.line(`Added a new identity: ${printable(where)}.`)
   if (!(await isInUse(setting, source, recovery !== undefined))) {
-    err.line('The service does not have the new identity yet. Every secret is as it was; repeat the command.')
+    err.line('The service does not use the new identity yet. No secret has changed; repeat the command.')
     return 1
   }
 

@@ -192,7 +192,7 @@ function openingFault(
   const shown = `the identity from ${source} is ${at.join(', ')}`
   return isListed
     ? {
-        message: `the secret ${name} cannot be opened: it is encrypted for others than ${recipientsFile} lists, and ${shown}`,
+        message: `the secret ${name} cannot be opened: it is encrypted for other recipients than ${recipientsFile} lists, and ${shown}`,
         hint: setHint(name),
       }
     : {

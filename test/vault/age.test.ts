@@ -49,7 +49,7 @@ test('a file that was changed or cut anywhere never opens as another value', asy
   }
 })
 
-test('what is no identity or recipient is found out', async () => {
+test('a text that is not an identity or a recipient is recognised', async () => {
   assert.equal(await recipientOf('AGE-SECRET-KEY-1NOPE'), undefined)
   assert.equal(await recipientOf(''), undefined)
   assert.equal(await isRecipient(recipients[0]!), true)
