@@ -263,6 +263,19 @@ test('a header may be a stored secret, and a place before it wins', async (t) =>
   assert.deepEqual(await headerOf('{ secret: none, env: KEY }', { KEY: 'sk-env' }), ['sk-env', 'env KEY'])
 })
 
+test('a restoration from paper needs no recipients, and keeps the paper', async (t) => {
+  const scene = secretScene(t, ['a'])
+  const { printed: paper } = await scene.set('a', 'sk-a')
+  rmSync(join(scene.directory, 'recipients.txt'))
+  const refused = await scene.rotate()
+  assert.match(refused.stderr, /recipients\.txt is missing; .* secret recovery writes it/)
+  rmSync(scene.identityFile)
+  assert.equal((await scene.rotate(paper)).status, 0)
+  await scene.set('b', 'sk-b')
+  assert.equal((await scene.verify(paper)).status, 0)
+  assert.deepEqual(await scene.load(), { a: 'sk-a' })
+})
+
 test('the places of the configuration are used', async (t) => {
   const section = 'secrets: { dir: ~/vault, identity: { file: ~/keys/me.txt } }'
   const scene = secretScene(t, ['a'], { section })
