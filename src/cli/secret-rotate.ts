@@ -60,11 +60,8 @@ async function rotate(
     err.line(`${file} is missing; ${ownCommand(io.env)} secret recovery writes it.`)
     return 1
   }
-  // What is given as the recovery identity stays one, also where the list of recipients is lost.
   const recipients =
-    recovery === undefined || known.some(({ recipient }) => recipient === recovery.recipient)
-      ? known
-      : withRecipient(known, 'recovery', recovery.recipient)
+    known.length > 0 || recovery === undefined ? known : withRecipient([], 'recovery', recovery.recipient)
   const source = await sourceOf(setting, recovery !== undefined)
   if (source === undefined) return 1
   const before = source.identities
