@@ -1,4 +1,4 @@
-// `llm-gateway secret recovery`: makes another recovery identity, which replaces the one before. Meanwhile every secret opens
+// `llm-gateway secret recovery`: makes a new recovery identity in place of the previous one. Meanwhile every secret opens
 // with the identity of this machine.
 import { generateIdentity, recipientOf } from '../vault/age.ts'
 import { type Recipient, recipientIn, withRecipient } from '../vault/recipients.ts'
@@ -59,9 +59,9 @@ async function replaceRecovery(setting: SecretSetting): Promise<number> {
   )
   const openers = [own.key, recovery]
   if (!(await resealFor(setting, recipients, { opening, openers }))) {
-    err.line('Keep the recovery identity before, too, until the command succeeds.')
+    err.line('Until the command succeeds, keep the previous recovery identity as well.')
     return 1
   }
-  out.line('The recovery identity before opens these secrets no more.')
+  out.line('The previous recovery identity no longer opens these secrets.')
   return 0
 }

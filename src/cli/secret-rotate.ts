@@ -17,6 +17,7 @@ import {
 import { examineSecrets, resealAll } from '../vault/reseal.ts'
 import { replaceFile } from '../vault/secret-files.ts'
 import { findSource, type IdentitySource, kindOfNewSource, storeIdentities } from './identity-source.ts'
+import { ownCommand } from './invocation.ts'
 import { counted, Output } from './output.ts'
 import { readRecovery } from './secret-list.ts'
 import {
@@ -43,25 +44,35 @@ export async function secretRotateCommand(
   if (setting === undefined) return 1
   const recovery = isFromRecovery ? await readRecovery(parts) : undefined
   if (isFromRecovery && recovery === undefined) return 1
-  return changing(setting, () => rotate(setting, recovery?.identities[0]?.key))
+  return changing(setting, () => rotate(setting, recovery?.identities[0]))
 }
 
-async function rotate(setting: SecretSetting, recovery: string | undefined): Promise<number> {
+async function rotate(
+  setting: SecretSetting,
+  recovery: { readonly key: string; readonly recipient: string } | undefined,
+): Promise<number> {
   const { io } = setting.parts
   const [out, err] = [new Output(io.stdout, io.env), new Output(io.stderr, io.env)]
-  const recipients = await recipientsOf(setting)
-  if (recipients === undefined) return 1
+  const known = await recipientsOf(setting)
+  if (known === undefined) return 1
+  if (known.length === 0 && recovery === undefined) {
+    const file = printable(join(setting.places.directory, recipientsFile))
+    err.line(`${file} is missing; ${ownCommand(io.env)} secret recovery writes it.`)
+    return 1
+  }
+  const recipients =
+    known.length > 0 || recovery === undefined ? known : withRecipient([], 'recovery', recovery.recipient)
   const source = await sourceOf(setting, recovery !== undefined)
   if (source === undefined) return 1
   const before = source.identities
-  const opening = [...before.map(({ key }) => key), ...(recovery === undefined ? [] : [recovery])]
+  const opening = [...before.map(({ key }) => key), ...(recovery === undefined ? [] : [recovery.key])]
   if (!(await doAllOpen(setting, opening))) return 1
 
   const { identities, added } = await withNewIdentity(before, recipientIn(recipients, 'identity'))
   const where = storeIdentities(setting, source.kind, identities)
   out.line(`Added a new identity: ${printable(where)}.`)
   if (!(await isInUse(setting, source, recovery !== undefined))) {
-    err.line('The service does not have the new identity yet. Every secret is as it was; repeat the command.')
+    err.line('The service does not use the new identity yet. No secret has changed; repeat the command.')
     return 1
   }
 

@@ -2,6 +2,7 @@
 // value that is there but cannot be opened is a problem that names the identities wanted and given, never an absent key.
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { type Accounts } from '../platform/ownership.ts'
 import { decrypt, maxAgeFileBytes } from '../vault/age.ts'
 import { type Identity, parseIdentities } from '../vault/identities.ts'
@@ -139,6 +140,8 @@ export async function openSecrets(
 ): Promise<OpenedSecrets> {
   const opened = new Map<string, OpenedSecret>()
   for (const name of new Set(names)) {
+    // A reload shares the thread with open calls: each takes a few milliseconds.
+    await setImmediate()
     const first = await openSecret(name, places, sources)
     // Between two looks, rotate-identity may have replaced the identity or the file.
     opened.set(name, first.kind === 'opened' ? first : await openSecret(name, places, sources))
@@ -189,7 +192,7 @@ function openingFault(
   const shown = `the identity from ${source} is ${at.join(', ')}`
   return isListed
     ? {
-        message: `the secret ${name} cannot be opened: it is encrypted for others than ${recipientsFile} lists, and ${shown}`,
+        message: `the secret ${name} cannot be opened: it is encrypted for other recipients than ${recipientsFile} lists, and ${shown}`,
         hint: setHint(name),
       }
     : {

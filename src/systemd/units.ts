@@ -1,6 +1,6 @@
 // Renders the unit files: fills the paths of an installation into the templates in systemd/.
 import { readFileSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { hostPort } from '../platform/host-port.ts'
 import { packagePath } from '../platform/package.ts'
 import { doctorTimer, doctorUnit, type Scope, serviceUnit, socketUnit } from './scope.ts'
@@ -70,7 +70,9 @@ export function fill(template: string, facts: UnitFacts): string {
  * service's user could not enter a private home.
  */
 function homeLines({ node, main, config }: UnitFacts): string[] {
-  const needed = [dirname(dirname(main)), node, config].filter((path) => /^\/(home|root)\//.test(path))
+  // Stored secrets lie beside the configuration, once there are any.
+  const paths = [dirname(dirname(main)), node, config, `-${join(dirname(config), 'secrets')}`]
+  const needed = paths.filter((path) => /^-?\/(home|root)\//.test(path))
   if (needed.length === 0) return ['ProtectHome=yes']
   return ['ProtectHome=tmpfs', `BindReadOnlyPaths=${needed.map((path) => quoted(path, false)).join(' ')}`]
 }

@@ -19,7 +19,7 @@ export async function generateIdentity(): Promise<string> {
   return (await loadAge()).generateX25519Identity()
 }
 
-/** The recipient (`age1…`) that an identity opens files of; undefined for what is no identity. */
+/** The recipient (`age1…`) that an identity opens files of; undefined if the text is not an identity. */
 export async function recipientOf(identity: string): Promise<string | undefined> {
   const { identityToRecipient } = await loadAge()
   try {
@@ -40,7 +40,7 @@ export async function isRecipient(text: string): Promise<boolean> {
   }
 }
 
-/** @returns an age file in its text form. @throws for what is no recipient. */
+/** @returns an age file in its text form. @throws if one of them is not a recipient. */
 export async function encrypt(value: string, recipients: readonly string[]): Promise<string> {
   const { armor, Encrypter } = await loadAge()
   const encrypter = new Encrypter()

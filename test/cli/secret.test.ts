@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
-import {
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import fs, {
   chmodSync,
   existsSync,
   mkdirSync,
@@ -11,6 +12,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { dirname, join } from 'node:path'
 import { suite, test } from 'node:test'
 
@@ -19,7 +21,9 @@ import { generateIdentity, recipientOf } from '../../src/vault/age.ts'
 import { explainCommand } from '../../src/cli/explain.ts'
 import { validateConfigCommand } from '../../src/cli/validate-config.ts'
 import type { RunProgram } from '../../src/systemd/programs.ts'
+import { holdLock } from '../../src/platform/process-lock.ts'
 import { recordedIo } from '../support/command-io.ts'
+import { until } from '../support/deadline.ts'
 import { findKey } from '../support/key-forms.ts'
 import { missing } from '../support/needs.ts'
 import { contentsOf, secretScene } from './secret-scene.ts'
@@ -112,7 +116,7 @@ test('list shows each secret, its age, whether it opens, and what is missing', a
   assert.match(without.stderr, /There is no identity/)
 })
 
-test('a removed secret is absent, and the command says who refers to it', async (t) => {
+test('a removed secret is absent, and the command names the providers that refer to it', async (t) => {
   const scene = secretScene(t, ['openai'])
   await scene.set('openai', 'sk-1')
   assert.match((await scene.remove('openai')).stdout, /still refers to it, for openai/)
@@ -259,6 +263,19 @@ test('a header may be a stored secret, and a place before it wins', async (t) =>
   assert.deepEqual(await headerOf('{ secret: none, env: KEY }', { KEY: 'sk-env' }), ['sk-env', 'env KEY'])
 })
 
+test('a restoration from paper needs no recipients, and keeps the paper', async (t) => {
+  const scene = secretScene(t, ['a'])
+  const { printed: paper } = await scene.set('a', 'sk-a')
+  rmSync(join(scene.directory, 'recipients.txt'))
+  const refused = await scene.rotate()
+  assert.match(refused.stderr, /recipients\.txt is missing; .* secret recovery writes it/)
+  rmSync(scene.identityFile)
+  assert.equal((await scene.rotate(paper)).status, 0)
+  await scene.set('b', 'sk-b')
+  assert.equal((await scene.verify(paper)).status, 0)
+  assert.deepEqual(await scene.load(), { a: 'sk-a' })
+})
+
 test('the places of the configuration are used', async (t) => {
   const section = 'secrets: { dir: ~/vault, identity: { file: ~/keys/me.txt } }'
   const scene = secretScene(t, ['a'], { section })
@@ -337,7 +354,7 @@ suite('with the service installed', () => {
     isActive = true
     const failed = await scene.rotate()
     assert.deepEqual([failed.status, readFileSync(scene.file('a'), 'utf8')], [1, sealed])
-    assert.match(failed.stderr, /does not have the new identity yet/)
+    assert.match(failed.stderr, /does not use the new identity yet/)
     assert.equal((await scene.verify()).status, 0)
     canRestart = true
     assert.equal((await scene.rotate()).status, 0)
@@ -365,7 +382,7 @@ suite('with the service installed', () => {
     assert.equal((await scene.verify()).status, 0)
   })
 
-  test('what only the service can open is no problem for others, who say so', async (t) => {
+  test('validate-config and explain accept what only the service can open', async (t) => {
     const scene = secretScene(t, ['a'], { run: manager().run })
     scene.install()
     await scene.set('a', 'sk-a')
@@ -404,3 +421,71 @@ test(
     assert.deepEqual(await scene.load(), { a: 'sk-from-age' })
   },
 )
+
+suite('nothing is changed', () => {
+  test('while another command changes the secrets', async (t) => {
+    const scene = secretScene(t, ['a'])
+    await scene.set('a', 'sk-1')
+    const held = holdLock(join(scene.directory, '.lock'))
+    assert.ok(held.kind === 'held')
+    for (const ran of [await scene.set('a', 'sk-2'), await scene.rotate(), await scene.recovery()]) {
+      assert.equal(ran.status, 1)
+      assert.match(
+        ran.stderr,
+        new RegExp(`Another command \\(pid ${process.pid}\\) changes .*nothing was changed`),
+      )
+    }
+    held.lock.release()
+    assert.deepEqual(await scene.load(), { a: 'sk-1' })
+    assert.equal((await scene.set('a', 'sk-2')).status, 0)
+  })
+
+  test('for recipients that others could have written', async (t) => {
+    const scene = secretScene(t, ['a'])
+    await scene.set('a', 'sk-1')
+    chmodSync(join(scene.directory, 'recipients.txt'), 0o666)
+    const { status, stderr } = await scene.set('a', 'sk-2')
+    assert.equal(status, 1)
+    assert.match(stderr, /recipients\.txt is writable by everybody/)
+    assert.deepEqual(await scene.load(), { a: 'sk-1' })
+  })
+
+  test('when the disk is full', async (t) => {
+    const scene = secretScene(t, ['a'])
+    await scene.set('a', 'sk-1')
+    const { writeFileSync: write } = fs
+    const full = Object.assign(new Error('full'), { code: 'ENOSPC', syscall: 'write' })
+    const mocked = t.mock.method(fs, 'writeFileSync', (path: string, ...rest: [string]) => {
+      if (path.endsWith('.new')) throw full
+      write(path, ...rest)
+    })
+    syncBuiltinESMExports()
+    const ran = [await scene.set('a', 'sk-2'), await scene.rotate()]
+    mocked.mock.restore()
+    syncBuiltinESMExports()
+    for (const { status, stderr } of ran) {
+      assert.equal(status, 1)
+      assert.match(stderr, /^Cannot write .*: the disk is full\.$/m)
+    }
+    assert.deepEqual(await scene.load(), { a: 'sk-1' })
+    assert.deepEqual(readdirSync(scene.directory).sort(), ['a.age', 'recipients.txt'])
+  })
+})
+
+test('a command that is killed outright leaves secrets that open, and no lock', async (t) => {
+  const scene = secretScene(t, ['a', 'b', 'c'])
+  for (const name of ['a', 'b', 'c']) await scene.set(name, `sk-${name}`)
+  const main = join(import.meta.dirname, '../../src/main.ts')
+  const args = [main, 'secret', 'rotate-identity', '--user', '-c', scene.paths.configFile]
+  const child = spawn(process.execPath, args, { env: { HOME: scene.home }, stdio: 'ignore' })
+  const ended = once(child, 'exit')
+  const identities = () => readFileSync(scene.identityFile, 'utf8').match(/^AGE-SECRET-KEY-1/gm)!.length
+  await until(() => identities() === 2 || child.exitCode !== null, 'the new identity')
+  child.kill('SIGKILL')
+  await ended
+  const values = { a: 'sk-a', b: 'sk-b', c: 'sk-c' }
+  assert.deepEqual(await scene.load(), values)
+  const { status, stderr } = await scene.rotate()
+  assert.deepEqual([status, stderr, identities()], [0, '', 1])
+  assert.deepEqual(await scene.load(), values)
+})

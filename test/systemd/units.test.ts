@@ -49,4 +49,9 @@ test('homes are hidden, and a package in a home is the one thing seen of them', 
   assert.equal(fill('@home@', facts), 'ProtectHome=yes')
   const inHome = { ...facts, main: '/home/alice/llm-gateway/src/main.ts', node: '/usr/bin/node' }
   assert.equal(fill('@home@', inHome), 'ProtectHome=tmpfs\nBindReadOnlyPaths=/home/alice/llm-gateway')
+  const config = '/home/alice/my files/gateway.yaml'
+  assert.equal(
+    fill('@home@', { ...facts, config }),
+    `ProtectHome=tmpfs\nBindReadOnlyPaths="${config}" "-/home/alice/my files/secrets"`,
+  )
 })

@@ -7,6 +7,7 @@ import fc from 'fast-check'
 
 import { decrypt, encrypt, generateIdentity, isRecipient, recipientOf } from '../../src/vault/age.ts'
 import { scratchDirectory } from '../support/config-file.ts'
+import { readSources } from '../support/imports.ts'
 import { missing } from '../support/needs.ts'
 
 const [one, two, stranger] = [await generateIdentity(), await generateIdentity(), await generateIdentity()]
@@ -48,12 +49,20 @@ test('a file that was changed or cut anywhere never opens as another value', asy
   }
 })
 
-test('what is no identity or recipient is found out', async () => {
+test('a text that is not an identity or a recipient is recognised', async () => {
   assert.equal(await recipientOf('AGE-SECRET-KEY-1NOPE'), undefined)
   assert.equal(await recipientOf(''), undefined)
   assert.equal(await isRecipient(recipients[0]!), true)
   assert.equal(await isRecipient(recipients[0]!.slice(0, -1)), false)
   assert.equal(await isRecipient('ssh-ed25519 AAAA'), false)
+})
+
+test('the package is loaded when it is needed, not at the start', () => {
+  const sources = readSources(join(import.meta.dirname, '../../src'))
+  const imports = [...sources].flatMap(([file, text]) =>
+    [...text.matchAll(/^.*['"]age-encryption['"].*$/gm)].map(([line]) => `${file}: ${line.trim()}`),
+  )
+  assert.deepEqual(imports, ["vault/age.ts: const loadAge = () => import('age-encryption')"])
 })
 
 suite('the age program', { skip: missing('age', 'age-keygen') }, () => {

@@ -12,8 +12,7 @@ const path = {
 
 export const secretsSchema = {
   type: 'object',
-  description:
-    'Where the secrets are that `llm-gateway secret set` stores, encrypted; see [secrets.md](secrets.md).',
+  description: 'Where the secrets are that `llm-gateway secret set` stores, encrypted.',
   additionalProperties: false,
   properties: {
     dir: {

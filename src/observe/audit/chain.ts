@@ -5,7 +5,7 @@ import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import { isObject, parseJson } from '../../bytes/json/parse.ts'
 
 /** As in the data model of OpenTelemetry's logs. */
-export const severities = { info: 9, warn: 13, error: 17 } as const
+const severities = { info: 9, warn: 13, error: 17 } as const
 
 /** Texts are the gateway's own words, or names of its configuration; a person is a number of `AuditNames`. */
 export type AuditAttributes = Readonly<Record<string, string | number | boolean | readonly string[]>>

@@ -74,30 +74,23 @@ export function auditSink({ add, numberOf, digestOf, setTimer }: AuditSinkParts)
   return {
     name: 'audit',
     receive(event: GatewayEvent) {
-      switch (event.kind) {
-        case 'listening':
-          return record('gateway.started', { ...configOf(event.config), addresses: event.addresses })
-        case 'reloaded':
-          return record('config.reloaded', { ...configOf(event.config), needs_restart: event.needs_restart })
-        case 'reload_refused': {
-          const attributes = { ...configOf(event.config), problems: event.problems.length }
-          return record('config.refused', attributes, { outcome: 'failure', severity: 'error' })
-        }
-        case 'refused':
-          if (event.has_left === true) return undefined
-          return refuse(event.client, event.code, 1 + (event.unlogged ?? 0))
-        case 'call_ended': {
-          const { event: code, client } = event.call
-          if (refusedCalls.has(code)) refuse(client, code, 1)
-          return undefined
-        }
-        case 'peer_users_unreadable':
-          return record('peers.unreadable', {}, { outcome: 'failure', severity: 'error' })
-        case 'stopped':
-          report()
-          return record('gateway.stopped', {})
-        default:
-          return undefined
+      if (event.kind === 'call_ended') {
+        const { event: code, client } = event.call
+        if (refusedCalls.has(code)) refuse(client, code, 1)
+      } else if (event.kind === 'refused') {
+        if (event.has_left !== true) refuse(event.client, event.code, 1 + (event.unlogged ?? 0))
+      } else if (event.kind === 'listening') {
+        record('gateway.started', { ...configOf(event.config), addresses: event.addresses })
+      } else if (event.kind === 'reloaded') {
+        record('config.reloaded', { ...configOf(event.config), needs_restart: event.needs_restart })
+      } else if (event.kind === 'reload_refused') {
+        const attributes = { ...configOf(event.config), problems: event.problems.length }
+        record('config.refused', attributes, { outcome: 'failure', severity: 'error' })
+      } else if (event.kind === 'peer_users_unreadable') {
+        record('peers.unreadable', {}, { outcome: 'failure', severity: 'error' })
+      } else if (event.kind === 'stopped') {
+        report()
+        record('gateway.stopped', {})
       }
     },
   }

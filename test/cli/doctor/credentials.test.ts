@@ -5,6 +5,7 @@ import { test, type TestContext } from 'node:test'
 
 import { examineCredentials } from '../../../src/cli/doctor/credentials.ts'
 import type { RawSecret } from '../../../src/config/raw.ts'
+import type { OpenedSecrets } from '../../../src/config/stored-secrets.ts'
 import { credentialsDropIn } from '../../../src/systemd/credentials.ts'
 import { type ServicePaths, servicePaths } from '../../../src/systemd/scope.ts'
 import { ownAccounts, scratchDirectory } from '../../support/config-file.ts'
@@ -21,9 +22,18 @@ function store(paths: ServicePaths, name: string): void {
   writeFileSync(join(paths.credentialsDirectory, name), key, { mode: 0o600 })
 }
 
-function examine(paths: ServicePaths, reference: RawSecret, env: NodeJS.ProcessEnv = {}) {
+function examine(
+  paths: ServicePaths,
+  reference: RawSecret,
+  env: NodeJS.ProcessEnv = {},
+  stored: OpenedSecrets = new Map(),
+) {
   const raw = { providers: { cloud: { base_url: 'https://a.example', api_key: reference } } }
-  const { findings, missing, optionalFixes } = examineCredentials(raw, { env, accounts: ownAccounts }, paths)
+  const { findings, missing, optionalFixes } = examineCredentials(
+    raw,
+    { env, accounts: ownAccounts, stored },
+    paths,
+  )
   assert.deepEqual(findKey(JSON.stringify([findings, [...missing]]), key), [])
   return { finding: findings[0]!, missingKey: missing.get('cloud'), optionalFix: optionalFixes.get('cloud') }
 }
@@ -89,4 +99,20 @@ test('within the service a stored key that was not passed is missing', (t) => {
   store(paths, 'cloud_key')
   const env = { CREDENTIALS_DIRECTORY: '/nowhere' }
   assert.equal(examine(paths, { credential: 'cloud_key' }, env).finding.state, 'fail')
+})
+
+test('a stored secret is reported by its name, with what brings it back', (t) => {
+  const paths = pathsIn(t)
+  const reference = { secret: 'k' }
+  const opened = examine(paths, reference, {}, new Map([['k', { kind: 'opened', value: key }]]))
+  assert.deepEqual([opened.finding.state, opened.finding.detail], ['ok', 'found: secret k'])
+  const absent = { kind: 'absent', message: 'secret not found: looked for secret k', hint: '' } as const
+  const missing = examine(paths, reference, {}, new Map([['k', absent]]))
+  assert.deepEqual([missing.finding.state, missing.finding.fix], ['fail', 'bin/llm-gateway secret set k'])
+  const locked = { ...absent, hint: 'bring it back', credential: 'gateway_identity' }
+  const without = examine(paths, reference, {}, new Map([['k', locked]]))
+  assert.deepEqual([without.finding.state, without.finding.fix], ['fail', 'bring it back'])
+  store(paths, 'gateway_identity')
+  const kept = examine(paths, reference, {}, new Map([['k', locked]]))
+  assert.match(kept.finding.detail, /stored as credential gateway_identity, but no drop-in passes it/)
 })
