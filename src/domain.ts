@@ -2,8 +2,45 @@
 
 /** Who sent a call. `id` is the key for everything counted per client and what the log shows. */
 export interface Client {
-  /** `user:NAME` where the operating system told us, `ip:ADDRESS` else. */
+  /** `key:NAME` with a key, `user:NAME` where the operating system told us, `ip:ADDRESS` else. */
   readonly id: string
+  /** Unix user or address it came through, where `id` is another: a key, an identity. */
+  readonly via?: string
+  /** What it may use. Undefined: whatever the models allow. */
+  readonly terms?: ClientTerms
+  /** Of the key's record: `k_…`. */
+  readonly keyId?: string
+  /** Of the secret that was presented: a key has two of them while it is rotated. */
+  readonly secretId?: string
+  /** May see what all clients use. Limits and budgets bind it too. */
+  readonly isMaster?: true
+}
+
+/** What one client may use, of a key or of an entry of `clients:`. An absent limit does not limit. */
+export interface ClientTerms {
+  /** Of the key or the entry. */
+  readonly name: string
+  /** Names and patterns (`openrouter/*`) of models. Undefined: every model. */
+  readonly models: readonly string[] | undefined
+  /** Requests in any 60 seconds. */
+  readonly rpm?: number
+  /** Tokens, prompt and completion together, in any 60 seconds. */
+  readonly tpm?: number
+  /** Calls that may be under way at once. */
+  readonly maxParallelRequests?: number
+  readonly budgets: readonly Budget[]
+  /** How far away its calls may be answered. */
+  readonly boundary?: 'local' | 'private' | 'any'
+  /** Whether it may use routes that pass to one provider, besides model calls. */
+  readonly routes?: boolean
+}
+
+/** What may be spent in one window of the calendar. */
+export interface Budget {
+  readonly unit: 'usd' | 'tokens'
+  /** nano-USD or tokens; a whole number. */
+  readonly limit: number
+  readonly per: 'day' | 'week' | 'month' | 'total'
 }
 
 /** One place where a model can be had: a provider and that provider's name for the model. */
