@@ -3,6 +3,7 @@
 import { cidrFault, listenHostFault } from './addresses.ts'
 import { baseUrlFault, baseUrlWarnings, type Exposure } from './base-url.ts'
 import { modelProblems } from './check-models.ts'
+import { clientProblems, keyProblems } from './check-clients.ts'
 import { formatProblems } from './check-formats.ts'
 import { allowedUserProblems, type LocalUsers, trustedProxyProblems } from './check-users.ts'
 import { defaults, minBodyMemoryBytes } from './defaults.ts'
@@ -33,6 +34,8 @@ export function* configProblems(
     yield { ...problem, severity: 'warning' }
   }
   yield* allowedUserProblems(access.allowed_users ?? [], accounts)
+  yield* keyProblems(raw, accounts)
+  yield* clientProblems(raw)
   if (cors.allow_all === true) {
     yield {
       path: ['cors', 'allow_all'],

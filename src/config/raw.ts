@@ -7,6 +7,8 @@ export interface RawConfig {
   access?: { allowed_users?: string[]; allowed_ips?: string[] }
   cors?: { enabled?: boolean; allowed_origins?: string[]; allow_all?: boolean; allow_null_origin?: boolean }
   rate_limit_settings?: RawRateLimits
+  keys?: RawKeys
+  clients?: Record<string, RawClient>
   providers?: Record<string, RawProvider>
   models?: Record<string, RawModel>
   routing?: {
@@ -17,6 +19,24 @@ export interface RawConfig {
   }
   logging?: RawLogging
   routes?: RawRoutes
+}
+
+interface RawKeys {
+  mode?: 'off' | 'optional' | 'required'
+  file?: string | null
+  prefix?: string
+  keyless_users?: string[]
+}
+
+export interface RawClient {
+  models?: string[]
+  boundary?: 'any'
+  routes?: boolean
+  rpm?: number
+  tpm?: number
+  max_parallel_requests?: number
+  /** Empty. */
+  budgets?: never[]
 }
 
 /** For what has no route of its own, and for calls that name no model. */

@@ -1,6 +1,6 @@
 // The file's configuration → the program's: defaults applied, short forms written out, units in the names. Pure; it
 // refuses nothing, as all checks have passed.
-import type { ModelLimits, Target } from '../domain.ts'
+import type { ClientTerms, ModelLimits, Target } from '../domain.ts'
 import { asCidr } from './addresses.ts'
 import { parseBaseUrl } from './base-url.ts'
 import { defaultBodyMemoryBytes, defaults } from './defaults.ts'
@@ -8,6 +8,7 @@ import { normalOrigin } from '../http/origin.ts'
 import { authOf, baseUrlOf } from './provider-kind.ts'
 import { resolveTraits } from './resolve-traits.ts'
 import type {
+  RawClient,
   RawConfig,
   RawModel,
   RawModelLimits,
@@ -17,8 +18,10 @@ import type {
   RawTrustedProxy,
 } from './raw.ts'
 import type {
+  ClientsConfig,
   Config,
   HttpProvider,
+  KeysConfig,
   LoggingConfig,
   LogTransportConfig,
   ModelConfig,
@@ -58,6 +61,8 @@ export function resolve(
       allowNullOrigin: cors.allow_null_origin,
     },
     rateLimits: resolveRateLimits(raw.rate_limit_settings ?? {}),
+    keys: resolveKeys(raw.keys),
+    clients: resolveClients(raw.clients),
     providers: mapEntries(raw.providers, (name, provider) =>
       resolveProvider(name, provider, { secrets, proxy: proxies.get(name) }),
     ),
@@ -130,6 +135,31 @@ function resolveLimits(
     ...(maxParallelRequests !== undefined && { maxParallelRequests }),
     whenLimited: raw.when_limited ?? waiting.when_limited,
     maxWaitMs: raw.max_wait_ms ?? waiting.max_wait_ms,
+  }
+}
+
+function resolveKeys(raw: RawConfig['keys']): KeysConfig {
+  const { mode, file, prefix, keyless_users } = { ...defaults.keys, ...raw }
+  return { mode, file: file ?? undefined, prefix, keylessUsers: [...keyless_users] }
+}
+
+function resolveClients(raw: RawConfig['clients'] = {}): ClientsConfig {
+  const byPattern = new Map(mapEntries(raw, resolveClient))
+  const otherwise = byPattern.get('default')
+  byPattern.delete('default')
+  return { byPattern, default: otherwise }
+}
+
+function resolveClient(name: string, raw: RawClient): ClientTerms {
+  const { models, rpm, tpm, max_parallel_requests: maxParallelRequests, routes } = raw
+  return {
+    name,
+    models: models && [...models],
+    ...(rpm !== undefined && { rpm }),
+    ...(tpm !== undefined && { tpm }),
+    ...(maxParallelRequests !== undefined && { maxParallelRequests }),
+    budgets: [],
+    ...(routes !== undefined && { routes }),
   }
 }
 

@@ -7,21 +7,24 @@ const func4 = runtime1.default;
 const pattern0 = new RegExp("^/", "u");
 const pattern1 = new RegExp("^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$", "u");
 const pattern3 = new RegExp("^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$", "u");
-const pattern4 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._-]*$", "u");
-const pattern5 = new RegExp("^[A-Za-z0-9_][A-Za-z0-9_.-]*$", "u");
-const pattern6 = new RegExp("^(/|~/)", "u");
-const pattern7 = new RegExp("^[A-Za-z_][A-Za-z0-9_]*$", "u");
-const pattern8 = new RegExp("^bearer$", "u");
-const pattern9 = new RegExp("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "u");
-const pattern11 = new RegExp("^[ -~]*$", "u");
-const pattern15 = new RegExp("^auto$", "u");
-const pattern16 = new RegExp("^/[!-~]*$", "u");
-const pattern17 = new RegExp("\\*$", "u");
-const pattern18 = new RegExp("\\*.*\\*", "u");
-const pattern20 = new RegExp("[^*]$", "u");
-const pattern21 = new RegExp("^[^*]*$", "u");
-const pattern23 = new RegExp("\\*.", "u");
-const pattern29 = new RegExp("\\*", "u");
+const pattern5 = new RegExp("^[a-z][a-z0-9]{1,7}_$", "u");
+const pattern7 = new RegExp("^(?:default|(?:user|ip|mail):[^\\s\\u0000-\\u001f\\u007f-\\u009f]+)$", "u");
+const pattern8 = new RegExp("^[^\\s*\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f]$", "u");
+const pattern9 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._-]*$", "u");
+const pattern10 = new RegExp("^[A-Za-z0-9_][A-Za-z0-9_.-]*$", "u");
+const pattern11 = new RegExp("^(/|~/)", "u");
+const pattern12 = new RegExp("^[A-Za-z_][A-Za-z0-9_]*$", "u");
+const pattern13 = new RegExp("^bearer$", "u");
+const pattern14 = new RegExp("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "u");
+const pattern16 = new RegExp("^[ -~]*$", "u");
+const pattern20 = new RegExp("^auto$", "u");
+const pattern21 = new RegExp("^/[!-~]*$", "u");
+const pattern22 = new RegExp("\\*$", "u");
+const pattern23 = new RegExp("\\*.*\\*", "u");
+const pattern25 = new RegExp("[^*]$", "u");
+const pattern26 = new RegExp("^[^*]*$", "u");
+const pattern28 = new RegExp("\\*.", "u");
+const pattern34 = new RegExp("\\*", "u");
 
 function validate10(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -1545,11 +1548,12 @@ vErrors.push(err122);
 errors++;
 }
 }
-if(data.providers !== undefined){
-let data47 = data.providers;
+if(data.keys !== undefined){
+let data47 = data.keys;
 if(data47 && typeof data47 == "object" && !Array.isArray(data47)){
-if(Object.keys(data47).length < 1){
-const err123 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers,data:data47};
+for(const key11 in data47){
+if(!((((key11 === "mode") || (key11 === "file")) || (key11 === "prefix")) || (key11 === "keyless_users"))){
+const err123 = {instancePath:instancePath+"/keys",schemaPath:"#/properties/keys/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11},schema:false,parentSchema:schema11.properties.keys,data:data47};
 if(vErrors === null){
 vErrors = [err123];
 }
@@ -1558,11 +1562,11 @@ vErrors.push(err123);
 }
 errors++;
 }
-for(const key11 in data47){
-const _errs112 = errors;
-if(typeof key11 === "string"){
-if(func4(key11) > 64){
-const err124 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.providers.propertyNames,data:key11,propertyName:key11};
+}
+if(data47.mode !== undefined){
+let data48 = data47.mode;
+if(typeof data48 !== "string"){
+const err124 = {instancePath:instancePath+"/keys/mode",schemaPath:"#/properties/keys/properties/mode/type",keyword:"type",params:{type: "string"},schema:schema11.properties.keys.properties.mode.type,parentSchema:schema11.properties.keys.properties.mode,data:data48};
 if(vErrors === null){
 vErrors = [err124];
 }
@@ -1571,8 +1575,8 @@ vErrors.push(err124);
 }
 errors++;
 }
-if(func4(key11) < 1){
-const err125 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.propertyNames,data:key11,propertyName:key11};
+if(!(((data48 === "off") || (data48 === "optional")) || (data48 === "required"))){
+const err125 = {instancePath:instancePath+"/keys/mode",schemaPath:"#/properties/keys/properties/mode/enum",keyword:"enum",params:{allowedValues: schema11.properties.keys.properties.mode.enum},schema:schema11.properties.keys.properties.mode.enum,parentSchema:schema11.properties.keys.properties.mode,data:data48};
 if(vErrors === null){
 vErrors = [err125];
 }
@@ -1581,8 +1585,11 @@ vErrors.push(err125);
 }
 errors++;
 }
-if(!pattern4.test(key11)){
-const err126 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.providers.propertyNames,data:key11,propertyName:key11};
+}
+if(data47.file !== undefined){
+let data49 = data47.file;
+if((typeof data49 !== "string") && (data49 !== null)){
+const err126 = {instancePath:instancePath+"/keys/file",schemaPath:"#/properties/keys/properties/file/type",keyword:"type",params:{type: schema11.properties.keys.properties.file.type},schema:schema11.properties.keys.properties.file.type,parentSchema:schema11.properties.keys.properties.file,data:data49};
 if(vErrors === null){
 vErrors = [err126];
 }
@@ -1591,9 +1598,9 @@ vErrors.push(err126);
 }
 errors++;
 }
-}
-else {
-const err127 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.propertyNames.type,parentSchema:schema11.properties.providers.propertyNames,data:key11,propertyName:key11};
+if(typeof data49 === "string"){
+if(func4(data49) > 4096){
+const err127 = {instancePath:instancePath+"/keys/file",schemaPath:"#/properties/keys/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.keys.properties.file,data:data49};
 if(vErrors === null){
 vErrors = [err127];
 }
@@ -1602,9 +1609,8 @@ vErrors.push(err127);
 }
 errors++;
 }
-var valid25 = _errs112 === errors;
-if(!valid25){
-const err128 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames",keyword:"propertyNames",params:{propertyName: key11},schema:schema11.properties.providers.propertyNames,parentSchema:schema11.properties.providers,data:data47};
+if(func4(data49) < 2){
+const err128 = {instancePath:instancePath+"/keys/file",schemaPath:"#/properties/keys/properties/file/minLength",keyword:"minLength",params:{limit: 2},schema:2,parentSchema:schema11.properties.keys.properties.file,data:data49};
 if(vErrors === null){
 vErrors = [err128];
 }
@@ -1613,16 +1619,8 @@ vErrors.push(err128);
 }
 errors++;
 }
-}
-for(const key12 in data47){
-let data48 = data47[key12];
-const _errs117 = errors;
-let valid27 = true;
-const _errs118 = errors;
-if(data48 && typeof data48 == "object" && !Array.isArray(data48)){
-let missing0;
-if((data48.kind === undefined) && (missing0 = "kind")){
-const err129 = {};
+if(!pattern0.test(data49)){
+const err129 = {instancePath:instancePath+"/keys/file",schemaPath:"#/properties/keys/properties/file/pattern",keyword:"pattern",params:{pattern: "^/"},schema:"^/",parentSchema:schema11.properties.keys.properties.file,data:data49};
 if(vErrors === null){
 vErrors = [err129];
 }
@@ -1631,10 +1629,13 @@ vErrors.push(err129);
 }
 errors++;
 }
-else {
-if(data48.kind !== undefined){
-if("echo" !== data48.kind){
-const err130 = {};
+}
+}
+if(data47.prefix !== undefined){
+let data50 = data47.prefix;
+if(typeof data50 === "string"){
+if(func4(data50) > 9){
+const err130 = {instancePath:instancePath+"/keys/prefix",schemaPath:"#/properties/keys/properties/prefix/maxLength",keyword:"maxLength",params:{limit: 9},schema:9,parentSchema:schema11.properties.keys.properties.prefix,data:data50};
 if(vErrors === null){
 vErrors = [err130];
 }
@@ -1643,27 +1644,8 @@ vErrors.push(err130);
 }
 errors++;
 }
-}
-}
-}
-var _valid1 = _errs118 === errors;
-errors = _errs117;
-if(vErrors !== null){
-if(_errs117){
-vErrors.length = _errs117;
-}
-else {
-vErrors = null;
-}
-}
-let ifClause0;
-if(_valid1){
-const _errs120 = errors;
-if(data48 && typeof data48 == "object" && !Array.isArray(data48)){
-for(const key13 in data48){
-const _errs121 = errors;
-if(!(key13 === "kind")){
-const err131 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.then.propertyNames.enum},schema:schema11.properties.providers.additionalProperties.then.propertyNames.enum,parentSchema:schema11.properties.providers.additionalProperties.then.propertyNames,data:key13,propertyName:key13};
+if(!pattern5.test(data50)){
+const err131 = {instancePath:instancePath+"/keys/prefix",schemaPath:"#/properties/keys/properties/prefix/pattern",keyword:"pattern",params:{pattern: "^[a-z][a-z0-9]{1,7}_$"},schema:"^[a-z][a-z0-9]{1,7}_$",parentSchema:schema11.properties.keys.properties.prefix,data:data50};
 if(vErrors === null){
 vErrors = [err131];
 }
@@ -1672,9 +1654,9 @@ vErrors.push(err131);
 }
 errors++;
 }
-var valid29 = _errs121 === errors;
-if(!valid29){
-const err132 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key13},schema:schema11.properties.providers.additionalProperties.then.propertyNames,parentSchema:schema11.properties.providers.additionalProperties.then,data:data48};
+}
+else {
+const err132 = {instancePath:instancePath+"/keys/prefix",schemaPath:"#/properties/keys/properties/prefix/type",keyword:"type",params:{type: "string"},schema:schema11.properties.keys.properties.prefix.type,parentSchema:schema11.properties.keys.properties.prefix,data:data50};
 if(vErrors === null){
 vErrors = [err132];
 }
@@ -1684,20 +1666,15 @@ vErrors.push(err132);
 errors++;
 }
 }
-}
-var _valid1 = _errs120 === errors;
-valid27 = _valid1;
-ifClause0 = "then";
-}
-else {
-const _errs122 = errors;
-const _errs123 = errors;
-let valid30 = true;
-const _errs124 = errors;
-if(data48 && typeof data48 == "object" && !Array.isArray(data48)){
-let missing1;
-if((data48.kind === undefined) && (missing1 = "kind")){
-const err133 = {};
+if(data47.keyless_users !== undefined){
+let data51 = data47.keyless_users;
+if(Array.isArray(data51)){
+const len7 = data51.length;
+for(let i7=0; i7<len7; i7++){
+let data52 = data51[i7];
+if(typeof data52 === "string"){
+if(func4(data52) > 256){
+const err133 = {instancePath:instancePath+"/keys/keyless_users/" + i7,schemaPath:"#/properties/keys/properties/keyless_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.keys.properties.keyless_users.items,data:data52};
 if(vErrors === null){
 vErrors = [err133];
 }
@@ -1706,10 +1683,8 @@ vErrors.push(err133);
 }
 errors++;
 }
-else {
-if(data48.kind !== undefined){
-if("anthropic" !== data48.kind){
-const err134 = {};
+if(func4(data52) < 1){
+const err134 = {instancePath:instancePath+"/keys/keyless_users/" + i7,schemaPath:"#/properties/keys/properties/keyless_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.keys.properties.keyless_users.items,data:data52};
 if(vErrors === null){
 vErrors = [err134];
 }
@@ -1718,24 +1693,8 @@ vErrors.push(err134);
 }
 errors++;
 }
-}
-}
-}
-var _valid2 = _errs124 === errors;
-errors = _errs123;
-if(vErrors !== null){
-if(_errs123){
-vErrors.length = _errs123;
-}
-else {
-vErrors = null;
-}
-}
-if(!_valid2){
-const _errs126 = errors;
-if(data48 && typeof data48 == "object" && !Array.isArray(data48)){
-if(data48.base_url === undefined){
-const err135 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/else/else/required",keyword:"required",params:{missingProperty: "base_url"},schema:schema11.properties.providers.additionalProperties.else.else.required,parentSchema:schema11.properties.providers.additionalProperties.else.else,data:data48};
+if(!pattern1.test(data52)){
+const err135 = {instancePath:instancePath+"/keys/keyless_users/" + i7,schemaPath:"#/properties/keys/properties/keyless_users/items/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$",parentSchema:schema11.properties.keys.properties.keyless_users.items,data:data52};
 if(vErrors === null){
 vErrors = [err135];
 }
@@ -1745,11 +1704,8 @@ vErrors.push(err135);
 errors++;
 }
 }
-var _valid2 = _errs126 === errors;
-valid30 = _valid2;
-}
-if(!valid30){
-const err136 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/else/if",keyword:"if",params:{failingKeyword: "else"},schema:schema11.properties.providers.additionalProperties.else.if,parentSchema:schema11.properties.providers.additionalProperties.else,data:data48};
+else {
+const err136 = {instancePath:instancePath+"/keys/keyless_users/" + i7,schemaPath:"#/properties/keys/properties/keyless_users/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.keys.properties.keyless_users.items.type,parentSchema:schema11.properties.keys.properties.keyless_users.items,data:data52};
 if(vErrors === null){
 vErrors = [err136];
 }
@@ -1758,12 +1714,10 @@ vErrors.push(err136);
 }
 errors++;
 }
-var _valid1 = _errs122 === errors;
-valid27 = _valid1;
-ifClause0 = "else";
 }
-if(!valid27){
-const err137 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause0},schema:schema11.properties.providers.additionalProperties.if,parentSchema:schema11.properties.providers.additionalProperties,data:data48};
+}
+else {
+const err137 = {instancePath:instancePath+"/keys/keyless_users",schemaPath:"#/properties/keys/properties/keyless_users/type",keyword:"type",params:{type: "array"},schema:schema11.properties.keys.properties.keyless_users.type,parentSchema:schema11.properties.keys.properties.keyless_users,data:data51};
 if(vErrors === null){
 vErrors = [err137];
 }
@@ -1772,10 +1726,10 @@ vErrors.push(err137);
 }
 errors++;
 }
-if(data48 && typeof data48 == "object" && !Array.isArray(data48)){
-for(const key14 in data48){
-if(!(func2.call(schema11.properties.providers.additionalProperties.properties, key14))){
-const err138 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key14},schema:false,parentSchema:schema11.properties.providers.additionalProperties,data:data48};
+}
+}
+else {
+const err138 = {instancePath:instancePath+"/keys",schemaPath:"#/properties/keys/type",keyword:"type",params:{type: "object"},schema:schema11.properties.keys.type,parentSchema:schema11.properties.keys,data:data47};
 if(vErrors === null){
 vErrors = [err138];
 }
@@ -1785,10 +1739,14 @@ vErrors.push(err138);
 errors++;
 }
 }
-if(data48.kind !== undefined){
-let data51 = data48.kind;
-if(typeof data51 !== "string"){
-const err139 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/providers/additionalProperties/properties/kind/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.kind.type,parentSchema:schema11.properties.providers.additionalProperties.properties.kind,data:data51};
+if(data.clients !== undefined){
+let data53 = data.clients;
+if(data53 && typeof data53 == "object" && !Array.isArray(data53)){
+for(const key12 in data53){
+const _errs125 = errors;
+if(typeof key12 === "string"){
+if(func4(key12) > 300){
+const err139 = {instancePath:instancePath+"/clients",schemaPath:"#/properties/clients/propertyNames/maxLength",keyword:"maxLength",params:{limit: 300},schema:300,parentSchema:schema11.properties.clients.propertyNames,data:key12,propertyName:key12};
 if(vErrors === null){
 vErrors = [err139];
 }
@@ -1797,8 +1755,8 @@ vErrors.push(err139);
 }
 errors++;
 }
-if(!((((((data51 === "openai") || (data51 === "anthropic")) || (data51 === "llama_cpp")) || (data51 === "ollama")) || (data51 === "vllm")) || (data51 === "echo"))){
-const err140 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/providers/additionalProperties/properties/kind/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.kind.enum},schema:schema11.properties.providers.additionalProperties.properties.kind.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.kind,data:data51};
+if(func4(key12) < 1){
+const err140 = {instancePath:instancePath+"/clients",schemaPath:"#/properties/clients/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.clients.propertyNames,data:key12,propertyName:key12};
 if(vErrors === null){
 vErrors = [err140];
 }
@@ -1807,12 +1765,8 @@ vErrors.push(err140);
 }
 errors++;
 }
-}
-if(data48.base_url !== undefined){
-let data52 = data48.base_url;
-if(typeof data52 === "string"){
-if(func4(data52) > 2048){
-const err141 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.providers.additionalProperties.properties.base_url,data:data52};
+if(!pattern7.test(key12)){
+const err141 = {instancePath:instancePath+"/clients",schemaPath:"#/properties/clients/propertyNames/pattern",keyword:"pattern",params:{pattern: "^(?:default|(?:user|ip|mail):[^\\s\\u0000-\\u001f\\u007f-\\u009f]+)$"},schema:"^(?:default|(?:user|ip|mail):[^\\s\\u0000-\\u001f\\u007f-\\u009f]+)$",parentSchema:schema11.properties.clients.propertyNames,data:key12,propertyName:key12};
 if(vErrors === null){
 vErrors = [err141];
 }
@@ -1821,8 +1775,9 @@ vErrors.push(err141);
 }
 errors++;
 }
-if(func4(data52) < 1){
-const err142 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.base_url,data:data52};
+}
+else {
+const err142 = {instancePath:instancePath+"/clients",schemaPath:"#/properties/clients/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.clients.propertyNames.type,parentSchema:schema11.properties.clients.propertyNames,data:key12,propertyName:key12};
 if(vErrors === null){
 vErrors = [err142];
 }
@@ -1831,9 +1786,9 @@ vErrors.push(err142);
 }
 errors++;
 }
-}
-else {
-const err143 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.base_url.type,parentSchema:schema11.properties.providers.additionalProperties.properties.base_url,data:data52};
+var valid28 = _errs125 === errors;
+if(!valid28){
+const err143 = {instancePath:instancePath+"/clients",schemaPath:"#/properties/clients/propertyNames",keyword:"propertyNames",params:{propertyName: key12},schema:schema11.properties.clients.propertyNames,parentSchema:schema11.properties.clients,data:data53};
 if(vErrors === null){
 vErrors = [err143];
 }
@@ -1843,10 +1798,12 @@ vErrors.push(err143);
 errors++;
 }
 }
-if(data48.allow_http !== undefined){
-let data53 = data48.allow_http;
-if(typeof data53 !== "boolean"){
-const err144 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/allow_http",schemaPath:"#/properties/providers/additionalProperties/properties/allow_http/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.allow_http.type,parentSchema:schema11.properties.providers.additionalProperties.properties.allow_http,data:data53};
+for(const key13 in data53){
+let data54 = data53[key13];
+if(data54 && typeof data54 == "object" && !Array.isArray(data54)){
+for(const key14 in data54){
+if(!(((((((key14 === "models") || (key14 === "boundary")) || (key14 === "routes")) || (key14 === "rpm")) || (key14 === "tpm")) || (key14 === "max_parallel_requests")) || (key14 === "budgets"))){
+const err144 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/clients/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key14},schema:false,parentSchema:schema11.properties.clients.additionalProperties,data:data54};
 if(vErrors === null){
 vErrors = [err144];
 }
@@ -1856,11 +1813,11 @@ vErrors.push(err144);
 errors++;
 }
 }
-if(data48.proxy !== undefined){
-let data54 = data48.proxy;
-if(typeof data54 === "string"){
-if(func4(data54) > 2048){
-const err145 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.providers.additionalProperties.properties.proxy,data:data54};
+if(data54.models !== undefined){
+let data55 = data54.models;
+if(Array.isArray(data55)){
+if(data55.length > 1000){
+const err145 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/models",schemaPath:"#/properties/clients/additionalProperties/properties/models/maxItems",keyword:"maxItems",params:{limit: 1000},schema:1000,parentSchema:schema11.properties.clients.additionalProperties.properties.models,data:data55};
 if(vErrors === null){
 vErrors = [err145];
 }
@@ -1869,8 +1826,12 @@ vErrors.push(err145);
 }
 errors++;
 }
-if(func4(data54) < 1){
-const err146 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.proxy,data:data54};
+const len8 = data55.length;
+for(let i8=0; i8<len8; i8++){
+let data56 = data55[i8];
+if(typeof data56 === "string"){
+if(func4(data56) > 256){
+const err146 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/models/" + i8,schemaPath:"#/properties/clients/additionalProperties/properties/models/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.clients.additionalProperties.properties.models.items,data:data56};
 if(vErrors === null){
 vErrors = [err146];
 }
@@ -1879,9 +1840,8 @@ vErrors.push(err146);
 }
 errors++;
 }
-}
-else {
-const err147 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.proxy.type,parentSchema:schema11.properties.providers.additionalProperties.properties.proxy,data:data54};
+if(func4(data56) < 1){
+const err147 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/models/" + i8,schemaPath:"#/properties/clients/additionalProperties/properties/models/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.clients.additionalProperties.properties.models.items,data:data56};
 if(vErrors === null){
 vErrors = [err147];
 }
@@ -1890,17 +1850,8 @@ vErrors.push(err147);
 }
 errors++;
 }
-}
-if(data48.api_key !== undefined){
-let data55 = data48.api_key;
-const _errs138 = errors;
-let valid33 = true;
-const _errs139 = errors;
-if(errors === _errs139){
-if(data55 && typeof data55 == "object" && !Array.isArray(data55)){
-if(data55.credential !== undefined){
-var valid34 = false;
-const err148 = {};
+if(!pattern8.test(data56)){
+const err148 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/models/" + i8,schemaPath:"#/properties/clients/additionalProperties/properties/models/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s*\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f]$"},schema:"^[^\\s*\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f]$",parentSchema:schema11.properties.clients.additionalProperties.properties.models.items,data:data56};
 if(vErrors === null){
 vErrors = [err148];
 }
@@ -1909,13 +1860,9 @@ vErrors.push(err148);
 }
 errors++;
 }
-else {
-var valid34 = true;
 }
-if(valid34){
-if(data55.file !== undefined){
-var valid34 = false;
-const err149 = {};
+else {
+const err149 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/models/" + i8,schemaPath:"#/properties/clients/additionalProperties/properties/models/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.clients.additionalProperties.properties.models.items.type,parentSchema:schema11.properties.clients.additionalProperties.properties.models.items,data:data56};
 if(vErrors === null){
 vErrors = [err149];
 }
@@ -1924,13 +1871,10 @@ vErrors.push(err149);
 }
 errors++;
 }
-else {
-var valid34 = true;
 }
-if(valid34){
-if(data55.env !== undefined){
-var valid34 = false;
-const err150 = {};
+}
+else {
+const err150 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/models",schemaPath:"#/properties/clients/additionalProperties/properties/models/type",keyword:"type",params:{type: "array"},schema:schema11.properties.clients.additionalProperties.properties.models.type,parentSchema:schema11.properties.clients.additionalProperties.properties.models,data:data55};
 if(vErrors === null){
 vErrors = [err150];
 }
@@ -1939,14 +1883,11 @@ vErrors.push(err150);
 }
 errors++;
 }
-else {
-var valid34 = true;
 }
-}
-}
-}
-else {
-const err151 = {};
+if(data54.boundary !== undefined){
+let data57 = data54.boundary;
+if(typeof data57 !== "string"){
+const err151 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/boundary",schemaPath:"#/properties/clients/additionalProperties/properties/boundary/type",keyword:"type",params:{type: "string"},schema:schema11.properties.clients.additionalProperties.properties.boundary.type,parentSchema:schema11.properties.clients.additionalProperties.properties.boundary,data:data57};
 if(vErrors === null){
 vErrors = [err151];
 }
@@ -1955,20 +1896,8 @@ vErrors.push(err151);
 }
 errors++;
 }
-}
-var _valid3 = _errs139 === errors;
-errors = _errs138;
-if(vErrors !== null){
-if(_errs138){
-vErrors.length = _errs138;
-}
-else {
-vErrors = null;
-}
-}
-if(_valid3){
-const _errs141 = errors;
-const err152 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/then/not",keyword:"not",params:{},schema:schema11.properties.providers.additionalProperties.properties.api_key.then.not,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.then,data:data55};
+if(!(data57 === "any")){
+const err152 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/boundary",schemaPath:"#/properties/clients/additionalProperties/properties/boundary/enum",keyword:"enum",params:{allowedValues: schema11.properties.clients.additionalProperties.properties.boundary.enum},schema:schema11.properties.clients.additionalProperties.properties.boundary.enum,parentSchema:schema11.properties.clients.additionalProperties.properties.boundary,data:data57};
 if(vErrors === null){
 vErrors = [err152];
 }
@@ -1976,11 +1905,12 @@ else {
 vErrors.push(err152);
 }
 errors++;
-var _valid3 = _errs141 === errors;
-valid33 = _valid3;
 }
-if(!valid33){
-const err153 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/if",keyword:"if",params:{failingKeyword: "then"},schema:schema11.properties.providers.additionalProperties.properties.api_key.if,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data55};
+}
+if(data54.routes !== undefined){
+let data58 = data54.routes;
+if(typeof data58 !== "boolean"){
+const err153 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/routes",schemaPath:"#/properties/clients/additionalProperties/properties/routes/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.clients.additionalProperties.properties.routes.type,parentSchema:schema11.properties.clients.additionalProperties.properties.routes,data:data58};
 if(vErrors === null){
 vErrors = [err153];
 }
@@ -1989,10 +1919,11 @@ vErrors.push(err153);
 }
 errors++;
 }
-if(data55 && typeof data55 == "object" && !Array.isArray(data55)){
-for(const key15 in data55){
-if(!((((key15 === "credential") || (key15 === "file")) || (key15 === "env")) || (key15 === "optional"))){
-const err154 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data55};
+}
+if(data54.rpm !== undefined){
+let data59 = data54.rpm;
+if(!(((typeof data59 == "number") && (!(data59 % 1) && !isNaN(data59))) && (isFinite(data59)))){
+const err154 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/clients/additionalProperties/properties/rpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.clients.additionalProperties.properties.rpm.type,parentSchema:schema11.properties.clients.additionalProperties.properties.rpm,data:data59};
 if(vErrors === null){
 vErrors = [err154];
 }
@@ -2001,12 +1932,9 @@ vErrors.push(err154);
 }
 errors++;
 }
-}
-if(data55.credential !== undefined){
-let data59 = data55.credential;
-if(typeof data59 === "string"){
-if(func4(data59) > 255){
-const err155 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data59};
+if((typeof data59 == "number") && (isFinite(data59))){
+if(data59 > 10000000 || isNaN(data59)){
+const err155 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/clients/additionalProperties/properties/rpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000000},schema:10000000,parentSchema:schema11.properties.clients.additionalProperties.properties.rpm,data:data59};
 if(vErrors === null){
 vErrors = [err155];
 }
@@ -2015,8 +1943,8 @@ vErrors.push(err155);
 }
 errors++;
 }
-if(func4(data59) < 1){
-const err156 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data59};
+if(data59 < 1 || isNaN(data59)){
+const err156 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/clients/additionalProperties/properties/rpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.clients.additionalProperties.properties.rpm,data:data59};
 if(vErrors === null){
 vErrors = [err156];
 }
@@ -2025,8 +1953,12 @@ vErrors.push(err156);
 }
 errors++;
 }
-if(!pattern5.test(data59)){
-const err157 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data59};
+}
+}
+if(data54.tpm !== undefined){
+let data60 = data54.tpm;
+if(!(((typeof data60 == "number") && (!(data60 % 1) && !isNaN(data60))) && (isFinite(data60)))){
+const err157 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/clients/additionalProperties/properties/tpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.clients.additionalProperties.properties.tpm.type,parentSchema:schema11.properties.clients.additionalProperties.properties.tpm,data:data60};
 if(vErrors === null){
 vErrors = [err157];
 }
@@ -2035,9 +1967,9 @@ vErrors.push(err157);
 }
 errors++;
 }
-}
-else {
-const err158 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data59};
+if((typeof data60 == "number") && (isFinite(data60))){
+if(data60 > 1000000000000 || isNaN(data60)){
+const err158 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/clients/additionalProperties/properties/tpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000000},schema:1000000000000,parentSchema:schema11.properties.clients.additionalProperties.properties.tpm,data:data60};
 if(vErrors === null){
 vErrors = [err158];
 }
@@ -2046,12 +1978,8 @@ vErrors.push(err158);
 }
 errors++;
 }
-}
-if(data55.file !== undefined){
-let data60 = data55.file;
-if(typeof data60 === "string"){
-if(func4(data60) > 4096){
-const err159 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data60};
+if(data60 < 1 || isNaN(data60)){
+const err159 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/clients/additionalProperties/properties/tpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.clients.additionalProperties.properties.tpm,data:data60};
 if(vErrors === null){
 vErrors = [err159];
 }
@@ -2060,8 +1988,12 @@ vErrors.push(err159);
 }
 errors++;
 }
-if(func4(data60) < 1){
-const err160 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data60};
+}
+}
+if(data54.max_parallel_requests !== undefined){
+let data61 = data54.max_parallel_requests;
+if(!(((typeof data61 == "number") && (!(data61 % 1) && !isNaN(data61))) && (isFinite(data61)))){
+const err160 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/clients/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.clients.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema11.properties.clients.additionalProperties.properties.max_parallel_requests,data:data61};
 if(vErrors === null){
 vErrors = [err160];
 }
@@ -2070,8 +2002,9 @@ vErrors.push(err160);
 }
 errors++;
 }
-if(!pattern6.test(data60)){
-const err161 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data60};
+if((typeof data61 == "number") && (isFinite(data61))){
+if(data61 > 1000000 || isNaN(data61)){
+const err161 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/clients/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.clients.additionalProperties.properties.max_parallel_requests,data:data61};
 if(vErrors === null){
 vErrors = [err161];
 }
@@ -2080,9 +2013,8 @@ vErrors.push(err161);
 }
 errors++;
 }
-}
-else {
-const err162 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data60};
+if(data61 < 1 || isNaN(data61)){
+const err162 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/clients/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.clients.additionalProperties.properties.max_parallel_requests,data:data61};
 if(vErrors === null){
 vErrors = [err162];
 }
@@ -2092,11 +2024,12 @@ vErrors.push(err162);
 errors++;
 }
 }
-if(data55.env !== undefined){
-let data61 = data55.env;
-if(typeof data61 === "string"){
-if(func4(data61) > 255){
-const err163 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data61};
+}
+if(data54.budgets !== undefined){
+let data62 = data54.budgets;
+if(Array.isArray(data62)){
+if(data62.length > 0){
+const err163 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets",schemaPath:"#/properties/clients/additionalProperties/properties/budgets/maxItems",keyword:"maxItems",params:{limit: 0},schema:0,parentSchema:schema11.properties.clients.additionalProperties.properties.budgets,data:data62};
 if(vErrors === null){
 vErrors = [err163];
 }
@@ -2105,8 +2038,9 @@ vErrors.push(err163);
 }
 errors++;
 }
-if(func4(data61) < 1){
-const err164 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data61};
+}
+else {
+const err164 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets",schemaPath:"#/properties/clients/additionalProperties/properties/budgets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.clients.additionalProperties.properties.budgets.type,parentSchema:schema11.properties.clients.additionalProperties.properties.budgets,data:data62};
 if(vErrors === null){
 vErrors = [err164];
 }
@@ -2115,8 +2049,10 @@ vErrors.push(err164);
 }
 errors++;
 }
-if(!pattern7.test(data61)){
-const err165 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data61};
+}
+}
+else {
+const err165 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/clients/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.clients.additionalProperties.type,parentSchema:schema11.properties.clients.additionalProperties,data:data54};
 if(vErrors === null){
 vErrors = [err165];
 }
@@ -2126,8 +2062,9 @@ vErrors.push(err165);
 errors++;
 }
 }
+}
 else {
-const err166 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data61};
+const err166 = {instancePath:instancePath+"/clients",schemaPath:"#/properties/clients/type",keyword:"type",params:{type: "object"},schema:schema11.properties.clients.type,parentSchema:schema11.properties.clients,data:data53};
 if(vErrors === null){
 vErrors = [err166];
 }
@@ -2137,10 +2074,11 @@ vErrors.push(err166);
 errors++;
 }
 }
-if(data55.optional !== undefined){
-let data62 = data55.optional;
-if(typeof data62 !== "boolean"){
-const err167 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/optional",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.optional.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.optional,data:data62};
+if(data.providers !== undefined){
+let data63 = data.providers;
+if(data63 && typeof data63 == "object" && !Array.isArray(data63)){
+if(Object.keys(data63).length < 1){
+const err167 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers,data:data63};
 if(vErrors === null){
 vErrors = [err167];
 }
@@ -2149,10 +2087,11 @@ vErrors.push(err167);
 }
 errors++;
 }
-}
-}
-else {
-const err168 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.api_key.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data55};
+for(const key15 in data63){
+const _errs149 = errors;
+if(typeof key15 === "string"){
+if(func4(key15) > 64){
+const err168 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.providers.propertyNames,data:key15,propertyName:key15};
 if(vErrors === null){
 vErrors = [err168];
 }
@@ -2161,11 +2100,8 @@ vErrors.push(err168);
 }
 errors++;
 }
-}
-if(data48.auth !== undefined){
-let data63 = data48.auth;
-if((typeof data63 !== "string") && (!(data63 && typeof data63 == "object" && !Array.isArray(data63)))){
-const err169 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.auth.type},schema:schema11.properties.providers.additionalProperties.properties.auth.type,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data63};
+if(func4(key15) < 1){
+const err169 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.propertyNames,data:key15,propertyName:key15};
 if(vErrors === null){
 vErrors = [err169];
 }
@@ -2174,9 +2110,8 @@ vErrors.push(err169);
 }
 errors++;
 }
-if(typeof data63 === "string"){
-if(!pattern8.test(data63)){
-const err170 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/pattern",keyword:"pattern",params:{pattern: "^bearer$"},schema:"^bearer$",parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data63};
+if(!pattern9.test(key15)){
+const err170 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.providers.propertyNames,data:key15,propertyName:key15};
 if(vErrors === null){
 vErrors = [err170];
 }
@@ -2186,9 +2121,8 @@ vErrors.push(err170);
 errors++;
 }
 }
-if(data63 && typeof data63 == "object" && !Array.isArray(data63)){
-if(data63.header === undefined){
-const err171 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/required",keyword:"required",params:{missingProperty: "header"},schema:schema11.properties.providers.additionalProperties.properties.auth.required,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data63};
+else {
+const err171 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.propertyNames.type,parentSchema:schema11.properties.providers.propertyNames,data:key15,propertyName:key15};
 if(vErrors === null){
 vErrors = [err171];
 }
@@ -2197,9 +2131,9 @@ vErrors.push(err171);
 }
 errors++;
 }
-for(const key16 in data63){
-if(!(key16 === "header")){
-const err172 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data63};
+var valid33 = _errs149 === errors;
+if(!valid33){
+const err172 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames",keyword:"propertyNames",params:{propertyName: key15},schema:schema11.properties.providers.propertyNames,parentSchema:schema11.properties.providers,data:data63};
 if(vErrors === null){
 vErrors = [err172];
 }
@@ -2209,11 +2143,15 @@ vErrors.push(err172);
 errors++;
 }
 }
-if(data63.header !== undefined){
-let data64 = data63.header;
-if(typeof data64 === "string"){
-if(func4(data64) > 128){
-const err173 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data64};
+for(const key16 in data63){
+let data64 = data63[key16];
+const _errs154 = errors;
+let valid35 = true;
+const _errs155 = errors;
+if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
+let missing0;
+if((data64.kind === undefined) && (missing0 = "kind")){
+const err173 = {};
 if(vErrors === null){
 vErrors = [err173];
 }
@@ -2222,8 +2160,10 @@ vErrors.push(err173);
 }
 errors++;
 }
-if(func4(data64) < 1){
-const err174 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data64};
+else {
+if(data64.kind !== undefined){
+if("echo" !== data64.kind){
+const err174 = {};
 if(vErrors === null){
 vErrors = [err174];
 }
@@ -2232,8 +2172,27 @@ vErrors.push(err174);
 }
 errors++;
 }
-if(!pattern9.test(data64)){
-const err175 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data64};
+}
+}
+}
+var _valid1 = _errs155 === errors;
+errors = _errs154;
+if(vErrors !== null){
+if(_errs154){
+vErrors.length = _errs154;
+}
+else {
+vErrors = null;
+}
+}
+let ifClause0;
+if(_valid1){
+const _errs157 = errors;
+if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
+for(const key17 in data64){
+const _errs158 = errors;
+if(!(key17 === "kind")){
+const err175 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.then.propertyNames.enum},schema:schema11.properties.providers.additionalProperties.then.propertyNames.enum,parentSchema:schema11.properties.providers.additionalProperties.then.propertyNames,data:key17,propertyName:key17};
 if(vErrors === null){
 vErrors = [err175];
 }
@@ -2242,9 +2201,9 @@ vErrors.push(err175);
 }
 errors++;
 }
-}
-else {
-const err176 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.auth.properties.header.type,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data64};
+var valid37 = _errs158 === errors;
+if(!valid37){
+const err176 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key17},schema:schema11.properties.providers.additionalProperties.then.propertyNames,parentSchema:schema11.properties.providers.additionalProperties.then,data:data64};
 if(vErrors === null){
 vErrors = [err176];
 }
@@ -2255,15 +2214,19 @@ errors++;
 }
 }
 }
+var _valid1 = _errs157 === errors;
+valid35 = _valid1;
+ifClause0 = "then";
 }
-if(data48.headers !== undefined){
-let data65 = data48.headers;
-if(data65 && typeof data65 == "object" && !Array.isArray(data65)){
-for(const key17 in data65){
+else {
 const _errs159 = errors;
-if(typeof key17 === "string"){
-if(func4(key17) > 128){
-const err177 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
+const _errs160 = errors;
+let valid38 = true;
+const _errs161 = errors;
+if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
+let missing1;
+if((data64.kind === undefined) && (missing1 = "kind")){
+const err177 = {};
 if(vErrors === null){
 vErrors = [err177];
 }
@@ -2272,8 +2235,10 @@ vErrors.push(err177);
 }
 errors++;
 }
-if(func4(key17) < 1){
-const err178 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
+else {
+if(data64.kind !== undefined){
+if("anthropic" !== data64.kind){
+const err178 = {};
 if(vErrors === null){
 vErrors = [err178];
 }
@@ -2282,8 +2247,24 @@ vErrors.push(err178);
 }
 errors++;
 }
-if(!pattern9.test(key17)){
-const err179 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
+}
+}
+}
+var _valid2 = _errs161 === errors;
+errors = _errs160;
+if(vErrors !== null){
+if(_errs160){
+vErrors.length = _errs160;
+}
+else {
+vErrors = null;
+}
+}
+if(!_valid2){
+const _errs163 = errors;
+if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
+if(data64.base_url === undefined){
+const err179 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/else/else/required",keyword:"required",params:{missingProperty: "base_url"},schema:schema11.properties.providers.additionalProperties.else.else.required,parentSchema:schema11.properties.providers.additionalProperties.else.else,data:data64};
 if(vErrors === null){
 vErrors = [err179];
 }
@@ -2293,8 +2274,11 @@ vErrors.push(err179);
 errors++;
 }
 }
-else {
-const err180 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
+var _valid2 = _errs163 === errors;
+valid38 = _valid2;
+}
+if(!valid38){
+const err180 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/else/if",keyword:"if",params:{failingKeyword: "else"},schema:schema11.properties.providers.additionalProperties.else.if,parentSchema:schema11.properties.providers.additionalProperties.else,data:data64};
 if(vErrors === null){
 vErrors = [err180];
 }
@@ -2303,9 +2287,12 @@ vErrors.push(err180);
 }
 errors++;
 }
-var valid37 = _errs159 === errors;
-if(!valid37){
-const err181 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key17},schema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,parentSchema:schema11.properties.providers.additionalProperties.properties.headers,data:data65};
+var _valid1 = _errs159 === errors;
+valid35 = _valid1;
+ifClause0 = "else";
+}
+if(!valid35){
+const err181 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause0},schema:schema11.properties.providers.additionalProperties.if,parentSchema:schema11.properties.providers.additionalProperties,data:data64};
 if(vErrors === null){
 vErrors = [err181];
 }
@@ -2314,11 +2301,10 @@ vErrors.push(err181);
 }
 errors++;
 }
-}
-for(const key18 in data65){
-let data66 = data65[key18];
-if((typeof data66 !== "string") && (!(data66 && typeof data66 == "object" && !Array.isArray(data66)))){
-const err182 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.type},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data66};
+if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
+for(const key18 in data64){
+if(!(func2.call(schema11.properties.providers.additionalProperties.properties, key18))){
+const err182 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18},schema:false,parentSchema:schema11.properties.providers.additionalProperties,data:data64};
 if(vErrors === null){
 vErrors = [err182];
 }
@@ -2327,14 +2313,11 @@ vErrors.push(err182);
 }
 errors++;
 }
-const _errs164 = errors;
-let valid39 = true;
-const _errs165 = errors;
-if(errors === _errs165){
-if(data66 && typeof data66 == "object" && !Array.isArray(data66)){
-if(data66.credential !== undefined){
-var valid40 = false;
-const err183 = {};
+}
+if(data64.kind !== undefined){
+let data67 = data64.kind;
+if(typeof data67 !== "string"){
+const err183 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/providers/additionalProperties/properties/kind/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.kind.type,parentSchema:schema11.properties.providers.additionalProperties.properties.kind,data:data67};
 if(vErrors === null){
 vErrors = [err183];
 }
@@ -2343,13 +2326,8 @@ vErrors.push(err183);
 }
 errors++;
 }
-else {
-var valid40 = true;
-}
-if(valid40){
-if(data66.file !== undefined){
-var valid40 = false;
-const err184 = {};
+if(!((((((data67 === "openai") || (data67 === "anthropic")) || (data67 === "llama_cpp")) || (data67 === "ollama")) || (data67 === "vllm")) || (data67 === "echo"))){
+const err184 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/providers/additionalProperties/properties/kind/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.kind.enum},schema:schema11.properties.providers.additionalProperties.properties.kind.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.kind,data:data67};
 if(vErrors === null){
 vErrors = [err184];
 }
@@ -2358,13 +2336,12 @@ vErrors.push(err184);
 }
 errors++;
 }
-else {
-var valid40 = true;
 }
-if(valid40){
-if(data66.env !== undefined){
-var valid40 = false;
-const err185 = {};
+if(data64.base_url !== undefined){
+let data68 = data64.base_url;
+if(typeof data68 === "string"){
+if(func4(data68) > 2048){
+const err185 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.providers.additionalProperties.properties.base_url,data:data68};
 if(vErrors === null){
 vErrors = [err185];
 }
@@ -2373,14 +2350,8 @@ vErrors.push(err185);
 }
 errors++;
 }
-else {
-var valid40 = true;
-}
-}
-}
-}
-else {
-const err186 = {};
+if(func4(data68) < 1){
+const err186 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.base_url,data:data68};
 if(vErrors === null){
 vErrors = [err186];
 }
@@ -2390,19 +2361,8 @@ vErrors.push(err186);
 errors++;
 }
 }
-var _valid4 = _errs165 === errors;
-errors = _errs164;
-if(vErrors !== null){
-if(_errs164){
-vErrors.length = _errs164;
-}
 else {
-vErrors = null;
-}
-}
-if(_valid4){
-const _errs167 = errors;
-const err187 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/then/not",keyword:"not",params:{},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.then.not,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.then,data:data66};
+const err187 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.base_url.type,parentSchema:schema11.properties.providers.additionalProperties.properties.base_url,data:data68};
 if(vErrors === null){
 vErrors = [err187];
 }
@@ -2410,11 +2370,12 @@ else {
 vErrors.push(err187);
 }
 errors++;
-var _valid4 = _errs167 === errors;
-valid39 = _valid4;
 }
-if(!valid39){
-const err188 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/if",keyword:"if",params:{failingKeyword: "then"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.if,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data66};
+}
+if(data64.allow_http !== undefined){
+let data69 = data64.allow_http;
+if(typeof data69 !== "boolean"){
+const err188 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/allow_http",schemaPath:"#/properties/providers/additionalProperties/properties/allow_http/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.allow_http.type,parentSchema:schema11.properties.providers.additionalProperties.properties.allow_http,data:data69};
 if(vErrors === null){
 vErrors = [err188];
 }
@@ -2423,9 +2384,12 @@ vErrors.push(err188);
 }
 errors++;
 }
-if(typeof data66 === "string"){
-if(func4(data66) > 8192){
-const err189 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 8192},schema:8192,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data66};
+}
+if(data64.proxy !== undefined){
+let data70 = data64.proxy;
+if(typeof data70 === "string"){
+if(func4(data70) > 2048){
+const err189 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.providers.additionalProperties.properties.proxy,data:data70};
 if(vErrors === null){
 vErrors = [err189];
 }
@@ -2434,8 +2398,8 @@ vErrors.push(err189);
 }
 errors++;
 }
-if(!pattern11.test(data66)){
-const err190 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[ -~]*$"},schema:"^[ -~]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data66};
+if(func4(data70) < 1){
+const err190 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.proxy,data:data70};
 if(vErrors === null){
 vErrors = [err190];
 }
@@ -2445,10 +2409,8 @@ vErrors.push(err190);
 errors++;
 }
 }
-if(data66 && typeof data66 == "object" && !Array.isArray(data66)){
-for(const key19 in data66){
-if(!((((key19 === "credential") || (key19 === "file")) || (key19 === "env")) || (key19 === "optional"))){
-const err191 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data66};
+else {
+const err191 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.proxy.type,parentSchema:schema11.properties.providers.additionalProperties.properties.proxy,data:data70};
 if(vErrors === null){
 vErrors = [err191];
 }
@@ -2458,11 +2420,16 @@ vErrors.push(err191);
 errors++;
 }
 }
-if(data66.credential !== undefined){
-let data70 = data66.credential;
-if(typeof data70 === "string"){
-if(func4(data70) > 255){
-const err192 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data70};
+if(data64.api_key !== undefined){
+let data71 = data64.api_key;
+const _errs175 = errors;
+let valid41 = true;
+const _errs176 = errors;
+if(errors === _errs176){
+if(data71 && typeof data71 == "object" && !Array.isArray(data71)){
+if(data71.credential !== undefined){
+var valid42 = false;
+const err192 = {};
 if(vErrors === null){
 vErrors = [err192];
 }
@@ -2471,8 +2438,13 @@ vErrors.push(err192);
 }
 errors++;
 }
-if(func4(data70) < 1){
-const err193 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data70};
+else {
+var valid42 = true;
+}
+if(valid42){
+if(data71.file !== undefined){
+var valid42 = false;
+const err193 = {};
 if(vErrors === null){
 vErrors = [err193];
 }
@@ -2481,8 +2453,13 @@ vErrors.push(err193);
 }
 errors++;
 }
-if(!pattern5.test(data70)){
-const err194 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data70};
+else {
+var valid42 = true;
+}
+if(valid42){
+if(data71.env !== undefined){
+var valid42 = false;
+const err194 = {};
 if(vErrors === null){
 vErrors = [err194];
 }
@@ -2491,9 +2468,14 @@ vErrors.push(err194);
 }
 errors++;
 }
+else {
+var valid42 = true;
+}
+}
+}
 }
 else {
-const err195 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data70};
+const err195 = {};
 if(vErrors === null){
 vErrors = [err195];
 }
@@ -2503,11 +2485,19 @@ vErrors.push(err195);
 errors++;
 }
 }
-if(data66.file !== undefined){
-let data71 = data66.file;
-if(typeof data71 === "string"){
-if(func4(data71) > 4096){
-const err196 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data71};
+var _valid3 = _errs176 === errors;
+errors = _errs175;
+if(vErrors !== null){
+if(_errs175){
+vErrors.length = _errs175;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid3){
+const _errs178 = errors;
+const err196 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/then/not",keyword:"not",params:{},schema:schema11.properties.providers.additionalProperties.properties.api_key.then.not,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.then,data:data71};
 if(vErrors === null){
 vErrors = [err196];
 }
@@ -2515,9 +2505,11 @@ else {
 vErrors.push(err196);
 }
 errors++;
+var _valid3 = _errs178 === errors;
+valid41 = _valid3;
 }
-if(func4(data71) < 1){
-const err197 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data71};
+if(!valid41){
+const err197 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/if",keyword:"if",params:{failingKeyword: "then"},schema:schema11.properties.providers.additionalProperties.properties.api_key.if,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data71};
 if(vErrors === null){
 vErrors = [err197];
 }
@@ -2526,8 +2518,10 @@ vErrors.push(err197);
 }
 errors++;
 }
-if(!pattern6.test(data71)){
-const err198 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data71};
+if(data71 && typeof data71 == "object" && !Array.isArray(data71)){
+for(const key19 in data71){
+if(!((((key19 === "credential") || (key19 === "file")) || (key19 === "env")) || (key19 === "optional"))){
+const err198 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data71};
 if(vErrors === null){
 vErrors = [err198];
 }
@@ -2537,8 +2531,11 @@ vErrors.push(err198);
 errors++;
 }
 }
-else {
-const err199 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data71};
+if(data71.credential !== undefined){
+let data75 = data71.credential;
+if(typeof data75 === "string"){
+if(func4(data75) > 255){
+const err199 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data75};
 if(vErrors === null){
 vErrors = [err199];
 }
@@ -2547,12 +2544,8 @@ vErrors.push(err199);
 }
 errors++;
 }
-}
-if(data66.env !== undefined){
-let data72 = data66.env;
-if(typeof data72 === "string"){
-if(func4(data72) > 255){
-const err200 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data72};
+if(func4(data75) < 1){
+const err200 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data75};
 if(vErrors === null){
 vErrors = [err200];
 }
@@ -2561,8 +2554,8 @@ vErrors.push(err200);
 }
 errors++;
 }
-if(func4(data72) < 1){
-const err201 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data72};
+if(!pattern10.test(data75)){
+const err201 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data75};
 if(vErrors === null){
 vErrors = [err201];
 }
@@ -2571,8 +2564,9 @@ vErrors.push(err201);
 }
 errors++;
 }
-if(!pattern7.test(data72)){
-const err202 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data72};
+}
+else {
+const err202 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data75};
 if(vErrors === null){
 vErrors = [err202];
 }
@@ -2582,8 +2576,11 @@ vErrors.push(err202);
 errors++;
 }
 }
-else {
-const err203 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data72};
+if(data71.file !== undefined){
+let data76 = data71.file;
+if(typeof data76 === "string"){
+if(func4(data76) > 4096){
+const err203 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data76};
 if(vErrors === null){
 vErrors = [err203];
 }
@@ -2592,11 +2589,8 @@ vErrors.push(err203);
 }
 errors++;
 }
-}
-if(data66.optional !== undefined){
-let data73 = data66.optional;
-if(typeof data73 !== "boolean"){
-const err204 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/optional",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional,data:data73};
+if(func4(data76) < 1){
+const err204 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data76};
 if(vErrors === null){
 vErrors = [err204];
 }
@@ -2605,12 +2599,8 @@ vErrors.push(err204);
 }
 errors++;
 }
-}
-}
-}
-}
-else {
-const err205 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.headers.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers,data:data65};
+if(!pattern11.test(data76)){
+const err205 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data76};
 if(vErrors === null){
 vErrors = [err205];
 }
@@ -2620,10 +2610,8 @@ vErrors.push(err205);
 errors++;
 }
 }
-if(data48.include_usage !== undefined){
-let data74 = data48.include_usage;
-if(typeof data74 !== "string"){
-const err206 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.include_usage.type,parentSchema:schema11.properties.providers.additionalProperties.properties.include_usage,data:data74};
+else {
+const err206 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data76};
 if(vErrors === null){
 vErrors = [err206];
 }
@@ -2632,8 +2620,12 @@ vErrors.push(err206);
 }
 errors++;
 }
-if(!(((data74 === "auto") || (data74 === "always")) || (data74 === "never"))){
-const err207 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.include_usage.enum},schema:schema11.properties.providers.additionalProperties.properties.include_usage.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.include_usage,data:data74};
+}
+if(data71.env !== undefined){
+let data77 = data71.env;
+if(typeof data77 === "string"){
+if(func4(data77) > 255){
+const err207 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data77};
 if(vErrors === null){
 vErrors = [err207];
 }
@@ -2642,11 +2634,8 @@ vErrors.push(err207);
 }
 errors++;
 }
-}
-if(data48.speaks !== undefined){
-let data75 = data48.speaks;
-if((typeof data75 !== "string") && (!(Array.isArray(data75)))){
-const err208 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.speaks.type},schema:schema11.properties.providers.additionalProperties.properties.speaks.type,parentSchema:schema11.properties.providers.additionalProperties.properties.speaks,data:data75};
+if(func4(data77) < 1){
+const err208 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data77};
 if(vErrors === null){
 vErrors = [err208];
 }
@@ -2655,9 +2644,8 @@ vErrors.push(err208);
 }
 errors++;
 }
-if(typeof data75 === "string"){
-if(!pattern15.test(data75)){
-const err209 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/pattern",keyword:"pattern",params:{pattern: "^auto$"},schema:"^auto$",parentSchema:schema11.properties.providers.additionalProperties.properties.speaks,data:data75};
+if(!pattern12.test(data77)){
+const err209 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data77};
 if(vErrors === null){
 vErrors = [err209];
 }
@@ -2667,9 +2655,8 @@ vErrors.push(err209);
 errors++;
 }
 }
-if(Array.isArray(data75)){
-if(data75.length < 1){
-const err210 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.speaks,data:data75};
+else {
+const err210 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data77};
 if(vErrors === null){
 vErrors = [err210];
 }
@@ -2678,11 +2665,11 @@ vErrors.push(err210);
 }
 errors++;
 }
-const len7 = data75.length;
-for(let i7=0; i7<len7; i7++){
-let data76 = data75[i7];
-if(typeof data76 !== "string"){
-const err211 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i7,schemaPath:"#/properties/providers/additionalProperties/properties/speaks/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.speaks.items.type,parentSchema:schema11.properties.providers.additionalProperties.properties.speaks.items,data:data76};
+}
+if(data71.optional !== undefined){
+let data78 = data71.optional;
+if(typeof data78 !== "boolean"){
+const err211 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/optional",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.optional.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.optional,data:data78};
 if(vErrors === null){
 vErrors = [err211];
 }
@@ -2691,8 +2678,10 @@ vErrors.push(err211);
 }
 errors++;
 }
-if(!(((data76 === "chat") || (data76 === "responses")) || (data76 === "messages"))){
-const err212 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i7,schemaPath:"#/properties/providers/additionalProperties/properties/speaks/items/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.speaks.items.enum},schema:schema11.properties.providers.additionalProperties.properties.speaks.items.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.speaks.items,data:data76};
+}
+}
+else {
+const err212 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.api_key.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data71};
 if(vErrors === null){
 vErrors = [err212];
 }
@@ -2702,14 +2691,10 @@ vErrors.push(err212);
 errors++;
 }
 }
-}
-}
-if(data48.translation !== undefined){
-let data77 = data48.translation;
-if(data77 && typeof data77 == "object" && !Array.isArray(data77)){
-for(const key20 in data77){
-if(!(func2.call(schema11.properties.providers.additionalProperties.properties.translation.properties, key20))){
-const err213 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/providers/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.translation,data:data77};
+if(data64.auth !== undefined){
+let data79 = data64.auth;
+if((typeof data79 !== "string") && (!(data79 && typeof data79 == "object" && !Array.isArray(data79)))){
+const err213 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.auth.type},schema:schema11.properties.providers.additionalProperties.properties.auth.type,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data79};
 if(vErrors === null){
 vErrors = [err213];
 }
@@ -2718,11 +2703,9 @@ vErrors.push(err213);
 }
 errors++;
 }
-}
-if(data77.max_tokens_field !== undefined){
-let data78 = data77.max_tokens_field;
-if(typeof data78 !== "string"){
-const err214 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field,data:data78};
+if(typeof data79 === "string"){
+if(!pattern13.test(data79)){
+const err214 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/pattern",keyword:"pattern",params:{pattern: "^bearer$"},schema:"^bearer$",parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data79};
 if(vErrors === null){
 vErrors = [err214];
 }
@@ -2731,8 +2714,10 @@ vErrors.push(err214);
 }
 errors++;
 }
-if(!((data78 === "max_tokens") || (data78 === "max_completion_tokens"))){
-const err215 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field,data:data78};
+}
+if(data79 && typeof data79 == "object" && !Array.isArray(data79)){
+if(data79.header === undefined){
+const err215 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/required",keyword:"required",params:{missingProperty: "header"},schema:schema11.properties.providers.additionalProperties.properties.auth.required,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data79};
 if(vErrors === null){
 vErrors = [err215];
 }
@@ -2741,11 +2726,9 @@ vErrors.push(err215);
 }
 errors++;
 }
-}
-if(data77.default_max_tokens !== undefined){
-let data79 = data77.default_max_tokens;
-if(!(((typeof data79 == "number") && (!(data79 % 1) && !isNaN(data79))) && (isFinite(data79)))){
-const err216 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data79};
+for(const key20 in data79){
+if(!(key20 === "header")){
+const err216 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data79};
 if(vErrors === null){
 vErrors = [err216];
 }
@@ -2754,9 +2737,12 @@ vErrors.push(err216);
 }
 errors++;
 }
-if((typeof data79 == "number") && (isFinite(data79))){
-if(data79 > 1000000 || isNaN(data79)){
-const err217 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data79};
+}
+if(data79.header !== undefined){
+let data80 = data79.header;
+if(typeof data80 === "string"){
+if(func4(data80) > 128){
+const err217 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data80};
 if(vErrors === null){
 vErrors = [err217];
 }
@@ -2765,8 +2751,8 @@ vErrors.push(err217);
 }
 errors++;
 }
-if(data79 < 1 || isNaN(data79)){
-const err218 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data79};
+if(func4(data80) < 1){
+const err218 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data80};
 if(vErrors === null){
 vErrors = [err218];
 }
@@ -2775,12 +2761,8 @@ vErrors.push(err218);
 }
 errors++;
 }
-}
-}
-if(data77.system_in_middle !== undefined){
-let data80 = data77.system_in_middle;
-if(typeof data80 !== "string"){
-const err219 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_in_middle,data:data80};
+if(!pattern14.test(data80)){
+const err219 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data80};
 if(vErrors === null){
 vErrors = [err219];
 }
@@ -2789,8 +2771,9 @@ vErrors.push(err219);
 }
 errors++;
 }
-if(!((data80 === "keep") || (data80 === "fold"))){
-const err220 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_in_middle,data:data80};
+}
+else {
+const err220 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.auth.properties.header.type,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data80};
 if(vErrors === null){
 vErrors = [err220];
 }
@@ -2800,10 +2783,16 @@ vErrors.push(err220);
 errors++;
 }
 }
-if(data77.system_role !== undefined){
-let data81 = data77.system_role;
-if(typeof data81 !== "string"){
-const err221 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_role,data:data81};
+}
+}
+if(data64.headers !== undefined){
+let data81 = data64.headers;
+if(data81 && typeof data81 == "object" && !Array.isArray(data81)){
+for(const key21 in data81){
+const _errs196 = errors;
+if(typeof key21 === "string"){
+if(func4(key21) > 128){
+const err221 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key21,propertyName:key21};
 if(vErrors === null){
 vErrors = [err221];
 }
@@ -2812,8 +2801,8 @@ vErrors.push(err221);
 }
 errors++;
 }
-if(!((data81 === "system") || (data81 === "developer"))){
-const err222 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.system_role.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_role,data:data81};
+if(func4(key21) < 1){
+const err222 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key21,propertyName:key21};
 if(vErrors === null){
 vErrors = [err222];
 }
@@ -2822,11 +2811,8 @@ vErrors.push(err222);
 }
 errors++;
 }
-}
-if(data77.text_parts !== undefined){
-let data82 = data77.text_parts;
-if(typeof data82 !== "boolean"){
-const err223 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.text_parts,data:data82};
+if(!pattern14.test(key21)){
+const err223 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key21,propertyName:key21};
 if(vErrors === null){
 vErrors = [err223];
 }
@@ -2836,10 +2822,8 @@ vErrors.push(err223);
 errors++;
 }
 }
-if(data77.reasoning_field !== undefined){
-let data83 = data77.reasoning_field;
-if(typeof data83 !== "string"){
-const err224 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_field,data:data83};
+else {
+const err224 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key21,propertyName:key21};
 if(vErrors === null){
 vErrors = [err224];
 }
@@ -2848,8 +2832,9 @@ vErrors.push(err224);
 }
 errors++;
 }
-if(!(((data83 === "reasoning_content") || (data83 === "reasoning")) || (data83 === "none"))){
-const err225 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_field,data:data83};
+var valid45 = _errs196 === errors;
+if(!valid45){
+const err225 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key21},schema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,parentSchema:schema11.properties.providers.additionalProperties.properties.headers,data:data81};
 if(vErrors === null){
 vErrors = [err225];
 }
@@ -2859,10 +2844,10 @@ vErrors.push(err225);
 errors++;
 }
 }
-if(data77.reasoning_turns !== undefined){
-let data84 = data77.reasoning_turns;
-if(typeof data84 !== "string"){
-const err226 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns,data:data84};
+for(const key22 in data81){
+let data82 = data81[key22];
+if((typeof data82 !== "string") && (!(data82 && typeof data82 == "object" && !Array.isArray(data82)))){
+const err226 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.type},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data82};
 if(vErrors === null){
 vErrors = [err226];
 }
@@ -2871,8 +2856,14 @@ vErrors.push(err226);
 }
 errors++;
 }
-if(!((data84 === "all") || (data84 === "last"))){
-const err227 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns,data:data84};
+const _errs201 = errors;
+let valid47 = true;
+const _errs202 = errors;
+if(errors === _errs202){
+if(data82 && typeof data82 == "object" && !Array.isArray(data82)){
+if(data82.credential !== undefined){
+var valid48 = false;
+const err227 = {};
 if(vErrors === null){
 vErrors = [err227];
 }
@@ -2881,15 +2872,13 @@ vErrors.push(err227);
 }
 errors++;
 }
+else {
+var valid48 = true;
 }
-if(data77.efforts !== undefined){
-let data85 = data77.efforts;
-if(Array.isArray(data85)){
-const len8 = data85.length;
-for(let i8=0; i8<len8; i8++){
-let data86 = data85[i8];
-if(typeof data86 !== "string"){
-const err228 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i8,schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.efforts.items,data:data86};
+if(valid48){
+if(data82.file !== undefined){
+var valid48 = false;
+const err228 = {};
 if(vErrors === null){
 vErrors = [err228];
 }
@@ -2898,8 +2887,13 @@ vErrors.push(err228);
 }
 errors++;
 }
-if(!(((((((data86 === "none") || (data86 === "minimal")) || (data86 === "low")) || (data86 === "medium")) || (data86 === "high")) || (data86 === "xhigh")) || (data86 === "max"))){
-const err229 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i8,schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.efforts.items,data:data86};
+else {
+var valid48 = true;
+}
+if(valid48){
+if(data82.env !== undefined){
+var valid48 = false;
+const err229 = {};
 if(vErrors === null){
 vErrors = [err229];
 }
@@ -2908,10 +2902,14 @@ vErrors.push(err229);
 }
 errors++;
 }
+else {
+var valid48 = true;
+}
+}
 }
 }
 else {
-const err230 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.efforts,data:data85};
+const err230 = {};
 if(vErrors === null){
 vErrors = [err230];
 }
@@ -2921,10 +2919,19 @@ vErrors.push(err230);
 errors++;
 }
 }
-if(data77.think_tags !== undefined){
-let data87 = data77.think_tags;
-if(typeof data87 !== "boolean"){
-const err231 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.think_tags,data:data87};
+var _valid4 = _errs202 === errors;
+errors = _errs201;
+if(vErrors !== null){
+if(_errs201){
+vErrors.length = _errs201;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid4){
+const _errs204 = errors;
+const err231 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/then/not",keyword:"not",params:{},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.then.not,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.then,data:data82};
 if(vErrors === null){
 vErrors = [err231];
 }
@@ -2932,12 +2939,11 @@ else {
 vErrors.push(err231);
 }
 errors++;
+var _valid4 = _errs204 === errors;
+valid47 = _valid4;
 }
-}
-if(data77.thinking !== undefined){
-let data88 = data77.thinking;
-if(typeof data88 !== "string"){
-const err232 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.thinking,data:data88};
+if(!valid47){
+const err232 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/if",keyword:"if",params:{failingKeyword: "then"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.if,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data82};
 if(vErrors === null){
 vErrors = [err232];
 }
@@ -2946,8 +2952,9 @@ vErrors.push(err232);
 }
 errors++;
 }
-if(!((data88 === "adaptive") || (data88 === "budget"))){
-const err233 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.thinking.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.thinking,data:data88};
+if(typeof data82 === "string"){
+if(func4(data82) > 8192){
+const err233 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 8192},schema:8192,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data82};
 if(vErrors === null){
 vErrors = [err233];
 }
@@ -2956,12 +2963,8 @@ vErrors.push(err233);
 }
 errors++;
 }
-}
-if(data77.max_temperature !== undefined){
-let data89 = data77.max_temperature;
-if((typeof data89 == "number") && (isFinite(data89))){
-if(data89 > 10 || isNaN(data89)){
-const err234 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data89};
+if(!pattern16.test(data82)){
+const err234 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[ -~]*$"},schema:"^[ -~]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data82};
 if(vErrors === null){
 vErrors = [err234];
 }
@@ -2970,8 +2973,11 @@ vErrors.push(err234);
 }
 errors++;
 }
-if(data89 < 0 || isNaN(data89)){
-const err235 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data89};
+}
+if(data82 && typeof data82 == "object" && !Array.isArray(data82)){
+for(const key23 in data82){
+if(!((((key23 === "credential") || (key23 === "file")) || (key23 === "env")) || (key23 === "optional"))){
+const err235 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key23},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data82};
 if(vErrors === null){
 vErrors = [err235];
 }
@@ -2981,8 +2987,11 @@ vErrors.push(err235);
 errors++;
 }
 }
-else {
-const err236 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data89};
+if(data82.credential !== undefined){
+let data86 = data82.credential;
+if(typeof data86 === "string"){
+if(func4(data86) > 255){
+const err236 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data86};
 if(vErrors === null){
 vErrors = [err236];
 }
@@ -2991,11 +3000,8 @@ vErrors.push(err236);
 }
 errors++;
 }
-}
-if(data77.max_stop_sequences !== undefined){
-let data90 = data77.max_stop_sequences;
-if((!(((typeof data90 == "number") && (!(data90 % 1) && !isNaN(data90))) && (isFinite(data90)))) && (data90 !== null)){
-const err237 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data90};
+if(func4(data86) < 1){
+const err237 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data86};
 if(vErrors === null){
 vErrors = [err237];
 }
@@ -3004,9 +3010,8 @@ vErrors.push(err237);
 }
 errors++;
 }
-if((typeof data90 == "number") && (isFinite(data90))){
-if(data90 > 1000 || isNaN(data90)){
-const err238 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data90};
+if(!pattern10.test(data86)){
+const err238 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data86};
 if(vErrors === null){
 vErrors = [err238];
 }
@@ -3015,8 +3020,9 @@ vErrors.push(err238);
 }
 errors++;
 }
-if(data90 < 0 || isNaN(data90)){
-const err239 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data90};
+}
+else {
+const err239 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data86};
 if(vErrors === null){
 vErrors = [err239];
 }
@@ -3026,11 +3032,11 @@ vErrors.push(err239);
 errors++;
 }
 }
-}
-if(data77.top_k !== undefined){
-let data91 = data77.top_k;
-if(typeof data91 !== "boolean"){
-const err240 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.top_k,data:data91};
+if(data82.file !== undefined){
+let data87 = data82.file;
+if(typeof data87 === "string"){
+if(func4(data87) > 4096){
+const err240 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data87};
 if(vErrors === null){
 vErrors = [err240];
 }
@@ -3039,11 +3045,8 @@ vErrors.push(err240);
 }
 errors++;
 }
-}
-if(data77.tool_images !== undefined){
-let data92 = data77.tool_images;
-if(typeof data92 !== "boolean"){
-const err241 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.tool_images,data:data92};
+if(func4(data87) < 1){
+const err241 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data87};
 if(vErrors === null){
 vErrors = [err241];
 }
@@ -3052,11 +3055,8 @@ vErrors.push(err241);
 }
 errors++;
 }
-}
-if(data77.file_parts !== undefined){
-let data93 = data77.file_parts;
-if(typeof data93 !== "boolean"){
-const err242 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.file_parts,data:data93};
+if(!pattern11.test(data87)){
+const err242 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data87};
 if(vErrors === null){
 vErrors = [err242];
 }
@@ -3066,10 +3066,8 @@ vErrors.push(err242);
 errors++;
 }
 }
-if(data77.prefill !== undefined){
-let data94 = data77.prefill;
-if(typeof data94 !== "boolean"){
-const err243 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.prefill,data:data94};
+else {
+const err243 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data87};
 if(vErrors === null){
 vErrors = [err243];
 }
@@ -3079,10 +3077,11 @@ vErrors.push(err243);
 errors++;
 }
 }
-if(data77.platform_members !== undefined){
-let data95 = data77.platform_members;
-if(typeof data95 !== "boolean"){
-const err244 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.platform_members,data:data95};
+if(data82.env !== undefined){
+let data88 = data82.env;
+if(typeof data88 === "string"){
+if(func4(data88) > 255){
+const err244 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data88};
 if(vErrors === null){
 vErrors = [err244];
 }
@@ -3091,11 +3090,8 @@ vErrors.push(err244);
 }
 errors++;
 }
-}
-if(data77.keep_billing_block !== undefined){
-let data96 = data77.keep_billing_block;
-if(typeof data96 !== "boolean"){
-const err245 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.keep_billing_block,data:data96};
+if(func4(data88) < 1){
+const err245 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data88};
 if(vErrors === null){
 vErrors = [err245];
 }
@@ -3104,11 +3100,8 @@ vErrors.push(err245);
 }
 errors++;
 }
-}
-if(data77.cache_prompts !== undefined){
-let data97 = data77.cache_prompts;
-if(typeof data97 !== "boolean"){
-const err246 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.cache_prompts,data:data97};
+if(!pattern12.test(data88)){
+const err246 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data88};
 if(vErrors === null){
 vErrors = [err246];
 }
@@ -3118,9 +3111,8 @@ vErrors.push(err246);
 errors++;
 }
 }
-}
 else {
-const err247 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/providers/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.translation.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation,data:data77};
+const err247 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data88};
 if(vErrors === null){
 vErrors = [err247];
 }
@@ -3130,12 +3122,10 @@ vErrors.push(err247);
 errors++;
 }
 }
-if(data48.timeouts !== undefined){
-let data98 = data48.timeouts;
-if(data98 && typeof data98 == "object" && !Array.isArray(data98)){
-for(const key21 in data98){
-if(!((((key21 === "connect_ms") || (key21 === "first_byte_ms")) || (key21 === "idle_ms")) || (key21 === "total_ms"))){
-const err248 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts,data:data98};
+if(data82.optional !== undefined){
+let data89 = data82.optional;
+if(typeof data89 !== "boolean"){
+const err248 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/optional",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional,data:data89};
 if(vErrors === null){
 vErrors = [err248];
 }
@@ -3145,10 +3135,11 @@ vErrors.push(err248);
 errors++;
 }
 }
-if(data98.connect_ms !== undefined){
-let data99 = data98.connect_ms;
-if(!(((typeof data99 == "number") && (!(data99 % 1) && !isNaN(data99))) && (isFinite(data99)))){
-const err249 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data99};
+}
+}
+}
+else {
+const err249 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.headers.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers,data:data81};
 if(vErrors === null){
 vErrors = [err249];
 }
@@ -3157,9 +3148,11 @@ vErrors.push(err249);
 }
 errors++;
 }
-if((typeof data99 == "number") && (isFinite(data99))){
-if(data99 > 86400000 || isNaN(data99)){
-const err250 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data99};
+}
+if(data64.include_usage !== undefined){
+let data90 = data64.include_usage;
+if(typeof data90 !== "string"){
+const err250 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.include_usage.type,parentSchema:schema11.properties.providers.additionalProperties.properties.include_usage,data:data90};
 if(vErrors === null){
 vErrors = [err250];
 }
@@ -3168,8 +3161,8 @@ vErrors.push(err250);
 }
 errors++;
 }
-if(data99 < 0 || isNaN(data99)){
-const err251 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data99};
+if(!(((data90 === "auto") || (data90 === "always")) || (data90 === "never"))){
+const err251 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.include_usage.enum},schema:schema11.properties.providers.additionalProperties.properties.include_usage.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.include_usage,data:data90};
 if(vErrors === null){
 vErrors = [err251];
 }
@@ -3179,11 +3172,10 @@ vErrors.push(err251);
 errors++;
 }
 }
-}
-if(data98.first_byte_ms !== undefined){
-let data100 = data98.first_byte_ms;
-if(!(((typeof data100 == "number") && (!(data100 % 1) && !isNaN(data100))) && (isFinite(data100)))){
-const err252 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data100};
+if(data64.speaks !== undefined){
+let data91 = data64.speaks;
+if((typeof data91 !== "string") && (!(Array.isArray(data91)))){
+const err252 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.speaks.type},schema:schema11.properties.providers.additionalProperties.properties.speaks.type,parentSchema:schema11.properties.providers.additionalProperties.properties.speaks,data:data91};
 if(vErrors === null){
 vErrors = [err252];
 }
@@ -3192,9 +3184,9 @@ vErrors.push(err252);
 }
 errors++;
 }
-if((typeof data100 == "number") && (isFinite(data100))){
-if(data100 > 86400000 || isNaN(data100)){
-const err253 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data100};
+if(typeof data91 === "string"){
+if(!pattern20.test(data91)){
+const err253 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/pattern",keyword:"pattern",params:{pattern: "^auto$"},schema:"^auto$",parentSchema:schema11.properties.providers.additionalProperties.properties.speaks,data:data91};
 if(vErrors === null){
 vErrors = [err253];
 }
@@ -3203,8 +3195,10 @@ vErrors.push(err253);
 }
 errors++;
 }
-if(data100 < 0 || isNaN(data100)){
-const err254 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data100};
+}
+if(Array.isArray(data91)){
+if(data91.length < 1){
+const err254 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.speaks,data:data91};
 if(vErrors === null){
 vErrors = [err254];
 }
@@ -3213,12 +3207,11 @@ vErrors.push(err254);
 }
 errors++;
 }
-}
-}
-if(data98.idle_ms !== undefined){
-let data101 = data98.idle_ms;
-if(!(((typeof data101 == "number") && (!(data101 % 1) && !isNaN(data101))) && (isFinite(data101)))){
-const err255 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data101};
+const len9 = data91.length;
+for(let i9=0; i9<len9; i9++){
+let data92 = data91[i9];
+if(typeof data92 !== "string"){
+const err255 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i9,schemaPath:"#/properties/providers/additionalProperties/properties/speaks/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.speaks.items.type,parentSchema:schema11.properties.providers.additionalProperties.properties.speaks.items,data:data92};
 if(vErrors === null){
 vErrors = [err255];
 }
@@ -3227,9 +3220,8 @@ vErrors.push(err255);
 }
 errors++;
 }
-if((typeof data101 == "number") && (isFinite(data101))){
-if(data101 > 86400000 || isNaN(data101)){
-const err256 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data101};
+if(!(((data92 === "chat") || (data92 === "responses")) || (data92 === "messages"))){
+const err256 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i9,schemaPath:"#/properties/providers/additionalProperties/properties/speaks/items/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.speaks.items.enum},schema:schema11.properties.providers.additionalProperties.properties.speaks.items.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.speaks.items,data:data92};
 if(vErrors === null){
 vErrors = [err256];
 }
@@ -3238,8 +3230,15 @@ vErrors.push(err256);
 }
 errors++;
 }
-if(data101 < 0 || isNaN(data101)){
-const err257 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data101};
+}
+}
+}
+if(data64.translation !== undefined){
+let data93 = data64.translation;
+if(data93 && typeof data93 == "object" && !Array.isArray(data93)){
+for(const key24 in data93){
+if(!(func2.call(schema11.properties.providers.additionalProperties.properties.translation.properties, key24))){
+const err257 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/providers/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key24},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.translation,data:data93};
 if(vErrors === null){
 vErrors = [err257];
 }
@@ -3249,11 +3248,10 @@ vErrors.push(err257);
 errors++;
 }
 }
-}
-if(data98.total_ms !== undefined){
-let data102 = data98.total_ms;
-if(!(((typeof data102 == "number") && (!(data102 % 1) && !isNaN(data102))) && (isFinite(data102)))){
-const err258 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data102};
+if(data93.max_tokens_field !== undefined){
+let data94 = data93.max_tokens_field;
+if(typeof data94 !== "string"){
+const err258 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field,data:data94};
 if(vErrors === null){
 vErrors = [err258];
 }
@@ -3262,9 +3260,8 @@ vErrors.push(err258);
 }
 errors++;
 }
-if((typeof data102 == "number") && (isFinite(data102))){
-if(data102 > 86400000 || isNaN(data102)){
-const err259 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data102};
+if(!((data94 === "max_tokens") || (data94 === "max_completion_tokens"))){
+const err259 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field,data:data94};
 if(vErrors === null){
 vErrors = [err259];
 }
@@ -3273,8 +3270,11 @@ vErrors.push(err259);
 }
 errors++;
 }
-if(data102 < 0 || isNaN(data102)){
-const err260 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data102};
+}
+if(data93.default_max_tokens !== undefined){
+let data95 = data93.default_max_tokens;
+if(!(((typeof data95 == "number") && (!(data95 % 1) && !isNaN(data95))) && (isFinite(data95)))){
+const err260 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data95};
 if(vErrors === null){
 vErrors = [err260];
 }
@@ -3283,11 +3283,9 @@ vErrors.push(err260);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err261 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts,data:data98};
+if((typeof data95 == "number") && (isFinite(data95))){
+if(data95 > 1000000 || isNaN(data95)){
+const err261 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data95};
 if(vErrors === null){
 vErrors = [err261];
 }
@@ -3296,11 +3294,8 @@ vErrors.push(err261);
 }
 errors++;
 }
-}
-if(data48.max_parallel_requests !== undefined){
-let data103 = data48.max_parallel_requests;
-if(!(((typeof data103 == "number") && (!(data103 % 1) && !isNaN(data103))) && (isFinite(data103)))){
-const err262 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data103};
+if(data95 < 1 || isNaN(data95)){
+const err262 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data95};
 if(vErrors === null){
 vErrors = [err262];
 }
@@ -3309,9 +3304,12 @@ vErrors.push(err262);
 }
 errors++;
 }
-if((typeof data103 == "number") && (isFinite(data103))){
-if(data103 > 1000000 || isNaN(data103)){
-const err263 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data103};
+}
+}
+if(data93.system_in_middle !== undefined){
+let data96 = data93.system_in_middle;
+if(typeof data96 !== "string"){
+const err263 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_in_middle,data:data96};
 if(vErrors === null){
 vErrors = [err263];
 }
@@ -3320,8 +3318,8 @@ vErrors.push(err263);
 }
 errors++;
 }
-if(data103 < 1 || isNaN(data103)){
-const err264 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data103};
+if(!((data96 === "keep") || (data96 === "fold"))){
+const err264 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_in_middle,data:data96};
 if(vErrors === null){
 vErrors = [err264];
 }
@@ -3331,11 +3329,10 @@ vErrors.push(err264);
 errors++;
 }
 }
-}
-if(data48.health_check !== undefined){
-let data104 = data48.health_check;
-if((typeof data104 !== "boolean") && (!(data104 && typeof data104 == "object" && !Array.isArray(data104)))){
-const err265 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.health_check.type},schema:schema11.properties.providers.additionalProperties.properties.health_check.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check,data:data104};
+if(data93.system_role !== undefined){
+let data97 = data93.system_role;
+if(typeof data97 !== "string"){
+const err265 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_role,data:data97};
 if(vErrors === null){
 vErrors = [err265];
 }
@@ -3344,10 +3341,8 @@ vErrors.push(err265);
 }
 errors++;
 }
-if(data104 && typeof data104 == "object" && !Array.isArray(data104)){
-for(const key22 in data104){
-if(!((key22 === "path") || (key22 === "interval_ms"))){
-const err266 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check,data:data104};
+if(!((data97 === "system") || (data97 === "developer"))){
+const err266 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.system_role.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_role,data:data97};
 if(vErrors === null){
 vErrors = [err266];
 }
@@ -3357,11 +3352,10 @@ vErrors.push(err266);
 errors++;
 }
 }
-if(data104.path !== undefined){
-let data105 = data104.path;
-if(typeof data105 === "string"){
-if(func4(data105) > 1024){
-const err267 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/maxLength",keyword:"maxLength",params:{limit: 1024},schema:1024,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data105};
+if(data93.text_parts !== undefined){
+let data98 = data93.text_parts;
+if(typeof data98 !== "boolean"){
+const err267 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.text_parts,data:data98};
 if(vErrors === null){
 vErrors = [err267];
 }
@@ -3370,8 +3364,11 @@ vErrors.push(err267);
 }
 errors++;
 }
-if(func4(data105) < 1){
-const err268 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data105};
+}
+if(data93.reasoning_field !== undefined){
+let data99 = data93.reasoning_field;
+if(typeof data99 !== "string"){
+const err268 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_field,data:data99};
 if(vErrors === null){
 vErrors = [err268];
 }
@@ -3380,8 +3377,8 @@ vErrors.push(err268);
 }
 errors++;
 }
-if(!pattern16.test(data105)){
-const err269 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[!-~]*$"},schema:"^/[!-~]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data105};
+if(!(((data99 === "reasoning_content") || (data99 === "reasoning")) || (data99 === "none"))){
+const err269 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_field,data:data99};
 if(vErrors === null){
 vErrors = [err269];
 }
@@ -3391,8 +3388,10 @@ vErrors.push(err269);
 errors++;
 }
 }
-else {
-const err270 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data105};
+if(data93.reasoning_turns !== undefined){
+let data100 = data93.reasoning_turns;
+if(typeof data100 !== "string"){
+const err270 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns,data:data100};
 if(vErrors === null){
 vErrors = [err270];
 }
@@ -3401,11 +3400,8 @@ vErrors.push(err270);
 }
 errors++;
 }
-}
-if(data104.interval_ms !== undefined){
-let data106 = data104.interval_ms;
-if(!(((typeof data106 == "number") && (!(data106 % 1) && !isNaN(data106))) && (isFinite(data106)))){
-const err271 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data106};
+if(!((data100 === "all") || (data100 === "last"))){
+const err271 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns,data:data100};
 if(vErrors === null){
 vErrors = [err271];
 }
@@ -3414,9 +3410,15 @@ vErrors.push(err271);
 }
 errors++;
 }
-if((typeof data106 == "number") && (isFinite(data106))){
-if(data106 > 3600000 || isNaN(data106)){
-const err272 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data106};
+}
+if(data93.efforts !== undefined){
+let data101 = data93.efforts;
+if(Array.isArray(data101)){
+const len10 = data101.length;
+for(let i10=0; i10<len10; i10++){
+let data102 = data101[i10];
+if(typeof data102 !== "string"){
+const err272 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i10,schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.efforts.items,data:data102};
 if(vErrors === null){
 vErrors = [err272];
 }
@@ -3425,8 +3427,8 @@ vErrors.push(err272);
 }
 errors++;
 }
-if(data106 < 1000 || isNaN(data106)){
-const err273 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data106};
+if(!(((((((data102 === "none") || (data102 === "minimal")) || (data102 === "low")) || (data102 === "medium")) || (data102 === "high")) || (data102 === "xhigh")) || (data102 === "max"))){
+const err273 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i10,schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.efforts.items,data:data102};
 if(vErrors === null){
 vErrors = [err273];
 }
@@ -3437,12 +3439,8 @@ errors++;
 }
 }
 }
-}
-}
-if(data48.discover_models !== undefined){
-let data107 = data48.discover_models;
-if(typeof data107 !== "boolean"){
-const err274 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/discover_models",schemaPath:"#/properties/providers/additionalProperties/properties/discover_models/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.discover_models.type,parentSchema:schema11.properties.providers.additionalProperties.properties.discover_models,data:data107};
+else {
+const err274 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.efforts,data:data101};
 if(vErrors === null){
 vErrors = [err274];
 }
@@ -3452,9 +3450,10 @@ vErrors.push(err274);
 errors++;
 }
 }
-}
-else {
-const err275 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.type,parentSchema:schema11.properties.providers.additionalProperties,data:data48};
+if(data93.think_tags !== undefined){
+let data103 = data93.think_tags;
+if(typeof data103 !== "boolean"){
+const err275 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.think_tags,data:data103};
 if(vErrors === null){
 vErrors = [err275];
 }
@@ -3464,9 +3463,10 @@ vErrors.push(err275);
 errors++;
 }
 }
-}
-else {
-const err276 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.type,parentSchema:schema11.properties.providers,data:data47};
+if(data93.thinking !== undefined){
+let data104 = data93.thinking;
+if(typeof data104 !== "string"){
+const err276 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.thinking,data:data104};
 if(vErrors === null){
 vErrors = [err276];
 }
@@ -3475,22 +3475,8 @@ vErrors.push(err276);
 }
 errors++;
 }
-}
-if(data.models !== undefined){
-let data108 = data.models;
-if(data108 && typeof data108 == "object" && !Array.isArray(data108)){
-for(const key23 in data108){
-if(pattern17.test(key23)){
-let data109 = data108[key23];
-if(data109 && typeof data109 == "object" && !Array.isArray(data109)){
-if(data109.model !== undefined){
-let data110 = data109.model;
-const _errs255 = errors;
-const _errs256 = errors;
-if(errors === _errs256){
-if(typeof data110 === "string"){
-if(!pattern18.test(data110)){
-const err277 = {};
+if(!((data104 === "adaptive") || (data104 === "budget"))){
+const err277 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.thinking.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.thinking,data:data104};
 if(vErrors === null){
 vErrors = [err277];
 }
@@ -3500,8 +3486,11 @@ vErrors.push(err277);
 errors++;
 }
 }
-else {
-const err278 = {};
+if(data93.max_temperature !== undefined){
+let data105 = data93.max_temperature;
+if((typeof data105 == "number") && (isFinite(data105))){
+if(data105 > 10 || isNaN(data105)){
+const err278 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data105};
 if(vErrors === null){
 vErrors = [err278];
 }
@@ -3510,10 +3499,8 @@ vErrors.push(err278);
 }
 errors++;
 }
-}
-var valid52 = _errs256 === errors;
-if(valid52){
-const err279 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/model/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.model.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.model,data:data110};
+if(data105 < 0 || isNaN(data105)){
+const err279 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data105};
 if(vErrors === null){
 vErrors = [err279];
 }
@@ -3522,33 +3509,9 @@ vErrors.push(err279);
 }
 errors++;
 }
-else {
-errors = _errs255;
-if(vErrors !== null){
-if(_errs255){
-vErrors.length = _errs255;
 }
 else {
-vErrors = null;
-}
-}
-}
-}
-if(data109.targets !== undefined){
-let data111 = data109.targets;
-if(Array.isArray(data111)){
-const len9 = data111.length;
-for(let i9=0; i9<len9; i9++){
-let data112 = data111[i9];
-if(data112 && typeof data112 == "object" && !Array.isArray(data112)){
-if(data112.model !== undefined){
-let data113 = data112.model;
-const _errs263 = errors;
-const _errs264 = errors;
-if(errors === _errs264){
-if(typeof data113 === "string"){
-if(!pattern18.test(data113)){
-const err280 = {};
+const err280 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data105};
 if(vErrors === null){
 vErrors = [err280];
 }
@@ -3558,8 +3521,10 @@ vErrors.push(err280);
 errors++;
 }
 }
-else {
-const err281 = {};
+if(data93.max_stop_sequences !== undefined){
+let data106 = data93.max_stop_sequences;
+if((!(((typeof data106 == "number") && (!(data106 % 1) && !isNaN(data106))) && (isFinite(data106)))) && (data106 !== null)){
+const err281 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data106};
 if(vErrors === null){
 vErrors = [err281];
 }
@@ -3568,10 +3533,9 @@ vErrors.push(err281);
 }
 errors++;
 }
-}
-var valid56 = _errs264 === errors;
-if(valid56){
-const err282 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/properties/model/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model,data:data113};
+if((typeof data106 == "number") && (isFinite(data106))){
+if(data106 > 1000 || isNaN(data106)){
+const err282 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data106};
 if(vErrors === null){
 vErrors = [err282];
 }
@@ -3580,21 +3544,8 @@ vErrors.push(err282);
 }
 errors++;
 }
-else {
-errors = _errs263;
-if(vErrors !== null){
-if(_errs263){
-vErrors.length = _errs263;
-}
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err283 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items,data:data112};
+if(data106 < 0 || isNaN(data106)){
+const err283 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data106};
 if(vErrors === null){
 vErrors = [err283];
 }
@@ -3605,8 +3556,10 @@ errors++;
 }
 }
 }
-else {
-const err284 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets,data:data111};
+if(data93.top_k !== undefined){
+let data107 = data93.top_k;
+if(typeof data107 !== "boolean"){
+const err284 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.top_k,data:data107};
 if(vErrors === null){
 vErrors = [err284];
 }
@@ -3616,12 +3569,10 @@ vErrors.push(err284);
 errors++;
 }
 }
-if(data109.aliases !== undefined){
-let data114 = data109.aliases;
-if(Array.isArray(data114)){
-const len10 = data114.length;
-for(let i10=0; i10<len10; i10++){
-const err285 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i10,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/items/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items,data:data114[i10]};
+if(data93.tool_images !== undefined){
+let data108 = data93.tool_images;
+if(typeof data108 !== "boolean"){
+const err285 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.tool_images,data:data108};
 if(vErrors === null){
 vErrors = [err285];
 }
@@ -3631,8 +3582,10 @@ vErrors.push(err285);
 errors++;
 }
 }
-else {
-const err286 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases,data:data114};
+if(data93.file_parts !== undefined){
+let data109 = data93.file_parts;
+if(typeof data109 !== "boolean"){
+const err286 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.file_parts,data:data109};
 if(vErrors === null){
 vErrors = [err286];
 }
@@ -3642,9 +3595,10 @@ vErrors.push(err286);
 errors++;
 }
 }
-}
-else {
-const err287 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"],data:data109};
+if(data93.prefill !== undefined){
+let data110 = data93.prefill;
+if(typeof data110 !== "boolean"){
+const err287 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.prefill,data:data110};
 if(vErrors === null){
 vErrors = [err287];
 }
@@ -3654,16 +3608,10 @@ vErrors.push(err287);
 errors++;
 }
 }
-}
-for(const key24 in data108){
-if(pattern20.test(key24)){
-let data116 = data108[key24];
-if(data116 && typeof data116 == "object" && !Array.isArray(data116)){
-if(data116.model !== undefined){
-let data117 = data116.model;
-if(typeof data117 === "string"){
-if(!pattern21.test(data117)){
-const err288 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data117};
+if(data93.platform_members !== undefined){
+let data111 = data93.platform_members;
+if(typeof data111 !== "boolean"){
+const err288 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.platform_members,data:data111};
 if(vErrors === null){
 vErrors = [err288];
 }
@@ -3673,8 +3621,10 @@ vErrors.push(err288);
 errors++;
 }
 }
-else {
-const err289 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data117};
+if(data93.keep_billing_block !== undefined){
+let data112 = data93.keep_billing_block;
+if(typeof data112 !== "boolean"){
+const err289 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.keep_billing_block,data:data112};
 if(vErrors === null){
 vErrors = [err289];
 }
@@ -3684,18 +3634,10 @@ vErrors.push(err289);
 errors++;
 }
 }
-if(data116.targets !== undefined){
-let data118 = data116.targets;
-if(Array.isArray(data118)){
-const len11 = data118.length;
-for(let i11=0; i11<len11; i11++){
-let data119 = data118[i11];
-if(data119 && typeof data119 == "object" && !Array.isArray(data119)){
-if(data119.model !== undefined){
-let data120 = data119.model;
-if(typeof data120 === "string"){
-if(!pattern21.test(data120)){
-const err290 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i11+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data120};
+if(data93.cache_prompts !== undefined){
+let data113 = data93.cache_prompts;
+if(typeof data113 !== "boolean"){
+const err290 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.cache_prompts,data:data113};
 if(vErrors === null){
 vErrors = [err290];
 }
@@ -3705,8 +3647,9 @@ vErrors.push(err290);
 errors++;
 }
 }
+}
 else {
-const err291 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i11+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data120};
+const err291 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/providers/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.translation.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation,data:data93};
 if(vErrors === null){
 vErrors = [err291];
 }
@@ -3716,9 +3659,12 @@ vErrors.push(err291);
 errors++;
 }
 }
-}
-else {
-const err292 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i11,schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items,data:data119};
+if(data64.timeouts !== undefined){
+let data114 = data64.timeouts;
+if(data114 && typeof data114 == "object" && !Array.isArray(data114)){
+for(const key25 in data114){
+if(!((((key25 === "connect_ms") || (key25 === "first_byte_ms")) || (key25 === "idle_ms")) || (key25 === "total_ms"))){
+const err292 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key25},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts,data:data114};
 if(vErrors === null){
 vErrors = [err292];
 }
@@ -3728,9 +3674,10 @@ vErrors.push(err292);
 errors++;
 }
 }
-}
-else {
-const err293 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets,data:data118};
+if(data114.connect_ms !== undefined){
+let data115 = data114.connect_ms;
+if(!(((typeof data115 == "number") && (!(data115 % 1) && !isNaN(data115))) && (isFinite(data115)))){
+const err293 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data115};
 if(vErrors === null){
 vErrors = [err293];
 }
@@ -3739,10 +3686,9 @@ vErrors.push(err293);
 }
 errors++;
 }
-}
-}
-else {
-const err294 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"],data:data116};
+if((typeof data115 == "number") && (isFinite(data115))){
+if(data115 > 86400000 || isNaN(data115)){
+const err294 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data115};
 if(vErrors === null){
 vErrors = [err294];
 }
@@ -3751,12 +3697,8 @@ vErrors.push(err294);
 }
 errors++;
 }
-}
-}
-}
-if(data108 && typeof data108 == "object" && !Array.isArray(data108)){
-if(Object.keys(data108).length < 1){
-const err295 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema11.properties.models,data:data108};
+if(data115 < 0 || isNaN(data115)){
+const err295 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data115};
 if(vErrors === null){
 vErrors = [err295];
 }
@@ -3765,14 +3707,12 @@ vErrors.push(err295);
 }
 errors++;
 }
-for(const key25 in data108){
-const _errs280 = errors;
-const _errs282 = errors;
-const _errs283 = errors;
-if(errors === _errs283){
-if(typeof key25 === "string"){
-if(!pattern23.test(key25)){
-const err296 = {};
+}
+}
+if(data114.first_byte_ms !== undefined){
+let data116 = data114.first_byte_ms;
+if(!(((typeof data116 == "number") && (!(data116 % 1) && !isNaN(data116))) && (isFinite(data116)))){
+const err296 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data116};
 if(vErrors === null){
 vErrors = [err296];
 }
@@ -3781,9 +3721,9 @@ vErrors.push(err296);
 }
 errors++;
 }
-}
-else {
-const err297 = {};
+if((typeof data116 == "number") && (isFinite(data116))){
+if(data116 > 86400000 || isNaN(data116)){
+const err297 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data116};
 if(vErrors === null){
 vErrors = [err297];
 }
@@ -3792,10 +3732,8 @@ vErrors.push(err297);
 }
 errors++;
 }
-}
-var valid64 = _errs283 === errors;
-if(valid64){
-const err298 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/not",keyword:"not",params:{},schema:schema11.properties.models.propertyNames.not,parentSchema:schema11.properties.models.propertyNames,data:key25,propertyName:key25};
+if(data116 < 0 || isNaN(data116)){
+const err298 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data116};
 if(vErrors === null){
 vErrors = [err298];
 }
@@ -3804,20 +3742,12 @@ vErrors.push(err298);
 }
 errors++;
 }
-else {
-errors = _errs282;
-if(vErrors !== null){
-if(_errs282){
-vErrors.length = _errs282;
-}
-else {
-vErrors = null;
 }
 }
-}
-if(typeof key25 === "string"){
-if(func4(key25) > 256){
-const err299 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.propertyNames,data:key25,propertyName:key25};
+if(data114.idle_ms !== undefined){
+let data117 = data114.idle_ms;
+if(!(((typeof data117 == "number") && (!(data117 % 1) && !isNaN(data117))) && (isFinite(data117)))){
+const err299 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data117};
 if(vErrors === null){
 vErrors = [err299];
 }
@@ -3826,8 +3756,9 @@ vErrors.push(err299);
 }
 errors++;
 }
-if(func4(key25) < 1){
-const err300 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.propertyNames,data:key25,propertyName:key25};
+if((typeof data117 == "number") && (isFinite(data117))){
+if(data117 > 86400000 || isNaN(data117)){
+const err300 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data117};
 if(vErrors === null){
 vErrors = [err300];
 }
@@ -3836,8 +3767,8 @@ vErrors.push(err300);
 }
 errors++;
 }
-if(!pattern3.test(key25)){
-const err301 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.propertyNames,data:key25,propertyName:key25};
+if(data117 < 0 || isNaN(data117)){
+const err301 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data117};
 if(vErrors === null){
 vErrors = [err301];
 }
@@ -3847,8 +3778,11 @@ vErrors.push(err301);
 errors++;
 }
 }
-else {
-const err302 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.propertyNames.type,parentSchema:schema11.properties.models.propertyNames,data:key25,propertyName:key25};
+}
+if(data114.total_ms !== undefined){
+let data118 = data114.total_ms;
+if(!(((typeof data118 == "number") && (!(data118 % 1) && !isNaN(data118))) && (isFinite(data118)))){
+const err302 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data118};
 if(vErrors === null){
 vErrors = [err302];
 }
@@ -3857,9 +3791,9 @@ vErrors.push(err302);
 }
 errors++;
 }
-var valid63 = _errs280 === errors;
-if(!valid63){
-const err303 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames",keyword:"propertyNames",params:{propertyName: key25},schema:schema11.properties.models.propertyNames,parentSchema:schema11.properties.models,data:data108};
+if((typeof data118 == "number") && (isFinite(data118))){
+if(data118 > 86400000 || isNaN(data118)){
+const err303 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data118};
 if(vErrors === null){
 vErrors = [err303];
 }
@@ -3868,16 +3802,8 @@ vErrors.push(err303);
 }
 errors++;
 }
-}
-for(const key26 in data108){
-let data121 = data108[key26];
-const _errs288 = errors;
-let valid66 = true;
-const _errs289 = errors;
-if(data121 && typeof data121 == "object" && !Array.isArray(data121)){
-let missing2;
-if((data121.targets === undefined) && (missing2 = "targets")){
-const err304 = {};
+if(data118 < 0 || isNaN(data118)){
+const err304 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data118};
 if(vErrors === null){
 vErrors = [err304];
 }
@@ -3887,26 +3813,10 @@ vErrors.push(err304);
 errors++;
 }
 }
-var _valid5 = _errs289 === errors;
-errors = _errs288;
-if(vErrors !== null){
-if(_errs288){
-vErrors.length = _errs288;
+}
 }
 else {
-vErrors = null;
-}
-}
-let ifClause1;
-if(_valid5){
-const _errs290 = errors;
-if(data121 && typeof data121 == "object" && !Array.isArray(data121)){
-for(const key27 in data121){
-const _errs291 = errors;
-const _errs292 = errors;
-const _errs293 = errors;
-if(!((key27 === "provider") || (key27 === "model"))){
-const err305 = {};
+const err305 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts,data:data114};
 if(vErrors === null){
 vErrors = [err305];
 }
@@ -3915,14 +3825,229 @@ vErrors.push(err305);
 }
 errors++;
 }
-var valid68 = _errs293 === errors;
-if(valid68){
-const err306 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames/not",keyword:"not",params:{},schema:schema11.properties.models.additionalProperties.then.propertyNames.not,parentSchema:schema11.properties.models.additionalProperties.then.propertyNames,data:key27,propertyName:key27};
+}
+if(data64.max_parallel_requests !== undefined){
+let data119 = data64.max_parallel_requests;
+if(!(((typeof data119 == "number") && (!(data119 % 1) && !isNaN(data119))) && (isFinite(data119)))){
+const err306 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data119};
 if(vErrors === null){
 vErrors = [err306];
 }
 else {
 vErrors.push(err306);
+}
+errors++;
+}
+if((typeof data119 == "number") && (isFinite(data119))){
+if(data119 > 1000000 || isNaN(data119)){
+const err307 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data119};
+if(vErrors === null){
+vErrors = [err307];
+}
+else {
+vErrors.push(err307);
+}
+errors++;
+}
+if(data119 < 1 || isNaN(data119)){
+const err308 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data119};
+if(vErrors === null){
+vErrors = [err308];
+}
+else {
+vErrors.push(err308);
+}
+errors++;
+}
+}
+}
+if(data64.health_check !== undefined){
+let data120 = data64.health_check;
+if((typeof data120 !== "boolean") && (!(data120 && typeof data120 == "object" && !Array.isArray(data120)))){
+const err309 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.health_check.type},schema:schema11.properties.providers.additionalProperties.properties.health_check.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check,data:data120};
+if(vErrors === null){
+vErrors = [err309];
+}
+else {
+vErrors.push(err309);
+}
+errors++;
+}
+if(data120 && typeof data120 == "object" && !Array.isArray(data120)){
+for(const key26 in data120){
+if(!((key26 === "path") || (key26 === "interval_ms"))){
+const err310 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key26},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check,data:data120};
+if(vErrors === null){
+vErrors = [err310];
+}
+else {
+vErrors.push(err310);
+}
+errors++;
+}
+}
+if(data120.path !== undefined){
+let data121 = data120.path;
+if(typeof data121 === "string"){
+if(func4(data121) > 1024){
+const err311 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/maxLength",keyword:"maxLength",params:{limit: 1024},schema:1024,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data121};
+if(vErrors === null){
+vErrors = [err311];
+}
+else {
+vErrors.push(err311);
+}
+errors++;
+}
+if(func4(data121) < 1){
+const err312 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data121};
+if(vErrors === null){
+vErrors = [err312];
+}
+else {
+vErrors.push(err312);
+}
+errors++;
+}
+if(!pattern21.test(data121)){
+const err313 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[!-~]*$"},schema:"^/[!-~]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data121};
+if(vErrors === null){
+vErrors = [err313];
+}
+else {
+vErrors.push(err313);
+}
+errors++;
+}
+}
+else {
+const err314 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data121};
+if(vErrors === null){
+vErrors = [err314];
+}
+else {
+vErrors.push(err314);
+}
+errors++;
+}
+}
+if(data120.interval_ms !== undefined){
+let data122 = data120.interval_ms;
+if(!(((typeof data122 == "number") && (!(data122 % 1) && !isNaN(data122))) && (isFinite(data122)))){
+const err315 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data122};
+if(vErrors === null){
+vErrors = [err315];
+}
+else {
+vErrors.push(err315);
+}
+errors++;
+}
+if((typeof data122 == "number") && (isFinite(data122))){
+if(data122 > 3600000 || isNaN(data122)){
+const err316 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data122};
+if(vErrors === null){
+vErrors = [err316];
+}
+else {
+vErrors.push(err316);
+}
+errors++;
+}
+if(data122 < 1000 || isNaN(data122)){
+const err317 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data122};
+if(vErrors === null){
+vErrors = [err317];
+}
+else {
+vErrors.push(err317);
+}
+errors++;
+}
+}
+}
+}
+}
+if(data64.discover_models !== undefined){
+let data123 = data64.discover_models;
+if(typeof data123 !== "boolean"){
+const err318 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/discover_models",schemaPath:"#/properties/providers/additionalProperties/properties/discover_models/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.discover_models.type,parentSchema:schema11.properties.providers.additionalProperties.properties.discover_models,data:data123};
+if(vErrors === null){
+vErrors = [err318];
+}
+else {
+vErrors.push(err318);
+}
+errors++;
+}
+}
+}
+else {
+const err319 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.type,parentSchema:schema11.properties.providers.additionalProperties,data:data64};
+if(vErrors === null){
+vErrors = [err319];
+}
+else {
+vErrors.push(err319);
+}
+errors++;
+}
+}
+}
+else {
+const err320 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.type,parentSchema:schema11.properties.providers,data:data63};
+if(vErrors === null){
+vErrors = [err320];
+}
+else {
+vErrors.push(err320);
+}
+errors++;
+}
+}
+if(data.models !== undefined){
+let data124 = data.models;
+if(data124 && typeof data124 == "object" && !Array.isArray(data124)){
+for(const key27 in data124){
+if(pattern22.test(key27)){
+let data125 = data124[key27];
+if(data125 && typeof data125 == "object" && !Array.isArray(data125)){
+if(data125.model !== undefined){
+let data126 = data125.model;
+const _errs292 = errors;
+const _errs293 = errors;
+if(errors === _errs293){
+if(typeof data126 === "string"){
+if(!pattern23.test(data126)){
+const err321 = {};
+if(vErrors === null){
+vErrors = [err321];
+}
+else {
+vErrors.push(err321);
+}
+errors++;
+}
+}
+else {
+const err322 = {};
+if(vErrors === null){
+vErrors = [err322];
+}
+else {
+vErrors.push(err322);
+}
+errors++;
+}
+}
+var valid60 = _errs293 === errors;
+if(valid60){
+const err323 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/model/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.model.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.model,data:data126};
+if(vErrors === null){
+vErrors = [err323];
+}
+else {
+vErrors.push(err323);
 }
 errors++;
 }
@@ -3937,218 +4062,22 @@ vErrors = null;
 }
 }
 }
-var valid67 = _errs291 === errors;
-if(!valid67){
-const err307 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key27},schema:schema11.properties.models.additionalProperties.then.propertyNames,parentSchema:schema11.properties.models.additionalProperties.then,data:data121};
-if(vErrors === null){
-vErrors = [err307];
 }
-else {
-vErrors.push(err307);
-}
-errors++;
-}
-}
-}
-var _valid5 = _errs290 === errors;
-valid66 = _valid5;
-ifClause1 = "then";
-}
-else {
-const _errs294 = errors;
-if(data121 && typeof data121 == "object" && !Array.isArray(data121)){
-if(data121.provider === undefined){
-const err308 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/else/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.models.additionalProperties.else.required,parentSchema:schema11.properties.models.additionalProperties.else,data:data121};
-if(vErrors === null){
-vErrors = [err308];
-}
-else {
-vErrors.push(err308);
-}
-errors++;
-}
-}
-var _valid5 = _errs294 === errors;
-valid66 = _valid5;
-ifClause1 = "else";
-}
-if(!valid66){
-const err309 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause1},schema:schema11.properties.models.additionalProperties.if,parentSchema:schema11.properties.models.additionalProperties,data:data121};
-if(vErrors === null){
-vErrors = [err309];
-}
-else {
-vErrors.push(err309);
-}
-errors++;
-}
-if(data121 && typeof data121 == "object" && !Array.isArray(data121)){
-for(const key28 in data121){
-if(!((((((key28 === "provider") || (key28 === "model")) || (key28 === "targets")) || (key28 === "aliases")) || (key28 === "fallbacks")) || (key28 === "translation"))){
-const err310 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key28},schema:false,parentSchema:schema11.properties.models.additionalProperties,data:data121};
-if(vErrors === null){
-vErrors = [err310];
-}
-else {
-vErrors.push(err310);
-}
-errors++;
-}
-}
-if(data121.provider !== undefined){
-let data122 = data121.provider;
-if(typeof data122 === "string"){
-if(func4(data122) > 64){
-const err311 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data122};
-if(vErrors === null){
-vErrors = [err311];
-}
-else {
-vErrors.push(err311);
-}
-errors++;
-}
-if(func4(data122) < 1){
-const err312 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data122};
-if(vErrors === null){
-vErrors = [err312];
-}
-else {
-vErrors.push(err312);
-}
-errors++;
-}
-if(!pattern4.test(data122)){
-const err313 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data122};
-if(vErrors === null){
-vErrors = [err313];
-}
-else {
-vErrors.push(err313);
-}
-errors++;
-}
-}
-else {
-const err314 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.provider.type,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data122};
-if(vErrors === null){
-vErrors = [err314];
-}
-else {
-vErrors.push(err314);
-}
-errors++;
-}
-}
-if(data121.model !== undefined){
-let data123 = data121.model;
-if(typeof data123 === "string"){
-if(func4(data123) > 256){
-const err315 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data123};
-if(vErrors === null){
-vErrors = [err315];
-}
-else {
-vErrors.push(err315);
-}
-errors++;
-}
-if(func4(data123) < 1){
-const err316 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data123};
-if(vErrors === null){
-vErrors = [err316];
-}
-else {
-vErrors.push(err316);
-}
-errors++;
-}
-if(!pattern3.test(data123)){
-const err317 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data123};
-if(vErrors === null){
-vErrors = [err317];
-}
-else {
-vErrors.push(err317);
-}
-errors++;
-}
-}
-else {
-const err318 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.model.type,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data123};
-if(vErrors === null){
-vErrors = [err318];
-}
-else {
-vErrors.push(err318);
-}
-errors++;
-}
-}
-if(data121.targets !== undefined){
-let data124 = data121.targets;
-if(Array.isArray(data124)){
-if(data124.length < 1){
-const err319 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets,data:data124};
-if(vErrors === null){
-vErrors = [err319];
-}
-else {
-vErrors.push(err319);
-}
-errors++;
-}
-const len12 = data124.length;
-for(let i12=0; i12<len12; i12++){
-let data125 = data124[i12];
-if(data125 && typeof data125 == "object" && !Array.isArray(data125)){
-if(data125.provider === undefined){
-const err320 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.models.additionalProperties.properties.targets.items.required,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data125};
-if(vErrors === null){
-vErrors = [err320];
-}
-else {
-vErrors.push(err320);
-}
-errors++;
-}
-for(const key29 in data125){
-if(!((((key29 === "provider") || (key29 === "model")) || (key29 === "tier")) || (key29 === "weight"))){
-const err321 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key29},schema:false,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data125};
-if(vErrors === null){
-vErrors = [err321];
-}
-else {
-vErrors.push(err321);
-}
-errors++;
-}
-}
-if(data125.provider !== undefined){
-let data126 = data125.provider;
-if(typeof data126 === "string"){
-if(func4(data126) > 64){
-const err322 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data126};
-if(vErrors === null){
-vErrors = [err322];
-}
-else {
-vErrors.push(err322);
-}
-errors++;
-}
-if(func4(data126) < 1){
-const err323 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data126};
-if(vErrors === null){
-vErrors = [err323];
-}
-else {
-vErrors.push(err323);
-}
-errors++;
-}
-if(!pattern4.test(data126)){
-const err324 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data126};
+if(data125.targets !== undefined){
+let data127 = data125.targets;
+if(Array.isArray(data127)){
+const len11 = data127.length;
+for(let i11=0; i11<len11; i11++){
+let data128 = data127[i11];
+if(data128 && typeof data128 == "object" && !Array.isArray(data128)){
+if(data128.model !== undefined){
+let data129 = data128.model;
+const _errs300 = errors;
+const _errs301 = errors;
+if(errors === _errs301){
+if(typeof data129 === "string"){
+if(!pattern23.test(data129)){
+const err324 = {};
 if(vErrors === null){
 vErrors = [err324];
 }
@@ -4159,7 +4088,7 @@ errors++;
 }
 }
 else {
-const err325 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data126};
+const err325 = {};
 if(vErrors === null){
 vErrors = [err325];
 }
@@ -4169,11 +4098,9 @@ vErrors.push(err325);
 errors++;
 }
 }
-if(data125.model !== undefined){
-let data127 = data125.model;
-if(typeof data127 === "string"){
-if(func4(data127) > 256){
-const err326 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data127};
+var valid64 = _errs301 === errors;
+if(valid64){
+const err326 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i11+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/properties/model/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model,data:data129};
 if(vErrors === null){
 vErrors = [err326];
 }
@@ -4182,8 +4109,21 @@ vErrors.push(err326);
 }
 errors++;
 }
-if(func4(data127) < 1){
-const err327 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data127};
+else {
+errors = _errs300;
+if(vErrors !== null){
+if(_errs300){
+vErrors.length = _errs300;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err327 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i11,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items,data:data128};
 if(vErrors === null){
 vErrors = [err327];
 }
@@ -4192,8 +4132,10 @@ vErrors.push(err327);
 }
 errors++;
 }
-if(!pattern3.test(data127)){
-const err328 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data127};
+}
+}
+else {
+const err328 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets,data:data127};
 if(vErrors === null){
 vErrors = [err328];
 }
@@ -4203,8 +4145,12 @@ vErrors.push(err328);
 errors++;
 }
 }
-else {
-const err329 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data127};
+if(data125.aliases !== undefined){
+let data130 = data125.aliases;
+if(Array.isArray(data130)){
+const len12 = data130.length;
+for(let i12=0; i12<len12; i12++){
+const err329 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i12,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/items/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items,data:data130[i12]};
 if(vErrors === null){
 vErrors = [err329];
 }
@@ -4214,10 +4160,8 @@ vErrors.push(err329);
 errors++;
 }
 }
-if(data125.tier !== undefined){
-let data128 = data125.tier;
-if(!(((typeof data128 == "number") && (!(data128 % 1) && !isNaN(data128))) && (isFinite(data128)))){
-const err330 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data128};
+else {
+const err330 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases,data:data130};
 if(vErrors === null){
 vErrors = [err330];
 }
@@ -4226,9 +4170,10 @@ vErrors.push(err330);
 }
 errors++;
 }
-if((typeof data128 == "number") && (isFinite(data128))){
-if(data128 > 100 || isNaN(data128)){
-const err331 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},schema:100,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data128};
+}
+}
+else {
+const err331 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"],data:data125};
 if(vErrors === null){
 vErrors = [err331];
 }
@@ -4237,8 +4182,17 @@ vErrors.push(err331);
 }
 errors++;
 }
-if(data128 < 1 || isNaN(data128)){
-const err332 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data128};
+}
+}
+for(const key28 in data124){
+if(pattern25.test(key28)){
+let data132 = data124[key28];
+if(data132 && typeof data132 == "object" && !Array.isArray(data132)){
+if(data132.model !== undefined){
+let data133 = data132.model;
+if(typeof data133 === "string"){
+if(!pattern26.test(data133)){
+const err332 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data133};
 if(vErrors === null){
 vErrors = [err332];
 }
@@ -4248,11 +4202,8 @@ vErrors.push(err332);
 errors++;
 }
 }
-}
-if(data125.weight !== undefined){
-let data129 = data125.weight;
-if(!(((typeof data129 == "number") && (!(data129 % 1) && !isNaN(data129))) && (isFinite(data129)))){
-const err333 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data129};
+else {
+const err333 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data133};
 if(vErrors === null){
 vErrors = [err333];
 }
@@ -4261,9 +4212,19 @@ vErrors.push(err333);
 }
 errors++;
 }
-if((typeof data129 == "number") && (isFinite(data129))){
-if(data129 > 1000000 || isNaN(data129)){
-const err334 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data129};
+}
+if(data132.targets !== undefined){
+let data134 = data132.targets;
+if(Array.isArray(data134)){
+const len13 = data134.length;
+for(let i13=0; i13<len13; i13++){
+let data135 = data134[i13];
+if(data135 && typeof data135 == "object" && !Array.isArray(data135)){
+if(data135.model !== undefined){
+let data136 = data135.model;
+if(typeof data136 === "string"){
+if(!pattern26.test(data136)){
+const err334 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i13+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data136};
 if(vErrors === null){
 vErrors = [err334];
 }
@@ -4272,8 +4233,9 @@ vErrors.push(err334);
 }
 errors++;
 }
-if(data129 < 1 || isNaN(data129)){
-const err335 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data129};
+}
+else {
+const err335 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i13+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data136};
 if(vErrors === null){
 vErrors = [err335];
 }
@@ -4284,9 +4246,8 @@ errors++;
 }
 }
 }
-}
 else {
-const err336 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.properties.targets.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data125};
+const err336 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i13,schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items,data:data135};
 if(vErrors === null){
 vErrors = [err336];
 }
@@ -4298,7 +4259,7 @@ errors++;
 }
 }
 else {
-const err337 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.targets.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets,data:data124};
+const err337 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets,data:data134};
 if(vErrors === null){
 vErrors = [err337];
 }
@@ -4308,18 +4269,9 @@ vErrors.push(err337);
 errors++;
 }
 }
-if(data121.aliases !== undefined){
-let data130 = data121.aliases;
-if(Array.isArray(data130)){
-const len13 = data130.length;
-for(let i13=0; i13<len13; i13++){
-let data131 = data130[i13];
-const _errs317 = errors;
-const _errs318 = errors;
-if(errors === _errs318){
-if(typeof data131 === "string"){
-if(!pattern29.test(data131)){
-const err338 = {};
+}
+else {
+const err338 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"],data:data132};
 if(vErrors === null){
 vErrors = [err338];
 }
@@ -4329,8 +4281,11 @@ vErrors.push(err338);
 errors++;
 }
 }
-else {
-const err339 = {};
+}
+}
+if(data124 && typeof data124 == "object" && !Array.isArray(data124)){
+if(Object.keys(data124).length < 1){
+const err339 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema11.properties.models,data:data124};
 if(vErrors === null){
 vErrors = [err339];
 }
@@ -4339,10 +4294,14 @@ vErrors.push(err339);
 }
 errors++;
 }
-}
-var valid75 = _errs318 === errors;
-if(valid75){
-const err340 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema11.properties.models.additionalProperties.properties.aliases.items.not,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data131};
+for(const key29 in data124){
+const _errs317 = errors;
+const _errs319 = errors;
+const _errs320 = errors;
+if(errors === _errs320){
+if(typeof key29 === "string"){
+if(!pattern28.test(key29)){
+const err340 = {};
 if(vErrors === null){
 vErrors = [err340];
 }
@@ -4351,20 +4310,9 @@ vErrors.push(err340);
 }
 errors++;
 }
-else {
-errors = _errs317;
-if(vErrors !== null){
-if(_errs317){
-vErrors.length = _errs317;
 }
 else {
-vErrors = null;
-}
-}
-}
-if(typeof data131 === "string"){
-if(func4(data131) > 256){
-const err341 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data131};
+const err341 = {};
 if(vErrors === null){
 vErrors = [err341];
 }
@@ -4373,8 +4321,10 @@ vErrors.push(err341);
 }
 errors++;
 }
-if(func4(data131) < 1){
-const err342 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data131};
+}
+var valid72 = _errs320 === errors;
+if(valid72){
+const err342 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/not",keyword:"not",params:{},schema:schema11.properties.models.propertyNames.not,parentSchema:schema11.properties.models.propertyNames,data:key29,propertyName:key29};
 if(vErrors === null){
 vErrors = [err342];
 }
@@ -4383,8 +4333,20 @@ vErrors.push(err342);
 }
 errors++;
 }
-if(!pattern3.test(data131)){
-const err343 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data131};
+else {
+errors = _errs319;
+if(vErrors !== null){
+if(_errs319){
+vErrors.length = _errs319;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(typeof key29 === "string"){
+if(func4(key29) > 256){
+const err343 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.propertyNames,data:key29,propertyName:key29};
 if(vErrors === null){
 vErrors = [err343];
 }
@@ -4393,9 +4355,8 @@ vErrors.push(err343);
 }
 errors++;
 }
-}
-else {
-const err344 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.aliases.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data131};
+if(func4(key29) < 1){
+const err344 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.propertyNames,data:key29,propertyName:key29};
 if(vErrors === null){
 vErrors = [err344];
 }
@@ -4404,10 +4365,8 @@ vErrors.push(err344);
 }
 errors++;
 }
-}
-}
-else {
-const err345 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.aliases.type,parentSchema:schema11.properties.models.additionalProperties.properties.aliases,data:data130};
+if(!pattern3.test(key29)){
+const err345 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.propertyNames,data:key29,propertyName:key29};
 if(vErrors === null){
 vErrors = [err345];
 }
@@ -4417,15 +4376,8 @@ vErrors.push(err345);
 errors++;
 }
 }
-if(data121.fallbacks !== undefined){
-let data132 = data121.fallbacks;
-if(Array.isArray(data132)){
-const len14 = data132.length;
-for(let i14=0; i14<len14; i14++){
-let data133 = data132[i14];
-if(typeof data133 === "string"){
-if(func4(data133) > 256){
-const err346 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data133};
+else {
+const err346 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.propertyNames.type,parentSchema:schema11.properties.models.propertyNames,data:key29,propertyName:key29};
 if(vErrors === null){
 vErrors = [err346];
 }
@@ -4434,8 +4386,9 @@ vErrors.push(err346);
 }
 errors++;
 }
-if(func4(data133) < 1){
-const err347 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data133};
+var valid71 = _errs317 === errors;
+if(!valid71){
+const err347 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames",keyword:"propertyNames",params:{propertyName: key29},schema:schema11.properties.models.propertyNames,parentSchema:schema11.properties.models,data:data124};
 if(vErrors === null){
 vErrors = [err347];
 }
@@ -4444,8 +4397,16 @@ vErrors.push(err347);
 }
 errors++;
 }
-if(!pattern3.test(data133)){
-const err348 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data133};
+}
+for(const key30 in data124){
+let data137 = data124[key30];
+const _errs325 = errors;
+let valid74 = true;
+const _errs326 = errors;
+if(data137 && typeof data137 == "object" && !Array.isArray(data137)){
+let missing2;
+if((data137.targets === undefined) && (missing2 = "targets")){
+const err348 = {};
 if(vErrors === null){
 vErrors = [err348];
 }
@@ -4455,8 +4416,26 @@ vErrors.push(err348);
 errors++;
 }
 }
+var _valid5 = _errs326 === errors;
+errors = _errs325;
+if(vErrors !== null){
+if(_errs325){
+vErrors.length = _errs325;
+}
 else {
-const err349 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.fallbacks.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data133};
+vErrors = null;
+}
+}
+let ifClause1;
+if(_valid5){
+const _errs327 = errors;
+if(data137 && typeof data137 == "object" && !Array.isArray(data137)){
+for(const key31 in data137){
+const _errs328 = errors;
+const _errs329 = errors;
+const _errs330 = errors;
+if(!((key31 === "provider") || (key31 === "model"))){
+const err349 = {};
 if(vErrors === null){
 vErrors = [err349];
 }
@@ -4465,10 +4444,9 @@ vErrors.push(err349);
 }
 errors++;
 }
-}
-}
-else {
-const err350 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.fallbacks.type,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks,data:data132};
+var valid76 = _errs330 === errors;
+if(valid76){
+const err350 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames/not",keyword:"not",params:{},schema:schema11.properties.models.additionalProperties.then.propertyNames.not,parentSchema:schema11.properties.models.additionalProperties.then.propertyNames,data:key31,propertyName:key31};
 if(vErrors === null){
 vErrors = [err350];
 }
@@ -4477,13 +4455,20 @@ vErrors.push(err350);
 }
 errors++;
 }
+else {
+errors = _errs329;
+if(vErrors !== null){
+if(_errs329){
+vErrors.length = _errs329;
 }
-if(data121.translation !== undefined){
-let data134 = data121.translation;
-if(data134 && typeof data134 == "object" && !Array.isArray(data134)){
-for(const key30 in data134){
-if(!(func2.call(schema11.properties.models.additionalProperties.properties.translation.properties, key30))){
-const err351 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key30},schema:false,parentSchema:schema11.properties.models.additionalProperties.properties.translation,data:data134};
+else {
+vErrors = null;
+}
+}
+}
+var valid75 = _errs328 === errors;
+if(!valid75){
+const err351 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key31},schema:schema11.properties.models.additionalProperties.then.propertyNames,parentSchema:schema11.properties.models.additionalProperties.then,data:data137};
 if(vErrors === null){
 vErrors = [err351];
 }
@@ -4493,10 +4478,16 @@ vErrors.push(err351);
 errors++;
 }
 }
-if(data134.max_tokens_field !== undefined){
-let data135 = data134.max_tokens_field;
-if(typeof data135 !== "string"){
-const err352 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data135};
+}
+var _valid5 = _errs327 === errors;
+valid74 = _valid5;
+ifClause1 = "then";
+}
+else {
+const _errs331 = errors;
+if(data137 && typeof data137 == "object" && !Array.isArray(data137)){
+if(data137.provider === undefined){
+const err352 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/else/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.models.additionalProperties.else.required,parentSchema:schema11.properties.models.additionalProperties.else,data:data137};
 if(vErrors === null){
 vErrors = [err352];
 }
@@ -4505,8 +4496,13 @@ vErrors.push(err352);
 }
 errors++;
 }
-if(!((data135 === "max_tokens") || (data135 === "max_completion_tokens"))){
-const err353 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data135};
+}
+var _valid5 = _errs331 === errors;
+valid74 = _valid5;
+ifClause1 = "else";
+}
+if(!valid74){
+const err353 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause1},schema:schema11.properties.models.additionalProperties.if,parentSchema:schema11.properties.models.additionalProperties,data:data137};
 if(vErrors === null){
 vErrors = [err353];
 }
@@ -4515,11 +4511,10 @@ vErrors.push(err353);
 }
 errors++;
 }
-}
-if(data134.default_max_tokens !== undefined){
-let data136 = data134.default_max_tokens;
-if(!(((typeof data136 == "number") && (!(data136 % 1) && !isNaN(data136))) && (isFinite(data136)))){
-const err354 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data136};
+if(data137 && typeof data137 == "object" && !Array.isArray(data137)){
+for(const key32 in data137){
+if(!((((((key32 === "provider") || (key32 === "model")) || (key32 === "targets")) || (key32 === "aliases")) || (key32 === "fallbacks")) || (key32 === "translation"))){
+const err354 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key32},schema:false,parentSchema:schema11.properties.models.additionalProperties,data:data137};
 if(vErrors === null){
 vErrors = [err354];
 }
@@ -4528,9 +4523,12 @@ vErrors.push(err354);
 }
 errors++;
 }
-if((typeof data136 == "number") && (isFinite(data136))){
-if(data136 > 1000000 || isNaN(data136)){
-const err355 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data136};
+}
+if(data137.provider !== undefined){
+let data138 = data137.provider;
+if(typeof data138 === "string"){
+if(func4(data138) > 64){
+const err355 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data138};
 if(vErrors === null){
 vErrors = [err355];
 }
@@ -4539,8 +4537,8 @@ vErrors.push(err355);
 }
 errors++;
 }
-if(data136 < 1 || isNaN(data136)){
-const err356 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data136};
+if(func4(data138) < 1){
+const err356 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data138};
 if(vErrors === null){
 vErrors = [err356];
 }
@@ -4549,12 +4547,8 @@ vErrors.push(err356);
 }
 errors++;
 }
-}
-}
-if(data134.system_in_middle !== undefined){
-let data137 = data134.system_in_middle;
-if(typeof data137 !== "string"){
-const err357 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data137};
+if(!pattern9.test(data138)){
+const err357 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data138};
 if(vErrors === null){
 vErrors = [err357];
 }
@@ -4563,8 +4557,9 @@ vErrors.push(err357);
 }
 errors++;
 }
-if(!((data137 === "keep") || (data137 === "fold"))){
-const err358 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data137};
+}
+else {
+const err358 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.provider.type,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data138};
 if(vErrors === null){
 vErrors = [err358];
 }
@@ -4574,10 +4569,11 @@ vErrors.push(err358);
 errors++;
 }
 }
-if(data134.system_role !== undefined){
-let data138 = data134.system_role;
-if(typeof data138 !== "string"){
-const err359 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.system_role,data:data138};
+if(data137.model !== undefined){
+let data139 = data137.model;
+if(typeof data139 === "string"){
+if(func4(data139) > 256){
+const err359 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data139};
 if(vErrors === null){
 vErrors = [err359];
 }
@@ -4586,8 +4582,8 @@ vErrors.push(err359);
 }
 errors++;
 }
-if(!((data138 === "system") || (data138 === "developer"))){
-const err360 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.system_role.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.system_role,data:data138};
+if(func4(data139) < 1){
+const err360 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data139};
 if(vErrors === null){
 vErrors = [err360];
 }
@@ -4596,11 +4592,8 @@ vErrors.push(err360);
 }
 errors++;
 }
-}
-if(data134.text_parts !== undefined){
-let data139 = data134.text_parts;
-if(typeof data139 !== "boolean"){
-const err361 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.text_parts,data:data139};
+if(!pattern3.test(data139)){
+const err361 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data139};
 if(vErrors === null){
 vErrors = [err361];
 }
@@ -4610,10 +4603,8 @@ vErrors.push(err361);
 errors++;
 }
 }
-if(data134.reasoning_field !== undefined){
-let data140 = data134.reasoning_field;
-if(typeof data140 !== "string"){
-const err362 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data140};
+else {
+const err362 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.model.type,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data139};
 if(vErrors === null){
 vErrors = [err362];
 }
@@ -4622,8 +4613,12 @@ vErrors.push(err362);
 }
 errors++;
 }
-if(!(((data140 === "reasoning_content") || (data140 === "reasoning")) || (data140 === "none"))){
-const err363 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data140};
+}
+if(data137.targets !== undefined){
+let data140 = data137.targets;
+if(Array.isArray(data140)){
+if(data140.length < 1){
+const err363 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets,data:data140};
 if(vErrors === null){
 vErrors = [err363];
 }
@@ -4632,11 +4627,12 @@ vErrors.push(err363);
 }
 errors++;
 }
-}
-if(data134.reasoning_turns !== undefined){
-let data141 = data134.reasoning_turns;
-if(typeof data141 !== "string"){
-const err364 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data141};
+const len14 = data140.length;
+for(let i14=0; i14<len14; i14++){
+let data141 = data140[i14];
+if(data141 && typeof data141 == "object" && !Array.isArray(data141)){
+if(data141.provider === undefined){
+const err364 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.models.additionalProperties.properties.targets.items.required,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data141};
 if(vErrors === null){
 vErrors = [err364];
 }
@@ -4645,8 +4641,9 @@ vErrors.push(err364);
 }
 errors++;
 }
-if(!((data141 === "all") || (data141 === "last"))){
-const err365 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data141};
+for(const key33 in data141){
+if(!((((key33 === "provider") || (key33 === "model")) || (key33 === "tier")) || (key33 === "weight"))){
+const err365 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33},schema:false,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data141};
 if(vErrors === null){
 vErrors = [err365];
 }
@@ -4656,14 +4653,11 @@ vErrors.push(err365);
 errors++;
 }
 }
-if(data134.efforts !== undefined){
-let data142 = data134.efforts;
-if(Array.isArray(data142)){
-const len15 = data142.length;
-for(let i15=0; i15<len15; i15++){
-let data143 = data142[i15];
-if(typeof data143 !== "string"){
-const err366 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data143};
+if(data141.provider !== undefined){
+let data142 = data141.provider;
+if(typeof data142 === "string"){
+if(func4(data142) > 64){
+const err366 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data142};
 if(vErrors === null){
 vErrors = [err366];
 }
@@ -4672,8 +4666,8 @@ vErrors.push(err366);
 }
 errors++;
 }
-if(!(((((((data143 === "none") || (data143 === "minimal")) || (data143 === "low")) || (data143 === "medium")) || (data143 === "high")) || (data143 === "xhigh")) || (data143 === "max"))){
-const err367 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data143};
+if(func4(data142) < 1){
+const err367 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data142};
 if(vErrors === null){
 vErrors = [err367];
 }
@@ -4682,10 +4676,8 @@ vErrors.push(err367);
 }
 errors++;
 }
-}
-}
-else {
-const err368 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts,data:data142};
+if(!pattern9.test(data142)){
+const err368 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data142};
 if(vErrors === null){
 vErrors = [err368];
 }
@@ -4695,10 +4687,8 @@ vErrors.push(err368);
 errors++;
 }
 }
-if(data134.think_tags !== undefined){
-let data144 = data134.think_tags;
-if(typeof data144 !== "boolean"){
-const err369 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.think_tags,data:data144};
+else {
+const err369 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data142};
 if(vErrors === null){
 vErrors = [err369];
 }
@@ -4708,10 +4698,11 @@ vErrors.push(err369);
 errors++;
 }
 }
-if(data134.thinking !== undefined){
-let data145 = data134.thinking;
-if(typeof data145 !== "string"){
-const err370 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.thinking,data:data145};
+if(data141.model !== undefined){
+let data143 = data141.model;
+if(typeof data143 === "string"){
+if(func4(data143) > 256){
+const err370 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data143};
 if(vErrors === null){
 vErrors = [err370];
 }
@@ -4720,8 +4711,8 @@ vErrors.push(err370);
 }
 errors++;
 }
-if(!((data145 === "adaptive") || (data145 === "budget"))){
-const err371 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.thinking.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.thinking,data:data145};
+if(func4(data143) < 1){
+const err371 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data143};
 if(vErrors === null){
 vErrors = [err371];
 }
@@ -4730,12 +4721,8 @@ vErrors.push(err371);
 }
 errors++;
 }
-}
-if(data134.max_temperature !== undefined){
-let data146 = data134.max_temperature;
-if((typeof data146 == "number") && (isFinite(data146))){
-if(data146 > 10 || isNaN(data146)){
-const err372 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data146};
+if(!pattern3.test(data143)){
+const err372 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data143};
 if(vErrors === null){
 vErrors = [err372];
 }
@@ -4744,8 +4731,9 @@ vErrors.push(err372);
 }
 errors++;
 }
-if(data146 < 0 || isNaN(data146)){
-const err373 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data146};
+}
+else {
+const err373 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data143};
 if(vErrors === null){
 vErrors = [err373];
 }
@@ -4755,8 +4743,10 @@ vErrors.push(err373);
 errors++;
 }
 }
-else {
-const err374 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data146};
+if(data141.tier !== undefined){
+let data144 = data141.tier;
+if(!(((typeof data144 == "number") && (!(data144 % 1) && !isNaN(data144))) && (isFinite(data144)))){
+const err374 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data144};
 if(vErrors === null){
 vErrors = [err374];
 }
@@ -4765,11 +4755,9 @@ vErrors.push(err374);
 }
 errors++;
 }
-}
-if(data134.max_stop_sequences !== undefined){
-let data147 = data134.max_stop_sequences;
-if((!(((typeof data147 == "number") && (!(data147 % 1) && !isNaN(data147))) && (isFinite(data147)))) && (data147 !== null)){
-const err375 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data147};
+if((typeof data144 == "number") && (isFinite(data144))){
+if(data144 > 100 || isNaN(data144)){
+const err375 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},schema:100,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data144};
 if(vErrors === null){
 vErrors = [err375];
 }
@@ -4778,9 +4766,8 @@ vErrors.push(err375);
 }
 errors++;
 }
-if((typeof data147 == "number") && (isFinite(data147))){
-if(data147 > 1000 || isNaN(data147)){
-const err376 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data147};
+if(data144 < 1 || isNaN(data144)){
+const err376 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data144};
 if(vErrors === null){
 vErrors = [err376];
 }
@@ -4789,8 +4776,12 @@ vErrors.push(err376);
 }
 errors++;
 }
-if(data147 < 0 || isNaN(data147)){
-const err377 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data147};
+}
+}
+if(data141.weight !== undefined){
+let data145 = data141.weight;
+if(!(((typeof data145 == "number") && (!(data145 % 1) && !isNaN(data145))) && (isFinite(data145)))){
+const err377 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data145};
 if(vErrors === null){
 vErrors = [err377];
 }
@@ -4799,12 +4790,9 @@ vErrors.push(err377);
 }
 errors++;
 }
-}
-}
-if(data134.top_k !== undefined){
-let data148 = data134.top_k;
-if(typeof data148 !== "boolean"){
-const err378 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.top_k,data:data148};
+if((typeof data145 == "number") && (isFinite(data145))){
+if(data145 > 1000000 || isNaN(data145)){
+const err378 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data145};
 if(vErrors === null){
 vErrors = [err378];
 }
@@ -4813,11 +4801,8 @@ vErrors.push(err378);
 }
 errors++;
 }
-}
-if(data134.tool_images !== undefined){
-let data149 = data134.tool_images;
-if(typeof data149 !== "boolean"){
-const err379 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.tool_images,data:data149};
+if(data145 < 1 || isNaN(data145)){
+const err379 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data145};
 if(vErrors === null){
 vErrors = [err379];
 }
@@ -4827,10 +4812,10 @@ vErrors.push(err379);
 errors++;
 }
 }
-if(data134.file_parts !== undefined){
-let data150 = data134.file_parts;
-if(typeof data150 !== "boolean"){
-const err380 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.file_parts,data:data150};
+}
+}
+else {
+const err380 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.properties.targets.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data141};
 if(vErrors === null){
 vErrors = [err380];
 }
@@ -4840,10 +4825,9 @@ vErrors.push(err380);
 errors++;
 }
 }
-if(data134.prefill !== undefined){
-let data151 = data134.prefill;
-if(typeof data151 !== "boolean"){
-const err381 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.prefill,data:data151};
+}
+else {
+const err381 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.targets.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets,data:data140};
 if(vErrors === null){
 vErrors = [err381];
 }
@@ -4853,10 +4837,18 @@ vErrors.push(err381);
 errors++;
 }
 }
-if(data134.platform_members !== undefined){
-let data152 = data134.platform_members;
-if(typeof data152 !== "boolean"){
-const err382 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.platform_members,data:data152};
+if(data137.aliases !== undefined){
+let data146 = data137.aliases;
+if(Array.isArray(data146)){
+const len15 = data146.length;
+for(let i15=0; i15<len15; i15++){
+let data147 = data146[i15];
+const _errs354 = errors;
+const _errs355 = errors;
+if(errors === _errs355){
+if(typeof data147 === "string"){
+if(!pattern34.test(data147)){
+const err382 = {};
 if(vErrors === null){
 vErrors = [err382];
 }
@@ -4866,10 +4858,8 @@ vErrors.push(err382);
 errors++;
 }
 }
-if(data134.keep_billing_block !== undefined){
-let data153 = data134.keep_billing_block;
-if(typeof data153 !== "boolean"){
-const err383 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.keep_billing_block,data:data153};
+else {
+const err383 = {};
 if(vErrors === null){
 vErrors = [err383];
 }
@@ -4879,10 +4869,9 @@ vErrors.push(err383);
 errors++;
 }
 }
-if(data134.cache_prompts !== undefined){
-let data154 = data134.cache_prompts;
-if(typeof data154 !== "boolean"){
-const err384 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.cache_prompts,data:data154};
+var valid83 = _errs355 === errors;
+if(valid83){
+const err384 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema11.properties.models.additionalProperties.properties.aliases.items.not,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data147};
 if(vErrors === null){
 vErrors = [err384];
 }
@@ -4891,10 +4880,20 @@ vErrors.push(err384);
 }
 errors++;
 }
-}
+else {
+errors = _errs354;
+if(vErrors !== null){
+if(_errs354){
+vErrors.length = _errs354;
 }
 else {
-const err385 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.properties.translation.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation,data:data134};
+vErrors = null;
+}
+}
+}
+if(typeof data147 === "string"){
+if(func4(data147) > 256){
+const err385 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data147};
 if(vErrors === null){
 vErrors = [err385];
 }
@@ -4903,10 +4902,8 @@ vErrors.push(err385);
 }
 errors++;
 }
-}
-}
-else {
-const err386 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.type,parentSchema:schema11.properties.models.additionalProperties,data:data121};
+if(func4(data147) < 1){
+const err386 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data147};
 if(vErrors === null){
 vErrors = [err386];
 }
@@ -4915,10 +4912,8 @@ vErrors.push(err386);
 }
 errors++;
 }
-}
-}
-else {
-const err387 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.type,parentSchema:schema11.properties.models,data:data108};
+if(!pattern3.test(data147)){
+const err387 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data147};
 if(vErrors === null){
 vErrors = [err387];
 }
@@ -4928,12 +4923,8 @@ vErrors.push(err387);
 errors++;
 }
 }
-if(data.routing !== undefined){
-let data155 = data.routing;
-if(data155 && typeof data155 == "object" && !Array.isArray(data155)){
-for(const key31 in data155){
-if(!((((key31 === "retries") || (key31 === "max_retry_wait_ms")) || (key31 === "restart_wait_ms")) || (key31 === "cooldown_ms"))){
-const err388 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key31},schema:false,parentSchema:schema11.properties.routing,data:data155};
+else {
+const err388 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.aliases.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data147};
 if(vErrors === null){
 vErrors = [err388];
 }
@@ -4943,10 +4934,9 @@ vErrors.push(err388);
 errors++;
 }
 }
-if(data155.retries !== undefined){
-let data156 = data155.retries;
-if(!(((typeof data156 == "number") && (!(data156 % 1) && !isNaN(data156))) && (isFinite(data156)))){
-const err389 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.retries.type,parentSchema:schema11.properties.routing.properties.retries,data:data156};
+}
+else {
+const err389 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.aliases.type,parentSchema:schema11.properties.models.additionalProperties.properties.aliases,data:data146};
 if(vErrors === null){
 vErrors = [err389];
 }
@@ -4955,9 +4945,16 @@ vErrors.push(err389);
 }
 errors++;
 }
-if((typeof data156 == "number") && (isFinite(data156))){
-if(data156 > 10 || isNaN(data156)){
-const err390 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema11.properties.routing.properties.retries,data:data156};
+}
+if(data137.fallbacks !== undefined){
+let data148 = data137.fallbacks;
+if(Array.isArray(data148)){
+const len16 = data148.length;
+for(let i16=0; i16<len16; i16++){
+let data149 = data148[i16];
+if(typeof data149 === "string"){
+if(func4(data149) > 256){
+const err390 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i16,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data149};
 if(vErrors === null){
 vErrors = [err390];
 }
@@ -4966,8 +4963,8 @@ vErrors.push(err390);
 }
 errors++;
 }
-if(data156 < 0 || isNaN(data156)){
-const err391 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.retries,data:data156};
+if(func4(data149) < 1){
+const err391 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i16,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data149};
 if(vErrors === null){
 vErrors = [err391];
 }
@@ -4976,12 +4973,8 @@ vErrors.push(err391);
 }
 errors++;
 }
-}
-}
-if(data155.max_retry_wait_ms !== undefined){
-let data157 = data155.max_retry_wait_ms;
-if(!(((typeof data157 == "number") && (!(data157 % 1) && !isNaN(data157))) && (isFinite(data157)))){
-const err392 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.max_retry_wait_ms.type,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data157};
+if(!pattern3.test(data149)){
+const err392 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i16,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data149};
 if(vErrors === null){
 vErrors = [err392];
 }
@@ -4990,9 +4983,9 @@ vErrors.push(err392);
 }
 errors++;
 }
-if((typeof data157 == "number") && (isFinite(data157))){
-if(data157 > 60000 || isNaN(data157)){
-const err393 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data157};
+}
+else {
+const err393 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i16,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.fallbacks.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data149};
 if(vErrors === null){
 vErrors = [err393];
 }
@@ -5001,8 +4994,10 @@ vErrors.push(err393);
 }
 errors++;
 }
-if(data157 < 0 || isNaN(data157)){
-const err394 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data157};
+}
+}
+else {
+const err394 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.fallbacks.type,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks,data:data148};
 if(vErrors === null){
 vErrors = [err394];
 }
@@ -5012,11 +5007,12 @@ vErrors.push(err394);
 errors++;
 }
 }
-}
-if(data155.restart_wait_ms !== undefined){
-let data158 = data155.restart_wait_ms;
-if(!(((typeof data158 == "number") && (!(data158 % 1) && !isNaN(data158))) && (isFinite(data158)))){
-const err395 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.restart_wait_ms.type,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data158};
+if(data137.translation !== undefined){
+let data150 = data137.translation;
+if(data150 && typeof data150 == "object" && !Array.isArray(data150)){
+for(const key34 in data150){
+if(!(func2.call(schema11.properties.models.additionalProperties.properties.translation.properties, key34))){
+const err395 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key34},schema:false,parentSchema:schema11.properties.models.additionalProperties.properties.translation,data:data150};
 if(vErrors === null){
 vErrors = [err395];
 }
@@ -5025,9 +5021,11 @@ vErrors.push(err395);
 }
 errors++;
 }
-if((typeof data158 == "number") && (isFinite(data158))){
-if(data158 > 60000 || isNaN(data158)){
-const err396 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data158};
+}
+if(data150.max_tokens_field !== undefined){
+let data151 = data150.max_tokens_field;
+if(typeof data151 !== "string"){
+const err396 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data151};
 if(vErrors === null){
 vErrors = [err396];
 }
@@ -5036,8 +5034,8 @@ vErrors.push(err396);
 }
 errors++;
 }
-if(data158 < 0 || isNaN(data158)){
-const err397 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data158};
+if(!((data151 === "max_tokens") || (data151 === "max_completion_tokens"))){
+const err397 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data151};
 if(vErrors === null){
 vErrors = [err397];
 }
@@ -5047,11 +5045,10 @@ vErrors.push(err397);
 errors++;
 }
 }
-}
-if(data155.cooldown_ms !== undefined){
-let data159 = data155.cooldown_ms;
-if(!(((typeof data159 == "number") && (!(data159 % 1) && !isNaN(data159))) && (isFinite(data159)))){
-const err398 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.cooldown_ms.type,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data159};
+if(data150.default_max_tokens !== undefined){
+let data152 = data150.default_max_tokens;
+if(!(((typeof data152 == "number") && (!(data152 % 1) && !isNaN(data152))) && (isFinite(data152)))){
+const err398 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data152};
 if(vErrors === null){
 vErrors = [err398];
 }
@@ -5060,9 +5057,9 @@ vErrors.push(err398);
 }
 errors++;
 }
-if((typeof data159 == "number") && (isFinite(data159))){
-if(data159 > 3600000 || isNaN(data159)){
-const err399 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data159};
+if((typeof data152 == "number") && (isFinite(data152))){
+if(data152 > 1000000 || isNaN(data152)){
+const err399 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data152};
 if(vErrors === null){
 vErrors = [err399];
 }
@@ -5071,8 +5068,8 @@ vErrors.push(err399);
 }
 errors++;
 }
-if(data159 < 0 || isNaN(data159)){
-const err400 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data159};
+if(data152 < 1 || isNaN(data152)){
+const err400 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data152};
 if(vErrors === null){
 vErrors = [err400];
 }
@@ -5083,9 +5080,10 @@ errors++;
 }
 }
 }
-}
-else {
-const err401 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routing.type,parentSchema:schema11.properties.routing,data:data155};
+if(data150.system_in_middle !== undefined){
+let data153 = data150.system_in_middle;
+if(typeof data153 !== "string"){
+const err401 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data153};
 if(vErrors === null){
 vErrors = [err401];
 }
@@ -5094,13 +5092,8 @@ vErrors.push(err401);
 }
 errors++;
 }
-}
-if(data.routes !== undefined){
-let data160 = data.routes;
-if(data160 && typeof data160 == "object" && !Array.isArray(data160)){
-for(const key32 in data160){
-if(!((key32 === "rest") || (key32 === "default_model"))){
-const err402 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key32},schema:false,parentSchema:schema11.properties.routes,data:data160};
+if(!((data153 === "keep") || (data153 === "fold"))){
+const err402 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data153};
 if(vErrors === null){
 vErrors = [err402];
 }
@@ -5110,10 +5103,10 @@ vErrors.push(err402);
 errors++;
 }
 }
-if(data160.rest !== undefined){
-let data161 = data160.rest;
-if((!(data161 && typeof data161 == "object" && !Array.isArray(data161))) && (data161 !== null)){
-const err403 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/type",keyword:"type",params:{type: schema11.properties.routes.properties.rest.type},schema:schema11.properties.routes.properties.rest.type,parentSchema:schema11.properties.routes.properties.rest,data:data161};
+if(data150.system_role !== undefined){
+let data154 = data150.system_role;
+if(typeof data154 !== "string"){
+const err403 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.system_role,data:data154};
 if(vErrors === null){
 vErrors = [err403];
 }
@@ -5122,9 +5115,8 @@ vErrors.push(err403);
 }
 errors++;
 }
-if(data161 && typeof data161 == "object" && !Array.isArray(data161)){
-if(data161.provider === undefined){
-const err404 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.routes.properties.rest.required,parentSchema:schema11.properties.routes.properties.rest,data:data161};
+if(!((data154 === "system") || (data154 === "developer"))){
+const err404 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.system_role.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.system_role,data:data154};
 if(vErrors === null){
 vErrors = [err404];
 }
@@ -5133,9 +5125,11 @@ vErrors.push(err404);
 }
 errors++;
 }
-for(const key33 in data161){
-if(!(key33 === "provider")){
-const err405 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33},schema:false,parentSchema:schema11.properties.routes.properties.rest,data:data161};
+}
+if(data150.text_parts !== undefined){
+let data155 = data150.text_parts;
+if(typeof data155 !== "boolean"){
+const err405 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.text_parts,data:data155};
 if(vErrors === null){
 vErrors = [err405];
 }
@@ -5145,11 +5139,10 @@ vErrors.push(err405);
 errors++;
 }
 }
-if(data161.provider !== undefined){
-let data162 = data161.provider;
-if(typeof data162 === "string"){
-if(func4(data162) > 64){
-const err406 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data162};
+if(data150.reasoning_field !== undefined){
+let data156 = data150.reasoning_field;
+if(typeof data156 !== "string"){
+const err406 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data156};
 if(vErrors === null){
 vErrors = [err406];
 }
@@ -5158,8 +5151,8 @@ vErrors.push(err406);
 }
 errors++;
 }
-if(func4(data162) < 1){
-const err407 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data162};
+if(!(((data156 === "reasoning_content") || (data156 === "reasoning")) || (data156 === "none"))){
+const err407 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data156};
 if(vErrors === null){
 vErrors = [err407];
 }
@@ -5168,8 +5161,11 @@ vErrors.push(err407);
 }
 errors++;
 }
-if(!pattern4.test(data162)){
-const err408 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data162};
+}
+if(data150.reasoning_turns !== undefined){
+let data157 = data150.reasoning_turns;
+if(typeof data157 !== "string"){
+const err408 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data157};
 if(vErrors === null){
 vErrors = [err408];
 }
@@ -5178,9 +5174,8 @@ vErrors.push(err408);
 }
 errors++;
 }
-}
-else {
-const err409 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.rest.properties.provider.type,parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data162};
+if(!((data157 === "all") || (data157 === "last"))){
+const err409 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data157};
 if(vErrors === null){
 vErrors = [err409];
 }
@@ -5190,14 +5185,14 @@ vErrors.push(err409);
 errors++;
 }
 }
-}
-}
-if(data160.default_model !== undefined){
-let data163 = data160.default_model;
-if(data163 && typeof data163 == "object" && !Array.isArray(data163)){
-for(const key34 in data163){
-if(!(((key34 === "images") || (key34 === "moderations")) || (key34 === "responses"))){
-const err410 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key34},schema:false,parentSchema:schema11.properties.routes.properties.default_model,data:data163};
+if(data150.efforts !== undefined){
+let data158 = data150.efforts;
+if(Array.isArray(data158)){
+const len17 = data158.length;
+for(let i17=0; i17<len17; i17++){
+let data159 = data158[i17];
+if(typeof data159 !== "string"){
+const err410 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i17,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data159};
 if(vErrors === null){
 vErrors = [err410];
 }
@@ -5206,12 +5201,8 @@ vErrors.push(err410);
 }
 errors++;
 }
-}
-if(data163.images !== undefined){
-let data164 = data163.images;
-if(typeof data164 === "string"){
-if(func4(data164) > 256){
-const err411 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data164};
+if(!(((((((data159 === "none") || (data159 === "minimal")) || (data159 === "low")) || (data159 === "medium")) || (data159 === "high")) || (data159 === "xhigh")) || (data159 === "max"))){
+const err411 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i17,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data159};
 if(vErrors === null){
 vErrors = [err411];
 }
@@ -5220,8 +5211,10 @@ vErrors.push(err411);
 }
 errors++;
 }
-if(func4(data164) < 1){
-const err412 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data164};
+}
+}
+else {
+const err412 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts,data:data158};
 if(vErrors === null){
 vErrors = [err412];
 }
@@ -5230,8 +5223,11 @@ vErrors.push(err412);
 }
 errors++;
 }
-if(!pattern3.test(data164)){
-const err413 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data164};
+}
+if(data150.think_tags !== undefined){
+let data160 = data150.think_tags;
+if(typeof data160 !== "boolean"){
+const err413 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.think_tags,data:data160};
 if(vErrors === null){
 vErrors = [err413];
 }
@@ -5241,8 +5237,10 @@ vErrors.push(err413);
 errors++;
 }
 }
-else {
-const err414 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.default_model.properties.images.type,parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data164};
+if(data150.thinking !== undefined){
+let data161 = data150.thinking;
+if(typeof data161 !== "string"){
+const err414 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.thinking,data:data161};
 if(vErrors === null){
 vErrors = [err414];
 }
@@ -5251,12 +5249,8 @@ vErrors.push(err414);
 }
 errors++;
 }
-}
-if(data163.moderations !== undefined){
-let data165 = data163.moderations;
-if(typeof data165 === "string"){
-if(func4(data165) > 256){
-const err415 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data165};
+if(!((data161 === "adaptive") || (data161 === "budget"))){
+const err415 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.thinking.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.thinking,data:data161};
 if(vErrors === null){
 vErrors = [err415];
 }
@@ -5265,8 +5259,12 @@ vErrors.push(err415);
 }
 errors++;
 }
-if(func4(data165) < 1){
-const err416 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data165};
+}
+if(data150.max_temperature !== undefined){
+let data162 = data150.max_temperature;
+if((typeof data162 == "number") && (isFinite(data162))){
+if(data162 > 10 || isNaN(data162)){
+const err416 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data162};
 if(vErrors === null){
 vErrors = [err416];
 }
@@ -5275,8 +5273,8 @@ vErrors.push(err416);
 }
 errors++;
 }
-if(!pattern3.test(data165)){
-const err417 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data165};
+if(data162 < 0 || isNaN(data162)){
+const err417 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data162};
 if(vErrors === null){
 vErrors = [err417];
 }
@@ -5287,7 +5285,7 @@ errors++;
 }
 }
 else {
-const err418 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.default_model.properties.moderations.type,parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data165};
+const err418 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data162};
 if(vErrors === null){
 vErrors = [err418];
 }
@@ -5297,11 +5295,10 @@ vErrors.push(err418);
 errors++;
 }
 }
-if(data163.responses !== undefined){
-let data166 = data163.responses;
-if(typeof data166 === "string"){
-if(func4(data166) > 256){
-const err419 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data166};
+if(data150.max_stop_sequences !== undefined){
+let data163 = data150.max_stop_sequences;
+if((!(((typeof data163 == "number") && (!(data163 % 1) && !isNaN(data163))) && (isFinite(data163)))) && (data163 !== null)){
+const err419 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data163};
 if(vErrors === null){
 vErrors = [err419];
 }
@@ -5310,8 +5307,9 @@ vErrors.push(err419);
 }
 errors++;
 }
-if(func4(data166) < 1){
-const err420 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data166};
+if((typeof data163 == "number") && (isFinite(data163))){
+if(data163 > 1000 || isNaN(data163)){
+const err420 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data163};
 if(vErrors === null){
 vErrors = [err420];
 }
@@ -5320,8 +5318,8 @@ vErrors.push(err420);
 }
 errors++;
 }
-if(!pattern3.test(data166)){
-const err421 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data166};
+if(data163 < 0 || isNaN(data163)){
+const err421 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data163};
 if(vErrors === null){
 vErrors = [err421];
 }
@@ -5331,8 +5329,11 @@ vErrors.push(err421);
 errors++;
 }
 }
-else {
-const err422 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.default_model.properties.responses.type,parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data166};
+}
+if(data150.top_k !== undefined){
+let data164 = data150.top_k;
+if(typeof data164 !== "boolean"){
+const err422 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.top_k,data:data164};
 if(vErrors === null){
 vErrors = [err422];
 }
@@ -5342,9 +5343,10 @@ vErrors.push(err422);
 errors++;
 }
 }
-}
-else {
-const err423 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routes.properties.default_model.type,parentSchema:schema11.properties.routes.properties.default_model,data:data163};
+if(data150.tool_images !== undefined){
+let data165 = data150.tool_images;
+if(typeof data165 !== "boolean"){
+const err423 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.tool_images,data:data165};
 if(vErrors === null){
 vErrors = [err423];
 }
@@ -5354,9 +5356,10 @@ vErrors.push(err423);
 errors++;
 }
 }
-}
-else {
-const err424 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routes.type,parentSchema:schema11.properties.routes,data:data160};
+if(data150.file_parts !== undefined){
+let data166 = data150.file_parts;
+if(typeof data166 !== "boolean"){
+const err424 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.file_parts,data:data166};
 if(vErrors === null){
 vErrors = [err424];
 }
@@ -5366,12 +5369,10 @@ vErrors.push(err424);
 errors++;
 }
 }
-if(data.logging !== undefined){
-let data167 = data.logging;
-if(data167 && typeof data167 == "object" && !Array.isArray(data167)){
-for(const key35 in data167){
-if(!(((key35 === "level") || (key35 === "format")) || (key35 === "transport"))){
-const err425 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key35},schema:false,parentSchema:schema11.properties.logging,data:data167};
+if(data150.prefill !== undefined){
+let data167 = data150.prefill;
+if(typeof data167 !== "boolean"){
+const err425 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.prefill,data:data167};
 if(vErrors === null){
 vErrors = [err425];
 }
@@ -5381,10 +5382,10 @@ vErrors.push(err425);
 errors++;
 }
 }
-if(data167.level !== undefined){
-let data168 = data167.level;
-if(typeof data168 !== "string"){
-const err426 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.level.type,parentSchema:schema11.properties.logging.properties.level,data:data168};
+if(data150.platform_members !== undefined){
+let data168 = data150.platform_members;
+if(typeof data168 !== "boolean"){
+const err426 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.platform_members,data:data168};
 if(vErrors === null){
 vErrors = [err426];
 }
@@ -5393,8 +5394,11 @@ vErrors.push(err426);
 }
 errors++;
 }
-if(!((((data168 === "error") || (data168 === "warn")) || (data168 === "info")) || (data168 === "debug"))){
-const err427 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.level.enum},schema:schema11.properties.logging.properties.level.enum,parentSchema:schema11.properties.logging.properties.level,data:data168};
+}
+if(data150.keep_billing_block !== undefined){
+let data169 = data150.keep_billing_block;
+if(typeof data169 !== "boolean"){
+const err427 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.keep_billing_block,data:data169};
 if(vErrors === null){
 vErrors = [err427];
 }
@@ -5404,10 +5408,10 @@ vErrors.push(err427);
 errors++;
 }
 }
-if(data167.format !== undefined){
-let data169 = data167.format;
-if(typeof data169 !== "string"){
-const err428 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.format.type,parentSchema:schema11.properties.logging.properties.format,data:data169};
+if(data150.cache_prompts !== undefined){
+let data170 = data150.cache_prompts;
+if(typeof data170 !== "boolean"){
+const err428 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.cache_prompts,data:data170};
 if(vErrors === null){
 vErrors = [err428];
 }
@@ -5416,8 +5420,10 @@ vErrors.push(err428);
 }
 errors++;
 }
-if(!(((data169 === "auto") || (data169 === "json")) || (data169 === "pretty"))){
-const err429 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.format.enum},schema:schema11.properties.logging.properties.format.enum,parentSchema:schema11.properties.logging.properties.format,data:data169};
+}
+}
+else {
+const err429 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.properties.translation.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation,data:data150};
 if(vErrors === null){
 vErrors = [err429];
 }
@@ -5427,10 +5433,9 @@ vErrors.push(err429);
 errors++;
 }
 }
-if(data167.transport !== undefined){
-let data170 = data167.transport;
-if((!(data170 && typeof data170 == "object" && !Array.isArray(data170))) && (data170 !== null)){
-const err430 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema11.properties.logging.properties.transport.type},schema:schema11.properties.logging.properties.transport.type,parentSchema:schema11.properties.logging.properties.transport,data:data170};
+}
+else {
+const err430 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.type,parentSchema:schema11.properties.models.additionalProperties,data:data137};
 if(vErrors === null){
 vErrors = [err430];
 }
@@ -5439,9 +5444,10 @@ vErrors.push(err430);
 }
 errors++;
 }
-if(data170 && typeof data170 == "object" && !Array.isArray(data170)){
-if(data170.target === undefined){
-const err431 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema11.properties.logging.properties.transport.required,parentSchema:schema11.properties.logging.properties.transport,data:data170};
+}
+}
+else {
+const err431 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.type,parentSchema:schema11.properties.models,data:data124};
 if(vErrors === null){
 vErrors = [err431];
 }
@@ -5450,9 +5456,13 @@ vErrors.push(err431);
 }
 errors++;
 }
-for(const key36 in data170){
-if(!((key36 === "target") || (key36 === "options"))){
-const err432 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key36},schema:false,parentSchema:schema11.properties.logging.properties.transport,data:data170};
+}
+if(data.routing !== undefined){
+let data171 = data.routing;
+if(data171 && typeof data171 == "object" && !Array.isArray(data171)){
+for(const key35 in data171){
+if(!((((key35 === "retries") || (key35 === "max_retry_wait_ms")) || (key35 === "restart_wait_ms")) || (key35 === "cooldown_ms"))){
+const err432 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key35},schema:false,parentSchema:schema11.properties.routing,data:data171};
 if(vErrors === null){
 vErrors = [err432];
 }
@@ -5462,11 +5472,10 @@ vErrors.push(err432);
 errors++;
 }
 }
-if(data170.target !== undefined){
-let data171 = data170.target;
-if(typeof data171 === "string"){
-if(func4(data171) > 4096){
-const err433 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data171};
+if(data171.retries !== undefined){
+let data172 = data171.retries;
+if(!(((typeof data172 == "number") && (!(data172 % 1) && !isNaN(data172))) && (isFinite(data172)))){
+const err433 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.retries.type,parentSchema:schema11.properties.routing.properties.retries,data:data172};
 if(vErrors === null){
 vErrors = [err433];
 }
@@ -5475,8 +5484,9 @@ vErrors.push(err433);
 }
 errors++;
 }
-if(func4(data171) < 1){
-const err434 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data171};
+if((typeof data172 == "number") && (isFinite(data172))){
+if(data172 > 10 || isNaN(data172)){
+const err434 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema11.properties.routing.properties.retries,data:data172};
 if(vErrors === null){
 vErrors = [err434];
 }
@@ -5485,9 +5495,8 @@ vErrors.push(err434);
 }
 errors++;
 }
-}
-else {
-const err435 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.transport.properties.target.type,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data171};
+if(data172 < 0 || isNaN(data172)){
+const err435 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.retries,data:data172};
 if(vErrors === null){
 vErrors = [err435];
 }
@@ -5497,10 +5506,11 @@ vErrors.push(err435);
 errors++;
 }
 }
-if(data170.options !== undefined){
-let data172 = data170.options;
-if(!(data172 && typeof data172 == "object" && !Array.isArray(data172))){
-const err436 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.properties.transport.properties.options.type,parentSchema:schema11.properties.logging.properties.transport.properties.options,data:data172};
+}
+if(data171.max_retry_wait_ms !== undefined){
+let data173 = data171.max_retry_wait_ms;
+if(!(((typeof data173 == "number") && (!(data173 % 1) && !isNaN(data173))) && (isFinite(data173)))){
+const err436 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.max_retry_wait_ms.type,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data173};
 if(vErrors === null){
 vErrors = [err436];
 }
@@ -5509,12 +5519,9 @@ vErrors.push(err436);
 }
 errors++;
 }
-}
-}
-}
-}
-else {
-const err437 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.type,parentSchema:schema11.properties.logging,data:data167};
+if((typeof data173 == "number") && (isFinite(data173))){
+if(data173 > 60000 || isNaN(data173)){
+const err437 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data173};
 if(vErrors === null){
 vErrors = [err437];
 }
@@ -5523,15 +5530,537 @@ vErrors.push(err437);
 }
 errors++;
 }
-}
-}
-else {
-const err438 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema11.type,parentSchema:schema11,data};
+if(data173 < 0 || isNaN(data173)){
+const err438 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data173};
 if(vErrors === null){
 vErrors = [err438];
 }
 else {
 vErrors.push(err438);
+}
+errors++;
+}
+}
+}
+if(data171.restart_wait_ms !== undefined){
+let data174 = data171.restart_wait_ms;
+if(!(((typeof data174 == "number") && (!(data174 % 1) && !isNaN(data174))) && (isFinite(data174)))){
+const err439 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.restart_wait_ms.type,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data174};
+if(vErrors === null){
+vErrors = [err439];
+}
+else {
+vErrors.push(err439);
+}
+errors++;
+}
+if((typeof data174 == "number") && (isFinite(data174))){
+if(data174 > 60000 || isNaN(data174)){
+const err440 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data174};
+if(vErrors === null){
+vErrors = [err440];
+}
+else {
+vErrors.push(err440);
+}
+errors++;
+}
+if(data174 < 0 || isNaN(data174)){
+const err441 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data174};
+if(vErrors === null){
+vErrors = [err441];
+}
+else {
+vErrors.push(err441);
+}
+errors++;
+}
+}
+}
+if(data171.cooldown_ms !== undefined){
+let data175 = data171.cooldown_ms;
+if(!(((typeof data175 == "number") && (!(data175 % 1) && !isNaN(data175))) && (isFinite(data175)))){
+const err442 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.cooldown_ms.type,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data175};
+if(vErrors === null){
+vErrors = [err442];
+}
+else {
+vErrors.push(err442);
+}
+errors++;
+}
+if((typeof data175 == "number") && (isFinite(data175))){
+if(data175 > 3600000 || isNaN(data175)){
+const err443 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data175};
+if(vErrors === null){
+vErrors = [err443];
+}
+else {
+vErrors.push(err443);
+}
+errors++;
+}
+if(data175 < 0 || isNaN(data175)){
+const err444 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data175};
+if(vErrors === null){
+vErrors = [err444];
+}
+else {
+vErrors.push(err444);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err445 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routing.type,parentSchema:schema11.properties.routing,data:data171};
+if(vErrors === null){
+vErrors = [err445];
+}
+else {
+vErrors.push(err445);
+}
+errors++;
+}
+}
+if(data.routes !== undefined){
+let data176 = data.routes;
+if(data176 && typeof data176 == "object" && !Array.isArray(data176)){
+for(const key36 in data176){
+if(!((key36 === "rest") || (key36 === "default_model"))){
+const err446 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key36},schema:false,parentSchema:schema11.properties.routes,data:data176};
+if(vErrors === null){
+vErrors = [err446];
+}
+else {
+vErrors.push(err446);
+}
+errors++;
+}
+}
+if(data176.rest !== undefined){
+let data177 = data176.rest;
+if((!(data177 && typeof data177 == "object" && !Array.isArray(data177))) && (data177 !== null)){
+const err447 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/type",keyword:"type",params:{type: schema11.properties.routes.properties.rest.type},schema:schema11.properties.routes.properties.rest.type,parentSchema:schema11.properties.routes.properties.rest,data:data177};
+if(vErrors === null){
+vErrors = [err447];
+}
+else {
+vErrors.push(err447);
+}
+errors++;
+}
+if(data177 && typeof data177 == "object" && !Array.isArray(data177)){
+if(data177.provider === undefined){
+const err448 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.routes.properties.rest.required,parentSchema:schema11.properties.routes.properties.rest,data:data177};
+if(vErrors === null){
+vErrors = [err448];
+}
+else {
+vErrors.push(err448);
+}
+errors++;
+}
+for(const key37 in data177){
+if(!(key37 === "provider")){
+const err449 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key37},schema:false,parentSchema:schema11.properties.routes.properties.rest,data:data177};
+if(vErrors === null){
+vErrors = [err449];
+}
+else {
+vErrors.push(err449);
+}
+errors++;
+}
+}
+if(data177.provider !== undefined){
+let data178 = data177.provider;
+if(typeof data178 === "string"){
+if(func4(data178) > 64){
+const err450 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data178};
+if(vErrors === null){
+vErrors = [err450];
+}
+else {
+vErrors.push(err450);
+}
+errors++;
+}
+if(func4(data178) < 1){
+const err451 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data178};
+if(vErrors === null){
+vErrors = [err451];
+}
+else {
+vErrors.push(err451);
+}
+errors++;
+}
+if(!pattern9.test(data178)){
+const err452 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data178};
+if(vErrors === null){
+vErrors = [err452];
+}
+else {
+vErrors.push(err452);
+}
+errors++;
+}
+}
+else {
+const err453 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.rest.properties.provider.type,parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data178};
+if(vErrors === null){
+vErrors = [err453];
+}
+else {
+vErrors.push(err453);
+}
+errors++;
+}
+}
+}
+}
+if(data176.default_model !== undefined){
+let data179 = data176.default_model;
+if(data179 && typeof data179 == "object" && !Array.isArray(data179)){
+for(const key38 in data179){
+if(!(((key38 === "images") || (key38 === "moderations")) || (key38 === "responses"))){
+const err454 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key38},schema:false,parentSchema:schema11.properties.routes.properties.default_model,data:data179};
+if(vErrors === null){
+vErrors = [err454];
+}
+else {
+vErrors.push(err454);
+}
+errors++;
+}
+}
+if(data179.images !== undefined){
+let data180 = data179.images;
+if(typeof data180 === "string"){
+if(func4(data180) > 256){
+const err455 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data180};
+if(vErrors === null){
+vErrors = [err455];
+}
+else {
+vErrors.push(err455);
+}
+errors++;
+}
+if(func4(data180) < 1){
+const err456 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data180};
+if(vErrors === null){
+vErrors = [err456];
+}
+else {
+vErrors.push(err456);
+}
+errors++;
+}
+if(!pattern3.test(data180)){
+const err457 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data180};
+if(vErrors === null){
+vErrors = [err457];
+}
+else {
+vErrors.push(err457);
+}
+errors++;
+}
+}
+else {
+const err458 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.default_model.properties.images.type,parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data180};
+if(vErrors === null){
+vErrors = [err458];
+}
+else {
+vErrors.push(err458);
+}
+errors++;
+}
+}
+if(data179.moderations !== undefined){
+let data181 = data179.moderations;
+if(typeof data181 === "string"){
+if(func4(data181) > 256){
+const err459 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data181};
+if(vErrors === null){
+vErrors = [err459];
+}
+else {
+vErrors.push(err459);
+}
+errors++;
+}
+if(func4(data181) < 1){
+const err460 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data181};
+if(vErrors === null){
+vErrors = [err460];
+}
+else {
+vErrors.push(err460);
+}
+errors++;
+}
+if(!pattern3.test(data181)){
+const err461 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data181};
+if(vErrors === null){
+vErrors = [err461];
+}
+else {
+vErrors.push(err461);
+}
+errors++;
+}
+}
+else {
+const err462 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.default_model.properties.moderations.type,parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data181};
+if(vErrors === null){
+vErrors = [err462];
+}
+else {
+vErrors.push(err462);
+}
+errors++;
+}
+}
+if(data179.responses !== undefined){
+let data182 = data179.responses;
+if(typeof data182 === "string"){
+if(func4(data182) > 256){
+const err463 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data182};
+if(vErrors === null){
+vErrors = [err463];
+}
+else {
+vErrors.push(err463);
+}
+errors++;
+}
+if(func4(data182) < 1){
+const err464 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data182};
+if(vErrors === null){
+vErrors = [err464];
+}
+else {
+vErrors.push(err464);
+}
+errors++;
+}
+if(!pattern3.test(data182)){
+const err465 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data182};
+if(vErrors === null){
+vErrors = [err465];
+}
+else {
+vErrors.push(err465);
+}
+errors++;
+}
+}
+else {
+const err466 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.default_model.properties.responses.type,parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data182};
+if(vErrors === null){
+vErrors = [err466];
+}
+else {
+vErrors.push(err466);
+}
+errors++;
+}
+}
+}
+else {
+const err467 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routes.properties.default_model.type,parentSchema:schema11.properties.routes.properties.default_model,data:data179};
+if(vErrors === null){
+vErrors = [err467];
+}
+else {
+vErrors.push(err467);
+}
+errors++;
+}
+}
+}
+else {
+const err468 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routes.type,parentSchema:schema11.properties.routes,data:data176};
+if(vErrors === null){
+vErrors = [err468];
+}
+else {
+vErrors.push(err468);
+}
+errors++;
+}
+}
+if(data.logging !== undefined){
+let data183 = data.logging;
+if(data183 && typeof data183 == "object" && !Array.isArray(data183)){
+for(const key39 in data183){
+if(!(((key39 === "level") || (key39 === "format")) || (key39 === "transport"))){
+const err469 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key39},schema:false,parentSchema:schema11.properties.logging,data:data183};
+if(vErrors === null){
+vErrors = [err469];
+}
+else {
+vErrors.push(err469);
+}
+errors++;
+}
+}
+if(data183.level !== undefined){
+let data184 = data183.level;
+if(typeof data184 !== "string"){
+const err470 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.level.type,parentSchema:schema11.properties.logging.properties.level,data:data184};
+if(vErrors === null){
+vErrors = [err470];
+}
+else {
+vErrors.push(err470);
+}
+errors++;
+}
+if(!((((data184 === "error") || (data184 === "warn")) || (data184 === "info")) || (data184 === "debug"))){
+const err471 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.level.enum},schema:schema11.properties.logging.properties.level.enum,parentSchema:schema11.properties.logging.properties.level,data:data184};
+if(vErrors === null){
+vErrors = [err471];
+}
+else {
+vErrors.push(err471);
+}
+errors++;
+}
+}
+if(data183.format !== undefined){
+let data185 = data183.format;
+if(typeof data185 !== "string"){
+const err472 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.format.type,parentSchema:schema11.properties.logging.properties.format,data:data185};
+if(vErrors === null){
+vErrors = [err472];
+}
+else {
+vErrors.push(err472);
+}
+errors++;
+}
+if(!(((data185 === "auto") || (data185 === "json")) || (data185 === "pretty"))){
+const err473 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.format.enum},schema:schema11.properties.logging.properties.format.enum,parentSchema:schema11.properties.logging.properties.format,data:data185};
+if(vErrors === null){
+vErrors = [err473];
+}
+else {
+vErrors.push(err473);
+}
+errors++;
+}
+}
+if(data183.transport !== undefined){
+let data186 = data183.transport;
+if((!(data186 && typeof data186 == "object" && !Array.isArray(data186))) && (data186 !== null)){
+const err474 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema11.properties.logging.properties.transport.type},schema:schema11.properties.logging.properties.transport.type,parentSchema:schema11.properties.logging.properties.transport,data:data186};
+if(vErrors === null){
+vErrors = [err474];
+}
+else {
+vErrors.push(err474);
+}
+errors++;
+}
+if(data186 && typeof data186 == "object" && !Array.isArray(data186)){
+if(data186.target === undefined){
+const err475 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema11.properties.logging.properties.transport.required,parentSchema:schema11.properties.logging.properties.transport,data:data186};
+if(vErrors === null){
+vErrors = [err475];
+}
+else {
+vErrors.push(err475);
+}
+errors++;
+}
+for(const key40 in data186){
+if(!((key40 === "target") || (key40 === "options"))){
+const err476 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key40},schema:false,parentSchema:schema11.properties.logging.properties.transport,data:data186};
+if(vErrors === null){
+vErrors = [err476];
+}
+else {
+vErrors.push(err476);
+}
+errors++;
+}
+}
+if(data186.target !== undefined){
+let data187 = data186.target;
+if(typeof data187 === "string"){
+if(func4(data187) > 4096){
+const err477 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data187};
+if(vErrors === null){
+vErrors = [err477];
+}
+else {
+vErrors.push(err477);
+}
+errors++;
+}
+if(func4(data187) < 1){
+const err478 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data187};
+if(vErrors === null){
+vErrors = [err478];
+}
+else {
+vErrors.push(err478);
+}
+errors++;
+}
+}
+else {
+const err479 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.transport.properties.target.type,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data187};
+if(vErrors === null){
+vErrors = [err479];
+}
+else {
+vErrors.push(err479);
+}
+errors++;
+}
+}
+if(data186.options !== undefined){
+let data188 = data186.options;
+if(!(data188 && typeof data188 == "object" && !Array.isArray(data188))){
+const err480 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.properties.transport.properties.options.type,parentSchema:schema11.properties.logging.properties.transport.properties.options,data:data188};
+if(vErrors === null){
+vErrors = [err480];
+}
+else {
+vErrors.push(err480);
+}
+errors++;
+}
+}
+}
+}
+}
+else {
+const err481 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.type,parentSchema:schema11.properties.logging,data:data183};
+if(vErrors === null){
+vErrors = [err481];
+}
+else {
+vErrors.push(err481);
+}
+errors++;
+}
+}
+}
+else {
+const err482 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema11.type,parentSchema:schema11,data};
+if(vErrors === null){
+vErrors = [err482];
+}
+else {
+vErrors.push(err482);
 }
 errors++;
 }

@@ -1,0 +1,209 @@
+// The key file of a running gateway: read at the start and whenever it changes, handed to every thread, and acknowledged in
+// `keys.state` once all threads check requests against it.
+//
+// A file with a fault is refused as a whole, and the last good one stays in force. A missing file is one without keys, at once:
+// removing it is the emergency stop. The file is only read here; the command line alone writes it.
+import { type FSWatcher, watch } from 'node:fs'
+import { mkdir, readFile, rename, unlink, writeFile } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
+import { isObject, parseJson } from '../bytes/json/parse.ts'
+import { keyFileRules, noKeys, parseKeyFile } from '../clients/keys/key-file.ts'
+import type { KeyFile } from '../clients/keys/key-record.ts'
+import { readTrustedFile } from '../config/trusted-file.ts'
+import type { KeysConfig } from '../config/types.ts'
+import { fileVersion } from '../config/watch.ts'
+import type { Events } from '../observe/events.ts'
+import type { Clock } from '../platform/clock.ts'
+import { type Accounts, systemAccounts } from '../platform/ownership.ts'
+import { systemUsers, uidNamed } from '../platform/unix-users.ts'
+
+export interface KeyFileParts {
+  readonly path: string
+  readonly events: Events
+  readonly clock: Pick<Clock, 'setTimer' | 'wallNow'>
+  /** Where `keys.state` is written. Undefined: nowhere. */
+  readonly stateDirectory: string | undefined
+  /** Has every thread check requests against these keys from now on. Resolves with the number of threads that do. */
+  readonly apply: (file: KeyFile) => number | Promise<number>
+  /** Default: the system's. */
+  readonly accounts?: Accounts
+}
+
+/** Between the last notification of a change and the reading. */
+const quietMs = 20
+
+/** Between two looks at the file, should the kernel's notifications miss a change. */
+const lookMs = 1_000
+
+/** Between two reports of a missing file. */
+const missingMs = 60_000
+
+export class KeyFileWatch {
+  readonly #parts: KeyFileParts
+  #version: string | undefined
+  #watcher: FSWatcher | undefined
+  #stopTimers: Readonly<Record<'quiet' | 'look' | 'missing', () => void>> = noTimers
+  /** One version after the other. */
+  #applying: Promise<void> = Promise.resolve()
+  #inForce: KeyFile = noKeys
+  #isStopped = false
+
+  constructor(parts: KeyFileParts) {
+    this.#parts = parts
+  }
+
+  /** The keys that are in force. */
+  get current(): KeyFile {
+    return this.#inForce
+  }
+
+  /** Reads the file before the first request. Without a good one no key is valid. */
+  load(): KeyFile {
+    this.#version = fileVersion(this.#parts.path)
+    const read = this.#read()
+    if (read !== undefined) this.#inForce = read
+    return this.#inForce
+  }
+
+  /** Follows the file from here on, and acknowledges what was loaded. @param threads how many check requests against it. */
+  start(threads: number): void {
+    void this.#acknowledge(threads, undefined)
+    const look = () => {
+      if (fileVersion(this.#parts.path) !== this.#version) this.#change()
+      if (!this.#isStopped) this.#setTimer('look', look, lookMs)
+    }
+    this.#setTimer('look', look, lookMs)
+    this.#watchDirectory()
+  }
+
+  /** Nothing that happens to the file has an effect any more. */
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    this.#watcher?.close()
+    for (const stopTimer of Object.values(this.#stopTimers)) stopTimer()
+    await this.#applying
+    await this.#removeState()
+  }
+
+  #watchDirectory(): void {
+    const { path } = this.#parts
+    const name = basename(path)
+    const onChange = (_: string, changed: string | null) => {
+      if (changed === null || changed === name) this.#setTimer('quiet', () => this.#change(), quietMs)
+    }
+    try {
+      this.#watcher = watch(dirname(path), { persistent: false }, onChange)
+      // The directory was removed, say; `look` goes on.
+      this.#watcher.on('error', () => this.#watcher?.close())
+    } catch {
+      // There is no such directory, or no notification left; `look` sees changes within a second.
+    }
+  }
+
+  #change(): void {
+    if (this.#isStopped) return
+    this.#version = fileVersion(this.#parts.path)
+    let fault: string | undefined
+    const file = this.#read((reason) => (fault = reason))
+    const { apply, events } = this.#parts
+    this.#applying = this.#applying.then(async () => {
+      if (file === undefined) return this.#acknowledge(this.#threads, fault)
+      this.#inForce = file
+      const threads = await apply(file)
+      events.emit({ kind: 'keys_loaded', generation: file.generation, keys: file.keys.length })
+      await this.#acknowledge(threads, undefined)
+    })
+  }
+
+  /** Undefined: it is at fault. */
+  #read(onFault: (reason: string) => void = () => {}): KeyFile | undefined {
+    const { path, accounts = systemAccounts() } = this.#parts
+    const read = readTrustedFile(path, keyFileRules, accounts)
+    if (read.kind === 'absent') return this.#readMissing()
+    this.#stopTimers.missing()
+    if (read.kind === 'refused') return this.#refuse([read.message], onFault)
+    const parsed = parseKeyFile(read.text)
+    if (parsed.kind === 'parsed') return parsed.file
+    return this.#refuse(
+      parsed.faults.map(({ place, message }) => (place === '' ? message : `${place} ${message}`)),
+      onFault,
+    )
+  }
+
+  #refuse(faults: readonly string[], onFault: (reason: string) => void): undefined {
+    const { path, events } = this.#parts
+    const shown = faults.slice(0, maxShownFaults)
+    events.emit({ kind: 'keys_refused', file: path, faults: shown, unshown: faults.length - shown.length })
+    onFault(faults[0]!)
+    return undefined
+  }
+
+  #readMissing(): KeyFile {
+    const report = () => {
+      this.#parts.events.emit({ kind: 'keys_missing', file: this.#parts.path })
+      this.#setTimer('missing', report, missingMs)
+    }
+    report()
+    return noKeys
+  }
+
+  #setTimer(name: 'quiet' | 'look' | 'missing', fn: () => void, delayMs: number): void {
+    this.#stopTimers[name]()
+    const stop = this.#isStopped ? () => {} : this.#parts.clock.setTimer(fn, delayMs)
+    this.#stopTimers = { ...this.#stopTimers, [name]: stop }
+  }
+
+  #threads = 0
+
+  async #acknowledge(threads: number, refused: string | undefined): Promise<void> {
+    this.#threads = threads
+    const { stateDirectory, clock, events } = this.#parts
+    if (stateDirectory === undefined) return
+    const state = {
+      generation: this.#inForce.generation,
+      loaded_at: new Date(clock.wallNow()).toISOString(),
+      threads,
+      pid: process.pid,
+      refused: refused ?? null,
+    }
+    const path = join(stateDirectory, stateName)
+    try {
+      await mkdir(stateDirectory, { recursive: true, mode: 0o700 })
+      await writeFile(`${path}.tmp`, `${JSON.stringify(state)}\n`, { mode: 0o600 })
+      await rename(`${path}.tmp`, path)
+    } catch (cause) {
+      events.emit({ kind: 'keys_not_acknowledged', cause })
+    }
+  }
+
+  /** Unless another process has taken it over. */
+  async #removeState(): Promise<void> {
+    const { stateDirectory } = this.#parts
+    if (stateDirectory === undefined) return
+    const path = join(stateDirectory, stateName)
+    const text = await readFile(path, 'utf8').catch(() => '')
+    const state = parseJson(text)
+    if (isObject(state) && state['pid'] === process.pid) await unlink(path).catch(() => {})
+  }
+}
+
+const stateName = 'keys.state'
+
+const maxShownFaults = 5
+
+function none(): void {}
+const noTimers = { quiet: none, look: none, missing: none } as const
+
+/** Where the keys of a configuration are. */
+export function keyFilePath({ file }: Pick<KeysConfig, 'file'>, configFile: string): string {
+  return file ?? join(dirname(resolve(configFile)), 'keys.json')
+}
+
+/** The clients that `keys.keyless_users` names. An account that does not exist exempts nobody. */
+export function keylessClients({ keylessUsers }: Pick<KeysConfig, 'keylessUsers'>): ReadonlySet<string> {
+  const users = systemUsers()
+  const uids = keylessUsers.map((name) => uidNamed(name, users, process.getuid?.() ?? 0))
+  return new Set(
+    uids.filter((uid) => uid !== undefined).map((uid) => `user:${users.nameOf(uid) ?? uid}`),
+  )
+}

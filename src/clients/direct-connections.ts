@@ -1,0 +1,30 @@
+// Whether a connection is its client's own. A proxy connects as its own Unix user, often the gateway's, for clients whose
+// users nobody knows: what one has forwarded anything on is never taken for its user's own connection.
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+
+const forwardedKey = Symbol('forwarded')
+type SeenSocket = Socket & { [forwardedKey]?: true }
+
+/** Headers of front proxies: of standards, of nginx and its like, of Cloudflare and Tailscale. */
+const proxyHeaders: ReadonlySet<string> = new Set([
+  'cdn-loop',
+  'forwarded',
+  'true-client-ip',
+  'via',
+  'x-client-ip',
+  'x-real-ip',
+])
+const proxyPrefixes = ['cf-', 'tailscale-', 'x-forwarded-'] as const
+
+/** Whether no request so far of this one's connection, this one included, was forwarded by a proxy. */
+export function isDirect({ socket, headers }: IncomingMessage): boolean {
+  const seen: SeenSocket = socket
+  if (seen[forwardedKey] === true) return false
+  for (const name in headers) {
+    if (!proxyHeaders.has(name) && !proxyPrefixes.some((prefix) => name.startsWith(prefix))) continue
+    seen[forwardedKey] = true
+    return false
+  }
+  return true
+}
