@@ -44,9 +44,7 @@ const keyHeaders: readonly KeyHeader[] = [
 
 /** In any case; most headers are ruled out by their length. */
 function headerOf(name: string): KeyHeader | undefined {
-  return keyHeaders.find(
-    (header) => header.name.length === name.length && header.name === name.toLowerCase(),
-  )
+  return keyHeaders.find((header) => header.name.length === name.length && header.name === name.toLowerCase())
 }
 
 /** RFC 6750 §2.1; the scheme in any case (RFC 9110 §11.1). */
