@@ -4,11 +4,11 @@
 // A file with a fault is refused as a whole, and the last good one stays in force. A missing file is one without keys, at once:
 // removing it is the emergency stop. The file is only read here; the command line alone writes it.
 import { type FSWatcher, watch } from 'node:fs'
-import { mkdir, readFile, rename, unlink, writeFile } from 'node:fs/promises'
-import { basename, dirname, join, resolve } from 'node:path'
-import { isObject, parseJson } from '../bytes/json/parse.ts'
+import { mkdir, rename, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { keyFileRules, noKeys, parseKeyFile } from '../clients/keys/key-file.ts'
 import type { KeyFile } from '../clients/keys/key-record.ts'
+import { formatKeysState, keysStateFile } from '../clients/keys/keys-state.ts'
 import { readTrustedFile } from '../config/trusted-file.ts'
 import type { KeysConfig } from '../config/types.ts'
 import { fileVersion } from '../config/watch.ts'
@@ -46,6 +46,7 @@ export class KeyFileWatch {
   /** One version after the other. */
   #applying: Promise<void> = Promise.resolve()
   #inForce: KeyFile = noKeys
+  #threads = 0
   #isStopped = false
 
   constructor(parts: KeyFileParts) {
@@ -82,7 +83,6 @@ export class KeyFileWatch {
     this.#watcher?.close()
     for (const stopTimer of Object.values(this.#stopTimers)) stopTimer()
     await this.#applying
-    await this.#removeState()
   }
 
   #watchDirectory(): void {
@@ -153,57 +153,36 @@ export class KeyFileWatch {
     this.#stopTimers = { ...this.#stopTimers, [name]: stop }
   }
 
-  #threads = 0
-
   async #acknowledge(threads: number, refused: string | undefined): Promise<void> {
     this.#threads = threads
     const { stateDirectory, clock, events } = this.#parts
     if (stateDirectory === undefined) return
+    const { generation } = this.#inForce
     const state = {
-      generation: this.#inForce.generation,
-      loaded_at: new Date(clock.wallNow()).toISOString(),
+      generation,
+      loadedAtMs: clock.wallNow(),
       threads,
-      pid: process.pid,
-      refused: refused ?? null,
+      ...(refused !== undefined && { refused }),
     }
-    const path = join(stateDirectory, stateName)
+    const path = join(stateDirectory, keysStateFile)
     try {
       await mkdir(stateDirectory, { recursive: true, mode: 0o700 })
-      await writeFile(`${path}.tmp`, `${JSON.stringify(state)}\n`, { mode: 0o600 })
+      await writeFile(`${path}.tmp`, formatKeysState(state), { mode: 0o600 })
       await rename(`${path}.tmp`, path)
     } catch (cause) {
       events.emit({ kind: 'keys_not_acknowledged', cause })
     }
   }
-
-  /** Unless another process has taken it over. */
-  async #removeState(): Promise<void> {
-    const { stateDirectory } = this.#parts
-    if (stateDirectory === undefined) return
-    const path = join(stateDirectory, stateName)
-    const text = await readFile(path, 'utf8').catch(() => '')
-    const state = parseJson(text)
-    if (isObject(state) && state['pid'] === process.pid) await unlink(path).catch(() => {})
-  }
 }
-
-const stateName = 'keys.state'
 
 const maxShownFaults = 5
 
 function none(): void {}
 const noTimers = { quiet: none, look: none, missing: none } as const
 
-/** Where the keys of a configuration are. */
-export function keyFilePath({ file }: Pick<KeysConfig, 'file'>, configFile: string): string {
-  return file ?? join(dirname(resolve(configFile)), 'keys.json')
-}
-
 /** The clients that `keys.keyless_users` names. An account that does not exist exempts nobody. */
 export function keylessClients({ keylessUsers }: Pick<KeysConfig, 'keylessUsers'>): ReadonlySet<string> {
   const users = systemUsers()
   const uids = keylessUsers.map((name) => uidNamed(name, users, process.getuid?.() ?? 0))
-  return new Set(
-    uids.filter((uid) => uid !== undefined).map((uid) => `user:${users.nameOf(uid) ?? uid}`),
-  )
+  return new Set(uids.filter((uid) => uid !== undefined).map((uid) => `user:${users.nameOf(uid) ?? uid}`))
 }

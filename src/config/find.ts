@@ -1,7 +1,7 @@
 // Where the configuration file and the state are.
 import { existsSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 
 import { packagePath } from '../platform/package.ts'
 import { gatewayVariable } from './environment.ts'
@@ -31,6 +31,14 @@ export function findConfigFile(
 /** The default configuration of the package: in `config/`, beside `src/` or `dist/`. */
 export function packagedConfigFile(): string {
   return packagePath('config/llm-gateway.yaml')
+}
+
+/**
+ * The file with the keys of clients: `keys.json` beside the configuration.
+ * @param named `keys.file` of the configuration, relative to it.
+ */
+export function findKeyFile(configFile: string, named: string | undefined): string {
+  return resolve(dirname(resolve(configFile)), named ?? 'keys.json')
 }
 
 /** Whoever owns the package is trusted with its configuration: the owner's code is what runs here. */

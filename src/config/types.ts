@@ -87,7 +87,7 @@ export interface RateLimitConfig {
 export interface KeysConfig {
   /** `off`: keys are ignored. `optional`: a request with a key needs a valid one. `required`: every request needs one. */
   readonly mode: 'off' | 'optional' | 'required'
-  /** Absolute path; undefined: `keys.json` in the directory of the configuration file. */
+  /** Relative to the directory of the configuration file; undefined: `keys.json`. */
   readonly file: string | undefined
   /** How keys begin. */
   readonly prefix: string

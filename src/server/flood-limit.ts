@@ -114,7 +114,7 @@ function storeOver(windows: FloodWindows): FastifyRateLimitStoreCtor {
   }
 }
 
-interface Excess {
+export interface Excess {
   readonly client: string
   readonly rpm: number
   /** Until the same request passes; above 0. */
@@ -122,7 +122,8 @@ interface Excess {
   readonly key: string | undefined
 }
 
-function floodError({ client, rpm, waitMs, key }: Excess): GatewayError {
+/** The client has sent too many requests. */
+export function floodError({ client, rpm, waitMs, key }: Excess): GatewayError {
   const retryAfterMs = Math.min(floodWindowMs, Math.ceil(waitMs))
   const message =
     `Rate limit reached for ${client} on requests per min (RPM): Limit ${rpm}, Used ${rpm}, Requested 1. ` +

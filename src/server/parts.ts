@@ -10,6 +10,7 @@ import type { Events } from '../observe/events.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { RouteTable } from '../routing/route-table.ts'
 import type { Guard } from './guards/guard.ts'
+import type { KeyCheck } from './key-check.ts'
 
 export interface ServerParts {
   readonly guards: readonly Guard[]
@@ -24,6 +25,8 @@ export interface ServerParts {
   /** Aborted when calls are ended that have not begun. */
   readonly stopped: AbortSignal
   readonly clientOf: (request: IncomingMessage) => Client
+  /** Undefined: keys are ignored. */
+  readonly keyCheck: Pick<KeyCheck, 'check'> | undefined
   /** A route for each format that clients may speak. */
   readonly dialects: Pick<Dialects, 'keys'>
   readonly serveCall: (call: Call) => void

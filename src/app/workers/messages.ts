@@ -7,6 +7,7 @@ import type { NotAdmitted } from '../../admission/waiting-line.ts'
 import type { AdmissionRequest, AllFailing, PromptToCount, TargetReport } from '../../call/coordinator.ts'
 import type { Metered } from '../../call/response/meter.ts'
 import type { AskedFormat } from '../../call/spoken-formats.ts'
+import type { KeyFile } from '../../clients/keys/key-record.ts'
 import type { LimitStatus } from '../../domain.ts'
 import type { OwnedObject, OwnersFound } from '../../routing/object-owners.ts'
 import type { Discovered } from '../../routing/route-table.ts'
@@ -25,6 +26,7 @@ export interface WorkerStart {
   readonly reloaded: SerializedConfig | undefined
   readonly discovered: Discovered
   readonly foundFormats: FoundFormats
+  readonly keyFile: KeyFile
   /** Where this one listens. */
   readonly hosts: readonly string[]
   readonly tcpPort: number
@@ -144,6 +146,7 @@ export type FromWorker =
 /** Each is answered with `done`. `stop` is answered when it has begun; it is over when the thread ends. */
 export type Command =
   | { readonly kind: 'reload'; readonly config: SerializedConfig }
+  | { readonly kind: 'keys'; readonly file: KeyFile }
   | { readonly kind: 'stop'; readonly reason: string }
   | { readonly kind: 'ping' }
 

@@ -57,7 +57,7 @@ async function startWorker(): Promise<App> {
       configFile,
       stateDirectory: undefined,
       sockets,
-      worker: { shared: services, events: createEvents([workerSink]) },
+      worker: { shared: services, events: createEvents([workerSink]), keyFile: start.keyFile },
     },
   )
   const started = await starting
@@ -75,6 +75,7 @@ function onMessage(message: ToWorker): void {
       services.onMessage(message)
       return
     case 'reload':
+    case 'keys':
     case 'stop':
     case 'ping':
       // Those that come before the start is over wait for it.
@@ -92,6 +93,9 @@ function follow(started: App, command: Command): void {
   switch (command.kind) {
     case 'reload':
       void started.reload(deserializeConfig(command.config))
+      return
+    case 'keys':
+      started.setKeys?.(command.file)
       return
     case 'stop':
       void started.stop(command.reason).then(() => post({ kind: 'stopped' }))

@@ -26,17 +26,14 @@ export const keysSchema = {
     },
     file: {
       type: ['string', 'null'],
-      description: 'Absolute path of the key file. null: `keys.json` in the directory of this file.',
+      description: 'Path of the key file, relative to the directory of this file. null: `keys.json`.',
       default: defaults.keys.file,
-      minLength: 2,
+      minLength: 1,
       maxLength: 4096,
-      pattern: '^/',
-      patternErrorMessage: 'must be an absolute path',
     },
     prefix: {
       ...prefix,
-      description:
-        'How keys begin. Tokens that begin otherwise belong to other servers and are ignored.',
+      description: 'How keys begin. Tokens that begin otherwise belong to other servers and are ignored.',
       default: defaults.keys.prefix,
     },
     keyless_users: {
@@ -68,7 +65,8 @@ const client = {
     },
     boundary: {
       type: 'string',
-      description: 'How far away calls may be answered. `any`: no restriction; other values are not supported yet.',
+      description:
+        'How far away calls may be answered. `any`: no restriction; other values are not supported yet.',
       enum: ['any'],
       errorMessage: 'must be "any": other boundaries are not enforced by this version',
       hint: 'remove the key, and restrict "models" instead',

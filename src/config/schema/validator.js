@@ -7,24 +7,24 @@ const func4 = runtime1.default;
 const pattern0 = new RegExp("^/", "u");
 const pattern1 = new RegExp("^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$", "u");
 const pattern3 = new RegExp("^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$", "u");
-const pattern5 = new RegExp("^[a-z][a-z0-9]{1,7}_$", "u");
-const pattern7 = new RegExp("^(?:default|(?:user|ip|mail):[^\\s\\u0000-\\u001f\\u007f-\\u009f]+)$", "u");
-const pattern8 = new RegExp("^[^\\s*\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f]$", "u");
-const pattern9 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._-]*$", "u");
-const pattern10 = new RegExp("^[A-Za-z0-9_][A-Za-z0-9_.-]*$", "u");
-const pattern11 = new RegExp("^(/|~/)", "u");
-const pattern12 = new RegExp("^[A-Za-z_][A-Za-z0-9_]*$", "u");
-const pattern13 = new RegExp("^bearer$", "u");
-const pattern14 = new RegExp("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "u");
-const pattern16 = new RegExp("^[ -~]*$", "u");
-const pattern20 = new RegExp("^auto$", "u");
-const pattern21 = new RegExp("^/[!-~]*$", "u");
-const pattern22 = new RegExp("\\*$", "u");
-const pattern23 = new RegExp("\\*.*\\*", "u");
-const pattern25 = new RegExp("[^*]$", "u");
-const pattern26 = new RegExp("^[^*]*$", "u");
-const pattern28 = new RegExp("\\*.", "u");
-const pattern34 = new RegExp("\\*", "u");
+const pattern4 = new RegExp("^[a-z][a-z0-9]{1,7}_$", "u");
+const pattern6 = new RegExp("^(?:default|(?:user|ip|mail):[^\\s\\u0000-\\u001f\\u007f-\\u009f]+)$", "u");
+const pattern7 = new RegExp("^[^\\s*\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f]$", "u");
+const pattern8 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._-]*$", "u");
+const pattern9 = new RegExp("^[A-Za-z0-9_][A-Za-z0-9_.-]*$", "u");
+const pattern10 = new RegExp("^(/|~/)", "u");
+const pattern11 = new RegExp("^[A-Za-z_][A-Za-z0-9_]*$", "u");
+const pattern12 = new RegExp("^bearer$", "u");
+const pattern13 = new RegExp("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "u");
+const pattern15 = new RegExp("^[ -~]*$", "u");
+const pattern19 = new RegExp("^auto$", "u");
+const pattern20 = new RegExp("^/[!-~]*$", "u");
+const pattern21 = new RegExp("\\*$", "u");
+const pattern22 = new RegExp("\\*.*\\*", "u");
+const pattern24 = new RegExp("[^*]$", "u");
+const pattern25 = new RegExp("^[^*]*$", "u");
+const pattern27 = new RegExp("\\*.", "u");
+const pattern33 = new RegExp("\\*", "u");
 
 function validate10(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -1609,23 +1609,13 @@ vErrors.push(err127);
 }
 errors++;
 }
-if(func4(data49) < 2){
-const err128 = {instancePath:instancePath+"/keys/file",schemaPath:"#/properties/keys/properties/file/minLength",keyword:"minLength",params:{limit: 2},schema:2,parentSchema:schema11.properties.keys.properties.file,data:data49};
+if(func4(data49) < 1){
+const err128 = {instancePath:instancePath+"/keys/file",schemaPath:"#/properties/keys/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.keys.properties.file,data:data49};
 if(vErrors === null){
 vErrors = [err128];
 }
 else {
 vErrors.push(err128);
-}
-errors++;
-}
-if(!pattern0.test(data49)){
-const err129 = {instancePath:instancePath+"/keys/file",schemaPath:"#/properties/keys/properties/file/pattern",keyword:"pattern",params:{pattern: "^/"},schema:"^/",parentSchema:schema11.properties.keys.properties.file,data:data49};
-if(vErrors === null){
-vErrors = [err129];
-}
-else {
-vErrors.push(err129);
 }
 errors++;
 }
@@ -1635,7 +1625,17 @@ if(data47.prefix !== undefined){
 let data50 = data47.prefix;
 if(typeof data50 === "string"){
 if(func4(data50) > 9){
-const err130 = {instancePath:instancePath+"/keys/prefix",schemaPath:"#/properties/keys/properties/prefix/maxLength",keyword:"maxLength",params:{limit: 9},schema:9,parentSchema:schema11.properties.keys.properties.prefix,data:data50};
+const err129 = {instancePath:instancePath+"/keys/prefix",schemaPath:"#/properties/keys/properties/prefix/maxLength",keyword:"maxLength",params:{limit: 9},schema:9,parentSchema:schema11.properties.keys.properties.prefix,data:data50};
+if(vErrors === null){
+vErrors = [err129];
+}
+else {
+vErrors.push(err129);
+}
+errors++;
+}
+if(!pattern4.test(data50)){
+const err130 = {instancePath:instancePath+"/keys/prefix",schemaPath:"#/properties/keys/properties/prefix/pattern",keyword:"pattern",params:{pattern: "^[a-z][a-z0-9]{1,7}_$"},schema:"^[a-z][a-z0-9]{1,7}_$",parentSchema:schema11.properties.keys.properties.prefix,data:data50};
 if(vErrors === null){
 vErrors = [err130];
 }
@@ -1644,24 +1644,14 @@ vErrors.push(err130);
 }
 errors++;
 }
-if(!pattern5.test(data50)){
-const err131 = {instancePath:instancePath+"/keys/prefix",schemaPath:"#/properties/keys/properties/prefix/pattern",keyword:"pattern",params:{pattern: "^[a-z][a-z0-9]{1,7}_$"},schema:"^[a-z][a-z0-9]{1,7}_$",parentSchema:schema11.properties.keys.properties.prefix,data:data50};
+}
+else {
+const err131 = {instancePath:instancePath+"/keys/prefix",schemaPath:"#/properties/keys/properties/prefix/type",keyword:"type",params:{type: "string"},schema:schema11.properties.keys.properties.prefix.type,parentSchema:schema11.properties.keys.properties.prefix,data:data50};
 if(vErrors === null){
 vErrors = [err131];
 }
 else {
 vErrors.push(err131);
-}
-errors++;
-}
-}
-else {
-const err132 = {instancePath:instancePath+"/keys/prefix",schemaPath:"#/properties/keys/properties/prefix/type",keyword:"type",params:{type: "string"},schema:schema11.properties.keys.properties.prefix.type,parentSchema:schema11.properties.keys.properties.prefix,data:data50};
-if(vErrors === null){
-vErrors = [err132];
-}
-else {
-vErrors.push(err132);
 }
 errors++;
 }
@@ -1674,7 +1664,17 @@ for(let i7=0; i7<len7; i7++){
 let data52 = data51[i7];
 if(typeof data52 === "string"){
 if(func4(data52) > 256){
-const err133 = {instancePath:instancePath+"/keys/keyless_users/" + i7,schemaPath:"#/properties/keys/properties/keyless_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.keys.properties.keyless_users.items,data:data52};
+const err132 = {instancePath:instancePath+"/keys/keyless_users/" + i7,schemaPath:"#/properties/keys/properties/keyless_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.keys.properties.keyless_users.items,data:data52};
+if(vErrors === null){
+vErrors = [err132];
+}
+else {
+vErrors.push(err132);
+}
+errors++;
+}
+if(func4(data52) < 1){
+const err133 = {instancePath:instancePath+"/keys/keyless_users/" + i7,schemaPath:"#/properties/keys/properties/keyless_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.keys.properties.keyless_users.items,data:data52};
 if(vErrors === null){
 vErrors = [err133];
 }
@@ -1683,8 +1683,8 @@ vErrors.push(err133);
 }
 errors++;
 }
-if(func4(data52) < 1){
-const err134 = {instancePath:instancePath+"/keys/keyless_users/" + i7,schemaPath:"#/properties/keys/properties/keyless_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.keys.properties.keyless_users.items,data:data52};
+if(!pattern1.test(data52)){
+const err134 = {instancePath:instancePath+"/keys/keyless_users/" + i7,schemaPath:"#/properties/keys/properties/keyless_users/items/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$",parentSchema:schema11.properties.keys.properties.keyless_users.items,data:data52};
 if(vErrors === null){
 vErrors = [err134];
 }
@@ -1693,8 +1693,9 @@ vErrors.push(err134);
 }
 errors++;
 }
-if(!pattern1.test(data52)){
-const err135 = {instancePath:instancePath+"/keys/keyless_users/" + i7,schemaPath:"#/properties/keys/properties/keyless_users/items/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$",parentSchema:schema11.properties.keys.properties.keyless_users.items,data:data52};
+}
+else {
+const err135 = {instancePath:instancePath+"/keys/keyless_users/" + i7,schemaPath:"#/properties/keys/properties/keyless_users/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.keys.properties.keyless_users.items.type,parentSchema:schema11.properties.keys.properties.keyless_users.items,data:data52};
 if(vErrors === null){
 vErrors = [err135];
 }
@@ -1704,8 +1705,9 @@ vErrors.push(err135);
 errors++;
 }
 }
+}
 else {
-const err136 = {instancePath:instancePath+"/keys/keyless_users/" + i7,schemaPath:"#/properties/keys/properties/keyless_users/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.keys.properties.keyless_users.items.type,parentSchema:schema11.properties.keys.properties.keyless_users.items,data:data52};
+const err136 = {instancePath:instancePath+"/keys/keyless_users",schemaPath:"#/properties/keys/properties/keyless_users/type",keyword:"type",params:{type: "array"},schema:schema11.properties.keys.properties.keyless_users.type,parentSchema:schema11.properties.keys.properties.keyless_users,data:data51};
 if(vErrors === null){
 vErrors = [err136];
 }
@@ -1717,24 +1719,12 @@ errors++;
 }
 }
 else {
-const err137 = {instancePath:instancePath+"/keys/keyless_users",schemaPath:"#/properties/keys/properties/keyless_users/type",keyword:"type",params:{type: "array"},schema:schema11.properties.keys.properties.keyless_users.type,parentSchema:schema11.properties.keys.properties.keyless_users,data:data51};
+const err137 = {instancePath:instancePath+"/keys",schemaPath:"#/properties/keys/type",keyword:"type",params:{type: "object"},schema:schema11.properties.keys.type,parentSchema:schema11.properties.keys,data:data47};
 if(vErrors === null){
 vErrors = [err137];
 }
 else {
 vErrors.push(err137);
-}
-errors++;
-}
-}
-}
-else {
-const err138 = {instancePath:instancePath+"/keys",schemaPath:"#/properties/keys/type",keyword:"type",params:{type: "object"},schema:schema11.properties.keys.type,parentSchema:schema11.properties.keys,data:data47};
-if(vErrors === null){
-vErrors = [err138];
-}
-else {
-vErrors.push(err138);
 }
 errors++;
 }
@@ -1746,7 +1736,17 @@ for(const key12 in data53){
 const _errs125 = errors;
 if(typeof key12 === "string"){
 if(func4(key12) > 300){
-const err139 = {instancePath:instancePath+"/clients",schemaPath:"#/properties/clients/propertyNames/maxLength",keyword:"maxLength",params:{limit: 300},schema:300,parentSchema:schema11.properties.clients.propertyNames,data:key12,propertyName:key12};
+const err138 = {instancePath:instancePath+"/clients",schemaPath:"#/properties/clients/propertyNames/maxLength",keyword:"maxLength",params:{limit: 300},schema:300,parentSchema:schema11.properties.clients.propertyNames,data:key12,propertyName:key12};
+if(vErrors === null){
+vErrors = [err138];
+}
+else {
+vErrors.push(err138);
+}
+errors++;
+}
+if(func4(key12) < 1){
+const err139 = {instancePath:instancePath+"/clients",schemaPath:"#/properties/clients/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.clients.propertyNames,data:key12,propertyName:key12};
 if(vErrors === null){
 vErrors = [err139];
 }
@@ -1755,8 +1755,8 @@ vErrors.push(err139);
 }
 errors++;
 }
-if(func4(key12) < 1){
-const err140 = {instancePath:instancePath+"/clients",schemaPath:"#/properties/clients/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.clients.propertyNames,data:key12,propertyName:key12};
+if(!pattern6.test(key12)){
+const err140 = {instancePath:instancePath+"/clients",schemaPath:"#/properties/clients/propertyNames/pattern",keyword:"pattern",params:{pattern: "^(?:default|(?:user|ip|mail):[^\\s\\u0000-\\u001f\\u007f-\\u009f]+)$"},schema:"^(?:default|(?:user|ip|mail):[^\\s\\u0000-\\u001f\\u007f-\\u009f]+)$",parentSchema:schema11.properties.clients.propertyNames,data:key12,propertyName:key12};
 if(vErrors === null){
 vErrors = [err140];
 }
@@ -1765,8 +1765,9 @@ vErrors.push(err140);
 }
 errors++;
 }
-if(!pattern7.test(key12)){
-const err141 = {instancePath:instancePath+"/clients",schemaPath:"#/properties/clients/propertyNames/pattern",keyword:"pattern",params:{pattern: "^(?:default|(?:user|ip|mail):[^\\s\\u0000-\\u001f\\u007f-\\u009f]+)$"},schema:"^(?:default|(?:user|ip|mail):[^\\s\\u0000-\\u001f\\u007f-\\u009f]+)$",parentSchema:schema11.properties.clients.propertyNames,data:key12,propertyName:key12};
+}
+else {
+const err141 = {instancePath:instancePath+"/clients",schemaPath:"#/properties/clients/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.clients.propertyNames.type,parentSchema:schema11.properties.clients.propertyNames,data:key12,propertyName:key12};
 if(vErrors === null){
 vErrors = [err141];
 }
@@ -1775,25 +1776,14 @@ vErrors.push(err141);
 }
 errors++;
 }
-}
-else {
-const err142 = {instancePath:instancePath+"/clients",schemaPath:"#/properties/clients/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.clients.propertyNames.type,parentSchema:schema11.properties.clients.propertyNames,data:key12,propertyName:key12};
+var valid28 = _errs125 === errors;
+if(!valid28){
+const err142 = {instancePath:instancePath+"/clients",schemaPath:"#/properties/clients/propertyNames",keyword:"propertyNames",params:{propertyName: key12},schema:schema11.properties.clients.propertyNames,parentSchema:schema11.properties.clients,data:data53};
 if(vErrors === null){
 vErrors = [err142];
 }
 else {
 vErrors.push(err142);
-}
-errors++;
-}
-var valid28 = _errs125 === errors;
-if(!valid28){
-const err143 = {instancePath:instancePath+"/clients",schemaPath:"#/properties/clients/propertyNames",keyword:"propertyNames",params:{propertyName: key12},schema:schema11.properties.clients.propertyNames,parentSchema:schema11.properties.clients,data:data53};
-if(vErrors === null){
-vErrors = [err143];
-}
-else {
-vErrors.push(err143);
 }
 errors++;
 }
@@ -1803,12 +1793,12 @@ let data54 = data53[key13];
 if(data54 && typeof data54 == "object" && !Array.isArray(data54)){
 for(const key14 in data54){
 if(!(((((((key14 === "models") || (key14 === "boundary")) || (key14 === "routes")) || (key14 === "rpm")) || (key14 === "tpm")) || (key14 === "max_parallel_requests")) || (key14 === "budgets"))){
-const err144 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/clients/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key14},schema:false,parentSchema:schema11.properties.clients.additionalProperties,data:data54};
+const err143 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/clients/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key14},schema:false,parentSchema:schema11.properties.clients.additionalProperties,data:data54};
 if(vErrors === null){
-vErrors = [err144];
+vErrors = [err143];
 }
 else {
-vErrors.push(err144);
+vErrors.push(err143);
 }
 errors++;
 }
@@ -1817,12 +1807,12 @@ if(data54.models !== undefined){
 let data55 = data54.models;
 if(Array.isArray(data55)){
 if(data55.length > 1000){
-const err145 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/models",schemaPath:"#/properties/clients/additionalProperties/properties/models/maxItems",keyword:"maxItems",params:{limit: 1000},schema:1000,parentSchema:schema11.properties.clients.additionalProperties.properties.models,data:data55};
+const err144 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/models",schemaPath:"#/properties/clients/additionalProperties/properties/models/maxItems",keyword:"maxItems",params:{limit: 1000},schema:1000,parentSchema:schema11.properties.clients.additionalProperties.properties.models,data:data55};
 if(vErrors === null){
-vErrors = [err145];
+vErrors = [err144];
 }
 else {
-vErrors.push(err145);
+vErrors.push(err144);
 }
 errors++;
 }
@@ -1831,7 +1821,17 @@ for(let i8=0; i8<len8; i8++){
 let data56 = data55[i8];
 if(typeof data56 === "string"){
 if(func4(data56) > 256){
-const err146 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/models/" + i8,schemaPath:"#/properties/clients/additionalProperties/properties/models/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.clients.additionalProperties.properties.models.items,data:data56};
+const err145 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/models/" + i8,schemaPath:"#/properties/clients/additionalProperties/properties/models/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.clients.additionalProperties.properties.models.items,data:data56};
+if(vErrors === null){
+vErrors = [err145];
+}
+else {
+vErrors.push(err145);
+}
+errors++;
+}
+if(func4(data56) < 1){
+const err146 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/models/" + i8,schemaPath:"#/properties/clients/additionalProperties/properties/models/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.clients.additionalProperties.properties.models.items,data:data56};
 if(vErrors === null){
 vErrors = [err146];
 }
@@ -1840,8 +1840,8 @@ vErrors.push(err146);
 }
 errors++;
 }
-if(func4(data56) < 1){
-const err147 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/models/" + i8,schemaPath:"#/properties/clients/additionalProperties/properties/models/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.clients.additionalProperties.properties.models.items,data:data56};
+if(!pattern7.test(data56)){
+const err147 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/models/" + i8,schemaPath:"#/properties/clients/additionalProperties/properties/models/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s*\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f]$"},schema:"^[^\\s*\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f]$",parentSchema:schema11.properties.clients.additionalProperties.properties.models.items,data:data56};
 if(vErrors === null){
 vErrors = [err147];
 }
@@ -1850,8 +1850,9 @@ vErrors.push(err147);
 }
 errors++;
 }
-if(!pattern8.test(data56)){
-const err148 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/models/" + i8,schemaPath:"#/properties/clients/additionalProperties/properties/models/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s*\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f]$"},schema:"^[^\\s*\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f]$",parentSchema:schema11.properties.clients.additionalProperties.properties.models.items,data:data56};
+}
+else {
+const err148 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/models/" + i8,schemaPath:"#/properties/clients/additionalProperties/properties/models/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.clients.additionalProperties.properties.models.items.type,parentSchema:schema11.properties.clients.additionalProperties.properties.models.items,data:data56};
 if(vErrors === null){
 vErrors = [err148];
 }
@@ -1861,8 +1862,9 @@ vErrors.push(err148);
 errors++;
 }
 }
+}
 else {
-const err149 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/models/" + i8,schemaPath:"#/properties/clients/additionalProperties/properties/models/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.clients.additionalProperties.properties.models.items.type,parentSchema:schema11.properties.clients.additionalProperties.properties.models.items,data:data56};
+const err149 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/models",schemaPath:"#/properties/clients/additionalProperties/properties/models/type",keyword:"type",params:{type: "array"},schema:schema11.properties.clients.additionalProperties.properties.models.type,parentSchema:schema11.properties.clients.additionalProperties.properties.models,data:data55};
 if(vErrors === null){
 vErrors = [err149];
 }
@@ -1872,9 +1874,10 @@ vErrors.push(err149);
 errors++;
 }
 }
-}
-else {
-const err150 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/models",schemaPath:"#/properties/clients/additionalProperties/properties/models/type",keyword:"type",params:{type: "array"},schema:schema11.properties.clients.additionalProperties.properties.models.type,parentSchema:schema11.properties.clients.additionalProperties.properties.models,data:data55};
+if(data54.boundary !== undefined){
+let data57 = data54.boundary;
+if(typeof data57 !== "string"){
+const err150 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/boundary",schemaPath:"#/properties/clients/additionalProperties/properties/boundary/type",keyword:"type",params:{type: "string"},schema:schema11.properties.clients.additionalProperties.properties.boundary.type,parentSchema:schema11.properties.clients.additionalProperties.properties.boundary,data:data57};
 if(vErrors === null){
 vErrors = [err150];
 }
@@ -1883,11 +1886,8 @@ vErrors.push(err150);
 }
 errors++;
 }
-}
-if(data54.boundary !== undefined){
-let data57 = data54.boundary;
-if(typeof data57 !== "string"){
-const err151 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/boundary",schemaPath:"#/properties/clients/additionalProperties/properties/boundary/type",keyword:"type",params:{type: "string"},schema:schema11.properties.clients.additionalProperties.properties.boundary.type,parentSchema:schema11.properties.clients.additionalProperties.properties.boundary,data:data57};
+if(!(data57 === "any")){
+const err151 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/boundary",schemaPath:"#/properties/clients/additionalProperties/properties/boundary/enum",keyword:"enum",params:{allowedValues: schema11.properties.clients.additionalProperties.properties.boundary.enum},schema:schema11.properties.clients.additionalProperties.properties.boundary.enum,parentSchema:schema11.properties.clients.additionalProperties.properties.boundary,data:data57};
 if(vErrors === null){
 vErrors = [err151];
 }
@@ -1896,8 +1896,11 @@ vErrors.push(err151);
 }
 errors++;
 }
-if(!(data57 === "any")){
-const err152 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/boundary",schemaPath:"#/properties/clients/additionalProperties/properties/boundary/enum",keyword:"enum",params:{allowedValues: schema11.properties.clients.additionalProperties.properties.boundary.enum},schema:schema11.properties.clients.additionalProperties.properties.boundary.enum,parentSchema:schema11.properties.clients.additionalProperties.properties.boundary,data:data57};
+}
+if(data54.routes !== undefined){
+let data58 = data54.routes;
+if(typeof data58 !== "boolean"){
+const err152 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/routes",schemaPath:"#/properties/clients/additionalProperties/properties/routes/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.clients.additionalProperties.properties.routes.type,parentSchema:schema11.properties.clients.additionalProperties.properties.routes,data:data58};
 if(vErrors === null){
 vErrors = [err152];
 }
@@ -1907,10 +1910,10 @@ vErrors.push(err152);
 errors++;
 }
 }
-if(data54.routes !== undefined){
-let data58 = data54.routes;
-if(typeof data58 !== "boolean"){
-const err153 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/routes",schemaPath:"#/properties/clients/additionalProperties/properties/routes/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.clients.additionalProperties.properties.routes.type,parentSchema:schema11.properties.clients.additionalProperties.properties.routes,data:data58};
+if(data54.rpm !== undefined){
+let data59 = data54.rpm;
+if(!(((typeof data59 == "number") && (!(data59 % 1) && !isNaN(data59))) && (isFinite(data59)))){
+const err153 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/clients/additionalProperties/properties/rpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.clients.additionalProperties.properties.rpm.type,parentSchema:schema11.properties.clients.additionalProperties.properties.rpm,data:data59};
 if(vErrors === null){
 vErrors = [err153];
 }
@@ -1919,11 +1922,9 @@ vErrors.push(err153);
 }
 errors++;
 }
-}
-if(data54.rpm !== undefined){
-let data59 = data54.rpm;
-if(!(((typeof data59 == "number") && (!(data59 % 1) && !isNaN(data59))) && (isFinite(data59)))){
-const err154 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/clients/additionalProperties/properties/rpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.clients.additionalProperties.properties.rpm.type,parentSchema:schema11.properties.clients.additionalProperties.properties.rpm,data:data59};
+if((typeof data59 == "number") && (isFinite(data59))){
+if(data59 > 10000000 || isNaN(data59)){
+const err154 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/clients/additionalProperties/properties/rpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000000},schema:10000000,parentSchema:schema11.properties.clients.additionalProperties.properties.rpm,data:data59};
 if(vErrors === null){
 vErrors = [err154];
 }
@@ -1932,9 +1933,8 @@ vErrors.push(err154);
 }
 errors++;
 }
-if((typeof data59 == "number") && (isFinite(data59))){
-if(data59 > 10000000 || isNaN(data59)){
-const err155 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/clients/additionalProperties/properties/rpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000000},schema:10000000,parentSchema:schema11.properties.clients.additionalProperties.properties.rpm,data:data59};
+if(data59 < 1 || isNaN(data59)){
+const err155 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/clients/additionalProperties/properties/rpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.clients.additionalProperties.properties.rpm,data:data59};
 if(vErrors === null){
 vErrors = [err155];
 }
@@ -1943,8 +1943,12 @@ vErrors.push(err155);
 }
 errors++;
 }
-if(data59 < 1 || isNaN(data59)){
-const err156 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/clients/additionalProperties/properties/rpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.clients.additionalProperties.properties.rpm,data:data59};
+}
+}
+if(data54.tpm !== undefined){
+let data60 = data54.tpm;
+if(!(((typeof data60 == "number") && (!(data60 % 1) && !isNaN(data60))) && (isFinite(data60)))){
+const err156 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/clients/additionalProperties/properties/tpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.clients.additionalProperties.properties.tpm.type,parentSchema:schema11.properties.clients.additionalProperties.properties.tpm,data:data60};
 if(vErrors === null){
 vErrors = [err156];
 }
@@ -1953,12 +1957,9 @@ vErrors.push(err156);
 }
 errors++;
 }
-}
-}
-if(data54.tpm !== undefined){
-let data60 = data54.tpm;
-if(!(((typeof data60 == "number") && (!(data60 % 1) && !isNaN(data60))) && (isFinite(data60)))){
-const err157 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/clients/additionalProperties/properties/tpm/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.clients.additionalProperties.properties.tpm.type,parentSchema:schema11.properties.clients.additionalProperties.properties.tpm,data:data60};
+if((typeof data60 == "number") && (isFinite(data60))){
+if(data60 > 1000000000000 || isNaN(data60)){
+const err157 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/clients/additionalProperties/properties/tpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000000},schema:1000000000000,parentSchema:schema11.properties.clients.additionalProperties.properties.tpm,data:data60};
 if(vErrors === null){
 vErrors = [err157];
 }
@@ -1967,9 +1968,8 @@ vErrors.push(err157);
 }
 errors++;
 }
-if((typeof data60 == "number") && (isFinite(data60))){
-if(data60 > 1000000000000 || isNaN(data60)){
-const err158 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/clients/additionalProperties/properties/tpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000000},schema:1000000000000,parentSchema:schema11.properties.clients.additionalProperties.properties.tpm,data:data60};
+if(data60 < 1 || isNaN(data60)){
+const err158 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/clients/additionalProperties/properties/tpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.clients.additionalProperties.properties.tpm,data:data60};
 if(vErrors === null){
 vErrors = [err158];
 }
@@ -1978,8 +1978,12 @@ vErrors.push(err158);
 }
 errors++;
 }
-if(data60 < 1 || isNaN(data60)){
-const err159 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/clients/additionalProperties/properties/tpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.clients.additionalProperties.properties.tpm,data:data60};
+}
+}
+if(data54.max_parallel_requests !== undefined){
+let data61 = data54.max_parallel_requests;
+if(!(((typeof data61 == "number") && (!(data61 % 1) && !isNaN(data61))) && (isFinite(data61)))){
+const err159 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/clients/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.clients.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema11.properties.clients.additionalProperties.properties.max_parallel_requests,data:data61};
 if(vErrors === null){
 vErrors = [err159];
 }
@@ -1988,12 +1992,9 @@ vErrors.push(err159);
 }
 errors++;
 }
-}
-}
-if(data54.max_parallel_requests !== undefined){
-let data61 = data54.max_parallel_requests;
-if(!(((typeof data61 == "number") && (!(data61 % 1) && !isNaN(data61))) && (isFinite(data61)))){
-const err160 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/clients/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.clients.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema11.properties.clients.additionalProperties.properties.max_parallel_requests,data:data61};
+if((typeof data61 == "number") && (isFinite(data61))){
+if(data61 > 1000000 || isNaN(data61)){
+const err160 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/clients/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.clients.additionalProperties.properties.max_parallel_requests,data:data61};
 if(vErrors === null){
 vErrors = [err160];
 }
@@ -2002,24 +2003,13 @@ vErrors.push(err160);
 }
 errors++;
 }
-if((typeof data61 == "number") && (isFinite(data61))){
-if(data61 > 1000000 || isNaN(data61)){
-const err161 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/clients/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.clients.additionalProperties.properties.max_parallel_requests,data:data61};
+if(data61 < 1 || isNaN(data61)){
+const err161 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/clients/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.clients.additionalProperties.properties.max_parallel_requests,data:data61};
 if(vErrors === null){
 vErrors = [err161];
 }
 else {
 vErrors.push(err161);
-}
-errors++;
-}
-if(data61 < 1 || isNaN(data61)){
-const err162 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/clients/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.clients.additionalProperties.properties.max_parallel_requests,data:data61};
-if(vErrors === null){
-vErrors = [err162];
-}
-else {
-vErrors.push(err162);
 }
 errors++;
 }
@@ -2029,7 +2019,18 @@ if(data54.budgets !== undefined){
 let data62 = data54.budgets;
 if(Array.isArray(data62)){
 if(data62.length > 0){
-const err163 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets",schemaPath:"#/properties/clients/additionalProperties/properties/budgets/maxItems",keyword:"maxItems",params:{limit: 0},schema:0,parentSchema:schema11.properties.clients.additionalProperties.properties.budgets,data:data62};
+const err162 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets",schemaPath:"#/properties/clients/additionalProperties/properties/budgets/maxItems",keyword:"maxItems",params:{limit: 0},schema:0,parentSchema:schema11.properties.clients.additionalProperties.properties.budgets,data:data62};
+if(vErrors === null){
+vErrors = [err162];
+}
+else {
+vErrors.push(err162);
+}
+errors++;
+}
+}
+else {
+const err163 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets",schemaPath:"#/properties/clients/additionalProperties/properties/budgets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.clients.additionalProperties.properties.budgets.type,parentSchema:schema11.properties.clients.additionalProperties.properties.budgets,data:data62};
 if(vErrors === null){
 vErrors = [err163];
 }
@@ -2039,8 +2040,9 @@ vErrors.push(err163);
 errors++;
 }
 }
+}
 else {
-const err164 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets",schemaPath:"#/properties/clients/additionalProperties/properties/budgets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.clients.additionalProperties.properties.budgets.type,parentSchema:schema11.properties.clients.additionalProperties.properties.budgets,data:data62};
+const err164 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/clients/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.clients.additionalProperties.type,parentSchema:schema11.properties.clients.additionalProperties,data:data54};
 if(vErrors === null){
 vErrors = [err164];
 }
@@ -2052,7 +2054,7 @@ errors++;
 }
 }
 else {
-const err165 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/clients/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.clients.additionalProperties.type,parentSchema:schema11.properties.clients.additionalProperties,data:data54};
+const err165 = {instancePath:instancePath+"/clients",schemaPath:"#/properties/clients/type",keyword:"type",params:{type: "object"},schema:schema11.properties.clients.type,parentSchema:schema11.properties.clients,data:data53};
 if(vErrors === null){
 vErrors = [err165];
 }
@@ -2062,9 +2064,11 @@ vErrors.push(err165);
 errors++;
 }
 }
-}
-else {
-const err166 = {instancePath:instancePath+"/clients",schemaPath:"#/properties/clients/type",keyword:"type",params:{type: "object"},schema:schema11.properties.clients.type,parentSchema:schema11.properties.clients,data:data53};
+if(data.providers !== undefined){
+let data63 = data.providers;
+if(data63 && typeof data63 == "object" && !Array.isArray(data63)){
+if(Object.keys(data63).length < 1){
+const err166 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers,data:data63};
 if(vErrors === null){
 vErrors = [err166];
 }
@@ -2073,12 +2077,11 @@ vErrors.push(err166);
 }
 errors++;
 }
-}
-if(data.providers !== undefined){
-let data63 = data.providers;
-if(data63 && typeof data63 == "object" && !Array.isArray(data63)){
-if(Object.keys(data63).length < 1){
-const err167 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers,data:data63};
+for(const key15 in data63){
+const _errs149 = errors;
+if(typeof key15 === "string"){
+if(func4(key15) > 64){
+const err167 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.providers.propertyNames,data:key15,propertyName:key15};
 if(vErrors === null){
 vErrors = [err167];
 }
@@ -2087,11 +2090,8 @@ vErrors.push(err167);
 }
 errors++;
 }
-for(const key15 in data63){
-const _errs149 = errors;
-if(typeof key15 === "string"){
-if(func4(key15) > 64){
-const err168 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.providers.propertyNames,data:key15,propertyName:key15};
+if(func4(key15) < 1){
+const err168 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.propertyNames,data:key15,propertyName:key15};
 if(vErrors === null){
 vErrors = [err168];
 }
@@ -2100,8 +2100,8 @@ vErrors.push(err168);
 }
 errors++;
 }
-if(func4(key15) < 1){
-const err169 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.propertyNames,data:key15,propertyName:key15};
+if(!pattern8.test(key15)){
+const err169 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.providers.propertyNames,data:key15,propertyName:key15};
 if(vErrors === null){
 vErrors = [err169];
 }
@@ -2110,8 +2110,9 @@ vErrors.push(err169);
 }
 errors++;
 }
-if(!pattern9.test(key15)){
-const err170 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.providers.propertyNames,data:key15,propertyName:key15};
+}
+else {
+const err170 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.propertyNames.type,parentSchema:schema11.properties.providers.propertyNames,data:key15,propertyName:key15};
 if(vErrors === null){
 vErrors = [err170];
 }
@@ -2120,25 +2121,14 @@ vErrors.push(err170);
 }
 errors++;
 }
-}
-else {
-const err171 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.propertyNames.type,parentSchema:schema11.properties.providers.propertyNames,data:key15,propertyName:key15};
+var valid33 = _errs149 === errors;
+if(!valid33){
+const err171 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames",keyword:"propertyNames",params:{propertyName: key15},schema:schema11.properties.providers.propertyNames,parentSchema:schema11.properties.providers,data:data63};
 if(vErrors === null){
 vErrors = [err171];
 }
 else {
 vErrors.push(err171);
-}
-errors++;
-}
-var valid33 = _errs149 === errors;
-if(!valid33){
-const err172 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames",keyword:"propertyNames",params:{propertyName: key15},schema:schema11.properties.providers.propertyNames,parentSchema:schema11.properties.providers,data:data63};
-if(vErrors === null){
-vErrors = [err172];
-}
-else {
-vErrors.push(err172);
 }
 errors++;
 }
@@ -2151,24 +2141,24 @@ const _errs155 = errors;
 if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
 let missing0;
 if((data64.kind === undefined) && (missing0 = "kind")){
-const err173 = {};
+const err172 = {};
 if(vErrors === null){
-vErrors = [err173];
+vErrors = [err172];
 }
 else {
-vErrors.push(err173);
+vErrors.push(err172);
 }
 errors++;
 }
 else {
 if(data64.kind !== undefined){
 if("echo" !== data64.kind){
-const err174 = {};
+const err173 = {};
 if(vErrors === null){
-vErrors = [err174];
+vErrors = [err173];
 }
 else {
-vErrors.push(err174);
+vErrors.push(err173);
 }
 errors++;
 }
@@ -2192,23 +2182,23 @@ if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
 for(const key17 in data64){
 const _errs158 = errors;
 if(!(key17 === "kind")){
-const err175 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.then.propertyNames.enum},schema:schema11.properties.providers.additionalProperties.then.propertyNames.enum,parentSchema:schema11.properties.providers.additionalProperties.then.propertyNames,data:key17,propertyName:key17};
+const err174 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.then.propertyNames.enum},schema:schema11.properties.providers.additionalProperties.then.propertyNames.enum,parentSchema:schema11.properties.providers.additionalProperties.then.propertyNames,data:key17,propertyName:key17};
 if(vErrors === null){
-vErrors = [err175];
+vErrors = [err174];
 }
 else {
-vErrors.push(err175);
+vErrors.push(err174);
 }
 errors++;
 }
 var valid37 = _errs158 === errors;
 if(!valid37){
-const err176 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key17},schema:schema11.properties.providers.additionalProperties.then.propertyNames,parentSchema:schema11.properties.providers.additionalProperties.then,data:data64};
+const err175 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key17},schema:schema11.properties.providers.additionalProperties.then.propertyNames,parentSchema:schema11.properties.providers.additionalProperties.then,data:data64};
 if(vErrors === null){
-vErrors = [err176];
+vErrors = [err175];
 }
 else {
-vErrors.push(err176);
+vErrors.push(err175);
 }
 errors++;
 }
@@ -2226,24 +2216,24 @@ const _errs161 = errors;
 if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
 let missing1;
 if((data64.kind === undefined) && (missing1 = "kind")){
-const err177 = {};
+const err176 = {};
 if(vErrors === null){
-vErrors = [err177];
+vErrors = [err176];
 }
 else {
-vErrors.push(err177);
+vErrors.push(err176);
 }
 errors++;
 }
 else {
 if(data64.kind !== undefined){
 if("anthropic" !== data64.kind){
-const err178 = {};
+const err177 = {};
 if(vErrors === null){
-vErrors = [err178];
+vErrors = [err177];
 }
 else {
-vErrors.push(err178);
+vErrors.push(err177);
 }
 errors++;
 }
@@ -2264,12 +2254,12 @@ if(!_valid2){
 const _errs163 = errors;
 if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
 if(data64.base_url === undefined){
-const err179 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/else/else/required",keyword:"required",params:{missingProperty: "base_url"},schema:schema11.properties.providers.additionalProperties.else.else.required,parentSchema:schema11.properties.providers.additionalProperties.else.else,data:data64};
+const err178 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/else/else/required",keyword:"required",params:{missingProperty: "base_url"},schema:schema11.properties.providers.additionalProperties.else.else.required,parentSchema:schema11.properties.providers.additionalProperties.else.else,data:data64};
 if(vErrors === null){
-vErrors = [err179];
+vErrors = [err178];
 }
 else {
-vErrors.push(err179);
+vErrors.push(err178);
 }
 errors++;
 }
@@ -2278,12 +2268,12 @@ var _valid2 = _errs163 === errors;
 valid38 = _valid2;
 }
 if(!valid38){
-const err180 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/else/if",keyword:"if",params:{failingKeyword: "else"},schema:schema11.properties.providers.additionalProperties.else.if,parentSchema:schema11.properties.providers.additionalProperties.else,data:data64};
+const err179 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/else/if",keyword:"if",params:{failingKeyword: "else"},schema:schema11.properties.providers.additionalProperties.else.if,parentSchema:schema11.properties.providers.additionalProperties.else,data:data64};
 if(vErrors === null){
-vErrors = [err180];
+vErrors = [err179];
 }
 else {
-vErrors.push(err180);
+vErrors.push(err179);
 }
 errors++;
 }
@@ -2292,7 +2282,19 @@ valid35 = _valid1;
 ifClause0 = "else";
 }
 if(!valid35){
-const err181 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause0},schema:schema11.properties.providers.additionalProperties.if,parentSchema:schema11.properties.providers.additionalProperties,data:data64};
+const err180 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause0},schema:schema11.properties.providers.additionalProperties.if,parentSchema:schema11.properties.providers.additionalProperties,data:data64};
+if(vErrors === null){
+vErrors = [err180];
+}
+else {
+vErrors.push(err180);
+}
+errors++;
+}
+if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
+for(const key18 in data64){
+if(!(func2.call(schema11.properties.providers.additionalProperties.properties, key18))){
+const err181 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18},schema:false,parentSchema:schema11.properties.providers.additionalProperties,data:data64};
 if(vErrors === null){
 vErrors = [err181];
 }
@@ -2301,10 +2303,11 @@ vErrors.push(err181);
 }
 errors++;
 }
-if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
-for(const key18 in data64){
-if(!(func2.call(schema11.properties.providers.additionalProperties.properties, key18))){
-const err182 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18},schema:false,parentSchema:schema11.properties.providers.additionalProperties,data:data64};
+}
+if(data64.kind !== undefined){
+let data67 = data64.kind;
+if(typeof data67 !== "string"){
+const err182 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/providers/additionalProperties/properties/kind/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.kind.type,parentSchema:schema11.properties.providers.additionalProperties.properties.kind,data:data67};
 if(vErrors === null){
 vErrors = [err182];
 }
@@ -2313,11 +2316,8 @@ vErrors.push(err182);
 }
 errors++;
 }
-}
-if(data64.kind !== undefined){
-let data67 = data64.kind;
-if(typeof data67 !== "string"){
-const err183 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/providers/additionalProperties/properties/kind/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.kind.type,parentSchema:schema11.properties.providers.additionalProperties.properties.kind,data:data67};
+if(!((((((data67 === "openai") || (data67 === "anthropic")) || (data67 === "llama_cpp")) || (data67 === "ollama")) || (data67 === "vllm")) || (data67 === "echo"))){
+const err183 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/providers/additionalProperties/properties/kind/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.kind.enum},schema:schema11.properties.providers.additionalProperties.properties.kind.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.kind,data:data67};
 if(vErrors === null){
 vErrors = [err183];
 }
@@ -2326,8 +2326,12 @@ vErrors.push(err183);
 }
 errors++;
 }
-if(!((((((data67 === "openai") || (data67 === "anthropic")) || (data67 === "llama_cpp")) || (data67 === "ollama")) || (data67 === "vllm")) || (data67 === "echo"))){
-const err184 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/providers/additionalProperties/properties/kind/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.kind.enum},schema:schema11.properties.providers.additionalProperties.properties.kind.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.kind,data:data67};
+}
+if(data64.base_url !== undefined){
+let data68 = data64.base_url;
+if(typeof data68 === "string"){
+if(func4(data68) > 2048){
+const err184 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.providers.additionalProperties.properties.base_url,data:data68};
 if(vErrors === null){
 vErrors = [err184];
 }
@@ -2336,12 +2340,8 @@ vErrors.push(err184);
 }
 errors++;
 }
-}
-if(data64.base_url !== undefined){
-let data68 = data64.base_url;
-if(typeof data68 === "string"){
-if(func4(data68) > 2048){
-const err185 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.providers.additionalProperties.properties.base_url,data:data68};
+if(func4(data68) < 1){
+const err185 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.base_url,data:data68};
 if(vErrors === null){
 vErrors = [err185];
 }
@@ -2350,8 +2350,9 @@ vErrors.push(err185);
 }
 errors++;
 }
-if(func4(data68) < 1){
-const err186 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.base_url,data:data68};
+}
+else {
+const err186 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.base_url.type,parentSchema:schema11.properties.providers.additionalProperties.properties.base_url,data:data68};
 if(vErrors === null){
 vErrors = [err186];
 }
@@ -2361,8 +2362,10 @@ vErrors.push(err186);
 errors++;
 }
 }
-else {
-const err187 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.base_url.type,parentSchema:schema11.properties.providers.additionalProperties.properties.base_url,data:data68};
+if(data64.allow_http !== undefined){
+let data69 = data64.allow_http;
+if(typeof data69 !== "boolean"){
+const err187 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/allow_http",schemaPath:"#/properties/providers/additionalProperties/properties/allow_http/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.allow_http.type,parentSchema:schema11.properties.providers.additionalProperties.properties.allow_http,data:data69};
 if(vErrors === null){
 vErrors = [err187];
 }
@@ -2372,10 +2375,11 @@ vErrors.push(err187);
 errors++;
 }
 }
-if(data64.allow_http !== undefined){
-let data69 = data64.allow_http;
-if(typeof data69 !== "boolean"){
-const err188 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/allow_http",schemaPath:"#/properties/providers/additionalProperties/properties/allow_http/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.allow_http.type,parentSchema:schema11.properties.providers.additionalProperties.properties.allow_http,data:data69};
+if(data64.proxy !== undefined){
+let data70 = data64.proxy;
+if(typeof data70 === "string"){
+if(func4(data70) > 2048){
+const err188 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.providers.additionalProperties.properties.proxy,data:data70};
 if(vErrors === null){
 vErrors = [err188];
 }
@@ -2384,12 +2388,8 @@ vErrors.push(err188);
 }
 errors++;
 }
-}
-if(data64.proxy !== undefined){
-let data70 = data64.proxy;
-if(typeof data70 === "string"){
-if(func4(data70) > 2048){
-const err189 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema11.properties.providers.additionalProperties.properties.proxy,data:data70};
+if(func4(data70) < 1){
+const err189 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.proxy,data:data70};
 if(vErrors === null){
 vErrors = [err189];
 }
@@ -2398,24 +2398,14 @@ vErrors.push(err189);
 }
 errors++;
 }
-if(func4(data70) < 1){
-const err190 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.proxy,data:data70};
+}
+else {
+const err190 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.proxy.type,parentSchema:schema11.properties.providers.additionalProperties.properties.proxy,data:data70};
 if(vErrors === null){
 vErrors = [err190];
 }
 else {
 vErrors.push(err190);
-}
-errors++;
-}
-}
-else {
-const err191 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.proxy.type,parentSchema:schema11.properties.providers.additionalProperties.properties.proxy,data:data70};
-if(vErrors === null){
-vErrors = [err191];
-}
-else {
-vErrors.push(err191);
 }
 errors++;
 }
@@ -2428,6 +2418,21 @@ const _errs176 = errors;
 if(errors === _errs176){
 if(data71 && typeof data71 == "object" && !Array.isArray(data71)){
 if(data71.credential !== undefined){
+var valid42 = false;
+const err191 = {};
+if(vErrors === null){
+vErrors = [err191];
+}
+else {
+vErrors.push(err191);
+}
+errors++;
+}
+else {
+var valid42 = true;
+}
+if(valid42){
+if(data71.file !== undefined){
 var valid42 = false;
 const err192 = {};
 if(vErrors === null){
@@ -2442,7 +2447,7 @@ else {
 var valid42 = true;
 }
 if(valid42){
-if(data71.file !== undefined){
+if(data71.env !== undefined){
 var valid42 = false;
 const err193 = {};
 if(vErrors === null){
@@ -2456,31 +2461,16 @@ errors++;
 else {
 var valid42 = true;
 }
-if(valid42){
-if(data71.env !== undefined){
-var valid42 = false;
+}
+}
+}
+else {
 const err194 = {};
 if(vErrors === null){
 vErrors = [err194];
 }
 else {
 vErrors.push(err194);
-}
-errors++;
-}
-else {
-var valid42 = true;
-}
-}
-}
-}
-else {
-const err195 = {};
-if(vErrors === null){
-vErrors = [err195];
-}
-else {
-vErrors.push(err195);
 }
 errors++;
 }
@@ -2497,7 +2487,19 @@ vErrors = null;
 }
 if(_valid3){
 const _errs178 = errors;
-const err196 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/then/not",keyword:"not",params:{},schema:schema11.properties.providers.additionalProperties.properties.api_key.then.not,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.then,data:data71};
+const err195 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/then/not",keyword:"not",params:{},schema:schema11.properties.providers.additionalProperties.properties.api_key.then.not,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.then,data:data71};
+if(vErrors === null){
+vErrors = [err195];
+}
+else {
+vErrors.push(err195);
+}
+errors++;
+var _valid3 = _errs178 === errors;
+valid41 = _valid3;
+}
+if(!valid41){
+const err196 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/if",keyword:"if",params:{failingKeyword: "then"},schema:schema11.properties.providers.additionalProperties.properties.api_key.if,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data71};
 if(vErrors === null){
 vErrors = [err196];
 }
@@ -2505,11 +2507,11 @@ else {
 vErrors.push(err196);
 }
 errors++;
-var _valid3 = _errs178 === errors;
-valid41 = _valid3;
 }
-if(!valid41){
-const err197 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/if",keyword:"if",params:{failingKeyword: "then"},schema:schema11.properties.providers.additionalProperties.properties.api_key.if,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data71};
+if(data71 && typeof data71 == "object" && !Array.isArray(data71)){
+for(const key19 in data71){
+if(!((((key19 === "credential") || (key19 === "file")) || (key19 === "env")) || (key19 === "optional"))){
+const err197 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data71};
 if(vErrors === null){
 vErrors = [err197];
 }
@@ -2518,10 +2520,12 @@ vErrors.push(err197);
 }
 errors++;
 }
-if(data71 && typeof data71 == "object" && !Array.isArray(data71)){
-for(const key19 in data71){
-if(!((((key19 === "credential") || (key19 === "file")) || (key19 === "env")) || (key19 === "optional"))){
-const err198 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data71};
+}
+if(data71.credential !== undefined){
+let data75 = data71.credential;
+if(typeof data75 === "string"){
+if(func4(data75) > 255){
+const err198 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data75};
 if(vErrors === null){
 vErrors = [err198];
 }
@@ -2530,12 +2534,8 @@ vErrors.push(err198);
 }
 errors++;
 }
-}
-if(data71.credential !== undefined){
-let data75 = data71.credential;
-if(typeof data75 === "string"){
-if(func4(data75) > 255){
-const err199 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data75};
+if(func4(data75) < 1){
+const err199 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data75};
 if(vErrors === null){
 vErrors = [err199];
 }
@@ -2544,8 +2544,8 @@ vErrors.push(err199);
 }
 errors++;
 }
-if(func4(data75) < 1){
-const err200 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data75};
+if(!pattern9.test(data75)){
+const err200 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data75};
 if(vErrors === null){
 vErrors = [err200];
 }
@@ -2554,8 +2554,9 @@ vErrors.push(err200);
 }
 errors++;
 }
-if(!pattern10.test(data75)){
-const err201 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data75};
+}
+else {
+const err201 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data75};
 if(vErrors === null){
 vErrors = [err201];
 }
@@ -2565,8 +2566,11 @@ vErrors.push(err201);
 errors++;
 }
 }
-else {
-const err202 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data75};
+if(data71.file !== undefined){
+let data76 = data71.file;
+if(typeof data76 === "string"){
+if(func4(data76) > 4096){
+const err202 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data76};
 if(vErrors === null){
 vErrors = [err202];
 }
@@ -2575,12 +2579,8 @@ vErrors.push(err202);
 }
 errors++;
 }
-}
-if(data71.file !== undefined){
-let data76 = data71.file;
-if(typeof data76 === "string"){
-if(func4(data76) > 4096){
-const err203 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data76};
+if(func4(data76) < 1){
+const err203 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data76};
 if(vErrors === null){
 vErrors = [err203];
 }
@@ -2589,8 +2589,8 @@ vErrors.push(err203);
 }
 errors++;
 }
-if(func4(data76) < 1){
-const err204 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data76};
+if(!pattern10.test(data76)){
+const err204 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data76};
 if(vErrors === null){
 vErrors = [err204];
 }
@@ -2599,8 +2599,9 @@ vErrors.push(err204);
 }
 errors++;
 }
-if(!pattern11.test(data76)){
-const err205 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data76};
+}
+else {
+const err205 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data76};
 if(vErrors === null){
 vErrors = [err205];
 }
@@ -2610,8 +2611,11 @@ vErrors.push(err205);
 errors++;
 }
 }
-else {
-const err206 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.file,data:data76};
+if(data71.env !== undefined){
+let data77 = data71.env;
+if(typeof data77 === "string"){
+if(func4(data77) > 255){
+const err206 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data77};
 if(vErrors === null){
 vErrors = [err206];
 }
@@ -2620,12 +2624,8 @@ vErrors.push(err206);
 }
 errors++;
 }
-}
-if(data71.env !== undefined){
-let data77 = data71.env;
-if(typeof data77 === "string"){
-if(func4(data77) > 255){
-const err207 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data77};
+if(func4(data77) < 1){
+const err207 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data77};
 if(vErrors === null){
 vErrors = [err207];
 }
@@ -2634,8 +2634,8 @@ vErrors.push(err207);
 }
 errors++;
 }
-if(func4(data77) < 1){
-const err208 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data77};
+if(!pattern11.test(data77)){
+const err208 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data77};
 if(vErrors === null){
 vErrors = [err208];
 }
@@ -2644,8 +2644,9 @@ vErrors.push(err208);
 }
 errors++;
 }
-if(!pattern12.test(data77)){
-const err209 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data77};
+}
+else {
+const err209 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data77};
 if(vErrors === null){
 vErrors = [err209];
 }
@@ -2655,8 +2656,10 @@ vErrors.push(err209);
 errors++;
 }
 }
-else {
-const err210 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.env,data:data77};
+if(data71.optional !== undefined){
+let data78 = data71.optional;
+if(typeof data78 !== "boolean"){
+const err210 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/optional",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.optional.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.optional,data:data78};
 if(vErrors === null){
 vErrors = [err210];
 }
@@ -2666,10 +2669,9 @@ vErrors.push(err210);
 errors++;
 }
 }
-if(data71.optional !== undefined){
-let data78 = data71.optional;
-if(typeof data78 !== "boolean"){
-const err211 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/optional",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.api_key.properties.optional.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key.properties.optional,data:data78};
+}
+else {
+const err211 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.api_key.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data71};
 if(vErrors === null){
 vErrors = [err211];
 }
@@ -2679,9 +2681,10 @@ vErrors.push(err211);
 errors++;
 }
 }
-}
-else {
-const err212 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.api_key.type,parentSchema:schema11.properties.providers.additionalProperties.properties.api_key,data:data71};
+if(data64.auth !== undefined){
+let data79 = data64.auth;
+if((typeof data79 !== "string") && (!(data79 && typeof data79 == "object" && !Array.isArray(data79)))){
+const err212 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.auth.type},schema:schema11.properties.providers.additionalProperties.properties.auth.type,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data79};
 if(vErrors === null){
 vErrors = [err212];
 }
@@ -2690,11 +2693,9 @@ vErrors.push(err212);
 }
 errors++;
 }
-}
-if(data64.auth !== undefined){
-let data79 = data64.auth;
-if((typeof data79 !== "string") && (!(data79 && typeof data79 == "object" && !Array.isArray(data79)))){
-const err213 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.auth.type},schema:schema11.properties.providers.additionalProperties.properties.auth.type,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data79};
+if(typeof data79 === "string"){
+if(!pattern12.test(data79)){
+const err213 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/pattern",keyword:"pattern",params:{pattern: "^bearer$"},schema:"^bearer$",parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data79};
 if(vErrors === null){
 vErrors = [err213];
 }
@@ -2703,9 +2704,10 @@ vErrors.push(err213);
 }
 errors++;
 }
-if(typeof data79 === "string"){
-if(!pattern13.test(data79)){
-const err214 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/pattern",keyword:"pattern",params:{pattern: "^bearer$"},schema:"^bearer$",parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data79};
+}
+if(data79 && typeof data79 == "object" && !Array.isArray(data79)){
+if(data79.header === undefined){
+const err214 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/required",keyword:"required",params:{missingProperty: "header"},schema:schema11.properties.providers.additionalProperties.properties.auth.required,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data79};
 if(vErrors === null){
 vErrors = [err214];
 }
@@ -2714,10 +2716,9 @@ vErrors.push(err214);
 }
 errors++;
 }
-}
-if(data79 && typeof data79 == "object" && !Array.isArray(data79)){
-if(data79.header === undefined){
-const err215 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/required",keyword:"required",params:{missingProperty: "header"},schema:schema11.properties.providers.additionalProperties.properties.auth.required,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data79};
+for(const key20 in data79){
+if(!(key20 === "header")){
+const err215 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data79};
 if(vErrors === null){
 vErrors = [err215];
 }
@@ -2726,9 +2727,12 @@ vErrors.push(err215);
 }
 errors++;
 }
-for(const key20 in data79){
-if(!(key20 === "header")){
-const err216 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.auth,data:data79};
+}
+if(data79.header !== undefined){
+let data80 = data79.header;
+if(typeof data80 === "string"){
+if(func4(data80) > 128){
+const err216 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data80};
 if(vErrors === null){
 vErrors = [err216];
 }
@@ -2737,12 +2741,8 @@ vErrors.push(err216);
 }
 errors++;
 }
-}
-if(data79.header !== undefined){
-let data80 = data79.header;
-if(typeof data80 === "string"){
-if(func4(data80) > 128){
-const err217 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data80};
+if(func4(data80) < 1){
+const err217 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data80};
 if(vErrors === null){
 vErrors = [err217];
 }
@@ -2751,8 +2751,8 @@ vErrors.push(err217);
 }
 errors++;
 }
-if(func4(data80) < 1){
-const err218 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data80};
+if(!pattern13.test(data80)){
+const err218 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data80};
 if(vErrors === null){
 vErrors = [err218];
 }
@@ -2761,24 +2761,14 @@ vErrors.push(err218);
 }
 errors++;
 }
-if(!pattern14.test(data80)){
-const err219 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data80};
+}
+else {
+const err219 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.auth.properties.header.type,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data80};
 if(vErrors === null){
 vErrors = [err219];
 }
 else {
 vErrors.push(err219);
-}
-errors++;
-}
-}
-else {
-const err220 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.auth.properties.header.type,parentSchema:schema11.properties.providers.additionalProperties.properties.auth.properties.header,data:data80};
-if(vErrors === null){
-vErrors = [err220];
-}
-else {
-vErrors.push(err220);
 }
 errors++;
 }
@@ -2792,7 +2782,17 @@ for(const key21 in data81){
 const _errs196 = errors;
 if(typeof key21 === "string"){
 if(func4(key21) > 128){
-const err221 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key21,propertyName:key21};
+const err220 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key21,propertyName:key21};
+if(vErrors === null){
+vErrors = [err220];
+}
+else {
+vErrors.push(err220);
+}
+errors++;
+}
+if(func4(key21) < 1){
+const err221 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key21,propertyName:key21};
 if(vErrors === null){
 vErrors = [err221];
 }
@@ -2801,8 +2801,8 @@ vErrors.push(err221);
 }
 errors++;
 }
-if(func4(key21) < 1){
-const err222 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key21,propertyName:key21};
+if(!pattern13.test(key21)){
+const err222 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key21,propertyName:key21};
 if(vErrors === null){
 vErrors = [err222];
 }
@@ -2811,8 +2811,9 @@ vErrors.push(err222);
 }
 errors++;
 }
-if(!pattern14.test(key21)){
-const err223 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key21,propertyName:key21};
+}
+else {
+const err223 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key21,propertyName:key21};
 if(vErrors === null){
 vErrors = [err223];
 }
@@ -2821,9 +2822,9 @@ vErrors.push(err223);
 }
 errors++;
 }
-}
-else {
-const err224 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,data:key21,propertyName:key21};
+var valid45 = _errs196 === errors;
+if(!valid45){
+const err224 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key21},schema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,parentSchema:schema11.properties.providers.additionalProperties.properties.headers,data:data81};
 if(vErrors === null){
 vErrors = [err224];
 }
@@ -2832,27 +2833,16 @@ vErrors.push(err224);
 }
 errors++;
 }
-var valid45 = _errs196 === errors;
-if(!valid45){
-const err225 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key21},schema:schema11.properties.providers.additionalProperties.properties.headers.propertyNames,parentSchema:schema11.properties.providers.additionalProperties.properties.headers,data:data81};
+}
+for(const key22 in data81){
+let data82 = data81[key22];
+if((typeof data82 !== "string") && (!(data82 && typeof data82 == "object" && !Array.isArray(data82)))){
+const err225 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.type},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data82};
 if(vErrors === null){
 vErrors = [err225];
 }
 else {
 vErrors.push(err225);
-}
-errors++;
-}
-}
-for(const key22 in data81){
-let data82 = data81[key22];
-if((typeof data82 !== "string") && (!(data82 && typeof data82 == "object" && !Array.isArray(data82)))){
-const err226 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.type},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data82};
-if(vErrors === null){
-vErrors = [err226];
-}
-else {
-vErrors.push(err226);
 }
 errors++;
 }
@@ -2862,6 +2852,21 @@ const _errs202 = errors;
 if(errors === _errs202){
 if(data82 && typeof data82 == "object" && !Array.isArray(data82)){
 if(data82.credential !== undefined){
+var valid48 = false;
+const err226 = {};
+if(vErrors === null){
+vErrors = [err226];
+}
+else {
+vErrors.push(err226);
+}
+errors++;
+}
+else {
+var valid48 = true;
+}
+if(valid48){
+if(data82.file !== undefined){
 var valid48 = false;
 const err227 = {};
 if(vErrors === null){
@@ -2876,7 +2881,7 @@ else {
 var valid48 = true;
 }
 if(valid48){
-if(data82.file !== undefined){
+if(data82.env !== undefined){
 var valid48 = false;
 const err228 = {};
 if(vErrors === null){
@@ -2890,31 +2895,16 @@ errors++;
 else {
 var valid48 = true;
 }
-if(valid48){
-if(data82.env !== undefined){
-var valid48 = false;
+}
+}
+}
+else {
 const err229 = {};
 if(vErrors === null){
 vErrors = [err229];
 }
 else {
 vErrors.push(err229);
-}
-errors++;
-}
-else {
-var valid48 = true;
-}
-}
-}
-}
-else {
-const err230 = {};
-if(vErrors === null){
-vErrors = [err230];
-}
-else {
-vErrors.push(err230);
 }
 errors++;
 }
@@ -2931,7 +2921,19 @@ vErrors = null;
 }
 if(_valid4){
 const _errs204 = errors;
-const err231 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/then/not",keyword:"not",params:{},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.then.not,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.then,data:data82};
+const err230 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/then/not",keyword:"not",params:{},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.then.not,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.then,data:data82};
+if(vErrors === null){
+vErrors = [err230];
+}
+else {
+vErrors.push(err230);
+}
+errors++;
+var _valid4 = _errs204 === errors;
+valid47 = _valid4;
+}
+if(!valid47){
+const err231 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/if",keyword:"if",params:{failingKeyword: "then"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.if,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data82};
 if(vErrors === null){
 vErrors = [err231];
 }
@@ -2939,11 +2941,10 @@ else {
 vErrors.push(err231);
 }
 errors++;
-var _valid4 = _errs204 === errors;
-valid47 = _valid4;
 }
-if(!valid47){
-const err232 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/if",keyword:"if",params:{failingKeyword: "then"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.if,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data82};
+if(typeof data82 === "string"){
+if(func4(data82) > 8192){
+const err232 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 8192},schema:8192,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data82};
 if(vErrors === null){
 vErrors = [err232];
 }
@@ -2952,9 +2953,8 @@ vErrors.push(err232);
 }
 errors++;
 }
-if(typeof data82 === "string"){
-if(func4(data82) > 8192){
-const err233 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 8192},schema:8192,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data82};
+if(!pattern15.test(data82)){
+const err233 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[ -~]*$"},schema:"^[ -~]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data82};
 if(vErrors === null){
 vErrors = [err233];
 }
@@ -2963,8 +2963,11 @@ vErrors.push(err233);
 }
 errors++;
 }
-if(!pattern16.test(data82)){
-const err234 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[ -~]*$"},schema:"^[ -~]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data82};
+}
+if(data82 && typeof data82 == "object" && !Array.isArray(data82)){
+for(const key23 in data82){
+if(!((((key23 === "credential") || (key23 === "file")) || (key23 === "env")) || (key23 === "optional"))){
+const err234 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key23},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data82};
 if(vErrors === null){
 vErrors = [err234];
 }
@@ -2974,10 +2977,11 @@ vErrors.push(err234);
 errors++;
 }
 }
-if(data82 && typeof data82 == "object" && !Array.isArray(data82)){
-for(const key23 in data82){
-if(!((((key23 === "credential") || (key23 === "file")) || (key23 === "env")) || (key23 === "optional"))){
-const err235 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key23},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data82};
+if(data82.credential !== undefined){
+let data86 = data82.credential;
+if(typeof data86 === "string"){
+if(func4(data86) > 255){
+const err235 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data86};
 if(vErrors === null){
 vErrors = [err235];
 }
@@ -2986,12 +2990,8 @@ vErrors.push(err235);
 }
 errors++;
 }
-}
-if(data82.credential !== undefined){
-let data86 = data82.credential;
-if(typeof data86 === "string"){
-if(func4(data86) > 255){
-const err236 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data86};
+if(func4(data86) < 1){
+const err236 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data86};
 if(vErrors === null){
 vErrors = [err236];
 }
@@ -3000,8 +3000,8 @@ vErrors.push(err236);
 }
 errors++;
 }
-if(func4(data86) < 1){
-const err237 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data86};
+if(!pattern9.test(data86)){
+const err237 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data86};
 if(vErrors === null){
 vErrors = [err237];
 }
@@ -3010,8 +3010,9 @@ vErrors.push(err237);
 }
 errors++;
 }
-if(!pattern10.test(data86)){
-const err238 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data86};
+}
+else {
+const err238 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data86};
 if(vErrors === null){
 vErrors = [err238];
 }
@@ -3021,8 +3022,11 @@ vErrors.push(err238);
 errors++;
 }
 }
-else {
-const err239 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data86};
+if(data82.file !== undefined){
+let data87 = data82.file;
+if(typeof data87 === "string"){
+if(func4(data87) > 4096){
+const err239 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data87};
 if(vErrors === null){
 vErrors = [err239];
 }
@@ -3031,12 +3035,8 @@ vErrors.push(err239);
 }
 errors++;
 }
-}
-if(data82.file !== undefined){
-let data87 = data82.file;
-if(typeof data87 === "string"){
-if(func4(data87) > 4096){
-const err240 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data87};
+if(func4(data87) < 1){
+const err240 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data87};
 if(vErrors === null){
 vErrors = [err240];
 }
@@ -3045,8 +3045,8 @@ vErrors.push(err240);
 }
 errors++;
 }
-if(func4(data87) < 1){
-const err241 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data87};
+if(!pattern10.test(data87)){
+const err241 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data87};
 if(vErrors === null){
 vErrors = [err241];
 }
@@ -3055,8 +3055,9 @@ vErrors.push(err241);
 }
 errors++;
 }
-if(!pattern11.test(data87)){
-const err242 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data87};
+}
+else {
+const err242 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data87};
 if(vErrors === null){
 vErrors = [err242];
 }
@@ -3066,8 +3067,11 @@ vErrors.push(err242);
 errors++;
 }
 }
-else {
-const err243 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data87};
+if(data82.env !== undefined){
+let data88 = data82.env;
+if(typeof data88 === "string"){
+if(func4(data88) > 255){
+const err243 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data88};
 if(vErrors === null){
 vErrors = [err243];
 }
@@ -3076,12 +3080,8 @@ vErrors.push(err243);
 }
 errors++;
 }
-}
-if(data82.env !== undefined){
-let data88 = data82.env;
-if(typeof data88 === "string"){
-if(func4(data88) > 255){
-const err244 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data88};
+if(func4(data88) < 1){
+const err244 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data88};
 if(vErrors === null){
 vErrors = [err244];
 }
@@ -3090,8 +3090,8 @@ vErrors.push(err244);
 }
 errors++;
 }
-if(func4(data88) < 1){
-const err245 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data88};
+if(!pattern11.test(data88)){
+const err245 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data88};
 if(vErrors === null){
 vErrors = [err245];
 }
@@ -3100,8 +3100,9 @@ vErrors.push(err245);
 }
 errors++;
 }
-if(!pattern12.test(data88)){
-const err246 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data88};
+}
+else {
+const err246 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data88};
 if(vErrors === null){
 vErrors = [err246];
 }
@@ -3111,8 +3112,10 @@ vErrors.push(err246);
 errors++;
 }
 }
-else {
-const err247 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data88};
+if(data82.optional !== undefined){
+let data89 = data82.optional;
+if(typeof data89 !== "boolean"){
+const err247 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/optional",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional,data:data89};
 if(vErrors === null){
 vErrors = [err247];
 }
@@ -3122,10 +3125,11 @@ vErrors.push(err247);
 errors++;
 }
 }
-if(data82.optional !== undefined){
-let data89 = data82.optional;
-if(typeof data89 !== "boolean"){
-const err248 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/optional",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional,data:data89};
+}
+}
+}
+else {
+const err248 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.headers.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers,data:data81};
 if(vErrors === null){
 vErrors = [err248];
 }
@@ -3135,11 +3139,10 @@ vErrors.push(err248);
 errors++;
 }
 }
-}
-}
-}
-else {
-const err249 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.headers.type,parentSchema:schema11.properties.providers.additionalProperties.properties.headers,data:data81};
+if(data64.include_usage !== undefined){
+let data90 = data64.include_usage;
+if(typeof data90 !== "string"){
+const err249 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.include_usage.type,parentSchema:schema11.properties.providers.additionalProperties.properties.include_usage,data:data90};
 if(vErrors === null){
 vErrors = [err249];
 }
@@ -3148,11 +3151,8 @@ vErrors.push(err249);
 }
 errors++;
 }
-}
-if(data64.include_usage !== undefined){
-let data90 = data64.include_usage;
-if(typeof data90 !== "string"){
-const err250 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.include_usage.type,parentSchema:schema11.properties.providers.additionalProperties.properties.include_usage,data:data90};
+if(!(((data90 === "auto") || (data90 === "always")) || (data90 === "never"))){
+const err250 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.include_usage.enum},schema:schema11.properties.providers.additionalProperties.properties.include_usage.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.include_usage,data:data90};
 if(vErrors === null){
 vErrors = [err250];
 }
@@ -3161,8 +3161,11 @@ vErrors.push(err250);
 }
 errors++;
 }
-if(!(((data90 === "auto") || (data90 === "always")) || (data90 === "never"))){
-const err251 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.include_usage.enum},schema:schema11.properties.providers.additionalProperties.properties.include_usage.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.include_usage,data:data90};
+}
+if(data64.speaks !== undefined){
+let data91 = data64.speaks;
+if((typeof data91 !== "string") && (!(Array.isArray(data91)))){
+const err251 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.speaks.type},schema:schema11.properties.providers.additionalProperties.properties.speaks.type,parentSchema:schema11.properties.providers.additionalProperties.properties.speaks,data:data91};
 if(vErrors === null){
 vErrors = [err251];
 }
@@ -3171,11 +3174,9 @@ vErrors.push(err251);
 }
 errors++;
 }
-}
-if(data64.speaks !== undefined){
-let data91 = data64.speaks;
-if((typeof data91 !== "string") && (!(Array.isArray(data91)))){
-const err252 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.speaks.type},schema:schema11.properties.providers.additionalProperties.properties.speaks.type,parentSchema:schema11.properties.providers.additionalProperties.properties.speaks,data:data91};
+if(typeof data91 === "string"){
+if(!pattern19.test(data91)){
+const err252 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/pattern",keyword:"pattern",params:{pattern: "^auto$"},schema:"^auto$",parentSchema:schema11.properties.providers.additionalProperties.properties.speaks,data:data91};
 if(vErrors === null){
 vErrors = [err252];
 }
@@ -3184,9 +3185,10 @@ vErrors.push(err252);
 }
 errors++;
 }
-if(typeof data91 === "string"){
-if(!pattern20.test(data91)){
-const err253 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/pattern",keyword:"pattern",params:{pattern: "^auto$"},schema:"^auto$",parentSchema:schema11.properties.providers.additionalProperties.properties.speaks,data:data91};
+}
+if(Array.isArray(data91)){
+if(data91.length < 1){
+const err253 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.speaks,data:data91};
 if(vErrors === null){
 vErrors = [err253];
 }
@@ -3195,10 +3197,11 @@ vErrors.push(err253);
 }
 errors++;
 }
-}
-if(Array.isArray(data91)){
-if(data91.length < 1){
-const err254 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.speaks,data:data91};
+const len9 = data91.length;
+for(let i9=0; i9<len9; i9++){
+let data92 = data91[i9];
+if(typeof data92 !== "string"){
+const err254 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i9,schemaPath:"#/properties/providers/additionalProperties/properties/speaks/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.speaks.items.type,parentSchema:schema11.properties.providers.additionalProperties.properties.speaks.items,data:data92};
 if(vErrors === null){
 vErrors = [err254];
 }
@@ -3207,26 +3210,13 @@ vErrors.push(err254);
 }
 errors++;
 }
-const len9 = data91.length;
-for(let i9=0; i9<len9; i9++){
-let data92 = data91[i9];
-if(typeof data92 !== "string"){
-const err255 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i9,schemaPath:"#/properties/providers/additionalProperties/properties/speaks/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.speaks.items.type,parentSchema:schema11.properties.providers.additionalProperties.properties.speaks.items,data:data92};
+if(!(((data92 === "chat") || (data92 === "responses")) || (data92 === "messages"))){
+const err255 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i9,schemaPath:"#/properties/providers/additionalProperties/properties/speaks/items/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.speaks.items.enum},schema:schema11.properties.providers.additionalProperties.properties.speaks.items.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.speaks.items,data:data92};
 if(vErrors === null){
 vErrors = [err255];
 }
 else {
 vErrors.push(err255);
-}
-errors++;
-}
-if(!(((data92 === "chat") || (data92 === "responses")) || (data92 === "messages"))){
-const err256 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i9,schemaPath:"#/properties/providers/additionalProperties/properties/speaks/items/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.speaks.items.enum},schema:schema11.properties.providers.additionalProperties.properties.speaks.items.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.speaks.items,data:data92};
-if(vErrors === null){
-vErrors = [err256];
-}
-else {
-vErrors.push(err256);
 }
 errors++;
 }
@@ -3238,7 +3228,20 @@ let data93 = data64.translation;
 if(data93 && typeof data93 == "object" && !Array.isArray(data93)){
 for(const key24 in data93){
 if(!(func2.call(schema11.properties.providers.additionalProperties.properties.translation.properties, key24))){
-const err257 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/providers/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key24},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.translation,data:data93};
+const err256 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/providers/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key24},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.translation,data:data93};
+if(vErrors === null){
+vErrors = [err256];
+}
+else {
+vErrors.push(err256);
+}
+errors++;
+}
+}
+if(data93.max_tokens_field !== undefined){
+let data94 = data93.max_tokens_field;
+if(typeof data94 !== "string"){
+const err257 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field,data:data94};
 if(vErrors === null){
 vErrors = [err257];
 }
@@ -3247,11 +3250,8 @@ vErrors.push(err257);
 }
 errors++;
 }
-}
-if(data93.max_tokens_field !== undefined){
-let data94 = data93.max_tokens_field;
-if(typeof data94 !== "string"){
-const err258 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field,data:data94};
+if(!((data94 === "max_tokens") || (data94 === "max_completion_tokens"))){
+const err258 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field,data:data94};
 if(vErrors === null){
 vErrors = [err258];
 }
@@ -3260,8 +3260,11 @@ vErrors.push(err258);
 }
 errors++;
 }
-if(!((data94 === "max_tokens") || (data94 === "max_completion_tokens"))){
-const err259 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field,data:data94};
+}
+if(data93.default_max_tokens !== undefined){
+let data95 = data93.default_max_tokens;
+if(!(((typeof data95 == "number") && (!(data95 % 1) && !isNaN(data95))) && (isFinite(data95)))){
+const err259 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data95};
 if(vErrors === null){
 vErrors = [err259];
 }
@@ -3270,11 +3273,9 @@ vErrors.push(err259);
 }
 errors++;
 }
-}
-if(data93.default_max_tokens !== undefined){
-let data95 = data93.default_max_tokens;
-if(!(((typeof data95 == "number") && (!(data95 % 1) && !isNaN(data95))) && (isFinite(data95)))){
-const err260 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data95};
+if((typeof data95 == "number") && (isFinite(data95))){
+if(data95 > 1000000 || isNaN(data95)){
+const err260 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data95};
 if(vErrors === null){
 vErrors = [err260];
 }
@@ -3283,9 +3284,8 @@ vErrors.push(err260);
 }
 errors++;
 }
-if((typeof data95 == "number") && (isFinite(data95))){
-if(data95 > 1000000 || isNaN(data95)){
-const err261 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data95};
+if(data95 < 1 || isNaN(data95)){
+const err261 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data95};
 if(vErrors === null){
 vErrors = [err261];
 }
@@ -3294,8 +3294,12 @@ vErrors.push(err261);
 }
 errors++;
 }
-if(data95 < 1 || isNaN(data95)){
-const err262 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data95};
+}
+}
+if(data93.system_in_middle !== undefined){
+let data96 = data93.system_in_middle;
+if(typeof data96 !== "string"){
+const err262 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_in_middle,data:data96};
 if(vErrors === null){
 vErrors = [err262];
 }
@@ -3304,12 +3308,8 @@ vErrors.push(err262);
 }
 errors++;
 }
-}
-}
-if(data93.system_in_middle !== undefined){
-let data96 = data93.system_in_middle;
-if(typeof data96 !== "string"){
-const err263 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_in_middle,data:data96};
+if(!((data96 === "keep") || (data96 === "fold"))){
+const err263 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_in_middle,data:data96};
 if(vErrors === null){
 vErrors = [err263];
 }
@@ -3318,8 +3318,11 @@ vErrors.push(err263);
 }
 errors++;
 }
-if(!((data96 === "keep") || (data96 === "fold"))){
-const err264 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_in_middle,data:data96};
+}
+if(data93.system_role !== undefined){
+let data97 = data93.system_role;
+if(typeof data97 !== "string"){
+const err264 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_role,data:data97};
 if(vErrors === null){
 vErrors = [err264];
 }
@@ -3328,11 +3331,8 @@ vErrors.push(err264);
 }
 errors++;
 }
-}
-if(data93.system_role !== undefined){
-let data97 = data93.system_role;
-if(typeof data97 !== "string"){
-const err265 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_role,data:data97};
+if(!((data97 === "system") || (data97 === "developer"))){
+const err265 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.system_role.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_role,data:data97};
 if(vErrors === null){
 vErrors = [err265];
 }
@@ -3341,8 +3341,11 @@ vErrors.push(err265);
 }
 errors++;
 }
-if(!((data97 === "system") || (data97 === "developer"))){
-const err266 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.system_role.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.system_role,data:data97};
+}
+if(data93.text_parts !== undefined){
+let data98 = data93.text_parts;
+if(typeof data98 !== "boolean"){
+const err266 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.text_parts,data:data98};
 if(vErrors === null){
 vErrors = [err266];
 }
@@ -3352,10 +3355,10 @@ vErrors.push(err266);
 errors++;
 }
 }
-if(data93.text_parts !== undefined){
-let data98 = data93.text_parts;
-if(typeof data98 !== "boolean"){
-const err267 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.text_parts,data:data98};
+if(data93.reasoning_field !== undefined){
+let data99 = data93.reasoning_field;
+if(typeof data99 !== "string"){
+const err267 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_field,data:data99};
 if(vErrors === null){
 vErrors = [err267];
 }
@@ -3364,11 +3367,8 @@ vErrors.push(err267);
 }
 errors++;
 }
-}
-if(data93.reasoning_field !== undefined){
-let data99 = data93.reasoning_field;
-if(typeof data99 !== "string"){
-const err268 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_field,data:data99};
+if(!(((data99 === "reasoning_content") || (data99 === "reasoning")) || (data99 === "none"))){
+const err268 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_field,data:data99};
 if(vErrors === null){
 vErrors = [err268];
 }
@@ -3377,8 +3377,11 @@ vErrors.push(err268);
 }
 errors++;
 }
-if(!(((data99 === "reasoning_content") || (data99 === "reasoning")) || (data99 === "none"))){
-const err269 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_field,data:data99};
+}
+if(data93.reasoning_turns !== undefined){
+let data100 = data93.reasoning_turns;
+if(typeof data100 !== "string"){
+const err269 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns,data:data100};
 if(vErrors === null){
 vErrors = [err269];
 }
@@ -3387,26 +3390,13 @@ vErrors.push(err269);
 }
 errors++;
 }
-}
-if(data93.reasoning_turns !== undefined){
-let data100 = data93.reasoning_turns;
-if(typeof data100 !== "string"){
-const err270 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns,data:data100};
+if(!((data100 === "all") || (data100 === "last"))){
+const err270 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns,data:data100};
 if(vErrors === null){
 vErrors = [err270];
 }
 else {
 vErrors.push(err270);
-}
-errors++;
-}
-if(!((data100 === "all") || (data100 === "last"))){
-const err271 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns,data:data100};
-if(vErrors === null){
-vErrors = [err271];
-}
-else {
-vErrors.push(err271);
 }
 errors++;
 }
@@ -3418,7 +3408,17 @@ const len10 = data101.length;
 for(let i10=0; i10<len10; i10++){
 let data102 = data101[i10];
 if(typeof data102 !== "string"){
-const err272 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i10,schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.efforts.items,data:data102};
+const err271 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i10,schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.efforts.items,data:data102};
+if(vErrors === null){
+vErrors = [err271];
+}
+else {
+vErrors.push(err271);
+}
+errors++;
+}
+if(!(((((((data102 === "none") || (data102 === "minimal")) || (data102 === "low")) || (data102 === "medium")) || (data102 === "high")) || (data102 === "xhigh")) || (data102 === "max"))){
+const err272 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i10,schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.efforts.items,data:data102};
 if(vErrors === null){
 vErrors = [err272];
 }
@@ -3427,8 +3427,10 @@ vErrors.push(err272);
 }
 errors++;
 }
-if(!(((((((data102 === "none") || (data102 === "minimal")) || (data102 === "low")) || (data102 === "medium")) || (data102 === "high")) || (data102 === "xhigh")) || (data102 === "max"))){
-const err273 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i10,schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.efforts.items,data:data102};
+}
+}
+else {
+const err273 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.efforts,data:data101};
 if(vErrors === null){
 vErrors = [err273];
 }
@@ -3438,9 +3440,10 @@ vErrors.push(err273);
 errors++;
 }
 }
-}
-else {
-const err274 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.efforts,data:data101};
+if(data93.think_tags !== undefined){
+let data103 = data93.think_tags;
+if(typeof data103 !== "boolean"){
+const err274 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.think_tags,data:data103};
 if(vErrors === null){
 vErrors = [err274];
 }
@@ -3450,10 +3453,10 @@ vErrors.push(err274);
 errors++;
 }
 }
-if(data93.think_tags !== undefined){
-let data103 = data93.think_tags;
-if(typeof data103 !== "boolean"){
-const err275 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.think_tags,data:data103};
+if(data93.thinking !== undefined){
+let data104 = data93.thinking;
+if(typeof data104 !== "string"){
+const err275 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.thinking,data:data104};
 if(vErrors === null){
 vErrors = [err275];
 }
@@ -3462,11 +3465,8 @@ vErrors.push(err275);
 }
 errors++;
 }
-}
-if(data93.thinking !== undefined){
-let data104 = data93.thinking;
-if(typeof data104 !== "string"){
-const err276 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.thinking,data:data104};
+if(!((data104 === "adaptive") || (data104 === "budget"))){
+const err276 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.thinking.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.thinking,data:data104};
 if(vErrors === null){
 vErrors = [err276];
 }
@@ -3475,8 +3475,12 @@ vErrors.push(err276);
 }
 errors++;
 }
-if(!((data104 === "adaptive") || (data104 === "budget"))){
-const err277 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema11.properties.providers.additionalProperties.properties.translation.properties.thinking.enum},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.thinking,data:data104};
+}
+if(data93.max_temperature !== undefined){
+let data105 = data93.max_temperature;
+if((typeof data105 == "number") && (isFinite(data105))){
+if(data105 > 10 || isNaN(data105)){
+const err277 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data105};
 if(vErrors === null){
 vErrors = [err277];
 }
@@ -3485,12 +3489,8 @@ vErrors.push(err277);
 }
 errors++;
 }
-}
-if(data93.max_temperature !== undefined){
-let data105 = data93.max_temperature;
-if((typeof data105 == "number") && (isFinite(data105))){
-if(data105 > 10 || isNaN(data105)){
-const err278 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data105};
+if(data105 < 0 || isNaN(data105)){
+const err278 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data105};
 if(vErrors === null){
 vErrors = [err278];
 }
@@ -3499,8 +3499,9 @@ vErrors.push(err278);
 }
 errors++;
 }
-if(data105 < 0 || isNaN(data105)){
-const err279 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data105};
+}
+else {
+const err279 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data105};
 if(vErrors === null){
 vErrors = [err279];
 }
@@ -3510,8 +3511,10 @@ vErrors.push(err279);
 errors++;
 }
 }
-else {
-const err280 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data105};
+if(data93.max_stop_sequences !== undefined){
+let data106 = data93.max_stop_sequences;
+if((!(((typeof data106 == "number") && (!(data106 % 1) && !isNaN(data106))) && (isFinite(data106)))) && (data106 !== null)){
+const err280 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data106};
 if(vErrors === null){
 vErrors = [err280];
 }
@@ -3520,11 +3523,9 @@ vErrors.push(err280);
 }
 errors++;
 }
-}
-if(data93.max_stop_sequences !== undefined){
-let data106 = data93.max_stop_sequences;
-if((!(((typeof data106 == "number") && (!(data106 % 1) && !isNaN(data106))) && (isFinite(data106)))) && (data106 !== null)){
-const err281 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data106};
+if((typeof data106 == "number") && (isFinite(data106))){
+if(data106 > 1000 || isNaN(data106)){
+const err281 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data106};
 if(vErrors === null){
 vErrors = [err281];
 }
@@ -3533,9 +3534,8 @@ vErrors.push(err281);
 }
 errors++;
 }
-if((typeof data106 == "number") && (isFinite(data106))){
-if(data106 > 1000 || isNaN(data106)){
-const err282 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data106};
+if(data106 < 0 || isNaN(data106)){
+const err282 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data106};
 if(vErrors === null){
 vErrors = [err282];
 }
@@ -3544,8 +3544,12 @@ vErrors.push(err282);
 }
 errors++;
 }
-if(data106 < 0 || isNaN(data106)){
-const err283 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data106};
+}
+}
+if(data93.top_k !== undefined){
+let data107 = data93.top_k;
+if(typeof data107 !== "boolean"){
+const err283 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.top_k,data:data107};
 if(vErrors === null){
 vErrors = [err283];
 }
@@ -3555,11 +3559,10 @@ vErrors.push(err283);
 errors++;
 }
 }
-}
-if(data93.top_k !== undefined){
-let data107 = data93.top_k;
-if(typeof data107 !== "boolean"){
-const err284 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.top_k,data:data107};
+if(data93.tool_images !== undefined){
+let data108 = data93.tool_images;
+if(typeof data108 !== "boolean"){
+const err284 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.tool_images,data:data108};
 if(vErrors === null){
 vErrors = [err284];
 }
@@ -3569,10 +3572,10 @@ vErrors.push(err284);
 errors++;
 }
 }
-if(data93.tool_images !== undefined){
-let data108 = data93.tool_images;
-if(typeof data108 !== "boolean"){
-const err285 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.tool_images,data:data108};
+if(data93.file_parts !== undefined){
+let data109 = data93.file_parts;
+if(typeof data109 !== "boolean"){
+const err285 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.file_parts,data:data109};
 if(vErrors === null){
 vErrors = [err285];
 }
@@ -3582,10 +3585,10 @@ vErrors.push(err285);
 errors++;
 }
 }
-if(data93.file_parts !== undefined){
-let data109 = data93.file_parts;
-if(typeof data109 !== "boolean"){
-const err286 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.file_parts,data:data109};
+if(data93.prefill !== undefined){
+let data110 = data93.prefill;
+if(typeof data110 !== "boolean"){
+const err286 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.prefill,data:data110};
 if(vErrors === null){
 vErrors = [err286];
 }
@@ -3595,10 +3598,10 @@ vErrors.push(err286);
 errors++;
 }
 }
-if(data93.prefill !== undefined){
-let data110 = data93.prefill;
-if(typeof data110 !== "boolean"){
-const err287 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.prefill,data:data110};
+if(data93.platform_members !== undefined){
+let data111 = data93.platform_members;
+if(typeof data111 !== "boolean"){
+const err287 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.platform_members,data:data111};
 if(vErrors === null){
 vErrors = [err287];
 }
@@ -3608,10 +3611,10 @@ vErrors.push(err287);
 errors++;
 }
 }
-if(data93.platform_members !== undefined){
-let data111 = data93.platform_members;
-if(typeof data111 !== "boolean"){
-const err288 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.platform_members,data:data111};
+if(data93.keep_billing_block !== undefined){
+let data112 = data93.keep_billing_block;
+if(typeof data112 !== "boolean"){
+const err288 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.keep_billing_block,data:data112};
 if(vErrors === null){
 vErrors = [err288];
 }
@@ -3621,10 +3624,10 @@ vErrors.push(err288);
 errors++;
 }
 }
-if(data93.keep_billing_block !== undefined){
-let data112 = data93.keep_billing_block;
-if(typeof data112 !== "boolean"){
-const err289 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.keep_billing_block,data:data112};
+if(data93.cache_prompts !== undefined){
+let data113 = data93.cache_prompts;
+if(typeof data113 !== "boolean"){
+const err289 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.cache_prompts,data:data113};
 if(vErrors === null){
 vErrors = [err289];
 }
@@ -3634,10 +3637,9 @@ vErrors.push(err289);
 errors++;
 }
 }
-if(data93.cache_prompts !== undefined){
-let data113 = data93.cache_prompts;
-if(typeof data113 !== "boolean"){
-const err290 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation.properties.cache_prompts,data:data113};
+}
+else {
+const err290 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/providers/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.translation.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation,data:data93};
 if(vErrors === null){
 vErrors = [err290];
 }
@@ -3647,9 +3649,12 @@ vErrors.push(err290);
 errors++;
 }
 }
-}
-else {
-const err291 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/providers/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.translation.type,parentSchema:schema11.properties.providers.additionalProperties.properties.translation,data:data93};
+if(data64.timeouts !== undefined){
+let data114 = data64.timeouts;
+if(data114 && typeof data114 == "object" && !Array.isArray(data114)){
+for(const key25 in data114){
+if(!((((key25 === "connect_ms") || (key25 === "first_byte_ms")) || (key25 === "idle_ms")) || (key25 === "total_ms"))){
+const err291 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key25},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts,data:data114};
 if(vErrors === null){
 vErrors = [err291];
 }
@@ -3659,12 +3664,10 @@ vErrors.push(err291);
 errors++;
 }
 }
-if(data64.timeouts !== undefined){
-let data114 = data64.timeouts;
-if(data114 && typeof data114 == "object" && !Array.isArray(data114)){
-for(const key25 in data114){
-if(!((((key25 === "connect_ms") || (key25 === "first_byte_ms")) || (key25 === "idle_ms")) || (key25 === "total_ms"))){
-const err292 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key25},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts,data:data114};
+if(data114.connect_ms !== undefined){
+let data115 = data114.connect_ms;
+if(!(((typeof data115 == "number") && (!(data115 % 1) && !isNaN(data115))) && (isFinite(data115)))){
+const err292 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data115};
 if(vErrors === null){
 vErrors = [err292];
 }
@@ -3673,11 +3676,9 @@ vErrors.push(err292);
 }
 errors++;
 }
-}
-if(data114.connect_ms !== undefined){
-let data115 = data114.connect_ms;
-if(!(((typeof data115 == "number") && (!(data115 % 1) && !isNaN(data115))) && (isFinite(data115)))){
-const err293 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data115};
+if((typeof data115 == "number") && (isFinite(data115))){
+if(data115 > 86400000 || isNaN(data115)){
+const err293 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data115};
 if(vErrors === null){
 vErrors = [err293];
 }
@@ -3686,9 +3687,8 @@ vErrors.push(err293);
 }
 errors++;
 }
-if((typeof data115 == "number") && (isFinite(data115))){
-if(data115 > 86400000 || isNaN(data115)){
-const err294 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data115};
+if(data115 < 0 || isNaN(data115)){
+const err294 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data115};
 if(vErrors === null){
 vErrors = [err294];
 }
@@ -3697,8 +3697,12 @@ vErrors.push(err294);
 }
 errors++;
 }
-if(data115 < 0 || isNaN(data115)){
-const err295 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data115};
+}
+}
+if(data114.first_byte_ms !== undefined){
+let data116 = data114.first_byte_ms;
+if(!(((typeof data116 == "number") && (!(data116 % 1) && !isNaN(data116))) && (isFinite(data116)))){
+const err295 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data116};
 if(vErrors === null){
 vErrors = [err295];
 }
@@ -3707,12 +3711,9 @@ vErrors.push(err295);
 }
 errors++;
 }
-}
-}
-if(data114.first_byte_ms !== undefined){
-let data116 = data114.first_byte_ms;
-if(!(((typeof data116 == "number") && (!(data116 % 1) && !isNaN(data116))) && (isFinite(data116)))){
-const err296 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data116};
+if((typeof data116 == "number") && (isFinite(data116))){
+if(data116 > 86400000 || isNaN(data116)){
+const err296 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data116};
 if(vErrors === null){
 vErrors = [err296];
 }
@@ -3721,9 +3722,8 @@ vErrors.push(err296);
 }
 errors++;
 }
-if((typeof data116 == "number") && (isFinite(data116))){
-if(data116 > 86400000 || isNaN(data116)){
-const err297 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data116};
+if(data116 < 0 || isNaN(data116)){
+const err297 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data116};
 if(vErrors === null){
 vErrors = [err297];
 }
@@ -3732,8 +3732,12 @@ vErrors.push(err297);
 }
 errors++;
 }
-if(data116 < 0 || isNaN(data116)){
-const err298 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data116};
+}
+}
+if(data114.idle_ms !== undefined){
+let data117 = data114.idle_ms;
+if(!(((typeof data117 == "number") && (!(data117 % 1) && !isNaN(data117))) && (isFinite(data117)))){
+const err298 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data117};
 if(vErrors === null){
 vErrors = [err298];
 }
@@ -3742,12 +3746,9 @@ vErrors.push(err298);
 }
 errors++;
 }
-}
-}
-if(data114.idle_ms !== undefined){
-let data117 = data114.idle_ms;
-if(!(((typeof data117 == "number") && (!(data117 % 1) && !isNaN(data117))) && (isFinite(data117)))){
-const err299 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data117};
+if((typeof data117 == "number") && (isFinite(data117))){
+if(data117 > 86400000 || isNaN(data117)){
+const err299 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data117};
 if(vErrors === null){
 vErrors = [err299];
 }
@@ -3756,9 +3757,8 @@ vErrors.push(err299);
 }
 errors++;
 }
-if((typeof data117 == "number") && (isFinite(data117))){
-if(data117 > 86400000 || isNaN(data117)){
-const err300 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data117};
+if(data117 < 0 || isNaN(data117)){
+const err300 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data117};
 if(vErrors === null){
 vErrors = [err300];
 }
@@ -3767,8 +3767,12 @@ vErrors.push(err300);
 }
 errors++;
 }
-if(data117 < 0 || isNaN(data117)){
-const err301 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data117};
+}
+}
+if(data114.total_ms !== undefined){
+let data118 = data114.total_ms;
+if(!(((typeof data118 == "number") && (!(data118 % 1) && !isNaN(data118))) && (isFinite(data118)))){
+const err301 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data118};
 if(vErrors === null){
 vErrors = [err301];
 }
@@ -3777,12 +3781,9 @@ vErrors.push(err301);
 }
 errors++;
 }
-}
-}
-if(data114.total_ms !== undefined){
-let data118 = data114.total_ms;
-if(!(((typeof data118 == "number") && (!(data118 % 1) && !isNaN(data118))) && (isFinite(data118)))){
-const err302 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data118};
+if((typeof data118 == "number") && (isFinite(data118))){
+if(data118 > 86400000 || isNaN(data118)){
+const err302 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data118};
 if(vErrors === null){
 vErrors = [err302];
 }
@@ -3791,9 +3792,8 @@ vErrors.push(err302);
 }
 errors++;
 }
-if((typeof data118 == "number") && (isFinite(data118))){
-if(data118 > 86400000 || isNaN(data118)){
-const err303 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data118};
+if(data118 < 0 || isNaN(data118)){
+const err303 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data118};
 if(vErrors === null){
 vErrors = [err303];
 }
@@ -3802,8 +3802,11 @@ vErrors.push(err303);
 }
 errors++;
 }
-if(data118 < 0 || isNaN(data118)){
-const err304 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data118};
+}
+}
+}
+else {
+const err304 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts,data:data114};
 if(vErrors === null){
 vErrors = [err304];
 }
@@ -3813,10 +3816,10 @@ vErrors.push(err304);
 errors++;
 }
 }
-}
-}
-else {
-const err305 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.properties.timeouts.type,parentSchema:schema11.properties.providers.additionalProperties.properties.timeouts,data:data114};
+if(data64.max_parallel_requests !== undefined){
+let data119 = data64.max_parallel_requests;
+if(!(((typeof data119 == "number") && (!(data119 % 1) && !isNaN(data119))) && (isFinite(data119)))){
+const err305 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data119};
 if(vErrors === null){
 vErrors = [err305];
 }
@@ -3825,11 +3828,9 @@ vErrors.push(err305);
 }
 errors++;
 }
-}
-if(data64.max_parallel_requests !== undefined){
-let data119 = data64.max_parallel_requests;
-if(!(((typeof data119 == "number") && (!(data119 % 1) && !isNaN(data119))) && (isFinite(data119)))){
-const err306 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data119};
+if((typeof data119 == "number") && (isFinite(data119))){
+if(data119 > 1000000 || isNaN(data119)){
+const err306 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data119};
 if(vErrors === null){
 vErrors = [err306];
 }
@@ -3838,9 +3839,8 @@ vErrors.push(err306);
 }
 errors++;
 }
-if((typeof data119 == "number") && (isFinite(data119))){
-if(data119 > 1000000 || isNaN(data119)){
-const err307 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data119};
+if(data119 < 1 || isNaN(data119)){
+const err307 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data119};
 if(vErrors === null){
 vErrors = [err307];
 }
@@ -3849,8 +3849,12 @@ vErrors.push(err307);
 }
 errors++;
 }
-if(data119 < 1 || isNaN(data119)){
-const err308 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.max_parallel_requests,data:data119};
+}
+}
+if(data64.health_check !== undefined){
+let data120 = data64.health_check;
+if((typeof data120 !== "boolean") && (!(data120 && typeof data120 == "object" && !Array.isArray(data120)))){
+const err308 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.health_check.type},schema:schema11.properties.providers.additionalProperties.properties.health_check.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check,data:data120};
 if(vErrors === null){
 vErrors = [err308];
 }
@@ -3859,12 +3863,10 @@ vErrors.push(err308);
 }
 errors++;
 }
-}
-}
-if(data64.health_check !== undefined){
-let data120 = data64.health_check;
-if((typeof data120 !== "boolean") && (!(data120 && typeof data120 == "object" && !Array.isArray(data120)))){
-const err309 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/type",keyword:"type",params:{type: schema11.properties.providers.additionalProperties.properties.health_check.type},schema:schema11.properties.providers.additionalProperties.properties.health_check.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check,data:data120};
+if(data120 && typeof data120 == "object" && !Array.isArray(data120)){
+for(const key26 in data120){
+if(!((key26 === "path") || (key26 === "interval_ms"))){
+const err309 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key26},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check,data:data120};
 if(vErrors === null){
 vErrors = [err309];
 }
@@ -3873,10 +3875,12 @@ vErrors.push(err309);
 }
 errors++;
 }
-if(data120 && typeof data120 == "object" && !Array.isArray(data120)){
-for(const key26 in data120){
-if(!((key26 === "path") || (key26 === "interval_ms"))){
-const err310 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key26},schema:false,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check,data:data120};
+}
+if(data120.path !== undefined){
+let data121 = data120.path;
+if(typeof data121 === "string"){
+if(func4(data121) > 1024){
+const err310 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/maxLength",keyword:"maxLength",params:{limit: 1024},schema:1024,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data121};
 if(vErrors === null){
 vErrors = [err310];
 }
@@ -3885,12 +3889,8 @@ vErrors.push(err310);
 }
 errors++;
 }
-}
-if(data120.path !== undefined){
-let data121 = data120.path;
-if(typeof data121 === "string"){
-if(func4(data121) > 1024){
-const err311 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/maxLength",keyword:"maxLength",params:{limit: 1024},schema:1024,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data121};
+if(func4(data121) < 1){
+const err311 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data121};
 if(vErrors === null){
 vErrors = [err311];
 }
@@ -3899,8 +3899,8 @@ vErrors.push(err311);
 }
 errors++;
 }
-if(func4(data121) < 1){
-const err312 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data121};
+if(!pattern20.test(data121)){
+const err312 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[!-~]*$"},schema:"^/[!-~]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data121};
 if(vErrors === null){
 vErrors = [err312];
 }
@@ -3909,8 +3909,9 @@ vErrors.push(err312);
 }
 errors++;
 }
-if(!pattern21.test(data121)){
-const err313 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[!-~]*$"},schema:"^/[!-~]*$",parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data121};
+}
+else {
+const err313 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data121};
 if(vErrors === null){
 vErrors = [err313];
 }
@@ -3920,8 +3921,10 @@ vErrors.push(err313);
 errors++;
 }
 }
-else {
-const err314 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/type",keyword:"type",params:{type: "string"},schema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.path,data:data121};
+if(data120.interval_ms !== undefined){
+let data122 = data120.interval_ms;
+if(!(((typeof data122 == "number") && (!(data122 % 1) && !isNaN(data122))) && (isFinite(data122)))){
+const err314 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data122};
 if(vErrors === null){
 vErrors = [err314];
 }
@@ -3930,11 +3933,9 @@ vErrors.push(err314);
 }
 errors++;
 }
-}
-if(data120.interval_ms !== undefined){
-let data122 = data120.interval_ms;
-if(!(((typeof data122 == "number") && (!(data122 % 1) && !isNaN(data122))) && (isFinite(data122)))){
-const err315 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms.type,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data122};
+if((typeof data122 == "number") && (isFinite(data122))){
+if(data122 > 3600000 || isNaN(data122)){
+const err315 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data122};
 if(vErrors === null){
 vErrors = [err315];
 }
@@ -3943,24 +3944,13 @@ vErrors.push(err315);
 }
 errors++;
 }
-if((typeof data122 == "number") && (isFinite(data122))){
-if(data122 > 3600000 || isNaN(data122)){
-const err316 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data122};
+if(data122 < 1000 || isNaN(data122)){
+const err316 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data122};
 if(vErrors === null){
 vErrors = [err316];
 }
 else {
 vErrors.push(err316);
-}
-errors++;
-}
-if(data122 < 1000 || isNaN(data122)){
-const err317 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema11.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data122};
-if(vErrors === null){
-vErrors = [err317];
-}
-else {
-vErrors.push(err317);
 }
 errors++;
 }
@@ -3971,7 +3961,19 @@ errors++;
 if(data64.discover_models !== undefined){
 let data123 = data64.discover_models;
 if(typeof data123 !== "boolean"){
-const err318 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/discover_models",schemaPath:"#/properties/providers/additionalProperties/properties/discover_models/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.discover_models.type,parentSchema:schema11.properties.providers.additionalProperties.properties.discover_models,data:data123};
+const err317 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/discover_models",schemaPath:"#/properties/providers/additionalProperties/properties/discover_models/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.providers.additionalProperties.properties.discover_models.type,parentSchema:schema11.properties.providers.additionalProperties.properties.discover_models,data:data123};
+if(vErrors === null){
+vErrors = [err317];
+}
+else {
+vErrors.push(err317);
+}
+errors++;
+}
+}
+}
+else {
+const err318 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.type,parentSchema:schema11.properties.providers.additionalProperties,data:data64};
 if(vErrors === null){
 vErrors = [err318];
 }
@@ -3983,7 +3985,7 @@ errors++;
 }
 }
 else {
-const err319 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.additionalProperties.type,parentSchema:schema11.properties.providers.additionalProperties,data:data64};
+const err319 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.type,parentSchema:schema11.properties.providers,data:data63};
 if(vErrors === null){
 vErrors = [err319];
 }
@@ -3993,9 +3995,21 @@ vErrors.push(err319);
 errors++;
 }
 }
-}
-else {
-const err320 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/type",keyword:"type",params:{type: "object"},schema:schema11.properties.providers.type,parentSchema:schema11.properties.providers,data:data63};
+if(data.models !== undefined){
+let data124 = data.models;
+if(data124 && typeof data124 == "object" && !Array.isArray(data124)){
+for(const key27 in data124){
+if(pattern21.test(key27)){
+let data125 = data124[key27];
+if(data125 && typeof data125 == "object" && !Array.isArray(data125)){
+if(data125.model !== undefined){
+let data126 = data125.model;
+const _errs292 = errors;
+const _errs293 = errors;
+if(errors === _errs293){
+if(typeof data126 === "string"){
+if(!pattern22.test(data126)){
+const err320 = {};
 if(vErrors === null){
 vErrors = [err320];
 }
@@ -4005,20 +4019,7 @@ vErrors.push(err320);
 errors++;
 }
 }
-if(data.models !== undefined){
-let data124 = data.models;
-if(data124 && typeof data124 == "object" && !Array.isArray(data124)){
-for(const key27 in data124){
-if(pattern22.test(key27)){
-let data125 = data124[key27];
-if(data125 && typeof data125 == "object" && !Array.isArray(data125)){
-if(data125.model !== undefined){
-let data126 = data125.model;
-const _errs292 = errors;
-const _errs293 = errors;
-if(errors === _errs293){
-if(typeof data126 === "string"){
-if(!pattern23.test(data126)){
+else {
 const err321 = {};
 if(vErrors === null){
 vErrors = [err321];
@@ -4029,25 +4030,14 @@ vErrors.push(err321);
 errors++;
 }
 }
-else {
-const err322 = {};
+var valid60 = _errs293 === errors;
+if(valid60){
+const err322 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/model/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.model.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.model,data:data126};
 if(vErrors === null){
 vErrors = [err322];
 }
 else {
 vErrors.push(err322);
-}
-errors++;
-}
-}
-var valid60 = _errs293 === errors;
-if(valid60){
-const err323 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/model/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.model.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.model,data:data126};
-if(vErrors === null){
-vErrors = [err323];
-}
-else {
-vErrors.push(err323);
 }
 errors++;
 }
@@ -4076,7 +4066,18 @@ const _errs300 = errors;
 const _errs301 = errors;
 if(errors === _errs301){
 if(typeof data129 === "string"){
-if(!pattern23.test(data129)){
+if(!pattern22.test(data129)){
+const err323 = {};
+if(vErrors === null){
+vErrors = [err323];
+}
+else {
+vErrors.push(err323);
+}
+errors++;
+}
+}
+else {
 const err324 = {};
 if(vErrors === null){
 vErrors = [err324];
@@ -4087,25 +4088,14 @@ vErrors.push(err324);
 errors++;
 }
 }
-else {
-const err325 = {};
+var valid64 = _errs301 === errors;
+if(valid64){
+const err325 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i11+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/properties/model/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model,data:data129};
 if(vErrors === null){
 vErrors = [err325];
 }
 else {
 vErrors.push(err325);
-}
-errors++;
-}
-}
-var valid64 = _errs301 === errors;
-if(valid64){
-const err326 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i11+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/properties/model/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model,data:data129};
-if(vErrors === null){
-vErrors = [err326];
-}
-else {
-vErrors.push(err326);
 }
 errors++;
 }
@@ -4123,7 +4113,19 @@ vErrors = null;
 }
 }
 else {
-const err327 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i11,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items,data:data128};
+const err326 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i11,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items,data:data128};
+if(vErrors === null){
+vErrors = [err326];
+}
+else {
+vErrors.push(err326);
+}
+errors++;
+}
+}
+}
+else {
+const err327 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets,data:data127};
 if(vErrors === null){
 vErrors = [err327];
 }
@@ -4133,9 +4135,12 @@ vErrors.push(err327);
 errors++;
 }
 }
-}
-else {
-const err328 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.targets,data:data127};
+if(data125.aliases !== undefined){
+let data130 = data125.aliases;
+if(Array.isArray(data130)){
+const len12 = data130.length;
+for(let i12=0; i12<len12; i12++){
+const err328 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i12,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/items/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items,data:data130[i12]};
 if(vErrors === null){
 vErrors = [err328];
 }
@@ -4145,12 +4150,8 @@ vErrors.push(err328);
 errors++;
 }
 }
-if(data125.aliases !== undefined){
-let data130 = data125.aliases;
-if(Array.isArray(data130)){
-const len12 = data130.length;
-for(let i12=0; i12<len12; i12++){
-const err329 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i12,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/items/not",keyword:"not",params:{},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items.not,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items,data:data130[i12]};
+else {
+const err329 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases,data:data130};
 if(vErrors === null){
 vErrors = [err329];
 }
@@ -4160,8 +4161,9 @@ vErrors.push(err329);
 errors++;
 }
 }
+}
 else {
-const err330 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases,data:data130};
+const err330 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"],data:data125};
 if(vErrors === null){
 vErrors = [err330];
 }
@@ -4172,8 +4174,15 @@ errors++;
 }
 }
 }
-else {
-const err331 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["\\*$"].type,parentSchema:schema11.properties.models.allOf[0].patternProperties["\\*$"],data:data125};
+for(const key28 in data124){
+if(pattern24.test(key28)){
+let data132 = data124[key28];
+if(data132 && typeof data132 == "object" && !Array.isArray(data132)){
+if(data132.model !== undefined){
+let data133 = data132.model;
+if(typeof data133 === "string"){
+if(!pattern25.test(data133)){
+const err331 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data133};
 if(vErrors === null){
 vErrors = [err331];
 }
@@ -4183,32 +4192,13 @@ vErrors.push(err331);
 errors++;
 }
 }
-}
-for(const key28 in data124){
-if(pattern25.test(key28)){
-let data132 = data124[key28];
-if(data132 && typeof data132 == "object" && !Array.isArray(data132)){
-if(data132.model !== undefined){
-let data133 = data132.model;
-if(typeof data133 === "string"){
-if(!pattern26.test(data133)){
-const err332 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data133};
+else {
+const err332 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data133};
 if(vErrors === null){
 vErrors = [err332];
 }
 else {
 vErrors.push(err332);
-}
-errors++;
-}
-}
-else {
-const err333 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data133};
-if(vErrors === null){
-vErrors = [err333];
-}
-else {
-vErrors.push(err333);
 }
 errors++;
 }
@@ -4223,8 +4213,19 @@ if(data135 && typeof data135 == "object" && !Array.isArray(data135)){
 if(data135.model !== undefined){
 let data136 = data135.model;
 if(typeof data136 === "string"){
-if(!pattern26.test(data136)){
-const err334 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i13+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data136};
+if(!pattern25.test(data136)){
+const err333 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i13+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data136};
+if(vErrors === null){
+vErrors = [err333];
+}
+else {
+vErrors.push(err333);
+}
+errors++;
+}
+}
+else {
+const err334 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i13+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data136};
 if(vErrors === null){
 vErrors = [err334];
 }
@@ -4234,8 +4235,9 @@ vErrors.push(err334);
 errors++;
 }
 }
+}
 else {
-const err335 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i13+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data136};
+const err335 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i13,schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items,data:data135};
 if(vErrors === null){
 vErrors = [err335];
 }
@@ -4247,7 +4249,7 @@ errors++;
 }
 }
 else {
-const err336 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i13,schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items,data:data135};
+const err336 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets,data:data134};
 if(vErrors === null){
 vErrors = [err336];
 }
@@ -4259,7 +4261,7 @@ errors++;
 }
 }
 else {
-const err337 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets,data:data134};
+const err337 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"],data:data132};
 if(vErrors === null){
 vErrors = [err337];
 }
@@ -4270,27 +4272,15 @@ errors++;
 }
 }
 }
-else {
-const err338 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.allOf[0].patternProperties["[^*]$"].type,parentSchema:schema11.properties.models.allOf[0].patternProperties["[^*]$"],data:data132};
+}
+if(data124 && typeof data124 == "object" && !Array.isArray(data124)){
+if(Object.keys(data124).length < 1){
+const err338 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema11.properties.models,data:data124};
 if(vErrors === null){
 vErrors = [err338];
 }
 else {
 vErrors.push(err338);
-}
-errors++;
-}
-}
-}
-}
-if(data124 && typeof data124 == "object" && !Array.isArray(data124)){
-if(Object.keys(data124).length < 1){
-const err339 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema11.properties.models,data:data124};
-if(vErrors === null){
-vErrors = [err339];
-}
-else {
-vErrors.push(err339);
 }
 errors++;
 }
@@ -4300,7 +4290,18 @@ const _errs319 = errors;
 const _errs320 = errors;
 if(errors === _errs320){
 if(typeof key29 === "string"){
-if(!pattern28.test(key29)){
+if(!pattern27.test(key29)){
+const err339 = {};
+if(vErrors === null){
+vErrors = [err339];
+}
+else {
+vErrors.push(err339);
+}
+errors++;
+}
+}
+else {
 const err340 = {};
 if(vErrors === null){
 vErrors = [err340];
@@ -4311,25 +4312,14 @@ vErrors.push(err340);
 errors++;
 }
 }
-else {
-const err341 = {};
+var valid72 = _errs320 === errors;
+if(valid72){
+const err341 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/not",keyword:"not",params:{},schema:schema11.properties.models.propertyNames.not,parentSchema:schema11.properties.models.propertyNames,data:key29,propertyName:key29};
 if(vErrors === null){
 vErrors = [err341];
 }
 else {
 vErrors.push(err341);
-}
-errors++;
-}
-}
-var valid72 = _errs320 === errors;
-if(valid72){
-const err342 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/not",keyword:"not",params:{},schema:schema11.properties.models.propertyNames.not,parentSchema:schema11.properties.models.propertyNames,data:key29,propertyName:key29};
-if(vErrors === null){
-vErrors = [err342];
-}
-else {
-vErrors.push(err342);
 }
 errors++;
 }
@@ -4346,7 +4336,17 @@ vErrors = null;
 }
 if(typeof key29 === "string"){
 if(func4(key29) > 256){
-const err343 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.propertyNames,data:key29,propertyName:key29};
+const err342 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.propertyNames,data:key29,propertyName:key29};
+if(vErrors === null){
+vErrors = [err342];
+}
+else {
+vErrors.push(err342);
+}
+errors++;
+}
+if(func4(key29) < 1){
+const err343 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.propertyNames,data:key29,propertyName:key29};
 if(vErrors === null){
 vErrors = [err343];
 }
@@ -4355,8 +4355,8 @@ vErrors.push(err343);
 }
 errors++;
 }
-if(func4(key29) < 1){
-const err344 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.propertyNames,data:key29,propertyName:key29};
+if(!pattern3.test(key29)){
+const err344 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.propertyNames,data:key29,propertyName:key29};
 if(vErrors === null){
 vErrors = [err344];
 }
@@ -4365,8 +4365,9 @@ vErrors.push(err344);
 }
 errors++;
 }
-if(!pattern3.test(key29)){
-const err345 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.propertyNames,data:key29,propertyName:key29};
+}
+else {
+const err345 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.propertyNames.type,parentSchema:schema11.properties.models.propertyNames,data:key29,propertyName:key29};
 if(vErrors === null){
 vErrors = [err345];
 }
@@ -4375,25 +4376,14 @@ vErrors.push(err345);
 }
 errors++;
 }
-}
-else {
-const err346 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.propertyNames.type,parentSchema:schema11.properties.models.propertyNames,data:key29,propertyName:key29};
+var valid71 = _errs317 === errors;
+if(!valid71){
+const err346 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames",keyword:"propertyNames",params:{propertyName: key29},schema:schema11.properties.models.propertyNames,parentSchema:schema11.properties.models,data:data124};
 if(vErrors === null){
 vErrors = [err346];
 }
 else {
 vErrors.push(err346);
-}
-errors++;
-}
-var valid71 = _errs317 === errors;
-if(!valid71){
-const err347 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames",keyword:"propertyNames",params:{propertyName: key29},schema:schema11.properties.models.propertyNames,parentSchema:schema11.properties.models,data:data124};
-if(vErrors === null){
-vErrors = [err347];
-}
-else {
-vErrors.push(err347);
 }
 errors++;
 }
@@ -4406,12 +4396,12 @@ const _errs326 = errors;
 if(data137 && typeof data137 == "object" && !Array.isArray(data137)){
 let missing2;
 if((data137.targets === undefined) && (missing2 = "targets")){
-const err348 = {};
+const err347 = {};
 if(vErrors === null){
-vErrors = [err348];
+vErrors = [err347];
 }
 else {
-vErrors.push(err348);
+vErrors.push(err347);
 }
 errors++;
 }
@@ -4435,23 +4425,23 @@ const _errs328 = errors;
 const _errs329 = errors;
 const _errs330 = errors;
 if(!((key31 === "provider") || (key31 === "model"))){
-const err349 = {};
+const err348 = {};
 if(vErrors === null){
-vErrors = [err349];
+vErrors = [err348];
 }
 else {
-vErrors.push(err349);
+vErrors.push(err348);
 }
 errors++;
 }
 var valid76 = _errs330 === errors;
 if(valid76){
-const err350 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames/not",keyword:"not",params:{},schema:schema11.properties.models.additionalProperties.then.propertyNames.not,parentSchema:schema11.properties.models.additionalProperties.then.propertyNames,data:key31,propertyName:key31};
+const err349 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames/not",keyword:"not",params:{},schema:schema11.properties.models.additionalProperties.then.propertyNames.not,parentSchema:schema11.properties.models.additionalProperties.then.propertyNames,data:key31,propertyName:key31};
 if(vErrors === null){
-vErrors = [err350];
+vErrors = [err349];
 }
 else {
-vErrors.push(err350);
+vErrors.push(err349);
 }
 errors++;
 }
@@ -4468,12 +4458,12 @@ vErrors = null;
 }
 var valid75 = _errs328 === errors;
 if(!valid75){
-const err351 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key31},schema:schema11.properties.models.additionalProperties.then.propertyNames,parentSchema:schema11.properties.models.additionalProperties.then,data:data137};
+const err350 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key31},schema:schema11.properties.models.additionalProperties.then.propertyNames,parentSchema:schema11.properties.models.additionalProperties.then,data:data137};
 if(vErrors === null){
-vErrors = [err351];
+vErrors = [err350];
 }
 else {
-vErrors.push(err351);
+vErrors.push(err350);
 }
 errors++;
 }
@@ -4487,12 +4477,12 @@ else {
 const _errs331 = errors;
 if(data137 && typeof data137 == "object" && !Array.isArray(data137)){
 if(data137.provider === undefined){
-const err352 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/else/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.models.additionalProperties.else.required,parentSchema:schema11.properties.models.additionalProperties.else,data:data137};
+const err351 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/else/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.models.additionalProperties.else.required,parentSchema:schema11.properties.models.additionalProperties.else,data:data137};
 if(vErrors === null){
-vErrors = [err352];
+vErrors = [err351];
 }
 else {
-vErrors.push(err352);
+vErrors.push(err351);
 }
 errors++;
 }
@@ -4502,7 +4492,19 @@ valid74 = _valid5;
 ifClause1 = "else";
 }
 if(!valid74){
-const err353 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause1},schema:schema11.properties.models.additionalProperties.if,parentSchema:schema11.properties.models.additionalProperties,data:data137};
+const err352 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause1},schema:schema11.properties.models.additionalProperties.if,parentSchema:schema11.properties.models.additionalProperties,data:data137};
+if(vErrors === null){
+vErrors = [err352];
+}
+else {
+vErrors.push(err352);
+}
+errors++;
+}
+if(data137 && typeof data137 == "object" && !Array.isArray(data137)){
+for(const key32 in data137){
+if(!((((((key32 === "provider") || (key32 === "model")) || (key32 === "targets")) || (key32 === "aliases")) || (key32 === "fallbacks")) || (key32 === "translation"))){
+const err353 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key32},schema:false,parentSchema:schema11.properties.models.additionalProperties,data:data137};
 if(vErrors === null){
 vErrors = [err353];
 }
@@ -4511,10 +4513,12 @@ vErrors.push(err353);
 }
 errors++;
 }
-if(data137 && typeof data137 == "object" && !Array.isArray(data137)){
-for(const key32 in data137){
-if(!((((((key32 === "provider") || (key32 === "model")) || (key32 === "targets")) || (key32 === "aliases")) || (key32 === "fallbacks")) || (key32 === "translation"))){
-const err354 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key32},schema:false,parentSchema:schema11.properties.models.additionalProperties,data:data137};
+}
+if(data137.provider !== undefined){
+let data138 = data137.provider;
+if(typeof data138 === "string"){
+if(func4(data138) > 64){
+const err354 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data138};
 if(vErrors === null){
 vErrors = [err354];
 }
@@ -4523,12 +4527,8 @@ vErrors.push(err354);
 }
 errors++;
 }
-}
-if(data137.provider !== undefined){
-let data138 = data137.provider;
-if(typeof data138 === "string"){
-if(func4(data138) > 64){
-const err355 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data138};
+if(func4(data138) < 1){
+const err355 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data138};
 if(vErrors === null){
 vErrors = [err355];
 }
@@ -4537,8 +4537,8 @@ vErrors.push(err355);
 }
 errors++;
 }
-if(func4(data138) < 1){
-const err356 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data138};
+if(!pattern8.test(data138)){
+const err356 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data138};
 if(vErrors === null){
 vErrors = [err356];
 }
@@ -4547,8 +4547,9 @@ vErrors.push(err356);
 }
 errors++;
 }
-if(!pattern9.test(data138)){
-const err357 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data138};
+}
+else {
+const err357 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.provider.type,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data138};
 if(vErrors === null){
 vErrors = [err357];
 }
@@ -4558,8 +4559,11 @@ vErrors.push(err357);
 errors++;
 }
 }
-else {
-const err358 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.provider.type,parentSchema:schema11.properties.models.additionalProperties.properties.provider,data:data138};
+if(data137.model !== undefined){
+let data139 = data137.model;
+if(typeof data139 === "string"){
+if(func4(data139) > 256){
+const err358 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data139};
 if(vErrors === null){
 vErrors = [err358];
 }
@@ -4568,12 +4572,8 @@ vErrors.push(err358);
 }
 errors++;
 }
-}
-if(data137.model !== undefined){
-let data139 = data137.model;
-if(typeof data139 === "string"){
-if(func4(data139) > 256){
-const err359 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data139};
+if(func4(data139) < 1){
+const err359 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data139};
 if(vErrors === null){
 vErrors = [err359];
 }
@@ -4582,8 +4582,8 @@ vErrors.push(err359);
 }
 errors++;
 }
-if(func4(data139) < 1){
-const err360 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data139};
+if(!pattern3.test(data139)){
+const err360 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data139};
 if(vErrors === null){
 vErrors = [err360];
 }
@@ -4592,8 +4592,9 @@ vErrors.push(err360);
 }
 errors++;
 }
-if(!pattern3.test(data139)){
-const err361 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data139};
+}
+else {
+const err361 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.model.type,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data139};
 if(vErrors === null){
 vErrors = [err361];
 }
@@ -4603,8 +4604,11 @@ vErrors.push(err361);
 errors++;
 }
 }
-else {
-const err362 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.model.type,parentSchema:schema11.properties.models.additionalProperties.properties.model,data:data139};
+if(data137.targets !== undefined){
+let data140 = data137.targets;
+if(Array.isArray(data140)){
+if(data140.length < 1){
+const err362 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets,data:data140};
 if(vErrors === null){
 vErrors = [err362];
 }
@@ -4613,12 +4617,12 @@ vErrors.push(err362);
 }
 errors++;
 }
-}
-if(data137.targets !== undefined){
-let data140 = data137.targets;
-if(Array.isArray(data140)){
-if(data140.length < 1){
-const err363 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets,data:data140};
+const len14 = data140.length;
+for(let i14=0; i14<len14; i14++){
+let data141 = data140[i14];
+if(data141 && typeof data141 == "object" && !Array.isArray(data141)){
+if(data141.provider === undefined){
+const err363 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.models.additionalProperties.properties.targets.items.required,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data141};
 if(vErrors === null){
 vErrors = [err363];
 }
@@ -4627,12 +4631,9 @@ vErrors.push(err363);
 }
 errors++;
 }
-const len14 = data140.length;
-for(let i14=0; i14<len14; i14++){
-let data141 = data140[i14];
-if(data141 && typeof data141 == "object" && !Array.isArray(data141)){
-if(data141.provider === undefined){
-const err364 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.models.additionalProperties.properties.targets.items.required,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data141};
+for(const key33 in data141){
+if(!((((key33 === "provider") || (key33 === "model")) || (key33 === "tier")) || (key33 === "weight"))){
+const err364 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33},schema:false,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data141};
 if(vErrors === null){
 vErrors = [err364];
 }
@@ -4641,9 +4642,12 @@ vErrors.push(err364);
 }
 errors++;
 }
-for(const key33 in data141){
-if(!((((key33 === "provider") || (key33 === "model")) || (key33 === "tier")) || (key33 === "weight"))){
-const err365 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33},schema:false,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data141};
+}
+if(data141.provider !== undefined){
+let data142 = data141.provider;
+if(typeof data142 === "string"){
+if(func4(data142) > 64){
+const err365 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data142};
 if(vErrors === null){
 vErrors = [err365];
 }
@@ -4652,12 +4656,8 @@ vErrors.push(err365);
 }
 errors++;
 }
-}
-if(data141.provider !== undefined){
-let data142 = data141.provider;
-if(typeof data142 === "string"){
-if(func4(data142) > 64){
-const err366 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data142};
+if(func4(data142) < 1){
+const err366 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data142};
 if(vErrors === null){
 vErrors = [err366];
 }
@@ -4666,8 +4666,8 @@ vErrors.push(err366);
 }
 errors++;
 }
-if(func4(data142) < 1){
-const err367 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data142};
+if(!pattern8.test(data142)){
+const err367 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data142};
 if(vErrors === null){
 vErrors = [err367];
 }
@@ -4676,8 +4676,9 @@ vErrors.push(err367);
 }
 errors++;
 }
-if(!pattern9.test(data142)){
-const err368 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data142};
+}
+else {
+const err368 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data142};
 if(vErrors === null){
 vErrors = [err368];
 }
@@ -4687,8 +4688,11 @@ vErrors.push(err368);
 errors++;
 }
 }
-else {
-const err369 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data142};
+if(data141.model !== undefined){
+let data143 = data141.model;
+if(typeof data143 === "string"){
+if(func4(data143) > 256){
+const err369 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data143};
 if(vErrors === null){
 vErrors = [err369];
 }
@@ -4697,12 +4701,8 @@ vErrors.push(err369);
 }
 errors++;
 }
-}
-if(data141.model !== undefined){
-let data143 = data141.model;
-if(typeof data143 === "string"){
-if(func4(data143) > 256){
-const err370 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data143};
+if(func4(data143) < 1){
+const err370 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data143};
 if(vErrors === null){
 vErrors = [err370];
 }
@@ -4711,8 +4711,8 @@ vErrors.push(err370);
 }
 errors++;
 }
-if(func4(data143) < 1){
-const err371 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data143};
+if(!pattern3.test(data143)){
+const err371 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data143};
 if(vErrors === null){
 vErrors = [err371];
 }
@@ -4721,8 +4721,9 @@ vErrors.push(err371);
 }
 errors++;
 }
-if(!pattern3.test(data143)){
-const err372 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data143};
+}
+else {
+const err372 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data143};
 if(vErrors === null){
 vErrors = [err372];
 }
@@ -4732,8 +4733,10 @@ vErrors.push(err372);
 errors++;
 }
 }
-else {
-const err373 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.model,data:data143};
+if(data141.tier !== undefined){
+let data144 = data141.tier;
+if(!(((typeof data144 == "number") && (!(data144 % 1) && !isNaN(data144))) && (isFinite(data144)))){
+const err373 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data144};
 if(vErrors === null){
 vErrors = [err373];
 }
@@ -4742,11 +4745,9 @@ vErrors.push(err373);
 }
 errors++;
 }
-}
-if(data141.tier !== undefined){
-let data144 = data141.tier;
-if(!(((typeof data144 == "number") && (!(data144 % 1) && !isNaN(data144))) && (isFinite(data144)))){
-const err374 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data144};
+if((typeof data144 == "number") && (isFinite(data144))){
+if(data144 > 100 || isNaN(data144)){
+const err374 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},schema:100,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data144};
 if(vErrors === null){
 vErrors = [err374];
 }
@@ -4755,9 +4756,8 @@ vErrors.push(err374);
 }
 errors++;
 }
-if((typeof data144 == "number") && (isFinite(data144))){
-if(data144 > 100 || isNaN(data144)){
-const err375 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},schema:100,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data144};
+if(data144 < 1 || isNaN(data144)){
+const err375 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data144};
 if(vErrors === null){
 vErrors = [err375];
 }
@@ -4766,8 +4766,12 @@ vErrors.push(err375);
 }
 errors++;
 }
-if(data144 < 1 || isNaN(data144)){
-const err376 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data144};
+}
+}
+if(data141.weight !== undefined){
+let data145 = data141.weight;
+if(!(((typeof data145 == "number") && (!(data145 % 1) && !isNaN(data145))) && (isFinite(data145)))){
+const err376 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data145};
 if(vErrors === null){
 vErrors = [err376];
 }
@@ -4776,12 +4780,9 @@ vErrors.push(err376);
 }
 errors++;
 }
-}
-}
-if(data141.weight !== undefined){
-let data145 = data141.weight;
-if(!(((typeof data145 == "number") && (!(data145 % 1) && !isNaN(data145))) && (isFinite(data145)))){
-const err377 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data145};
+if((typeof data145 == "number") && (isFinite(data145))){
+if(data145 > 1000000 || isNaN(data145)){
+const err377 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data145};
 if(vErrors === null){
 vErrors = [err377];
 }
@@ -4790,9 +4791,8 @@ vErrors.push(err377);
 }
 errors++;
 }
-if((typeof data145 == "number") && (isFinite(data145))){
-if(data145 > 1000000 || isNaN(data145)){
-const err378 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data145};
+if(data145 < 1 || isNaN(data145)){
+const err378 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data145};
 if(vErrors === null){
 vErrors = [err378];
 }
@@ -4801,8 +4801,11 @@ vErrors.push(err378);
 }
 errors++;
 }
-if(data145 < 1 || isNaN(data145)){
-const err379 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data145};
+}
+}
+}
+else {
+const err379 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.properties.targets.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data141};
 if(vErrors === null){
 vErrors = [err379];
 }
@@ -4813,26 +4816,13 @@ errors++;
 }
 }
 }
-}
 else {
-const err380 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.properties.targets.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets.items,data:data141};
+const err380 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.targets.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets,data:data140};
 if(vErrors === null){
 vErrors = [err380];
 }
 else {
 vErrors.push(err380);
-}
-errors++;
-}
-}
-}
-else {
-const err381 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.targets.type,parentSchema:schema11.properties.models.additionalProperties.properties.targets,data:data140};
-if(vErrors === null){
-vErrors = [err381];
-}
-else {
-vErrors.push(err381);
 }
 errors++;
 }
@@ -4847,7 +4837,18 @@ const _errs354 = errors;
 const _errs355 = errors;
 if(errors === _errs355){
 if(typeof data147 === "string"){
-if(!pattern34.test(data147)){
+if(!pattern33.test(data147)){
+const err381 = {};
+if(vErrors === null){
+vErrors = [err381];
+}
+else {
+vErrors.push(err381);
+}
+errors++;
+}
+}
+else {
 const err382 = {};
 if(vErrors === null){
 vErrors = [err382];
@@ -4858,25 +4859,14 @@ vErrors.push(err382);
 errors++;
 }
 }
-else {
-const err383 = {};
+var valid83 = _errs355 === errors;
+if(valid83){
+const err383 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema11.properties.models.additionalProperties.properties.aliases.items.not,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data147};
 if(vErrors === null){
 vErrors = [err383];
 }
 else {
 vErrors.push(err383);
-}
-errors++;
-}
-}
-var valid83 = _errs355 === errors;
-if(valid83){
-const err384 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema11.properties.models.additionalProperties.properties.aliases.items.not,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data147};
-if(vErrors === null){
-vErrors = [err384];
-}
-else {
-vErrors.push(err384);
 }
 errors++;
 }
@@ -4893,7 +4883,17 @@ vErrors = null;
 }
 if(typeof data147 === "string"){
 if(func4(data147) > 256){
-const err385 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data147};
+const err384 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data147};
+if(vErrors === null){
+vErrors = [err384];
+}
+else {
+vErrors.push(err384);
+}
+errors++;
+}
+if(func4(data147) < 1){
+const err385 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data147};
 if(vErrors === null){
 vErrors = [err385];
 }
@@ -4902,8 +4902,8 @@ vErrors.push(err385);
 }
 errors++;
 }
-if(func4(data147) < 1){
-const err386 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data147};
+if(!pattern3.test(data147)){
+const err386 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data147};
 if(vErrors === null){
 vErrors = [err386];
 }
@@ -4912,8 +4912,9 @@ vErrors.push(err386);
 }
 errors++;
 }
-if(!pattern3.test(data147)){
-const err387 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data147};
+}
+else {
+const err387 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.aliases.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data147};
 if(vErrors === null){
 vErrors = [err387];
 }
@@ -4923,25 +4924,14 @@ vErrors.push(err387);
 errors++;
 }
 }
+}
 else {
-const err388 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.aliases.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.aliases.items,data:data147};
+const err388 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.aliases.type,parentSchema:schema11.properties.models.additionalProperties.properties.aliases,data:data146};
 if(vErrors === null){
 vErrors = [err388];
 }
 else {
 vErrors.push(err388);
-}
-errors++;
-}
-}
-}
-else {
-const err389 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.aliases.type,parentSchema:schema11.properties.models.additionalProperties.properties.aliases,data:data146};
-if(vErrors === null){
-vErrors = [err389];
-}
-else {
-vErrors.push(err389);
 }
 errors++;
 }
@@ -4954,7 +4944,17 @@ for(let i16=0; i16<len16; i16++){
 let data149 = data148[i16];
 if(typeof data149 === "string"){
 if(func4(data149) > 256){
-const err390 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i16,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data149};
+const err389 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i16,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data149};
+if(vErrors === null){
+vErrors = [err389];
+}
+else {
+vErrors.push(err389);
+}
+errors++;
+}
+if(func4(data149) < 1){
+const err390 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i16,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data149};
 if(vErrors === null){
 vErrors = [err390];
 }
@@ -4963,8 +4963,8 @@ vErrors.push(err390);
 }
 errors++;
 }
-if(func4(data149) < 1){
-const err391 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i16,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data149};
+if(!pattern3.test(data149)){
+const err391 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i16,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data149};
 if(vErrors === null){
 vErrors = [err391];
 }
@@ -4973,8 +4973,9 @@ vErrors.push(err391);
 }
 errors++;
 }
-if(!pattern3.test(data149)){
-const err392 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i16,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data149};
+}
+else {
+const err392 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i16,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.fallbacks.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data149};
 if(vErrors === null){
 vErrors = [err392];
 }
@@ -4984,8 +4985,9 @@ vErrors.push(err392);
 errors++;
 }
 }
+}
 else {
-const err393 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i16,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.fallbacks.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks.items,data:data149};
+const err393 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.fallbacks.type,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks,data:data148};
 if(vErrors === null){
 vErrors = [err393];
 }
@@ -4995,9 +4997,12 @@ vErrors.push(err393);
 errors++;
 }
 }
-}
-else {
-const err394 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.fallbacks.type,parentSchema:schema11.properties.models.additionalProperties.properties.fallbacks,data:data148};
+if(data137.translation !== undefined){
+let data150 = data137.translation;
+if(data150 && typeof data150 == "object" && !Array.isArray(data150)){
+for(const key34 in data150){
+if(!(func2.call(schema11.properties.models.additionalProperties.properties.translation.properties, key34))){
+const err394 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key34},schema:false,parentSchema:schema11.properties.models.additionalProperties.properties.translation,data:data150};
 if(vErrors === null){
 vErrors = [err394];
 }
@@ -5007,12 +5012,10 @@ vErrors.push(err394);
 errors++;
 }
 }
-if(data137.translation !== undefined){
-let data150 = data137.translation;
-if(data150 && typeof data150 == "object" && !Array.isArray(data150)){
-for(const key34 in data150){
-if(!(func2.call(schema11.properties.models.additionalProperties.properties.translation.properties, key34))){
-const err395 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key34},schema:false,parentSchema:schema11.properties.models.additionalProperties.properties.translation,data:data150};
+if(data150.max_tokens_field !== undefined){
+let data151 = data150.max_tokens_field;
+if(typeof data151 !== "string"){
+const err395 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data151};
 if(vErrors === null){
 vErrors = [err395];
 }
@@ -5021,11 +5024,8 @@ vErrors.push(err395);
 }
 errors++;
 }
-}
-if(data150.max_tokens_field !== undefined){
-let data151 = data150.max_tokens_field;
-if(typeof data151 !== "string"){
-const err396 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data151};
+if(!((data151 === "max_tokens") || (data151 === "max_completion_tokens"))){
+const err396 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data151};
 if(vErrors === null){
 vErrors = [err396];
 }
@@ -5034,8 +5034,11 @@ vErrors.push(err396);
 }
 errors++;
 }
-if(!((data151 === "max_tokens") || (data151 === "max_completion_tokens"))){
-const err397 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data151};
+}
+if(data150.default_max_tokens !== undefined){
+let data152 = data150.default_max_tokens;
+if(!(((typeof data152 == "number") && (!(data152 % 1) && !isNaN(data152))) && (isFinite(data152)))){
+const err397 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data152};
 if(vErrors === null){
 vErrors = [err397];
 }
@@ -5044,11 +5047,9 @@ vErrors.push(err397);
 }
 errors++;
 }
-}
-if(data150.default_max_tokens !== undefined){
-let data152 = data150.default_max_tokens;
-if(!(((typeof data152 == "number") && (!(data152 % 1) && !isNaN(data152))) && (isFinite(data152)))){
-const err398 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data152};
+if((typeof data152 == "number") && (isFinite(data152))){
+if(data152 > 1000000 || isNaN(data152)){
+const err398 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data152};
 if(vErrors === null){
 vErrors = [err398];
 }
@@ -5057,9 +5058,8 @@ vErrors.push(err398);
 }
 errors++;
 }
-if((typeof data152 == "number") && (isFinite(data152))){
-if(data152 > 1000000 || isNaN(data152)){
-const err399 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data152};
+if(data152 < 1 || isNaN(data152)){
+const err399 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data152};
 if(vErrors === null){
 vErrors = [err399];
 }
@@ -5068,8 +5068,12 @@ vErrors.push(err399);
 }
 errors++;
 }
-if(data152 < 1 || isNaN(data152)){
-const err400 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data152};
+}
+}
+if(data150.system_in_middle !== undefined){
+let data153 = data150.system_in_middle;
+if(typeof data153 !== "string"){
+const err400 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data153};
 if(vErrors === null){
 vErrors = [err400];
 }
@@ -5078,12 +5082,8 @@ vErrors.push(err400);
 }
 errors++;
 }
-}
-}
-if(data150.system_in_middle !== undefined){
-let data153 = data150.system_in_middle;
-if(typeof data153 !== "string"){
-const err401 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data153};
+if(!((data153 === "keep") || (data153 === "fold"))){
+const err401 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data153};
 if(vErrors === null){
 vErrors = [err401];
 }
@@ -5092,8 +5092,11 @@ vErrors.push(err401);
 }
 errors++;
 }
-if(!((data153 === "keep") || (data153 === "fold"))){
-const err402 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data153};
+}
+if(data150.system_role !== undefined){
+let data154 = data150.system_role;
+if(typeof data154 !== "string"){
+const err402 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.system_role,data:data154};
 if(vErrors === null){
 vErrors = [err402];
 }
@@ -5102,11 +5105,8 @@ vErrors.push(err402);
 }
 errors++;
 }
-}
-if(data150.system_role !== undefined){
-let data154 = data150.system_role;
-if(typeof data154 !== "string"){
-const err403 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.system_role,data:data154};
+if(!((data154 === "system") || (data154 === "developer"))){
+const err403 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.system_role.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.system_role,data:data154};
 if(vErrors === null){
 vErrors = [err403];
 }
@@ -5115,8 +5115,11 @@ vErrors.push(err403);
 }
 errors++;
 }
-if(!((data154 === "system") || (data154 === "developer"))){
-const err404 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.system_role.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.system_role,data:data154};
+}
+if(data150.text_parts !== undefined){
+let data155 = data150.text_parts;
+if(typeof data155 !== "boolean"){
+const err404 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.text_parts,data:data155};
 if(vErrors === null){
 vErrors = [err404];
 }
@@ -5126,10 +5129,10 @@ vErrors.push(err404);
 errors++;
 }
 }
-if(data150.text_parts !== undefined){
-let data155 = data150.text_parts;
-if(typeof data155 !== "boolean"){
-const err405 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.text_parts,data:data155};
+if(data150.reasoning_field !== undefined){
+let data156 = data150.reasoning_field;
+if(typeof data156 !== "string"){
+const err405 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data156};
 if(vErrors === null){
 vErrors = [err405];
 }
@@ -5138,11 +5141,8 @@ vErrors.push(err405);
 }
 errors++;
 }
-}
-if(data150.reasoning_field !== undefined){
-let data156 = data150.reasoning_field;
-if(typeof data156 !== "string"){
-const err406 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data156};
+if(!(((data156 === "reasoning_content") || (data156 === "reasoning")) || (data156 === "none"))){
+const err406 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data156};
 if(vErrors === null){
 vErrors = [err406];
 }
@@ -5151,8 +5151,11 @@ vErrors.push(err406);
 }
 errors++;
 }
-if(!(((data156 === "reasoning_content") || (data156 === "reasoning")) || (data156 === "none"))){
-const err407 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data156};
+}
+if(data150.reasoning_turns !== undefined){
+let data157 = data150.reasoning_turns;
+if(typeof data157 !== "string"){
+const err407 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data157};
 if(vErrors === null){
 vErrors = [err407];
 }
@@ -5161,26 +5164,13 @@ vErrors.push(err407);
 }
 errors++;
 }
-}
-if(data150.reasoning_turns !== undefined){
-let data157 = data150.reasoning_turns;
-if(typeof data157 !== "string"){
-const err408 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data157};
+if(!((data157 === "all") || (data157 === "last"))){
+const err408 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data157};
 if(vErrors === null){
 vErrors = [err408];
 }
 else {
 vErrors.push(err408);
-}
-errors++;
-}
-if(!((data157 === "all") || (data157 === "last"))){
-const err409 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data157};
-if(vErrors === null){
-vErrors = [err409];
-}
-else {
-vErrors.push(err409);
 }
 errors++;
 }
@@ -5192,7 +5182,17 @@ const len17 = data158.length;
 for(let i17=0; i17<len17; i17++){
 let data159 = data158[i17];
 if(typeof data159 !== "string"){
-const err410 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i17,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data159};
+const err409 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i17,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data159};
+if(vErrors === null){
+vErrors = [err409];
+}
+else {
+vErrors.push(err409);
+}
+errors++;
+}
+if(!(((((((data159 === "none") || (data159 === "minimal")) || (data159 === "low")) || (data159 === "medium")) || (data159 === "high")) || (data159 === "xhigh")) || (data159 === "max"))){
+const err410 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i17,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data159};
 if(vErrors === null){
 vErrors = [err410];
 }
@@ -5201,8 +5201,10 @@ vErrors.push(err410);
 }
 errors++;
 }
-if(!(((((((data159 === "none") || (data159 === "minimal")) || (data159 === "low")) || (data159 === "medium")) || (data159 === "high")) || (data159 === "xhigh")) || (data159 === "max"))){
-const err411 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i17,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data159};
+}
+}
+else {
+const err411 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts,data:data158};
 if(vErrors === null){
 vErrors = [err411];
 }
@@ -5212,9 +5214,10 @@ vErrors.push(err411);
 errors++;
 }
 }
-}
-else {
-const err412 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.efforts,data:data158};
+if(data150.think_tags !== undefined){
+let data160 = data150.think_tags;
+if(typeof data160 !== "boolean"){
+const err412 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.think_tags,data:data160};
 if(vErrors === null){
 vErrors = [err412];
 }
@@ -5224,10 +5227,10 @@ vErrors.push(err412);
 errors++;
 }
 }
-if(data150.think_tags !== undefined){
-let data160 = data150.think_tags;
-if(typeof data160 !== "boolean"){
-const err413 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.think_tags,data:data160};
+if(data150.thinking !== undefined){
+let data161 = data150.thinking;
+if(typeof data161 !== "string"){
+const err413 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.thinking,data:data161};
 if(vErrors === null){
 vErrors = [err413];
 }
@@ -5236,11 +5239,8 @@ vErrors.push(err413);
 }
 errors++;
 }
-}
-if(data150.thinking !== undefined){
-let data161 = data150.thinking;
-if(typeof data161 !== "string"){
-const err414 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.thinking,data:data161};
+if(!((data161 === "adaptive") || (data161 === "budget"))){
+const err414 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.thinking.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.thinking,data:data161};
 if(vErrors === null){
 vErrors = [err414];
 }
@@ -5249,8 +5249,12 @@ vErrors.push(err414);
 }
 errors++;
 }
-if(!((data161 === "adaptive") || (data161 === "budget"))){
-const err415 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema11.properties.models.additionalProperties.properties.translation.properties.thinking.enum},schema:schema11.properties.models.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.thinking,data:data161};
+}
+if(data150.max_temperature !== undefined){
+let data162 = data150.max_temperature;
+if((typeof data162 == "number") && (isFinite(data162))){
+if(data162 > 10 || isNaN(data162)){
+const err415 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data162};
 if(vErrors === null){
 vErrors = [err415];
 }
@@ -5259,12 +5263,8 @@ vErrors.push(err415);
 }
 errors++;
 }
-}
-if(data150.max_temperature !== undefined){
-let data162 = data150.max_temperature;
-if((typeof data162 == "number") && (isFinite(data162))){
-if(data162 > 10 || isNaN(data162)){
-const err416 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data162};
+if(data162 < 0 || isNaN(data162)){
+const err416 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data162};
 if(vErrors === null){
 vErrors = [err416];
 }
@@ -5273,8 +5273,9 @@ vErrors.push(err416);
 }
 errors++;
 }
-if(data162 < 0 || isNaN(data162)){
-const err417 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data162};
+}
+else {
+const err417 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data162};
 if(vErrors === null){
 vErrors = [err417];
 }
@@ -5284,8 +5285,10 @@ vErrors.push(err417);
 errors++;
 }
 }
-else {
-const err418 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data162};
+if(data150.max_stop_sequences !== undefined){
+let data163 = data150.max_stop_sequences;
+if((!(((typeof data163 == "number") && (!(data163 % 1) && !isNaN(data163))) && (isFinite(data163)))) && (data163 !== null)){
+const err418 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data163};
 if(vErrors === null){
 vErrors = [err418];
 }
@@ -5294,11 +5297,9 @@ vErrors.push(err418);
 }
 errors++;
 }
-}
-if(data150.max_stop_sequences !== undefined){
-let data163 = data150.max_stop_sequences;
-if((!(((typeof data163 == "number") && (!(data163 % 1) && !isNaN(data163))) && (isFinite(data163)))) && (data163 !== null)){
-const err419 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data163};
+if((typeof data163 == "number") && (isFinite(data163))){
+if(data163 > 1000 || isNaN(data163)){
+const err419 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data163};
 if(vErrors === null){
 vErrors = [err419];
 }
@@ -5307,9 +5308,8 @@ vErrors.push(err419);
 }
 errors++;
 }
-if((typeof data163 == "number") && (isFinite(data163))){
-if(data163 > 1000 || isNaN(data163)){
-const err420 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data163};
+if(data163 < 0 || isNaN(data163)){
+const err420 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data163};
 if(vErrors === null){
 vErrors = [err420];
 }
@@ -5318,8 +5318,12 @@ vErrors.push(err420);
 }
 errors++;
 }
-if(data163 < 0 || isNaN(data163)){
-const err421 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data163};
+}
+}
+if(data150.top_k !== undefined){
+let data164 = data150.top_k;
+if(typeof data164 !== "boolean"){
+const err421 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.top_k,data:data164};
 if(vErrors === null){
 vErrors = [err421];
 }
@@ -5329,11 +5333,10 @@ vErrors.push(err421);
 errors++;
 }
 }
-}
-if(data150.top_k !== undefined){
-let data164 = data150.top_k;
-if(typeof data164 !== "boolean"){
-const err422 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.top_k,data:data164};
+if(data150.tool_images !== undefined){
+let data165 = data150.tool_images;
+if(typeof data165 !== "boolean"){
+const err422 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.tool_images,data:data165};
 if(vErrors === null){
 vErrors = [err422];
 }
@@ -5343,10 +5346,10 @@ vErrors.push(err422);
 errors++;
 }
 }
-if(data150.tool_images !== undefined){
-let data165 = data150.tool_images;
-if(typeof data165 !== "boolean"){
-const err423 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.tool_images,data:data165};
+if(data150.file_parts !== undefined){
+let data166 = data150.file_parts;
+if(typeof data166 !== "boolean"){
+const err423 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.file_parts,data:data166};
 if(vErrors === null){
 vErrors = [err423];
 }
@@ -5356,10 +5359,10 @@ vErrors.push(err423);
 errors++;
 }
 }
-if(data150.file_parts !== undefined){
-let data166 = data150.file_parts;
-if(typeof data166 !== "boolean"){
-const err424 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.file_parts,data:data166};
+if(data150.prefill !== undefined){
+let data167 = data150.prefill;
+if(typeof data167 !== "boolean"){
+const err424 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.prefill,data:data167};
 if(vErrors === null){
 vErrors = [err424];
 }
@@ -5369,10 +5372,10 @@ vErrors.push(err424);
 errors++;
 }
 }
-if(data150.prefill !== undefined){
-let data167 = data150.prefill;
-if(typeof data167 !== "boolean"){
-const err425 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.prefill,data:data167};
+if(data150.platform_members !== undefined){
+let data168 = data150.platform_members;
+if(typeof data168 !== "boolean"){
+const err425 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.platform_members,data:data168};
 if(vErrors === null){
 vErrors = [err425];
 }
@@ -5382,10 +5385,10 @@ vErrors.push(err425);
 errors++;
 }
 }
-if(data150.platform_members !== undefined){
-let data168 = data150.platform_members;
-if(typeof data168 !== "boolean"){
-const err426 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.platform_members,data:data168};
+if(data150.keep_billing_block !== undefined){
+let data169 = data150.keep_billing_block;
+if(typeof data169 !== "boolean"){
+const err426 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.keep_billing_block,data:data169};
 if(vErrors === null){
 vErrors = [err426];
 }
@@ -5395,10 +5398,10 @@ vErrors.push(err426);
 errors++;
 }
 }
-if(data150.keep_billing_block !== undefined){
-let data169 = data150.keep_billing_block;
-if(typeof data169 !== "boolean"){
-const err427 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.keep_billing_block,data:data169};
+if(data150.cache_prompts !== undefined){
+let data170 = data150.cache_prompts;
+if(typeof data170 !== "boolean"){
+const err427 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.cache_prompts,data:data170};
 if(vErrors === null){
 vErrors = [err427];
 }
@@ -5408,10 +5411,9 @@ vErrors.push(err427);
 errors++;
 }
 }
-if(data150.cache_prompts !== undefined){
-let data170 = data150.cache_prompts;
-if(typeof data170 !== "boolean"){
-const err428 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.models.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation.properties.cache_prompts,data:data170};
+}
+else {
+const err428 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.properties.translation.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation,data:data150};
 if(vErrors === null){
 vErrors = [err428];
 }
@@ -5423,7 +5425,7 @@ errors++;
 }
 }
 else {
-const err429 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.properties.translation.type,parentSchema:schema11.properties.models.additionalProperties.properties.translation,data:data150};
+const err429 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.type,parentSchema:schema11.properties.models.additionalProperties,data:data137};
 if(vErrors === null){
 vErrors = [err429];
 }
@@ -5435,7 +5437,7 @@ errors++;
 }
 }
 else {
-const err430 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.additionalProperties.type,parentSchema:schema11.properties.models.additionalProperties,data:data137};
+const err430 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.type,parentSchema:schema11.properties.models,data:data124};
 if(vErrors === null){
 vErrors = [err430];
 }
@@ -5445,9 +5447,12 @@ vErrors.push(err430);
 errors++;
 }
 }
-}
-else {
-const err431 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/type",keyword:"type",params:{type: "object"},schema:schema11.properties.models.type,parentSchema:schema11.properties.models,data:data124};
+if(data.routing !== undefined){
+let data171 = data.routing;
+if(data171 && typeof data171 == "object" && !Array.isArray(data171)){
+for(const key35 in data171){
+if(!((((key35 === "retries") || (key35 === "max_retry_wait_ms")) || (key35 === "restart_wait_ms")) || (key35 === "cooldown_ms"))){
+const err431 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key35},schema:false,parentSchema:schema11.properties.routing,data:data171};
 if(vErrors === null){
 vErrors = [err431];
 }
@@ -5457,12 +5462,10 @@ vErrors.push(err431);
 errors++;
 }
 }
-if(data.routing !== undefined){
-let data171 = data.routing;
-if(data171 && typeof data171 == "object" && !Array.isArray(data171)){
-for(const key35 in data171){
-if(!((((key35 === "retries") || (key35 === "max_retry_wait_ms")) || (key35 === "restart_wait_ms")) || (key35 === "cooldown_ms"))){
-const err432 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key35},schema:false,parentSchema:schema11.properties.routing,data:data171};
+if(data171.retries !== undefined){
+let data172 = data171.retries;
+if(!(((typeof data172 == "number") && (!(data172 % 1) && !isNaN(data172))) && (isFinite(data172)))){
+const err432 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.retries.type,parentSchema:schema11.properties.routing.properties.retries,data:data172};
 if(vErrors === null){
 vErrors = [err432];
 }
@@ -5471,11 +5474,9 @@ vErrors.push(err432);
 }
 errors++;
 }
-}
-if(data171.retries !== undefined){
-let data172 = data171.retries;
-if(!(((typeof data172 == "number") && (!(data172 % 1) && !isNaN(data172))) && (isFinite(data172)))){
-const err433 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.retries.type,parentSchema:schema11.properties.routing.properties.retries,data:data172};
+if((typeof data172 == "number") && (isFinite(data172))){
+if(data172 > 10 || isNaN(data172)){
+const err433 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema11.properties.routing.properties.retries,data:data172};
 if(vErrors === null){
 vErrors = [err433];
 }
@@ -5484,9 +5485,8 @@ vErrors.push(err433);
 }
 errors++;
 }
-if((typeof data172 == "number") && (isFinite(data172))){
-if(data172 > 10 || isNaN(data172)){
-const err434 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema11.properties.routing.properties.retries,data:data172};
+if(data172 < 0 || isNaN(data172)){
+const err434 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.retries,data:data172};
 if(vErrors === null){
 vErrors = [err434];
 }
@@ -5495,8 +5495,12 @@ vErrors.push(err434);
 }
 errors++;
 }
-if(data172 < 0 || isNaN(data172)){
-const err435 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.retries,data:data172};
+}
+}
+if(data171.max_retry_wait_ms !== undefined){
+let data173 = data171.max_retry_wait_ms;
+if(!(((typeof data173 == "number") && (!(data173 % 1) && !isNaN(data173))) && (isFinite(data173)))){
+const err435 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.max_retry_wait_ms.type,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data173};
 if(vErrors === null){
 vErrors = [err435];
 }
@@ -5505,12 +5509,9 @@ vErrors.push(err435);
 }
 errors++;
 }
-}
-}
-if(data171.max_retry_wait_ms !== undefined){
-let data173 = data171.max_retry_wait_ms;
-if(!(((typeof data173 == "number") && (!(data173 % 1) && !isNaN(data173))) && (isFinite(data173)))){
-const err436 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.max_retry_wait_ms.type,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data173};
+if((typeof data173 == "number") && (isFinite(data173))){
+if(data173 > 60000 || isNaN(data173)){
+const err436 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data173};
 if(vErrors === null){
 vErrors = [err436];
 }
@@ -5519,9 +5520,8 @@ vErrors.push(err436);
 }
 errors++;
 }
-if((typeof data173 == "number") && (isFinite(data173))){
-if(data173 > 60000 || isNaN(data173)){
-const err437 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data173};
+if(data173 < 0 || isNaN(data173)){
+const err437 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data173};
 if(vErrors === null){
 vErrors = [err437];
 }
@@ -5530,8 +5530,12 @@ vErrors.push(err437);
 }
 errors++;
 }
-if(data173 < 0 || isNaN(data173)){
-const err438 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.max_retry_wait_ms,data:data173};
+}
+}
+if(data171.restart_wait_ms !== undefined){
+let data174 = data171.restart_wait_ms;
+if(!(((typeof data174 == "number") && (!(data174 % 1) && !isNaN(data174))) && (isFinite(data174)))){
+const err438 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.restart_wait_ms.type,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data174};
 if(vErrors === null){
 vErrors = [err438];
 }
@@ -5540,12 +5544,9 @@ vErrors.push(err438);
 }
 errors++;
 }
-}
-}
-if(data171.restart_wait_ms !== undefined){
-let data174 = data171.restart_wait_ms;
-if(!(((typeof data174 == "number") && (!(data174 % 1) && !isNaN(data174))) && (isFinite(data174)))){
-const err439 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.restart_wait_ms.type,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data174};
+if((typeof data174 == "number") && (isFinite(data174))){
+if(data174 > 60000 || isNaN(data174)){
+const err439 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data174};
 if(vErrors === null){
 vErrors = [err439];
 }
@@ -5554,9 +5555,8 @@ vErrors.push(err439);
 }
 errors++;
 }
-if((typeof data174 == "number") && (isFinite(data174))){
-if(data174 > 60000 || isNaN(data174)){
-const err440 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data174};
+if(data174 < 0 || isNaN(data174)){
+const err440 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data174};
 if(vErrors === null){
 vErrors = [err440];
 }
@@ -5565,8 +5565,12 @@ vErrors.push(err440);
 }
 errors++;
 }
-if(data174 < 0 || isNaN(data174)){
-const err441 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.restart_wait_ms,data:data174};
+}
+}
+if(data171.cooldown_ms !== undefined){
+let data175 = data171.cooldown_ms;
+if(!(((typeof data175 == "number") && (!(data175 % 1) && !isNaN(data175))) && (isFinite(data175)))){
+const err441 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.cooldown_ms.type,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data175};
 if(vErrors === null){
 vErrors = [err441];
 }
@@ -5575,12 +5579,9 @@ vErrors.push(err441);
 }
 errors++;
 }
-}
-}
-if(data171.cooldown_ms !== undefined){
-let data175 = data171.cooldown_ms;
-if(!(((typeof data175 == "number") && (!(data175 % 1) && !isNaN(data175))) && (isFinite(data175)))){
-const err442 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/type",keyword:"type",params:{type: "integer"},schema:schema11.properties.routing.properties.cooldown_ms.type,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data175};
+if((typeof data175 == "number") && (isFinite(data175))){
+if(data175 > 3600000 || isNaN(data175)){
+const err442 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data175};
 if(vErrors === null){
 vErrors = [err442];
 }
@@ -5589,9 +5590,8 @@ vErrors.push(err442);
 }
 errors++;
 }
-if((typeof data175 == "number") && (isFinite(data175))){
-if(data175 > 3600000 || isNaN(data175)){
-const err443 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data175};
+if(data175 < 0 || isNaN(data175)){
+const err443 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data175};
 if(vErrors === null){
 vErrors = [err443];
 }
@@ -5600,8 +5600,11 @@ vErrors.push(err443);
 }
 errors++;
 }
-if(data175 < 0 || isNaN(data175)){
-const err444 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema11.properties.routing.properties.cooldown_ms,data:data175};
+}
+}
+}
+else {
+const err444 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routing.type,parentSchema:schema11.properties.routing,data:data171};
 if(vErrors === null){
 vErrors = [err444];
 }
@@ -5611,10 +5614,12 @@ vErrors.push(err444);
 errors++;
 }
 }
-}
-}
-else {
-const err445 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routing.type,parentSchema:schema11.properties.routing,data:data171};
+if(data.routes !== undefined){
+let data176 = data.routes;
+if(data176 && typeof data176 == "object" && !Array.isArray(data176)){
+for(const key36 in data176){
+if(!((key36 === "rest") || (key36 === "default_model"))){
+const err445 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key36},schema:false,parentSchema:schema11.properties.routes,data:data176};
 if(vErrors === null){
 vErrors = [err445];
 }
@@ -5624,12 +5629,10 @@ vErrors.push(err445);
 errors++;
 }
 }
-if(data.routes !== undefined){
-let data176 = data.routes;
-if(data176 && typeof data176 == "object" && !Array.isArray(data176)){
-for(const key36 in data176){
-if(!((key36 === "rest") || (key36 === "default_model"))){
-const err446 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key36},schema:false,parentSchema:schema11.properties.routes,data:data176};
+if(data176.rest !== undefined){
+let data177 = data176.rest;
+if((!(data177 && typeof data177 == "object" && !Array.isArray(data177))) && (data177 !== null)){
+const err446 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/type",keyword:"type",params:{type: schema11.properties.routes.properties.rest.type},schema:schema11.properties.routes.properties.rest.type,parentSchema:schema11.properties.routes.properties.rest,data:data177};
 if(vErrors === null){
 vErrors = [err446];
 }
@@ -5638,11 +5641,9 @@ vErrors.push(err446);
 }
 errors++;
 }
-}
-if(data176.rest !== undefined){
-let data177 = data176.rest;
-if((!(data177 && typeof data177 == "object" && !Array.isArray(data177))) && (data177 !== null)){
-const err447 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/type",keyword:"type",params:{type: schema11.properties.routes.properties.rest.type},schema:schema11.properties.routes.properties.rest.type,parentSchema:schema11.properties.routes.properties.rest,data:data177};
+if(data177 && typeof data177 == "object" && !Array.isArray(data177)){
+if(data177.provider === undefined){
+const err447 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.routes.properties.rest.required,parentSchema:schema11.properties.routes.properties.rest,data:data177};
 if(vErrors === null){
 vErrors = [err447];
 }
@@ -5651,9 +5652,9 @@ vErrors.push(err447);
 }
 errors++;
 }
-if(data177 && typeof data177 == "object" && !Array.isArray(data177)){
-if(data177.provider === undefined){
-const err448 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/required",keyword:"required",params:{missingProperty: "provider"},schema:schema11.properties.routes.properties.rest.required,parentSchema:schema11.properties.routes.properties.rest,data:data177};
+for(const key37 in data177){
+if(!(key37 === "provider")){
+const err448 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key37},schema:false,parentSchema:schema11.properties.routes.properties.rest,data:data177};
 if(vErrors === null){
 vErrors = [err448];
 }
@@ -5662,9 +5663,12 @@ vErrors.push(err448);
 }
 errors++;
 }
-for(const key37 in data177){
-if(!(key37 === "provider")){
-const err449 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key37},schema:false,parentSchema:schema11.properties.routes.properties.rest,data:data177};
+}
+if(data177.provider !== undefined){
+let data178 = data177.provider;
+if(typeof data178 === "string"){
+if(func4(data178) > 64){
+const err449 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data178};
 if(vErrors === null){
 vErrors = [err449];
 }
@@ -5673,12 +5677,8 @@ vErrors.push(err449);
 }
 errors++;
 }
-}
-if(data177.provider !== undefined){
-let data178 = data177.provider;
-if(typeof data178 === "string"){
-if(func4(data178) > 64){
-const err450 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data178};
+if(func4(data178) < 1){
+const err450 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data178};
 if(vErrors === null){
 vErrors = [err450];
 }
@@ -5687,8 +5687,8 @@ vErrors.push(err450);
 }
 errors++;
 }
-if(func4(data178) < 1){
-const err451 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data178};
+if(!pattern8.test(data178)){
+const err451 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data178};
 if(vErrors === null){
 vErrors = [err451];
 }
@@ -5697,24 +5697,14 @@ vErrors.push(err451);
 }
 errors++;
 }
-if(!pattern9.test(data178)){
-const err452 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data178};
+}
+else {
+const err452 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.rest.properties.provider.type,parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data178};
 if(vErrors === null){
 vErrors = [err452];
 }
 else {
 vErrors.push(err452);
-}
-errors++;
-}
-}
-else {
-const err453 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.rest.properties.provider.type,parentSchema:schema11.properties.routes.properties.rest.properties.provider,data:data178};
-if(vErrors === null){
-vErrors = [err453];
-}
-else {
-vErrors.push(err453);
 }
 errors++;
 }
@@ -5726,12 +5716,12 @@ let data179 = data176.default_model;
 if(data179 && typeof data179 == "object" && !Array.isArray(data179)){
 for(const key38 in data179){
 if(!(((key38 === "images") || (key38 === "moderations")) || (key38 === "responses"))){
-const err454 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key38},schema:false,parentSchema:schema11.properties.routes.properties.default_model,data:data179};
+const err453 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key38},schema:false,parentSchema:schema11.properties.routes.properties.default_model,data:data179};
 if(vErrors === null){
-vErrors = [err454];
+vErrors = [err453];
 }
 else {
-vErrors.push(err454);
+vErrors.push(err453);
 }
 errors++;
 }
@@ -5740,7 +5730,17 @@ if(data179.images !== undefined){
 let data180 = data179.images;
 if(typeof data180 === "string"){
 if(func4(data180) > 256){
-const err455 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data180};
+const err454 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data180};
+if(vErrors === null){
+vErrors = [err454];
+}
+else {
+vErrors.push(err454);
+}
+errors++;
+}
+if(func4(data180) < 1){
+const err455 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data180};
 if(vErrors === null){
 vErrors = [err455];
 }
@@ -5749,8 +5749,8 @@ vErrors.push(err455);
 }
 errors++;
 }
-if(func4(data180) < 1){
-const err456 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data180};
+if(!pattern3.test(data180)){
+const err456 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data180};
 if(vErrors === null){
 vErrors = [err456];
 }
@@ -5759,8 +5759,9 @@ vErrors.push(err456);
 }
 errors++;
 }
-if(!pattern3.test(data180)){
-const err457 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data180};
+}
+else {
+const err457 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.default_model.properties.images.type,parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data180};
 if(vErrors === null){
 vErrors = [err457];
 }
@@ -5770,8 +5771,11 @@ vErrors.push(err457);
 errors++;
 }
 }
-else {
-const err458 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.default_model.properties.images.type,parentSchema:schema11.properties.routes.properties.default_model.properties.images,data:data180};
+if(data179.moderations !== undefined){
+let data181 = data179.moderations;
+if(typeof data181 === "string"){
+if(func4(data181) > 256){
+const err458 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data181};
 if(vErrors === null){
 vErrors = [err458];
 }
@@ -5780,12 +5784,8 @@ vErrors.push(err458);
 }
 errors++;
 }
-}
-if(data179.moderations !== undefined){
-let data181 = data179.moderations;
-if(typeof data181 === "string"){
-if(func4(data181) > 256){
-const err459 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data181};
+if(func4(data181) < 1){
+const err459 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data181};
 if(vErrors === null){
 vErrors = [err459];
 }
@@ -5794,8 +5794,8 @@ vErrors.push(err459);
 }
 errors++;
 }
-if(func4(data181) < 1){
-const err460 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data181};
+if(!pattern3.test(data181)){
+const err460 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data181};
 if(vErrors === null){
 vErrors = [err460];
 }
@@ -5804,8 +5804,9 @@ vErrors.push(err460);
 }
 errors++;
 }
-if(!pattern3.test(data181)){
-const err461 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data181};
+}
+else {
+const err461 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.default_model.properties.moderations.type,parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data181};
 if(vErrors === null){
 vErrors = [err461];
 }
@@ -5815,8 +5816,11 @@ vErrors.push(err461);
 errors++;
 }
 }
-else {
-const err462 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.default_model.properties.moderations.type,parentSchema:schema11.properties.routes.properties.default_model.properties.moderations,data:data181};
+if(data179.responses !== undefined){
+let data182 = data179.responses;
+if(typeof data182 === "string"){
+if(func4(data182) > 256){
+const err462 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data182};
 if(vErrors === null){
 vErrors = [err462];
 }
@@ -5825,12 +5829,8 @@ vErrors.push(err462);
 }
 errors++;
 }
-}
-if(data179.responses !== undefined){
-let data182 = data179.responses;
-if(typeof data182 === "string"){
-if(func4(data182) > 256){
-const err463 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data182};
+if(func4(data182) < 1){
+const err463 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data182};
 if(vErrors === null){
 vErrors = [err463];
 }
@@ -5839,8 +5839,8 @@ vErrors.push(err463);
 }
 errors++;
 }
-if(func4(data182) < 1){
-const err464 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data182};
+if(!pattern3.test(data182)){
+const err464 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data182};
 if(vErrors === null){
 vErrors = [err464];
 }
@@ -5849,8 +5849,9 @@ vErrors.push(err464);
 }
 errors++;
 }
-if(!pattern3.test(data182)){
-const err465 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data182};
+}
+else {
+const err465 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.default_model.properties.responses.type,parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data182};
 if(vErrors === null){
 vErrors = [err465];
 }
@@ -5860,8 +5861,9 @@ vErrors.push(err465);
 errors++;
 }
 }
+}
 else {
-const err466 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/type",keyword:"type",params:{type: "string"},schema:schema11.properties.routes.properties.default_model.properties.responses.type,parentSchema:schema11.properties.routes.properties.default_model.properties.responses,data:data182};
+const err466 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routes.properties.default_model.type,parentSchema:schema11.properties.routes.properties.default_model,data:data179};
 if(vErrors === null){
 vErrors = [err466];
 }
@@ -5873,7 +5875,7 @@ errors++;
 }
 }
 else {
-const err467 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routes.properties.default_model.type,parentSchema:schema11.properties.routes.properties.default_model,data:data179};
+const err467 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routes.type,parentSchema:schema11.properties.routes,data:data176};
 if(vErrors === null){
 vErrors = [err467];
 }
@@ -5883,9 +5885,12 @@ vErrors.push(err467);
 errors++;
 }
 }
-}
-else {
-const err468 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/type",keyword:"type",params:{type: "object"},schema:schema11.properties.routes.type,parentSchema:schema11.properties.routes,data:data176};
+if(data.logging !== undefined){
+let data183 = data.logging;
+if(data183 && typeof data183 == "object" && !Array.isArray(data183)){
+for(const key39 in data183){
+if(!(((key39 === "level") || (key39 === "format")) || (key39 === "transport"))){
+const err468 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key39},schema:false,parentSchema:schema11.properties.logging,data:data183};
 if(vErrors === null){
 vErrors = [err468];
 }
@@ -5895,12 +5900,10 @@ vErrors.push(err468);
 errors++;
 }
 }
-if(data.logging !== undefined){
-let data183 = data.logging;
-if(data183 && typeof data183 == "object" && !Array.isArray(data183)){
-for(const key39 in data183){
-if(!(((key39 === "level") || (key39 === "format")) || (key39 === "transport"))){
-const err469 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key39},schema:false,parentSchema:schema11.properties.logging,data:data183};
+if(data183.level !== undefined){
+let data184 = data183.level;
+if(typeof data184 !== "string"){
+const err469 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.level.type,parentSchema:schema11.properties.logging.properties.level,data:data184};
 if(vErrors === null){
 vErrors = [err469];
 }
@@ -5909,11 +5912,8 @@ vErrors.push(err469);
 }
 errors++;
 }
-}
-if(data183.level !== undefined){
-let data184 = data183.level;
-if(typeof data184 !== "string"){
-const err470 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.level.type,parentSchema:schema11.properties.logging.properties.level,data:data184};
+if(!((((data184 === "error") || (data184 === "warn")) || (data184 === "info")) || (data184 === "debug"))){
+const err470 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.level.enum},schema:schema11.properties.logging.properties.level.enum,parentSchema:schema11.properties.logging.properties.level,data:data184};
 if(vErrors === null){
 vErrors = [err470];
 }
@@ -5922,8 +5922,11 @@ vErrors.push(err470);
 }
 errors++;
 }
-if(!((((data184 === "error") || (data184 === "warn")) || (data184 === "info")) || (data184 === "debug"))){
-const err471 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.level.enum},schema:schema11.properties.logging.properties.level.enum,parentSchema:schema11.properties.logging.properties.level,data:data184};
+}
+if(data183.format !== undefined){
+let data185 = data183.format;
+if(typeof data185 !== "string"){
+const err471 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.format.type,parentSchema:schema11.properties.logging.properties.format,data:data185};
 if(vErrors === null){
 vErrors = [err471];
 }
@@ -5932,11 +5935,8 @@ vErrors.push(err471);
 }
 errors++;
 }
-}
-if(data183.format !== undefined){
-let data185 = data183.format;
-if(typeof data185 !== "string"){
-const err472 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.format.type,parentSchema:schema11.properties.logging.properties.format,data:data185};
+if(!(((data185 === "auto") || (data185 === "json")) || (data185 === "pretty"))){
+const err472 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.format.enum},schema:schema11.properties.logging.properties.format.enum,parentSchema:schema11.properties.logging.properties.format,data:data185};
 if(vErrors === null){
 vErrors = [err472];
 }
@@ -5945,8 +5945,11 @@ vErrors.push(err472);
 }
 errors++;
 }
-if(!(((data185 === "auto") || (data185 === "json")) || (data185 === "pretty"))){
-const err473 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema11.properties.logging.properties.format.enum},schema:schema11.properties.logging.properties.format.enum,parentSchema:schema11.properties.logging.properties.format,data:data185};
+}
+if(data183.transport !== undefined){
+let data186 = data183.transport;
+if((!(data186 && typeof data186 == "object" && !Array.isArray(data186))) && (data186 !== null)){
+const err473 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema11.properties.logging.properties.transport.type},schema:schema11.properties.logging.properties.transport.type,parentSchema:schema11.properties.logging.properties.transport,data:data186};
 if(vErrors === null){
 vErrors = [err473];
 }
@@ -5955,11 +5958,9 @@ vErrors.push(err473);
 }
 errors++;
 }
-}
-if(data183.transport !== undefined){
-let data186 = data183.transport;
-if((!(data186 && typeof data186 == "object" && !Array.isArray(data186))) && (data186 !== null)){
-const err474 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema11.properties.logging.properties.transport.type},schema:schema11.properties.logging.properties.transport.type,parentSchema:schema11.properties.logging.properties.transport,data:data186};
+if(data186 && typeof data186 == "object" && !Array.isArray(data186)){
+if(data186.target === undefined){
+const err474 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema11.properties.logging.properties.transport.required,parentSchema:schema11.properties.logging.properties.transport,data:data186};
 if(vErrors === null){
 vErrors = [err474];
 }
@@ -5968,9 +5969,9 @@ vErrors.push(err474);
 }
 errors++;
 }
-if(data186 && typeof data186 == "object" && !Array.isArray(data186)){
-if(data186.target === undefined){
-const err475 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema11.properties.logging.properties.transport.required,parentSchema:schema11.properties.logging.properties.transport,data:data186};
+for(const key40 in data186){
+if(!((key40 === "target") || (key40 === "options"))){
+const err475 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key40},schema:false,parentSchema:schema11.properties.logging.properties.transport,data:data186};
 if(vErrors === null){
 vErrors = [err475];
 }
@@ -5979,9 +5980,12 @@ vErrors.push(err475);
 }
 errors++;
 }
-for(const key40 in data186){
-if(!((key40 === "target") || (key40 === "options"))){
-const err476 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key40},schema:false,parentSchema:schema11.properties.logging.properties.transport,data:data186};
+}
+if(data186.target !== undefined){
+let data187 = data186.target;
+if(typeof data187 === "string"){
+if(func4(data187) > 4096){
+const err476 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data187};
 if(vErrors === null){
 vErrors = [err476];
 }
@@ -5990,12 +5994,8 @@ vErrors.push(err476);
 }
 errors++;
 }
-}
-if(data186.target !== undefined){
-let data187 = data186.target;
-if(typeof data187 === "string"){
-if(func4(data187) > 4096){
-const err477 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data187};
+if(func4(data187) < 1){
+const err477 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data187};
 if(vErrors === null){
 vErrors = [err477];
 }
@@ -6004,8 +6004,9 @@ vErrors.push(err477);
 }
 errors++;
 }
-if(func4(data187) < 1){
-const err478 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data187};
+}
+else {
+const err478 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.transport.properties.target.type,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data187};
 if(vErrors === null){
 vErrors = [err478];
 }
@@ -6015,8 +6016,10 @@ vErrors.push(err478);
 errors++;
 }
 }
-else {
-const err479 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema11.properties.logging.properties.transport.properties.target.type,parentSchema:schema11.properties.logging.properties.transport.properties.target,data:data187};
+if(data186.options !== undefined){
+let data188 = data186.options;
+if(!(data188 && typeof data188 == "object" && !Array.isArray(data188))){
+const err479 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.properties.transport.properties.options.type,parentSchema:schema11.properties.logging.properties.transport.properties.options,data:data188};
 if(vErrors === null){
 vErrors = [err479];
 }
@@ -6026,10 +6029,11 @@ vErrors.push(err479);
 errors++;
 }
 }
-if(data186.options !== undefined){
-let data188 = data186.options;
-if(!(data188 && typeof data188 == "object" && !Array.isArray(data188))){
-const err480 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.properties.transport.properties.options.type,parentSchema:schema11.properties.logging.properties.transport.properties.options,data:data188};
+}
+}
+}
+else {
+const err480 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.type,parentSchema:schema11.properties.logging,data:data183};
 if(vErrors === null){
 vErrors = [err480];
 }
@@ -6040,27 +6044,13 @@ errors++;
 }
 }
 }
-}
-}
 else {
-const err481 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema11.properties.logging.type,parentSchema:schema11.properties.logging,data:data183};
+const err481 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema11.type,parentSchema:schema11,data};
 if(vErrors === null){
 vErrors = [err481];
 }
 else {
 vErrors.push(err481);
-}
-errors++;
-}
-}
-}
-else {
-const err482 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema11.type,parentSchema:schema11,data};
-if(vErrors === null){
-vErrors = [err482];
-}
-else {
-vErrors.push(err482);
 }
 errors++;
 }
