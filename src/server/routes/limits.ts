@@ -3,13 +3,20 @@ import type { FastifyInstance } from 'fastify'
 import type { ModelReport } from '../../admission/admission.ts'
 import type { CalibrationFact } from '../../admission/estimate.ts'
 import type { Client, Quota } from '../../domain.ts'
+import { allowedModels } from '../../routing/allowed-models.ts'
 import type { ServerParts } from '../parts.ts'
 
 export function addLimits(
   app: FastifyInstance,
   { describeLimits, routes }: Pick<ServerParts, 'describeLimits' | 'routes'>,
 ): void {
-  app.get('/limits', async ({ client }) => limitsReport(client, await describeLimits(routes().models())))
+  app.get('/limits', async ({ client }) => {
+    const table = routes()
+    const allowed = client.isMaster === true ? undefined : allowedModels(client.terms, table)
+    const reports = await describeLimits(table.models())
+    const visible = reports.filter(({ model }) => allowed?.concerns(model) !== false)
+    return limitsReport(client, visible)
+  })
 }
 
 /** `null` stands for "not limited". Counts cover the last 60 seconds; `parallel` is the current number. */
