@@ -65,6 +65,14 @@ async function openStream(
   return client
 }
 
+const messagesText = [
+  { type: 'message_start', message: { id: 'm', usage: { input_tokens: 1, output_tokens: 1 } } },
+  { type: 'content_block_start', index: 0, content_block: { type: 'text', text: '' } },
+  { type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text: 'first' } },
+]
+  .map((data) => `event: ${data.type}\ndata: ${JSON.stringify(data)}\n\n`)
+  .join('')
+
 const streaming = [streamHead(), chunk(`data: ${delta('first')}\n\n`), hang]
 
 suite('a change of the key file', () => {
@@ -95,7 +103,7 @@ suite('a change of the key file', () => {
     for (const text of ['', '{', '{"version":1,"generation":9,"keys":[{}]}', '{"version":2}']) {
       file.writeText(text)
       await until(() => state()?.refused !== undefined, 'the refusal')
-      await gateway.logged({ event: 'keys_refused', level: 'error' })
+      await gateway.logged({ event: 'keys_refused', level: 'ERROR' })
       assert.equal(await statusOf(t, running, key), 200)
       assert.equal(state()!.generation, file.generation)
       await inForce(running, file.write({ one: { keys: [key] }, two: { keys: [] } }))
@@ -112,7 +120,7 @@ suite('a change of the key file', () => {
     upstream.respondAlways(whole())
     const client = await openStream(t, running, key)
     file.remove()
-    await gateway.logged({ event: 'keys_missing', level: 'error' })
+    await gateway.logged({ event: 'keys_missing', level: 'ERROR' })
     await client.seen('key_revoked')
     await inForce(running, 0)
     assert.equal(await statusOf(t, running, key), 401)
@@ -172,9 +180,7 @@ suite('a revoked key', () => {
         file.write({ ci: { keys: [leaked, rotated] }, other: { keys: [other] } }),
       )
       const { file, upstream, gateway } = running
-      const event = path.endsWith('messages')
-        ? 'event: message_start\ndata: {"type":"message_start","message":{"id":"first","usage":{"input_tokens":1,"output_tokens":1}}}\n\n'
-        : `data: ${delta('first')}\n\n`
+      const event = path.endsWith('messages') ? messagesText : `data: ${delta('first')}\n\n`
       upstream.respondAlways([streamHead(), chunk(event), hang])
       const [ended, kept, others] = await Promise.all(
         [leaked, rotated, other].map((key) => openStream(t, running, key, path)),
