@@ -166,6 +166,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     hasSeveralClients,
     routes: () => snapshots.current.routes,
     describeLimits: (models) => coordinator.describe(models),
+    describeClient: (scope) => coordinator.describeClient(scope),
     isDraining: () => isDraining,
     events,
     now: clock.now,

@@ -1,7 +1,8 @@
 // What the server is built from.
 import type { IncomingMessage } from 'node:http'
-import type { ModelReport } from '../admission/admission.ts'
+import type { ModelReport, ScopeReport } from '../admission/admission.ts'
 import type { FloodWindows } from '../admission/flood-windows.ts'
+import type { Scope } from '../admission/scopes.ts'
 import type { Call } from '../call/call.ts'
 import type { RestCall } from '../call/rest/request.ts'
 import type { Dialects } from '../dialects/table.ts'
@@ -38,6 +39,8 @@ export interface ServerParts {
   readonly routes: () => RouteTable
   /** The limits of these models, as they stand. */
   readonly describeLimits: (models: readonly string[]) => Promise<readonly ModelReport[]>
+  /** How a client stands by its own limits. */
+  readonly describeClient: (scope: Scope) => Promise<ScopeReport>
   readonly isDraining: () => boolean
   readonly events: Events
   readonly now: Clock['now']

@@ -1,8 +1,9 @@
 // What the main thread and its worker threads send one another. What is posted in one turn of the event loop
 // travels together (outbox.ts).
 import type { MessagePort } from 'node:worker_threads'
-import type { ModelReport } from '../../admission/admission.ts'
+import type { ModelReport, ScopeReport } from '../../admission/admission.ts'
 import type { Outcome } from '../../admission/outcome.ts'
+import type { Scope } from '../../admission/scopes.ts'
 import type { NotAdmitted } from '../../admission/waiting-line.ts'
 import type { AdmissionRequest, AllFailing, PromptToCount, TargetReport } from '../../call/coordinator.ts'
 import type { Metered } from '../../call/response/meter.ts'
@@ -73,6 +74,7 @@ export interface Requests {
     readonly params: { readonly models: readonly string[] }
     readonly result: readonly ModelReport[]
   }
+  describe_client: { readonly params: { readonly scope: Scope }; readonly result: ScopeReport }
   find_format: {
     readonly params: { readonly provider: string; readonly format: AskedFormat }
     readonly result: boolean | undefined
