@@ -10,7 +10,7 @@ import { presentedKey } from '../clients/keys/presented-key.ts'
 import type { Client } from '../domain.ts'
 import { type ErrorCode, GatewayError } from '../errors.ts'
 import type { Clock } from '../platform/clock.ts'
-import { floodError } from './flood-limit.ts'
+import { floodError } from './flood-error.ts'
 
 export interface KeyCheckParts extends Pick<Clock, 'now' | 'wallNow'> {
   readonly keys: KeysInForce

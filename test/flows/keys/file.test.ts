@@ -14,7 +14,10 @@ import type { Setup } from '../../support/gateway-config.ts'
 import { connectRaw, exchange, type RawClient, rawRequest } from '../../support/raw-client.ts'
 import { chunk, hang, streamHead } from '../../support/upstream-script.ts'
 
-type WithKeys = Running & { readonly file: KeyFileOnDisk; state(): ReturnType<typeof parseKeysState> }
+type WithKeys = Running & {
+  readonly file: KeyFileOnDisk
+  readonly state: () => ReturnType<typeof parseKeysState>
+}
 
 async function startWith(
   t: TestContext,

@@ -16,7 +16,7 @@ import { chunk, hang, json, streamHead } from '../../support/upstream-script.ts'
 type WithKeys = Running & {
   readonly file: KeyFileOnDisk
   readonly keys: readonly TestKey[]
-  call(key?: TestKey, model?: string): Promise<RawResponse>
+  readonly call: (key?: TestKey, model?: string) => Promise<RawResponse>
 }
 
 /** Two keys, `ci` with these terms, and `free` without limits. */
@@ -164,16 +164,25 @@ suite('parallel calls of a key', () => {
     upstream.respond([{ kind: 'wait', gate: promise }, ...(whole() as Iterable<never>)])
     const holding = call(keys[1])
     await until(() => upstream.requests.length === 2, 'the call that holds the slot')
-    // Behind it: a call of the limited key, then one of the other.
-    const limited = call()
-    const waiting = async () => {
-      const response = await exchange(t, gateway.url, rawRequest('GET /v1/limits', bearer(keys[1]!)))
-      return JSON.parse(response.body().toString()).data[0].waiting as number
+    const waitFor = async (count: number) => {
+      for (let waiting = -1; waiting !== count;) {
+        const response = await exchange(t, gateway.url, rawRequest('GET /v1/limits', bearer(keys[1]!)))
+        waiting = JSON.parse(response.body().toString()).data[0].waiting as number
+      }
     }
-    while ((await waiting()) === 0);
+    // A line is there already when the limited key's call comes.
+    const before = call(keys[1])
+    await waitFor(1)
+    const limited = call()
+    await waitFor(2)
     const other = call(keys[1])
+    await waitFor(3)
     resolve()
-    assert.deepEqual([(await holding).status, (await limited).status, (await other).status], [200, 429, 200])
+    const ends = await Promise.all([holding, before, limited, other])
+    assert.deepEqual(
+      ends.map(({ status }) => status),
+      [200, 200, 429, 200],
+    )
   })
 })
 

@@ -19,8 +19,7 @@ type Headers = Readonly<Record<string, string | undefined>>
 const isLinux = { skip: unless(process.platform === 'linux', 'needs Linux') }
 const self = `user:${systemUsers().nameOf(process.getuid!()) ?? process.getuid!()}`
 const body = '{"model":"plain","messages":[]}'
-const call = (headers: Headers = {}) =>
-  rawRequest('POST /v1/chat/completions', headers as Record<string, string>, body)
+const call = (headers: Headers = {}) => rawRequest('POST /v1/chat/completions', headers, body)
 
 async function startWith(t: TestContext, mode: Mode, more: Setup = {}): Promise<Running & { key: string }> {
   const file = new KeyFileOnDisk(t)
