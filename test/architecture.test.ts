@@ -37,7 +37,15 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     'app',
     'config',
     'systemd',
-    // explain reads the routes; doctor calls providers itself and reads their streams.
+    // explain reads the routes; doctor calls providers itself and reads their streams; key changes the keys of clients.
+    'clients/keys/chosen-key.ts',
+    'clients/keys/key-budgets.ts',
+    'clients/keys/key-changes.ts',
+    'clients/keys/key-file.ts',
+    'clients/keys/key-format.ts',
+    'clients/keys/key-record.ts',
+    'clients/keys/key-table.ts',
+    'clients/keys/keys-state.ts',
     'dialects/anthropic/message-stream.ts',
     'dialects/anthropic/model-pages.ts',
     'dialects/coverage.ts',

@@ -73,6 +73,7 @@ describe('all documents', () => {
     'ARCHITECTURE.md',
     'docs/clients.md',
     'docs/http.md',
+    'docs/keys.md',
     'docs/limits.md',
     'docs/routing.md',
     'docs/security.md',

@@ -7,8 +7,10 @@ import { asErrors, isJournal } from '../systemd/journal.ts'
 import { addDoctorCommand } from './doctor.ts'
 import { ReloadSignal } from './reload-signal.ts'
 import type { ServeIo } from './serve.ts'
+import { addKeyCommands } from './key-commands.ts'
 import { addServiceCommands } from './service-commands.ts'
 import type { CredentialIo } from './credential-set.ts'
+import { withoutKeys } from './without-keys.ts'
 
 const usageErrorStatus = 2
 
@@ -47,6 +49,7 @@ export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'std
     },
   }
   addServiceCommands(program, ioWithInput, done)
+  addKeyCommands(program, ioWithInput, done)
   program.addHelpText('after', helpEnd)
 
   return {
@@ -140,7 +143,8 @@ and the packaged example.
 Exit status: 0 success, 1 failure (the reasons are printed), 2 invalid usage.`
 
 /** Without the values that commander repeats, because one may be a key, and with the way that the command reads them. */
-function usageError(text: string): string {
+function usageError(typed: string): string {
+  const text = withoutKeys(typed)
   const unknownOption = /^(error: unknown option '[^'=]*)=.*'/s.exec(text)?.[1]
   if (unknownOption !== undefined) return `${unknownOption}'\n`
   const [, excess, command = ''] = /^(error: too many arguments for '([^']*)')/.exec(text) ?? []
@@ -156,6 +160,7 @@ const excessHints: Readonly<Record<string, string>> = {
   explain: asOption,
   limits: asOption,
   doctor: asOption,
+  check: asInput,
   set: asInput,
   rotate: asInput,
 }

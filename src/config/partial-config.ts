@@ -1,5 +1,6 @@
-// The parts of a configuration that the set-up of a service needs before the keys are there, when it does not load yet.
-import { membersOf } from '../bytes/json/parse.ts'
+// The parts of a configuration that commands need of one that may not load: the set-up of a service, before the keys are there,
+// and the keys of clients.
+import { type JsonObject, membersOf } from '../bytes/json/parse.ts'
 import { readConfigFile } from './config-file.ts'
 import { defaults } from './defaults.ts'
 import { type Accounts, systemAccounts } from '../platform/ownership.ts'
@@ -11,6 +12,13 @@ export interface PartialConfig {
   readonly port: number
   /** Of `access.allowed_users` and `server.trusted_proxies`. */
   readonly users: readonly string[]
+  readonly keys: {
+    readonly mode: 'off' | 'optional' | 'required'
+    /** Undefined: beside the configuration. */
+    readonly file: string | undefined
+    /** With which keys of clients begin. */
+    readonly prefix: string
+  }
 }
 
 /** Reads what can be read and leaves out values of the wrong shape (`validate-config` reports them). */
@@ -40,7 +48,16 @@ export function readPartialConfig(
       users: [...listOf(allowed), ...listOf(proxies).map((proxy) => membersOf(proxy)['user'])].filter(
         (user) => typeof user === 'string',
       ),
+      keys: keysOf(membersOf(root['keys'])),
     },
+  }
+}
+
+function keysOf({ mode, file, prefix }: JsonObject): PartialConfig['keys'] {
+  return {
+    mode: mode === 'optional' || mode === 'required' ? mode : 'off',
+    file: typeof file === 'string' ? file : undefined,
+    prefix: typeof prefix === 'string' ? prefix : 'gw_',
   }
 }
 

@@ -48,6 +48,12 @@ export function holdLock(path: string): LockResult {
   return { kind: 'unavailable' }
 }
 
+/** The process that holds the lock at `path`, if it lives. Undefined also where this user may not look. */
+export function lockHolder(path: string): number | undefined {
+  const holder = parseLock(readText(path))
+  return holder !== undefined && isAlive(holder) ? holder.pid : undefined
+}
+
 /** A lock that this process holds. */
 class ProcessLock {
   readonly #path: string

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { describe, test } from 'node:test'
 
-import { findConfigFile } from '../../src/config/find.ts'
+import { findConfigFile, findKeyFile } from '../../src/config/find.ts'
 
 const env = { LLM_GATEWAY_CONFIG: '/env.yaml', XDG_CONFIG_HOME: '/xdg', HOME: '/home/ann' }
 const own = '/xdg/llm-gateway/llm-gateway.yaml'
@@ -58,4 +58,13 @@ describe('the configuration file is', () => {
     assert.match(path, /\/config\/llm-gateway\.yaml$/)
     assert.ok(existsSync(path))
   })
+})
+
+test('the keys of clients are beside the configuration, or where it says', () => {
+  assert.equal(findKeyFile('/etc/llm-gateway/llm-gateway.yaml', undefined), '/etc/llm-gateway/keys.json')
+  assert.equal(
+    findKeyFile('/etc/llm-gateway/llm-gateway.yaml', 'team/k.json'),
+    '/etc/llm-gateway/team/k.json',
+  )
+  assert.equal(findKeyFile('/etc/llm-gateway/llm-gateway.yaml', '/var/keys.json'), '/var/keys.json')
 })

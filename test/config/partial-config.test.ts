@@ -37,3 +37,19 @@ test('a file that is no YAML, or not there, is said to be so', (t) => {
     message: 'there is no such file',
   })
 })
+
+test('the keys of clients are off and beside the configuration unless it says otherwise', (t) => {
+  const keysOf = (text: string) => {
+    const read = readPartialConfig(writeScratch(t, text), {})
+    assert.ok(read.kind === 'read')
+    return read.config.keys
+  }
+  const usual = { mode: 'off', file: undefined, prefix: 'gw_' }
+  assert.deepEqual(keysOf('server: {}\n'), usual)
+  assert.deepEqual(keysOf('keys: { mode: on, file: null, prefix: 5 }\n'), usual)
+  assert.deepEqual(keysOf('keys: { mode: optional, file: k.json, prefix: team_ }\n'), {
+    mode: 'optional',
+    file: 'k.json',
+    prefix: 'team_',
+  })
+})

@@ -5,14 +5,14 @@ import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 
-import { holdLock } from '../../src/platform/process-lock.ts'
+import { holdLock, lockHolder } from '../../src/platform/process-lock.ts'
 import { scratchDirectory } from '../support/config-file.ts'
 
 const module = join(import.meta.dirname, '../../src/platform/process-lock.ts')
 
 /** Another process that tries to hold the lock, and lives until the test ends. */
 async function startHolder(t: TestContext, path: string): Promise<{ pid: number; result: unknown }> {
-  const code = `import { holdLock } from ${JSON.stringify(module)}
+  const code = `import { holdLock, lockHolder } from ${JSON.stringify(module)}
     const { kind, pid } = holdLock(process.argv[1])
     console.log(JSON.stringify({ kind, pid }))
     process.stdin.resume()`
@@ -50,6 +50,18 @@ suite('A lock', { skip: process.platform === 'linux' ? false : 'only Linux shows
     const kinds = results.map(({ result }) => (result as { kind: string }).kind)
     assert.equal(kinds.filter((kind) => kind === 'held').length, 1, kinds.join())
     assert.equal(kinds.filter((kind) => kind === 'taken').length, 7, kinds.join())
+  })
+
+  test('is seen to be held by others as long as the holder lives', async (t) => {
+    const path = join(scratchDirectory(t), 'x.lock')
+    assert.equal(lockHolder(path), undefined)
+    const held = holdLock(path)
+    assert.ok(held.kind === 'held')
+    assert.equal(lockHolder(path), process.pid)
+    held.lock.release()
+    assert.equal(lockHolder(path), undefined)
+    writeFileSync(path, deadHolder())
+    assert.equal(lockHolder(path), undefined)
   })
 
   for (const [what, text] of [

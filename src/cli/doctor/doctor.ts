@@ -19,6 +19,7 @@ import { type CredentialReport, examineCredentials } from './credentials.ts'
 import { examineDescriptors } from './descriptors.ts'
 import { examineFiles } from './files.ts'
 import type { Check, Finding } from './finding.ts'
+import { examineKeys } from './keys.ts'
 import { examineListener } from './listener.ts'
 import { gradeFindings } from './severity.ts'
 import { Progress } from './progress.ts'
@@ -127,11 +128,13 @@ async function examine(examination: Examination): Promise<Check[]> {
   const modes = examineFiles(files, accounts).filter(
     ({ state, fix }) => state !== 'fail' || !reported.has(fix),
   )
+  const keys = examineKeys(file, env, { accounts, nowMs: Date.now(), command: ownCommand(env) })
   return [
     ...inArea('runtime', examineRuntime(process.versions.node, runtime)),
     ...inArea('runtime', examineDescriptors(listener)),
     ...inArea('config', config),
     ...inArea('files', modes),
+    ...inArea('files', keys),
     ...inArea('credentials', credentials?.findings ?? notExamined),
     ...inArea('service', service.findings),
     ...inArea('port', listener),

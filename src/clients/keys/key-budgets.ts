@@ -1,7 +1,7 @@
 // Budgets as the key file writes them (`{ "usd": "5", "per": "day" }`) and as people type them (`5usd/day`). USD are decimal
 // text and whole nano-USD, because sums of binary fractions are not exact.
 import type { Budget } from '../../domain.ts'
-import { type Place, readChoice, readCount, readMembers, type ReportFault } from './read-members.ts'
+import { type Members, membersAt, type Place, type ReportFault } from './members.ts'
 
 const periods = ['day', 'week', 'month', 'total'] as const satisfies readonly Budget['per'][]
 
@@ -14,13 +14,12 @@ const maxTokens = 1_000_000_000_000_000
 
 const maxBudgets = 8
 
-export function readBudgets(value: unknown, place: Place, report: ReportFault): Budget[] {
-  if (value === undefined || value === null) return []
-  if (!Array.isArray(value) || value.length > maxBudgets) {
-    report(place, `must be a list of at most ${maxBudgets} budgets`)
-    return []
-  }
-  return value.flatMap((entry: unknown, index) => readBudget(entry, [...place, index], report) ?? [])
+export function readBudgets(key: Members, report: ReportFault): readonly Budget[] {
+  const entries = key.list('budgets', maxBudgets, 'budgets')
+  if (entries.length === 0) return []
+  return entries.flatMap(
+    (entry, index) => readBudget(entry, [...key.placeOf('budgets'), index], report) ?? [],
+  )
 }
 
 /** What the key file holds. */
@@ -41,22 +40,23 @@ export function budgetText({ unit, limit, per }: Budget): string {
   return `${unit === 'usd' ? usdOf(limit) : limit}${unit}/${per}`
 }
 
+const budgetMembers = new Set(['usd', 'tokens', 'per'])
+
 function readBudget(value: unknown, place: Place, report: ReportFault): Budget | undefined {
-  const members = readMembers(value, place, ['usd', 'tokens', 'per'], report)
+  const members = membersAt(value, place, budgetMembers, report)
   if (members === undefined) return undefined
-  const per = readChoice(members['per'], [...place, 'per'], periods, report)
-  const { usd, tokens } = members
-  if ((usd === undefined) === (tokens === undefined)) {
+  const per = members.choice('per', periods)
+  const usd = members.get('usd')
+  const unit = usd === undefined ? 'tokens' : 'usd'
+  if ((usd === undefined) === (members.get('tokens') === undefined)) {
     report(place, 'must have either "usd" or "tokens"')
     return undefined
   }
-  if (usd === undefined) {
-    const limit = readCount(tokens, [...place, 'tokens'], maxTokens, report)
-    return limit === undefined || per === undefined ? undefined : { unit: 'tokens', limit, per }
-  }
-  const limit = typeof usd === 'string' ? nanoOf(usd) : undefined
-  if (limit === undefined) report([...place, 'usd'], `must be text from "0" to "${maxUsd}": "2.50"`)
-  return limit === undefined || per === undefined ? undefined : { unit: 'usd', limit, per }
+  const limit =
+    unit === 'tokens' ? members.count('tokens', 0, maxTokens) : nanoOf(typeof usd === 'string' ? usd : '')
+  if (limit === undefined && unit === 'usd')
+    members.fault('usd', `must be text from "0" to "${maxUsd}": "2.50"`)
+  return limit === undefined || per === undefined ? undefined : { unit, limit, per }
 }
 
 /** Undefined for what is not a decimal number within bounds. */

@@ -1,26 +1,15 @@
 // The text of the key file, `keys.json` beside the configuration. The command line alone writes it; the gateway only reads it,
 // as a whole: a file with one fault is refused, because half of the keys would be a state that nobody has chosen.
-import type { JsonObject } from '../../bytes/json/parse.ts'
 import type { ClientTerms } from '../../domain.ts'
 import { formatPath } from '../../platform/key-path.ts'
 import { formatBudget, readBudgets } from './key-budgets.ts'
 import type { KeyFile, KeyRecord, KeyRole, KeySecret } from './key-record.ts'
-import {
-  instantRule,
-  type Place,
-  readChoice,
-  readCount,
-  readFlag,
-  readInstant,
-  readMatch,
-  readMembers,
-  type ReportFault,
-} from './read-members.ts'
+import { instantRule, type Members, membersAt, type Place, type ReportFault } from './members.ts'
 
 /** It may be readable by others: it holds digests of random values, and a system service runs as another user than root. */
 export const keyFileRules = { maxBytes: 16 * 1024 * 1024, isSecret: false } as const
 
-export const maxKeys = 10_000
+const maxKeys = 10_000
 
 /** One while nothing is rotated. */
 export const maxSecrets = 2
@@ -106,27 +95,28 @@ function parseText(text: string): { value: unknown } | { fault: KeyFileFault } {
   }
 }
 
-const fileMembers = ['version', 'generation', 'keys'] as const
+const fileMembers = new Set(['version', 'generation', 'keys'])
 
 function readFile(value: unknown, report: ReportFault): KeyFile {
-  const members = readMembers(value, [], fileMembers, report)
+  const members = membersAt(value, [], fileMembers, report)
   if (members === undefined) return noKeys
-  if (members['version'] !== 1) {
-    report(['version'], 'must be 1; a newer release may have written the file')
+  if (members.get('version') !== 1) {
+    members.fault('version', 'must be 1; a newer release may have written the file')
     return noKeys
   }
-  const generation = readCount(members['generation'], ['generation'], Number.MAX_SAFE_INTEGER, report) ?? 0
-  const entries = members['keys']
+  const generation = members.count('generation', 0, Number.MAX_SAFE_INTEGER) ?? 0
+  const entries = members.get('keys')
   if (!Array.isArray(entries)) {
-    report(['keys'], 'must be a list')
+    members.fault('keys', 'must be a list')
     return noKeys
   }
   if (entries.length > maxKeys) {
-    report(['keys'], `has ${entries.length} entries; at most ${maxKeys} are allowed`)
+    members.fault('keys', `has ${entries.length} entries; at most ${maxKeys} are allowed`)
     return noKeys
   }
   const keys = entries.flatMap((entry: unknown, index) => readKey(entry, ['keys', index], report) ?? [])
-  reportRepetitions(keys, report)
+  // Where an entry is not an object, the others' indexes are not the file's.
+  if (keys.length === entries.length) reportRepetitions(keys, report)
   return { generation, keys }
 }
 
@@ -147,14 +137,11 @@ function reportRepetitions(keys: readonly KeyRecord[], report: ReportFault): voi
 
 /** Values at fault are empty, and reported already. */
 function isSeen(seen: Set<string>, value: string): boolean {
-  if (value === '' || !seen.has(value)) {
-    seen.add(value)
-    return false
-  }
-  return true
+  const { size } = seen
+  return value !== '' && seen.add(value).size === size
 }
 
-const keyMembers = [
+const keyMembers = new Set([
   'id',
   'name',
   'role',
@@ -168,32 +155,28 @@ const keyMembers = [
   'expires',
   'disabled',
   'note',
-] as const
+])
+
+/** What is not set is left out of a record, assigned one by one: spreads would take half of the time of reading. */
+type Writable<Type> = { -readonly [Name in keyof Type]: Type[Name] }
 
 function readKey(value: unknown, place: Place, report: ReportFault): KeyRecord | undefined {
-  const members = readMembers(value, place, keyMembers, report)
+  const members = membersAt(value, place, keyMembers, report)
   if (members === undefined) return undefined
-  const at = (member: string) => [...place, member]
-  const name = readMatch(members['name'], at('name'), namePattern, nameRule, report)
-  const notBeforeMs = readInstant(members['not_before'], at('not_before'), report)
-  const expiresMs = readInstant(members['expires'], at('expires'), report)
-  return {
-    id: readMatch(
-      members['id'],
-      at('id'),
-      /^k_[0-9A-Za-z]{12}$/,
-      'must be k_ and 12 letters and digits',
-      report,
-    ),
+  const name = members.match('name', namePattern, nameRule)
+  const key: Writable<KeyRecord> = {
+    id: members.match('id', /^k_[0-9A-Za-z]{12}$/, 'must be k_ and 12 letters and digits'),
     name,
-    role: readChoice(members['role'], at('role'), roles, report) ?? 'client',
-    secrets: readSecrets(members['secrets'], at('secrets'), report),
-    terms: readTerms(name, members, place, report),
-    ...(notBeforeMs !== undefined && { notBeforeMs }),
-    ...(expiresMs !== undefined && { expiresMs }),
-    isDisabled: readFlag(members['disabled'], at('disabled'), report) ?? false,
-    note: readNote(members['note'], at('note'), report),
+    role: members.choice('role', roles) ?? 'client',
+    secrets: readSecrets(members, report),
+    terms: readTerms(name, members, report),
+    isDisabled: members.flag('disabled') ?? false,
+    note: readNote(members),
   }
+  const [notBeforeMs, expiresMs] = [members.instant('not_before'), members.instant('expires')]
+  if (notBeforeMs !== undefined) key.notBeforeMs = notBeforeMs
+  if (expiresMs !== undefined) key.expiresMs = expiresMs
+  return key
 }
 
 /** It stands in the log, in reports and after `key:`. */
@@ -203,37 +186,40 @@ export const nameRule = 'must be 1 to 64 letters, digits and . _ @ + -, and begi
 
 const roles = ['client', 'master'] as const satisfies readonly KeyRole[]
 
-const secretMembers = ['id', 'sha256', 'created', 'until'] as const
+const secretMembers = new Set(['id', 'sha256', 'created', 'until'])
 
 /** `set-`: of a key that was chosen by hand. */
 const secretIdPattern = /^(?:[0-9A-Za-z]{12}|set-[0-9A-Za-z]{8})$/
 
-function readSecrets(value: unknown, place: Place, report: ReportFault): KeySecret[] {
-  if (!Array.isArray(value) || value.length > maxSecrets) {
-    report(place, `must be a list of at most ${maxSecrets} secrets`)
-    return []
-  }
-  return value.map((entry: unknown, index): KeySecret => {
-    const at = (member: string) => [...place, index, member]
-    const members = readMembers(entry, [...place, index], secretMembers, report) ?? {}
-    const idRule = 'must be 12 letters and digits, or set- and 8'
-    const sha256 = readMatch(members['sha256'], at('sha256'), /^[0-9a-f]{64}$/, digestRule, report)
-    const createdMs = readInstant(members['created'], at('created'), report)
-    if (members['created'] === null || members['created'] === undefined)
-      report(at('created'), `is missing; it ${instantRule}`)
-    const untilMs = readInstant(members['until'], at('until'), report)
-    return {
-      id: readMatch(members['id'], at('id'), secretIdPattern, idRule, report),
-      sha256: Buffer.from(sha256, 'hex'),
-      createdMs: createdMs ?? 0,
-      ...(untilMs !== undefined && { untilMs }),
+function readSecrets(key: Members, report: ReportFault): KeySecret[] {
+  const secrets: KeySecret[] = []
+  for (const [index, entry] of key.list('secrets', maxSecrets, 'secrets').entries()) {
+    const members = membersAt(entry, [...key.placeOf('secrets'), index], secretMembers, report)
+    if (members === undefined) continue
+    const secret: Writable<KeySecret> = {
+      id: members.match('id', secretIdPattern, 'must be 12 letters and digits, or set- and 8'),
+      sha256: readDigest(members),
+      createdMs: members.instant('created') ?? 0,
     }
-  })
+    if (members.get('created') === undefined) members.fault('created', `is missing; it ${instantRule}`)
+    const untilMs = members.instant('until')
+    if (untilMs !== undefined) secret.untilMs = untilMs
+    secrets.push(secret)
+  }
+  return secrets
 }
 
-const digestRule = 'must be the SHA-256 of the key: 64 digits 0-9 and a-f'
+const digestBytes = 32
 
-const limitMembers = ['rpm', 'tpm', 'max_parallel_requests'] as const
+function readDigest(members: Members): Buffer {
+  const value = members.get('sha256')
+  const isLong = typeof value === 'string' && value.length === 2 * digestBytes
+  // Ends at the first character that is no hexadecimal digit.
+  const digest = Buffer.from(isLong ? value : '', 'hex')
+  if (digest.length !== digestBytes)
+    members.fault('sha256', 'must be the SHA-256 of the key: 64 hexadecimal digits')
+  return digest
+}
 
 /** The same bounds as in the configuration. */
 export const limitBounds = {
@@ -242,54 +228,54 @@ export const limitBounds = {
   max_parallel_requests: 1_000_000,
 } as const
 
-function readTerms(name: string, members: JsonObject, place: Place, report: ReportFault): ClientTerms {
-  const at = (member: string) => [...place, member]
-  const limits = readMembers(members['limits'] ?? {}, at('limits'), limitMembers, report) ?? {}
-  const [rpm, tpm, maxParallelRequests] = limitMembers.map((limit) =>
-    limits[limit] === undefined || limits[limit] === null
-      ? undefined
-      : readCount(limits[limit], [...place, 'limits', limit], limitBounds[limit], report, 1),
-  )
-  const boundary = readChoice(members['boundary'] ?? undefined, at('boundary'), boundaries, report, true)
-  const routes = readFlag(members['routes'], at('routes'), report)
-  return {
+const limitMembers = new Set(Object.keys(limitBounds))
+
+function readTerms(name: string, key: Members, report: ReportFault): ClientTerms {
+  const terms: Writable<ClientTerms> = {
     name,
-    models: readModels(members['models'], at('models'), report),
-    ...(rpm !== undefined && { rpm }),
-    ...(tpm !== undefined && { tpm }),
-    ...(maxParallelRequests !== undefined && { maxParallelRequests }),
-    budgets: readBudgets(members['budgets'], at('budgets'), report),
-    ...(boundary !== undefined && { boundary }),
-    ...(routes !== undefined && { routes }),
+    models: readModels(key, report),
+    budgets: readBudgets(key, report),
   }
+  const limits = membersAt(key.get('limits') ?? {}, key.placeOf('limits'), limitMembers, report)
+  const limit = (member: keyof typeof limitBounds) =>
+    limits?.get(member) === undefined ? undefined : limits.count(member, 1, limitBounds[member])
+  const [rpm, tpm, parallel] = [limit('rpm'), limit('tpm'), limit('max_parallel_requests')]
+  if (rpm !== undefined) terms.rpm = rpm
+  if (tpm !== undefined) terms.tpm = tpm
+  if (parallel !== undefined) terms.maxParallelRequests = parallel
+  const boundary = key.get('boundary') === undefined ? undefined : key.choice('boundary', boundaries)
+  if (boundary !== undefined) terms.boundary = boundary
+  const routes = key.flag('routes')
+  if (routes !== undefined) terms.routes = routes
+  return terms
 }
 
 const boundaries = ['local', 'private', 'any'] as const
 
-function readModels(value: unknown, place: Place, report: ReportFault): readonly string[] | undefined {
-  if (value === null || value === undefined) return undefined
-  if (!Array.isArray(value) || value.length > 1000) {
-    report(place, 'must be a list of at most 1000 names, or null for every model')
-    return []
+const maxModels = 1000
+
+function readModels(key: Members, report: ReportFault): readonly string[] | undefined {
+  if (key.get('models') === undefined) return undefined
+  const models = key.list('models', maxModels, 'names, or null for every model')
+  for (const [index, model] of models.entries()) {
+    if (typeof model !== 'string' || !isModelPattern(model))
+      report([...key.placeOf('models'), index], modelRule)
   }
-  for (const [index, model] of value.entries()) {
-    if (typeof model !== 'string' || !isModelPattern(model)) report([...place, index], modelRule)
-  }
-  return value as string[]
+  return models as readonly string[]
 }
 
 export const modelRule = 'must be the name of a model, or the beginning of names and a * at its end'
 
 /** As in the configuration: one `*`, at the end. */
 export function isModelPattern(text: string): boolean {
-  return text.length <= 256 && /^[^\p{Cc}*]+\*?$|^\*$/u.test(text)
+  return text.length <= 256 && /^[^\s\p{Cc}*]*[^\s\p{Cc}]$/u.test(text)
 }
 
 const maxNoteLength = 500
 
-function readNote(value: unknown, place: Place, report: ReportFault): string {
-  if (value === undefined) return ''
+function readNote(key: Members): string {
+  const value = key.get('note') ?? ''
   if (typeof value === 'string' && value.length <= maxNoteLength) return value
-  report(place, `must be a text of at most ${maxNoteLength} characters`)
+  key.fault('note', `must be a text of at most ${maxNoteLength} characters`)
   return ''
 }

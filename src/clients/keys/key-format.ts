@@ -1,6 +1,6 @@
 // The text of a key: PREFIX, the secret's public id, `_`, the secret part, and a checksum over all before it. The prefix and
 // the checksum let scanners of repositories recognise a leaked key without asking anybody.
-import { createHash, randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 
 /** What the text of a key is made of. */
@@ -51,7 +51,7 @@ export function parseKey(text: string): KeyText | undefined {
 
 /** What the key file keeps of a key, and a lookup compares. */
 export function digestOf(text: string): Buffer {
-  return createHash('sha256').update(text).digest()
+  return hash('sha256', text, 'buffer')
 }
 
 /** Each character is equally likely. */

@@ -13,16 +13,22 @@ export interface ValidKey {
 /** `invalid_api_key` alone does not reveal that there is such a key: the others are for clients that have shown to hold it. */
 export type KeyRefusal = 'invalid_api_key' | 'key_expired' | 'key_disabled'
 
+/** With the moments that a check compares in one place: this is done for every request. */
+interface Entry extends ValidKey {
+  readonly fromMs: number
+  readonly untilMs: number
+}
+
 export class KeyTable {
   readonly generation: number
   readonly #prefixes: ReadonlySet<string>
-  readonly #byId: ReadonlyMap<string, ValidKey>
+  readonly #byId: ReadonlyMap<string, Entry>
   /** Of keys that were chosen by hand, whose texts hold no id. At most two. */
-  readonly #chosen: readonly ValidKey[]
+  readonly #chosen: readonly Entry[]
 
   /** @param prefixes with which keys begin. */
   constructor({ generation, keys }: KeyFile, prefixes: readonly string[]) {
-    const entries = keys.flatMap((key) => key.secrets.map((secret): ValidKey => ({ key, secret })))
+    const entries = keys.flatMap((key) => key.secrets.map((secret) => entryOf(key, secret)))
     this.generation = generation
     this.#prefixes = new Set(prefixes)
     this.#byId = new Map(entries.map((entry) => [entry.secret.id, entry]))
@@ -34,13 +40,14 @@ export class KeyTable {
    * @param nowMs milliseconds since 1970.
    */
   check(text: string, nowMs: number): ValidKey | { readonly refused: KeyRefusal } {
-    const entry = this.#find(text)
+    const entry = this.find(text)
     if (entry === undefined) return invalid
     const refused = refusalOf(entry, nowMs)
     return refused === undefined ? entry : { refused }
   }
 
-  #find(text: string): ValidKey | undefined {
+  /** The record of a key, whether or not it is valid now. */
+  find(text: string): Entry | undefined {
     const parsed = parseKey(text)
     if (parsed === undefined) return this.#findChosen(text)
     if (!this.#prefixes.has(parsed.prefix)) return undefined
@@ -49,7 +56,7 @@ export class KeyTable {
     return isSame ? entry : undefined
   }
 
-  #findChosen(text: string): ValidKey | undefined {
+  #findChosen(text: string): Entry | undefined {
     if (this.#chosen.length === 0 || text.length > maxKeyLength) return undefined
     if (!this.#prefixes.has(text.slice(0, text.indexOf('_') + 1))) return undefined
     const digest = digestOf(text)
@@ -57,11 +64,15 @@ export class KeyTable {
   }
 }
 
+function entryOf(key: KeyRecord, secret: KeySecret): Entry {
+  const untilMs = Math.min(key.expiresMs ?? Infinity, secret.untilMs ?? Infinity)
+  return { key, secret, fromMs: key.notBeforeMs ?? -Infinity, untilMs }
+}
+
 /** Undefined: the key is valid now. */
-export function refusalOf({ key, secret }: ValidKey, nowMs: number): KeyRefusal | undefined {
-  if (key.notBeforeMs !== undefined && nowMs < key.notBeforeMs) return 'key_disabled'
-  if (key.expiresMs !== undefined && nowMs >= key.expiresMs) return 'key_expired'
-  if (secret.untilMs !== undefined && nowMs >= secret.untilMs) return 'key_expired'
+function refusalOf({ key, fromMs, untilMs }: Entry, nowMs: number): KeyRefusal | undefined {
+  if (nowMs < fromMs) return 'key_disabled'
+  if (nowMs >= untilMs) return 'key_expired'
   return key.isDisabled ? 'key_disabled' : undefined
 }
 

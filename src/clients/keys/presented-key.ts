@@ -6,10 +6,7 @@
  * @param rawHeaders names and values in turn, as Node's `rawHeaders`: `headers` drops repeated lines.
  * @returns `ambiguous` for two different keys, or a header with a key that stands there twice.
  */
-export function presentedKey(
-  rawHeaders: readonly string[],
-  prefixes: readonly string[],
-): undefined | string | 'ambiguous' {
+export function presentedKey(rawHeaders: readonly string[], prefixes: readonly string[]): string | undefined {
   let found: string | undefined
   /** Names of headers that were seen, and of those the ones that hold a key. */
   let seen = 0

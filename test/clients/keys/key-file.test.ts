@@ -90,7 +90,7 @@ suite('the key file', () => {
     assert.deepEqual(parsed(formatKeyFile({ generation: 1, keys: [] })), { generation: 1, keys: [] })
   })
 
-  const faults: readonly (readonly [what: string, text: string, ...expected: string[]])[] = [
+  const faults: readonly (readonly [what: string, text: string, ...expected: readonly string[]])[] = [
     ['an empty file', '', ': is empty or cut off'],
     ['a cut file', fileOf(key).slice(0, -5), 'line 1, column'],
     ['bad JSON', '{ "version": 1,\n "keys" }', 'line 2, column 9: is not valid JSON'],
@@ -149,12 +149,13 @@ suite('the key file', () => {
       'keys[1].role: is "master" a second time',
     ],
   ]
-  for (const [what, text, ...expected] of faults) {
+  for (const [what, text, ...rest] of faults) {
+    const expected: readonly string[] = rest
     test(`is refused for ${what}`, () => {
       const found = faultsOf(text)
       assert.equal(found.length, expected.length, found.join('\n'))
       for (const [index, fault] of expected.entries())
-        assert.ok(found[index]!.startsWith(fault), found[index])
+        assert.ok(found[index]!.startsWith(fault), found[index]!)
     })
   }
 

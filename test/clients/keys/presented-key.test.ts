@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 
+import fc from 'fast-check'
+
 import { presentedKey } from '../../../src/clients/keys/presented-key.ts'
 
 const [one, two] = ['gw_one', 'gw_two']
@@ -63,4 +65,21 @@ suite('a request presents', () => {
       assert.equal(presentedKey(headers, ['gw_', 'adm_']), expected)
     })
   }
+})
+
+test('whatever the headers are, a key that is found stands in one of them and has a prefix', () => {
+  const name = fc.constantFrom('authorization', 'Authorization', 'x-api-key', 'API-KEY', 'host', 'x-other')
+  const token = fc.oneof(fc.constantFrom(one, two, 'sk-x', ''), fc.string())
+  const value = fc.oneof(
+    token,
+    token.map((text) => `Bearer ${text}`),
+  )
+  fc.assert(
+    fc.property(fc.array(fc.tuple(name, value), { maxLength: 6 }), (headers) => {
+      const found = presentedKey(headers.flat(), ['gw_'])
+      if (found === undefined || found === 'ambiguous') return
+      assert.ok(found.startsWith('gw_'))
+      assert.ok(headers.some(([, text]) => text.includes(found)))
+    }),
+  )
 })

@@ -1,0 +1,131 @@
+// What the commands of keys have in common: they read or change the key file of one configuration, and report whether the
+// running gateway has the change in force.
+import { type Accounts, systemAccounts } from '../platform/ownership.ts'
+import type { KeyRecord } from '../clients/keys/key-record.ts'
+import { closestName } from '../platform/did-you-mean.ts'
+import { printable } from '../platform/printable.ts'
+import { ownCommand } from './invocation.ts'
+import { changeKeys, type KeyChange, readKeys } from './key-file-access.ts'
+import { nameFault } from './key-options.ts'
+import {
+  findGateway,
+  findKeyPlace,
+  type KeyPlace,
+  reportedKeys,
+  type WaitParts,
+  waitUntilInForce,
+} from './key-place.ts'
+import { type CommandIo, Output, type OutputStream } from './output.ts'
+import { withoutKeys } from './without-keys.ts'
+
+export interface KeyParts extends WaitParts {
+  /** Milliseconds since 1970. */
+  readonly wallNow: () => number
+  readonly accounts: Accounts
+}
+
+export function systemParts(): KeyParts {
+  return {
+    now: () => performance.now(),
+    wallNow: () => Date.now(),
+    sleep: async (ms) => {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      setTimeout(resolve, ms)
+      await promise
+    },
+    accounts: systemAccounts(),
+  }
+}
+
+/** A command that was typed wrongly. */
+export const usageStatus = 2
+
+/** Written, but the gateway that runs does not have it in force. */
+const notInForceStatus = 2
+
+/** Prints why the command ends. @returns the exit status. */
+export function fail(io: CommandIo, messages: readonly string[] | string, status = 1): number {
+  const err = new Output(io.stderr, io.env)
+  for (const message of typeof messages === 'string' ? [messages] : messages)
+    err.line(`error: ${printable(withoutKeys(message))}`)
+  return status
+}
+
+export interface Changing<Result> {
+  readonly config: string | undefined
+  readonly change: (keys: readonly KeyRecord[], place: KeyPlace) => KeyChange<Result>
+  /** Prints what has been done. */
+  readonly report: (result: Result) => void
+  /** Where the rest is printed: not where a key is. */
+  readonly stream: OutputStream
+}
+
+/**
+ * Changes the key file and waits until the gateway has the change in force.
+ * @returns the exit status: 0; 1 when nothing was changed; 2 when it is not in force.
+ */
+export async function changeAndReport<Result>(
+  io: CommandIo,
+  parts: KeyParts,
+  { config, change, report, stream }: Changing<Result>,
+): Promise<number> {
+  const place = findKeyPlace(config, io.env)
+  if ('message' in place) return fail(io, place.message)
+  const gateway = place.mode === 'off' ? undefined : findGateway(place, io.env)
+  const reported = gateway === undefined ? undefined : reportedKeys(gateway)?.generation
+  const changed = await changeKeys(place.path, { ...parts, after: reported }, (keys) => change(keys, place))
+  if (changed.kind === 'refused') return fail(io, changed.messages)
+  report(changed.result)
+  const out = new Output(stream, io.env)
+  if (place.mode === 'off') {
+    out.line(
+      `Keys are off: calls are served without one. To use them, add to ${printable(place.configFile)}: keys: { mode: required }`,
+    )
+    return 0
+  }
+  if (gateway === undefined) {
+    out.line('No gateway runs; this counts from its next start on.')
+    return 0
+  }
+  const force = await waitUntilInForce(gateway, changed.generation, parts)
+  if (force.kind === 'not_in_force')
+    return fail(io, `written, but not in force: ${force.reason}`, notInForceStatus)
+  out.line(`In force after ${force.afterMs} ms${force.threads > 1 ? `, in ${force.threads} threads` : ''}.`)
+  return 0
+}
+
+/** The record of a name; what to print where there is none. */
+export function findKey(
+  keys: readonly KeyRecord[],
+  name: string,
+): { readonly key: KeyRecord } | { readonly message: string } {
+  const key = keys.find((each) => each.name === name)
+  if (key !== undefined) return { key }
+  const near = closestName(
+    name,
+    keys.map((each) => each.name),
+  )
+  const hint = near === undefined ? '' : `; did you mean "${near}"?`
+  return { message: `there is no key "${name}"${hint}` }
+}
+
+/** Reads the keys for a command that changes nothing. */
+export function readPlace(
+  io: CommandIo,
+  config: string | undefined,
+  accounts: Accounts,
+): { place: KeyPlace; keys: readonly KeyRecord[]; generation: number } | { messages: readonly string[] } {
+  const place = findKeyPlace(config, io.env)
+  if ('message' in place) return { messages: [place.message] }
+  const read = readKeys(place.path, accounts)
+  return read.kind === 'refused' ? { messages: read.messages } : { place, ...read.file }
+}
+
+/** Undefined for a name that a key may have. */
+export function nameProblem(name: string, env: NodeJS.ProcessEnv): string | undefined {
+  const fault = nameFault(name)
+  if (fault !== undefined) return fault
+  return name === 'master'
+    ? `The master key has a command of its own: ${ownCommand(env)} key master set`
+    : undefined
+}

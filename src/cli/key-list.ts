@@ -1,0 +1,110 @@
+// `llm-gateway key list` and `key show NAME`: what each key may use, and its state. The keys themselves are nowhere.
+import type { KeyRecord } from '../clients/keys/key-record.ts'
+import { printable } from '../platform/printable.ts'
+import { fail, findKey, type KeyParts, readPlace, usageStatus } from './key-command.ts'
+import { keyJson, limitsText, modelsText, momentText, stateOf } from './key-description.ts'
+import { nameFault } from './key-options.ts'
+import { describeForce } from './key-force.ts'
+import { findGateway, reportedKeys } from './key-place.ts'
+import { type CommandIo, counted, displayWidth, Output } from './output.ts'
+
+export interface ListOptions {
+  readonly config: string | undefined
+  readonly json: boolean
+}
+
+/** @returns the exit status: 0, or 1 when the key file cannot be read. */
+export async function keyListCommand(
+  io: CommandIo,
+  { wallNow, accounts }: KeyParts,
+  { config, json }: ListOptions,
+): Promise<number> {
+  const read = readPlace(io, config, accounts)
+  if ('messages' in read) return fail(io, read.messages)
+  const { place, keys, generation } = read
+  const nowMs = wallNow()
+  const out = new Output(io.stdout, io.env)
+  if (json) {
+    const gateway = findGateway(place, io.env)
+    const inForce = gateway === undefined ? undefined : reportedKeys(gateway)?.generation
+    out.json({
+      file: place.path,
+      mode: place.mode,
+      generation,
+      generation_in_force: inForce ?? null,
+      keys: keys.map((key) => keyJson(key, nowMs)),
+    })
+    return 0
+  }
+  if (keys.length === 0) {
+    out.line(printable(`There are no keys in ${place.path}.`))
+    return 0
+  }
+  const rows = keys.map((key) => [
+    key.name,
+    stateOf(key, nowMs),
+    modelsText(key),
+    limitsText(key) || '-',
+    key.expiresMs === undefined ? 'never' : momentText(key.expiresMs),
+    key.note,
+  ])
+  printTable(out, ['name', 'state', 'models', 'limits', 'expires', 'note'], rows)
+  out.line()
+  out.line(`${counted(keys.length, 'key')}; ${describeForce(place, generation, io.env).text}`)
+  return 0
+}
+
+/** @returns the exit status: 0, or 1 when there is no such key. */
+export async function keyShowCommand(
+  io: CommandIo,
+  { wallNow, accounts }: KeyParts,
+  name: string,
+  { config, json }: ListOptions,
+): Promise<number> {
+  const fault = nameFault(name)
+  if (fault !== undefined) return fail(io, fault, usageStatus)
+  const read = readPlace(io, config, accounts)
+  if ('messages' in read) return fail(io, read.messages)
+  const found = findKey(read.keys, name)
+  if ('message' in found) return fail(io, found.message)
+  const nowMs = wallNow()
+  const out = new Output(io.stdout, io.env)
+  if (json) out.json(keyJson(found.key, nowMs))
+  else for (const line of linesOf(found.key, nowMs)) out.line(printable(line))
+  if (!json) out.line(describeForce(read.place, read.generation, io.env).text)
+  return 0
+}
+
+function linesOf(key: KeyRecord, nowMs: number): string[] {
+  const rows: (readonly [string, string])[] = [
+    ['name', key.name],
+    ['id', key.id],
+    ['role', key.role],
+    ['state', stateOf(key, nowMs)],
+    ['models', modelsText(key)],
+    ['limits', limitsText(key) || 'none'],
+    ['other routes', key.terms.routes === true ? 'yes' : 'no'],
+    ['valid from', key.notBeforeMs === undefined ? '' : momentText(key.notBeforeMs)],
+    ['expires', key.expiresMs === undefined ? 'never' : momentText(key.expiresMs)],
+    ...key.secrets.map(({ id, createdMs, untilMs }) => {
+      const until = untilMs === undefined ? '' : `, until ${momentText(untilMs)}`
+      return ['secret', `${id}, created ${momentText(createdMs)}${until}`] as const
+    }),
+    ['note', key.note],
+  ]
+  return rows.filter(([, value]) => value !== '').map(([title, value]) => `${title.padEnd(14)}${value}`)
+}
+
+function printTable(out: Output, head: readonly string[], rows: readonly (readonly string[])[]): void {
+  const cells = rows.map((row) => row.map(printable))
+  const widths = head.map((title, column) =>
+    Math.max(...[title, ...cells.map((row) => row[column]!)].map(displayWidth)),
+  )
+  const line = (row: readonly string[]) =>
+    row
+      .map((cell, column) => cell + ' '.repeat(widths[column]! - displayWidth(cell)))
+      .join('  ')
+      .trimEnd()
+  out.line(out.styled('bold', line(head)))
+  for (const row of cells) out.line(line(row))
+}

@@ -1,0 +1,106 @@
+// Which key file a command is about, and whether the gateway that reads it has a version of it in force.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { keysStateFile, type KeysState, parseKeysState } from '../clients/keys/keys-state.ts'
+import { findConfigFile, findKeyFile, packagedConfigFile } from '../config/find.ts'
+import { type PartialConfig, readPartialConfig } from '../config/partial-config.ts'
+import { lockHolder } from '../platform/process-lock.ts'
+import { resolveScope, servicePaths } from '../systemd/scope.ts'
+import { findListener } from './doctor/listening-program.ts'
+import { ownCommand } from './invocation.ts'
+import { stateDirectoryOf } from './state-directory.ts'
+
+export interface KeyPlace {
+  readonly path: string
+  /** The configuration that it belongs to. */
+  readonly configFile: string
+  readonly mode: PartialConfig['keys']['mode']
+  readonly prefix: string
+  readonly hosts: readonly string[]
+  readonly port: number
+}
+
+/** @param config the configuration file, if the command line names one. */
+export function findKeyPlace(
+  config: string | undefined,
+  env: NodeJS.ProcessEnv,
+): KeyPlace | { readonly message: string } {
+  const configFile = findConfigFile(config, env)
+  if (configFile === packagedConfigFile()) {
+    return {
+      message: `There is no configuration file, beside which the keys would be. To create one, run: ${ownCommand(env)} systemd install`,
+    }
+  }
+  const read = readPartialConfig(configFile, env)
+  if (read.kind === 'unreadable') return { message: `${configFile}: ${read.message}` }
+  const { keys, hosts, port } = read.config
+  const { mode, prefix } = keys
+  return { path: findKeyFile(configFile, keys.file), configFile, mode, prefix, hosts, port }
+}
+
+/** The gateway that reads these keys. */
+export interface RunningGateway {
+  readonly pid: number
+  readonly stateDirectory: string
+}
+
+/** Undefined: none runs that this user can see. */
+export function findGateway({ hosts, port }: KeyPlace, env: NodeJS.ProcessEnv): RunningGateway | undefined {
+  const listening = hosts.map((host) => findListener(host, port)).find((each) => each !== undefined)
+  const paths = servicePaths(resolveScope(undefined, process.getuid?.() ?? 0), env)
+  const stateDirectory = stateDirectoryOf(listening, paths, env)?.path
+  if (stateDirectory === undefined) return undefined
+  // The gateway holds this lock as long as it runs, also where it listens on a Unix socket only.
+  const pid = lockHolder(join(stateDirectory, 'limits.lock')) ?? listening
+  return pid === undefined ? undefined : { pid, stateDirectory }
+}
+
+/** What the gateway has reported. Undefined: nothing. */
+export function reportedKeys({ stateDirectory }: RunningGateway): KeysState | undefined {
+  return readState(join(stateDirectory, keysStateFile))
+}
+
+function readState(path: string): KeysState | undefined {
+  try {
+    return parseKeysState(readFileSync(path, 'utf8'))
+  } catch {
+    return undefined
+  }
+}
+
+export type InForce =
+  | { readonly kind: 'in_force'; readonly afterMs: number; readonly threads: number }
+  | { readonly kind: 'not_in_force'; readonly reason: string }
+
+export interface WaitParts {
+  /** Monotonic, in milliseconds. */
+  readonly now: () => number
+  readonly sleep: (ms: number) => Promise<void>
+}
+
+const waitMs = 5_000
+const pollMs = 5
+
+/** Waits until all threads of the gateway have this generation in force, for 5 s at most. */
+export async function waitUntilInForce(
+  gateway: RunningGateway,
+  generation: number,
+  { now, sleep }: WaitParts,
+): Promise<InForce> {
+  const startMs = now()
+  for (;;) {
+    const state = reportedKeys(gateway)
+    const afterMs = Math.round(now() - startMs)
+    if (state !== undefined && state.generation >= generation)
+      return { kind: 'in_force', afterMs, threads: state.threads }
+    if (afterMs >= waitMs) {
+      const { pid } = gateway
+      const silent =
+        state === undefined
+          ? `the gateway (pid ${pid}) has loaded no keys; restart it if keys were off when it started`
+          : `the gateway (pid ${pid}) has not loaded the file within 5 s; its log shows why`
+      return { kind: 'not_in_force', reason: state?.refused ?? silent }
+    }
+    await sleep(pollMs)
+  }
+}
