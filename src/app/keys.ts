@@ -43,19 +43,16 @@ export class KeyFileWatch {
   #version: string | undefined
   #watcher: FSWatcher | undefined
   #stopTimers: Readonly<Record<'quiet' | 'look' | 'missing', () => void>> = noTimers
-  /** One version after the other. */
-  #applying: Promise<void> = Promise.resolve()
+  /** One acknowledgement after the other. */
+  #writing: Promise<void> = Promise.resolve()
+  /** On the way to the threads, or in force in all of them. */
+  #latest: KeyFile = noKeys
   #inForce: KeyFile = noKeys
   #threads = 0
   #isStopped = false
 
   constructor(parts: KeyFileParts) {
     this.#parts = parts
-  }
-
-  /** The keys that are in force. */
-  get current(): KeyFile {
-    return this.#inForce
   }
 
   /** Reads the file before the first request. Without a good one no key is valid. */
@@ -68,7 +65,7 @@ export class KeyFileWatch {
 
   /** Follows the file from here on, and acknowledges what was loaded. @param threads how many check requests against it. */
   start(threads: number): void {
-    void this.#acknowledge(threads, undefined)
+    this.#acknowledge(threads, undefined)
     const look = () => {
       if (fileVersion(this.#parts.path) !== this.#version) this.#change()
       if (!this.#isStopped) this.#setTimer('look', look, lookMs)
@@ -82,7 +79,7 @@ export class KeyFileWatch {
     this.#isStopped = true
     this.#watcher?.close()
     for (const stopTimer of Object.values(this.#stopTimers)) stopTimer()
-    await this.#applying
+    await this.#writing
   }
 
   #watchDirectory(): void {
@@ -105,14 +102,18 @@ export class KeyFileWatch {
     this.#version = fileVersion(this.#parts.path)
     let fault: string | undefined
     const file = this.#read((reason) => (fault = reason))
-    const { apply, events } = this.#parts
-    this.#applying = this.#applying.then(async () => {
-      if (file === undefined) return this.#acknowledge(this.#threads, fault)
-      this.#inForce = file
-      const threads = await apply(file)
-      events.emit({ kind: 'keys_loaded', generation: file.generation, keys: file.keys.length })
-      await this.#acknowledge(threads, undefined)
-    })
+    if (file === undefined) this.#acknowledge(this.#threads, fault)
+    else void this.#apply(file)
+  }
+
+  /** A thread that does not answer holds up the acknowledgement, and neither the other threads nor later versions. */
+  async #apply(file: KeyFile): Promise<void> {
+    this.#latest = file
+    const threads = await this.#parts.apply(file)
+    if (this.#latest !== file) return
+    this.#inForce = file
+    this.#parts.events.emit({ kind: 'keys_loaded', generation: file.generation, keys: file.keys.length })
+    this.#acknowledge(threads, undefined)
   }
 
   /** Undefined: it is at fault. */
@@ -153,26 +154,30 @@ export class KeyFileWatch {
     this.#stopTimers = { ...this.#stopTimers, [name]: stop }
   }
 
-  async #acknowledge(threads: number, refused: string | undefined): Promise<void> {
+  #acknowledge(threads: number, refused: string | undefined): void {
     this.#threads = threads
     const { stateDirectory, clock, events } = this.#parts
     if (stateDirectory === undefined) return
     const { generation } = this.#inForce
-    const state = {
+    const loadedAtMs = clock.wallNow()
+    const state = formatKeysState({
       generation,
-      loadedAtMs: clock.wallNow(),
+      loadedAtMs,
       threads,
       ...(refused !== undefined && { refused }),
-    }
-    const path = join(stateDirectory, keysStateFile)
-    try {
-      await mkdir(stateDirectory, { recursive: true, mode: 0o700 })
-      await writeFile(`${path}.tmp`, formatKeysState(state), { mode: 0o600 })
-      await rename(`${path}.tmp`, path)
-    } catch (cause) {
-      events.emit({ kind: 'keys_not_acknowledged', cause })
-    }
+    })
+    const write = () => writeState(stateDirectory, state)
+    this.#writing = this.#writing
+      .then(write)
+      .catch((cause: unknown) => events.emit({ kind: 'keys_not_acknowledged', cause }))
   }
+}
+
+async function writeState(directory: string, state: string): Promise<void> {
+  const path = join(directory, keysStateFile)
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+  await writeFile(`${path}.tmp`, state, { mode: 0o600 })
+  await rename(`${path}.tmp`, path)
 }
 
 const maxShownFaults = 5

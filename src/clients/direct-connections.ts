@@ -7,22 +7,15 @@ const forwardedKey = Symbol('forwarded')
 type SeenSocket = Socket & { [forwardedKey]?: true }
 
 /** Headers of front proxies: of standards, of nginx and its like, of Cloudflare and Tailscale. */
-const proxyHeaders: ReadonlySet<string> = new Set([
-  'cdn-loop',
-  'forwarded',
-  'true-client-ip',
-  'via',
-  'x-client-ip',
-  'x-real-ip',
-])
-const proxyPrefixes = ['cf-', 'tailscale-', 'x-forwarded-'] as const
+const proxyHeader =
+  /^(?:cdn-loop|cf-.*|forwarded|tailscale-.*|true-client-ip|via|x-client-ip|x-forwarded-.*|x-real-ip)$/
 
 /** Whether no request so far of this one's connection, this one included, was forwarded by a proxy. */
 export function isDirect({ socket, headers }: IncomingMessage): boolean {
   const seen: SeenSocket = socket
   if (seen[forwardedKey] === true) return false
   for (const name in headers) {
-    if (!proxyHeaders.has(name) && !proxyPrefixes.some((prefix) => name.startsWith(prefix))) continue
+    if (!proxyHeader.test(name)) continue
     seen[forwardedKey] = true
     return false
   }

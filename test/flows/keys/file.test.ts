@@ -11,6 +11,7 @@ import { bearer, KeyFileOnDisk, type TestKey, testKey } from '../../support/clie
 import { scratchDirectory } from '../../support/config-file.ts'
 import { until } from '../../support/deadline.ts'
 import type { Setup } from '../../support/gateway-config.ts'
+import { commander, obedientEntry } from '../../support/obedient-workers.ts'
 import { connectRaw, exchange, type RawClient, rawRequest } from '../../support/raw-client.ts'
 import { chunk, hang, streamHead } from '../../support/upstream-script.ts'
 
@@ -132,16 +133,43 @@ suite('a change of the key file', () => {
     assert.equal(await statusOf(t, running, key), 200)
   })
 
-  test('is seen by a thread that starts later', async (t) => {
+  test('is not acknowledged before a thread that stands still has it, and the others have it at once', async (t) => {
     const [one, two] = [testKey(), testKey()]
-    const running = await startWith(t, (file) => file.write({ one: { keys: [one] } }), {
-      server: { workers: 2 },
+    const setup = { server: { workers: 2 } }
+    const running = await startWith(t, (file) => file.write({ one: { keys: [one] } }), setup, {
+      workerEntry: obedientEntry,
+    })
+    const { file, upstream, state } = running
+    upstream.respondAlways(streaming)
+    const streams = await Promise.all(Array.from({ length: 20 }, () => openStream(t, running, one)))
+    const release = await commander(t).block(2)
+    file.write({ two: { keys: [two] } })
+    // Those of the other thread end. A later version reaches that thread, too.
+    await Promise.any(streams.map((client) => client.seen('key_revoked')))
+    const last = file.write({})
+    assert.equal(state()!.generation, 1)
+    release()
+    await inForce(running, last)
+    await Promise.all(streams.map((client) => client.seen('key_revoked')))
+    for (let count = 0; count < 4; count++) {
+      assert.deepEqual([await statusOf(t, running, one), await statusOf(t, running, two)], [401, 401])
+    }
+  })
+
+  test('holds in a thread that takes the place of one that died meanwhile', async (t) => {
+    const [one, two] = [testKey(), testKey()]
+    const setup = { server: { workers: 2 } }
+    const running = await startWith(t, (file) => file.write({ one: { keys: [one] } }), setup, {
+      workerEntry: obedientEntry,
     })
     const { file, upstream, gateway } = running
     upstream.respondAlways(whole())
+    commander(t).vanish(2)
     await inForce(running, file.write({ two: { keys: [two] } }))
-    assert.equal(await statusOf(t, running, two), 200)
-    assert.equal(gateway.app.isAlive?.(), true)
+    await gateway.logged({ event: 'worker_restarted' })
+    for (let count = 0; count < 4; count++) {
+      assert.deepEqual([await statusOf(t, running, one), await statusOf(t, running, two)], [401, 200])
+    }
   })
 })
 
