@@ -3,7 +3,7 @@
 //
 // A file with a fault is refused as a whole, and the last good one stays in force. A missing file is one without keys, at once:
 // removing it is the emergency stop. The file is only read here; the command line alone writes it.
-import { type FSWatcher, watch } from 'node:fs'
+import { type FSWatcher, realpathSync, watch } from 'node:fs'
 import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { keyFileRules, noKeys, parseKeyFile } from '../clients/keys/key-file.ts'
@@ -41,7 +41,7 @@ const missingMs = 60_000
 export class KeyFileWatch {
   readonly #parts: KeyFileParts
   #version: string | undefined
-  #watcher: FSWatcher | undefined
+  readonly #watchers: FSWatcher[] = []
   #stopTimers: Readonly<Record<'quiet' | 'look' | 'missing', () => void>> = noTimers
   /** One acknowledgement after the other. */
   #writing: Promise<void> = Promise.resolve()
@@ -71,29 +71,34 @@ export class KeyFileWatch {
       if (!this.#isStopped) this.#setTimer('look', look, lookMs)
     }
     this.#setTimer('look', look, lookMs)
-    this.#watchDirectory()
+    this.#watchDirectories()
   }
 
   /** Nothing that happens to the file has an effect any more. */
   async stop(): Promise<void> {
     this.#isStopped = true
-    this.#watcher?.close()
+    for (const watcher of this.#watchers) watcher.close()
     for (const stopTimer of Object.values(this.#stopTimers)) stopTimer()
     await this.#writing
   }
 
-  #watchDirectory(): void {
+  /** A link is replaced in its directory, the file that it leads to in another one. */
+  #watchDirectories(): void {
     const { path } = this.#parts
-    const name = basename(path)
+    const paths = [path, realPathOf(path)]
+    const names = new Set(paths.map((each) => basename(each)))
     const onChange = (_: string, changed: string | null) => {
-      if (changed === null || changed === name) this.#setTimer('quiet', () => this.#change(), quietMs)
+      if (changed === null || names.has(changed)) this.#setTimer('quiet', () => this.#change(), quietMs)
     }
-    try {
-      this.#watcher = watch(dirname(path), { persistent: false }, onChange)
-      // The directory was removed, say; `look` goes on.
-      this.#watcher.on('error', () => this.#watcher?.close())
-    } catch {
-      // There is no such directory, or no notification left; `look` sees changes within a second.
+    for (const directory of new Set(paths.map((each) => dirname(each)))) {
+      try {
+        const watcher = watch(directory, { persistent: false }, onChange)
+        // The directory was removed, say; `look` goes on.
+        watcher.on('error', () => watcher.close())
+        this.#watchers.push(watcher)
+      } catch {
+        // There is no such directory, or no notification left; `look` sees changes within a second.
+      }
     }
   }
 
@@ -170,6 +175,14 @@ export class KeyFileWatch {
     this.#writing = this.#writing
       .then(write)
       .catch((cause: unknown) => events.emit({ kind: 'keys_not_acknowledged', cause }))
+  }
+}
+
+function realPathOf(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    return path
   }
 }
 

@@ -1,6 +1,6 @@
 // The key file of a running gateway: what of it is in force when, and what becomes of calls whose keys are revoked.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 
@@ -10,7 +10,7 @@ import { delta, whole } from '../../support/chat-content.ts'
 import { bearer, KeyFileOnDisk, type TestKey, testKey } from '../../support/client-keys.ts'
 import { scratchDirectory } from '../../support/config-file.ts'
 import { until } from '../../support/deadline.ts'
-import type { Setup } from '../../support/gateway-config.ts'
+import { at, type Setup } from '../../support/gateway-config.ts'
 import { commander, obedientEntry } from '../../support/obedient-workers.ts'
 import { connectRaw, exchange, type RawClient, rawRequest } from '../../support/raw-client.ts'
 import { chunk, hang, streamHead } from '../../support/upstream-script.ts'
@@ -69,13 +69,29 @@ async function openStream(
   return client
 }
 
-const messagesText = [
+type Event = Readonly<Record<string, unknown>> & { readonly type: string }
+
+const eventsOf = (events: readonly Event[]) =>
+  events.map((data) => `event: ${data.type}\ndata: ${JSON.stringify(data)}\n\n`).join('')
+
+const messagesText = eventsOf([
   { type: 'message_start', message: { id: 'm', usage: { input_tokens: 1, output_tokens: 1 } } },
   { type: 'content_block_start', index: 0, content_block: { type: 'text', text: '' } },
   { type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text: 'first' } },
-]
-  .map((data) => `event: ${data.type}\ndata: ${JSON.stringify(data)}\n\n`)
-  .join('')
+])
+
+const response = { id: 'r', object: 'response', status: 'in_progress', model: 'm', output: [] }
+const text = { item_id: 'i', output_index: 0, content_index: 0, sequence_number: 1 }
+const responseText = eventsOf([
+  { type: 'response.created', sequence_number: 0, response },
+  { type: 'response.output_text.delta', ...text, delta: 'first' },
+])
+
+const firstEvents: Readonly<Record<string, string>> = {
+  '/v1/chat/completions': `data: ${delta('first')}\n\n`,
+  '/v1/messages': messagesText,
+  '/v1/responses': responseText,
+}
 
 const streaming = [streamHead(), chunk(`data: ${delta('first')}\n\n`), hang]
 
@@ -133,6 +149,23 @@ suite('a change of the key file', () => {
     assert.equal(await statusOf(t, running, key), 200)
   })
 
+  test('is seen behind a link at once', async (t) => {
+    const key = testKey()
+    const link = join(scratchDirectory(t), 'link.json')
+    const running = await startWith(
+      t,
+      (file) => {
+        file.write({})
+        symlinkSync(file.path, link)
+      },
+      { keys: { file: link } },
+    )
+    running.upstream.respondAlways(whole())
+    await inForce(running, 1)
+    await inForce(running, running.file.write({ one: { keys: [key] } }))
+    assert.equal(await statusOf(t, running, key), 200)
+  })
+
   test('is not acknowledged before a thread that stands still has it, and the others have it at once', async (t) => {
     const [one, two] = [testKey(), testKey()]
     const setup = { server: { workers: 2 } }
@@ -173,6 +206,15 @@ suite('a change of the key file', () => {
   })
 })
 
+test('another mode needs a restart', async (t) => {
+  const running = await startWith(t, (file) => file.write({}))
+  const { gateway, upstream } = running
+  const keys = { ...running.file.setup, mode: 'off' } as const
+  const restart = await gateway.reload({ keys, providers: { scripted: at(upstream) } })
+  assert.deepEqual(restart, ['keys'])
+  assert.equal(await statusOf(t, running, testKey()), 401)
+})
+
 suite('at the start', () => {
   test('without a file nobody but users without need of a key is served', async (t) => {
     const running = await startWith(t, () => {})
@@ -203,6 +245,7 @@ suite('a revoked key', () => {
   const paths: [path: string, marks: readonly string[]][] = [
     ['/v1/chat/completions', ['"code":"key_revoked"']],
     ['/v1/messages', ['event: error', 'authentication_error']],
+    ['/v1/responses', ['response.failed', 'key_revoked']],
   ]
   for (const [path, marks] of paths) {
     test(`ends its streams of ${path} with an error event, and no others`, async (t) => {
@@ -211,7 +254,7 @@ suite('a revoked key', () => {
         file.write({ ci: { keys: [leaked, rotated] }, other: { keys: [other] } }),
       )
       const { file, upstream, gateway } = running
-      const event = path.endsWith('messages') ? messagesText : `data: ${delta('first')}\n\n`
+      const event = firstEvents[path]!
       upstream.respondAlways([streamHead(), chunk(event), hang])
       const [ended, kept, others] = await Promise.all(
         [leaked, rotated, other].map((key) => openStream(t, running, key, path)),
