@@ -124,6 +124,8 @@ function configFor(url: string): Config {
       default: limits,
       limits: new Map(),
     },
+    keys: { mode: 'off', file: undefined, prefix: 'gw_', keylessUsers: [] },
+    clients: { byPattern: new Map(), default: undefined },
     providers: new Map([
       [
         'p',

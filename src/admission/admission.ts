@@ -8,7 +8,7 @@ import { limitsOf, maxWaitMsOf } from './limits-of.ts'
 import { chargeOf } from './outcome.ts'
 import type { Outcome } from './outcome.ts'
 import { RetryTimes } from './retry-times.ts'
-import { modelScope, type Scope } from './scopes.ts'
+import { modelScope, type Scope, type ScopeLimits } from './scopes.ts'
 import type { AdmissionStore, Demand, NextMs, Refusal, Reservation, Reserved } from './stores/store.ts'
 import { WaitingLine } from './waiting-line.ts'
 import type { CallDemand, NotAdmitted } from './waiting-line.ts'
@@ -33,6 +33,11 @@ export interface ModelReport {
   readonly nextMs: NextMs
   readonly waiting: number
   readonly calibration: readonly CalibrationFact[]
+}
+
+/** A client by itself in `GET /v1/limits`. */
+export interface ScopeReport extends Pick<ModelReport, 'used' | 'limitStatus' | 'nextMs'> {
+  readonly limits: ScopeLimits
 }
 
 export interface AdmissionParts {
@@ -132,6 +137,12 @@ export class Admission {
     return reports
   }
 
+  /** How a client stands by its own limits, for `GET /v1/limits`. */
+  async describeScope(scope: Scope): Promise<ScopeReport> {
+    const { limitStatus, nextMs, ...used } = await this.#parts.store.use(scope, this.#parts.now())
+    return { limits: scope.limits, used, limitStatus, nextMs }
+  }
+
   /** Sends all waiting calls away and admits nothing more. What is under way goes on and settles. */
   close(): void {
     this.#isClosed = true
@@ -140,7 +151,8 @@ export class Admission {
 
   #decide(demand: CallDemand, result: Reserved | Refusal): Decision | Promise<Decision> {
     if (result.kind === 'admitted') return this.#admit(demand, result, 0)
-    if (result.kind === 'too_large' || maxWaitMsOf(this.#limits, demand.model) === 0)
+    const isOfClient = result.kind === 'limited' && result.scope.kind === 'client'
+    if (result.kind === 'too_large' || isOfClient || maxWaitMsOf(this.#limits, demand.model) === 0)
       return this.#refuse(demand, { ...result, waitedMs: 0 })
     return this.#waitOrRefuse(demand, this.#lineOf(demand.model))
   }
@@ -160,8 +172,8 @@ export class Admission {
     if (end.kind !== 'limited') return end
     const { store, now } = this.#parts
     const nowMs = now()
-    let told = this.#retryTimes.get(demand.model)
-    if (told === undefined) this.#retryTimes.set(demand.model, (told = new RetryTimes()))
+    // A client's own limit delays nobody else.
+    const told = end.scope.kind === 'client' ? new RetryTimes() : this.#retryTimesOf(demand.model)
     const client = demand.client.id
     const ahead = told.ahead(client, nowMs)
     const later = (probed: Refusal | undefined): NotAdmitted => {
@@ -175,6 +187,14 @@ export class Admission {
     return probed instanceof Promise ? probed.then(later) : later(probed)
   }
 
+  #retryTimesOf(model: string): RetryTimes {
+    const known = this.#retryTimes.get(model)
+    if (known !== undefined) return known
+    const times = new RetryTimes()
+    this.#retryTimes.set(model, times)
+    return times
+  }
+
   /** One client that fills a line does not keep the others out. */
   #hasRoom(line: WaitingLine, client: Client): boolean {
     return line.length < this.#maxLineLength || line.makeRoomFor(client)
@@ -184,8 +204,10 @@ export class Admission {
     return this.#lines.get(model)?.length ?? 0
   }
 
-  #demandOf({ model, tokens, minTokens, providers }: CallDemand): Demand {
-    return { scopes: [modelScope(model, this.limitsOf(model))], oneOf: providers, tokens, minTokens }
+  #demandOf({ model, clientScope, tokens, minTokens, providers }: CallDemand): Demand {
+    const scope = modelScope(model, this.limitsOf(model))
+    const scopes = clientScope === undefined ? [scope] : [scope, clientScope]
+    return { scopes, oneOf: providers, tokens, minTokens }
   }
 
   #admit(

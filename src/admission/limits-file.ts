@@ -13,7 +13,7 @@ import { isObject, parseJson } from '../bytes/json/parse.ts'
 import type { SetTimer } from '../platform/clock.ts'
 import type { LockResult } from '../platform/process-lock.ts'
 import type { Calibration, CalibrationFact } from './estimate.ts'
-import type { MemoryStore, SavedModel } from './stores/memory.ts'
+import type { MemoryStore, SavedClient, SavedModel, SavedWindows } from './stores/memory.ts'
 import { windowMs } from './sliding-window.ts'
 import type { SavedEntry } from './sliding-window.ts'
 
@@ -47,11 +47,10 @@ export interface LimitsFileParts {
   readonly onFault: (cause: unknown) => void
 }
 
-interface Saved {
+interface Saved extends SavedWindows {
   readonly savedAtMs: number
   /** Until the next write, had there been one, in milliseconds. 0: the process ended in order. */
   readonly unsavedMs: number
-  readonly models: readonly SavedModel[]
   readonly calibration: readonly CalibrationFact[]
 }
 
@@ -112,8 +111,10 @@ export class LimitsFile {
     const sinceMs = this.#parts.wallNow() - saved.savedAtMs
     if (sinceMs >= windowMs) return { kind: 'stale', ageMs: sinceMs }
     // Either reading of the wall clock may be short by up to a millisecond.
-    const models = aged(withUnsaved(saved), Math.max(0, sinceMs - 1))
-    this.#parts.store.restore(models, this.#parts.now())
+    const byMs = Math.max(0, sinceMs - 1)
+    const models = aged(withUnsaved(saved.models, saved.unsavedMs), byMs)
+    const clients = aged(withUnsaved(saved.clients, saved.unsavedMs), byMs)
+    this.#parts.store.restore({ models, clients }, this.#parts.now())
     if (sinceMs < 0) return { kind: 'future_dated', models: models.length, aheadMs: -sinceMs }
     return { kind: 'restored', models: models.length, ageMs: sinceMs }
   }
@@ -180,11 +181,13 @@ export class LimitsFile {
   async #write(unsavedMs: number): Promise<void> {
     if (this.#isOffered && this.#lock.kind === 'held' && this.#lock.lock.isTaken) return
     const { directory, store, calibration, now, wallNow } = this.#parts
+    const { models, clients } = store.dump(now())
     const saved: Saved & { version: number } = {
       version,
       savedAtMs: wallNow(),
       unsavedMs,
-      models: store.dump(now()).map(rounded),
+      models: models.map(rounded),
+      clients: clients.map(rounded),
       calibration: calibration.describe(),
     }
     const temporary = `${this.#path}.tmp`
@@ -198,17 +201,23 @@ export class LimitsFile {
   }
 }
 
+interface SavedWindow {
+  readonly entries: readonly SavedEntry[]
+}
+
 /** Ages in whole milliseconds, rounded to younger: an entry may leave late, never early. */
-function rounded({ model, entries }: SavedModel): SavedModel {
-  return { model, entries: entries.map(([ageMs, ...amounts]) => [Math.floor(ageMs), ...amounts]) }
+function rounded<Saved extends SavedWindow>({ entries, ...of }: Saved): Saved {
+  const whole = entries.map(([ageMs, ...amounts]): SavedEntry => [Math.floor(ageMs), ...amounts])
+  return { ...of, entries: whole } as unknown as Saved
 }
 
 /** Adds what may have been admitted after the last write: as much as in the busiest time of that length before it. */
-function withUnsaved({ models, unsavedMs }: Pick<Saved, 'models' | 'unsavedMs'>): SavedModel[] {
-  return models.map(({ model, entries }) => {
+function withUnsaved<Saved extends SavedWindow>(windows: readonly Saved[], unsavedMs: number): Saved[] {
+  return windows.map((saved) => {
+    const { entries } = saved
     const [newestAgeMs] = entries.at(-1) ?? [Infinity]
-    if (unsavedMs === 0 || newestAgeMs > busyMs) return { model, entries }
-    return { model, entries: [...entries, busiest(entries, unsavedMs)] }
+    if (unsavedMs === 0 || newestAgeMs > busyMs) return saved
+    return { ...saved, entries: [...entries, busiest(entries, unsavedMs)] }
   })
 }
 
@@ -229,11 +238,11 @@ function busiest(entries: readonly SavedEntry[], spanMs: number): SavedEntry {
   return [0, mostRequests, mostTokens]
 }
 
-function aged(models: readonly SavedModel[], byMs: number): SavedModel[] {
-  return models
-    .map(({ model, entries }) => ({
-      model,
-      entries: entries
+function aged<Saved extends SavedWindow>(windows: readonly Saved[], byMs: number): Saved[] {
+  return windows
+    .map((saved) => ({
+      ...saved,
+      entries: saved.entries
         .map(([ageMs, ...amounts]): SavedEntry => [ageMs + byMs, ...amounts])
         .filter(([ageMs]) => ageMs < windowMs),
     }))
@@ -247,18 +256,27 @@ function parse(text: string): Saved | string {
   if (!isObject(value)) return 'not an object'
   if (value['version'] !== version) return `version ${JSON.stringify(value['version'])}, not ${version}`
   // Files of earlier versions do not say how they were left.
-  const { savedAtMs, unsavedMs = 0, models, calibration } = value
+  const { savedAtMs, unsavedMs = 0, models, clients = [], calibration } = value
   if (!isAmount(savedAtMs)) return 'no time of saving'
   if (!isAmount(unsavedMs)) return 'malformed time without saving'
   if (!Array.isArray(models) || !models.every(isSavedModel)) return 'malformed entries'
+  if (!Array.isArray(clients) || !clients.every(isSavedClient)) return 'malformed entries of clients'
   if (!Array.isArray(calibration) || !calibration.every(isSavedFact)) return 'malformed calibration'
-  return { savedAtMs, unsavedMs, models, calibration: calibration.map(withDeviation) }
+  return { savedAtMs, unsavedMs, models, clients, calibration: calibration.map(withDeviation) }
 }
 
 function isSavedModel(value: unknown): value is SavedModel {
-  if (!isObject(value) || typeof value['model'] !== 'string' || !Array.isArray(value['entries'])) return false
+  return isObject(value) && typeof value['model'] === 'string' && areSavedEntries(value['entries'])
+}
+
+function isSavedClient(value: unknown): value is SavedClient {
+  return isObject(value) && typeof value['client'] === 'string' && areSavedEntries(value['entries'])
+}
+
+function areSavedEntries(entries: unknown): entries is SavedEntry[] {
+  if (!Array.isArray(entries)) return false
   let lastAgeMs = Infinity
-  return value['entries'].every((entry: unknown) => {
+  return entries.every((entry: unknown) => {
     if (!Array.isArray(entry) || entry.length !== 3 || !entry.every(isCount)) return false
     const [ageMs = 0] = entry
     const isInOrder = ageMs <= lastAgeMs

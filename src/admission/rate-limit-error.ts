@@ -36,15 +36,19 @@ export function rateLimitError(model: string, refusal: Refusal): GatewayError {
 function limitName({ dimension, scope }: Limited): string {
   if (dimension === 'requests') return 'requests per min (RPM)'
   if (dimension === 'tokens') return 'tokens per min (TPM)'
+  if (scope.kind === 'client') return 'parallel requests of this client'
   return scope.kind === 'provider' ? `parallel requests to provider ${scope.name}` : 'parallel requests'
 }
 
 const keys = { requests: 'rpm', tokens: 'tpm', parallel: 'max_parallel_requests' } as const
 
 /** Which key of the file sets the limit, and how much more would have let the call through now. */
-function tooLow({ kind, name, limits }: Scope, key: string, missing: number): string {
+function tooLow({ kind, name, limits, entry = name }: Scope, key: string, missing: number): string {
+  if (kind === 'client' && name.startsWith('key:')) {
+    return `The ${key} of the key ${JSON.stringify(entry)} is ${missing} too low for this call.`
+  }
   const settings = 'rate_limit_settings'
   const ofModel = limits.isDefault ? [settings, 'default'] : [settings, 'limits', name]
-  const path = kind === 'provider' ? ['providers', name] : ofModel
+  const path = { provider: ['providers', name], client: ['clients', entry], model: ofModel }[kind]
   return `${formatPath([...path, key])} is ${missing} too low for this call.`
 }

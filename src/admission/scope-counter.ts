@@ -61,6 +61,11 @@ export class ScopeCounter {
       : { dimension: 'requests', limit: rpm, requested: 1, untilMs: requestsAtMs }
   }
 
+  /** Nothing is under way, and nothing counts any more. */
+  isIdle(nowMs: number): boolean {
+    return this.inUse === 0 && this.used('requests', nowMs) === 0 && this.used('tokens', nowMs) === 0
+  }
+
   get hasFreeSlot(): boolean {
     const { maxParallelRequests } = this.limits
     return maxParallelRequests === undefined || this.inUse < maxParallelRequests

@@ -1,6 +1,6 @@
 // What a reservation is of: everything whose use is limited. A call names all that it touches; it is admitted to all of
-// them together or to none. Further kinds (keys, clients, budgets) are further members of these types, not other ways.
-import type { ModelLimits } from '../domain.ts'
+// them together or to none. Further kinds (budgets) are further members of these types, not other ways.
+import type { Client, ClientTerms, ModelLimits } from '../domain.ts'
 
 /** Absent ones do not limit. */
 export interface ScopeLimits {
@@ -15,13 +15,18 @@ export interface ScopeLimits {
 }
 
 export interface Scope {
-  readonly kind: 'model' | 'provider'
-  /** What is counted is counted by kind and name: of a model or wildcard (never an alias), of a provider. */
+  readonly kind: 'model' | 'provider' | 'client'
+  /**
+   * What is counted is counted by kind and name: of a model or wildcard (never an alias), of a provider; of a client
+   * `key:ID` by the id of its key's record, which outlives rotations and another name, or `client:ID`.
+   */
   readonly name: string
   /** A change comes as another object. */
   readonly limits: ScopeLimits
   /** Whether requests and tokens are counted, limited or not, so that a limit that a reload brings finds the truth. */
   readonly isMetered: boolean
+  /** Of a client: the name of its key or its entry of `clients:`, for messages. */
+  readonly entry?: string
 }
 
 const noLimits: ScopeLimits = {}
@@ -29,6 +34,25 @@ const noLimits: ScopeLimits = {}
 /** @param limits undefined: calls are counted only. */
 export function modelScope(name: string, limits: ModelLimits | undefined): Scope {
   return { kind: 'model', name, limits: limits ?? noLimits, isMetered: true }
+}
+
+/** Undefined: nothing limits the client by itself. */
+export function clientScope({ id, keyId, terms }: Client): Scope | undefined {
+  if (terms === undefined) return undefined
+  const name = keyId === undefined ? `client:${id}` : `key:${keyId}`
+  return { kind: 'client', name, limits: limitsOfTerms(terms), isMetered: true, entry: terms.name }
+}
+
+/** One object for each record: counters compare them. */
+const known = new WeakMap<ClientTerms, ScopeLimits>()
+
+function limitsOfTerms(terms: ClientTerms): ScopeLimits {
+  const found = known.get(terms)
+  if (found !== undefined) return found
+  const { rpm, tpm, maxParallelRequests } = terms
+  const limits = { ...(rpm !== undefined && { rpm }), ...(tpm !== undefined && { tpm }), maxParallelRequests }
+  known.set(terms, limits)
+  return limits
 }
 
 export function providerScope(name: string, maxParallelRequests: number | undefined): Scope {

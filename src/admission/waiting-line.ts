@@ -27,6 +27,8 @@ export interface CallDemand {
   /** As `Demand.tokens` and `Demand.minTokens`. */
   readonly tokens: number
   readonly minTokens: number
+  /** What limits the client by itself; absent: nothing does. */
+  readonly clientScope?: Scope | undefined
   /** In order of preference; the first with a free slot is taken. Empty: no provider's slot is needed. */
   readonly providers: readonly Scope[]
 }
@@ -145,7 +147,8 @@ export class WaitingLine {
   /** True if the turn has passed on, so that the next call is to be looked at. */
   #judge(first: Waiting, result: Reserved | Refusal): boolean {
     if (result.kind === 'admitted') this.#queue.passTurn()
-    if (result.kind !== 'limited') {
+    // Only the client's own calls would wait for its limit: behind this one the others would too.
+    if (result.kind !== 'limited' || result.scope.kind === 'client') {
       this.#end(first, result)
       return true
     }

@@ -1,19 +1,28 @@
 // The composition root: builds the long-lived parts from a configuration, and ends them again.
+import type { IncomingMessage } from 'node:http'
 import { isDeepStrictEqual } from 'node:util'
 import type { AdmissionStore } from '../admission/stores/store.ts'
+import { KeyFileWatch, keylessClients } from './keys.ts'
 import { ownClientId, peerIdentifiersOf } from './peer-identifiers.ts'
 import { openEvents } from './open-events.ts'
 import { ProviderPool } from './provider-pool.ts'
 import { OwnServices, perClientRpmOf, type SharedServices } from './shared-services.ts'
 import { Snapshots } from './snapshots.ts'
+import type { Call } from '../call/call.ts'
 import { createTicker, type Ticker } from '../call/ticker.ts'
 import { type Clock, systemClock } from '../platform/clock.ts'
 import { descriptorsOf } from '../platform/descriptors.ts'
+import { findKeyFile } from '../config/find.ts'
 import type { Config } from '../config/types.ts'
 import { dialects as allDialects, type Dialects } from '../dialects/table.ts'
+import type { Client } from '../domain.ts'
 import { shuttingDown } from '../errors.ts'
 import type { Events } from '../observe/events.ts'
+import { ClientRecords } from '../clients/client-records.ts'
 import { clientReader, forwardedForReader } from '../clients/forwarded-for.ts'
+import { noKeys } from '../clients/keys/key-file.ts'
+import type { KeyFile } from '../clients/keys/key-record.ts'
+import { KeysInForce } from '../clients/keys/keys-in-force.ts'
 import { originMatcher } from '../server/allowed-origins.ts'
 import { type InheritedSocket, listenInherited } from '../server/listeners/inherited.ts'
 import { guardsOf } from '../server/guards/table.ts'
@@ -22,6 +31,7 @@ import { connectionLimits } from '../server/listeners/open-connections.ts'
 import { listen } from '../server/listeners/listen.ts'
 import type { Listeners } from '../server/listeners/listeners.ts'
 import { limitsReport } from '../server/routes/limits.ts'
+import { KeyCheck, keyRevoked } from '../server/key-check.ts'
 import { createHandlers } from '../server/server.ts'
 import type { Provider } from '../upstream/provider.ts'
 
@@ -43,6 +53,8 @@ export interface App {
   stop(reason: string): Promise<void>
   /** As `GET /v1/limits` reports them, of all models. @param client as whom the report is made. */
   limits(client: string): Promise<object>
+  /** Checks requests against these keys from now on, and ends the calls whose keys were revoked. Absent as `openCalls`. */
+  setKeys?(file: KeyFile): void
   /** Absent in a gateway of several threads. */
   openCalls?(): number
   /** Of a gateway of several threads: whether each of them has answered since this was asked last. */
@@ -53,6 +65,8 @@ export interface App {
 interface WorkerServices {
   readonly shared: SharedServices
   readonly events: Events
+  /** The keys that are in force. */
+  readonly keyFile: KeyFile
 }
 
 export interface AppOptions {
@@ -62,7 +76,7 @@ export interface AppOptions {
   readonly isJournal?: boolean
   /** For `user-agent`. */
   readonly version: string
-  /** For the log only. */
+  /** The key file is looked for beside it. */
   readonly configFile: string
   /** Where the limits' counters are kept over a restart. Undefined: nowhere. */
   readonly stateDirectory: string | undefined
@@ -112,24 +126,54 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const isOriginAllowed = originMatcher(cors)
   const forwardedFor = forwardedForReader(server.trustedProxies.cidrs)
   const hasRest = () => snapshots.current.rest !== undefined
+  let records = new ClientRecords(config.clients)
+  const plainClientOf = clientReader(forwardedFor)
+  const clientOf = (request: IncomingMessage) => records.withTerms(plainClientOf(request))
+  const apply = (file: KeyFile) => {
+    if (keys.replace(file)) snapshots.interrupt(keyRevoked(), isRevoked)
+    return 1
+  }
+  const keyWatch = worker === undefined ? keyWatchOf(config, { ...options, clock, events, apply }) : undefined
+  const prefixes = [config.keys.prefix]
+  const keys = new KeysInForce(worker?.keyFile ?? keyWatch?.load() ?? noKeys, prefixes)
+  const isRevoked = ({ secretId }: Client) => secretId !== undefined && keys.isRevoked(secretId)
+  const isRequired = config.keys.mode === 'required'
+  const keylessIds = isRequired ? keylessClients(config.keys) : new Set<string>()
+  const { floodWindows } = shared
+  const keyCheck =
+    config.keys.mode === 'off'
+      ? undefined
+      : new KeyCheck({ ...clock, keys, prefixes, isRequired, keylessIds, floodWindows, clientOf })
+  /** While its body arrived, the key of a call may have been revoked: it then ends as it begins. */
+  const endIfRevoked = ({ client, reply }: Pick<Call, 'client' | 'reply'>) => {
+    if (isRevoked(client)) reply.interrupt(keyRevoked())
+  }
   const handlers = await createHandlers({
     guards: guardsOf(config, isOriginAllowed, forwardedFor, hasRest),
     isOriginAllowed,
     maxBodyBytes: server.maxRequestBodyBytes,
     bodyMemoryBytes: Math.floor(server.bodyMemoryBytes / server.workers),
-    floodWindows: shared.floodWindows,
+    floodWindows,
     floodWaitMs: () => floodWaitMs,
     stopped: stopped.signal,
-    clientOf: clientReader(forwardedFor),
+    clientOf,
+    keyCheck,
     dialects,
-    serveCall: (call) => snapshots.serve(call),
-    serveRest: (call) => snapshots.serveRest(call),
+    serveCall(call) {
+      endIfRevoked(call)
+      snapshots.serve(call)
+    },
+    serveRest(call) {
+      endIfRevoked(call)
+      snapshots.serveRest(call)
+    },
     hasRest,
     hasSeveralClients,
     routes: () => snapshots.current.routes,
     describeLimits: (models) => coordinator.describe(models),
     readUsage: (question) => shared.readUsage(question),
     ownClientId: ownClientId(),
+    describeClient: (scope) => coordinator.describeClient(scope),
     isDraining: () => isDraining,
     events,
     now: clock.now,
@@ -147,6 +191,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     own?.stopWatching()
     throw error
   })
+  keyWatch?.start(1)
   events.emit({ kind: 'listening', addresses: listeners.addresses, config: configFile })
 
   return {
@@ -158,6 +203,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     reload(next) {
       snapshots.replace(next)
       own?.follow(next, snapshots.current.providers)
+      records = new ClientRecords(next.clients)
       shutdownGraceMs = next.server.shutdownGraceMs
       floodWaitMs = next.rateLimits.perClientMaxWaitMs
       return settingsToRestartFor(config, next)
@@ -165,6 +211,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     async limits(client) {
       return limitsReport({ id: client }, await coordinator.describe(snapshots.current.routes.models()))
     },
+    setKeys: apply,
     openCalls: () => snapshots.openCalls,
     async stop(reason) {
       isDraining = true
@@ -177,6 +224,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       })
       // A call whose connection is gone has still to be settled before that is saved.
       await snapshots.settled()
+      await keyWatch?.stop()
       await own?.save()
       await snapshots.close()
       events.emit({ kind: 'stopped' })
@@ -185,8 +233,24 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   }
 }
 
+interface KeyWatchParts extends Pick<AppOptions, 'configFile' | 'stateDirectory'> {
+  readonly clock: Clock
+  readonly events: Events
+  readonly apply: (file: KeyFile) => number | Promise<number>
+}
+
+/** Undefined: keys are ignored. */
+export function keyWatchOf(
+  { keys }: Config,
+  { configFile, ...parts }: KeyWatchParts,
+): KeyFileWatch | undefined {
+  if (keys.mode === 'off') return undefined
+  return new KeyFileWatch({ ...parts, path: findKeyFile(configFile, keys.file) })
+}
+
 /** Whether others than the gateway's own user may call it, who share the objects of its providers' accounts. */
-function mayHaveSeveralClients({ access, server }: Config): boolean {
+function mayHaveSeveralClients({ access, keys, server }: Config): boolean {
+  if (keys.mode !== 'off') return true
   const [first, ...others] = access.allowedUsers
   return first !== 'self' || others.length > 0 || server.trustedProxies.users.length > 0
 }
@@ -206,7 +270,7 @@ async function endCalls(listeners: Listeners, graceMs: number, interrupt: () => 
 
 /** What is built once, at the start: key of the file and value. */
 function* fixedSettings(config: Config): Generator<readonly [string, unknown]> {
-  const { server, access, cors, logging, usage, audit } = config
+  const { server, access, cors, keys, logging, usage, audit } = config
   yield ['server.workers', server.workers]
   yield ['server.hosts', server.hosts]
   yield ['server.port', server.port]
@@ -217,6 +281,7 @@ function* fixedSettings(config: Config): Generator<readonly [string, unknown]> {
   yield ['server.body_memory_bytes', server.bodyMemoryBytes]
   yield ['access', access]
   yield ['cors', cors]
+  yield ['keys', keys]
   yield ['logging', logging]
   yield ['usage', usage]
   yield ['audit', audit]

@@ -6,6 +6,7 @@ import { handleCall } from '../call/handle-call.ts'
 import type { RestCall } from '../call/rest/request.ts'
 import { handleRestCall } from '../call/rest-call.ts'
 import type { Config, RoutesConfig } from '../config/types.ts'
+import type { Client } from '../domain.ts'
 import type { GatewayError } from '../errors.ts'
 import type { PriceList } from '../prices/price-list.ts'
 import { readShippedList } from '../prices/shipped-list.ts'
@@ -28,7 +29,7 @@ export type LongLivedParts = Omit<
 >
 
 interface OpenCall extends Indexed {
-  readonly call: Pick<Call, 'reply'>
+  readonly call: Pick<Call, 'reply' | 'client'>
 }
 
 /** The calls of one load. */
@@ -85,7 +86,7 @@ export class Snapshots {
     this.#track(call, handleRestCall(call, this.#current))
   }
 
-  #track(call: Pick<Call, 'reply'>, served: Promise<void>): void {
+  #track(call: OpenCall['call'], served: Promise<void>): void {
     const generation = this.#newest
     const open = { call, index: -1 }
     generation.calls.add(open)
@@ -111,9 +112,13 @@ export class Snapshots {
     this.#current = { ...this.#current, routes: new RouteTable(this.#config.models, discovered) }
   }
 
-  /** Ends every open call with an error for its client. */
-  interrupt(error: GatewayError): void {
-    for (const { calls } of this.#open) calls.forEach(({ call }) => call.reply.interrupt(error))
+  /** Ends the open calls of these clients with an error for them. */
+  interrupt(error: GatewayError, isConcerned: (client: Client) => boolean = () => true): void {
+    for (const { calls } of this.#open) {
+      calls.forEach(({ call }) => {
+        if (isConcerned(call.client)) call.reply.interrupt(error)
+      })
+    }
   }
 
   /** Resolves when every call has been settled. May be awaited once. */

@@ -1,5 +1,6 @@
 // Admission: a call reserves its share of the limits, or waits in line where waiting is allowed.
 import { rateLimitError } from '../admission/rate-limit-error.ts'
+import { clientScope } from '../admission/scopes.ts'
 import type { ModelRequest } from '../dialects/request.ts'
 import type { LimitStatus } from '../domain.ts'
 import { type GatewayError, shuttingDown } from '../errors.ts'
@@ -31,7 +32,7 @@ export type AdmitResult =
 export interface Limited {
   readonly kind: 'limited'
   /**
-   * Only the slots of the model or of its provider are taken, so that another model may answer. Its limits per minute are
+   * Only the slots of the model or of its provider are taken, not those of the client, so that another model may answer. Its limits per minute are
    * a promise that no fallback gets around.
    */
   readonly canFailOver: boolean
@@ -53,7 +54,17 @@ export function admit(
   const affinityKey = targets.length > 1 ? affinityKeyOf(request.promptPrefix) : undefined
   const { size } = request
   const { name: format } = dialect.native
-  const asked = { client, disconnect: reply, model, targets, size, affinityKey, format, skipsFailing }
+  const asked = {
+    client,
+    clientScope: clientScope(client),
+    disconnect: reply,
+    model,
+    targets,
+    size,
+    affinityKey,
+    format,
+    skipsFailing,
+  }
   const result = on.coordinator.admit(asked)
   const toResult = (admission: AdmissionResult) => {
     record.waitMs += admission.kind === 'admitted' ? admission.hold.waitedMs : admission.waitedMs
@@ -69,7 +80,8 @@ function resultOf(admission: AdmissionResult, model: string): AdmitResult {
       return admission
     case 'limited':
     case 'too_large': {
-      const canFailOver = admission.kind === 'limited' && admission.dimension === 'parallel'
+      const isOfClient = admission.scope.kind === 'client'
+      const canFailOver = admission.kind === 'limited' && admission.dimension === 'parallel' && !isOfClient
       const { limitStatus } = admission
       return { kind: 'limited', canFailOver, limitStatus, error: rateLimitError(model, admission) }
     }

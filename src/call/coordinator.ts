@@ -1,8 +1,9 @@
 // What calls share, and so has one owner in a process: limits, the health and load of targets, and what was learned about
 // providers. The owner's own thread asks it directly (local-coordinator.ts), worker threads ask by messages
 // (app/workers/); calls see no difference except that an answer comes later.
-import type { ModelReport } from '../admission/admission.ts'
+import type { ModelReport, ScopeReport } from '../admission/admission.ts'
 import type { Outcome } from '../admission/outcome.ts'
+import type { Scope } from '../admission/scopes.ts'
 import type { Disconnect, NotAdmitted } from '../admission/waiting-line.ts'
 import type { Client, LimitStatus, RequestSize, Target } from '../domain.ts'
 import type { FailureKind } from '../routing/target-health.ts'
@@ -10,7 +11,9 @@ import type { Metered } from './response/meter.ts'
 
 /** A call that asks to be admitted to a model. */
 export interface AdmissionRequest {
-  readonly client: Client
+  readonly client: Pick<Client, 'id'>
+  /** What limits the client by itself; undefined: nothing does. */
+  readonly clientScope: Scope | undefined
   readonly disconnect: Disconnect
   /** Whose limits count: the name of a model or wildcard, never an alias. */
   readonly model: string
@@ -107,6 +110,8 @@ export interface Coordinator {
   countPrompt(prompt: PromptToCount): number | Promise<number>
   /** The limits of these models, for `GET /v1/limits`; those without limits are left out. */
   describe(models: readonly string[]): Promise<readonly ModelReport[]>
+  /** How a client stands by its own limits. */
+  describeClient(scope: Scope): Promise<ScopeReport>
   /** Refuses the waiting calls of this thread, and admits no more of its calls. Those under way go on. */
   close(): void
 }

@@ -3,7 +3,8 @@ import { maxWaitMsOf } from '../admission/limits-of.ts'
 import type { ModelRequest } from '../dialects/request.ts'
 import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
-import { fallbacksOf } from '../routing/fallbacks.ts'
+import { type AllowedModels, allowedModels } from '../routing/allowed-models.ts'
+import { fallbacksOf, type MayUse } from '../routing/fallbacks.ts'
 import { modelNotFound, type Route, type RouteTable } from '../routing/route-table.ts'
 import { addRateHeaders, admit } from './admit.ts'
 import { type AttemptsResult, tryTargets } from './attempts.ts'
@@ -52,16 +53,22 @@ async function serve(open: OpenCall, on: Snapshot): Promise<CallResult> {
     name = plainName
     asked = on.routes.find(name) ?? (await on.findLate(name))
   }
-  if (asked === undefined) return { kind: 'refused', error: modelNotFound(request.model, on.routes) } // 404
+  const allowed = allowedModels(call.client.terms, on.routes)
+  if (asked === undefined) {
+    return { kind: 'refused', error: modelNotFound(request.model, on.routes, allowed) } // 404 model_not_found
+  }
 
   record.model = asked.rule === 'alias' ? asked.model.name : name
   if (record.model !== request.model) record.asked = request.model
+  if (allowed?.has(name, asked) === false) {
+    return { kind: 'refused', error: allowed.refusal(request.model) } // 403 model_not_allowed
+  }
   const { count } = call.dialect
   if (count !== undefined) return countTokens({ call, request, route: asked, count }, on, record)
   if (request.isStream && call.dialect.hasEvents) heartbeat.start(on.now(), on.heartbeatAfterMs)
   const failures = new Map<Target, Failure>()
   let last: Unserved | undefined
-  const queue = modelsFor(name, asked, on.routes)
+  const queue = modelsFor(name, asked, on.routes, allowed)
   for (let model = queue.shift(); model !== undefined; model = queue.shift()) {
     const isLastResort = queue.length === 0
     const result = await tryModel({ open, request, asked, ...model, isLastResort, failures, last }, on)
@@ -88,10 +95,16 @@ interface NextModel {
   readonly skipsFailing: boolean
 }
 
-/** The model that was asked for, then its fallbacks. */
-function modelsFor(name: string, asked: Route, routes: RouteTable): NextModel[] {
+/** The model that was asked for, then those of its fallbacks that the client may use. */
+function modelsFor(
+  name: string,
+  asked: Route,
+  routes: RouteTable,
+  allowed: AllowedModels | undefined,
+): NextModel[] {
   if (asked.model.fallbacks.length === 0) return [{ route: asked, skipsFailing: false }]
-  return [asked, ...fallbacksOf(name, asked, routes)].map((route) => ({ route, skipsFailing: true }))
+  const mayUse: MayUse | undefined = allowed && ((...which) => allowed.has(...which))
+  return [asked, ...fallbacksOf(name, asked, routes, mayUse)].map((route) => ({ route, skipsFailing: true }))
 }
 
 /** What one model does with a call. */

@@ -1,5 +1,5 @@
 // The owner itself: one per process, in its main thread.
-import type { Admission, Admitted, Decision, ModelReport } from '../admission/admission.ts'
+import type { Admission, Admitted, Decision, ModelReport, ScopeReport } from '../admission/admission.ts'
 import type { Calibration, Estimate } from '../admission/estimate.ts'
 import type { Outcome } from '../admission/outcome.ts'
 import { providerScope, type Scope } from '../admission/scopes.ts'
@@ -84,13 +84,21 @@ export class LocalCoordinator implements Coordinator {
   }
 
   admit(request: AdmissionRequest): AdmissionResult | Promise<AdmissionResult> {
-    const { client, disconnect, model, size } = request
+    const { client, clientScope, disconnect, model, size } = request
     const { targets, turn } = chooseTargets(request, this)
-    const tpm = this.admission.limitsOf(model)?.tpm
+    const tpm = smallest(this.admission.limitsOf(model)?.tpm, clientScope?.limits.tpm)
     const estimate = this.calibration.estimate(model, targets[0]!.provider, size, tpm)
     const { tokens, minTokens } = estimate
     const providers = targets.map(({ provider }) => this.scopeOf(provider))
-    const decision = this.admission.reserve({ client, disconnect, model, tokens, minTokens, providers })
+    const decision = this.admission.reserve({
+      client,
+      clientScope,
+      disconnect,
+      model,
+      tokens,
+      minTokens,
+      providers,
+    })
     const resultOf = (decided: Decision): AdmissionResult => {
       if (decided.kind === 'admitted' && (!request.skipsFailing || this.#hasReady(targets))) {
         const hold = new LocalHold(this, { request, targets, estimate, admitted: decided })
@@ -123,6 +131,10 @@ export class LocalCoordinator implements Coordinator {
     return this.admission.describe(models)
   }
 
+  describeClient(scope: Scope): Promise<ScopeReport> {
+    return this.admission.describeScope(scope)
+  }
+
   close(): void {
     this.admission.close()
   }
@@ -145,6 +157,10 @@ export class LocalCoordinator implements Coordinator {
       else if (!hasSameCheck(old, provider)) this.health.dropCheck(name)
     }
   }
+}
+
+function smallest(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other)
 }
 
 interface HoldParts {
@@ -196,6 +212,7 @@ class LocalHold implements Hold {
     const ofModel = admission.limitsOf(this.#request.model)?.maxParallelRequests
     return (
       ofModel !== undefined ||
+      this.#request.clientScope?.limits.maxParallelRequests !== undefined ||
       this.#owner.scopeOf(this.target.provider).limits.maxParallelRequests !== undefined
     )
   }

@@ -3,13 +3,13 @@
 import { GatewayError } from '../errors.ts'
 import { LargeBody } from '../bytes/large-body.ts'
 import type { PassedRequest } from '../upstream/provider.ts'
-import { clientGoneStatus, type Snapshot } from './call.ts'
+import type { Snapshot } from './call.ts'
 import { internalError } from './internal-error.ts'
 import { CallRecord, type CallEnd } from './record.ts'
 import { judgeObjects } from './rest/own-objects.ts'
 import { passOn } from './rest/pass-on.ts'
 import type { RestCall } from './rest/request.ts'
-import { sendError } from './rest/respond.ts'
+import { endGone, sendError } from './rest/respond.ts'
 
 /** Serves one request and reports its end. Never rejects. */
 export async function handleRestCall(call: RestCall, on: Snapshot): Promise<void> {
@@ -27,7 +27,7 @@ export async function handleRestCall(call: RestCall, on: Snapshot): Promise<void
 }
 
 async function serve(call: RestCall, on: Snapshot, record: CallRecord): Promise<CallEnd> {
-  if (call.reply.isGone) return { status: clientGoneStatus }
+  if (call.reply.isGone) return endGone(call, on, record) // 499, 401 key_revoked
   const objects = await judgeObjects(call, on)
   if (objects instanceof GatewayError) return sendError(objects, call, on, record) // 400, 404 object_not_found, 415
 

@@ -2,7 +2,7 @@
 import type { FormatFindings } from '../app/format-findings.ts'
 import { listOf, priceBookOf } from '../app/prices.ts'
 import { defaults } from '../config/defaults.ts'
-import { findConfigFile } from '../config/find.ts'
+import { findConfigFile, findKeyFile } from '../config/find.ts'
 import { openConfig } from '../config/load.ts'
 import type { RawConfig, RawSecret } from '../config/raw.ts'
 import { describeSecret } from '../config/secrets.ts'
@@ -67,7 +67,7 @@ export async function explainCommand(io: CommandIo, model: string, options: Expl
     return 1
   }
   const probes = dialect === undefined ? new Map() : await probesOf(loaded.config, io)
-  const explanation = explain(model, route, { ...loaded, storedCredentials, dialect, probes })
+  const explanation = explain(model, route, { ...loaded, file, storedCredentials, dialect, probes })
   const out = new Output(io.stdout, io.env)
   if (options.json) out.json({ file, found: true, ...explanation })
   else print(out, explanation, options.members === true)
@@ -136,6 +136,10 @@ interface Explanation {
   readonly defaultFor: readonly string[]
   /** The provider of all other routes of the API. */
   readonly rest: string | null
+  /** Whether clients need keys, and where those are. Absent: keys are ignored. */
+  readonly keys?: { readonly mode: string; readonly file: string }
+  /** Clients without a key that have an entry of their own. Absent: none. */
+  readonly clients?: readonly string[]
   /** The module of `logging.transport`. */
   readonly logTransport?: string
   /** What the translations of the targets carry, by their ways. Absent: no dialect was named. */
@@ -165,6 +169,7 @@ interface ExplainedTarget extends Omit<Target, 'price'> {
 }
 
 interface ExplainedConfig {
+  readonly file: string
   readonly config: Config
   readonly raw: RawConfig
   /** As in `LoadOptions`. */
@@ -176,11 +181,14 @@ interface ExplainedConfig {
 function explain(
   model: string,
   route: Route,
-  { config, raw, storedCredentials, dialect, probes }: ExplainedConfig,
+  { file, config, raw, storedCredentials, dialect, probes }: ExplainedConfig,
 ): Explanation {
   // In the order in which they are tried; within a tier, weights decide.
   const targets = route.targets.toSorted((a, b) => a.tier - b.tier)
   const { rateLimits } = config
+  const { mode, file: keyFile } = config.keys
+  const { byPattern, default: otherwise } = config.clients
+  const clients = [...byPattern.keys(), ...(otherwise === undefined ? [] : ['default'])]
   const { transport } = config.logging
   const limits = rateLimits.enabled
     ? (rateLimits.limits.get(route.model.name) ?? rateLimits.default)
@@ -218,6 +226,8 @@ function explain(
     routing: config.routing,
     defaultFor: defaultFor(route, config),
     rest: config.routes.rest?.provider ?? null,
+    ...(mode !== 'off' && { keys: { mode, file: findKeyFile(file, keyFile) } }),
+    ...(clients.length > 0 && { clients }),
     ...(transport !== undefined && { logTransport: transport.target }),
     ...(dialect !== undefined && { coverage: Object.fromEntries(coveragesOf(dialect, ways)) }),
   }
@@ -270,7 +280,7 @@ const rules = {
 
 function print(out: Output, explanation: Explanation, listsMembers: boolean): void {
   const { model, rule, entry, targets, limits, fallbacks, routing, heartbeatAfterMs } = explanation
-  const { defaultFor: kinds, rest, logTransport, coverage = {} } = explanation
+  const { defaultFor: kinds, rest, keys, clients = [], logTransport, coverage = {} } = explanation
   out.line(`${out.styled('bold', printable(model))} ${printable(rules[rule](entry))}`)
   for (const [index, target] of targets.entries()) {
     const address = target.baseUrl ?? 'built in'
@@ -299,6 +309,8 @@ function print(out: Output, explanation: Explanation, listsMembers: boolean): vo
   out.line(`retries    ${formatRouting(routing)}`)
   if (kinds.length > 0) out.line(`default    for ${kinds.join(', ')} whose requests name no model`)
   if (rest !== null) out.line(`rest       other routes of the API pass to ${printable(rest)}`)
+  if (keys !== undefined) out.line(`keys       ${keys.mode}, of ${printable(keys.file)}`)
+  if (clients.length > 0) out.line(`clients    with an entry of their own: ${printable(clients.join(', '))}`)
   if (logTransport !== undefined) out.line(`log        ${printable(logTransport)}`)
   const printMembers = listsMembers ? printCoverage : printCoverageSummary
   const ways = Object.entries(coverage)

@@ -1,4 +1,5 @@
 // The client at the other end of a connection, kept on its socket for the requests that come over it.
+import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Client } from '../domain.ts'
 
@@ -25,6 +26,21 @@ export function clientOfSocket(socket: Socket): Client {
 /** Whether the other end may report another client than itself. */
 export function isTrustedProxy(socket: Socket): boolean {
   return peerOf(socket).isTrustedProxy
+}
+
+const clientKey = Symbol('client')
+type KnownRequest = IncomingMessage & { [clientKey]?: Client }
+
+/** Attributes a request to another client than its connection's: the owner of its key. */
+export function setClient(request: IncomingMessage, client: Client): void {
+  const known: KnownRequest = request
+  known[clientKey] = client
+}
+
+/** The client that was set; undefined: that of its connection. */
+export function clientSetFor(request: IncomingMessage): Client | undefined {
+  const known: KnownRequest = request
+  return known[clientKey]
 }
 
 function peerOf(socket: Socket): Peer {

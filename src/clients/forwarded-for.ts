@@ -2,7 +2,7 @@
 // the Unix user of the connection decides whether the header is read at all.
 import type { IncomingMessage } from 'node:http'
 import type { Client } from '../domain.ts'
-import { clientOfSocket, isTrustedProxy } from './client.ts'
+import { clientOfSocket, clientSetFor, isTrustedProxy } from './client.ts'
 import { headerLines } from '../http/headers.ts'
 import { cidrMatcher, plainAddress } from './ip-address.ts'
 
@@ -31,9 +31,11 @@ export function forwardedForReader(cidrs: readonly string[]): ForwardedFor {
   }
 }
 
-/** The client of a request: the address that it was forwarded for, or the client of its connection. */
+/** The client of a request: the owner of its key, the address that it was forwarded for, or the client of its connection. */
 export function clientReader(forwardedFor: ForwardedFor): (request: IncomingMessage) => Client {
   return (request) => {
+    const client = clientSetFor(request)
+    if (client !== undefined) return client
     const address = forwardedFor(request)
     return address === undefined ? clientOfSocket(request.socket) : { id: `ip:${address}` }
   }

@@ -86,7 +86,7 @@ function isLetIn(name: string, allowedUsers: readonly string[], { users, ownUid 
   return uid !== undefined && allowedUsers.some((allowed) => uidNamed(allowed, users, ownUid) === uid)
 }
 
-function* accountProblems(
+export function* accountProblems(
   name: string,
   path: Path,
   { users, ownUid, isMapped }: LocalUsers,

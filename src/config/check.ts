@@ -3,6 +3,7 @@
 import { cidrFault, listenHostFault } from './addresses.ts'
 import { baseUrlFault, baseUrlWarnings, type Exposure } from './base-url.ts'
 import { modelProblems } from './check-models.ts'
+import { clientProblems, keyProblems } from './check-clients.ts'
 import { formatProblems } from './check-formats.ts'
 import { priceProblems } from './check-prices.ts'
 import { allowedUserProblems, type LocalUsers, trustedProxyProblems } from './check-users.ts'
@@ -34,6 +35,8 @@ export function* configProblems(
     yield { ...problem, severity: 'warning' }
   }
   yield* allowedUserProblems(access.allowed_users ?? [], accounts)
+  yield* keyProblems(raw, accounts)
+  yield* clientProblems(raw)
   if (cors.allow_all === true) {
     yield {
       path: ['cors', 'allow_all'],

@@ -28,6 +28,7 @@ export const defaults = {
     when_limited: 'reject',
     max_wait_ms: 30_000,
   },
+  keys: { mode: 'off', file: null, prefix: 'gw_', keyless_users: [] },
   provider: {
     kind: 'openai',
     allow_http: false,

@@ -8,6 +8,8 @@ export interface RawConfig {
   access?: { allowed_users?: string[]; allowed_ips?: string[] }
   cors?: { enabled?: boolean; allowed_origins?: string[]; allow_all?: boolean; allow_null_origin?: boolean }
   rate_limit_settings?: RawRateLimits
+  keys?: RawKeys
+  clients?: Record<string, RawClient>
   providers?: Record<string, RawProvider>
   models?: Record<string, RawModel>
   prices?: { list?: 'shipped' | 'off'; file?: string | null }
@@ -22,6 +24,24 @@ export interface RawConfig {
   routes?: RawRoutes
   usage?: RawUsage
   audit?: { enabled?: boolean | 'auto'; keep_days?: number }
+}
+
+interface RawKeys {
+  mode?: 'off' | 'optional' | 'required'
+  file?: string | null
+  prefix?: string
+  keyless_users?: string[]
+}
+
+export interface RawClient {
+  models?: string[]
+  boundary?: 'any'
+  routes?: boolean
+  rpm?: number
+  tpm?: number
+  max_parallel_requests?: number
+  /** Empty. */
+  budgets?: never[]
 }
 
 /** For what has no route of its own, and for calls that name no model. */

@@ -1,6 +1,6 @@
 // The file's configuration → the program's: defaults applied, short forms written out, units in the names. Pure; it
 // refuses nothing, as all checks have passed.
-import type { ModelLimits, PriceSetting, Target } from '../domain.ts'
+import type { ClientTerms, ModelLimits, PriceSetting, Target } from '../domain.ts'
 import { asCidr } from './addresses.ts'
 import { parseBaseUrl } from './base-url.ts'
 import { defaultBodyMemoryBytes, defaults } from './defaults.ts'
@@ -9,6 +9,7 @@ import { normalOrigin } from '../http/origin.ts'
 import { authOf, baseUrlOf } from './provider-kind.ts'
 import { resolveTraits } from './resolve-traits.ts'
 import type {
+  RawClient,
   RawConfig,
   RawModel,
   RawModelLimits,
@@ -20,8 +21,10 @@ import type {
 } from './raw.ts'
 import type {
   AuditConfig,
+  ClientsConfig,
   Config,
   HttpProvider,
+  KeysConfig,
   LoggingConfig,
   LogTransportConfig,
   ModelConfig,
@@ -65,6 +68,8 @@ export function resolve(
       allowNullOrigin: cors.allow_null_origin,
     },
     rateLimits: resolveRateLimits(raw.rate_limit_settings ?? {}),
+    keys: resolveKeys(raw.keys),
+    clients: resolveClients(raw.clients),
     providers: mapEntries(raw.providers, (name, provider) =>
       resolveProvider(name, provider, { secrets, proxy: proxies.get(name) }),
     ),
@@ -92,7 +97,8 @@ export function resolve(
 
 function resolveAudit(raw: RawConfig): AuditConfig {
   const { enabled, keep_days: keepDays } = { ...defaults.audit, ...raw.audit }
-  return { enabled: enabled === true, keepDays }
+  const hasKeys = (raw.keys?.mode ?? defaults.keys.mode) !== 'off'
+  return { enabled: enabled === 'auto' ? hasKeys : enabled, keepDays }
 }
 
 function resolveLogging(
@@ -152,6 +158,31 @@ function resolveLimits(
     ...(maxParallelRequests !== undefined && { maxParallelRequests }),
     whenLimited: raw.when_limited ?? waiting.when_limited,
     maxWaitMs: raw.max_wait_ms ?? waiting.max_wait_ms,
+  }
+}
+
+function resolveKeys(raw: RawConfig['keys']): KeysConfig {
+  const { mode, file, prefix, keyless_users } = { ...defaults.keys, ...raw }
+  return { mode, file: file ?? undefined, prefix, keylessUsers: [...keyless_users] }
+}
+
+function resolveClients(raw: RawConfig['clients'] = {}): ClientsConfig {
+  const byPattern = new Map(mapEntries(raw, resolveClient))
+  const otherwise = byPattern.get('default')
+  byPattern.delete('default')
+  return { byPattern, default: otherwise }
+}
+
+function resolveClient(name: string, raw: RawClient): ClientTerms {
+  const { models, rpm, tpm, max_parallel_requests: maxParallelRequests, routes } = raw
+  return {
+    name,
+    models: models && [...models],
+    ...(rpm !== undefined && { rpm }),
+    ...(tpm !== undefined && { tpm }),
+    ...(maxParallelRequests !== undefined && { maxParallelRequests }),
+    budgets: [],
+    ...(routes !== undefined && { routes }),
   }
 }
 

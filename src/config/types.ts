@@ -1,6 +1,6 @@
 // The configuration as the program uses it: defaults applied, units in the names, everything readonly. `resolve.ts` makes
 // it from the file; outside the composition root no other file of `config/` may be imported.
-import type { ModelLimits, PriceSetting, Target } from '../domain.ts'
+import type { ClientTerms, ModelLimits, PriceSetting, Target } from '../domain.ts'
 
 /** A credential. Printing, serialising or inspecting it shows `[secret]`. */
 export interface Secret {
@@ -18,6 +18,8 @@ export interface Config {
   readonly access: AccessConfig
   readonly cors: CorsConfig
   readonly rateLimits: RateLimitConfig
+  readonly keys: KeysConfig
+  readonly clients: ClientsConfig
   readonly providers: ReadonlyMap<string, ProviderConfig>
   readonly models: ReadonlyMap<string, ModelConfig>
   readonly prices: PricesConfig
@@ -83,6 +85,25 @@ export interface RateLimitConfig {
   readonly default: ModelLimits
   /** By model name (never an alias) or wildcard. */
   readonly limits: ReadonlyMap<string, ModelLimits>
+}
+
+export interface KeysConfig {
+  /** `off`: keys are ignored. `optional`: a request with a key needs a valid one. `required`: every request needs one. */
+  readonly mode: 'off' | 'optional' | 'required'
+  /** Relative to the directory of the configuration file; undefined: `keys.json`. */
+  readonly file: string | undefined
+  /** How keys begin. */
+  readonly prefix: string
+  /** Unix users who need none: names, numbers, or `self`. */
+  readonly keylessUsers: readonly string[]
+}
+
+/** What clients without a key may use. */
+export interface ClientsConfig {
+  /** By exact id (`user:ann`), CIDR block (`ip:10.0.0.0/8`), or pattern with `*`. */
+  readonly byPattern: ReadonlyMap<string, ClientTerms>
+  /** For clients that none of them matches. Undefined: every model, without limits of their own. */
+  readonly default: ClientTerms | undefined
 }
 
 export type ProviderConfig = EchoProvider | HttpProvider

@@ -13,10 +13,10 @@ export interface CallFacts {
   readonly event: string
   readonly request_id: string
   readonly client: string
-  /** The name of the key that the call came with, and which of its secrets. */
+  /** Name of the client's key, and the id of the secret of it that was used. */
   readonly key?: string | undefined
   readonly key_secret?: string | undefined
-  /** The Unix user or address that the client came through, where the client is another. */
+  /** The Unix user or address that a client with a key came through. */
   readonly via?: string | undefined
   readonly dialect: string
   /** Of the API's routes, of a request that passes as it is: `GET /files/{file}`. */
@@ -234,6 +234,35 @@ interface WorkersMissing {
   readonly reason: string
 }
 
+/** A version of the key file is in force in all threads. */
+interface KeysLoaded {
+  readonly kind: 'keys_loaded'
+  readonly generation: number
+  /** How many there are. */
+  readonly keys: number
+}
+
+/** The key file has faults: the keys that were in force before it stay so. */
+interface KeysRefused {
+  readonly kind: 'keys_refused'
+  readonly file: string
+  readonly faults: readonly string[]
+  /** How many more there are. */
+  readonly unshown: number
+}
+
+/** There is no key file, so no key is valid. Emitted once a minute. */
+interface KeysMissing {
+  readonly kind: 'keys_missing'
+  readonly file: string
+}
+
+/** Which keys are in force could not be written down for the command line; they are in force all the same. */
+interface KeysNotAcknowledged {
+  readonly kind: 'keys_not_acknowledged'
+  readonly cause: unknown
+}
+
 /** A bug. */
 interface InternalError {
   readonly kind: 'internal_error'
@@ -314,6 +343,10 @@ export type GatewayEvent =
   | FormatsNotSaved
   | HealthChecked
   | InternalError
+  | KeysLoaded
+  | KeysMissing
+  | KeysNotAcknowledged
+  | KeysRefused
   | LedgerOff
   | LedgerRowsLost
   | LedgerSetAside

@@ -232,11 +232,28 @@ function routeTo(provider: string, id: string, names: readonly string[]): Route 
 
 const defaultRank = { tier: 1, weight: 1 } as const
 
-/** The error for a name that matches no model. */
-export function modelNotFound(name: string, routes: RouteTable): GatewayError {
-  const message = `The model ${JSON.stringify(name)} does not exist. ${hintFor(name, routes)}`
+/** What a client may see of the table. */
+interface VisibleModels {
+  /** Names. */
+  list(): readonly string[]
+}
+
+/**
+ * The error for a name that matches no model.
+ * @param visible for a client that may not use every model: others are not hinted at.
+ */
+export function modelNotFound(name: string, routes: RouteTable, visible?: VisibleModels): GatewayError {
+  const hint = visible === undefined ? hintFor(name, routes) : hintAmong(name, visible.list())
+  const message = `The model ${JSON.stringify(name)} does not exist. ${hint}`
   return new GatewayError('model_not_found', message, { param: 'model' })
 }
+
+function hintAmong(name: string, names: readonly string[]): string {
+  const close = closestName(name, names) ?? nameThatBegins(name, names)
+  return close === undefined ? knownModels : `Did you mean ${JSON.stringify(close)}?`
+}
+
+const knownModels = 'GET /v1/models lists the models that can be called.'
 
 function hintFor(name: string, routes: RouteTable): string {
   const namesakes = routes.namesakes(name).map((other) => JSON.stringify(other))
@@ -244,9 +261,8 @@ function hintFor(name: string, routes: RouteTable): string {
   const close = routes.suggest(name)
   if (close !== undefined) return `Did you mean ${JSON.stringify(close)}?`
   const unlisted = routes.withoutList(name)
-  const known = 'GET /v1/models lists the models that can be called.'
-  if (unlisted.length === 0) return known
-  return `${known} Providers that list none at the moment: ${unlisted.join(', ')}. If yours is one of them, check that it is running and has the model.`
+  if (unlisted.length === 0) return knownModels
+  return `${knownModels} Providers that list none at the moment: ${unlisted.join(', ')}. If yours is one of them, check that it is running and has the model.`
 }
 
 /** What the `*` of a wildcard's target would stand for in a provider's name for a model; undefined if nothing would do. */

@@ -2,9 +2,8 @@
 import rateLimit, { type FastifyRateLimitStore, type FastifyRateLimitStoreCtor } from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
 import { floodWindowMs, type FloodWindows } from '../admission/flood-windows.ts'
-import { noLimitStatus } from '../admission/scope-counter.ts'
 import { GatewayError } from '../errors.ts'
-import { formatGoDuration } from '../http/duration.ts'
+import { floodError } from './flood-error.ts'
 import type { FloodLine } from './flood-line.ts'
 import type { ServerParts } from './parts.ts'
 import type { Departures } from './peer/departures.ts'
@@ -112,22 +111,4 @@ function storeOver(windows: FloodWindows): FastifyRateLimitStoreCtor {
       return this
     }
   }
-}
-
-interface Excess {
-  readonly client: string
-  readonly rpm: number
-  /** Until the same request passes; above 0. */
-  readonly waitMs: number
-  readonly key: string | undefined
-}
-
-function floodError({ client, rpm, waitMs, key }: Excess): GatewayError {
-  const retryAfterMs = Math.min(floodWindowMs, Math.ceil(waitMs))
-  const message =
-    `Rate limit reached for ${client} on requests per min (RPM): Limit ${rpm}, Used ${rpm}, Requested 1. ` +
-    `Please try again in ${formatGoDuration(retryAfterMs)}. ` +
-    (key === undefined ? 'This limit is for lists of models and limits alone.' : `${key} sets the limit.`)
-  const limit = { counts: 'requests', status: noLimitStatus, retryAfterMs } as const
-  return new GatewayError('rate_limit_exceeded', message, { limit })
 }

@@ -1,7 +1,8 @@
 // What the server is built from.
 import type { IncomingMessage } from 'node:http'
-import type { ModelReport } from '../admission/admission.ts'
+import type { ModelReport, ScopeReport } from '../admission/admission.ts'
 import type { FloodWindows } from '../admission/flood-windows.ts'
+import type { Scope } from '../admission/scopes.ts'
 import type { Call } from '../call/call.ts'
 import type { RestCall } from '../call/rest/request.ts'
 import type { Dialects } from '../dialects/table.ts'
@@ -12,6 +13,7 @@ import type { Events } from '../observe/events.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { RouteTable } from '../routing/route-table.ts'
 import type { Guard } from './guards/guard.ts'
+import type { KeyCheck } from './key-check.ts'
 
 export interface ServerParts {
   readonly guards: readonly Guard[]
@@ -26,6 +28,8 @@ export interface ServerParts {
   /** Aborted when calls are ended that have not begun. */
   readonly stopped: AbortSignal
   readonly clientOf: (request: IncomingMessage) => Client
+  /** Undefined: keys are ignored. */
+  readonly keyCheck: Pick<KeyCheck, 'check'> | undefined
   /** A route for each format that clients may speak. */
   readonly dialects: Pick<Dialects, 'keys'>
   readonly serveCall: (call: Call) => void
@@ -41,6 +45,8 @@ export interface ServerParts {
   readonly readUsage: (question: UsageQuestion) => Promise<UsageAnswer>
   /** The client that the gateway's own user is. */
   readonly ownClientId: string
+  /** How a client stands by its own limits. */
+  readonly describeClient: (scope: Scope) => Promise<ScopeReport>
   readonly isDraining: () => boolean
   readonly events: Events
   readonly now: Clock['now']

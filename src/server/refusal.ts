@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { GatewayError } from '../errors.ts'
 import { corsHeaderNames } from './cors.ts'
 import { lingerAfter } from './lingering-reply.ts'
+import { LogThrottle } from './log-throttle.ts'
 import type { ServerParts } from './parts.ts'
 import { type RenderError, ownHeaders } from './reply.ts'
 
@@ -36,17 +37,28 @@ export function takeExchange(
 /** Logs the refusal and responds with the error. The body of the request need not have been read. */
 export type Refuse = (exchange: Exchange, error: GatewayError) => void
 
-/** Logs under the request's id. */
-export function createRefuse({ events, clientOf }: Pick<ServerParts, 'events' | 'clientOf'>): Refuse {
+/** Logs under the request's id; of refusals for want of a valid key, one a second for each client. */
+export function createRefuse({
+  events,
+  clientOf,
+  now,
+}: Pick<ServerParts, 'events' | 'clientOf' | 'now'>): Refuse {
+  const throttle = new LogThrottle()
   return (exchange, error) => {
     const { request, requestId } = exchange
     const { code, status, message: reason } = error
     const client = clientOf(request).id
     const { method } = request
-    events.emit({ kind: 'refused', request_id: requestId, client, method, code, status, reason })
+    const entry = status === 401 ? throttle.shouldLog(`${code} ${client}`, now()) : once
+    if (entry !== false) {
+      const more = entry.suppressed > 0 && { unlogged: entry.suppressed }
+      events.emit({ kind: 'refused', request_id: requestId, client, method, code, status, reason, ...more })
+    }
     respond(exchange, error)
   }
 }
+
+const once = { suppressed: 0 }
 
 function respond({ request, response, headers: own, renderError }: Exchange, error: GatewayError): void {
   // Nobody is left to respond to, and its end is past.

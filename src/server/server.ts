@@ -47,6 +47,8 @@ declare module 'fastify' {
     dialect?: ClientDialect
     /** The wildcard for what has no route of its own. */
     isRest?: boolean
+    /** Served without a key whatever the mode. */
+    isOpen?: boolean
   }
 }
 
@@ -119,6 +121,8 @@ async function createRoutes(parts: ServerParts, refuse: Refuse): Promise<Fastify
     else done()
   })
   await app.register(cors, corsOptions(parts.isOriginAllowed))
+  // After CORS: a browser sends no key with a preflight, and its page may read why it is refused.
+  addKeyCheck(app, parts)
   app.addHook('onSend', (request, reply, _, done) => {
     reply.header('x-request-id', request.id)
     if (request.method === 'OPTIONS') finishPreflight(request, reply)
@@ -139,6 +143,17 @@ async function createRoutes(parts: ServerParts, refuse: Refuse): Promise<Fastify
   await addApi(app, parts, { refuse, methods })
   await app.ready()
   return app
+}
+
+/** Also for what has no route: nothing is to be learnt without a key where one is required. */
+function addKeyCheck(app: FastifyInstance, { keyCheck }: Pick<ServerParts, 'keyCheck'>): void {
+  if (keyCheck === undefined) return
+  app.addHook('onRequest', (request, _, done) => {
+    if (request.routeOptions.config.isOpen === true) return done()
+    const refusal = keyCheck.check(request.raw)
+    if (refusal instanceof Promise) refusal.then(done, done)
+    else done(refusal)
+  })
 }
 
 /** Of a deployment's or a model's name in a path, in characters. */

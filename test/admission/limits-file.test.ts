@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { Calibration } from '../../src/admission/estimate.ts'
 import { modelScope } from '../../src/admission/scopes.ts'
 import { MemoryStore } from '../../src/admission/stores/memory.ts'
-import type { SavedModel } from '../../src/admission/stores/memory.ts'
+import type { SavedModel, SavedWindows } from '../../src/admission/stores/memory.ts'
 import { LimitsFile } from '../../src/admission/limits-file.ts'
 import type { LimitsFileParts } from '../../src/admission/limits-file.ts'
 import type { ModelLimits } from '../../src/domain.ts'
@@ -118,8 +118,8 @@ test('fractions of a millisecond are rounded to the younger side', () =>
   inDirectory(async (directory) => {
     const saved: SavedModel[] = []
     const store = {
-      dump: () => [{ model: 'm', entries: [[10.75, 1, 5]] as const }],
-      restore: (models: readonly SavedModel[]) => saved.push(...models),
+      dump: () => ({ models: [{ model: 'm', entries: [[10.75, 1, 5]] as const }], clients: [] }),
+      restore: ({ models }: SavedWindows) => void saved.push(...models),
     }
     const { file } = start(directory, 1_000_000, { store })
     await file.stop()
@@ -286,7 +286,7 @@ test('writes pause when they have been many or long, for two seconds at most', (
         dump: () => {
           writes += 1
           clock.advance(writeMs)
-          return []
+          return { models: [], clients: [] }
         },
         restore: () => {},
       },

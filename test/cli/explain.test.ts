@@ -127,6 +127,14 @@ test('JSON has the same facts', async (t) => {
   })
 })
 
+test('keys and entries of clients are shown where there are any', async (t) => {
+  const keys = 'keys: { mode: required, file: /etc/keys.json }'
+  const text = `${config}${keys}\nclients: { "user:ann": { rpm: 5 }, default: {} }\n`
+  const { stdout } = await run(t, 'echo', { text })
+  assert.match(stdout, /^keys       required, of \/etc\/keys\.json$/m)
+  assert.match(stdout, /^clients    with an entry of their own: user:ann, default$/m)
+})
+
 test('an unknown model is reported with the nearest name', async (t) => {
   const { code, stdout, stderr } = await run(t, 'qwen-codre')
   assert.equal(code, 1)

@@ -46,6 +46,8 @@ test('what the file leaves out has its default', () => {
       default: { whenLimited: 'reject', maxWaitMs: 30_000, isDefault: true },
       limits: new Map(),
     },
+    keys: { mode: 'off', file: undefined, prefix: 'gw_', keylessUsers: [] },
+    clients: { byPattern: new Map(), default: undefined },
     providers: new Map([['echo', { kind: 'echo', name: 'echo' }]]),
     models: new Map([
       [

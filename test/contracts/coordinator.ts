@@ -58,6 +58,7 @@ export function request(of: Partial<AdmissionRequest> = {}): AdmissionRequest {
   const targets = [a, b]
   return {
     client,
+    clientScope: undefined,
     disconnect,
     model: 'm',
     targets,

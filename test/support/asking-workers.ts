@@ -1,4 +1,5 @@
 // Real threads that ask one owner at the same time.
+import { noKeys } from '../../src/clients/keys/key-file.ts'
 import { Inbox } from '../../src/app/workers/inbox.ts'
 import type { FromWorker } from '../../src/app/workers/messages.ts'
 import { WorkerThread } from '../../src/app/workers/worker-thread.ts'
@@ -71,6 +72,7 @@ export async function startAskingWorkers(
       isTTY: false,
       version: 'test',
       configFile: 'test',
+      keyFile: noKeys,
     }
     const entry = new URL('./asking-worker.ts', import.meta.url)
     const onLog = (text: string) => printed.get(number)?.(text)

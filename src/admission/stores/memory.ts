@@ -12,6 +12,19 @@ export interface SavedModel {
   readonly entries: readonly SavedEntry[]
 }
 
+/** The same of a client. */
+export interface SavedClient {
+  /** Name of its scope. */
+  readonly client: string
+  readonly entries: readonly SavedEntry[]
+}
+
+/** The windows of everything that is metered. */
+export interface SavedWindows {
+  readonly models: readonly SavedModel[]
+  readonly clients: readonly SavedClient[]
+}
+
 /** What a call holds in one scope. */
 interface Share {
   readonly scope: Scope
@@ -32,13 +45,18 @@ interface Held extends Reservation {
 
 type Counters = Readonly<Record<Scope['kind'], Map<string, ScopeCounter>>>
 
-/** Entries that are saved per model; beyond that neighbours are merged. */
+/** Clients may be any number of addresses: from so many counters on, those that count nothing are looked for. */
+const minSweptClients = 1_000
+
+/** Entries that are saved per model or client; beyond that neighbours are merged. */
 const maxSavedEntries = 1024
 
 /** An AdmissionStore that answers at once, always. */
 export class MemoryStore implements AdmissionStore {
   onFreed: (() => void) | undefined
-  readonly #counters: Counters = { model: new Map(), provider: new Map() }
+  readonly #counters: Counters = { model: new Map(), provider: new Map(), client: new Map() }
+  /** The number of counters of clients at which idle ones are dropped next. */
+  #sweptClients = minSweptClients
 
   reserve(demand: Demand, nowMs: number): Reserved | Refusal {
     const refusal = this.probe(demand, nowMs)
@@ -120,21 +138,31 @@ export class MemoryStore implements AdmissionStore {
     }
   }
 
-  /** Everything of the models charged in the last 60 seconds, calls under way with what they reserved. */
-  dump(nowMs: number): SavedModel[] {
-    return Array.from(this.#counters.model, ([model, { window }]) => ({
-      model,
-      entries: window?.dump(nowMs, maxSavedEntries) ?? [],
-    })).filter(({ entries }) => entries.length > 0)
+  /** Everything charged in the last 60 seconds, calls under way with what they reserved. */
+  dump(nowMs: number): SavedWindows {
+    return {
+      models: this.#dump('model', nowMs).map(([model, entries]) => ({ model, entries })),
+      clients: this.#dump('client', nowMs).map(([client, entries]) => ({ client, entries })),
+    }
   }
 
-  /** Takes up what `dump` gave, oldest first within a model, before the first call. */
-  restore(saved: readonly SavedModel[], nowMs: number): void {
-    for (const { model, entries } of saved) {
-      const counter = this.#counter({ kind: 'model', name: model, limits: {}, isMetered: true })
-      counter.growTo(capacityFor({ rpm: maxSavedEntries }))
-      for (const [ageMs, requests, tokens] of entries) counter.window!.add(requests, tokens, nowMs - ageMs)
-    }
+  #dump(kind: Scope['kind'], nowMs: number): [name: string, entries: SavedEntry[]][] {
+    return Array.from(this.#counters[kind], ([name, { window }]): [string, SavedEntry[]] => [
+      name,
+      window?.dump(nowMs, maxSavedEntries) ?? [],
+    ]).filter(([, entries]) => entries.length > 0)
+  }
+
+  /** Takes up what `dump` gave, oldest first within a window, before the first call. */
+  restore({ models, clients }: SavedWindows, nowMs: number): void {
+    for (const { model, entries } of models) this.#restore('model', model, entries, nowMs)
+    for (const { client, entries } of clients) this.#restore('client', client, entries, nowMs)
+  }
+
+  #restore(kind: Scope['kind'], name: string, entries: readonly SavedEntry[], nowMs: number): void {
+    const counter = this.#counter({ kind, name, limits: {}, isMetered: true })
+    counter.growTo(capacityFor({ rpm: maxSavedEntries }))
+    for (const [ageMs, requests, tokens] of entries) counter.window!.add(requests, tokens, nowMs - ageMs)
   }
 
   #counter({ kind, name, limits, isMetered }: Scope): ScopeCounter {
@@ -150,7 +178,14 @@ export class MemoryStore implements AdmissionStore {
   #take(scope: Scope, tokens: number, nowMs: number): Share {
     const counter = this.#counter(scope)
     counter.inUse++
+    if (scope.kind === 'client' && this.#counters.client.size >= this.#sweptClients) this.#sweepClients(nowMs)
     return { scope, counter, entry: counter.window?.add(1, tokens, nowMs), sinceMs: nowMs }
+  }
+
+  #sweepClients(nowMs: number): void {
+    const { client: counters } = this.#counters
+    for (const [name, counter] of counters) if (counter.isIdle(nowMs)) counters.delete(name)
+    this.#sweptClients = Math.max(minSweptClients, 2 * counters.size)
   }
 
   /** By the window that takes longest to have room. */

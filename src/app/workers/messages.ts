@@ -1,12 +1,14 @@
 // What the main thread and its worker threads send one another. What is posted in one turn of the event loop
 // travels together (outbox.ts).
 import type { MessagePort } from 'node:worker_threads'
-import type { ModelReport } from '../../admission/admission.ts'
+import type { ModelReport, ScopeReport } from '../../admission/admission.ts'
 import type { Outcome } from '../../admission/outcome.ts'
+import type { Scope } from '../../admission/scopes.ts'
 import type { NotAdmitted } from '../../admission/waiting-line.ts'
 import type { AdmissionRequest, AllFailing, PromptToCount, TargetReport } from '../../call/coordinator.ts'
 import type { Metered } from '../../call/response/meter.ts'
 import type { AskedFormat } from '../../call/spoken-formats.ts'
+import type { KeyFile } from '../../clients/keys/key-record.ts'
 import type { LimitStatus } from '../../domain.ts'
 import type { Cell } from '../../ledger/call-row.ts'
 import type { UsageAnswer } from '../../ledger/ledger.ts'
@@ -33,6 +35,7 @@ export interface WorkerStart {
   readonly reloaded: SerializedConfig | undefined
   readonly discovered: Discovered
   readonly foundFormats: FoundFormats
+  readonly keyFile: KeyFile
   /** Where this one listens. */
   readonly hosts: readonly string[]
   readonly tcpPort: number
@@ -79,6 +82,7 @@ export interface Requests {
     readonly params: { readonly models: readonly string[] }
     readonly result: readonly ModelReport[]
   }
+  describe_client: { readonly params: { readonly scope: Scope }; readonly result: ScopeReport }
   find_format: {
     readonly params: { readonly provider: string; readonly format: AskedFormat }
     readonly result: boolean | undefined
@@ -157,6 +161,7 @@ export type FromWorker =
 /** Each is answered with `done`. `stop` is answered when it has begun; it is over when the thread ends. */
 export type Command =
   | { readonly kind: 'reload'; readonly config: SerializedConfig }
+  | { readonly kind: 'keys'; readonly file: KeyFile }
   | { readonly kind: 'stop'; readonly reason: string }
   | { readonly kind: 'ping' }
 

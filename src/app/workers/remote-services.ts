@@ -1,5 +1,6 @@
 // A worker's way to what the main thread owns: each question is a message, and its answer another one.
-import type { ModelReport } from '../../admission/admission.ts'
+import type { ModelReport, ScopeReport } from '../../admission/admission.ts'
+import type { Scope } from '../../admission/scopes.ts'
 import type { Outcome } from '../../admission/outcome.ts'
 import type {
   AdmissionRequest,
@@ -176,10 +177,16 @@ class RemoteCoordinator implements Coordinator {
     this.#now = now
   }
 
-  admit({ disconnect, ...params }: AdmissionRequest): AdmissionResult | Promise<AdmissionResult> {
+  admit({
+    disconnect,
+    client: { id: clientId },
+    ...rest
+  }: AdmissionRequest): AdmissionResult | Promise<AdmissionResult> {
     if (disconnect.isGone) return { kind: 'gone', waitedMs: 0 }
     if (this.#isClosed) return { kind: 'shutting_down', waitedMs: 0 }
     const sinceMs = this.#now()
+    // What else is known of the client may be long.
+    const params = { ...rest, client: { id: clientId } }
     const { id, result, pending } = this.#requests.send('admit', params)
     return new Promise((resolve) => {
       const cancel = (kind: 'gone' | 'shutting_down') => {
@@ -224,6 +231,10 @@ class RemoteCoordinator implements Coordinator {
       if (this.#nextReport === undefined) this.#report = undefined
     })
     return report
+  }
+
+  describeClient(scope: Scope): Promise<ScopeReport> {
+    return this.#requests.send('describe_client', { scope }).result
   }
 
   reportUnreachable(provider: string): void {

@@ -5,6 +5,8 @@
 // All workers listen on the same port, and the kernel deals connections out to them. A Unix socket and sockets that a
 // service manager passed can't be shared in this way: the first worker serves those.
 import { systemClock } from '../../platform/clock.ts'
+import { noKeys } from '../../clients/keys/key-file.ts'
+import type { KeyFile } from '../../clients/keys/key-record.ts'
 import type { Config } from '../../config/types.ts'
 import { StartError } from '../../errors.ts'
 import { allowPretenuring, disablePretenuring } from '../../platform/node/pretenuring.ts'
@@ -13,7 +15,8 @@ import type { LogOutput } from '../../observe/log/log.ts'
 import { RouteTable } from '../../routing/route-table.ts'
 import { limitsReport } from '../../server/routes/limits.ts'
 import { checkFree } from '../../server/listeners/listen.ts'
-import { type App, settingsToRestartFor, type AppOptions } from '../app.ts'
+import { type App, keyWatchOf, settingsToRestartFor, type AppOptions } from '../app.ts'
+import type { KeyFileWatch } from '../keys.ts'
 import type { OpenedAudit } from '../open-audit.ts'
 import { openEvents } from '../open-events.ts'
 import { ProviderPool, type ProviderSet } from '../provider-pool.ts'
@@ -94,6 +97,9 @@ class WorkerPool implements App {
   readonly #inbox = new Inbox<FromWorker>()
   readonly #leases: FloodLeases | undefined
   readonly #workers = new Map<number, WorkerThread>()
+  readonly #keyWatch: KeyFileWatch | undefined
+  /** In force, or on the way to the threads. */
+  #keyFile: KeyFile
   readonly #relaunches = new Map<number, NodeJS.Timeout>()
   readonly #restartDelay = new RestartDelay(systemClock.now)
   #providerSet: ProviderSet
@@ -109,6 +115,10 @@ class WorkerPool implements App {
     this.events = parts.events
     const { floodWindows } = parts.services
     this.#leases = floodWindows === undefined ? undefined : new FloodLeases(floodWindows)
+    const apply = (file: KeyFile) => this.#applyKeys(file)
+    const { options, events } = parts
+    this.#keyWatch = keyWatchOf(config, { ...options, clock: systemClock, events, apply })
+    this.#keyFile = this.#keyWatch?.load() ?? noKeys
     this.#shutdownGraceMs = config.server.shutdownGraceMs
     this.#providers = new ProviderPool(`llm-gateway/${parts.options.version}`)
     this.#providerSet = this.#providers.open(config.providers)
@@ -146,6 +156,7 @@ class WorkerPool implements App {
     }
     this.addresses = await first
     for (const [number, worker] of this.#workers) this.#replaceAtEnd(number, worker)
+    this.#keyWatch?.start(this.#workers.size)
     this.events.emit({ kind: 'listening', addresses: this.addresses, config: configFile })
   }
 
@@ -167,6 +178,13 @@ class WorkerPool implements App {
     return limitsReport({ id: client }, await services.coordinator.describe(models))
   }
 
+  /** A worker that starts later has them from its start on. */
+  async #applyKeys(file: KeyFile): Promise<number> {
+    this.#keyFile = file
+    const answers = await this.#all((worker) => worker.request({ kind: 'keys', file }))
+    return answers.length
+  }
+
   async stop(reason: string): Promise<void> {
     this.#isStopping = true
     this.#parts.services.stopWatching()
@@ -179,6 +197,7 @@ class WorkerPool implements App {
       open_calls: openCalls.reduce((sum, count) => sum + count, 0),
     })
     await this.#all(async (worker) => Promise.race([worker.ended, worker.stopped]))
+    await this.#keyWatch?.stop()
     await this.#parts.services.save()
     await this.#providers.release(this.#providerSet)
     this.events.emit({ kind: 'stopped' })
@@ -194,6 +213,7 @@ class WorkerPool implements App {
   async end(): Promise<void> {
     this.#isStopping = true
     this.#parts.services.stopWatching()
+    await this.#keyWatch?.stop()
     await this.#all((worker) => worker.terminate())
     await this.#providers.release(this.#providerSet)
   }
@@ -240,6 +260,7 @@ class WorkerPool implements App {
       reloaded: this.#reloaded,
       discovered: this.#parts.services.discovered,
       foundFormats: this.#parts.services.formats.confirmed(),
+      keyFile: this.#keyFile,
       hosts,
       tcpPort: port,
       unixSocket: isFirst ? server.unixSocket : undefined,

@@ -64,6 +64,9 @@ export class WorkerSession implements LeaseHolder {
       case 'describe':
         this.#respondLater(id, coordinator.describe(request.params.models))
         return
+      case 'describe_client':
+        this.#respondLater(id, coordinator.describeClient(request.params.scope))
+        return
       case 'find_format': {
         const { provider, format } = request.params
         this.#respondLater(id, this.#services.formats.find(provider, format))

@@ -135,6 +135,7 @@ export class WorkerThread {
       case 'move':
       case 'count':
       case 'describe':
+      case 'describe_client':
       case 'find_format':
       case 'owners':
       case 'has_objects':

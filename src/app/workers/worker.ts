@@ -79,7 +79,7 @@ async function startWorker(): Promise<App> {
       configFile,
       stateDirectory: undefined,
       sockets,
-      worker: { shared: services, events: createEvents(sinks) },
+      worker: { shared: services, events: createEvents(sinks), keyFile: start.keyFile },
     },
   )
   const started = await starting
@@ -97,6 +97,7 @@ function onMessage(message: ToWorker): void {
       services.onMessage(message)
       return
     case 'reload':
+    case 'keys':
     case 'stop':
     case 'ping':
       // Those that come before the start is over wait for it.
@@ -114,6 +115,9 @@ function follow(started: App, command: Command): void {
   switch (command.kind) {
     case 'reload':
       void started.reload(deserializeConfig(command.config))
+      return
+    case 'keys':
+      started.setKeys?.(command.file)
       return
     case 'stop':
       void started.stop(command.reason).then(() => post({ kind: 'stopped' }))

@@ -23,23 +23,28 @@ const rpm = {
   maximum: 10_000_000,
 } as const satisfies Schema
 
+/** Of a model, or of a client. */
+export const limitSchemas = {
+  rpm,
+  tpm: {
+    type: 'integer',
+    description: 'Tokens in any 60 seconds, prompt and completion together.',
+    minimum: 1,
+    maximum: 1_000_000_000_000,
+  },
+  max_parallel_requests: {
+    type: 'integer',
+    description: 'Maximum number of simultaneous calls.',
+    minimum: 1,
+    maximum: 1_000_000,
+  },
+} as const satisfies Record<string, Schema>
+
 const limits = {
   type: 'object',
   additionalProperties: false,
   properties: {
-    rpm,
-    tpm: {
-      type: 'integer',
-      description: 'Tokens in any 60 seconds, prompt and completion together.',
-      minimum: 1,
-      maximum: 1_000_000_000_000,
-    },
-    max_parallel_requests: {
-      type: 'integer',
-      description: 'Maximum number of simultaneous calls.',
-      minimum: 1,
-      maximum: 1_000_000,
-    },
+    ...limitSchemas,
     when_limited: whenLimited,
     max_wait_ms: maxWaitMs,
   },

@@ -18,6 +18,15 @@ export const providerName = {
   patternErrorMessage: 'must consist of letters, digits, ".", "_" and "-", and begin with a letter or digit',
 } as const satisfies Schema
 
+/** A name, or a number for an account that `/etc/passwd` does not list. */
+export const userName = {
+  type: 'string',
+  minLength: 1,
+  maxLength: 256,
+  pattern: '^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$',
+  patternErrorMessage: 'must be the name of a Unix user',
+} as const satisfies Schema
+
 export const headerName = {
   type: 'string',
   minLength: 1,

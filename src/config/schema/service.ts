@@ -1,17 +1,9 @@
 // Schema of the gateway itself: where it listens, which clients it serves, what it logs.
 import { defaults } from '../defaults.ts'
+import { userName } from './names.ts'
 import type { Schema } from './schema-type.ts'
 
 const text = { type: 'string', minLength: 1, maxLength: 2048 } as const satisfies Schema
-
-/** A name, or a number for an account that `/etc/passwd` does not list. */
-const userName = {
-  type: 'string',
-  minLength: 1,
-  maxLength: 256,
-  pattern: '^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$',
-  patternErrorMessage: 'must be the name of a Unix user',
-} as const satisfies Schema
 
 export const serverSchema = {
   type: 'object',

@@ -7,25 +7,28 @@ const func4 = runtime1.default;
 const pattern0 = new RegExp("^/", "u");
 const pattern1 = new RegExp("^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$", "u");
 const pattern3 = new RegExp("^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$", "u");
-const pattern4 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._-]*$", "u");
-const pattern5 = new RegExp("^[A-Za-z0-9_][A-Za-z0-9_.-]*$", "u");
-const pattern6 = new RegExp("^(/|~/)", "u");
-const pattern7 = new RegExp("^[A-Za-z_][A-Za-z0-9_]*$", "u");
-const pattern9 = new RegExp("^bearer$", "u");
-const pattern10 = new RegExp("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "u");
-const pattern12 = new RegExp("^[ -~]*$", "u");
-const pattern17 = new RegExp("^auto$", "u");
-const pattern18 = new RegExp("^/[!-~]*$", "u");
-const pattern22 = new RegExp("\\*$", "u");
-const pattern23 = new RegExp("\\*.*\\*", "u");
-const pattern25 = new RegExp("[^*]$", "u");
-const pattern26 = new RegExp("^[^*]*$", "u");
-const pattern28 = new RegExp("\\*.", "u");
-const pattern34 = new RegExp("\\*", "u");
+const pattern4 = new RegExp("^[a-z][a-z0-9]{1,7}_$", "u");
+const pattern6 = new RegExp("^(?:default|(?:user|ip|mail):[^\\s\\u0000-\\u001f\\u007f-\\u009f]+)$", "u");
+const pattern7 = new RegExp("^[^\\s*\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f]$", "u");
+const pattern8 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._-]*$", "u");
+const pattern9 = new RegExp("^[A-Za-z0-9_][A-Za-z0-9_.-]*$", "u");
+const pattern10 = new RegExp("^(/|~/)", "u");
+const pattern11 = new RegExp("^[A-Za-z_][A-Za-z0-9_]*$", "u");
+const pattern13 = new RegExp("^bearer$", "u");
+const pattern14 = new RegExp("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "u");
+const pattern16 = new RegExp("^[ -~]*$", "u");
+const pattern21 = new RegExp("^auto$", "u");
+const pattern22 = new RegExp("^/[!-~]*$", "u");
+const pattern26 = new RegExp("\\*$", "u");
+const pattern27 = new RegExp("\\*.*\\*", "u");
+const pattern29 = new RegExp("[^*]$", "u");
+const pattern30 = new RegExp("^[^*]*$", "u");
+const pattern32 = new RegExp("\\*.", "u");
+const pattern38 = new RegExp("\\*", "u");
 const schema7 = {"type":["string","object"],"pattern":"^(free|reported)$","patternErrorMessage":"must be free, reported, or a price such as { input: 1.25, output: 10 }","hint":"write USD per 1,000,000 tokens: { input: 1.25, output: 10 }","additionalProperties":false,"required":["input"],"properties":{"input":{"description":"Tokens of the prompt.","$ref":"#/definitions/usd_per_million"},"cached_input":{"description":"Tokens of the prompt that were read from the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write":{"description":"Tokens of the prompt that were written to the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write_1h":{"description":"The same, to be kept for an hour (Anthropic). Default: `cache_write`.","$ref":"#/definitions/usd_per_million"},"output":{"description":"Tokens of the response. Default: `input`.","$ref":"#/definitions/usd_per_million"},"reasoning":{"description":"Tokens of reasoning. Default: `output`.","$ref":"#/definitions/usd_per_million"},"request":{"description":"Of each call, in USD. Default: 0.","$ref":"#/definitions/usd_per_call"},"above":{"description":"Prices of long prompts: those of the last entry apply whose `input_tokens` the prompt exceeds, to all tokens of the call. What an entry leaves out is as without it.","$ref":"#/definitions/long_prompts"},"service_tiers":{"type":"object","description":"Prices of service tiers, by name: `flex`, `priority`. What an entry leaves out is as without it, `above` aside. A call in a tier that is not here is charged at the dearest of the prices.","additionalProperties":{"type":"object","additionalProperties":false,"properties":{"input":{"description":"Tokens of the prompt.","$ref":"#/definitions/usd_per_million"},"cached_input":{"description":"Tokens of the prompt that were read from the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write":{"description":"Tokens of the prompt that were written to the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write_1h":{"description":"The same, to be kept for an hour (Anthropic). Default: `cache_write`.","$ref":"#/definitions/usd_per_million"},"output":{"description":"Tokens of the response. Default: `input`.","$ref":"#/definitions/usd_per_million"},"reasoning":{"description":"Tokens of reasoning. Default: `output`.","$ref":"#/definitions/usd_per_million"},"request":{"description":"Of each call, in USD. Default: 0.","$ref":"#/definitions/usd_per_call"},"above":{"description":"Prices of long prompts: those of the last entry apply whose `input_tokens` the prompt exceeds, to all tokens of the call. What an entry leaves out is as without it.","$ref":"#/definitions/long_prompts"}}}}}};
-const pattern19 = new RegExp("^(free|reported)$", "u");
+const pattern23 = new RegExp("^(free|reported)$", "u");
 const schema8 = {"type":["number","string"],"minimum":0,"maximum":10000,"maxLength":24,"pattern":"^[0-9]+([.][0-9]+)?$","patternErrorMessage":"must be a decimal number"};
-const pattern20 = new RegExp("^[0-9]+([.][0-9]+)?$", "u");
+const pattern24 = new RegExp("^[0-9]+([.][0-9]+)?$", "u");
 
 function validate23(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -73,7 +76,7 @@ vErrors.push(err3);
 }
 errors++;
 }
-if(!pattern20.test(data)){
+if(!pattern24.test(data)){
 const err4 = {instancePath,schemaPath:"#/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema8,data};
 if(vErrors === null){
 vErrors = [err4];
@@ -136,7 +139,7 @@ vErrors.push(err3);
 }
 errors++;
 }
-if(!pattern20.test(data)){
+if(!pattern24.test(data)){
 const err4 = {instancePath,schemaPath:"#/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema9,data};
 if(vErrors === null){
 vErrors = [err4];
@@ -302,7 +305,7 @@ vErrors.push(err0);
 errors++;
 }
 if(typeof data === "string"){
-if(!pattern19.test(data)){
+if(!pattern23.test(data)){
 const err1 = {instancePath,schemaPath:"#/pattern",keyword:"pattern",params:{pattern: "^(free|reported)$"},schema:"^(free|reported)$",parentSchema:schema7,data};
 if(vErrors === null){
 vErrors = [err1];
@@ -2002,11 +2005,12 @@ vErrors.push(err122);
 errors++;
 }
 }
-if(data.providers !== undefined){
-let data47 = data.providers;
+if(data.keys !== undefined){
+let data47 = data.keys;
 if(data47 && typeof data47 == "object" && !Array.isArray(data47)){
-if(Object.keys(data47).length < 1){
-const err123 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers,data:data47};
+for(const key11 in data47){
+if(!((((key11 === "mode") || (key11 === "file")) || (key11 === "prefix")) || (key11 === "keyless_users"))){
+const err123 = {instancePath:instancePath+"/keys",schemaPath:"#/properties/keys/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11},schema:false,parentSchema:schema6.properties.keys,data:data47};
 if(vErrors === null){
 vErrors = [err123];
 }
@@ -2015,11 +2019,11 @@ vErrors.push(err123);
 }
 errors++;
 }
-for(const key11 in data47){
-const _errs112 = errors;
-if(typeof key11 === "string"){
-if(func4(key11) > 64){
-const err124 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.providers.propertyNames,data:key11,propertyName:key11};
+}
+if(data47.mode !== undefined){
+let data48 = data47.mode;
+if(typeof data48 !== "string"){
+const err124 = {instancePath:instancePath+"/keys/mode",schemaPath:"#/properties/keys/properties/mode/type",keyword:"type",params:{type: "string"},schema:schema6.properties.keys.properties.mode.type,parentSchema:schema6.properties.keys.properties.mode,data:data48};
 if(vErrors === null){
 vErrors = [err124];
 }
@@ -2028,8 +2032,8 @@ vErrors.push(err124);
 }
 errors++;
 }
-if(func4(key11) < 1){
-const err125 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.propertyNames,data:key11,propertyName:key11};
+if(!(((data48 === "off") || (data48 === "optional")) || (data48 === "required"))){
+const err125 = {instancePath:instancePath+"/keys/mode",schemaPath:"#/properties/keys/properties/mode/enum",keyword:"enum",params:{allowedValues: schema6.properties.keys.properties.mode.enum},schema:schema6.properties.keys.properties.mode.enum,parentSchema:schema6.properties.keys.properties.mode,data:data48};
 if(vErrors === null){
 vErrors = [err125];
 }
@@ -2038,8 +2042,11 @@ vErrors.push(err125);
 }
 errors++;
 }
-if(!pattern4.test(key11)){
-const err126 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.providers.propertyNames,data:key11,propertyName:key11};
+}
+if(data47.file !== undefined){
+let data49 = data47.file;
+if((typeof data49 !== "string") && (data49 !== null)){
+const err126 = {instancePath:instancePath+"/keys/file",schemaPath:"#/properties/keys/properties/file/type",keyword:"type",params:{type: schema6.properties.keys.properties.file.type},schema:schema6.properties.keys.properties.file.type,parentSchema:schema6.properties.keys.properties.file,data:data49};
 if(vErrors === null){
 vErrors = [err126];
 }
@@ -2048,9 +2055,9 @@ vErrors.push(err126);
 }
 errors++;
 }
-}
-else {
-const err127 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.propertyNames.type,parentSchema:schema6.properties.providers.propertyNames,data:key11,propertyName:key11};
+if(typeof data49 === "string"){
+if(func4(data49) > 4096){
+const err127 = {instancePath:instancePath+"/keys/file",schemaPath:"#/properties/keys/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.keys.properties.file,data:data49};
 if(vErrors === null){
 vErrors = [err127];
 }
@@ -2059,9 +2066,8 @@ vErrors.push(err127);
 }
 errors++;
 }
-var valid25 = _errs112 === errors;
-if(!valid25){
-const err128 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames",keyword:"propertyNames",params:{propertyName: key11},schema:schema6.properties.providers.propertyNames,parentSchema:schema6.properties.providers,data:data47};
+if(func4(data49) < 1){
+const err128 = {instancePath:instancePath+"/keys/file",schemaPath:"#/properties/keys/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.keys.properties.file,data:data49};
 if(vErrors === null){
 vErrors = [err128];
 }
@@ -2071,15 +2077,12 @@ vErrors.push(err128);
 errors++;
 }
 }
-for(const key12 in data47){
-let data48 = data47[key12];
-const _errs117 = errors;
-let valid27 = true;
-const _errs118 = errors;
-if(data48 && typeof data48 == "object" && !Array.isArray(data48)){
-let missing0;
-if((data48.kind === undefined) && (missing0 = "kind")){
-const err129 = {};
+}
+if(data47.prefix !== undefined){
+let data50 = data47.prefix;
+if(typeof data50 === "string"){
+if(func4(data50) > 9){
+const err129 = {instancePath:instancePath+"/keys/prefix",schemaPath:"#/properties/keys/properties/prefix/maxLength",keyword:"maxLength",params:{limit: 9},schema:9,parentSchema:schema6.properties.keys.properties.prefix,data:data50};
 if(vErrors === null){
 vErrors = [err129];
 }
@@ -2088,10 +2091,8 @@ vErrors.push(err129);
 }
 errors++;
 }
-else {
-if(data48.kind !== undefined){
-if("echo" !== data48.kind){
-const err130 = {};
+if(!pattern4.test(data50)){
+const err130 = {instancePath:instancePath+"/keys/prefix",schemaPath:"#/properties/keys/properties/prefix/pattern",keyword:"pattern",params:{pattern: "^[a-z][a-z0-9]{1,7}_$"},schema:"^[a-z][a-z0-9]{1,7}_$",parentSchema:schema6.properties.keys.properties.prefix,data:data50};
 if(vErrors === null){
 vErrors = [err130];
 }
@@ -2101,26 +2102,8 @@ vErrors.push(err130);
 errors++;
 }
 }
-}
-}
-var _valid1 = _errs118 === errors;
-errors = _errs117;
-if(vErrors !== null){
-if(_errs117){
-vErrors.length = _errs117;
-}
 else {
-vErrors = null;
-}
-}
-let ifClause0;
-if(_valid1){
-const _errs120 = errors;
-if(data48 && typeof data48 == "object" && !Array.isArray(data48)){
-for(const key13 in data48){
-const _errs121 = errors;
-if(!(key13 === "kind")){
-const err131 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.then.propertyNames.enum},schema:schema6.properties.providers.additionalProperties.then.propertyNames.enum,parentSchema:schema6.properties.providers.additionalProperties.then.propertyNames,data:key13,propertyName:key13};
+const err131 = {instancePath:instancePath+"/keys/prefix",schemaPath:"#/properties/keys/properties/prefix/type",keyword:"type",params:{type: "string"},schema:schema6.properties.keys.properties.prefix.type,parentSchema:schema6.properties.keys.properties.prefix,data:data50};
 if(vErrors === null){
 vErrors = [err131];
 }
@@ -2129,9 +2112,16 @@ vErrors.push(err131);
 }
 errors++;
 }
-var valid29 = _errs121 === errors;
-if(!valid29){
-const err132 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key13},schema:schema6.properties.providers.additionalProperties.then.propertyNames,parentSchema:schema6.properties.providers.additionalProperties.then,data:data48};
+}
+if(data47.keyless_users !== undefined){
+let data51 = data47.keyless_users;
+if(Array.isArray(data51)){
+const len7 = data51.length;
+for(let i7=0; i7<len7; i7++){
+let data52 = data51[i7];
+if(typeof data52 === "string"){
+if(func4(data52) > 256){
+const err132 = {instancePath:instancePath+"/keys/keyless_users/" + i7,schemaPath:"#/properties/keys/properties/keyless_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.keys.properties.keyless_users.items,data:data52};
 if(vErrors === null){
 vErrors = [err132];
 }
@@ -2140,21 +2130,8 @@ vErrors.push(err132);
 }
 errors++;
 }
-}
-}
-var _valid1 = _errs120 === errors;
-valid27 = _valid1;
-ifClause0 = "then";
-}
-else {
-const _errs122 = errors;
-const _errs123 = errors;
-let valid30 = true;
-const _errs124 = errors;
-if(data48 && typeof data48 == "object" && !Array.isArray(data48)){
-let missing1;
-if((data48.kind === undefined) && (missing1 = "kind")){
-const err133 = {};
+if(func4(data52) < 1){
+const err133 = {instancePath:instancePath+"/keys/keyless_users/" + i7,schemaPath:"#/properties/keys/properties/keyless_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.keys.properties.keyless_users.items,data:data52};
 if(vErrors === null){
 vErrors = [err133];
 }
@@ -2163,10 +2140,8 @@ vErrors.push(err133);
 }
 errors++;
 }
-else {
-if(data48.kind !== undefined){
-if("anthropic" !== data48.kind){
-const err134 = {};
+if(!pattern1.test(data52)){
+const err134 = {instancePath:instancePath+"/keys/keyless_users/" + i7,schemaPath:"#/properties/keys/properties/keyless_users/items/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$",parentSchema:schema6.properties.keys.properties.keyless_users.items,data:data52};
 if(vErrors === null){
 vErrors = [err134];
 }
@@ -2176,23 +2151,8 @@ vErrors.push(err134);
 errors++;
 }
 }
-}
-}
-var _valid2 = _errs124 === errors;
-errors = _errs123;
-if(vErrors !== null){
-if(_errs123){
-vErrors.length = _errs123;
-}
 else {
-vErrors = null;
-}
-}
-if(!_valid2){
-const _errs126 = errors;
-if(data48 && typeof data48 == "object" && !Array.isArray(data48)){
-if(data48.base_url === undefined){
-const err135 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/else/else/required",keyword:"required",params:{missingProperty: "base_url"},schema:schema6.properties.providers.additionalProperties.else.else.required,parentSchema:schema6.properties.providers.additionalProperties.else.else,data:data48};
+const err135 = {instancePath:instancePath+"/keys/keyless_users/" + i7,schemaPath:"#/properties/keys/properties/keyless_users/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.keys.properties.keyless_users.items.type,parentSchema:schema6.properties.keys.properties.keyless_users.items,data:data52};
 if(vErrors === null){
 vErrors = [err135];
 }
@@ -2202,11 +2162,9 @@ vErrors.push(err135);
 errors++;
 }
 }
-var _valid2 = _errs126 === errors;
-valid30 = _valid2;
 }
-if(!valid30){
-const err136 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/else/if",keyword:"if",params:{failingKeyword: "else"},schema:schema6.properties.providers.additionalProperties.else.if,parentSchema:schema6.properties.providers.additionalProperties.else,data:data48};
+else {
+const err136 = {instancePath:instancePath+"/keys/keyless_users",schemaPath:"#/properties/keys/properties/keyless_users/type",keyword:"type",params:{type: "array"},schema:schema6.properties.keys.properties.keyless_users.type,parentSchema:schema6.properties.keys.properties.keyless_users,data:data51};
 if(vErrors === null){
 vErrors = [err136];
 }
@@ -2215,12 +2173,10 @@ vErrors.push(err136);
 }
 errors++;
 }
-var _valid1 = _errs122 === errors;
-valid27 = _valid1;
-ifClause0 = "else";
 }
-if(!valid27){
-const err137 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause0},schema:schema6.properties.providers.additionalProperties.if,parentSchema:schema6.properties.providers.additionalProperties,data:data48};
+}
+else {
+const err137 = {instancePath:instancePath+"/keys",schemaPath:"#/properties/keys/type",keyword:"type",params:{type: "object"},schema:schema6.properties.keys.type,parentSchema:schema6.properties.keys,data:data47};
 if(vErrors === null){
 vErrors = [err137];
 }
@@ -2229,10 +2185,15 @@ vErrors.push(err137);
 }
 errors++;
 }
-if(data48 && typeof data48 == "object" && !Array.isArray(data48)){
-for(const key14 in data48){
-if(!(func2.call(schema6.properties.providers.additionalProperties.properties, key14))){
-const err138 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key14},schema:false,parentSchema:schema6.properties.providers.additionalProperties,data:data48};
+}
+if(data.clients !== undefined){
+let data53 = data.clients;
+if(data53 && typeof data53 == "object" && !Array.isArray(data53)){
+for(const key12 in data53){
+const _errs125 = errors;
+if(typeof key12 === "string"){
+if(func4(key12) > 300){
+const err138 = {instancePath:instancePath+"/clients",schemaPath:"#/properties/clients/propertyNames/maxLength",keyword:"maxLength",params:{limit: 300},schema:300,parentSchema:schema6.properties.clients.propertyNames,data:key12,propertyName:key12};
 if(vErrors === null){
 vErrors = [err138];
 }
@@ -2241,11 +2202,8 @@ vErrors.push(err138);
 }
 errors++;
 }
-}
-if(data48.kind !== undefined){
-let data51 = data48.kind;
-if(typeof data51 !== "string"){
-const err139 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/providers/additionalProperties/properties/kind/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.kind.type,parentSchema:schema6.properties.providers.additionalProperties.properties.kind,data:data51};
+if(func4(key12) < 1){
+const err139 = {instancePath:instancePath+"/clients",schemaPath:"#/properties/clients/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.clients.propertyNames,data:key12,propertyName:key12};
 if(vErrors === null){
 vErrors = [err139];
 }
@@ -2254,8 +2212,8 @@ vErrors.push(err139);
 }
 errors++;
 }
-if(!((((((data51 === "openai") || (data51 === "anthropic")) || (data51 === "llama_cpp")) || (data51 === "ollama")) || (data51 === "vllm")) || (data51 === "echo"))){
-const err140 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/providers/additionalProperties/properties/kind/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.kind.enum},schema:schema6.properties.providers.additionalProperties.properties.kind.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.kind,data:data51};
+if(!pattern6.test(key12)){
+const err140 = {instancePath:instancePath+"/clients",schemaPath:"#/properties/clients/propertyNames/pattern",keyword:"pattern",params:{pattern: "^(?:default|(?:user|ip|mail):[^\\s\\u0000-\\u001f\\u007f-\\u009f]+)$"},schema:"^(?:default|(?:user|ip|mail):[^\\s\\u0000-\\u001f\\u007f-\\u009f]+)$",parentSchema:schema6.properties.clients.propertyNames,data:key12,propertyName:key12};
 if(vErrors === null){
 vErrors = [err140];
 }
@@ -2265,11 +2223,8 @@ vErrors.push(err140);
 errors++;
 }
 }
-if(data48.base_url !== undefined){
-let data52 = data48.base_url;
-if(typeof data52 === "string"){
-if(func4(data52) > 2048){
-const err141 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema6.properties.providers.additionalProperties.properties.base_url,data:data52};
+else {
+const err141 = {instancePath:instancePath+"/clients",schemaPath:"#/properties/clients/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.clients.propertyNames.type,parentSchema:schema6.properties.clients.propertyNames,data:key12,propertyName:key12};
 if(vErrors === null){
 vErrors = [err141];
 }
@@ -2278,8 +2233,9 @@ vErrors.push(err141);
 }
 errors++;
 }
-if(func4(data52) < 1){
-const err142 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.base_url,data:data52};
+var valid28 = _errs125 === errors;
+if(!valid28){
+const err142 = {instancePath:instancePath+"/clients",schemaPath:"#/properties/clients/propertyNames",keyword:"propertyNames",params:{propertyName: key12},schema:schema6.properties.clients.propertyNames,parentSchema:schema6.properties.clients,data:data53};
 if(vErrors === null){
 vErrors = [err142];
 }
@@ -2289,8 +2245,12 @@ vErrors.push(err142);
 errors++;
 }
 }
-else {
-const err143 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.base_url.type,parentSchema:schema6.properties.providers.additionalProperties.properties.base_url,data:data52};
+for(const key13 in data53){
+let data54 = data53[key13];
+if(data54 && typeof data54 == "object" && !Array.isArray(data54)){
+for(const key14 in data54){
+if(!(((((((key14 === "models") || (key14 === "boundary")) || (key14 === "routes")) || (key14 === "rpm")) || (key14 === "tpm")) || (key14 === "max_parallel_requests")) || (key14 === "budgets"))){
+const err143 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/clients/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key14},schema:false,parentSchema:schema6.properties.clients.additionalProperties,data:data54};
 if(vErrors === null){
 vErrors = [err143];
 }
@@ -2300,10 +2260,11 @@ vErrors.push(err143);
 errors++;
 }
 }
-if(data48.allow_http !== undefined){
-let data53 = data48.allow_http;
-if(typeof data53 !== "boolean"){
-const err144 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/allow_http",schemaPath:"#/properties/providers/additionalProperties/properties/allow_http/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.allow_http.type,parentSchema:schema6.properties.providers.additionalProperties.properties.allow_http,data:data53};
+if(data54.models !== undefined){
+let data55 = data54.models;
+if(Array.isArray(data55)){
+if(data55.length > 1000){
+const err144 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/models",schemaPath:"#/properties/clients/additionalProperties/properties/models/maxItems",keyword:"maxItems",params:{limit: 1000},schema:1000,parentSchema:schema6.properties.clients.additionalProperties.properties.models,data:data55};
 if(vErrors === null){
 vErrors = [err144];
 }
@@ -2312,12 +2273,12 @@ vErrors.push(err144);
 }
 errors++;
 }
-}
-if(data48.proxy !== undefined){
-let data54 = data48.proxy;
-if(typeof data54 === "string"){
-if(func4(data54) > 2048){
-const err145 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema6.properties.providers.additionalProperties.properties.proxy,data:data54};
+const len8 = data55.length;
+for(let i8=0; i8<len8; i8++){
+let data56 = data55[i8];
+if(typeof data56 === "string"){
+if(func4(data56) > 256){
+const err145 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/models/" + i8,schemaPath:"#/properties/clients/additionalProperties/properties/models/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.clients.additionalProperties.properties.models.items,data:data56};
 if(vErrors === null){
 vErrors = [err145];
 }
@@ -2326,8 +2287,8 @@ vErrors.push(err145);
 }
 errors++;
 }
-if(func4(data54) < 1){
-const err146 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.proxy,data:data54};
+if(func4(data56) < 1){
+const err146 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/models/" + i8,schemaPath:"#/properties/clients/additionalProperties/properties/models/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.clients.additionalProperties.properties.models.items,data:data56};
 if(vErrors === null){
 vErrors = [err146];
 }
@@ -2336,9 +2297,8 @@ vErrors.push(err146);
 }
 errors++;
 }
-}
-else {
-const err147 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.proxy.type,parentSchema:schema6.properties.providers.additionalProperties.properties.proxy,data:data54};
+if(!pattern7.test(data56)){
+const err147 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/models/" + i8,schemaPath:"#/properties/clients/additionalProperties/properties/models/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s*\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f]$"},schema:"^[^\\s*\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f]$",parentSchema:schema6.properties.clients.additionalProperties.properties.models.items,data:data56};
 if(vErrors === null){
 vErrors = [err147];
 }
@@ -2348,16 +2308,8 @@ vErrors.push(err147);
 errors++;
 }
 }
-if(data48.api_key !== undefined){
-let data55 = data48.api_key;
-const _errs138 = errors;
-let valid33 = true;
-const _errs139 = errors;
-if(errors === _errs139){
-if(data55 && typeof data55 == "object" && !Array.isArray(data55)){
-if(data55.credential !== undefined){
-var valid34 = false;
-const err148 = {};
+else {
+const err148 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/models/" + i8,schemaPath:"#/properties/clients/additionalProperties/properties/models/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.clients.additionalProperties.properties.models.items.type,parentSchema:schema6.properties.clients.additionalProperties.properties.models.items,data:data56};
 if(vErrors === null){
 vErrors = [err148];
 }
@@ -2366,13 +2318,10 @@ vErrors.push(err148);
 }
 errors++;
 }
-else {
-var valid34 = true;
 }
-if(valid34){
-if(data55.file !== undefined){
-var valid34 = false;
-const err149 = {};
+}
+else {
+const err149 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/models",schemaPath:"#/properties/clients/additionalProperties/properties/models/type",keyword:"type",params:{type: "array"},schema:schema6.properties.clients.additionalProperties.properties.models.type,parentSchema:schema6.properties.clients.additionalProperties.properties.models,data:data55};
 if(vErrors === null){
 vErrors = [err149];
 }
@@ -2381,13 +2330,11 @@ vErrors.push(err149);
 }
 errors++;
 }
-else {
-var valid34 = true;
 }
-if(valid34){
-if(data55.env !== undefined){
-var valid34 = false;
-const err150 = {};
+if(data54.boundary !== undefined){
+let data57 = data54.boundary;
+if(typeof data57 !== "string"){
+const err150 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/boundary",schemaPath:"#/properties/clients/additionalProperties/properties/boundary/type",keyword:"type",params:{type: "string"},schema:schema6.properties.clients.additionalProperties.properties.boundary.type,parentSchema:schema6.properties.clients.additionalProperties.properties.boundary,data:data57};
 if(vErrors === null){
 vErrors = [err150];
 }
@@ -2396,13 +2343,8 @@ vErrors.push(err150);
 }
 errors++;
 }
-else {
-var valid34 = true;
-}
-if(valid34){
-if(data55.secret !== undefined){
-var valid34 = false;
-const err151 = {};
+if(!(data57 === "any")){
+const err151 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/boundary",schemaPath:"#/properties/clients/additionalProperties/properties/boundary/enum",keyword:"enum",params:{allowedValues: schema6.properties.clients.additionalProperties.properties.boundary.enum},schema:schema6.properties.clients.additionalProperties.properties.boundary.enum,parentSchema:schema6.properties.clients.additionalProperties.properties.boundary,data:data57};
 if(vErrors === null){
 vErrors = [err151];
 }
@@ -2411,15 +2353,11 @@ vErrors.push(err151);
 }
 errors++;
 }
-else {
-var valid34 = true;
 }
-}
-}
-}
-}
-else {
-const err152 = {};
+if(data54.routes !== undefined){
+let data58 = data54.routes;
+if(typeof data58 !== "boolean"){
+const err152 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/routes",schemaPath:"#/properties/clients/additionalProperties/properties/routes/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.clients.additionalProperties.properties.routes.type,parentSchema:schema6.properties.clients.additionalProperties.properties.routes,data:data58};
 if(vErrors === null){
 vErrors = [err152];
 }
@@ -2429,19 +2367,10 @@ vErrors.push(err152);
 errors++;
 }
 }
-var _valid3 = _errs139 === errors;
-errors = _errs138;
-if(vErrors !== null){
-if(_errs138){
-vErrors.length = _errs138;
-}
-else {
-vErrors = null;
-}
-}
-if(_valid3){
-const _errs141 = errors;
-const err153 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/then/not",keyword:"not",params:{},schema:schema6.properties.providers.additionalProperties.properties.api_key.then.not,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.then,data:data55};
+if(data54.rpm !== undefined){
+let data59 = data54.rpm;
+if(!(((typeof data59 == "number") && (!(data59 % 1) && !isNaN(data59))) && (isFinite(data59)))){
+const err153 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/clients/additionalProperties/properties/rpm/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.clients.additionalProperties.properties.rpm.type,parentSchema:schema6.properties.clients.additionalProperties.properties.rpm,data:data59};
 if(vErrors === null){
 vErrors = [err153];
 }
@@ -2449,11 +2378,10 @@ else {
 vErrors.push(err153);
 }
 errors++;
-var _valid3 = _errs141 === errors;
-valid33 = _valid3;
 }
-if(!valid33){
-const err154 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.providers.additionalProperties.properties.api_key.if,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key,data:data55};
+if((typeof data59 == "number") && (isFinite(data59))){
+if(data59 > 10000000 || isNaN(data59)){
+const err154 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/clients/additionalProperties/properties/rpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000000},schema:10000000,parentSchema:schema6.properties.clients.additionalProperties.properties.rpm,data:data59};
 if(vErrors === null){
 vErrors = [err154];
 }
@@ -2462,10 +2390,8 @@ vErrors.push(err154);
 }
 errors++;
 }
-if(data55 && typeof data55 == "object" && !Array.isArray(data55)){
-for(const key15 in data55){
-if(!(((((key15 === "credential") || (key15 === "file")) || (key15 === "env")) || (key15 === "secret")) || (key15 === "optional"))){
-const err155 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key,data:data55};
+if(data59 < 1 || isNaN(data59)){
+const err155 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/clients/additionalProperties/properties/rpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.clients.additionalProperties.properties.rpm,data:data59};
 if(vErrors === null){
 vErrors = [err155];
 }
@@ -2475,11 +2401,11 @@ vErrors.push(err155);
 errors++;
 }
 }
-if(data55.credential !== undefined){
-let data60 = data55.credential;
-if(typeof data60 === "string"){
-if(func4(data60) > 255){
-const err156 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data60};
+}
+if(data54.tpm !== undefined){
+let data60 = data54.tpm;
+if(!(((typeof data60 == "number") && (!(data60 % 1) && !isNaN(data60))) && (isFinite(data60)))){
+const err156 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/clients/additionalProperties/properties/tpm/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.clients.additionalProperties.properties.tpm.type,parentSchema:schema6.properties.clients.additionalProperties.properties.tpm,data:data60};
 if(vErrors === null){
 vErrors = [err156];
 }
@@ -2488,8 +2414,9 @@ vErrors.push(err156);
 }
 errors++;
 }
-if(func4(data60) < 1){
-const err157 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data60};
+if((typeof data60 == "number") && (isFinite(data60))){
+if(data60 > 1000000000000 || isNaN(data60)){
+const err157 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/clients/additionalProperties/properties/tpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000000},schema:1000000000000,parentSchema:schema6.properties.clients.additionalProperties.properties.tpm,data:data60};
 if(vErrors === null){
 vErrors = [err157];
 }
@@ -2498,8 +2425,8 @@ vErrors.push(err157);
 }
 errors++;
 }
-if(!pattern5.test(data60)){
-const err158 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data60};
+if(data60 < 1 || isNaN(data60)){
+const err158 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/clients/additionalProperties/properties/tpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.clients.additionalProperties.properties.tpm,data:data60};
 if(vErrors === null){
 vErrors = [err158];
 }
@@ -2509,8 +2436,11 @@ vErrors.push(err158);
 errors++;
 }
 }
-else {
-const err159 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data60};
+}
+if(data54.max_parallel_requests !== undefined){
+let data61 = data54.max_parallel_requests;
+if(!(((typeof data61 == "number") && (!(data61 % 1) && !isNaN(data61))) && (isFinite(data61)))){
+const err159 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/clients/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.clients.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema6.properties.clients.additionalProperties.properties.max_parallel_requests,data:data61};
 if(vErrors === null){
 vErrors = [err159];
 }
@@ -2519,12 +2449,9 @@ vErrors.push(err159);
 }
 errors++;
 }
-}
-if(data55.file !== undefined){
-let data61 = data55.file;
-if(typeof data61 === "string"){
-if(func4(data61) > 4096){
-const err160 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file,data:data61};
+if((typeof data61 == "number") && (isFinite(data61))){
+if(data61 > 1000000 || isNaN(data61)){
+const err160 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/clients/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.clients.additionalProperties.properties.max_parallel_requests,data:data61};
 if(vErrors === null){
 vErrors = [err160];
 }
@@ -2533,8 +2460,8 @@ vErrors.push(err160);
 }
 errors++;
 }
-if(func4(data61) < 1){
-const err161 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file,data:data61};
+if(data61 < 1 || isNaN(data61)){
+const err161 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/clients/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.clients.additionalProperties.properties.max_parallel_requests,data:data61};
 if(vErrors === null){
 vErrors = [err161];
 }
@@ -2543,8 +2470,13 @@ vErrors.push(err161);
 }
 errors++;
 }
-if(!pattern6.test(data61)){
-const err162 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file,data:data61};
+}
+}
+if(data54.budgets !== undefined){
+let data62 = data54.budgets;
+if(Array.isArray(data62)){
+if(data62.length > 0){
+const err162 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets",schemaPath:"#/properties/clients/additionalProperties/properties/budgets/maxItems",keyword:"maxItems",params:{limit: 0},schema:0,parentSchema:schema6.properties.clients.additionalProperties.properties.budgets,data:data62};
 if(vErrors === null){
 vErrors = [err162];
 }
@@ -2555,7 +2487,7 @@ errors++;
 }
 }
 else {
-const err163 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file,data:data61};
+const err163 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets",schemaPath:"#/properties/clients/additionalProperties/properties/budgets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.clients.additionalProperties.properties.budgets.type,parentSchema:schema6.properties.clients.additionalProperties.properties.budgets,data:data62};
 if(vErrors === null){
 vErrors = [err163];
 }
@@ -2565,11 +2497,9 @@ vErrors.push(err163);
 errors++;
 }
 }
-if(data55.env !== undefined){
-let data62 = data55.env;
-if(typeof data62 === "string"){
-if(func4(data62) > 255){
-const err164 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env,data:data62};
+}
+else {
+const err164 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/clients/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.clients.additionalProperties.type,parentSchema:schema6.properties.clients.additionalProperties,data:data54};
 if(vErrors === null){
 vErrors = [err164];
 }
@@ -2578,8 +2508,10 @@ vErrors.push(err164);
 }
 errors++;
 }
-if(func4(data62) < 1){
-const err165 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env,data:data62};
+}
+}
+else {
+const err165 = {instancePath:instancePath+"/clients",schemaPath:"#/properties/clients/type",keyword:"type",params:{type: "object"},schema:schema6.properties.clients.type,parentSchema:schema6.properties.clients,data:data53};
 if(vErrors === null){
 vErrors = [err165];
 }
@@ -2588,8 +2520,12 @@ vErrors.push(err165);
 }
 errors++;
 }
-if(!pattern7.test(data62)){
-const err166 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env,data:data62};
+}
+if(data.providers !== undefined){
+let data63 = data.providers;
+if(data63 && typeof data63 == "object" && !Array.isArray(data63)){
+if(Object.keys(data63).length < 1){
+const err166 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers,data:data63};
 if(vErrors === null){
 vErrors = [err166];
 }
@@ -2598,9 +2534,11 @@ vErrors.push(err166);
 }
 errors++;
 }
-}
-else {
-const err167 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env,data:data62};
+for(const key15 in data63){
+const _errs149 = errors;
+if(typeof key15 === "string"){
+if(func4(key15) > 64){
+const err167 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.providers.propertyNames,data:key15,propertyName:key15};
 if(vErrors === null){
 vErrors = [err167];
 }
@@ -2609,12 +2547,8 @@ vErrors.push(err167);
 }
 errors++;
 }
-}
-if(data55.secret !== undefined){
-let data63 = data55.secret;
-if(typeof data63 === "string"){
-if(func4(data63) > 100){
-const err168 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret,data:data63};
+if(func4(key15) < 1){
+const err168 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.propertyNames,data:key15,propertyName:key15};
 if(vErrors === null){
 vErrors = [err168];
 }
@@ -2623,8 +2557,8 @@ vErrors.push(err168);
 }
 errors++;
 }
-if(func4(data63) < 1){
-const err169 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret,data:data63};
+if(!pattern8.test(key15)){
+const err169 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.providers.propertyNames,data:key15,propertyName:key15};
 if(vErrors === null){
 vErrors = [err169];
 }
@@ -2633,8 +2567,9 @@ vErrors.push(err169);
 }
 errors++;
 }
-if(!pattern5.test(data63)){
-const err170 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret,data:data63};
+}
+else {
+const err170 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.propertyNames.type,parentSchema:schema6.properties.providers.propertyNames,data:key15,propertyName:key15};
 if(vErrors === null){
 vErrors = [err170];
 }
@@ -2643,9 +2578,9 @@ vErrors.push(err170);
 }
 errors++;
 }
-}
-else {
-const err171 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret,data:data63};
+var valid33 = _errs149 === errors;
+if(!valid33){
+const err171 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames",keyword:"propertyNames",params:{propertyName: key15},schema:schema6.properties.providers.propertyNames,parentSchema:schema6.properties.providers,data:data63};
 if(vErrors === null){
 vErrors = [err171];
 }
@@ -2655,10 +2590,15 @@ vErrors.push(err171);
 errors++;
 }
 }
-if(data55.optional !== undefined){
-let data64 = data55.optional;
-if(typeof data64 !== "boolean"){
-const err172 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/optional",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.optional.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.optional,data:data64};
+for(const key16 in data63){
+let data64 = data63[key16];
+const _errs154 = errors;
+let valid35 = true;
+const _errs155 = errors;
+if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
+let missing0;
+if((data64.kind === undefined) && (missing0 = "kind")){
+const err172 = {};
 if(vErrors === null){
 vErrors = [err172];
 }
@@ -2667,10 +2607,10 @@ vErrors.push(err172);
 }
 errors++;
 }
-}
-}
 else {
-const err173 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.api_key.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key,data:data55};
+if(data64.kind !== undefined){
+if("echo" !== data64.kind){
+const err173 = {};
 if(vErrors === null){
 vErrors = [err173];
 }
@@ -2680,10 +2620,26 @@ vErrors.push(err173);
 errors++;
 }
 }
-if(data48.auth !== undefined){
-let data65 = data48.auth;
-if((typeof data65 !== "string") && (!(data65 && typeof data65 == "object" && !Array.isArray(data65)))){
-const err174 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.auth.type},schema:schema6.properties.providers.additionalProperties.properties.auth.type,parentSchema:schema6.properties.providers.additionalProperties.properties.auth,data:data65};
+}
+}
+var _valid1 = _errs155 === errors;
+errors = _errs154;
+if(vErrors !== null){
+if(_errs154){
+vErrors.length = _errs154;
+}
+else {
+vErrors = null;
+}
+}
+let ifClause0;
+if(_valid1){
+const _errs157 = errors;
+if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
+for(const key17 in data64){
+const _errs158 = errors;
+if(!(key17 === "kind")){
+const err174 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.then.propertyNames.enum},schema:schema6.properties.providers.additionalProperties.then.propertyNames.enum,parentSchema:schema6.properties.providers.additionalProperties.then.propertyNames,data:key17,propertyName:key17};
 if(vErrors === null){
 vErrors = [err174];
 }
@@ -2692,9 +2648,9 @@ vErrors.push(err174);
 }
 errors++;
 }
-if(typeof data65 === "string"){
-if(!pattern9.test(data65)){
-const err175 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/pattern",keyword:"pattern",params:{pattern: "^bearer$"},schema:"^bearer$",parentSchema:schema6.properties.providers.additionalProperties.properties.auth,data:data65};
+var valid37 = _errs158 === errors;
+if(!valid37){
+const err175 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key17},schema:schema6.properties.providers.additionalProperties.then.propertyNames,parentSchema:schema6.properties.providers.additionalProperties.then,data:data64};
 if(vErrors === null){
 vErrors = [err175];
 }
@@ -2704,9 +2660,20 @@ vErrors.push(err175);
 errors++;
 }
 }
-if(data65 && typeof data65 == "object" && !Array.isArray(data65)){
-if(data65.header === undefined){
-const err176 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/required",keyword:"required",params:{missingProperty: "header"},schema:schema6.properties.providers.additionalProperties.properties.auth.required,parentSchema:schema6.properties.providers.additionalProperties.properties.auth,data:data65};
+}
+var _valid1 = _errs157 === errors;
+valid35 = _valid1;
+ifClause0 = "then";
+}
+else {
+const _errs159 = errors;
+const _errs160 = errors;
+let valid38 = true;
+const _errs161 = errors;
+if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
+let missing1;
+if((data64.kind === undefined) && (missing1 = "kind")){
+const err176 = {};
 if(vErrors === null){
 vErrors = [err176];
 }
@@ -2715,9 +2682,10 @@ vErrors.push(err176);
 }
 errors++;
 }
-for(const key16 in data65){
-if(!(key16 === "header")){
-const err177 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.auth,data:data65};
+else {
+if(data64.kind !== undefined){
+if("anthropic" !== data64.kind){
+const err177 = {};
 if(vErrors === null){
 vErrors = [err177];
 }
@@ -2727,11 +2695,23 @@ vErrors.push(err177);
 errors++;
 }
 }
-if(data65.header !== undefined){
-let data66 = data65.header;
-if(typeof data66 === "string"){
-if(func4(data66) > 128){
-const err178 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema6.properties.providers.additionalProperties.properties.auth.properties.header,data:data66};
+}
+}
+var _valid2 = _errs161 === errors;
+errors = _errs160;
+if(vErrors !== null){
+if(_errs160){
+vErrors.length = _errs160;
+}
+else {
+vErrors = null;
+}
+}
+if(!_valid2){
+const _errs163 = errors;
+if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
+if(data64.base_url === undefined){
+const err178 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/else/else/required",keyword:"required",params:{missingProperty: "base_url"},schema:schema6.properties.providers.additionalProperties.else.else.required,parentSchema:schema6.properties.providers.additionalProperties.else.else,data:data64};
 if(vErrors === null){
 vErrors = [err178];
 }
@@ -2740,8 +2720,12 @@ vErrors.push(err178);
 }
 errors++;
 }
-if(func4(data66) < 1){
-const err179 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.auth.properties.header,data:data66};
+}
+var _valid2 = _errs163 === errors;
+valid38 = _valid2;
+}
+if(!valid38){
+const err179 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/else/if",keyword:"if",params:{failingKeyword: "else"},schema:schema6.properties.providers.additionalProperties.else.if,parentSchema:schema6.properties.providers.additionalProperties.else,data:data64};
 if(vErrors === null){
 vErrors = [err179];
 }
@@ -2750,8 +2734,12 @@ vErrors.push(err179);
 }
 errors++;
 }
-if(!pattern10.test(data66)){
-const err180 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema6.properties.providers.additionalProperties.properties.auth.properties.header,data:data66};
+var _valid1 = _errs159 === errors;
+valid35 = _valid1;
+ifClause0 = "else";
+}
+if(!valid35){
+const err180 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause0},schema:schema6.properties.providers.additionalProperties.if,parentSchema:schema6.properties.providers.additionalProperties,data:data64};
 if(vErrors === null){
 vErrors = [err180];
 }
@@ -2760,9 +2748,10 @@ vErrors.push(err180);
 }
 errors++;
 }
-}
-else {
-const err181 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.auth.properties.header.type,parentSchema:schema6.properties.providers.additionalProperties.properties.auth.properties.header,data:data66};
+if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
+for(const key18 in data64){
+if(!(func2.call(schema6.properties.providers.additionalProperties.properties, key18))){
+const err181 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18},schema:false,parentSchema:schema6.properties.providers.additionalProperties,data:data64};
 if(vErrors === null){
 vErrors = [err181];
 }
@@ -2772,16 +2761,10 @@ vErrors.push(err181);
 errors++;
 }
 }
-}
-}
-if(data48.headers !== undefined){
-let data67 = data48.headers;
-if(data67 && typeof data67 == "object" && !Array.isArray(data67)){
-for(const key17 in data67){
-const _errs161 = errors;
-if(typeof key17 === "string"){
-if(func4(key17) > 128){
-const err182 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
+if(data64.kind !== undefined){
+let data67 = data64.kind;
+if(typeof data67 !== "string"){
+const err182 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/providers/additionalProperties/properties/kind/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.kind.type,parentSchema:schema6.properties.providers.additionalProperties.properties.kind,data:data67};
 if(vErrors === null){
 vErrors = [err182];
 }
@@ -2790,8 +2773,8 @@ vErrors.push(err182);
 }
 errors++;
 }
-if(func4(key17) < 1){
-const err183 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
+if(!((((((data67 === "openai") || (data67 === "anthropic")) || (data67 === "llama_cpp")) || (data67 === "ollama")) || (data67 === "vllm")) || (data67 === "echo"))){
+const err183 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/providers/additionalProperties/properties/kind/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.kind.enum},schema:schema6.properties.providers.additionalProperties.properties.kind.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.kind,data:data67};
 if(vErrors === null){
 vErrors = [err183];
 }
@@ -2800,8 +2783,12 @@ vErrors.push(err183);
 }
 errors++;
 }
-if(!pattern10.test(key17)){
-const err184 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
+}
+if(data64.base_url !== undefined){
+let data68 = data64.base_url;
+if(typeof data68 === "string"){
+if(func4(data68) > 2048){
+const err184 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema6.properties.providers.additionalProperties.properties.base_url,data:data68};
 if(vErrors === null){
 vErrors = [err184];
 }
@@ -2810,9 +2797,8 @@ vErrors.push(err184);
 }
 errors++;
 }
-}
-else {
-const err185 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,data:key17,propertyName:key17};
+if(func4(data68) < 1){
+const err185 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.base_url,data:data68};
 if(vErrors === null){
 vErrors = [err185];
 }
@@ -2821,9 +2807,9 @@ vErrors.push(err185);
 }
 errors++;
 }
-var valid37 = _errs161 === errors;
-if(!valid37){
-const err186 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key17},schema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,parentSchema:schema6.properties.providers.additionalProperties.properties.headers,data:data67};
+}
+else {
+const err186 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.base_url.type,parentSchema:schema6.properties.providers.additionalProperties.properties.base_url,data:data68};
 if(vErrors === null){
 vErrors = [err186];
 }
@@ -2833,10 +2819,10 @@ vErrors.push(err186);
 errors++;
 }
 }
-for(const key18 in data67){
-let data68 = data67[key18];
-if((typeof data68 !== "string") && (!(data68 && typeof data68 == "object" && !Array.isArray(data68)))){
-const err187 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.type},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data68};
+if(data64.allow_http !== undefined){
+let data69 = data64.allow_http;
+if(typeof data69 !== "boolean"){
+const err187 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/allow_http",schemaPath:"#/properties/providers/additionalProperties/properties/allow_http/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.allow_http.type,parentSchema:schema6.properties.providers.additionalProperties.properties.allow_http,data:data69};
 if(vErrors === null){
 vErrors = [err187];
 }
@@ -2845,14 +2831,12 @@ vErrors.push(err187);
 }
 errors++;
 }
-const _errs166 = errors;
-let valid39 = true;
-const _errs167 = errors;
-if(errors === _errs167){
-if(data68 && typeof data68 == "object" && !Array.isArray(data68)){
-if(data68.credential !== undefined){
-var valid40 = false;
-const err188 = {};
+}
+if(data64.proxy !== undefined){
+let data70 = data64.proxy;
+if(typeof data70 === "string"){
+if(func4(data70) > 2048){
+const err188 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema6.properties.providers.additionalProperties.properties.proxy,data:data70};
 if(vErrors === null){
 vErrors = [err188];
 }
@@ -2861,13 +2845,8 @@ vErrors.push(err188);
 }
 errors++;
 }
-else {
-var valid40 = true;
-}
-if(valid40){
-if(data68.file !== undefined){
-var valid40 = false;
-const err189 = {};
+if(func4(data70) < 1){
+const err189 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.proxy,data:data70};
 if(vErrors === null){
 vErrors = [err189];
 }
@@ -2876,13 +2855,9 @@ vErrors.push(err189);
 }
 errors++;
 }
-else {
-var valid40 = true;
 }
-if(valid40){
-if(data68.env !== undefined){
-var valid40 = false;
-const err190 = {};
+else {
+const err190 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.proxy.type,parentSchema:schema6.properties.providers.additionalProperties.properties.proxy,data:data70};
 if(vErrors === null){
 vErrors = [err190];
 }
@@ -2891,12 +2866,16 @@ vErrors.push(err190);
 }
 errors++;
 }
-else {
-var valid40 = true;
 }
-if(valid40){
-if(data68.secret !== undefined){
-var valid40 = false;
+if(data64.api_key !== undefined){
+let data71 = data64.api_key;
+const _errs175 = errors;
+let valid41 = true;
+const _errs176 = errors;
+if(errors === _errs176){
+if(data71 && typeof data71 == "object" && !Array.isArray(data71)){
+if(data71.credential !== undefined){
+var valid42 = false;
 const err191 = {};
 if(vErrors === null){
 vErrors = [err191];
@@ -2907,13 +2886,11 @@ vErrors.push(err191);
 errors++;
 }
 else {
-var valid40 = true;
+var valid42 = true;
 }
-}
-}
-}
-}
-else {
+if(valid42){
+if(data71.file !== undefined){
+var valid42 = false;
 const err192 = {};
 if(vErrors === null){
 vErrors = [err192];
@@ -2923,20 +2900,13 @@ vErrors.push(err192);
 }
 errors++;
 }
-}
-var _valid4 = _errs167 === errors;
-errors = _errs166;
-if(vErrors !== null){
-if(_errs166){
-vErrors.length = _errs166;
-}
 else {
-vErrors = null;
+var valid42 = true;
 }
-}
-if(_valid4){
-const _errs169 = errors;
-const err193 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/then/not",keyword:"not",params:{},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.then.not,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.then,data:data68};
+if(valid42){
+if(data71.env !== undefined){
+var valid42 = false;
+const err193 = {};
 if(vErrors === null){
 vErrors = [err193];
 }
@@ -2944,11 +2914,14 @@ else {
 vErrors.push(err193);
 }
 errors++;
-var _valid4 = _errs169 === errors;
-valid39 = _valid4;
 }
-if(!valid39){
-const err194 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.if,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data68};
+else {
+var valid42 = true;
+}
+if(valid42){
+if(data71.secret !== undefined){
+var valid42 = false;
+const err194 = {};
 if(vErrors === null){
 vErrors = [err194];
 }
@@ -2957,9 +2930,15 @@ vErrors.push(err194);
 }
 errors++;
 }
-if(typeof data68 === "string"){
-if(func4(data68) > 8192){
-const err195 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 8192},schema:8192,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data68};
+else {
+var valid42 = true;
+}
+}
+}
+}
+}
+else {
+const err195 = {};
 if(vErrors === null){
 vErrors = [err195];
 }
@@ -2968,8 +2947,20 @@ vErrors.push(err195);
 }
 errors++;
 }
-if(!pattern12.test(data68)){
-const err196 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[ -~]*$"},schema:"^[ -~]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data68};
+}
+var _valid3 = _errs176 === errors;
+errors = _errs175;
+if(vErrors !== null){
+if(_errs175){
+vErrors.length = _errs175;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid3){
+const _errs178 = errors;
+const err196 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/then/not",keyword:"not",params:{},schema:schema6.properties.providers.additionalProperties.properties.api_key.then.not,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.then,data:data71};
 if(vErrors === null){
 vErrors = [err196];
 }
@@ -2977,12 +2968,11 @@ else {
 vErrors.push(err196);
 }
 errors++;
+var _valid3 = _errs178 === errors;
+valid41 = _valid3;
 }
-}
-if(data68 && typeof data68 == "object" && !Array.isArray(data68)){
-for(const key19 in data68){
-if(!(((((key19 === "credential") || (key19 === "file")) || (key19 === "env")) || (key19 === "secret")) || (key19 === "optional"))){
-const err197 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data68};
+if(!valid41){
+const err197 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.providers.additionalProperties.properties.api_key.if,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key,data:data71};
 if(vErrors === null){
 vErrors = [err197];
 }
@@ -2991,12 +2981,10 @@ vErrors.push(err197);
 }
 errors++;
 }
-}
-if(data68.credential !== undefined){
-let data73 = data68.credential;
-if(typeof data73 === "string"){
-if(func4(data73) > 255){
-const err198 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data73};
+if(data71 && typeof data71 == "object" && !Array.isArray(data71)){
+for(const key19 in data71){
+if(!(((((key19 === "credential") || (key19 === "file")) || (key19 === "env")) || (key19 === "secret")) || (key19 === "optional"))){
+const err198 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key,data:data71};
 if(vErrors === null){
 vErrors = [err198];
 }
@@ -3005,8 +2993,12 @@ vErrors.push(err198);
 }
 errors++;
 }
-if(func4(data73) < 1){
-const err199 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data73};
+}
+if(data71.credential !== undefined){
+let data76 = data71.credential;
+if(typeof data76 === "string"){
+if(func4(data76) > 255){
+const err199 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data76};
 if(vErrors === null){
 vErrors = [err199];
 }
@@ -3015,8 +3007,8 @@ vErrors.push(err199);
 }
 errors++;
 }
-if(!pattern5.test(data73)){
-const err200 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data73};
+if(func4(data76) < 1){
+const err200 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data76};
 if(vErrors === null){
 vErrors = [err200];
 }
@@ -3025,9 +3017,8 @@ vErrors.push(err200);
 }
 errors++;
 }
-}
-else {
-const err201 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data73};
+if(!pattern9.test(data76)){
+const err201 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data76};
 if(vErrors === null){
 vErrors = [err201];
 }
@@ -3037,11 +3028,8 @@ vErrors.push(err201);
 errors++;
 }
 }
-if(data68.file !== undefined){
-let data74 = data68.file;
-if(typeof data74 === "string"){
-if(func4(data74) > 4096){
-const err202 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data74};
+else {
+const err202 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data76};
 if(vErrors === null){
 vErrors = [err202];
 }
@@ -3050,8 +3038,12 @@ vErrors.push(err202);
 }
 errors++;
 }
-if(func4(data74) < 1){
-const err203 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data74};
+}
+if(data71.file !== undefined){
+let data77 = data71.file;
+if(typeof data77 === "string"){
+if(func4(data77) > 4096){
+const err203 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file,data:data77};
 if(vErrors === null){
 vErrors = [err203];
 }
@@ -3060,8 +3052,8 @@ vErrors.push(err203);
 }
 errors++;
 }
-if(!pattern6.test(data74)){
-const err204 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data74};
+if(func4(data77) < 1){
+const err204 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file,data:data77};
 if(vErrors === null){
 vErrors = [err204];
 }
@@ -3070,9 +3062,8 @@ vErrors.push(err204);
 }
 errors++;
 }
-}
-else {
-const err205 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data74};
+if(!pattern10.test(data77)){
+const err205 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file,data:data77};
 if(vErrors === null){
 vErrors = [err205];
 }
@@ -3082,11 +3073,8 @@ vErrors.push(err205);
 errors++;
 }
 }
-if(data68.env !== undefined){
-let data75 = data68.env;
-if(typeof data75 === "string"){
-if(func4(data75) > 255){
-const err206 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data75};
+else {
+const err206 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file,data:data77};
 if(vErrors === null){
 vErrors = [err206];
 }
@@ -3095,8 +3083,12 @@ vErrors.push(err206);
 }
 errors++;
 }
-if(func4(data75) < 1){
-const err207 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data75};
+}
+if(data71.env !== undefined){
+let data78 = data71.env;
+if(typeof data78 === "string"){
+if(func4(data78) > 255){
+const err207 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env,data:data78};
 if(vErrors === null){
 vErrors = [err207];
 }
@@ -3105,8 +3097,8 @@ vErrors.push(err207);
 }
 errors++;
 }
-if(!pattern7.test(data75)){
-const err208 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data75};
+if(func4(data78) < 1){
+const err208 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env,data:data78};
 if(vErrors === null){
 vErrors = [err208];
 }
@@ -3115,9 +3107,8 @@ vErrors.push(err208);
 }
 errors++;
 }
-}
-else {
-const err209 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data75};
+if(!pattern11.test(data78)){
+const err209 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env,data:data78};
 if(vErrors === null){
 vErrors = [err209];
 }
@@ -3127,11 +3118,8 @@ vErrors.push(err209);
 errors++;
 }
 }
-if(data68.secret !== undefined){
-let data76 = data68.secret;
-if(typeof data76 === "string"){
-if(func4(data76) > 100){
-const err210 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data76};
+else {
+const err210 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env,data:data78};
 if(vErrors === null){
 vErrors = [err210];
 }
@@ -3140,8 +3128,12 @@ vErrors.push(err210);
 }
 errors++;
 }
-if(func4(data76) < 1){
-const err211 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data76};
+}
+if(data71.secret !== undefined){
+let data79 = data71.secret;
+if(typeof data79 === "string"){
+if(func4(data79) > 100){
+const err211 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret,data:data79};
 if(vErrors === null){
 vErrors = [err211];
 }
@@ -3150,8 +3142,8 @@ vErrors.push(err211);
 }
 errors++;
 }
-if(!pattern5.test(data76)){
-const err212 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data76};
+if(func4(data79) < 1){
+const err212 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret,data:data79};
 if(vErrors === null){
 vErrors = [err212];
 }
@@ -3160,9 +3152,8 @@ vErrors.push(err212);
 }
 errors++;
 }
-}
-else {
-const err213 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data76};
+if(!pattern9.test(data79)){
+const err213 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret,data:data79};
 if(vErrors === null){
 vErrors = [err213];
 }
@@ -3172,10 +3163,8 @@ vErrors.push(err213);
 errors++;
 }
 }
-if(data68.optional !== undefined){
-let data77 = data68.optional;
-if(typeof data77 !== "boolean"){
-const err214 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key18.replace(/~/g, "~0").replace(/\//g, "~1")+"/optional",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional,data:data77};
+else {
+const err214 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret,data:data79};
 if(vErrors === null){
 vErrors = [err214];
 }
@@ -3185,11 +3174,10 @@ vErrors.push(err214);
 errors++;
 }
 }
-}
-}
-}
-else {
-const err215 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.headers.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers,data:data67};
+if(data71.optional !== undefined){
+let data80 = data71.optional;
+if(typeof data80 !== "boolean"){
+const err215 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/optional",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.optional.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.optional,data:data80};
 if(vErrors === null){
 vErrors = [err215];
 }
@@ -3199,10 +3187,9 @@ vErrors.push(err215);
 errors++;
 }
 }
-if(data48.include_usage !== undefined){
-let data78 = data48.include_usage;
-if(typeof data78 !== "string"){
-const err216 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.include_usage.type,parentSchema:schema6.properties.providers.additionalProperties.properties.include_usage,data:data78};
+}
+else {
+const err216 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.api_key.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key,data:data71};
 if(vErrors === null){
 vErrors = [err216];
 }
@@ -3211,8 +3198,11 @@ vErrors.push(err216);
 }
 errors++;
 }
-if(!(((data78 === "auto") || (data78 === "always")) || (data78 === "never"))){
-const err217 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.include_usage.enum},schema:schema6.properties.providers.additionalProperties.properties.include_usage.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.include_usage,data:data78};
+}
+if(data64.auth !== undefined){
+let data81 = data64.auth;
+if((typeof data81 !== "string") && (!(data81 && typeof data81 == "object" && !Array.isArray(data81)))){
+const err217 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.auth.type},schema:schema6.properties.providers.additionalProperties.properties.auth.type,parentSchema:schema6.properties.providers.additionalProperties.properties.auth,data:data81};
 if(vErrors === null){
 vErrors = [err217];
 }
@@ -3221,11 +3211,9 @@ vErrors.push(err217);
 }
 errors++;
 }
-}
-if(data48.speaks !== undefined){
-let data79 = data48.speaks;
-if((typeof data79 !== "string") && (!(Array.isArray(data79)))){
-const err218 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.speaks.type},schema:schema6.properties.providers.additionalProperties.properties.speaks.type,parentSchema:schema6.properties.providers.additionalProperties.properties.speaks,data:data79};
+if(typeof data81 === "string"){
+if(!pattern13.test(data81)){
+const err218 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/pattern",keyword:"pattern",params:{pattern: "^bearer$"},schema:"^bearer$",parentSchema:schema6.properties.providers.additionalProperties.properties.auth,data:data81};
 if(vErrors === null){
 vErrors = [err218];
 }
@@ -3234,9 +3222,10 @@ vErrors.push(err218);
 }
 errors++;
 }
-if(typeof data79 === "string"){
-if(!pattern17.test(data79)){
-const err219 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/pattern",keyword:"pattern",params:{pattern: "^auto$"},schema:"^auto$",parentSchema:schema6.properties.providers.additionalProperties.properties.speaks,data:data79};
+}
+if(data81 && typeof data81 == "object" && !Array.isArray(data81)){
+if(data81.header === undefined){
+const err219 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/required",keyword:"required",params:{missingProperty: "header"},schema:schema6.properties.providers.additionalProperties.properties.auth.required,parentSchema:schema6.properties.providers.additionalProperties.properties.auth,data:data81};
 if(vErrors === null){
 vErrors = [err219];
 }
@@ -3245,10 +3234,9 @@ vErrors.push(err219);
 }
 errors++;
 }
-}
-if(Array.isArray(data79)){
-if(data79.length < 1){
-const err220 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.speaks,data:data79};
+for(const key20 in data81){
+if(!(key20 === "header")){
+const err220 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.auth,data:data81};
 if(vErrors === null){
 vErrors = [err220];
 }
@@ -3257,11 +3245,12 @@ vErrors.push(err220);
 }
 errors++;
 }
-const len7 = data79.length;
-for(let i7=0; i7<len7; i7++){
-let data80 = data79[i7];
-if(typeof data80 !== "string"){
-const err221 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i7,schemaPath:"#/properties/providers/additionalProperties/properties/speaks/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.speaks.items.type,parentSchema:schema6.properties.providers.additionalProperties.properties.speaks.items,data:data80};
+}
+if(data81.header !== undefined){
+let data82 = data81.header;
+if(typeof data82 === "string"){
+if(func4(data82) > 128){
+const err221 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema6.properties.providers.additionalProperties.properties.auth.properties.header,data:data82};
 if(vErrors === null){
 vErrors = [err221];
 }
@@ -3270,8 +3259,8 @@ vErrors.push(err221);
 }
 errors++;
 }
-if(!(((data80 === "chat") || (data80 === "responses")) || (data80 === "messages"))){
-const err222 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i7,schemaPath:"#/properties/providers/additionalProperties/properties/speaks/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.speaks.items.enum},schema:schema6.properties.providers.additionalProperties.properties.speaks.items.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.speaks.items,data:data80};
+if(func4(data82) < 1){
+const err222 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.auth.properties.header,data:data82};
 if(vErrors === null){
 vErrors = [err222];
 }
@@ -3280,15 +3269,8 @@ vErrors.push(err222);
 }
 errors++;
 }
-}
-}
-}
-if(data48.translation !== undefined){
-let data81 = data48.translation;
-if(data81 && typeof data81 == "object" && !Array.isArray(data81)){
-for(const key20 in data81){
-if(!(func2.call(schema6.properties.providers.additionalProperties.properties.translation.properties, key20))){
-const err223 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/providers/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.translation,data:data81};
+if(!pattern14.test(data82)){
+const err223 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema6.properties.providers.additionalProperties.properties.auth.properties.header,data:data82};
 if(vErrors === null){
 vErrors = [err223];
 }
@@ -3298,10 +3280,8 @@ vErrors.push(err223);
 errors++;
 }
 }
-if(data81.max_tokens_field !== undefined){
-let data82 = data81.max_tokens_field;
-if(typeof data82 !== "string"){
-const err224 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field,data:data82};
+else {
+const err224 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.auth.properties.header.type,parentSchema:schema6.properties.providers.additionalProperties.properties.auth.properties.header,data:data82};
 if(vErrors === null){
 vErrors = [err224];
 }
@@ -3310,8 +3290,17 @@ vErrors.push(err224);
 }
 errors++;
 }
-if(!((data82 === "max_tokens") || (data82 === "max_completion_tokens"))){
-const err225 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field,data:data82};
+}
+}
+}
+if(data64.headers !== undefined){
+let data83 = data64.headers;
+if(data83 && typeof data83 == "object" && !Array.isArray(data83)){
+for(const key21 in data83){
+const _errs198 = errors;
+if(typeof key21 === "string"){
+if(func4(key21) > 128){
+const err225 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,data:key21,propertyName:key21};
 if(vErrors === null){
 vErrors = [err225];
 }
@@ -3320,11 +3309,8 @@ vErrors.push(err225);
 }
 errors++;
 }
-}
-if(data81.default_max_tokens !== undefined){
-let data83 = data81.default_max_tokens;
-if(!(((typeof data83 == "number") && (!(data83 % 1) && !isNaN(data83))) && (isFinite(data83)))){
-const err226 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data83};
+if(func4(key21) < 1){
+const err226 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,data:key21,propertyName:key21};
 if(vErrors === null){
 vErrors = [err226];
 }
@@ -3333,9 +3319,8 @@ vErrors.push(err226);
 }
 errors++;
 }
-if((typeof data83 == "number") && (isFinite(data83))){
-if(data83 > 1000000 || isNaN(data83)){
-const err227 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data83};
+if(!pattern14.test(key21)){
+const err227 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,data:key21,propertyName:key21};
 if(vErrors === null){
 vErrors = [err227];
 }
@@ -3344,8 +3329,9 @@ vErrors.push(err227);
 }
 errors++;
 }
-if(data83 < 1 || isNaN(data83)){
-const err228 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data83};
+}
+else {
+const err228 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,data:key21,propertyName:key21};
 if(vErrors === null){
 vErrors = [err228];
 }
@@ -3354,12 +3340,9 @@ vErrors.push(err228);
 }
 errors++;
 }
-}
-}
-if(data81.system_in_middle !== undefined){
-let data84 = data81.system_in_middle;
-if(typeof data84 !== "string"){
-const err229 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle,data:data84};
+var valid45 = _errs198 === errors;
+if(!valid45){
+const err229 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key21},schema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,parentSchema:schema6.properties.providers.additionalProperties.properties.headers,data:data83};
 if(vErrors === null){
 vErrors = [err229];
 }
@@ -3368,8 +3351,11 @@ vErrors.push(err229);
 }
 errors++;
 }
-if(!((data84 === "keep") || (data84 === "fold"))){
-const err230 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle,data:data84};
+}
+for(const key22 in data83){
+let data84 = data83[key22];
+if((typeof data84 !== "string") && (!(data84 && typeof data84 == "object" && !Array.isArray(data84)))){
+const err230 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.type},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data84};
 if(vErrors === null){
 vErrors = [err230];
 }
@@ -3378,11 +3364,14 @@ vErrors.push(err230);
 }
 errors++;
 }
-}
-if(data81.system_role !== undefined){
-let data85 = data81.system_role;
-if(typeof data85 !== "string"){
-const err231 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_role,data:data85};
+const _errs203 = errors;
+let valid47 = true;
+const _errs204 = errors;
+if(errors === _errs204){
+if(data84 && typeof data84 == "object" && !Array.isArray(data84)){
+if(data84.credential !== undefined){
+var valid48 = false;
+const err231 = {};
 if(vErrors === null){
 vErrors = [err231];
 }
@@ -3391,8 +3380,13 @@ vErrors.push(err231);
 }
 errors++;
 }
-if(!((data85 === "system") || (data85 === "developer"))){
-const err232 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.system_role.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_role,data:data85};
+else {
+var valid48 = true;
+}
+if(valid48){
+if(data84.file !== undefined){
+var valid48 = false;
+const err232 = {};
 if(vErrors === null){
 vErrors = [err232];
 }
@@ -3401,11 +3395,13 @@ vErrors.push(err232);
 }
 errors++;
 }
+else {
+var valid48 = true;
 }
-if(data81.text_parts !== undefined){
-let data86 = data81.text_parts;
-if(typeof data86 !== "boolean"){
-const err233 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.text_parts,data:data86};
+if(valid48){
+if(data84.env !== undefined){
+var valid48 = false;
+const err233 = {};
 if(vErrors === null){
 vErrors = [err233];
 }
@@ -3414,11 +3410,13 @@ vErrors.push(err233);
 }
 errors++;
 }
+else {
+var valid48 = true;
 }
-if(data81.reasoning_field !== undefined){
-let data87 = data81.reasoning_field;
-if(typeof data87 !== "string"){
-const err234 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field,data:data87};
+if(valid48){
+if(data84.secret !== undefined){
+var valid48 = false;
+const err234 = {};
 if(vErrors === null){
 vErrors = [err234];
 }
@@ -3427,8 +3425,15 @@ vErrors.push(err234);
 }
 errors++;
 }
-if(!(((data87 === "reasoning_content") || (data87 === "reasoning")) || (data87 === "none"))){
-const err235 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field,data:data87};
+else {
+var valid48 = true;
+}
+}
+}
+}
+}
+else {
+const err235 = {};
 if(vErrors === null){
 vErrors = [err235];
 }
@@ -3438,10 +3443,19 @@ vErrors.push(err235);
 errors++;
 }
 }
-if(data81.reasoning_turns !== undefined){
-let data88 = data81.reasoning_turns;
-if(typeof data88 !== "string"){
-const err236 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns,data:data88};
+var _valid4 = _errs204 === errors;
+errors = _errs203;
+if(vErrors !== null){
+if(_errs203){
+vErrors.length = _errs203;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid4){
+const _errs206 = errors;
+const err236 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/then/not",keyword:"not",params:{},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.then.not,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.then,data:data84};
 if(vErrors === null){
 vErrors = [err236];
 }
@@ -3449,9 +3463,11 @@ else {
 vErrors.push(err236);
 }
 errors++;
+var _valid4 = _errs206 === errors;
+valid47 = _valid4;
 }
-if(!((data88 === "all") || (data88 === "last"))){
-const err237 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns,data:data88};
+if(!valid47){
+const err237 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.if,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data84};
 if(vErrors === null){
 vErrors = [err237];
 }
@@ -3460,15 +3476,9 @@ vErrors.push(err237);
 }
 errors++;
 }
-}
-if(data81.efforts !== undefined){
-let data89 = data81.efforts;
-if(Array.isArray(data89)){
-const len8 = data89.length;
-for(let i8=0; i8<len8; i8++){
-let data90 = data89[i8];
-if(typeof data90 !== "string"){
-const err238 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i8,schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items,data:data90};
+if(typeof data84 === "string"){
+if(func4(data84) > 8192){
+const err238 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 8192},schema:8192,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data84};
 if(vErrors === null){
 vErrors = [err238];
 }
@@ -3477,8 +3487,8 @@ vErrors.push(err238);
 }
 errors++;
 }
-if(!(((((((data90 === "none") || (data90 === "minimal")) || (data90 === "low")) || (data90 === "medium")) || (data90 === "high")) || (data90 === "xhigh")) || (data90 === "max"))){
-const err239 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i8,schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items,data:data90};
+if(!pattern16.test(data84)){
+const err239 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[ -~]*$"},schema:"^[ -~]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data84};
 if(vErrors === null){
 vErrors = [err239];
 }
@@ -3488,9 +3498,10 @@ vErrors.push(err239);
 errors++;
 }
 }
-}
-else {
-const err240 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts,data:data89};
+if(data84 && typeof data84 == "object" && !Array.isArray(data84)){
+for(const key23 in data84){
+if(!(((((key23 === "credential") || (key23 === "file")) || (key23 === "env")) || (key23 === "secret")) || (key23 === "optional"))){
+const err240 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key23},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data84};
 if(vErrors === null){
 vErrors = [err240];
 }
@@ -3500,10 +3511,11 @@ vErrors.push(err240);
 errors++;
 }
 }
-if(data81.think_tags !== undefined){
-let data91 = data81.think_tags;
-if(typeof data91 !== "boolean"){
-const err241 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.think_tags,data:data91};
+if(data84.credential !== undefined){
+let data89 = data84.credential;
+if(typeof data89 === "string"){
+if(func4(data89) > 255){
+const err241 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data89};
 if(vErrors === null){
 vErrors = [err241];
 }
@@ -3512,11 +3524,8 @@ vErrors.push(err241);
 }
 errors++;
 }
-}
-if(data81.thinking !== undefined){
-let data92 = data81.thinking;
-if(typeof data92 !== "string"){
-const err242 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.thinking,data:data92};
+if(func4(data89) < 1){
+const err242 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data89};
 if(vErrors === null){
 vErrors = [err242];
 }
@@ -3525,8 +3534,8 @@ vErrors.push(err242);
 }
 errors++;
 }
-if(!((data92 === "adaptive") || (data92 === "budget"))){
-const err243 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.thinking.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.thinking,data:data92};
+if(!pattern9.test(data89)){
+const err243 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data89};
 if(vErrors === null){
 vErrors = [err243];
 }
@@ -3536,11 +3545,8 @@ vErrors.push(err243);
 errors++;
 }
 }
-if(data81.max_temperature !== undefined){
-let data93 = data81.max_temperature;
-if((typeof data93 == "number") && (isFinite(data93))){
-if(data93 > 10 || isNaN(data93)){
-const err244 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data93};
+else {
+const err244 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data89};
 if(vErrors === null){
 vErrors = [err244];
 }
@@ -3549,8 +3555,12 @@ vErrors.push(err244);
 }
 errors++;
 }
-if(data93 < 0 || isNaN(data93)){
-const err245 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data93};
+}
+if(data84.file !== undefined){
+let data90 = data84.file;
+if(typeof data90 === "string"){
+if(func4(data90) > 4096){
+const err245 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data90};
 if(vErrors === null){
 vErrors = [err245];
 }
@@ -3559,9 +3569,8 @@ vErrors.push(err245);
 }
 errors++;
 }
-}
-else {
-const err246 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data93};
+if(func4(data90) < 1){
+const err246 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data90};
 if(vErrors === null){
 vErrors = [err246];
 }
@@ -3570,11 +3579,8 @@ vErrors.push(err246);
 }
 errors++;
 }
-}
-if(data81.max_stop_sequences !== undefined){
-let data94 = data81.max_stop_sequences;
-if((!(((typeof data94 == "number") && (!(data94 % 1) && !isNaN(data94))) && (isFinite(data94)))) && (data94 !== null)){
-const err247 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data94};
+if(!pattern10.test(data90)){
+const err247 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data90};
 if(vErrors === null){
 vErrors = [err247];
 }
@@ -3583,9 +3589,9 @@ vErrors.push(err247);
 }
 errors++;
 }
-if((typeof data94 == "number") && (isFinite(data94))){
-if(data94 > 1000 || isNaN(data94)){
-const err248 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data94};
+}
+else {
+const err248 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data90};
 if(vErrors === null){
 vErrors = [err248];
 }
@@ -3594,8 +3600,12 @@ vErrors.push(err248);
 }
 errors++;
 }
-if(data94 < 0 || isNaN(data94)){
-const err249 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data94};
+}
+if(data84.env !== undefined){
+let data91 = data84.env;
+if(typeof data91 === "string"){
+if(func4(data91) > 255){
+const err249 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data91};
 if(vErrors === null){
 vErrors = [err249];
 }
@@ -3604,12 +3614,8 @@ vErrors.push(err249);
 }
 errors++;
 }
-}
-}
-if(data81.top_k !== undefined){
-let data95 = data81.top_k;
-if(typeof data95 !== "boolean"){
-const err250 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.top_k,data:data95};
+if(func4(data91) < 1){
+const err250 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data91};
 if(vErrors === null){
 vErrors = [err250];
 }
@@ -3618,11 +3624,8 @@ vErrors.push(err250);
 }
 errors++;
 }
-}
-if(data81.tool_images !== undefined){
-let data96 = data81.tool_images;
-if(typeof data96 !== "boolean"){
-const err251 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.tool_images,data:data96};
+if(!pattern11.test(data91)){
+const err251 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data91};
 if(vErrors === null){
 vErrors = [err251];
 }
@@ -3632,10 +3635,8 @@ vErrors.push(err251);
 errors++;
 }
 }
-if(data81.file_parts !== undefined){
-let data97 = data81.file_parts;
-if(typeof data97 !== "boolean"){
-const err252 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.file_parts,data:data97};
+else {
+const err252 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data91};
 if(vErrors === null){
 vErrors = [err252];
 }
@@ -3645,10 +3646,11 @@ vErrors.push(err252);
 errors++;
 }
 }
-if(data81.prefill !== undefined){
-let data98 = data81.prefill;
-if(typeof data98 !== "boolean"){
-const err253 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.prefill,data:data98};
+if(data84.secret !== undefined){
+let data92 = data84.secret;
+if(typeof data92 === "string"){
+if(func4(data92) > 100){
+const err253 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data92};
 if(vErrors === null){
 vErrors = [err253];
 }
@@ -3657,11 +3659,8 @@ vErrors.push(err253);
 }
 errors++;
 }
-}
-if(data81.platform_members !== undefined){
-let data99 = data81.platform_members;
-if(typeof data99 !== "boolean"){
-const err254 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.platform_members,data:data99};
+if(func4(data92) < 1){
+const err254 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data92};
 if(vErrors === null){
 vErrors = [err254];
 }
@@ -3670,11 +3669,8 @@ vErrors.push(err254);
 }
 errors++;
 }
-}
-if(data81.keep_billing_block !== undefined){
-let data100 = data81.keep_billing_block;
-if(typeof data100 !== "boolean"){
-const err255 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.keep_billing_block,data:data100};
+if(!pattern9.test(data92)){
+const err255 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data92};
 if(vErrors === null){
 vErrors = [err255];
 }
@@ -3684,10 +3680,8 @@ vErrors.push(err255);
 errors++;
 }
 }
-if(data81.cache_prompts !== undefined){
-let data101 = data81.cache_prompts;
-if(typeof data101 !== "boolean"){
-const err256 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.cache_prompts,data:data101};
+else {
+const err256 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data92};
 if(vErrors === null){
 vErrors = [err256];
 }
@@ -3697,9 +3691,10 @@ vErrors.push(err256);
 errors++;
 }
 }
-}
-else {
-const err257 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/providers/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.translation.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation,data:data81};
+if(data84.optional !== undefined){
+let data93 = data84.optional;
+if(typeof data93 !== "boolean"){
+const err257 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/optional",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional,data:data93};
 if(vErrors === null){
 vErrors = [err257];
 }
@@ -3709,12 +3704,11 @@ vErrors.push(err257);
 errors++;
 }
 }
-if(data48.timeouts !== undefined){
-let data102 = data48.timeouts;
-if(data102 && typeof data102 == "object" && !Array.isArray(data102)){
-for(const key21 in data102){
-if(!((((key21 === "connect_ms") || (key21 === "first_byte_ms")) || (key21 === "idle_ms")) || (key21 === "total_ms"))){
-const err258 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts,data:data102};
+}
+}
+}
+else {
+const err258 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.headers.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers,data:data83};
 if(vErrors === null){
 vErrors = [err258];
 }
@@ -3724,10 +3718,10 @@ vErrors.push(err258);
 errors++;
 }
 }
-if(data102.connect_ms !== undefined){
-let data103 = data102.connect_ms;
-if(!(((typeof data103 == "number") && (!(data103 % 1) && !isNaN(data103))) && (isFinite(data103)))){
-const err259 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data103};
+if(data64.include_usage !== undefined){
+let data94 = data64.include_usage;
+if(typeof data94 !== "string"){
+const err259 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.include_usage.type,parentSchema:schema6.properties.providers.additionalProperties.properties.include_usage,data:data94};
 if(vErrors === null){
 vErrors = [err259];
 }
@@ -3736,9 +3730,8 @@ vErrors.push(err259);
 }
 errors++;
 }
-if((typeof data103 == "number") && (isFinite(data103))){
-if(data103 > 86400000 || isNaN(data103)){
-const err260 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data103};
+if(!(((data94 === "auto") || (data94 === "always")) || (data94 === "never"))){
+const err260 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.include_usage.enum},schema:schema6.properties.providers.additionalProperties.properties.include_usage.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.include_usage,data:data94};
 if(vErrors === null){
 vErrors = [err260];
 }
@@ -3747,8 +3740,11 @@ vErrors.push(err260);
 }
 errors++;
 }
-if(data103 < 0 || isNaN(data103)){
-const err261 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data103};
+}
+if(data64.speaks !== undefined){
+let data95 = data64.speaks;
+if((typeof data95 !== "string") && (!(Array.isArray(data95)))){
+const err261 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.speaks.type},schema:schema6.properties.providers.additionalProperties.properties.speaks.type,parentSchema:schema6.properties.providers.additionalProperties.properties.speaks,data:data95};
 if(vErrors === null){
 vErrors = [err261];
 }
@@ -3757,12 +3753,9 @@ vErrors.push(err261);
 }
 errors++;
 }
-}
-}
-if(data102.first_byte_ms !== undefined){
-let data104 = data102.first_byte_ms;
-if(!(((typeof data104 == "number") && (!(data104 % 1) && !isNaN(data104))) && (isFinite(data104)))){
-const err262 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data104};
+if(typeof data95 === "string"){
+if(!pattern21.test(data95)){
+const err262 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/pattern",keyword:"pattern",params:{pattern: "^auto$"},schema:"^auto$",parentSchema:schema6.properties.providers.additionalProperties.properties.speaks,data:data95};
 if(vErrors === null){
 vErrors = [err262];
 }
@@ -3771,9 +3764,10 @@ vErrors.push(err262);
 }
 errors++;
 }
-if((typeof data104 == "number") && (isFinite(data104))){
-if(data104 > 86400000 || isNaN(data104)){
-const err263 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data104};
+}
+if(Array.isArray(data95)){
+if(data95.length < 1){
+const err263 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.speaks,data:data95};
 if(vErrors === null){
 vErrors = [err263];
 }
@@ -3782,8 +3776,11 @@ vErrors.push(err263);
 }
 errors++;
 }
-if(data104 < 0 || isNaN(data104)){
-const err264 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data104};
+const len9 = data95.length;
+for(let i9=0; i9<len9; i9++){
+let data96 = data95[i9];
+if(typeof data96 !== "string"){
+const err264 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i9,schemaPath:"#/properties/providers/additionalProperties/properties/speaks/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.speaks.items.type,parentSchema:schema6.properties.providers.additionalProperties.properties.speaks.items,data:data96};
 if(vErrors === null){
 vErrors = [err264];
 }
@@ -3792,12 +3789,8 @@ vErrors.push(err264);
 }
 errors++;
 }
-}
-}
-if(data102.idle_ms !== undefined){
-let data105 = data102.idle_ms;
-if(!(((typeof data105 == "number") && (!(data105 % 1) && !isNaN(data105))) && (isFinite(data105)))){
-const err265 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data105};
+if(!(((data96 === "chat") || (data96 === "responses")) || (data96 === "messages"))){
+const err265 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i9,schemaPath:"#/properties/providers/additionalProperties/properties/speaks/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.speaks.items.enum},schema:schema6.properties.providers.additionalProperties.properties.speaks.items.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.speaks.items,data:data96};
 if(vErrors === null){
 vErrors = [err265];
 }
@@ -3806,9 +3799,15 @@ vErrors.push(err265);
 }
 errors++;
 }
-if((typeof data105 == "number") && (isFinite(data105))){
-if(data105 > 86400000 || isNaN(data105)){
-const err266 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data105};
+}
+}
+}
+if(data64.translation !== undefined){
+let data97 = data64.translation;
+if(data97 && typeof data97 == "object" && !Array.isArray(data97)){
+for(const key24 in data97){
+if(!(func2.call(schema6.properties.providers.additionalProperties.properties.translation.properties, key24))){
+const err266 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/providers/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key24},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.translation,data:data97};
 if(vErrors === null){
 vErrors = [err266];
 }
@@ -3817,8 +3816,11 @@ vErrors.push(err266);
 }
 errors++;
 }
-if(data105 < 0 || isNaN(data105)){
-const err267 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data105};
+}
+if(data97.max_tokens_field !== undefined){
+let data98 = data97.max_tokens_field;
+if(typeof data98 !== "string"){
+const err267 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field,data:data98};
 if(vErrors === null){
 vErrors = [err267];
 }
@@ -3827,12 +3829,8 @@ vErrors.push(err267);
 }
 errors++;
 }
-}
-}
-if(data102.total_ms !== undefined){
-let data106 = data102.total_ms;
-if(!(((typeof data106 == "number") && (!(data106 % 1) && !isNaN(data106))) && (isFinite(data106)))){
-const err268 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data106};
+if(!((data98 === "max_tokens") || (data98 === "max_completion_tokens"))){
+const err268 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field,data:data98};
 if(vErrors === null){
 vErrors = [err268];
 }
@@ -3841,9 +3839,11 @@ vErrors.push(err268);
 }
 errors++;
 }
-if((typeof data106 == "number") && (isFinite(data106))){
-if(data106 > 86400000 || isNaN(data106)){
-const err269 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data106};
+}
+if(data97.default_max_tokens !== undefined){
+let data99 = data97.default_max_tokens;
+if(!(((typeof data99 == "number") && (!(data99 % 1) && !isNaN(data99))) && (isFinite(data99)))){
+const err269 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data99};
 if(vErrors === null){
 vErrors = [err269];
 }
@@ -3852,8 +3852,9 @@ vErrors.push(err269);
 }
 errors++;
 }
-if(data106 < 0 || isNaN(data106)){
-const err270 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data106};
+if((typeof data99 == "number") && (isFinite(data99))){
+if(data99 > 1000000 || isNaN(data99)){
+const err270 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data99};
 if(vErrors === null){
 vErrors = [err270];
 }
@@ -3862,11 +3863,8 @@ vErrors.push(err270);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err271 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts,data:data102};
+if(data99 < 1 || isNaN(data99)){
+const err271 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data99};
 if(vErrors === null){
 vErrors = [err271];
 }
@@ -3876,10 +3874,11 @@ vErrors.push(err271);
 errors++;
 }
 }
-if(data48.max_parallel_requests !== undefined){
-let data107 = data48.max_parallel_requests;
-if(!(((typeof data107 == "number") && (!(data107 % 1) && !isNaN(data107))) && (isFinite(data107)))){
-const err272 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data107};
+}
+if(data97.system_in_middle !== undefined){
+let data100 = data97.system_in_middle;
+if(typeof data100 !== "string"){
+const err272 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle,data:data100};
 if(vErrors === null){
 vErrors = [err272];
 }
@@ -3888,9 +3887,8 @@ vErrors.push(err272);
 }
 errors++;
 }
-if((typeof data107 == "number") && (isFinite(data107))){
-if(data107 > 1000000 || isNaN(data107)){
-const err273 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data107};
+if(!((data100 === "keep") || (data100 === "fold"))){
+const err273 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle,data:data100};
 if(vErrors === null){
 vErrors = [err273];
 }
@@ -3899,8 +3897,11 @@ vErrors.push(err273);
 }
 errors++;
 }
-if(data107 < 1 || isNaN(data107)){
-const err274 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data107};
+}
+if(data97.system_role !== undefined){
+let data101 = data97.system_role;
+if(typeof data101 !== "string"){
+const err274 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_role,data:data101};
 if(vErrors === null){
 vErrors = [err274];
 }
@@ -3909,12 +3910,8 @@ vErrors.push(err274);
 }
 errors++;
 }
-}
-}
-if(data48.health_check !== undefined){
-let data108 = data48.health_check;
-if((typeof data108 !== "boolean") && (!(data108 && typeof data108 == "object" && !Array.isArray(data108)))){
-const err275 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.health_check.type},schema:schema6.properties.providers.additionalProperties.properties.health_check.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check,data:data108};
+if(!((data101 === "system") || (data101 === "developer"))){
+const err275 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.system_role.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_role,data:data101};
 if(vErrors === null){
 vErrors = [err275];
 }
@@ -3923,10 +3920,11 @@ vErrors.push(err275);
 }
 errors++;
 }
-if(data108 && typeof data108 == "object" && !Array.isArray(data108)){
-for(const key22 in data108){
-if(!((key22 === "path") || (key22 === "interval_ms"))){
-const err276 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check,data:data108};
+}
+if(data97.text_parts !== undefined){
+let data102 = data97.text_parts;
+if(typeof data102 !== "boolean"){
+const err276 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.text_parts,data:data102};
 if(vErrors === null){
 vErrors = [err276];
 }
@@ -3936,11 +3934,10 @@ vErrors.push(err276);
 errors++;
 }
 }
-if(data108.path !== undefined){
-let data109 = data108.path;
-if(typeof data109 === "string"){
-if(func4(data109) > 1024){
-const err277 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/maxLength",keyword:"maxLength",params:{limit: 1024},schema:1024,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data109};
+if(data97.reasoning_field !== undefined){
+let data103 = data97.reasoning_field;
+if(typeof data103 !== "string"){
+const err277 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field,data:data103};
 if(vErrors === null){
 vErrors = [err277];
 }
@@ -3949,8 +3946,8 @@ vErrors.push(err277);
 }
 errors++;
 }
-if(func4(data109) < 1){
-const err278 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data109};
+if(!(((data103 === "reasoning_content") || (data103 === "reasoning")) || (data103 === "none"))){
+const err278 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field,data:data103};
 if(vErrors === null){
 vErrors = [err278];
 }
@@ -3959,8 +3956,11 @@ vErrors.push(err278);
 }
 errors++;
 }
-if(!pattern18.test(data109)){
-const err279 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[!-~]*$"},schema:"^/[!-~]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data109};
+}
+if(data97.reasoning_turns !== undefined){
+let data104 = data97.reasoning_turns;
+if(typeof data104 !== "string"){
+const err279 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns,data:data104};
 if(vErrors === null){
 vErrors = [err279];
 }
@@ -3969,9 +3969,8 @@ vErrors.push(err279);
 }
 errors++;
 }
-}
-else {
-const err280 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data109};
+if(!((data104 === "all") || (data104 === "last"))){
+const err280 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns,data:data104};
 if(vErrors === null){
 vErrors = [err280];
 }
@@ -3981,10 +3980,14 @@ vErrors.push(err280);
 errors++;
 }
 }
-if(data108.interval_ms !== undefined){
-let data110 = data108.interval_ms;
-if(!(((typeof data110 == "number") && (!(data110 % 1) && !isNaN(data110))) && (isFinite(data110)))){
-const err281 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data110};
+if(data97.efforts !== undefined){
+let data105 = data97.efforts;
+if(Array.isArray(data105)){
+const len10 = data105.length;
+for(let i10=0; i10<len10; i10++){
+let data106 = data105[i10];
+if(typeof data106 !== "string"){
+const err281 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i10,schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items,data:data106};
 if(vErrors === null){
 vErrors = [err281];
 }
@@ -3993,9 +3996,8 @@ vErrors.push(err281);
 }
 errors++;
 }
-if((typeof data110 == "number") && (isFinite(data110))){
-if(data110 > 3600000 || isNaN(data110)){
-const err282 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data110};
+if(!(((((((data106 === "none") || (data106 === "minimal")) || (data106 === "low")) || (data106 === "medium")) || (data106 === "high")) || (data106 === "xhigh")) || (data106 === "max"))){
+const err282 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i10,schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items,data:data106};
 if(vErrors === null){
 vErrors = [err282];
 }
@@ -4004,8 +4006,10 @@ vErrors.push(err282);
 }
 errors++;
 }
-if(data110 < 1000 || isNaN(data110)){
-const err283 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data110};
+}
+}
+else {
+const err283 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts,data:data105};
 if(vErrors === null){
 vErrors = [err283];
 }
@@ -4015,13 +4019,10 @@ vErrors.push(err283);
 errors++;
 }
 }
-}
-}
-}
-if(data48.discover_models !== undefined){
-let data111 = data48.discover_models;
-if(typeof data111 !== "boolean"){
-const err284 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/discover_models",schemaPath:"#/properties/providers/additionalProperties/properties/discover_models/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.discover_models.type,parentSchema:schema6.properties.providers.additionalProperties.properties.discover_models,data:data111};
+if(data97.think_tags !== undefined){
+let data107 = data97.think_tags;
+if(typeof data107 !== "boolean"){
+const err284 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.think_tags,data:data107};
 if(vErrors === null){
 vErrors = [err284];
 }
@@ -4031,15 +4032,10 @@ vErrors.push(err284);
 errors++;
 }
 }
-if(data48.price !== undefined){
-if(!(validate22(data48.price, {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1")+"/price",parentData:data48,parentDataProperty:"price",rootData}))){
-vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
-errors = vErrors.length;
-}
-}
-}
-else {
-const err285 = {instancePath:instancePath+"/providers/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.type,parentSchema:schema6.properties.providers.additionalProperties,data:data48};
+if(data97.thinking !== undefined){
+let data108 = data97.thinking;
+if(typeof data108 !== "string"){
+const err285 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.thinking,data:data108};
 if(vErrors === null){
 vErrors = [err285];
 }
@@ -4048,10 +4044,8 @@ vErrors.push(err285);
 }
 errors++;
 }
-}
-}
-else {
-const err286 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.type,parentSchema:schema6.properties.providers,data:data47};
+if(!((data108 === "adaptive") || (data108 === "budget"))){
+const err286 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.thinking.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.thinking,data:data108};
 if(vErrors === null){
 vErrors = [err286];
 }
@@ -4061,21 +4055,11 @@ vErrors.push(err286);
 errors++;
 }
 }
-if(data.models !== undefined){
-let data113 = data.models;
-if(data113 && typeof data113 == "object" && !Array.isArray(data113)){
-for(const key23 in data113){
-if(pattern22.test(key23)){
-let data114 = data113[key23];
-if(data114 && typeof data114 == "object" && !Array.isArray(data114)){
-if(data114.model !== undefined){
-let data115 = data114.model;
-const _errs260 = errors;
-const _errs261 = errors;
-if(errors === _errs261){
-if(typeof data115 === "string"){
-if(!pattern23.test(data115)){
-const err287 = {};
+if(data97.max_temperature !== undefined){
+let data109 = data97.max_temperature;
+if((typeof data109 == "number") && (isFinite(data109))){
+if(data109 > 10 || isNaN(data109)){
+const err287 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data109};
 if(vErrors === null){
 vErrors = [err287];
 }
@@ -4084,9 +4068,8 @@ vErrors.push(err287);
 }
 errors++;
 }
-}
-else {
-const err288 = {};
+if(data109 < 0 || isNaN(data109)){
+const err288 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data109};
 if(vErrors === null){
 vErrors = [err288];
 }
@@ -4096,9 +4079,8 @@ vErrors.push(err288);
 errors++;
 }
 }
-var valid52 = _errs261 === errors;
-if(valid52){
-const err289 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/model/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.model.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.model,data:data115};
+else {
+const err289 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data109};
 if(vErrors === null){
 vErrors = [err289];
 }
@@ -4107,33 +4089,11 @@ vErrors.push(err289);
 }
 errors++;
 }
-else {
-errors = _errs260;
-if(vErrors !== null){
-if(_errs260){
-vErrors.length = _errs260;
 }
-else {
-vErrors = null;
-}
-}
-}
-}
-if(data114.targets !== undefined){
-let data116 = data114.targets;
-if(Array.isArray(data116)){
-const len9 = data116.length;
-for(let i9=0; i9<len9; i9++){
-let data117 = data116[i9];
-if(data117 && typeof data117 == "object" && !Array.isArray(data117)){
-if(data117.model !== undefined){
-let data118 = data117.model;
-const _errs268 = errors;
-const _errs269 = errors;
-if(errors === _errs269){
-if(typeof data118 === "string"){
-if(!pattern23.test(data118)){
-const err290 = {};
+if(data97.max_stop_sequences !== undefined){
+let data110 = data97.max_stop_sequences;
+if((!(((typeof data110 == "number") && (!(data110 % 1) && !isNaN(data110))) && (isFinite(data110)))) && (data110 !== null)){
+const err290 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data110};
 if(vErrors === null){
 vErrors = [err290];
 }
@@ -4142,9 +4102,9 @@ vErrors.push(err290);
 }
 errors++;
 }
-}
-else {
-const err291 = {};
+if((typeof data110 == "number") && (isFinite(data110))){
+if(data110 > 1000 || isNaN(data110)){
+const err291 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data110};
 if(vErrors === null){
 vErrors = [err291];
 }
@@ -4153,10 +4113,8 @@ vErrors.push(err291);
 }
 errors++;
 }
-}
-var valid56 = _errs269 === errors;
-if(valid56){
-const err292 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/properties/model/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model,data:data118};
+if(data110 < 0 || isNaN(data110)){
+const err292 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data110};
 if(vErrors === null){
 vErrors = [err292];
 }
@@ -4165,21 +4123,12 @@ vErrors.push(err292);
 }
 errors++;
 }
-else {
-errors = _errs268;
-if(vErrors !== null){
-if(_errs268){
-vErrors.length = _errs268;
-}
-else {
-vErrors = null;
 }
 }
-}
-}
-}
-else {
-const err293 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i9,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items,data:data117};
+if(data97.top_k !== undefined){
+let data111 = data97.top_k;
+if(typeof data111 !== "boolean"){
+const err293 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.top_k,data:data111};
 if(vErrors === null){
 vErrors = [err293];
 }
@@ -4189,9 +4138,10 @@ vErrors.push(err293);
 errors++;
 }
 }
-}
-else {
-const err294 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets,data:data116};
+if(data97.tool_images !== undefined){
+let data112 = data97.tool_images;
+if(typeof data112 !== "boolean"){
+const err294 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.tool_images,data:data112};
 if(vErrors === null){
 vErrors = [err294];
 }
@@ -4201,12 +4151,10 @@ vErrors.push(err294);
 errors++;
 }
 }
-if(data114.aliases !== undefined){
-let data119 = data114.aliases;
-if(Array.isArray(data119)){
-const len10 = data119.length;
-for(let i10=0; i10<len10; i10++){
-const err295 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i10,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/items/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items,data:data119[i10]};
+if(data97.file_parts !== undefined){
+let data113 = data97.file_parts;
+if(typeof data113 !== "boolean"){
+const err295 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.file_parts,data:data113};
 if(vErrors === null){
 vErrors = [err295];
 }
@@ -4216,8 +4164,10 @@ vErrors.push(err295);
 errors++;
 }
 }
-else {
-const err296 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases,data:data119};
+if(data97.prefill !== undefined){
+let data114 = data97.prefill;
+if(typeof data114 !== "boolean"){
+const err296 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.prefill,data:data114};
 if(vErrors === null){
 vErrors = [err296];
 }
@@ -4227,9 +4177,10 @@ vErrors.push(err296);
 errors++;
 }
 }
-}
-else {
-const err297 = {instancePath:instancePath+"/models/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"],data:data114};
+if(data97.platform_members !== undefined){
+let data115 = data97.platform_members;
+if(typeof data115 !== "boolean"){
+const err297 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.platform_members,data:data115};
 if(vErrors === null){
 vErrors = [err297];
 }
@@ -4239,16 +4190,10 @@ vErrors.push(err297);
 errors++;
 }
 }
-}
-for(const key24 in data113){
-if(pattern25.test(key24)){
-let data121 = data113[key24];
-if(data121 && typeof data121 == "object" && !Array.isArray(data121)){
-if(data121.model !== undefined){
-let data122 = data121.model;
-if(typeof data122 === "string"){
-if(!pattern26.test(data122)){
-const err298 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data122};
+if(data97.keep_billing_block !== undefined){
+let data116 = data97.keep_billing_block;
+if(typeof data116 !== "boolean"){
+const err298 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.keep_billing_block,data:data116};
 if(vErrors === null){
 vErrors = [err298];
 }
@@ -4258,8 +4203,10 @@ vErrors.push(err298);
 errors++;
 }
 }
-else {
-const err299 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data122};
+if(data97.cache_prompts !== undefined){
+let data117 = data97.cache_prompts;
+if(typeof data117 !== "boolean"){
+const err299 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.cache_prompts,data:data117};
 if(vErrors === null){
 vErrors = [err299];
 }
@@ -4269,18 +4216,9 @@ vErrors.push(err299);
 errors++;
 }
 }
-if(data121.targets !== undefined){
-let data123 = data121.targets;
-if(Array.isArray(data123)){
-const len11 = data123.length;
-for(let i11=0; i11<len11; i11++){
-let data124 = data123[i11];
-if(data124 && typeof data124 == "object" && !Array.isArray(data124)){
-if(data124.model !== undefined){
-let data125 = data124.model;
-if(typeof data125 === "string"){
-if(!pattern26.test(data125)){
-const err300 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i11+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data125};
+}
+else {
+const err300 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/providers/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.translation.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation,data:data97};
 if(vErrors === null){
 vErrors = [err300];
 }
@@ -4290,8 +4228,12 @@ vErrors.push(err300);
 errors++;
 }
 }
-else {
-const err301 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i11+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data125};
+if(data64.timeouts !== undefined){
+let data118 = data64.timeouts;
+if(data118 && typeof data118 == "object" && !Array.isArray(data118)){
+for(const key25 in data118){
+if(!((((key25 === "connect_ms") || (key25 === "first_byte_ms")) || (key25 === "idle_ms")) || (key25 === "total_ms"))){
+const err301 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key25},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts,data:data118};
 if(vErrors === null){
 vErrors = [err301];
 }
@@ -4301,9 +4243,10 @@ vErrors.push(err301);
 errors++;
 }
 }
-}
-else {
-const err302 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i11,schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items,data:data124};
+if(data118.connect_ms !== undefined){
+let data119 = data118.connect_ms;
+if(!(((typeof data119 == "number") && (!(data119 % 1) && !isNaN(data119))) && (isFinite(data119)))){
+const err302 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data119};
 if(vErrors === null){
 vErrors = [err302];
 }
@@ -4312,10 +4255,9 @@ vErrors.push(err302);
 }
 errors++;
 }
-}
-}
-else {
-const err303 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets,data:data123};
+if((typeof data119 == "number") && (isFinite(data119))){
+if(data119 > 86400000 || isNaN(data119)){
+const err303 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data119};
 if(vErrors === null){
 vErrors = [err303];
 }
@@ -4324,10 +4266,8 @@ vErrors.push(err303);
 }
 errors++;
 }
-}
-}
-else {
-const err304 = {instancePath:instancePath+"/models/" + key24.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"],data:data121};
+if(data119 < 0 || isNaN(data119)){
+const err304 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data119};
 if(vErrors === null){
 vErrors = [err304];
 }
@@ -4338,10 +4278,10 @@ errors++;
 }
 }
 }
-}
-if(data113 && typeof data113 == "object" && !Array.isArray(data113)){
-if(Object.keys(data113).length < 1){
-const err305 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema6.properties.models,data:data113};
+if(data118.first_byte_ms !== undefined){
+let data120 = data118.first_byte_ms;
+if(!(((typeof data120 == "number") && (!(data120 % 1) && !isNaN(data120))) && (isFinite(data120)))){
+const err305 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data120};
 if(vErrors === null){
 vErrors = [err305];
 }
@@ -4350,14 +4290,9 @@ vErrors.push(err305);
 }
 errors++;
 }
-for(const key25 in data113){
-const _errs285 = errors;
-const _errs287 = errors;
-const _errs288 = errors;
-if(errors === _errs288){
-if(typeof key25 === "string"){
-if(!pattern28.test(key25)){
-const err306 = {};
+if((typeof data120 == "number") && (isFinite(data120))){
+if(data120 > 86400000 || isNaN(data120)){
+const err306 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data120};
 if(vErrors === null){
 vErrors = [err306];
 }
@@ -4366,9 +4301,8 @@ vErrors.push(err306);
 }
 errors++;
 }
-}
-else {
-const err307 = {};
+if(data120 < 0 || isNaN(data120)){
+const err307 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data120};
 if(vErrors === null){
 vErrors = [err307];
 }
@@ -4378,9 +4312,11 @@ vErrors.push(err307);
 errors++;
 }
 }
-var valid64 = _errs288 === errors;
-if(valid64){
-const err308 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/not",keyword:"not",params:{},schema:schema6.properties.models.propertyNames.not,parentSchema:schema6.properties.models.propertyNames,data:key25,propertyName:key25};
+}
+if(data118.idle_ms !== undefined){
+let data121 = data118.idle_ms;
+if(!(((typeof data121 == "number") && (!(data121 % 1) && !isNaN(data121))) && (isFinite(data121)))){
+const err308 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data121};
 if(vErrors === null){
 vErrors = [err308];
 }
@@ -4389,20 +4325,9 @@ vErrors.push(err308);
 }
 errors++;
 }
-else {
-errors = _errs287;
-if(vErrors !== null){
-if(_errs287){
-vErrors.length = _errs287;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(typeof key25 === "string"){
-if(func4(key25) > 256){
-const err309 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.propertyNames,data:key25,propertyName:key25};
+if((typeof data121 == "number") && (isFinite(data121))){
+if(data121 > 86400000 || isNaN(data121)){
+const err309 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data121};
 if(vErrors === null){
 vErrors = [err309];
 }
@@ -4411,8 +4336,8 @@ vErrors.push(err309);
 }
 errors++;
 }
-if(func4(key25) < 1){
-const err310 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.propertyNames,data:key25,propertyName:key25};
+if(data121 < 0 || isNaN(data121)){
+const err310 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data121};
 if(vErrors === null){
 vErrors = [err310];
 }
@@ -4421,8 +4346,12 @@ vErrors.push(err310);
 }
 errors++;
 }
-if(!pattern3.test(key25)){
-const err311 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.propertyNames,data:key25,propertyName:key25};
+}
+}
+if(data118.total_ms !== undefined){
+let data122 = data118.total_ms;
+if(!(((typeof data122 == "number") && (!(data122 % 1) && !isNaN(data122))) && (isFinite(data122)))){
+const err311 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data122};
 if(vErrors === null){
 vErrors = [err311];
 }
@@ -4431,9 +4360,9 @@ vErrors.push(err311);
 }
 errors++;
 }
-}
-else {
-const err312 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.propertyNames.type,parentSchema:schema6.properties.models.propertyNames,data:key25,propertyName:key25};
+if((typeof data122 == "number") && (isFinite(data122))){
+if(data122 > 86400000 || isNaN(data122)){
+const err312 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data122};
 if(vErrors === null){
 vErrors = [err312];
 }
@@ -4442,9 +4371,8 @@ vErrors.push(err312);
 }
 errors++;
 }
-var valid63 = _errs285 === errors;
-if(!valid63){
-const err313 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames",keyword:"propertyNames",params:{propertyName: key25},schema:schema6.properties.models.propertyNames,parentSchema:schema6.properties.models,data:data113};
+if(data122 < 0 || isNaN(data122)){
+const err313 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data122};
 if(vErrors === null){
 vErrors = [err313];
 }
@@ -4454,15 +4382,10 @@ vErrors.push(err313);
 errors++;
 }
 }
-for(const key26 in data113){
-let data126 = data113[key26];
-const _errs293 = errors;
-let valid66 = true;
-const _errs294 = errors;
-if(data126 && typeof data126 == "object" && !Array.isArray(data126)){
-let missing2;
-if((data126.targets === undefined) && (missing2 = "targets")){
-const err314 = {};
+}
+}
+else {
+const err314 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts,data:data118};
 if(vErrors === null){
 vErrors = [err314];
 }
@@ -4472,26 +4395,10 @@ vErrors.push(err314);
 errors++;
 }
 }
-var _valid5 = _errs294 === errors;
-errors = _errs293;
-if(vErrors !== null){
-if(_errs293){
-vErrors.length = _errs293;
-}
-else {
-vErrors = null;
-}
-}
-let ifClause1;
-if(_valid5){
-const _errs295 = errors;
-if(data126 && typeof data126 == "object" && !Array.isArray(data126)){
-for(const key27 in data126){
-const _errs296 = errors;
-const _errs297 = errors;
-const _errs298 = errors;
-if(!((key27 === "provider") || (key27 === "model"))){
-const err315 = {};
+if(data64.max_parallel_requests !== undefined){
+let data123 = data64.max_parallel_requests;
+if(!(((typeof data123 == "number") && (!(data123 % 1) && !isNaN(data123))) && (isFinite(data123)))){
+const err315 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data123};
 if(vErrors === null){
 vErrors = [err315];
 }
@@ -4500,14 +4407,222 @@ vErrors.push(err315);
 }
 errors++;
 }
-var valid68 = _errs298 === errors;
-if(valid68){
-const err316 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames/not",keyword:"not",params:{},schema:schema6.properties.models.additionalProperties.then.propertyNames.not,parentSchema:schema6.properties.models.additionalProperties.then.propertyNames,data:key27,propertyName:key27};
+if((typeof data123 == "number") && (isFinite(data123))){
+if(data123 > 1000000 || isNaN(data123)){
+const err316 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data123};
 if(vErrors === null){
 vErrors = [err316];
 }
 else {
 vErrors.push(err316);
+}
+errors++;
+}
+if(data123 < 1 || isNaN(data123)){
+const err317 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data123};
+if(vErrors === null){
+vErrors = [err317];
+}
+else {
+vErrors.push(err317);
+}
+errors++;
+}
+}
+}
+if(data64.health_check !== undefined){
+let data124 = data64.health_check;
+if((typeof data124 !== "boolean") && (!(data124 && typeof data124 == "object" && !Array.isArray(data124)))){
+const err318 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.health_check.type},schema:schema6.properties.providers.additionalProperties.properties.health_check.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check,data:data124};
+if(vErrors === null){
+vErrors = [err318];
+}
+else {
+vErrors.push(err318);
+}
+errors++;
+}
+if(data124 && typeof data124 == "object" && !Array.isArray(data124)){
+for(const key26 in data124){
+if(!((key26 === "path") || (key26 === "interval_ms"))){
+const err319 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key26},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check,data:data124};
+if(vErrors === null){
+vErrors = [err319];
+}
+else {
+vErrors.push(err319);
+}
+errors++;
+}
+}
+if(data124.path !== undefined){
+let data125 = data124.path;
+if(typeof data125 === "string"){
+if(func4(data125) > 1024){
+const err320 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/maxLength",keyword:"maxLength",params:{limit: 1024},schema:1024,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data125};
+if(vErrors === null){
+vErrors = [err320];
+}
+else {
+vErrors.push(err320);
+}
+errors++;
+}
+if(func4(data125) < 1){
+const err321 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data125};
+if(vErrors === null){
+vErrors = [err321];
+}
+else {
+vErrors.push(err321);
+}
+errors++;
+}
+if(!pattern22.test(data125)){
+const err322 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[!-~]*$"},schema:"^/[!-~]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data125};
+if(vErrors === null){
+vErrors = [err322];
+}
+else {
+vErrors.push(err322);
+}
+errors++;
+}
+}
+else {
+const err323 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data125};
+if(vErrors === null){
+vErrors = [err323];
+}
+else {
+vErrors.push(err323);
+}
+errors++;
+}
+}
+if(data124.interval_ms !== undefined){
+let data126 = data124.interval_ms;
+if(!(((typeof data126 == "number") && (!(data126 % 1) && !isNaN(data126))) && (isFinite(data126)))){
+const err324 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data126};
+if(vErrors === null){
+vErrors = [err324];
+}
+else {
+vErrors.push(err324);
+}
+errors++;
+}
+if((typeof data126 == "number") && (isFinite(data126))){
+if(data126 > 3600000 || isNaN(data126)){
+const err325 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data126};
+if(vErrors === null){
+vErrors = [err325];
+}
+else {
+vErrors.push(err325);
+}
+errors++;
+}
+if(data126 < 1000 || isNaN(data126)){
+const err326 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data126};
+if(vErrors === null){
+vErrors = [err326];
+}
+else {
+vErrors.push(err326);
+}
+errors++;
+}
+}
+}
+}
+}
+if(data64.discover_models !== undefined){
+let data127 = data64.discover_models;
+if(typeof data127 !== "boolean"){
+const err327 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/discover_models",schemaPath:"#/properties/providers/additionalProperties/properties/discover_models/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.discover_models.type,parentSchema:schema6.properties.providers.additionalProperties.properties.discover_models,data:data127};
+if(vErrors === null){
+vErrors = [err327];
+}
+else {
+vErrors.push(err327);
+}
+errors++;
+}
+}
+if(data64.price !== undefined){
+if(!(validate22(data64.price, {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/price",parentData:data64,parentDataProperty:"price",rootData}))){
+vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
+errors = vErrors.length;
+}
+}
+}
+else {
+const err328 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.type,parentSchema:schema6.properties.providers.additionalProperties,data:data64};
+if(vErrors === null){
+vErrors = [err328];
+}
+else {
+vErrors.push(err328);
+}
+errors++;
+}
+}
+}
+else {
+const err329 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.type,parentSchema:schema6.properties.providers,data:data63};
+if(vErrors === null){
+vErrors = [err329];
+}
+else {
+vErrors.push(err329);
+}
+errors++;
+}
+}
+if(data.models !== undefined){
+let data129 = data.models;
+if(data129 && typeof data129 == "object" && !Array.isArray(data129)){
+for(const key27 in data129){
+if(pattern26.test(key27)){
+let data130 = data129[key27];
+if(data130 && typeof data130 == "object" && !Array.isArray(data130)){
+if(data130.model !== undefined){
+let data131 = data130.model;
+const _errs297 = errors;
+const _errs298 = errors;
+if(errors === _errs298){
+if(typeof data131 === "string"){
+if(!pattern27.test(data131)){
+const err330 = {};
+if(vErrors === null){
+vErrors = [err330];
+}
+else {
+vErrors.push(err330);
+}
+errors++;
+}
+}
+else {
+const err331 = {};
+if(vErrors === null){
+vErrors = [err331];
+}
+else {
+vErrors.push(err331);
+}
+errors++;
+}
+}
+var valid60 = _errs298 === errors;
+if(valid60){
+const err332 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/model/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.model.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.model,data:data131};
+if(vErrors === null){
+vErrors = [err332];
+}
+else {
+vErrors.push(err332);
 }
 errors++;
 }
@@ -4522,208 +4637,22 @@ vErrors = null;
 }
 }
 }
-var valid67 = _errs296 === errors;
-if(!valid67){
-const err317 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key27},schema:schema6.properties.models.additionalProperties.then.propertyNames,parentSchema:schema6.properties.models.additionalProperties.then,data:data126};
-if(vErrors === null){
-vErrors = [err317];
 }
-else {
-vErrors.push(err317);
-}
-errors++;
-}
-}
-}
-var _valid5 = _errs295 === errors;
-valid66 = _valid5;
-ifClause1 = "then";
-}
-else {
-const _errs299 = errors;
-if(data126 && typeof data126 == "object" && !Array.isArray(data126)){
-if(data126.provider === undefined){
-const err318 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/else/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.models.additionalProperties.else.required,parentSchema:schema6.properties.models.additionalProperties.else,data:data126};
-if(vErrors === null){
-vErrors = [err318];
-}
-else {
-vErrors.push(err318);
-}
-errors++;
-}
-}
-var _valid5 = _errs299 === errors;
-valid66 = _valid5;
-ifClause1 = "else";
-}
-if(!valid66){
-const err319 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause1},schema:schema6.properties.models.additionalProperties.if,parentSchema:schema6.properties.models.additionalProperties,data:data126};
-if(vErrors === null){
-vErrors = [err319];
-}
-else {
-vErrors.push(err319);
-}
-errors++;
-}
-if(data126 && typeof data126 == "object" && !Array.isArray(data126)){
-for(const key28 in data126){
-if(!(((((((key28 === "provider") || (key28 === "model")) || (key28 === "targets")) || (key28 === "aliases")) || (key28 === "fallbacks")) || (key28 === "translation")) || (key28 === "price"))){
-const err320 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key28},schema:false,parentSchema:schema6.properties.models.additionalProperties,data:data126};
-if(vErrors === null){
-vErrors = [err320];
-}
-else {
-vErrors.push(err320);
-}
-errors++;
-}
-}
-if(data126.provider !== undefined){
-let data127 = data126.provider;
-if(typeof data127 === "string"){
-if(func4(data127) > 64){
-const err321 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data127};
-if(vErrors === null){
-vErrors = [err321];
-}
-else {
-vErrors.push(err321);
-}
-errors++;
-}
-if(func4(data127) < 1){
-const err322 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data127};
-if(vErrors === null){
-vErrors = [err322];
-}
-else {
-vErrors.push(err322);
-}
-errors++;
-}
-if(!pattern4.test(data127)){
-const err323 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data127};
-if(vErrors === null){
-vErrors = [err323];
-}
-else {
-vErrors.push(err323);
-}
-errors++;
-}
-}
-else {
-const err324 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.provider.type,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data127};
-if(vErrors === null){
-vErrors = [err324];
-}
-else {
-vErrors.push(err324);
-}
-errors++;
-}
-}
-if(data126.model !== undefined){
-let data128 = data126.model;
-if(typeof data128 === "string"){
-if(func4(data128) > 256){
-const err325 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data128};
-if(vErrors === null){
-vErrors = [err325];
-}
-else {
-vErrors.push(err325);
-}
-errors++;
-}
-if(func4(data128) < 1){
-const err326 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data128};
-if(vErrors === null){
-vErrors = [err326];
-}
-else {
-vErrors.push(err326);
-}
-errors++;
-}
-if(!pattern3.test(data128)){
-const err327 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data128};
-if(vErrors === null){
-vErrors = [err327];
-}
-else {
-vErrors.push(err327);
-}
-errors++;
-}
-}
-else {
-const err328 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.model.type,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data128};
-if(vErrors === null){
-vErrors = [err328];
-}
-else {
-vErrors.push(err328);
-}
-errors++;
-}
-}
-if(data126.targets !== undefined){
-let data129 = data126.targets;
-if(Array.isArray(data129)){
-if(data129.length < 1){
-const err329 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets,data:data129};
-if(vErrors === null){
-vErrors = [err329];
-}
-else {
-vErrors.push(err329);
-}
-errors++;
-}
-const len12 = data129.length;
-for(let i12=0; i12<len12; i12++){
-let data130 = data129[i12];
-if(data130 && typeof data130 == "object" && !Array.isArray(data130)){
-if(data130.provider === undefined){
-const err330 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.models.additionalProperties.properties.targets.items.required,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data130};
-if(vErrors === null){
-vErrors = [err330];
-}
-else {
-vErrors.push(err330);
-}
-errors++;
-}
-for(const key29 in data130){
-if(!(((((key29 === "provider") || (key29 === "model")) || (key29 === "tier")) || (key29 === "weight")) || (key29 === "price"))){
-const err331 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key29},schema:false,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data130};
-if(vErrors === null){
-vErrors = [err331];
-}
-else {
-vErrors.push(err331);
-}
-errors++;
-}
-}
-if(data130.provider !== undefined){
-let data131 = data130.provider;
-if(typeof data131 === "string"){
-if(func4(data131) > 64){
-const err332 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data131};
-if(vErrors === null){
-vErrors = [err332];
-}
-else {
-vErrors.push(err332);
-}
-errors++;
-}
-if(func4(data131) < 1){
-const err333 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data131};
+if(data130.targets !== undefined){
+let data132 = data130.targets;
+if(Array.isArray(data132)){
+const len11 = data132.length;
+for(let i11=0; i11<len11; i11++){
+let data133 = data132[i11];
+if(data133 && typeof data133 == "object" && !Array.isArray(data133)){
+if(data133.model !== undefined){
+let data134 = data133.model;
+const _errs305 = errors;
+const _errs306 = errors;
+if(errors === _errs306){
+if(typeof data134 === "string"){
+if(!pattern27.test(data134)){
+const err333 = {};
 if(vErrors === null){
 vErrors = [err333];
 }
@@ -4732,8 +4661,9 @@ vErrors.push(err333);
 }
 errors++;
 }
-if(!pattern4.test(data131)){
-const err334 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data131};
+}
+else {
+const err334 = {};
 if(vErrors === null){
 vErrors = [err334];
 }
@@ -4743,8 +4673,9 @@ vErrors.push(err334);
 errors++;
 }
 }
-else {
-const err335 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data131};
+var valid64 = _errs306 === errors;
+if(valid64){
+const err335 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i11+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/properties/model/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model,data:data134};
 if(vErrors === null){
 vErrors = [err335];
 }
@@ -4753,12 +4684,21 @@ vErrors.push(err335);
 }
 errors++;
 }
+else {
+errors = _errs305;
+if(vErrors !== null){
+if(_errs305){
+vErrors.length = _errs305;
 }
-if(data130.model !== undefined){
-let data132 = data130.model;
-if(typeof data132 === "string"){
-if(func4(data132) > 256){
-const err336 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data132};
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err336 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i11,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items,data:data133};
 if(vErrors === null){
 vErrors = [err336];
 }
@@ -4767,8 +4707,10 @@ vErrors.push(err336);
 }
 errors++;
 }
-if(func4(data132) < 1){
-const err337 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data132};
+}
+}
+else {
+const err337 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets,data:data132};
 if(vErrors === null){
 vErrors = [err337];
 }
@@ -4777,8 +4719,13 @@ vErrors.push(err337);
 }
 errors++;
 }
-if(!pattern3.test(data132)){
-const err338 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data132};
+}
+if(data130.aliases !== undefined){
+let data135 = data130.aliases;
+if(Array.isArray(data135)){
+const len12 = data135.length;
+for(let i12=0; i12<len12; i12++){
+const err338 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i12,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/items/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items,data:data135[i12]};
 if(vErrors === null){
 vErrors = [err338];
 }
@@ -4789,7 +4736,7 @@ errors++;
 }
 }
 else {
-const err339 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data132};
+const err339 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases,data:data135};
 if(vErrors === null){
 vErrors = [err339];
 }
@@ -4799,10 +4746,9 @@ vErrors.push(err339);
 errors++;
 }
 }
-if(data130.tier !== undefined){
-let data133 = data130.tier;
-if(!(((typeof data133 == "number") && (!(data133 % 1) && !isNaN(data133))) && (isFinite(data133)))){
-const err340 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data133};
+}
+else {
+const err340 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"],data:data130};
 if(vErrors === null){
 vErrors = [err340];
 }
@@ -4811,9 +4757,17 @@ vErrors.push(err340);
 }
 errors++;
 }
-if((typeof data133 == "number") && (isFinite(data133))){
-if(data133 > 100 || isNaN(data133)){
-const err341 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},schema:100,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data133};
+}
+}
+for(const key28 in data129){
+if(pattern29.test(key28)){
+let data137 = data129[key28];
+if(data137 && typeof data137 == "object" && !Array.isArray(data137)){
+if(data137.model !== undefined){
+let data138 = data137.model;
+if(typeof data138 === "string"){
+if(!pattern30.test(data138)){
+const err341 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data138};
 if(vErrors === null){
 vErrors = [err341];
 }
@@ -4822,8 +4776,9 @@ vErrors.push(err341);
 }
 errors++;
 }
-if(data133 < 1 || isNaN(data133)){
-const err342 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data133};
+}
+else {
+const err342 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data138};
 if(vErrors === null){
 vErrors = [err342];
 }
@@ -4833,11 +4788,18 @@ vErrors.push(err342);
 errors++;
 }
 }
-}
-if(data130.weight !== undefined){
-let data134 = data130.weight;
-if(!(((typeof data134 == "number") && (!(data134 % 1) && !isNaN(data134))) && (isFinite(data134)))){
-const err343 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data134};
+if(data137.targets !== undefined){
+let data139 = data137.targets;
+if(Array.isArray(data139)){
+const len13 = data139.length;
+for(let i13=0; i13<len13; i13++){
+let data140 = data139[i13];
+if(data140 && typeof data140 == "object" && !Array.isArray(data140)){
+if(data140.model !== undefined){
+let data141 = data140.model;
+if(typeof data141 === "string"){
+if(!pattern30.test(data141)){
+const err343 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i13+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data141};
 if(vErrors === null){
 vErrors = [err343];
 }
@@ -4846,9 +4808,9 @@ vErrors.push(err343);
 }
 errors++;
 }
-if((typeof data134 == "number") && (isFinite(data134))){
-if(data134 > 1000000 || isNaN(data134)){
-const err344 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data134};
+}
+else {
+const err344 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i13+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data141};
 if(vErrors === null){
 vErrors = [err344];
 }
@@ -4857,8 +4819,10 @@ vErrors.push(err344);
 }
 errors++;
 }
-if(data134 < 1 || isNaN(data134)){
-const err345 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data134};
+}
+}
+else {
+const err345 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i13,schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items,data:data140};
 if(vErrors === null){
 vErrors = [err345];
 }
@@ -4869,15 +4833,8 @@ errors++;
 }
 }
 }
-if(data130.price !== undefined){
-if(!(validate22(data130.price, {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/price",parentData:data130,parentDataProperty:"price",rootData}))){
-vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
-errors = vErrors.length;
-}
-}
-}
 else {
-const err346 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.properties.targets.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data130};
+const err346 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets,data:data139};
 if(vErrors === null){
 vErrors = [err346];
 }
@@ -4889,7 +4846,7 @@ errors++;
 }
 }
 else {
-const err347 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.targets.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets,data:data129};
+const err347 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"],data:data137};
 if(vErrors === null){
 vErrors = [err347];
 }
@@ -4899,18 +4856,11 @@ vErrors.push(err347);
 errors++;
 }
 }
-if(data126.aliases !== undefined){
-let data136 = data126.aliases;
-if(Array.isArray(data136)){
-const len13 = data136.length;
-for(let i13=0; i13<len13; i13++){
-let data137 = data136[i13];
-const _errs323 = errors;
-const _errs324 = errors;
-if(errors === _errs324){
-if(typeof data137 === "string"){
-if(!pattern34.test(data137)){
-const err348 = {};
+}
+}
+if(data129 && typeof data129 == "object" && !Array.isArray(data129)){
+if(Object.keys(data129).length < 1){
+const err348 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema6.properties.models,data:data129};
 if(vErrors === null){
 vErrors = [err348];
 }
@@ -4919,8 +4869,13 @@ vErrors.push(err348);
 }
 errors++;
 }
-}
-else {
+for(const key29 in data129){
+const _errs322 = errors;
+const _errs324 = errors;
+const _errs325 = errors;
+if(errors === _errs325){
+if(typeof key29 === "string"){
+if(!pattern32.test(key29)){
 const err349 = {};
 if(vErrors === null){
 vErrors = [err349];
@@ -4931,9 +4886,8 @@ vErrors.push(err349);
 errors++;
 }
 }
-var valid75 = _errs324 === errors;
-if(valid75){
-const err350 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema6.properties.models.additionalProperties.properties.aliases.items.not,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data137};
+else {
+const err350 = {};
 if(vErrors === null){
 vErrors = [err350];
 }
@@ -4942,20 +4896,10 @@ vErrors.push(err350);
 }
 errors++;
 }
-else {
-errors = _errs323;
-if(vErrors !== null){
-if(_errs323){
-vErrors.length = _errs323;
 }
-else {
-vErrors = null;
-}
-}
-}
-if(typeof data137 === "string"){
-if(func4(data137) > 256){
-const err351 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data137};
+var valid72 = _errs325 === errors;
+if(valid72){
+const err351 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/not",keyword:"not",params:{},schema:schema6.properties.models.propertyNames.not,parentSchema:schema6.properties.models.propertyNames,data:key29,propertyName:key29};
 if(vErrors === null){
 vErrors = [err351];
 }
@@ -4964,8 +4908,20 @@ vErrors.push(err351);
 }
 errors++;
 }
-if(func4(data137) < 1){
-const err352 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data137};
+else {
+errors = _errs324;
+if(vErrors !== null){
+if(_errs324){
+vErrors.length = _errs324;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(typeof key29 === "string"){
+if(func4(key29) > 256){
+const err352 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.propertyNames,data:key29,propertyName:key29};
 if(vErrors === null){
 vErrors = [err352];
 }
@@ -4974,8 +4930,8 @@ vErrors.push(err352);
 }
 errors++;
 }
-if(!pattern3.test(data137)){
-const err353 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data137};
+if(func4(key29) < 1){
+const err353 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.propertyNames,data:key29,propertyName:key29};
 if(vErrors === null){
 vErrors = [err353];
 }
@@ -4984,9 +4940,8 @@ vErrors.push(err353);
 }
 errors++;
 }
-}
-else {
-const err354 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.aliases.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data137};
+if(!pattern3.test(key29)){
+const err354 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.propertyNames,data:key29,propertyName:key29};
 if(vErrors === null){
 vErrors = [err354];
 }
@@ -4996,9 +4951,8 @@ vErrors.push(err354);
 errors++;
 }
 }
-}
 else {
-const err355 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.aliases.type,parentSchema:schema6.properties.models.additionalProperties.properties.aliases,data:data136};
+const err355 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.propertyNames.type,parentSchema:schema6.properties.models.propertyNames,data:key29,propertyName:key29};
 if(vErrors === null){
 vErrors = [err355];
 }
@@ -5007,16 +4961,9 @@ vErrors.push(err355);
 }
 errors++;
 }
-}
-if(data126.fallbacks !== undefined){
-let data138 = data126.fallbacks;
-if(Array.isArray(data138)){
-const len14 = data138.length;
-for(let i14=0; i14<len14; i14++){
-let data139 = data138[i14];
-if(typeof data139 === "string"){
-if(func4(data139) > 256){
-const err356 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data139};
+var valid71 = _errs322 === errors;
+if(!valid71){
+const err356 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames",keyword:"propertyNames",params:{propertyName: key29},schema:schema6.properties.models.propertyNames,parentSchema:schema6.properties.models,data:data129};
 if(vErrors === null){
 vErrors = [err356];
 }
@@ -5025,8 +4972,16 @@ vErrors.push(err356);
 }
 errors++;
 }
-if(func4(data139) < 1){
-const err357 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data139};
+}
+for(const key30 in data129){
+let data142 = data129[key30];
+const _errs330 = errors;
+let valid74 = true;
+const _errs331 = errors;
+if(data142 && typeof data142 == "object" && !Array.isArray(data142)){
+let missing2;
+if((data142.targets === undefined) && (missing2 = "targets")){
+const err357 = {};
 if(vErrors === null){
 vErrors = [err357];
 }
@@ -5035,8 +4990,27 @@ vErrors.push(err357);
 }
 errors++;
 }
-if(!pattern3.test(data139)){
-const err358 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data139};
+}
+var _valid5 = _errs331 === errors;
+errors = _errs330;
+if(vErrors !== null){
+if(_errs330){
+vErrors.length = _errs330;
+}
+else {
+vErrors = null;
+}
+}
+let ifClause1;
+if(_valid5){
+const _errs332 = errors;
+if(data142 && typeof data142 == "object" && !Array.isArray(data142)){
+for(const key31 in data142){
+const _errs333 = errors;
+const _errs334 = errors;
+const _errs335 = errors;
+if(!((key31 === "provider") || (key31 === "model"))){
+const err358 = {};
 if(vErrors === null){
 vErrors = [err358];
 }
@@ -5045,9 +5019,9 @@ vErrors.push(err358);
 }
 errors++;
 }
-}
-else {
-const err359 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.fallbacks.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data139};
+var valid76 = _errs335 === errors;
+if(valid76){
+const err359 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames/not",keyword:"not",params:{},schema:schema6.properties.models.additionalProperties.then.propertyNames.not,parentSchema:schema6.properties.models.additionalProperties.then.propertyNames,data:key31,propertyName:key31};
 if(vErrors === null){
 vErrors = [err359];
 }
@@ -5056,10 +5030,20 @@ vErrors.push(err359);
 }
 errors++;
 }
-}
+else {
+errors = _errs334;
+if(vErrors !== null){
+if(_errs334){
+vErrors.length = _errs334;
 }
 else {
-const err360 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.fallbacks.type,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks,data:data138};
+vErrors = null;
+}
+}
+}
+var valid75 = _errs333 === errors;
+if(!valid75){
+const err360 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key31},schema:schema6.properties.models.additionalProperties.then.propertyNames,parentSchema:schema6.properties.models.additionalProperties.then,data:data142};
 if(vErrors === null){
 vErrors = [err360];
 }
@@ -5069,12 +5053,16 @@ vErrors.push(err360);
 errors++;
 }
 }
-if(data126.translation !== undefined){
-let data140 = data126.translation;
-if(data140 && typeof data140 == "object" && !Array.isArray(data140)){
-for(const key30 in data140){
-if(!(func2.call(schema6.properties.models.additionalProperties.properties.translation.properties, key30))){
-const err361 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key30},schema:false,parentSchema:schema6.properties.models.additionalProperties.properties.translation,data:data140};
+}
+var _valid5 = _errs332 === errors;
+valid74 = _valid5;
+ifClause1 = "then";
+}
+else {
+const _errs336 = errors;
+if(data142 && typeof data142 == "object" && !Array.isArray(data142)){
+if(data142.provider === undefined){
+const err361 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/else/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.models.additionalProperties.else.required,parentSchema:schema6.properties.models.additionalProperties.else,data:data142};
 if(vErrors === null){
 vErrors = [err361];
 }
@@ -5084,10 +5072,12 @@ vErrors.push(err361);
 errors++;
 }
 }
-if(data140.max_tokens_field !== undefined){
-let data141 = data140.max_tokens_field;
-if(typeof data141 !== "string"){
-const err362 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data141};
+var _valid5 = _errs336 === errors;
+valid74 = _valid5;
+ifClause1 = "else";
+}
+if(!valid74){
+const err362 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause1},schema:schema6.properties.models.additionalProperties.if,parentSchema:schema6.properties.models.additionalProperties,data:data142};
 if(vErrors === null){
 vErrors = [err362];
 }
@@ -5096,8 +5086,10 @@ vErrors.push(err362);
 }
 errors++;
 }
-if(!((data141 === "max_tokens") || (data141 === "max_completion_tokens"))){
-const err363 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data141};
+if(data142 && typeof data142 == "object" && !Array.isArray(data142)){
+for(const key32 in data142){
+if(!(((((((key32 === "provider") || (key32 === "model")) || (key32 === "targets")) || (key32 === "aliases")) || (key32 === "fallbacks")) || (key32 === "translation")) || (key32 === "price"))){
+const err363 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key32},schema:false,parentSchema:schema6.properties.models.additionalProperties,data:data142};
 if(vErrors === null){
 vErrors = [err363];
 }
@@ -5107,10 +5099,11 @@ vErrors.push(err363);
 errors++;
 }
 }
-if(data140.default_max_tokens !== undefined){
-let data142 = data140.default_max_tokens;
-if(!(((typeof data142 == "number") && (!(data142 % 1) && !isNaN(data142))) && (isFinite(data142)))){
-const err364 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data142};
+if(data142.provider !== undefined){
+let data143 = data142.provider;
+if(typeof data143 === "string"){
+if(func4(data143) > 64){
+const err364 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data143};
 if(vErrors === null){
 vErrors = [err364];
 }
@@ -5119,9 +5112,8 @@ vErrors.push(err364);
 }
 errors++;
 }
-if((typeof data142 == "number") && (isFinite(data142))){
-if(data142 > 1000000 || isNaN(data142)){
-const err365 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data142};
+if(func4(data143) < 1){
+const err365 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data143};
 if(vErrors === null){
 vErrors = [err365];
 }
@@ -5130,8 +5122,8 @@ vErrors.push(err365);
 }
 errors++;
 }
-if(data142 < 1 || isNaN(data142)){
-const err366 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data142};
+if(!pattern8.test(data143)){
+const err366 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data143};
 if(vErrors === null){
 vErrors = [err366];
 }
@@ -5141,11 +5133,8 @@ vErrors.push(err366);
 errors++;
 }
 }
-}
-if(data140.system_in_middle !== undefined){
-let data143 = data140.system_in_middle;
-if(typeof data143 !== "string"){
-const err367 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data143};
+else {
+const err367 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.provider.type,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data143};
 if(vErrors === null){
 vErrors = [err367];
 }
@@ -5154,8 +5143,12 @@ vErrors.push(err367);
 }
 errors++;
 }
-if(!((data143 === "keep") || (data143 === "fold"))){
-const err368 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data143};
+}
+if(data142.model !== undefined){
+let data144 = data142.model;
+if(typeof data144 === "string"){
+if(func4(data144) > 256){
+const err368 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data144};
 if(vErrors === null){
 vErrors = [err368];
 }
@@ -5164,11 +5157,8 @@ vErrors.push(err368);
 }
 errors++;
 }
-}
-if(data140.system_role !== undefined){
-let data144 = data140.system_role;
-if(typeof data144 !== "string"){
-const err369 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role,data:data144};
+if(func4(data144) < 1){
+const err369 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data144};
 if(vErrors === null){
 vErrors = [err369];
 }
@@ -5177,8 +5167,8 @@ vErrors.push(err369);
 }
 errors++;
 }
-if(!((data144 === "system") || (data144 === "developer"))){
-const err370 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.system_role.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role,data:data144};
+if(!pattern3.test(data144)){
+const err370 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data144};
 if(vErrors === null){
 vErrors = [err370];
 }
@@ -5188,10 +5178,8 @@ vErrors.push(err370);
 errors++;
 }
 }
-if(data140.text_parts !== undefined){
-let data145 = data140.text_parts;
-if(typeof data145 !== "boolean"){
-const err371 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.text_parts,data:data145};
+else {
+const err371 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.model.type,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data144};
 if(vErrors === null){
 vErrors = [err371];
 }
@@ -5201,10 +5189,11 @@ vErrors.push(err371);
 errors++;
 }
 }
-if(data140.reasoning_field !== undefined){
-let data146 = data140.reasoning_field;
-if(typeof data146 !== "string"){
-const err372 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data146};
+if(data142.targets !== undefined){
+let data145 = data142.targets;
+if(Array.isArray(data145)){
+if(data145.length < 1){
+const err372 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets,data:data145};
 if(vErrors === null){
 vErrors = [err372];
 }
@@ -5213,8 +5202,12 @@ vErrors.push(err372);
 }
 errors++;
 }
-if(!(((data146 === "reasoning_content") || (data146 === "reasoning")) || (data146 === "none"))){
-const err373 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data146};
+const len14 = data145.length;
+for(let i14=0; i14<len14; i14++){
+let data146 = data145[i14];
+if(data146 && typeof data146 == "object" && !Array.isArray(data146)){
+if(data146.provider === undefined){
+const err373 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.models.additionalProperties.properties.targets.items.required,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data146};
 if(vErrors === null){
 vErrors = [err373];
 }
@@ -5223,11 +5216,9 @@ vErrors.push(err373);
 }
 errors++;
 }
-}
-if(data140.reasoning_turns !== undefined){
-let data147 = data140.reasoning_turns;
-if(typeof data147 !== "string"){
-const err374 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data147};
+for(const key33 in data146){
+if(!(((((key33 === "provider") || (key33 === "model")) || (key33 === "tier")) || (key33 === "weight")) || (key33 === "price"))){
+const err374 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33},schema:false,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data146};
 if(vErrors === null){
 vErrors = [err374];
 }
@@ -5236,8 +5227,12 @@ vErrors.push(err374);
 }
 errors++;
 }
-if(!((data147 === "all") || (data147 === "last"))){
-const err375 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data147};
+}
+if(data146.provider !== undefined){
+let data147 = data146.provider;
+if(typeof data147 === "string"){
+if(func4(data147) > 64){
+const err375 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data147};
 if(vErrors === null){
 vErrors = [err375];
 }
@@ -5246,15 +5241,8 @@ vErrors.push(err375);
 }
 errors++;
 }
-}
-if(data140.efforts !== undefined){
-let data148 = data140.efforts;
-if(Array.isArray(data148)){
-const len15 = data148.length;
-for(let i15=0; i15<len15; i15++){
-let data149 = data148[i15];
-if(typeof data149 !== "string"){
-const err376 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data149};
+if(func4(data147) < 1){
+const err376 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data147};
 if(vErrors === null){
 vErrors = [err376];
 }
@@ -5263,8 +5251,8 @@ vErrors.push(err376);
 }
 errors++;
 }
-if(!(((((((data149 === "none") || (data149 === "minimal")) || (data149 === "low")) || (data149 === "medium")) || (data149 === "high")) || (data149 === "xhigh")) || (data149 === "max"))){
-const err377 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data149};
+if(!pattern8.test(data147)){
+const err377 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data147};
 if(vErrors === null){
 vErrors = [err377];
 }
@@ -5274,9 +5262,8 @@ vErrors.push(err377);
 errors++;
 }
 }
-}
 else {
-const err378 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts,data:data148};
+const err378 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data147};
 if(vErrors === null){
 vErrors = [err378];
 }
@@ -5286,10 +5273,11 @@ vErrors.push(err378);
 errors++;
 }
 }
-if(data140.think_tags !== undefined){
-let data150 = data140.think_tags;
-if(typeof data150 !== "boolean"){
-const err379 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.think_tags,data:data150};
+if(data146.model !== undefined){
+let data148 = data146.model;
+if(typeof data148 === "string"){
+if(func4(data148) > 256){
+const err379 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data148};
 if(vErrors === null){
 vErrors = [err379];
 }
@@ -5298,11 +5286,8 @@ vErrors.push(err379);
 }
 errors++;
 }
-}
-if(data140.thinking !== undefined){
-let data151 = data140.thinking;
-if(typeof data151 !== "string"){
-const err380 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking,data:data151};
+if(func4(data148) < 1){
+const err380 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data148};
 if(vErrors === null){
 vErrors = [err380];
 }
@@ -5311,8 +5296,8 @@ vErrors.push(err380);
 }
 errors++;
 }
-if(!((data151 === "adaptive") || (data151 === "budget"))){
-const err381 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.thinking.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking,data:data151};
+if(!pattern3.test(data148)){
+const err381 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data148};
 if(vErrors === null){
 vErrors = [err381];
 }
@@ -5322,11 +5307,8 @@ vErrors.push(err381);
 errors++;
 }
 }
-if(data140.max_temperature !== undefined){
-let data152 = data140.max_temperature;
-if((typeof data152 == "number") && (isFinite(data152))){
-if(data152 > 10 || isNaN(data152)){
-const err382 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data152};
+else {
+const err382 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data148};
 if(vErrors === null){
 vErrors = [err382];
 }
@@ -5335,8 +5317,11 @@ vErrors.push(err382);
 }
 errors++;
 }
-if(data152 < 0 || isNaN(data152)){
-const err383 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data152};
+}
+if(data146.tier !== undefined){
+let data149 = data146.tier;
+if(!(((typeof data149 == "number") && (!(data149 % 1) && !isNaN(data149))) && (isFinite(data149)))){
+const err383 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data149};
 if(vErrors === null){
 vErrors = [err383];
 }
@@ -5345,9 +5330,9 @@ vErrors.push(err383);
 }
 errors++;
 }
-}
-else {
-const err384 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data152};
+if((typeof data149 == "number") && (isFinite(data149))){
+if(data149 > 100 || isNaN(data149)){
+const err384 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},schema:100,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data149};
 if(vErrors === null){
 vErrors = [err384];
 }
@@ -5356,11 +5341,8 @@ vErrors.push(err384);
 }
 errors++;
 }
-}
-if(data140.max_stop_sequences !== undefined){
-let data153 = data140.max_stop_sequences;
-if((!(((typeof data153 == "number") && (!(data153 % 1) && !isNaN(data153))) && (isFinite(data153)))) && (data153 !== null)){
-const err385 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data153};
+if(data149 < 1 || isNaN(data149)){
+const err385 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data149};
 if(vErrors === null){
 vErrors = [err385];
 }
@@ -5369,9 +5351,12 @@ vErrors.push(err385);
 }
 errors++;
 }
-if((typeof data153 == "number") && (isFinite(data153))){
-if(data153 > 1000 || isNaN(data153)){
-const err386 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data153};
+}
+}
+if(data146.weight !== undefined){
+let data150 = data146.weight;
+if(!(((typeof data150 == "number") && (!(data150 % 1) && !isNaN(data150))) && (isFinite(data150)))){
+const err386 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data150};
 if(vErrors === null){
 vErrors = [err386];
 }
@@ -5380,8 +5365,9 @@ vErrors.push(err386);
 }
 errors++;
 }
-if(data153 < 0 || isNaN(data153)){
-const err387 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data153};
+if((typeof data150 == "number") && (isFinite(data150))){
+if(data150 > 1000000 || isNaN(data150)){
+const err387 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data150};
 if(vErrors === null){
 vErrors = [err387];
 }
@@ -5390,12 +5376,8 @@ vErrors.push(err387);
 }
 errors++;
 }
-}
-}
-if(data140.top_k !== undefined){
-let data154 = data140.top_k;
-if(typeof data154 !== "boolean"){
-const err388 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.top_k,data:data154};
+if(data150 < 1 || isNaN(data150)){
+const err388 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data150};
 if(vErrors === null){
 vErrors = [err388];
 }
@@ -5405,10 +5387,16 @@ vErrors.push(err388);
 errors++;
 }
 }
-if(data140.tool_images !== undefined){
-let data155 = data140.tool_images;
-if(typeof data155 !== "boolean"){
-const err389 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.tool_images,data:data155};
+}
+if(data146.price !== undefined){
+if(!(validate22(data146.price, {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price",parentData:data146,parentDataProperty:"price",rootData}))){
+vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
+errors = vErrors.length;
+}
+}
+}
+else {
+const err389 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.properties.targets.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data146};
 if(vErrors === null){
 vErrors = [err389];
 }
@@ -5418,10 +5406,9 @@ vErrors.push(err389);
 errors++;
 }
 }
-if(data140.file_parts !== undefined){
-let data156 = data140.file_parts;
-if(typeof data156 !== "boolean"){
-const err390 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.file_parts,data:data156};
+}
+else {
+const err390 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.targets.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets,data:data145};
 if(vErrors === null){
 vErrors = [err390];
 }
@@ -5431,10 +5418,18 @@ vErrors.push(err390);
 errors++;
 }
 }
-if(data140.prefill !== undefined){
-let data157 = data140.prefill;
-if(typeof data157 !== "boolean"){
-const err391 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.prefill,data:data157};
+if(data142.aliases !== undefined){
+let data152 = data142.aliases;
+if(Array.isArray(data152)){
+const len15 = data152.length;
+for(let i15=0; i15<len15; i15++){
+let data153 = data152[i15];
+const _errs360 = errors;
+const _errs361 = errors;
+if(errors === _errs361){
+if(typeof data153 === "string"){
+if(!pattern38.test(data153)){
+const err391 = {};
 if(vErrors === null){
 vErrors = [err391];
 }
@@ -5444,10 +5439,8 @@ vErrors.push(err391);
 errors++;
 }
 }
-if(data140.platform_members !== undefined){
-let data158 = data140.platform_members;
-if(typeof data158 !== "boolean"){
-const err392 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.platform_members,data:data158};
+else {
+const err392 = {};
 if(vErrors === null){
 vErrors = [err392];
 }
@@ -5457,10 +5450,9 @@ vErrors.push(err392);
 errors++;
 }
 }
-if(data140.keep_billing_block !== undefined){
-let data159 = data140.keep_billing_block;
-if(typeof data159 !== "boolean"){
-const err393 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.keep_billing_block,data:data159};
+var valid83 = _errs361 === errors;
+if(valid83){
+const err393 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema6.properties.models.additionalProperties.properties.aliases.items.not,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data153};
 if(vErrors === null){
 vErrors = [err393];
 }
@@ -5469,11 +5461,20 @@ vErrors.push(err393);
 }
 errors++;
 }
+else {
+errors = _errs360;
+if(vErrors !== null){
+if(_errs360){
+vErrors.length = _errs360;
 }
-if(data140.cache_prompts !== undefined){
-let data160 = data140.cache_prompts;
-if(typeof data160 !== "boolean"){
-const err394 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.cache_prompts,data:data160};
+else {
+vErrors = null;
+}
+}
+}
+if(typeof data153 === "string"){
+if(func4(data153) > 256){
+const err394 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data153};
 if(vErrors === null){
 vErrors = [err394];
 }
@@ -5482,10 +5483,8 @@ vErrors.push(err394);
 }
 errors++;
 }
-}
-}
-else {
-const err395 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.properties.translation.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation,data:data140};
+if(func4(data153) < 1){
+const err395 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data153};
 if(vErrors === null){
 vErrors = [err395];
 }
@@ -5494,16 +5493,8 @@ vErrors.push(err395);
 }
 errors++;
 }
-}
-if(data126.price !== undefined){
-if(!(validate22(data126.price, {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1")+"/price",parentData:data126,parentDataProperty:"price",rootData}))){
-vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
-errors = vErrors.length;
-}
-}
-}
-else {
-const err396 = {instancePath:instancePath+"/models/" + key26.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.type,parentSchema:schema6.properties.models.additionalProperties,data:data126};
+if(!pattern3.test(data153)){
+const err396 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data153};
 if(vErrors === null){
 vErrors = [err396];
 }
@@ -5513,9 +5504,8 @@ vErrors.push(err396);
 errors++;
 }
 }
-}
 else {
-const err397 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.type,parentSchema:schema6.properties.models,data:data113};
+const err397 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.aliases.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data153};
 if(vErrors === null){
 vErrors = [err397];
 }
@@ -5525,12 +5515,9 @@ vErrors.push(err397);
 errors++;
 }
 }
-if(data.prices !== undefined){
-let data162 = data.prices;
-if(data162 && typeof data162 == "object" && !Array.isArray(data162)){
-for(const key31 in data162){
-if(!((key31 === "list") || (key31 === "file"))){
-const err398 = {instancePath:instancePath+"/prices",schemaPath:"#/properties/prices/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key31},schema:false,parentSchema:schema6.properties.prices,data:data162};
+}
+else {
+const err398 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.aliases.type,parentSchema:schema6.properties.models.additionalProperties.properties.aliases,data:data152};
 if(vErrors === null){
 vErrors = [err398];
 }
@@ -5540,10 +5527,15 @@ vErrors.push(err398);
 errors++;
 }
 }
-if(data162.list !== undefined){
-let data163 = data162.list;
-if(typeof data163 !== "string"){
-const err399 = {instancePath:instancePath+"/prices/list",schemaPath:"#/properties/prices/properties/list/type",keyword:"type",params:{type: "string"},schema:schema6.properties.prices.properties.list.type,parentSchema:schema6.properties.prices.properties.list,data:data163};
+if(data142.fallbacks !== undefined){
+let data154 = data142.fallbacks;
+if(Array.isArray(data154)){
+const len16 = data154.length;
+for(let i16=0; i16<len16; i16++){
+let data155 = data154[i16];
+if(typeof data155 === "string"){
+if(func4(data155) > 256){
+const err399 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i16,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data155};
 if(vErrors === null){
 vErrors = [err399];
 }
@@ -5552,8 +5544,8 @@ vErrors.push(err399);
 }
 errors++;
 }
-if(!((data163 === "shipped") || (data163 === "off"))){
-const err400 = {instancePath:instancePath+"/prices/list",schemaPath:"#/properties/prices/properties/list/enum",keyword:"enum",params:{allowedValues: schema6.properties.prices.properties.list.enum},schema:schema6.properties.prices.properties.list.enum,parentSchema:schema6.properties.prices.properties.list,data:data163};
+if(func4(data155) < 1){
+const err400 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i16,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data155};
 if(vErrors === null){
 vErrors = [err400];
 }
@@ -5562,11 +5554,8 @@ vErrors.push(err400);
 }
 errors++;
 }
-}
-if(data162.file !== undefined){
-let data164 = data162.file;
-if((typeof data164 !== "string") && (data164 !== null)){
-const err401 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/type",keyword:"type",params:{type: schema6.properties.prices.properties.file.type},schema:schema6.properties.prices.properties.file.type,parentSchema:schema6.properties.prices.properties.file,data:data164};
+if(!pattern3.test(data155)){
+const err401 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i16,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data155};
 if(vErrors === null){
 vErrors = [err401];
 }
@@ -5575,9 +5564,9 @@ vErrors.push(err401);
 }
 errors++;
 }
-if(typeof data164 === "string"){
-if(func4(data164) > 4096){
-const err402 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.prices.properties.file,data:data164};
+}
+else {
+const err402 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i16,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.fallbacks.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data155};
 if(vErrors === null){
 vErrors = [err402];
 }
@@ -5586,8 +5575,10 @@ vErrors.push(err402);
 }
 errors++;
 }
-if(func4(data164) < 1){
-const err403 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.prices.properties.file,data:data164};
+}
+}
+else {
+const err403 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.fallbacks.type,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks,data:data154};
 if(vErrors === null){
 vErrors = [err403];
 }
@@ -5597,10 +5588,12 @@ vErrors.push(err403);
 errors++;
 }
 }
-}
-}
-else {
-const err404 = {instancePath:instancePath+"/prices",schemaPath:"#/properties/prices/type",keyword:"type",params:{type: "object"},schema:schema6.properties.prices.type,parentSchema:schema6.properties.prices,data:data162};
+if(data142.translation !== undefined){
+let data156 = data142.translation;
+if(data156 && typeof data156 == "object" && !Array.isArray(data156)){
+for(const key34 in data156){
+if(!(func2.call(schema6.properties.models.additionalProperties.properties.translation.properties, key34))){
+const err404 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key34},schema:false,parentSchema:schema6.properties.models.additionalProperties.properties.translation,data:data156};
 if(vErrors === null){
 vErrors = [err404];
 }
@@ -5610,12 +5603,10 @@ vErrors.push(err404);
 errors++;
 }
 }
-if(data.routing !== undefined){
-let data165 = data.routing;
-if(data165 && typeof data165 == "object" && !Array.isArray(data165)){
-for(const key32 in data165){
-if(!((((key32 === "retries") || (key32 === "max_retry_wait_ms")) || (key32 === "restart_wait_ms")) || (key32 === "cooldown_ms"))){
-const err405 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key32},schema:false,parentSchema:schema6.properties.routing,data:data165};
+if(data156.max_tokens_field !== undefined){
+let data157 = data156.max_tokens_field;
+if(typeof data157 !== "string"){
+const err405 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data157};
 if(vErrors === null){
 vErrors = [err405];
 }
@@ -5624,11 +5615,8 @@ vErrors.push(err405);
 }
 errors++;
 }
-}
-if(data165.retries !== undefined){
-let data166 = data165.retries;
-if(!(((typeof data166 == "number") && (!(data166 % 1) && !isNaN(data166))) && (isFinite(data166)))){
-const err406 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.retries.type,parentSchema:schema6.properties.routing.properties.retries,data:data166};
+if(!((data157 === "max_tokens") || (data157 === "max_completion_tokens"))){
+const err406 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data157};
 if(vErrors === null){
 vErrors = [err406];
 }
@@ -5637,9 +5625,11 @@ vErrors.push(err406);
 }
 errors++;
 }
-if((typeof data166 == "number") && (isFinite(data166))){
-if(data166 > 10 || isNaN(data166)){
-const err407 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema6.properties.routing.properties.retries,data:data166};
+}
+if(data156.default_max_tokens !== undefined){
+let data158 = data156.default_max_tokens;
+if(!(((typeof data158 == "number") && (!(data158 % 1) && !isNaN(data158))) && (isFinite(data158)))){
+const err407 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data158};
 if(vErrors === null){
 vErrors = [err407];
 }
@@ -5648,8 +5638,9 @@ vErrors.push(err407);
 }
 errors++;
 }
-if(data166 < 0 || isNaN(data166)){
-const err408 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.retries,data:data166};
+if((typeof data158 == "number") && (isFinite(data158))){
+if(data158 > 1000000 || isNaN(data158)){
+const err408 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data158};
 if(vErrors === null){
 vErrors = [err408];
 }
@@ -5658,12 +5649,8 @@ vErrors.push(err408);
 }
 errors++;
 }
-}
-}
-if(data165.max_retry_wait_ms !== undefined){
-let data167 = data165.max_retry_wait_ms;
-if(!(((typeof data167 == "number") && (!(data167 % 1) && !isNaN(data167))) && (isFinite(data167)))){
-const err409 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.max_retry_wait_ms.type,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data167};
+if(data158 < 1 || isNaN(data158)){
+const err409 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data158};
 if(vErrors === null){
 vErrors = [err409];
 }
@@ -5672,9 +5659,12 @@ vErrors.push(err409);
 }
 errors++;
 }
-if((typeof data167 == "number") && (isFinite(data167))){
-if(data167 > 60000 || isNaN(data167)){
-const err410 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data167};
+}
+}
+if(data156.system_in_middle !== undefined){
+let data159 = data156.system_in_middle;
+if(typeof data159 !== "string"){
+const err410 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data159};
 if(vErrors === null){
 vErrors = [err410];
 }
@@ -5683,8 +5673,8 @@ vErrors.push(err410);
 }
 errors++;
 }
-if(data167 < 0 || isNaN(data167)){
-const err411 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data167};
+if(!((data159 === "keep") || (data159 === "fold"))){
+const err411 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data159};
 if(vErrors === null){
 vErrors = [err411];
 }
@@ -5694,11 +5684,10 @@ vErrors.push(err411);
 errors++;
 }
 }
-}
-if(data165.restart_wait_ms !== undefined){
-let data168 = data165.restart_wait_ms;
-if(!(((typeof data168 == "number") && (!(data168 % 1) && !isNaN(data168))) && (isFinite(data168)))){
-const err412 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.restart_wait_ms.type,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data168};
+if(data156.system_role !== undefined){
+let data160 = data156.system_role;
+if(typeof data160 !== "string"){
+const err412 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role,data:data160};
 if(vErrors === null){
 vErrors = [err412];
 }
@@ -5707,9 +5696,8 @@ vErrors.push(err412);
 }
 errors++;
 }
-if((typeof data168 == "number") && (isFinite(data168))){
-if(data168 > 60000 || isNaN(data168)){
-const err413 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data168};
+if(!((data160 === "system") || (data160 === "developer"))){
+const err413 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.system_role.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role,data:data160};
 if(vErrors === null){
 vErrors = [err413];
 }
@@ -5718,8 +5706,11 @@ vErrors.push(err413);
 }
 errors++;
 }
-if(data168 < 0 || isNaN(data168)){
-const err414 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data168};
+}
+if(data156.text_parts !== undefined){
+let data161 = data156.text_parts;
+if(typeof data161 !== "boolean"){
+const err414 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.text_parts,data:data161};
 if(vErrors === null){
 vErrors = [err414];
 }
@@ -5729,11 +5720,10 @@ vErrors.push(err414);
 errors++;
 }
 }
-}
-if(data165.cooldown_ms !== undefined){
-let data169 = data165.cooldown_ms;
-if(!(((typeof data169 == "number") && (!(data169 % 1) && !isNaN(data169))) && (isFinite(data169)))){
-const err415 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.cooldown_ms.type,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data169};
+if(data156.reasoning_field !== undefined){
+let data162 = data156.reasoning_field;
+if(typeof data162 !== "string"){
+const err415 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data162};
 if(vErrors === null){
 vErrors = [err415];
 }
@@ -5742,9 +5732,8 @@ vErrors.push(err415);
 }
 errors++;
 }
-if((typeof data169 == "number") && (isFinite(data169))){
-if(data169 > 3600000 || isNaN(data169)){
-const err416 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data169};
+if(!(((data162 === "reasoning_content") || (data162 === "reasoning")) || (data162 === "none"))){
+const err416 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data162};
 if(vErrors === null){
 vErrors = [err416];
 }
@@ -5753,8 +5742,11 @@ vErrors.push(err416);
 }
 errors++;
 }
-if(data169 < 0 || isNaN(data169)){
-const err417 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data169};
+}
+if(data156.reasoning_turns !== undefined){
+let data163 = data156.reasoning_turns;
+if(typeof data163 !== "string"){
+const err417 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data163};
 if(vErrors === null){
 vErrors = [err417];
 }
@@ -5763,11 +5755,8 @@ vErrors.push(err417);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err418 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routing.type,parentSchema:schema6.properties.routing,data:data165};
+if(!((data163 === "all") || (data163 === "last"))){
+const err418 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data163};
 if(vErrors === null){
 vErrors = [err418];
 }
@@ -5777,12 +5766,14 @@ vErrors.push(err418);
 errors++;
 }
 }
-if(data.routes !== undefined){
-let data170 = data.routes;
-if(data170 && typeof data170 == "object" && !Array.isArray(data170)){
-for(const key33 in data170){
-if(!((key33 === "rest") || (key33 === "default_model"))){
-const err419 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33},schema:false,parentSchema:schema6.properties.routes,data:data170};
+if(data156.efforts !== undefined){
+let data164 = data156.efforts;
+if(Array.isArray(data164)){
+const len17 = data164.length;
+for(let i17=0; i17<len17; i17++){
+let data165 = data164[i17];
+if(typeof data165 !== "string"){
+const err419 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i17,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data165};
 if(vErrors === null){
 vErrors = [err419];
 }
@@ -5791,11 +5782,8 @@ vErrors.push(err419);
 }
 errors++;
 }
-}
-if(data170.rest !== undefined){
-let data171 = data170.rest;
-if((!(data171 && typeof data171 == "object" && !Array.isArray(data171))) && (data171 !== null)){
-const err420 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/type",keyword:"type",params:{type: schema6.properties.routes.properties.rest.type},schema:schema6.properties.routes.properties.rest.type,parentSchema:schema6.properties.routes.properties.rest,data:data171};
+if(!(((((((data165 === "none") || (data165 === "minimal")) || (data165 === "low")) || (data165 === "medium")) || (data165 === "high")) || (data165 === "xhigh")) || (data165 === "max"))){
+const err420 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i17,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data165};
 if(vErrors === null){
 vErrors = [err420];
 }
@@ -5804,9 +5792,10 @@ vErrors.push(err420);
 }
 errors++;
 }
-if(data171 && typeof data171 == "object" && !Array.isArray(data171)){
-if(data171.provider === undefined){
-const err421 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.routes.properties.rest.required,parentSchema:schema6.properties.routes.properties.rest,data:data171};
+}
+}
+else {
+const err421 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts,data:data164};
 if(vErrors === null){
 vErrors = [err421];
 }
@@ -5815,9 +5804,11 @@ vErrors.push(err421);
 }
 errors++;
 }
-for(const key34 in data171){
-if(!(key34 === "provider")){
-const err422 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key34},schema:false,parentSchema:schema6.properties.routes.properties.rest,data:data171};
+}
+if(data156.think_tags !== undefined){
+let data166 = data156.think_tags;
+if(typeof data166 !== "boolean"){
+const err422 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.think_tags,data:data166};
 if(vErrors === null){
 vErrors = [err422];
 }
@@ -5827,11 +5818,10 @@ vErrors.push(err422);
 errors++;
 }
 }
-if(data171.provider !== undefined){
-let data172 = data171.provider;
-if(typeof data172 === "string"){
-if(func4(data172) > 64){
-const err423 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data172};
+if(data156.thinking !== undefined){
+let data167 = data156.thinking;
+if(typeof data167 !== "string"){
+const err423 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking,data:data167};
 if(vErrors === null){
 vErrors = [err423];
 }
@@ -5840,8 +5830,8 @@ vErrors.push(err423);
 }
 errors++;
 }
-if(func4(data172) < 1){
-const err424 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data172};
+if(!((data167 === "adaptive") || (data167 === "budget"))){
+const err424 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.thinking.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking,data:data167};
 if(vErrors === null){
 vErrors = [err424];
 }
@@ -5850,8 +5840,12 @@ vErrors.push(err424);
 }
 errors++;
 }
-if(!pattern4.test(data172)){
-const err425 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data172};
+}
+if(data156.max_temperature !== undefined){
+let data168 = data156.max_temperature;
+if((typeof data168 == "number") && (isFinite(data168))){
+if(data168 > 10 || isNaN(data168)){
+const err425 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data168};
 if(vErrors === null){
 vErrors = [err425];
 }
@@ -5860,9 +5854,8 @@ vErrors.push(err425);
 }
 errors++;
 }
-}
-else {
-const err426 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.rest.properties.provider.type,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data172};
+if(data168 < 0 || isNaN(data168)){
+const err426 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data168};
 if(vErrors === null){
 vErrors = [err426];
 }
@@ -5872,14 +5865,8 @@ vErrors.push(err426);
 errors++;
 }
 }
-}
-}
-if(data170.default_model !== undefined){
-let data173 = data170.default_model;
-if(data173 && typeof data173 == "object" && !Array.isArray(data173)){
-for(const key35 in data173){
-if(!(((key35 === "images") || (key35 === "moderations")) || (key35 === "responses"))){
-const err427 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key35},schema:false,parentSchema:schema6.properties.routes.properties.default_model,data:data173};
+else {
+const err427 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data168};
 if(vErrors === null){
 vErrors = [err427];
 }
@@ -5889,11 +5876,10 @@ vErrors.push(err427);
 errors++;
 }
 }
-if(data173.images !== undefined){
-let data174 = data173.images;
-if(typeof data174 === "string"){
-if(func4(data174) > 256){
-const err428 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data174};
+if(data156.max_stop_sequences !== undefined){
+let data169 = data156.max_stop_sequences;
+if((!(((typeof data169 == "number") && (!(data169 % 1) && !isNaN(data169))) && (isFinite(data169)))) && (data169 !== null)){
+const err428 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data169};
 if(vErrors === null){
 vErrors = [err428];
 }
@@ -5902,8 +5888,9 @@ vErrors.push(err428);
 }
 errors++;
 }
-if(func4(data174) < 1){
-const err429 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data174};
+if((typeof data169 == "number") && (isFinite(data169))){
+if(data169 > 1000 || isNaN(data169)){
+const err429 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data169};
 if(vErrors === null){
 vErrors = [err429];
 }
@@ -5912,8 +5899,8 @@ vErrors.push(err429);
 }
 errors++;
 }
-if(!pattern3.test(data174)){
-const err430 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data174};
+if(data169 < 0 || isNaN(data169)){
+const err430 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data169};
 if(vErrors === null){
 vErrors = [err430];
 }
@@ -5923,8 +5910,11 @@ vErrors.push(err430);
 errors++;
 }
 }
-else {
-const err431 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.images.type,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data174};
+}
+if(data156.top_k !== undefined){
+let data170 = data156.top_k;
+if(typeof data170 !== "boolean"){
+const err431 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.top_k,data:data170};
 if(vErrors === null){
 vErrors = [err431];
 }
@@ -5934,11 +5924,10 @@ vErrors.push(err431);
 errors++;
 }
 }
-if(data173.moderations !== undefined){
-let data175 = data173.moderations;
-if(typeof data175 === "string"){
-if(func4(data175) > 256){
-const err432 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data175};
+if(data156.tool_images !== undefined){
+let data171 = data156.tool_images;
+if(typeof data171 !== "boolean"){
+const err432 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.tool_images,data:data171};
 if(vErrors === null){
 vErrors = [err432];
 }
@@ -5947,8 +5936,11 @@ vErrors.push(err432);
 }
 errors++;
 }
-if(func4(data175) < 1){
-const err433 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data175};
+}
+if(data156.file_parts !== undefined){
+let data172 = data156.file_parts;
+if(typeof data172 !== "boolean"){
+const err433 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.file_parts,data:data172};
 if(vErrors === null){
 vErrors = [err433];
 }
@@ -5957,8 +5949,11 @@ vErrors.push(err433);
 }
 errors++;
 }
-if(!pattern3.test(data175)){
-const err434 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data175};
+}
+if(data156.prefill !== undefined){
+let data173 = data156.prefill;
+if(typeof data173 !== "boolean"){
+const err434 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.prefill,data:data173};
 if(vErrors === null){
 vErrors = [err434];
 }
@@ -5968,8 +5963,10 @@ vErrors.push(err434);
 errors++;
 }
 }
-else {
-const err435 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.moderations.type,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data175};
+if(data156.platform_members !== undefined){
+let data174 = data156.platform_members;
+if(typeof data174 !== "boolean"){
+const err435 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.platform_members,data:data174};
 if(vErrors === null){
 vErrors = [err435];
 }
@@ -5979,11 +5976,10 @@ vErrors.push(err435);
 errors++;
 }
 }
-if(data173.responses !== undefined){
-let data176 = data173.responses;
-if(typeof data176 === "string"){
-if(func4(data176) > 256){
-const err436 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data176};
+if(data156.keep_billing_block !== undefined){
+let data175 = data156.keep_billing_block;
+if(typeof data175 !== "boolean"){
+const err436 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.keep_billing_block,data:data175};
 if(vErrors === null){
 vErrors = [err436];
 }
@@ -5992,8 +5988,11 @@ vErrors.push(err436);
 }
 errors++;
 }
-if(func4(data176) < 1){
-const err437 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data176};
+}
+if(data156.cache_prompts !== undefined){
+let data176 = data156.cache_prompts;
+if(typeof data176 !== "boolean"){
+const err437 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.cache_prompts,data:data176};
 if(vErrors === null){
 vErrors = [err437];
 }
@@ -6002,8 +6001,10 @@ vErrors.push(err437);
 }
 errors++;
 }
-if(!pattern3.test(data176)){
-const err438 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data176};
+}
+}
+else {
+const err438 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.properties.translation.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation,data:data156};
 if(vErrors === null){
 vErrors = [err438];
 }
@@ -6013,8 +6014,15 @@ vErrors.push(err438);
 errors++;
 }
 }
+if(data142.price !== undefined){
+if(!(validate22(data142.price, {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/price",parentData:data142,parentDataProperty:"price",rootData}))){
+vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
+errors = vErrors.length;
+}
+}
+}
 else {
-const err439 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.responses.type,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data176};
+const err439 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.type,parentSchema:schema6.properties.models.additionalProperties,data:data142};
 if(vErrors === null){
 vErrors = [err439];
 }
@@ -6026,7 +6034,7 @@ errors++;
 }
 }
 else {
-const err440 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routes.properties.default_model.type,parentSchema:schema6.properties.routes.properties.default_model,data:data173};
+const err440 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.type,parentSchema:schema6.properties.models,data:data129};
 if(vErrors === null){
 vErrors = [err440];
 }
@@ -6036,9 +6044,12 @@ vErrors.push(err440);
 errors++;
 }
 }
-}
-else {
-const err441 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routes.type,parentSchema:schema6.properties.routes,data:data170};
+if(data.prices !== undefined){
+let data178 = data.prices;
+if(data178 && typeof data178 == "object" && !Array.isArray(data178)){
+for(const key35 in data178){
+if(!((key35 === "list") || (key35 === "file"))){
+const err441 = {instancePath:instancePath+"/prices",schemaPath:"#/properties/prices/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key35},schema:false,parentSchema:schema6.properties.prices,data:data178};
 if(vErrors === null){
 vErrors = [err441];
 }
@@ -6048,12 +6059,10 @@ vErrors.push(err441);
 errors++;
 }
 }
-if(data.secrets !== undefined){
-let data177 = data.secrets;
-if(data177 && typeof data177 == "object" && !Array.isArray(data177)){
-for(const key36 in data177){
-if(!((key36 === "dir") || (key36 === "identity"))){
-const err442 = {instancePath:instancePath+"/secrets",schemaPath:"#/properties/secrets/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key36},schema:false,parentSchema:schema6.properties.secrets,data:data177};
+if(data178.list !== undefined){
+let data179 = data178.list;
+if(typeof data179 !== "string"){
+const err442 = {instancePath:instancePath+"/prices/list",schemaPath:"#/properties/prices/properties/list/type",keyword:"type",params:{type: "string"},schema:schema6.properties.prices.properties.list.type,parentSchema:schema6.properties.prices.properties.list,data:data179};
 if(vErrors === null){
 vErrors = [err442];
 }
@@ -6062,11 +6071,8 @@ vErrors.push(err442);
 }
 errors++;
 }
-}
-if(data177.dir !== undefined){
-let data178 = data177.dir;
-if((typeof data178 !== "string") && (data178 !== null)){
-const err443 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/type",keyword:"type",params:{type: schema6.properties.secrets.properties.dir.type},schema:schema6.properties.secrets.properties.dir.type,parentSchema:schema6.properties.secrets.properties.dir,data:data178};
+if(!((data179 === "shipped") || (data179 === "off"))){
+const err443 = {instancePath:instancePath+"/prices/list",schemaPath:"#/properties/prices/properties/list/enum",keyword:"enum",params:{allowedValues: schema6.properties.prices.properties.list.enum},schema:schema6.properties.prices.properties.list.enum,parentSchema:schema6.properties.prices.properties.list,data:data179};
 if(vErrors === null){
 vErrors = [err443];
 }
@@ -6075,9 +6081,11 @@ vErrors.push(err443);
 }
 errors++;
 }
-if(typeof data178 === "string"){
-if(func4(data178) > 4096){
-const err444 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.secrets.properties.dir,data:data178};
+}
+if(data178.file !== undefined){
+let data180 = data178.file;
+if((typeof data180 !== "string") && (data180 !== null)){
+const err444 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/type",keyword:"type",params:{type: schema6.properties.prices.properties.file.type},schema:schema6.properties.prices.properties.file.type,parentSchema:schema6.properties.prices.properties.file,data:data180};
 if(vErrors === null){
 vErrors = [err444];
 }
@@ -6086,8 +6094,9 @@ vErrors.push(err444);
 }
 errors++;
 }
-if(func4(data178) < 1){
-const err445 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.dir,data:data178};
+if(typeof data180 === "string"){
+if(func4(data180) > 4096){
+const err445 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.prices.properties.file,data:data180};
 if(vErrors === null){
 vErrors = [err445];
 }
@@ -6096,8 +6105,8 @@ vErrors.push(err445);
 }
 errors++;
 }
-if(!pattern6.test(data178)){
-const err446 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.secrets.properties.dir,data:data178};
+if(func4(data180) < 1){
+const err446 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.prices.properties.file,data:data180};
 if(vErrors === null){
 vErrors = [err446];
 }
@@ -6108,12 +6117,9 @@ errors++;
 }
 }
 }
-if(data177.identity !== undefined){
-let data179 = data177.identity;
-if(data179 && typeof data179 == "object" && !Array.isArray(data179)){
-for(const key37 in data179){
-if(!((key37 === "credential") || (key37 === "file"))){
-const err447 = {instancePath:instancePath+"/secrets/identity",schemaPath:"#/properties/secrets/properties/identity/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key37},schema:false,parentSchema:schema6.properties.secrets.properties.identity,data:data179};
+}
+else {
+const err447 = {instancePath:instancePath+"/prices",schemaPath:"#/properties/prices/type",keyword:"type",params:{type: "object"},schema:schema6.properties.prices.type,parentSchema:schema6.properties.prices,data:data178};
 if(vErrors === null){
 vErrors = [err447];
 }
@@ -6123,11 +6129,12 @@ vErrors.push(err447);
 errors++;
 }
 }
-if(data179.credential !== undefined){
-let data180 = data179.credential;
-if(typeof data180 === "string"){
-if(func4(data180) > 100){
-const err448 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data180};
+if(data.routing !== undefined){
+let data181 = data.routing;
+if(data181 && typeof data181 == "object" && !Array.isArray(data181)){
+for(const key36 in data181){
+if(!((((key36 === "retries") || (key36 === "max_retry_wait_ms")) || (key36 === "restart_wait_ms")) || (key36 === "cooldown_ms"))){
+const err448 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key36},schema:false,parentSchema:schema6.properties.routing,data:data181};
 if(vErrors === null){
 vErrors = [err448];
 }
@@ -6136,8 +6143,11 @@ vErrors.push(err448);
 }
 errors++;
 }
-if(func4(data180) < 1){
-const err449 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data180};
+}
+if(data181.retries !== undefined){
+let data182 = data181.retries;
+if(!(((typeof data182 == "number") && (!(data182 % 1) && !isNaN(data182))) && (isFinite(data182)))){
+const err449 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.retries.type,parentSchema:schema6.properties.routing.properties.retries,data:data182};
 if(vErrors === null){
 vErrors = [err449];
 }
@@ -6146,8 +6156,9 @@ vErrors.push(err449);
 }
 errors++;
 }
-if(!pattern5.test(data180)){
-const err450 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data180};
+if((typeof data182 == "number") && (isFinite(data182))){
+if(data182 > 10 || isNaN(data182)){
+const err450 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema6.properties.routing.properties.retries,data:data182};
 if(vErrors === null){
 vErrors = [err450];
 }
@@ -6156,9 +6167,8 @@ vErrors.push(err450);
 }
 errors++;
 }
-}
-else {
-const err451 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.secrets.properties.identity.properties.credential.type,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data180};
+if(data182 < 0 || isNaN(data182)){
+const err451 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.retries,data:data182};
 if(vErrors === null){
 vErrors = [err451];
 }
@@ -6168,10 +6178,11 @@ vErrors.push(err451);
 errors++;
 }
 }
-if(data179.file !== undefined){
-let data181 = data179.file;
-if((typeof data181 !== "string") && (data181 !== null)){
-const err452 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/type",keyword:"type",params:{type: schema6.properties.secrets.properties.identity.properties.file.type},schema:schema6.properties.secrets.properties.identity.properties.file.type,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data181};
+}
+if(data181.max_retry_wait_ms !== undefined){
+let data183 = data181.max_retry_wait_ms;
+if(!(((typeof data183 == "number") && (!(data183 % 1) && !isNaN(data183))) && (isFinite(data183)))){
+const err452 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.max_retry_wait_ms.type,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data183};
 if(vErrors === null){
 vErrors = [err452];
 }
@@ -6180,9 +6191,9 @@ vErrors.push(err452);
 }
 errors++;
 }
-if(typeof data181 === "string"){
-if(func4(data181) > 4096){
-const err453 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data181};
+if((typeof data183 == "number") && (isFinite(data183))){
+if(data183 > 60000 || isNaN(data183)){
+const err453 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data183};
 if(vErrors === null){
 vErrors = [err453];
 }
@@ -6191,8 +6202,8 @@ vErrors.push(err453);
 }
 errors++;
 }
-if(func4(data181) < 1){
-const err454 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data181};
+if(data183 < 0 || isNaN(data183)){
+const err454 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data183};
 if(vErrors === null){
 vErrors = [err454];
 }
@@ -6201,8 +6212,12 @@ vErrors.push(err454);
 }
 errors++;
 }
-if(!pattern6.test(data181)){
-const err455 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data181};
+}
+}
+if(data181.restart_wait_ms !== undefined){
+let data184 = data181.restart_wait_ms;
+if(!(((typeof data184 == "number") && (!(data184 % 1) && !isNaN(data184))) && (isFinite(data184)))){
+const err455 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.restart_wait_ms.type,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data184};
 if(vErrors === null){
 vErrors = [err455];
 }
@@ -6211,11 +6226,9 @@ vErrors.push(err455);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err456 = {instancePath:instancePath+"/secrets/identity",schemaPath:"#/properties/secrets/properties/identity/type",keyword:"type",params:{type: "object"},schema:schema6.properties.secrets.properties.identity.type,parentSchema:schema6.properties.secrets.properties.identity,data:data179};
+if((typeof data184 == "number") && (isFinite(data184))){
+if(data184 > 60000 || isNaN(data184)){
+const err456 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data184};
 if(vErrors === null){
 vErrors = [err456];
 }
@@ -6224,10 +6237,8 @@ vErrors.push(err456);
 }
 errors++;
 }
-}
-}
-else {
-const err457 = {instancePath:instancePath+"/secrets",schemaPath:"#/properties/secrets/type",keyword:"type",params:{type: "object"},schema:schema6.properties.secrets.type,parentSchema:schema6.properties.secrets,data:data177};
+if(data184 < 0 || isNaN(data184)){
+const err457 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data184};
 if(vErrors === null){
 vErrors = [err457];
 }
@@ -6237,12 +6248,11 @@ vErrors.push(err457);
 errors++;
 }
 }
-if(data.usage !== undefined){
-let data182 = data.usage;
-if(data182 && typeof data182 == "object" && !Array.isArray(data182)){
-for(const key38 in data182){
-if(!((((key38 === "enabled") || (key38 === "keep_calls_days")) || (key38 === "keep_hours_days")) || (key38 === "client_names"))){
-const err458 = {instancePath:instancePath+"/usage",schemaPath:"#/properties/usage/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key38},schema:false,parentSchema:schema6.properties.usage,data:data182};
+}
+if(data181.cooldown_ms !== undefined){
+let data185 = data181.cooldown_ms;
+if(!(((typeof data185 == "number") && (!(data185 % 1) && !isNaN(data185))) && (isFinite(data185)))){
+const err458 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.cooldown_ms.type,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data185};
 if(vErrors === null){
 vErrors = [err458];
 }
@@ -6251,11 +6261,9 @@ vErrors.push(err458);
 }
 errors++;
 }
-}
-if(data182.enabled !== undefined){
-let data183 = data182.enabled;
-if(typeof data183 !== "boolean"){
-const err459 = {instancePath:instancePath+"/usage/enabled",schemaPath:"#/properties/usage/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.usage.properties.enabled.type,parentSchema:schema6.properties.usage.properties.enabled,data:data183};
+if((typeof data185 == "number") && (isFinite(data185))){
+if(data185 > 3600000 || isNaN(data185)){
+const err459 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data185};
 if(vErrors === null){
 vErrors = [err459];
 }
@@ -6264,11 +6272,8 @@ vErrors.push(err459);
 }
 errors++;
 }
-}
-if(data182.keep_calls_days !== undefined){
-let data184 = data182.keep_calls_days;
-if(!(((typeof data184 == "number") && (!(data184 % 1) && !isNaN(data184))) && (isFinite(data184)))){
-const err460 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.usage.properties.keep_calls_days.type,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data184};
+if(data185 < 0 || isNaN(data185)){
+const err460 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data185};
 if(vErrors === null){
 vErrors = [err460];
 }
@@ -6277,9 +6282,11 @@ vErrors.push(err460);
 }
 errors++;
 }
-if((typeof data184 == "number") && (isFinite(data184))){
-if(data184 > 3650 || isNaN(data184)){
-const err461 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data184};
+}
+}
+}
+else {
+const err461 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routing.type,parentSchema:schema6.properties.routing,data:data181};
 if(vErrors === null){
 vErrors = [err461];
 }
@@ -6288,8 +6295,13 @@ vErrors.push(err461);
 }
 errors++;
 }
-if(data184 < 1 || isNaN(data184)){
-const err462 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data184};
+}
+if(data.routes !== undefined){
+let data186 = data.routes;
+if(data186 && typeof data186 == "object" && !Array.isArray(data186)){
+for(const key37 in data186){
+if(!((key37 === "rest") || (key37 === "default_model"))){
+const err462 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key37},schema:false,parentSchema:schema6.properties.routes,data:data186};
 if(vErrors === null){
 vErrors = [err462];
 }
@@ -6299,11 +6311,10 @@ vErrors.push(err462);
 errors++;
 }
 }
-}
-if(data182.keep_hours_days !== undefined){
-let data185 = data182.keep_hours_days;
-if(!(((typeof data185 == "number") && (!(data185 % 1) && !isNaN(data185))) && (isFinite(data185)))){
-const err463 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.usage.properties.keep_hours_days.type,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data185};
+if(data186.rest !== undefined){
+let data187 = data186.rest;
+if((!(data187 && typeof data187 == "object" && !Array.isArray(data187))) && (data187 !== null)){
+const err463 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/type",keyword:"type",params:{type: schema6.properties.routes.properties.rest.type},schema:schema6.properties.routes.properties.rest.type,parentSchema:schema6.properties.routes.properties.rest,data:data187};
 if(vErrors === null){
 vErrors = [err463];
 }
@@ -6312,9 +6323,9 @@ vErrors.push(err463);
 }
 errors++;
 }
-if((typeof data185 == "number") && (isFinite(data185))){
-if(data185 > 3650 || isNaN(data185)){
-const err464 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data185};
+if(data187 && typeof data187 == "object" && !Array.isArray(data187)){
+if(data187.provider === undefined){
+const err464 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.routes.properties.rest.required,parentSchema:schema6.properties.routes.properties.rest,data:data187};
 if(vErrors === null){
 vErrors = [err464];
 }
@@ -6323,8 +6334,9 @@ vErrors.push(err464);
 }
 errors++;
 }
-if(data185 < 1 || isNaN(data185)){
-const err465 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data185};
+for(const key38 in data187){
+if(!(key38 === "provider")){
+const err465 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key38},schema:false,parentSchema:schema6.properties.routes.properties.rest,data:data187};
 if(vErrors === null){
 vErrors = [err465];
 }
@@ -6334,11 +6346,11 @@ vErrors.push(err465);
 errors++;
 }
 }
-}
-if(data182.client_names !== undefined){
-let data186 = data182.client_names;
-if(typeof data186 !== "string"){
-const err466 = {instancePath:instancePath+"/usage/client_names",schemaPath:"#/properties/usage/properties/client_names/type",keyword:"type",params:{type: "string"},schema:schema6.properties.usage.properties.client_names.type,parentSchema:schema6.properties.usage.properties.client_names,data:data186};
+if(data187.provider !== undefined){
+let data188 = data187.provider;
+if(typeof data188 === "string"){
+if(func4(data188) > 64){
+const err466 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data188};
 if(vErrors === null){
 vErrors = [err466];
 }
@@ -6347,8 +6359,8 @@ vErrors.push(err466);
 }
 errors++;
 }
-if(!(data186 === "plain")){
-const err467 = {instancePath:instancePath+"/usage/client_names",schemaPath:"#/properties/usage/properties/client_names/enum",keyword:"enum",params:{allowedValues: schema6.properties.usage.properties.client_names.enum},schema:schema6.properties.usage.properties.client_names.enum,parentSchema:schema6.properties.usage.properties.client_names,data:data186};
+if(func4(data188) < 1){
+const err467 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data188};
 if(vErrors === null){
 vErrors = [err467];
 }
@@ -6357,10 +6369,8 @@ vErrors.push(err467);
 }
 errors++;
 }
-}
-}
-else {
-const err468 = {instancePath:instancePath+"/usage",schemaPath:"#/properties/usage/type",keyword:"type",params:{type: "object"},schema:schema6.properties.usage.type,parentSchema:schema6.properties.usage,data:data182};
+if(!pattern8.test(data188)){
+const err468 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data188};
 if(vErrors === null){
 vErrors = [err468];
 }
@@ -6370,12 +6380,8 @@ vErrors.push(err468);
 errors++;
 }
 }
-if(data.audit !== undefined){
-let data187 = data.audit;
-if(data187 && typeof data187 == "object" && !Array.isArray(data187)){
-for(const key39 in data187){
-if(!((key39 === "enabled") || (key39 === "keep_days"))){
-const err469 = {instancePath:instancePath+"/audit",schemaPath:"#/properties/audit/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key39},schema:false,parentSchema:schema6.properties.audit,data:data187};
+else {
+const err469 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.rest.properties.provider.type,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data188};
 if(vErrors === null){
 vErrors = [err469];
 }
@@ -6385,10 +6391,14 @@ vErrors.push(err469);
 errors++;
 }
 }
-if(data187.enabled !== undefined){
-let data188 = data187.enabled;
-if(!(((data188 === "auto") || (data188 === true)) || (data188 === false))){
-const err470 = {instancePath:instancePath+"/audit/enabled",schemaPath:"#/properties/audit/properties/enabled/enum",keyword:"enum",params:{allowedValues: schema6.properties.audit.properties.enabled.enum},schema:schema6.properties.audit.properties.enabled.enum,parentSchema:schema6.properties.audit.properties.enabled,data:data188};
+}
+}
+if(data186.default_model !== undefined){
+let data189 = data186.default_model;
+if(data189 && typeof data189 == "object" && !Array.isArray(data189)){
+for(const key39 in data189){
+if(!(((key39 === "images") || (key39 === "moderations")) || (key39 === "responses"))){
+const err470 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key39},schema:false,parentSchema:schema6.properties.routes.properties.default_model,data:data189};
 if(vErrors === null){
 vErrors = [err470];
 }
@@ -6398,10 +6408,11 @@ vErrors.push(err470);
 errors++;
 }
 }
-if(data187.keep_days !== undefined){
-let data189 = data187.keep_days;
-if(!(((typeof data189 == "number") && (!(data189 % 1) && !isNaN(data189))) && (isFinite(data189)))){
-const err471 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.audit.properties.keep_days.type,parentSchema:schema6.properties.audit.properties.keep_days,data:data189};
+if(data189.images !== undefined){
+let data190 = data189.images;
+if(typeof data190 === "string"){
+if(func4(data190) > 256){
+const err471 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data190};
 if(vErrors === null){
 vErrors = [err471];
 }
@@ -6410,9 +6421,8 @@ vErrors.push(err471);
 }
 errors++;
 }
-if((typeof data189 == "number") && (isFinite(data189))){
-if(data189 > 3650 || isNaN(data189)){
-const err472 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.audit.properties.keep_days,data:data189};
+if(func4(data190) < 1){
+const err472 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data190};
 if(vErrors === null){
 vErrors = [err472];
 }
@@ -6421,8 +6431,8 @@ vErrors.push(err472);
 }
 errors++;
 }
-if(data189 < 31 || isNaN(data189)){
-const err473 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 31},schema:31,parentSchema:schema6.properties.audit.properties.keep_days,data:data189};
+if(!pattern3.test(data190)){
+const err473 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data190};
 if(vErrors === null){
 vErrors = [err473];
 }
@@ -6432,10 +6442,8 @@ vErrors.push(err473);
 errors++;
 }
 }
-}
-}
 else {
-const err474 = {instancePath:instancePath+"/audit",schemaPath:"#/properties/audit/type",keyword:"type",params:{type: "object"},schema:schema6.properties.audit.type,parentSchema:schema6.properties.audit,data:data187};
+const err474 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.images.type,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data190};
 if(vErrors === null){
 vErrors = [err474];
 }
@@ -6445,12 +6453,11 @@ vErrors.push(err474);
 errors++;
 }
 }
-if(data.logging !== undefined){
-let data190 = data.logging;
-if(data190 && typeof data190 == "object" && !Array.isArray(data190)){
-for(const key40 in data190){
-if(!(((key40 === "level") || (key40 === "format")) || (key40 === "transport"))){
-const err475 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key40},schema:false,parentSchema:schema6.properties.logging,data:data190};
+if(data189.moderations !== undefined){
+let data191 = data189.moderations;
+if(typeof data191 === "string"){
+if(func4(data191) > 256){
+const err475 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data191};
 if(vErrors === null){
 vErrors = [err475];
 }
@@ -6459,11 +6466,8 @@ vErrors.push(err475);
 }
 errors++;
 }
-}
-if(data190.level !== undefined){
-let data191 = data190.level;
-if(typeof data191 !== "string"){
-const err476 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.level.type,parentSchema:schema6.properties.logging.properties.level,data:data191};
+if(func4(data191) < 1){
+const err476 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data191};
 if(vErrors === null){
 vErrors = [err476];
 }
@@ -6472,8 +6476,8 @@ vErrors.push(err476);
 }
 errors++;
 }
-if(!((((data191 === "error") || (data191 === "warn")) || (data191 === "info")) || (data191 === "debug"))){
-const err477 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.level.enum},schema:schema6.properties.logging.properties.level.enum,parentSchema:schema6.properties.logging.properties.level,data:data191};
+if(!pattern3.test(data191)){
+const err477 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data191};
 if(vErrors === null){
 vErrors = [err477];
 }
@@ -6483,10 +6487,8 @@ vErrors.push(err477);
 errors++;
 }
 }
-if(data190.format !== undefined){
-let data192 = data190.format;
-if(typeof data192 !== "string"){
-const err478 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.format.type,parentSchema:schema6.properties.logging.properties.format,data:data192};
+else {
+const err478 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.moderations.type,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data191};
 if(vErrors === null){
 vErrors = [err478];
 }
@@ -6495,8 +6497,12 @@ vErrors.push(err478);
 }
 errors++;
 }
-if(!(((data192 === "auto") || (data192 === "json")) || (data192 === "pretty"))){
-const err479 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.format.enum},schema:schema6.properties.logging.properties.format.enum,parentSchema:schema6.properties.logging.properties.format,data:data192};
+}
+if(data189.responses !== undefined){
+let data192 = data189.responses;
+if(typeof data192 === "string"){
+if(func4(data192) > 256){
+const err479 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data192};
 if(vErrors === null){
 vErrors = [err479];
 }
@@ -6505,11 +6511,8 @@ vErrors.push(err479);
 }
 errors++;
 }
-}
-if(data190.transport !== undefined){
-let data193 = data190.transport;
-if((!(data193 && typeof data193 == "object" && !Array.isArray(data193))) && (data193 !== null)){
-const err480 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema6.properties.logging.properties.transport.type},schema:schema6.properties.logging.properties.transport.type,parentSchema:schema6.properties.logging.properties.transport,data:data193};
+if(func4(data192) < 1){
+const err480 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data192};
 if(vErrors === null){
 vErrors = [err480];
 }
@@ -6518,9 +6521,8 @@ vErrors.push(err480);
 }
 errors++;
 }
-if(data193 && typeof data193 == "object" && !Array.isArray(data193)){
-if(data193.target === undefined){
-const err481 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema6.properties.logging.properties.transport.required,parentSchema:schema6.properties.logging.properties.transport,data:data193};
+if(!pattern3.test(data192)){
+const err481 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data192};
 if(vErrors === null){
 vErrors = [err481];
 }
@@ -6529,9 +6531,9 @@ vErrors.push(err481);
 }
 errors++;
 }
-for(const key41 in data193){
-if(!((key41 === "target") || (key41 === "options"))){
-const err482 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key41},schema:false,parentSchema:schema6.properties.logging.properties.transport,data:data193};
+}
+else {
+const err482 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.responses.type,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data192};
 if(vErrors === null){
 vErrors = [err482];
 }
@@ -6541,11 +6543,9 @@ vErrors.push(err482);
 errors++;
 }
 }
-if(data193.target !== undefined){
-let data194 = data193.target;
-if(typeof data194 === "string"){
-if(func4(data194) > 4096){
-const err483 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data194};
+}
+else {
+const err483 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routes.properties.default_model.type,parentSchema:schema6.properties.routes.properties.default_model,data:data189};
 if(vErrors === null){
 vErrors = [err483];
 }
@@ -6554,8 +6554,10 @@ vErrors.push(err483);
 }
 errors++;
 }
-if(func4(data194) < 1){
-const err484 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data194};
+}
+}
+else {
+const err484 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routes.type,parentSchema:schema6.properties.routes,data:data186};
 if(vErrors === null){
 vErrors = [err484];
 }
@@ -6565,8 +6567,12 @@ vErrors.push(err484);
 errors++;
 }
 }
-else {
-const err485 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.transport.properties.target.type,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data194};
+if(data.secrets !== undefined){
+let data193 = data.secrets;
+if(data193 && typeof data193 == "object" && !Array.isArray(data193)){
+for(const key40 in data193){
+if(!((key40 === "dir") || (key40 === "identity"))){
+const err485 = {instancePath:instancePath+"/secrets",schemaPath:"#/properties/secrets/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key40},schema:false,parentSchema:schema6.properties.secrets,data:data193};
 if(vErrors === null){
 vErrors = [err485];
 }
@@ -6576,10 +6582,10 @@ vErrors.push(err485);
 errors++;
 }
 }
-if(data193.options !== undefined){
-let data195 = data193.options;
-if(!(data195 && typeof data195 == "object" && !Array.isArray(data195))){
-const err486 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.properties.transport.properties.options.type,parentSchema:schema6.properties.logging.properties.transport.properties.options,data:data195};
+if(data193.dir !== undefined){
+let data194 = data193.dir;
+if((typeof data194 !== "string") && (data194 !== null)){
+const err486 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/type",keyword:"type",params:{type: schema6.properties.secrets.properties.dir.type},schema:schema6.properties.secrets.properties.dir.type,parentSchema:schema6.properties.secrets.properties.dir,data:data194};
 if(vErrors === null){
 vErrors = [err486];
 }
@@ -6588,12 +6594,9 @@ vErrors.push(err486);
 }
 errors++;
 }
-}
-}
-}
-}
-else {
-const err487 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.type,parentSchema:schema6.properties.logging,data:data190};
+if(typeof data194 === "string"){
+if(func4(data194) > 4096){
+const err487 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.secrets.properties.dir,data:data194};
 if(vErrors === null){
 vErrors = [err487];
 }
@@ -6602,15 +6605,531 @@ vErrors.push(err487);
 }
 errors++;
 }
-}
-}
-else {
-const err488 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema6.type,parentSchema:schema6,data};
+if(func4(data194) < 1){
+const err488 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.dir,data:data194};
 if(vErrors === null){
 vErrors = [err488];
 }
 else {
 vErrors.push(err488);
+}
+errors++;
+}
+if(!pattern10.test(data194)){
+const err489 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.secrets.properties.dir,data:data194};
+if(vErrors === null){
+vErrors = [err489];
+}
+else {
+vErrors.push(err489);
+}
+errors++;
+}
+}
+}
+if(data193.identity !== undefined){
+let data195 = data193.identity;
+if(data195 && typeof data195 == "object" && !Array.isArray(data195)){
+for(const key41 in data195){
+if(!((key41 === "credential") || (key41 === "file"))){
+const err490 = {instancePath:instancePath+"/secrets/identity",schemaPath:"#/properties/secrets/properties/identity/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key41},schema:false,parentSchema:schema6.properties.secrets.properties.identity,data:data195};
+if(vErrors === null){
+vErrors = [err490];
+}
+else {
+vErrors.push(err490);
+}
+errors++;
+}
+}
+if(data195.credential !== undefined){
+let data196 = data195.credential;
+if(typeof data196 === "string"){
+if(func4(data196) > 100){
+const err491 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data196};
+if(vErrors === null){
+vErrors = [err491];
+}
+else {
+vErrors.push(err491);
+}
+errors++;
+}
+if(func4(data196) < 1){
+const err492 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data196};
+if(vErrors === null){
+vErrors = [err492];
+}
+else {
+vErrors.push(err492);
+}
+errors++;
+}
+if(!pattern9.test(data196)){
+const err493 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data196};
+if(vErrors === null){
+vErrors = [err493];
+}
+else {
+vErrors.push(err493);
+}
+errors++;
+}
+}
+else {
+const err494 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.secrets.properties.identity.properties.credential.type,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data196};
+if(vErrors === null){
+vErrors = [err494];
+}
+else {
+vErrors.push(err494);
+}
+errors++;
+}
+}
+if(data195.file !== undefined){
+let data197 = data195.file;
+if((typeof data197 !== "string") && (data197 !== null)){
+const err495 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/type",keyword:"type",params:{type: schema6.properties.secrets.properties.identity.properties.file.type},schema:schema6.properties.secrets.properties.identity.properties.file.type,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data197};
+if(vErrors === null){
+vErrors = [err495];
+}
+else {
+vErrors.push(err495);
+}
+errors++;
+}
+if(typeof data197 === "string"){
+if(func4(data197) > 4096){
+const err496 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data197};
+if(vErrors === null){
+vErrors = [err496];
+}
+else {
+vErrors.push(err496);
+}
+errors++;
+}
+if(func4(data197) < 1){
+const err497 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data197};
+if(vErrors === null){
+vErrors = [err497];
+}
+else {
+vErrors.push(err497);
+}
+errors++;
+}
+if(!pattern10.test(data197)){
+const err498 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data197};
+if(vErrors === null){
+vErrors = [err498];
+}
+else {
+vErrors.push(err498);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err499 = {instancePath:instancePath+"/secrets/identity",schemaPath:"#/properties/secrets/properties/identity/type",keyword:"type",params:{type: "object"},schema:schema6.properties.secrets.properties.identity.type,parentSchema:schema6.properties.secrets.properties.identity,data:data195};
+if(vErrors === null){
+vErrors = [err499];
+}
+else {
+vErrors.push(err499);
+}
+errors++;
+}
+}
+}
+else {
+const err500 = {instancePath:instancePath+"/secrets",schemaPath:"#/properties/secrets/type",keyword:"type",params:{type: "object"},schema:schema6.properties.secrets.type,parentSchema:schema6.properties.secrets,data:data193};
+if(vErrors === null){
+vErrors = [err500];
+}
+else {
+vErrors.push(err500);
+}
+errors++;
+}
+}
+if(data.usage !== undefined){
+let data198 = data.usage;
+if(data198 && typeof data198 == "object" && !Array.isArray(data198)){
+for(const key42 in data198){
+if(!((((key42 === "enabled") || (key42 === "keep_calls_days")) || (key42 === "keep_hours_days")) || (key42 === "client_names"))){
+const err501 = {instancePath:instancePath+"/usage",schemaPath:"#/properties/usage/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key42},schema:false,parentSchema:schema6.properties.usage,data:data198};
+if(vErrors === null){
+vErrors = [err501];
+}
+else {
+vErrors.push(err501);
+}
+errors++;
+}
+}
+if(data198.enabled !== undefined){
+let data199 = data198.enabled;
+if(typeof data199 !== "boolean"){
+const err502 = {instancePath:instancePath+"/usage/enabled",schemaPath:"#/properties/usage/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.usage.properties.enabled.type,parentSchema:schema6.properties.usage.properties.enabled,data:data199};
+if(vErrors === null){
+vErrors = [err502];
+}
+else {
+vErrors.push(err502);
+}
+errors++;
+}
+}
+if(data198.keep_calls_days !== undefined){
+let data200 = data198.keep_calls_days;
+if(!(((typeof data200 == "number") && (!(data200 % 1) && !isNaN(data200))) && (isFinite(data200)))){
+const err503 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.usage.properties.keep_calls_days.type,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data200};
+if(vErrors === null){
+vErrors = [err503];
+}
+else {
+vErrors.push(err503);
+}
+errors++;
+}
+if((typeof data200 == "number") && (isFinite(data200))){
+if(data200 > 3650 || isNaN(data200)){
+const err504 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data200};
+if(vErrors === null){
+vErrors = [err504];
+}
+else {
+vErrors.push(err504);
+}
+errors++;
+}
+if(data200 < 1 || isNaN(data200)){
+const err505 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data200};
+if(vErrors === null){
+vErrors = [err505];
+}
+else {
+vErrors.push(err505);
+}
+errors++;
+}
+}
+}
+if(data198.keep_hours_days !== undefined){
+let data201 = data198.keep_hours_days;
+if(!(((typeof data201 == "number") && (!(data201 % 1) && !isNaN(data201))) && (isFinite(data201)))){
+const err506 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.usage.properties.keep_hours_days.type,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data201};
+if(vErrors === null){
+vErrors = [err506];
+}
+else {
+vErrors.push(err506);
+}
+errors++;
+}
+if((typeof data201 == "number") && (isFinite(data201))){
+if(data201 > 3650 || isNaN(data201)){
+const err507 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data201};
+if(vErrors === null){
+vErrors = [err507];
+}
+else {
+vErrors.push(err507);
+}
+errors++;
+}
+if(data201 < 1 || isNaN(data201)){
+const err508 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data201};
+if(vErrors === null){
+vErrors = [err508];
+}
+else {
+vErrors.push(err508);
+}
+errors++;
+}
+}
+}
+if(data198.client_names !== undefined){
+let data202 = data198.client_names;
+if(typeof data202 !== "string"){
+const err509 = {instancePath:instancePath+"/usage/client_names",schemaPath:"#/properties/usage/properties/client_names/type",keyword:"type",params:{type: "string"},schema:schema6.properties.usage.properties.client_names.type,parentSchema:schema6.properties.usage.properties.client_names,data:data202};
+if(vErrors === null){
+vErrors = [err509];
+}
+else {
+vErrors.push(err509);
+}
+errors++;
+}
+if(!(data202 === "plain")){
+const err510 = {instancePath:instancePath+"/usage/client_names",schemaPath:"#/properties/usage/properties/client_names/enum",keyword:"enum",params:{allowedValues: schema6.properties.usage.properties.client_names.enum},schema:schema6.properties.usage.properties.client_names.enum,parentSchema:schema6.properties.usage.properties.client_names,data:data202};
+if(vErrors === null){
+vErrors = [err510];
+}
+else {
+vErrors.push(err510);
+}
+errors++;
+}
+}
+}
+else {
+const err511 = {instancePath:instancePath+"/usage",schemaPath:"#/properties/usage/type",keyword:"type",params:{type: "object"},schema:schema6.properties.usage.type,parentSchema:schema6.properties.usage,data:data198};
+if(vErrors === null){
+vErrors = [err511];
+}
+else {
+vErrors.push(err511);
+}
+errors++;
+}
+}
+if(data.audit !== undefined){
+let data203 = data.audit;
+if(data203 && typeof data203 == "object" && !Array.isArray(data203)){
+for(const key43 in data203){
+if(!((key43 === "enabled") || (key43 === "keep_days"))){
+const err512 = {instancePath:instancePath+"/audit",schemaPath:"#/properties/audit/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key43},schema:false,parentSchema:schema6.properties.audit,data:data203};
+if(vErrors === null){
+vErrors = [err512];
+}
+else {
+vErrors.push(err512);
+}
+errors++;
+}
+}
+if(data203.enabled !== undefined){
+let data204 = data203.enabled;
+if(!(((data204 === "auto") || (data204 === true)) || (data204 === false))){
+const err513 = {instancePath:instancePath+"/audit/enabled",schemaPath:"#/properties/audit/properties/enabled/enum",keyword:"enum",params:{allowedValues: schema6.properties.audit.properties.enabled.enum},schema:schema6.properties.audit.properties.enabled.enum,parentSchema:schema6.properties.audit.properties.enabled,data:data204};
+if(vErrors === null){
+vErrors = [err513];
+}
+else {
+vErrors.push(err513);
+}
+errors++;
+}
+}
+if(data203.keep_days !== undefined){
+let data205 = data203.keep_days;
+if(!(((typeof data205 == "number") && (!(data205 % 1) && !isNaN(data205))) && (isFinite(data205)))){
+const err514 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.audit.properties.keep_days.type,parentSchema:schema6.properties.audit.properties.keep_days,data:data205};
+if(vErrors === null){
+vErrors = [err514];
+}
+else {
+vErrors.push(err514);
+}
+errors++;
+}
+if((typeof data205 == "number") && (isFinite(data205))){
+if(data205 > 3650 || isNaN(data205)){
+const err515 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.audit.properties.keep_days,data:data205};
+if(vErrors === null){
+vErrors = [err515];
+}
+else {
+vErrors.push(err515);
+}
+errors++;
+}
+if(data205 < 31 || isNaN(data205)){
+const err516 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 31},schema:31,parentSchema:schema6.properties.audit.properties.keep_days,data:data205};
+if(vErrors === null){
+vErrors = [err516];
+}
+else {
+vErrors.push(err516);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err517 = {instancePath:instancePath+"/audit",schemaPath:"#/properties/audit/type",keyword:"type",params:{type: "object"},schema:schema6.properties.audit.type,parentSchema:schema6.properties.audit,data:data203};
+if(vErrors === null){
+vErrors = [err517];
+}
+else {
+vErrors.push(err517);
+}
+errors++;
+}
+}
+if(data.logging !== undefined){
+let data206 = data.logging;
+if(data206 && typeof data206 == "object" && !Array.isArray(data206)){
+for(const key44 in data206){
+if(!(((key44 === "level") || (key44 === "format")) || (key44 === "transport"))){
+const err518 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key44},schema:false,parentSchema:schema6.properties.logging,data:data206};
+if(vErrors === null){
+vErrors = [err518];
+}
+else {
+vErrors.push(err518);
+}
+errors++;
+}
+}
+if(data206.level !== undefined){
+let data207 = data206.level;
+if(typeof data207 !== "string"){
+const err519 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.level.type,parentSchema:schema6.properties.logging.properties.level,data:data207};
+if(vErrors === null){
+vErrors = [err519];
+}
+else {
+vErrors.push(err519);
+}
+errors++;
+}
+if(!((((data207 === "error") || (data207 === "warn")) || (data207 === "info")) || (data207 === "debug"))){
+const err520 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.level.enum},schema:schema6.properties.logging.properties.level.enum,parentSchema:schema6.properties.logging.properties.level,data:data207};
+if(vErrors === null){
+vErrors = [err520];
+}
+else {
+vErrors.push(err520);
+}
+errors++;
+}
+}
+if(data206.format !== undefined){
+let data208 = data206.format;
+if(typeof data208 !== "string"){
+const err521 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.format.type,parentSchema:schema6.properties.logging.properties.format,data:data208};
+if(vErrors === null){
+vErrors = [err521];
+}
+else {
+vErrors.push(err521);
+}
+errors++;
+}
+if(!(((data208 === "auto") || (data208 === "json")) || (data208 === "pretty"))){
+const err522 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.format.enum},schema:schema6.properties.logging.properties.format.enum,parentSchema:schema6.properties.logging.properties.format,data:data208};
+if(vErrors === null){
+vErrors = [err522];
+}
+else {
+vErrors.push(err522);
+}
+errors++;
+}
+}
+if(data206.transport !== undefined){
+let data209 = data206.transport;
+if((!(data209 && typeof data209 == "object" && !Array.isArray(data209))) && (data209 !== null)){
+const err523 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema6.properties.logging.properties.transport.type},schema:schema6.properties.logging.properties.transport.type,parentSchema:schema6.properties.logging.properties.transport,data:data209};
+if(vErrors === null){
+vErrors = [err523];
+}
+else {
+vErrors.push(err523);
+}
+errors++;
+}
+if(data209 && typeof data209 == "object" && !Array.isArray(data209)){
+if(data209.target === undefined){
+const err524 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema6.properties.logging.properties.transport.required,parentSchema:schema6.properties.logging.properties.transport,data:data209};
+if(vErrors === null){
+vErrors = [err524];
+}
+else {
+vErrors.push(err524);
+}
+errors++;
+}
+for(const key45 in data209){
+if(!((key45 === "target") || (key45 === "options"))){
+const err525 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key45},schema:false,parentSchema:schema6.properties.logging.properties.transport,data:data209};
+if(vErrors === null){
+vErrors = [err525];
+}
+else {
+vErrors.push(err525);
+}
+errors++;
+}
+}
+if(data209.target !== undefined){
+let data210 = data209.target;
+if(typeof data210 === "string"){
+if(func4(data210) > 4096){
+const err526 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data210};
+if(vErrors === null){
+vErrors = [err526];
+}
+else {
+vErrors.push(err526);
+}
+errors++;
+}
+if(func4(data210) < 1){
+const err527 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data210};
+if(vErrors === null){
+vErrors = [err527];
+}
+else {
+vErrors.push(err527);
+}
+errors++;
+}
+}
+else {
+const err528 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.transport.properties.target.type,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data210};
+if(vErrors === null){
+vErrors = [err528];
+}
+else {
+vErrors.push(err528);
+}
+errors++;
+}
+}
+if(data209.options !== undefined){
+let data211 = data209.options;
+if(!(data211 && typeof data211 == "object" && !Array.isArray(data211))){
+const err529 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.properties.transport.properties.options.type,parentSchema:schema6.properties.logging.properties.transport.properties.options,data:data211};
+if(vErrors === null){
+vErrors = [err529];
+}
+else {
+vErrors.push(err529);
+}
+errors++;
+}
+}
+}
+}
+}
+else {
+const err530 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.type,parentSchema:schema6.properties.logging,data:data206};
+if(vErrors === null){
+vErrors = [err530];
+}
+else {
+vErrors.push(err530);
+}
+errors++;
+}
+}
+}
+else {
+const err531 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema6.type,parentSchema:schema6,data};
+if(vErrors === null){
+vErrors = [err531];
+}
+else {
+vErrors.push(err531);
 }
 errors++;
 }

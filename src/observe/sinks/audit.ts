@@ -24,7 +24,11 @@ const countMs = 60_000
 const maxCounted = 50
 
 /** Codes of calls that a rule of security has refused; others are the weather of a day. */
-const refusedCalls: ReadonlySet<string> = new Set(['management_not_allowed', 'rate_limit_exceeded'])
+const refusedCalls: ReadonlySet<string> = new Set([
+  'management_not_allowed',
+  'model_not_allowed',
+  'rate_limit_exceeded',
+])
 
 /** Whether an event of a worker thread is for the audit log. */
 export function isAudited(event: GatewayEvent): boolean {
@@ -86,6 +90,13 @@ export function auditSink({ add, numberOf, digestOf, setTimer }: AuditSinkParts)
       } else if (event.kind === 'reload_refused') {
         const attributes = { ...configOf(event.config), problems: event.problems.length }
         record('config.refused', attributes, { outcome: 'failure', severity: 'error' })
+      } else if (event.kind === 'keys_loaded') {
+        record('keys.loaded', { generation: event.generation, keys: event.keys })
+      } else if (event.kind === 'keys_refused') {
+        const attributes = { faults: event.faults.length + event.unshown }
+        record('keys.refused', attributes, { outcome: 'failure', severity: 'error' })
+      } else if (event.kind === 'keys_missing') {
+        record('keys.missing', {}, { outcome: 'failure', severity: 'error' })
       } else if (event.kind === 'peer_users_unreadable') {
         record('peers.unreadable', {}, { outcome: 'failure', severity: 'error' })
       } else if (event.kind === 'stopped') {

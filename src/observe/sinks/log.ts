@@ -88,6 +88,7 @@ function write(event: GatewayEvent, log: Log): void {
       log.error({ event: event.kind, target: event.target, reason: event.cause.message })
       return
     case 'formats_not_saved':
+    case 'keys_not_acknowledged':
     case 'limits_not_saved':
     case 'owners_not_kept':
     case 'service_manager_not_told':
@@ -99,6 +100,10 @@ function write(event: GatewayEvent, log: Log): void {
       else log.warn({ event: kind, reason })
       return
     }
+    case 'keys_missing':
+      log.error({ ...lineOf(event), message: noKeyIsValid })
+      return
+    case 'keys_refused':
     case 'ledger_rows_lost':
     case 'ledger_set_aside':
     case 'reload_refused':
@@ -110,6 +115,7 @@ function write(event: GatewayEvent, log: Log): void {
       return
     case 'format_found':
     case 'ledger_writing':
+    case 'keys_loaded':
     case 'listening':
     case 'models_discovered':
     case 'stopped':
@@ -125,6 +131,9 @@ function write(event: GatewayEvent, log: Log): void {
 const keepsNoCounts =
   'Another gateway keeps its counts in this directory, so those of this one will not survive its end. Stop the other one, or ' +
   'start this one with a directory of its own: STATE_DIRECTORY or XDG_STATE_HOME in its environment.'
+
+const noKeyIsValid =
+  'No key is valid while there is no key file. Create a key with `llm-gateway key create NAME`, or set keys.mode to off.'
 
 /** All members, as they are. */
 function lineOf({ kind, ...facts }: GatewayEvent): object {

@@ -1,51 +1,72 @@
 // `GET /v1/limits`: how the limits of all models stand. Field names are part of the interface: they are added to, never changed.
 import type { FastifyInstance } from 'fastify'
-import type { ModelReport } from '../../admission/admission.ts'
+import type { ModelReport, ScopeReport } from '../../admission/admission.ts'
 import type { CalibrationFact } from '../../admission/estimate.ts'
+import { clientScope, type ScopeLimits } from '../../admission/scopes.ts'
 import type { Client, Quota } from '../../domain.ts'
+import { allowedModels } from '../../routing/allowed-models.ts'
 import type { ServerParts } from '../parts.ts'
 
 export function addLimits(
   app: FastifyInstance,
-  { describeLimits, routes }: Pick<ServerParts, 'describeLimits' | 'routes'>,
+  {
+    describeLimits,
+    describeClient,
+    routes,
+  }: Pick<ServerParts, 'describeLimits' | 'describeClient' | 'routes'>,
 ): void {
-  app.get('/limits', async ({ client }) => limitsReport(client, await describeLimits(routes().models())))
+  app.get('/limits', async ({ client }) => {
+    const table = routes()
+    const allowed = client.isMaster === true ? undefined : allowedModels(client.terms, table)
+    const scope = clientScope(client)
+    const [reports, own] = await Promise.all([
+      describeLimits(table.models()),
+      scope === undefined ? undefined : describeClient(scope),
+    ])
+    const visible = reports.filter(({ model }) => allowed?.concerns(model) !== false)
+    return limitsReport(client, visible, own)
+  })
 }
 
-/** @param client as whom it is asked. `null` stands for "not limited". Counts cover the last 60 seconds; `parallel` is the current number. */
-export function limitsReport(client: Client, reports: readonly ModelReport[]): object {
-  return { object: 'list', client: client.id, data: reports.map(modelLimits) }
+/**
+ * `null` stands for "not limited". Counts cover the last 60 seconds; `parallel` is the current number.
+ * @param own of the client, all models together; undefined: it has no limits of its own.
+ */
+export function limitsReport(client: Client, reports: readonly ModelReport[], own?: ScopeReport): object {
+  const ofClient = own && { client_limits: { limits: shownLimits(own.limits), ...usage(own) } }
+  return { object: 'list', client: client.id, ...ofClient, data: reports.map(modelLimits) }
 }
 
-function modelLimits({
-  model,
-  limits,
-  used,
-  limitStatus,
-  nextMs,
-  waiting,
-  calibration,
-}: ModelReport): object {
-  const { rpm = null, tpm = null, maxParallelRequests = null, whenLimited, maxWaitMs } = limits
+function modelLimits(report: ModelReport): object {
+  const { model, limits, waiting, calibration } = report
   return {
     model,
     limits: {
-      rpm,
-      tpm,
-      max_parallel_requests: maxParallelRequests,
-      when_limited: whenLimited,
-      max_wait_ms: maxWaitMs,
+      ...shownLimits(limits),
+      when_limited: limits.whenLimited,
+      max_wait_ms: limits.maxWaitMs,
     },
+    ...usage(report),
+    waiting,
+    calibration: calibration.map(calibrationOf),
+  }
+}
+
+function shownLimits({ rpm, tpm, maxParallelRequests }: ScopeLimits): object {
+  return { rpm: rpm ?? null, tpm: tpm ?? null, max_parallel_requests: maxParallelRequests ?? null }
+}
+
+function usage({ limits, used, limitStatus, nextMs }: ScopeReport): object {
+  const { maxParallelRequests } = limits
+  return {
     used,
     remaining: {
       requests: remainingOf(limitStatus.requests),
       tokens: remainingOf(limitStatus.tokens),
-      parallel: maxParallelRequests === null ? null : Math.max(0, maxParallelRequests - used.parallel),
+      parallel: maxParallelRequests === undefined ? null : Math.max(0, maxParallelRequests - used.parallel),
     },
     next_ms: { requests: nextMs.requests ?? null, tokens: nextMs.tokens ?? null },
     reset_ms: { requests: resetOf(limitStatus.requests), tokens: resetOf(limitStatus.tokens) },
-    waiting,
-    calibration: calibration.map(calibrationOf),
   }
 }
 

@@ -7,15 +7,19 @@ import {
 import type { ModelFacts } from '../../dialects/model-facts.ts'
 import { renderCodexModel } from '../../dialects/openai/codex-models.ts'
 import { renderModel, renderModelList } from '../../dialects/openai/model-list.ts'
+import type { Client } from '../../domain.ts'
+import { type AllowedModels, allowedModels } from '../../routing/allowed-models.ts'
 import { modelNotFound, type Route, type RouteTable } from '../../routing/route-table.ts'
 import type { ServerParts } from '../parts.ts'
 
 export function addModels(app: FastifyInstance, { routes }: Pick<ServerParts, 'routes'>): void {
   app.get('/models', (request, reply) =>
-    reply.type('application/json; charset=utf-8').send(modelList(routes(), shapeFor(request))),
+    reply
+      .type('application/json; charset=utf-8')
+      .send(modelList(routes(), shapeFor(request), request.client)),
   )
   app.get<{ Params: { '*': string } }>('/models/*', (request) =>
-    oneModel(request.params['*'], routes(), shapeFor(request)),
+    oneModel(request.params['*'], routes(), shapeFor(request), request.client),
   )
 }
 
@@ -61,24 +65,30 @@ function shapeFor({ headers, query }: FastifyRequest): Shape {
   return (query as Record<string, unknown>)['client_version'] === undefined ? openAiShape : codexShape
 }
 
-/** One buffer of each shape for all clients that are still reading: a list may have thousands of models. */
-const modelLists = new WeakMap<RouteTable, Map<Shape, Buffer>>()
+/**
+ * One buffer of each shape for all clients that are still reading, and may use the same models: a list may have thousands.
+ * By the table, or by what a client may use of it.
+ */
+const modelLists = new WeakMap<RouteTable | AllowedModels, Map<Shape, Buffer>>()
 
-function modelList(routes: RouteTable, shape: Shape): Buffer {
-  const lists = modelLists.get(routes) ?? new Map<Shape, Buffer>()
-  modelLists.set(routes, lists)
+function modelList(routes: RouteTable, shape: Shape, { terms }: Client): Buffer {
+  const visible = allowedModels(terms, routes) ?? routes
+  const lists = modelLists.get(visible) ?? new Map<Shape, Buffer>()
+  modelLists.set(visible, lists)
   const known = lists.get(shape)
   if (known !== undefined) return known
-  const models = routes.list().map((id) => listed(id, routes.find(id), routes))
+  const models = visible.list().map((id) => listed(id, routes.find(id), routes))
   const list = Buffer.from(JSON.stringify(shape.list(models)))
   lists.set(shape, list)
   return list
 }
 
-/** @throws GatewayError `model_not_found`. */
-function oneModel(id: string, routes: RouteTable, shape: Shape): object {
+/** @throws GatewayError `model_not_found`, `model_not_allowed`. */
+function oneModel(id: string, routes: RouteTable, shape: Shape, { terms }: Client): object {
+  const allowed = allowedModels(terms, routes)
   const route = routes.find(id)
-  if (route === undefined) throw modelNotFound(id, routes)
+  if (route === undefined) throw modelNotFound(id, routes, allowed)
+  if (allowed?.has(id, route) === false) throw allowed.refusal(id)
   return shape.one(listed(id, route, routes))
 }
 

@@ -5,6 +5,7 @@ import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fast
 import type { RestCall } from '../../call/rest/request.ts'
 import { type ApiRoute, closestApiPath, findApiPath, whyNotPassed } from '../../dialects/openai/api-routes.ts'
 import { dialects } from '../../dialects/table.ts'
+import type { Client } from '../../domain.ts'
 import { GatewayError } from '../../errors.ts'
 import { essenceOf } from '../../http/media-type.ts'
 import { forwardedQuery } from '../../http/query.ts'
@@ -45,12 +46,12 @@ function takeOver(parts: RestParts): onRequestHookHandler {
   return (fastifyRequest, fastifyReply) => {
     const startedAtMs = parts.now()
     const { raw } = fastifyRequest
-    const asked = pageProblem(raw) ?? askedOf(fastifyRequest)
+    const { client } = fastifyRequest
+    const asked = pageProblem(raw) ?? routesProblem(client) ?? askedOf(fastifyRequest)
     const render = errorRenderer(errorFormatOf(raw), fastifyRequest.id, parts)
     const taken = takeExchange(fastifyRequest, fastifyReply, render)
     const exchange = { ...taken, headers: [...taken.headers, ...sandbox] }
     if (asked instanceof GatewayError) return parts.refuse(exchange, asked)
-    const { client } = fastifyRequest
     const contentType = raw.headers['content-type']
     const headers = forwardedHeaders(raw.headers)
     serve({ ...asked, headers, contentType, client, startedAtMs }, exchange, parts)
@@ -93,6 +94,13 @@ function pageProblem({ method, headers }: IncomingMessage): GatewayError | undef
   if (origin === `http://${host}` || origin === `https://${host}`) return undefined
   const seen = origin === undefined ? 'no Origin' : `the Origin ${JSON.stringify(origin.slice(0, 200))}`
   return notForPages(`A page may not change objects here; this request has ${seen}, and the Host is ${host}.`)
+}
+
+/** No limits of models bind these requests, nor the models that a client may use: its record has to allow them. */
+function routesProblem({ terms }: Client): GatewayError | undefined {
+  if (terms === undefined || terms.routes === true) return undefined
+  const message = `This client may use the routes of models only: its record (${JSON.stringify(terms.name)}) does not have "routes": true.`
+  return new GatewayError('management_not_allowed', message)
 }
 
 function notForPages(message: string): GatewayError {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
-import { modelScope } from '../../../src/admission/scopes.ts'
+import { suite, test } from 'node:test'
+import { clientScope, modelScope } from '../../../src/admission/scopes.ts'
 import { MemoryStore } from '../../../src/admission/stores/memory.ts'
 import type { Demand } from '../../../src/admission/stores/store.ts'
 import type { ModelLimits } from '../../../src/domain.ts'
@@ -58,4 +58,44 @@ test('a model that nobody has called stands at nothing, before and beside others
   store.reserve(demand(), 1000)
   assert.equal(store.use(scope, 1000).requests, 1)
   assert.equal(store.use(modelScope('n', limits), 1000).requests, 0)
+})
+
+suite('clients', () => {
+  const terms = { name: 'default', models: undefined, rpm: 1, budgets: [] }
+  const of = (id: string) => clientScope({ id, terms })!
+  const wanted = (id: string): Demand => ({ ...demand(), scopes: [of(id)] })
+
+  test('are counted by the id of their key, else by their own', () => {
+    assert.equal(clientScope({ id: 'user:ann' }), undefined)
+    assert.equal(of('user:ann').name, 'client:user:ann')
+    assert.equal(clientScope({ id: 'key:ci', keyId: 'k_1', terms })!.name, 'key:k_1')
+    assert.equal(of('user:ann').limits, of('user:bob').limits)
+  })
+
+  test('of any number are counted exactly, while those that count nothing are forgotten', () => {
+    const store = new MemoryStore()
+    const all = Array.from({ length: 3_000 }, (_, index) => `ip:${index}`)
+    const statuses = (nowMs: number) =>
+      new Set(
+        all.map((id) => {
+          const result = store.reserve(wanted(id), nowMs)
+          if (result.kind === 'admitted') store.settle(result.reservation, { requests: 1, tokens: 1 }, nowMs)
+          return result.kind
+        }),
+      )
+    assert.deepEqual(statuses(1), new Set(['admitted']))
+    assert.deepEqual(statuses(60_000), new Set(['limited']))
+    assert.deepEqual(statuses(60_001), new Set(['admitted']))
+    assert.deepEqual(statuses(60_002), new Set(['limited']))
+  })
+
+  test('are saved and taken up again beside models', () => {
+    const before = new MemoryStore()
+    before.reserve({ ...demand(), scopes: [scope, of('user:ann')] }, 1000)
+    const after = new MemoryStore()
+    after.restore(before.dump(2000), 5)
+    assert.equal(after.use(of('user:ann'), 6).requests, 1)
+    assert.equal(after.use(scope, 6).requests, 1)
+    assert.equal(after.use(of('user:bob'), 6).requests, 0)
+  })
 })

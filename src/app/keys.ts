@@ -1,0 +1,206 @@
+// The key file of a running gateway: read at the start and whenever it changes, handed to every thread, and acknowledged in
+// `keys.state` once all threads check requests against it.
+//
+// A file with a fault is refused as a whole, and the last good one stays in force. A missing file is one without keys, at once:
+// removing it is the emergency stop. The file is only read here; the command line alone writes it.
+import { type FSWatcher, realpathSync, watch } from 'node:fs'
+import { mkdir, rename, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { keyFileRules, noKeys, parseKeyFile } from '../clients/keys/key-file.ts'
+import type { KeyFile } from '../clients/keys/key-record.ts'
+import { formatKeysState, keysStateFile } from '../clients/keys/keys-state.ts'
+import { readTrustedFile } from '../config/trusted-file.ts'
+import type { KeysConfig } from '../config/types.ts'
+import { fileVersion } from '../config/watch.ts'
+import type { Events } from '../observe/events.ts'
+import type { Clock } from '../platform/clock.ts'
+import { type Accounts, systemAccounts } from '../platform/ownership.ts'
+import { systemUsers, uidNamed } from '../platform/unix-users.ts'
+
+export interface KeyFileParts {
+  readonly path: string
+  readonly events: Events
+  readonly clock: Pick<Clock, 'setTimer' | 'wallNow'>
+  /** Where `keys.state` is written. Undefined: nowhere. */
+  readonly stateDirectory: string | undefined
+  /** Has every thread check requests against these keys from now on. Resolves with the number of threads that do. */
+  readonly apply: (file: KeyFile) => number | Promise<number>
+  /** Default: the system's. */
+  readonly accounts?: Accounts
+}
+
+/** Between the last notification of a change and the reading. */
+const quietMs = 20
+
+/** Between two looks at the file, should the kernel's notifications miss a change. */
+const lookMs = 1_000
+
+/** Between two reports of a missing file. */
+const missingMs = 60_000
+
+export class KeyFileWatch {
+  readonly #parts: KeyFileParts
+  #version: string | undefined
+  readonly #watchers: FSWatcher[] = []
+  #stopTimers: Readonly<Record<'quiet' | 'look' | 'missing', () => void>> = noTimers
+  /** One acknowledgement after the other. */
+  #writing: Promise<void> = Promise.resolve()
+  /** On the way to the threads, or in force in all of them. */
+  #latest: KeyFile = noKeys
+  #inForce: KeyFile = noKeys
+  #threads = 0
+  #isStopped = false
+
+  constructor(parts: KeyFileParts) {
+    this.#parts = parts
+  }
+
+  /** Reads the file before the first request. Without a good one no key is valid. */
+  load(): KeyFile {
+    this.#version = fileVersion(this.#parts.path)
+    const read = this.#read()
+    if (read !== undefined) this.#inForce = read
+    return this.#inForce
+  }
+
+  /** Follows the file from here on, and acknowledges what was loaded. @param threads how many check requests against it. */
+  start(threads: number): void {
+    this.#acknowledge(threads, undefined)
+    const look = () => {
+      if (fileVersion(this.#parts.path) !== this.#version) this.#change()
+      if (!this.#isStopped) this.#setTimer('look', look, lookMs)
+    }
+    this.#setTimer('look', look, lookMs)
+    this.#watchDirectories()
+  }
+
+  /** Nothing that happens to the file has an effect any more. */
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    for (const watcher of this.#watchers) watcher.close()
+    for (const stopTimer of Object.values(this.#stopTimers)) stopTimer()
+    await this.#writing
+  }
+
+  /** A link is replaced in its directory, the file that it leads to in another one. */
+  #watchDirectories(): void {
+    const { path } = this.#parts
+    const paths = [path, realPathOf(path)]
+    const names = new Set(paths.map((each) => basename(each)))
+    const onChange = (_: string, changed: string | null) => {
+      if (changed === null || names.has(changed)) this.#setTimer('quiet', () => this.#change(), quietMs)
+    }
+    for (const directory of new Set(paths.map((each) => dirname(each)))) {
+      try {
+        const watcher = watch(directory, { persistent: false }, onChange)
+        // The directory was removed, say; `look` goes on.
+        watcher.on('error', () => watcher.close())
+        this.#watchers.push(watcher)
+      } catch {
+        // There is no such directory, or no notification left; `look` sees changes within a second.
+      }
+    }
+  }
+
+  #change(): void {
+    if (this.#isStopped) return
+    this.#version = fileVersion(this.#parts.path)
+    let fault: string | undefined
+    const file = this.#read((reason) => (fault = reason))
+    if (file === undefined) this.#acknowledge(this.#threads, fault)
+    else void this.#apply(file)
+  }
+
+  /** A thread that does not answer holds up the acknowledgement, and neither the other threads nor later versions. */
+  async #apply(file: KeyFile): Promise<void> {
+    this.#latest = file
+    const threads = await this.#parts.apply(file)
+    if (this.#latest !== file) return
+    this.#inForce = file
+    this.#parts.events.emit({ kind: 'keys_loaded', generation: file.generation, keys: file.keys.length })
+    this.#acknowledge(threads, undefined)
+  }
+
+  /** Undefined: it is at fault. */
+  #read(onFault: (reason: string) => void = () => {}): KeyFile | undefined {
+    const { path, accounts = systemAccounts() } = this.#parts
+    const read = readTrustedFile(path, keyFileRules, accounts)
+    if (read.kind === 'absent') return this.#readMissing()
+    this.#stopTimers.missing()
+    if (read.kind === 'refused') return this.#refuse([read.message], onFault)
+    const parsed = parseKeyFile(read.text)
+    if (parsed.kind === 'parsed') return parsed.file
+    return this.#refuse(
+      parsed.faults.map(({ place, message }) => (place === '' ? message : `${place} ${message}`)),
+      onFault,
+    )
+  }
+
+  #refuse(faults: readonly string[], onFault: (reason: string) => void): undefined {
+    const { path, events } = this.#parts
+    const shown = faults.slice(0, maxShownFaults)
+    events.emit({ kind: 'keys_refused', file: path, faults: shown, unshown: faults.length - shown.length })
+    onFault(faults[0]!)
+    return undefined
+  }
+
+  #readMissing(): KeyFile {
+    const report = () => {
+      this.#parts.events.emit({ kind: 'keys_missing', file: this.#parts.path })
+      this.#setTimer('missing', report, missingMs)
+    }
+    report()
+    return noKeys
+  }
+
+  #setTimer(name: 'quiet' | 'look' | 'missing', fn: () => void, delayMs: number): void {
+    this.#stopTimers[name]()
+    const stop = this.#isStopped ? () => {} : this.#parts.clock.setTimer(fn, delayMs)
+    this.#stopTimers = { ...this.#stopTimers, [name]: stop }
+  }
+
+  #acknowledge(threads: number, refused: string | undefined): void {
+    this.#threads = threads
+    const { stateDirectory, clock, events } = this.#parts
+    if (stateDirectory === undefined) return
+    const { generation } = this.#inForce
+    const loadedAtMs = clock.wallNow()
+    const state = formatKeysState({
+      generation,
+      loadedAtMs,
+      threads,
+      ...(refused !== undefined && { refused }),
+    })
+    const write = () => writeState(stateDirectory, state)
+    this.#writing = this.#writing
+      .then(write)
+      .catch((cause: unknown) => events.emit({ kind: 'keys_not_acknowledged', cause }))
+  }
+}
+
+function realPathOf(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    return path
+  }
+}
+
+async function writeState(directory: string, state: string): Promise<void> {
+  const path = join(directory, keysStateFile)
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+  await writeFile(`${path}.tmp`, state, { mode: 0o600 })
+  await rename(`${path}.tmp`, path)
+}
+
+const maxShownFaults = 5
+
+function none(): void {}
+const noTimers = { quiet: none, look: none, missing: none } as const
+
+/** The clients that `keys.keyless_users` names. An account that does not exist exempts nobody. */
+export function keylessClients({ keylessUsers }: Pick<KeysConfig, 'keylessUsers'>): ReadonlySet<string> {
+  const users = systemUsers()
+  const uids = keylessUsers.map((name) => uidNamed(name, users, process.getuid?.() ?? 0))
+  return new Set(uids.filter((uid) => uid !== undefined).map((uid) => `user:${users.nameOf(uid) ?? uid}`))
+}

@@ -1,0 +1,38 @@
+// The keys that one thread checks requests against, replaced as a whole with each version of the key file.
+import type { KeyFile } from './key-record.ts'
+import { type KeyRefusal, KeyTable, type ValidKey } from './key-table.ts'
+
+export class KeysInForce {
+  readonly #prefixes: readonly string[]
+  #table: KeyTable
+  #secretIds: ReadonlySet<string>
+
+  /** @param prefixes with which keys begin. */
+  constructor(file: KeyFile, prefixes: readonly string[]) {
+    this.#prefixes = prefixes
+    this.#table = new KeyTable(file, prefixes)
+    this.#secretIds = secretIdsOf(file)
+  }
+
+  /** Replaces all keys. @returns whether keys were revoked: secrets that were there before and are gone. */
+  replace(file: KeyFile): boolean {
+    const before = this.#secretIds
+    this.#table = new KeyTable(file, this.#prefixes)
+    this.#secretIds = secretIdsOf(file)
+    return before.difference(this.#secretIds).size > 0
+  }
+
+  /** @param nowMs milliseconds since 1970. */
+  check(text: string, nowMs: number): ValidKey | { readonly refused: KeyRefusal } {
+    return this.#table.check(text, nowMs)
+  }
+
+  /** Whether a secret has been revoked: it is not in the file any more. One that has expired has not. */
+  isRevoked(secretId: string): boolean {
+    return !this.#secretIds.has(secretId)
+  }
+}
+
+function secretIdsOf({ keys }: KeyFile): ReadonlySet<string> {
+  return new Set(keys.flatMap(({ secrets }) => secrets.map(({ id }) => id)))
+}
