@@ -79,7 +79,7 @@ export async function changeAndReport<Result>(
   const out = new Output(stream, io.env)
   if (place.mode === 'off') {
     out.line(
-      `Keys are off: calls are served without one. To use them, add to ${printable(place.configFile)}: keys: { mode: required }`,
+      `Keys are off: calls are served without one. To use them, add keys: { mode: required, keyless_users: [self] } to ${printable(place.configFile)}, and restart the gateway.`,
     )
     return 0
   }

@@ -522,7 +522,10 @@ suite('a change', () => {
 
   test('says that keys are off, and how to use them', async (t) => {
     const { stderr } = await desk(t).key('create', 'ann')
-    assert.match(stderr, /Keys are off: .* add to .*llm-gateway\.yaml: keys: \{ mode: required \}/)
+    assert.match(
+      stderr,
+      /Keys are off: .* add keys: \{ mode: required, .* \} to .*llm-gateway\.yaml, and restart/,
+    )
   })
 
   test(
