@@ -44,9 +44,8 @@ export class KeyCheck {
    */
   check(request: IncomingMessage): GatewayError | undefined | Promise<GatewayError | undefined> {
     const { keys, prefixes, isRequired, keylessIds, clientOf, wallNow } = this.#parts
-    // Every request counts, also one with a key: a proxy's connection carries requests of several clients.
-    const isKeyless =
-      keylessIds.size > 0 && isDirect(request) && keylessIds.has(clientOfSocket(request.socket).id)
+    // Every request of such a user counts, also one with a key: a proxy's connection carries requests of several clients.
+    const isKeyless = keylessIds.has(clientOfSocket(request.socket).id) && isDirect(request)
     const text = presentedKey(request.rawHeaders, prefixes)
     if (text === undefined) return isRequired && !isKeyless ? keyRequired() : undefined
     const via = clientOf(request)

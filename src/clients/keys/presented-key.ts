@@ -33,15 +33,16 @@ interface KeyHeader {
   readonly readToken: (value: string) => string | undefined
 }
 
-const keyHeaders: readonly KeyHeader[] = [
-  { name: 'authorization', bit: 1, readToken: bearerToken },
-  { name: 'x-api-key', bit: 2, readToken: (value) => value.trim() },
-  { name: 'api-key', bit: 4, readToken: (value) => value.trim() },
-]
+const authorization: KeyHeader = { name: 'authorization', bit: 1, readToken: bearerToken }
+const xApiKey: KeyHeader = { name: 'x-api-key', bit: 2, readToken: (value) => value.trim() }
+const apiKey: KeyHeader = { name: 'api-key', bit: 4, readToken: (value) => value.trim() }
 
 /** In any case; most headers are ruled out by their length. */
 function headerOf(name: string): KeyHeader | undefined {
-  return keyHeaders.find((header) => header.name.length === name.length && header.name === name.toLowerCase())
+  const { length } = name
+  if (length !== 13 && length !== 9 && length !== 7) return undefined
+  const header = length === 13 ? authorization : length === 9 ? xApiKey : apiKey
+  return header.name === name.toLowerCase() ? header : undefined
 }
 
 /** RFC 6750 §2.1; the scheme in any case (RFC 9110 §11.1). */
