@@ -240,6 +240,21 @@ suite('the sources', () => {
     )
   })
 
+  test('load SQLite, which blocks its thread, in the thread of the ledger and in commands only', () => {
+    // What a file loads when it is loaded: without types, and without what is loaded later by import().
+    const loadedBy = (file: string) =>
+      readImports(
+        file,
+        withoutComments(sources.get(file) ?? '')
+          .replaceAll(/^import type [^]*?from '.*'$/gm, '')
+          .replaceAll(/import\('.*?'\)/g, ''),
+      ).map(({ to }) => to)
+    const seen = new Set(['main.ts', 'cli/serve.ts', 'app/app.ts', 'app/workers/worker.ts'])
+    for (const file of seen) for (const to of loadedBy(file)) seen.add(to)
+    assert.ok(seen.has('ledger/ledger.ts'))
+    assert.equal(seen.has('node:sqlite'), false)
+  })
+
   test('make what calls share in the two places that own it', () => {
     const owned =
       /\bnew (Admission|Calibration|MemoryFloodWindows|MemoryStore|ProviderLoad|TargetHealth|UsageWishes)\(/

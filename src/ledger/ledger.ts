@@ -142,13 +142,13 @@ class ThreadLedger implements Ledger {
   }
 
   record(call: EndedCall): void {
-    if (this.#offReason !== undefined) return
+    if (this.#offReason !== undefined || this.#isStopping) return
     appendRow(this.#open, call, this.#options.clock.wallNow())
     this.#onRows()
   }
 
   recordRows(rows: readonly Cell[]): void {
-    if (this.#offReason !== undefined) return
+    if (this.#offReason !== undefined || this.#isStopping) return
     for (const cell of rows) this.#open.push(cell)
     this.#onRows()
   }

@@ -55,7 +55,7 @@ test('its start and its end are told once, and no line of a call is lost', async
   assert.equal(events.filter((event) => event === 'call').length, 50)
   assert.deepEqual(
     events.filter((event) => event !== 'call'),
-    ['listening', 'stopping', 'stopped'],
+    ['ledger_off', 'listening', 'stopping', 'stopped'],
   )
   assert.equal(events.at(-1), 'stopped')
 })

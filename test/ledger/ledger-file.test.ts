@@ -182,6 +182,25 @@ test('old rows go piece by piece, then old sums, and the file shrinks', (t) => {
   assert.deepEqual(read(path, 'SELECT calls FROM quarters ORDER BY quarter'), [{ calls: 2500 }, { calls: 1 }])
 })
 
+test('a reader that keeps its transaction open does not make the log grow for ever', (t) => {
+  const path = newPath()
+  const file = openFile(t, path)
+  const reader = new DatabaseSync(path, { readOnly: true })
+  file.write(batch(1, rowsOf([{}])))
+  reader.exec('BEGIN')
+  assert.deepEqual({ ...reader.prepare('SELECT COUNT(*) AS calls FROM calls').get() }, { calls: 1 })
+  const many = Array.from({ length: 2_000 }, () => ({}))
+  for (let seq = 2; seq < 60; seq++) file.write(batch(seq, rowsOf(many)))
+  const grown = statSync(`${path}-wal`).size
+  assert.ok(grown > 8 * 2 ** 20, `${grown} bytes`)
+  reader.exec('COMMIT')
+  reader.close()
+  // The first resets the log after its checkpoint, the second begins it again.
+  for (let seq = 60; seq < 63; seq++) file.write(batch(seq, rowsOf(many)))
+
+  assert.ok(statSync(`${path}-wal`).size <= 8 * 2 ** 20)
+})
+
 suite('a file', () => {
   test('and all that belongs to it are readable by their owner only, whatever the umask', (t) => {
     const before = process.umask(0)

@@ -71,7 +71,7 @@ export const price = (description: string) =>
     properties: tokenPrices,
   }) as const satisfies Schema
 
-export const priceProperties: Readonly<Record<string, Schema>> = tokenPrices
+const priceProperties: Readonly<Record<string, Schema>> = tokenPrices
 
 export const pricesSchema = {
   type: 'object',
