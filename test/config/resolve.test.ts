@@ -64,10 +64,7 @@ test('what the file leaves out has its default', () => {
     routing: { retries: 2, maxRetryWaitMs: 2000, restartWaitMs: 3000, cooldownMs: 30_000 },
     routes: { rest: undefined, defaultModel: {} },
     usage: { enabled: true, keepCallsDays: 90, keepHoursDays: 400 },
-<<<<<<< HEAD
     audit: { enabled: false, keepDays: 365 },
-=======
->>>>>>> l16
     logging: { level: 'info', format: 'auto' },
   })
 })
