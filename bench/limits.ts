@@ -125,6 +125,7 @@ function configFor(url: string): Config {
       limits: new Map(),
     },
     keys: { mode: 'off', file: undefined, prefix: 'gw_', keylessUsers: [] },
+    identity: { isRequired: false, sources: [] },
     clients: { byPattern: new Map(), default: undefined },
     providers: new Map([
       [

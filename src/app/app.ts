@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import { isDeepStrictEqual } from 'node:util'
 import type { AdmissionStore } from '../admission/stores/store.ts'
+import { identityCheckOf } from './identity.ts'
 import { KeyFileWatch, keylessClients } from './keys.ts'
 import { ownClientId, peerIdentifiersOf } from './peer-identifiers.ts'
 import { openEvents } from './open-events.ts'
@@ -139,7 +140,8 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const isRevoked = ({ secretId }: Client) => secretId !== undefined && keys.isRevoked(secretId)
   const isRequired = config.keys.mode === 'required'
   const keylessIds = isRequired ? keylessClients(config.keys) : new Set<string>()
-  const { floodWindows } = shared
+  const { floodWindows, keySets } = shared
+  const identityCheck = identityCheckOf(config.identity, { clock, keySets, clientOf: plainClientOf })
   const keyCheck =
     config.keys.mode === 'off'
       ? undefined
@@ -158,6 +160,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     stopped: stopped.signal,
     clientOf,
     keyCheck,
+    identityCheck,
     dialects,
     serveCall(call) {
       endIfRevoked(call)
@@ -249,8 +252,8 @@ export function keyWatchOf(
 }
 
 /** Whether others than the gateway's own user may call it, who share the objects of its providers' accounts. */
-function mayHaveSeveralClients({ access, keys, server }: Config): boolean {
-  if (keys.mode !== 'off') return true
+function mayHaveSeveralClients({ access, identity, keys, server }: Config): boolean {
+  if (keys.mode !== 'off' || identity.sources.length > 0) return true
   const [first, ...others] = access.allowedUsers
   return first !== 'self' || others.length > 0 || server.trustedProxies.users.length > 0
 }
@@ -270,7 +273,7 @@ async function endCalls(listeners: Listeners, graceMs: number, interrupt: () => 
 
 /** What is built once, at the start: key of the file and value. */
 function* fixedSettings(config: Config): Generator<readonly [string, unknown]> {
-  const { server, access, cors, keys, logging, usage, audit } = config
+  const { server, access, cors, keys, identity, logging, usage, audit } = config
   yield ['server.workers', server.workers]
   yield ['server.hosts', server.hosts]
   yield ['server.port', server.port]
@@ -282,6 +285,7 @@ function* fixedSettings(config: Config): Generator<readonly [string, unknown]> {
   yield ['access', access]
   yield ['cors', cors]
   yield ['keys', keys]
+  yield ['identity', identity]
   yield ['logging', logging]
   yield ['usage', usage]
   yield ['audit', audit]

@@ -8,6 +8,7 @@ import type { AdmissionStore } from '../admission/stores/store.ts'
 import type { Coordinator } from '../call/coordinator.ts'
 import { LocalCoordinator } from '../call/local-coordinator.ts'
 import type { SpokenFormats } from '../call/spoken-formats.ts'
+import type { KeySets } from '../clients/identity/key-set.ts'
 import type { Clock } from '../platform/clock.ts'
 import { holdLock } from '../platform/process-lock.ts'
 import type { Config } from '../config/types.ts'
@@ -21,6 +22,7 @@ import type { Discovered } from '../routing/route-table.ts'
 import { Discovery } from './discovery.ts'
 import { FormatDiscovery } from './format-discovery.ts'
 import { FormatsFile } from './formats-file.ts'
+import { IssuerKeys } from './issuer-keys.ts'
 import { HealthChecks } from './health-checks.ts'
 import type { ProviderSet } from './provider-pool.ts'
 
@@ -28,6 +30,8 @@ export interface SharedServices {
   readonly coordinator: Coordinator
   readonly formats: SpokenFormats
   readonly owners: ObjectOwners
+  /** The keys of those who sign identities. */
+  readonly keySets: KeySets
   /** Undefined: requests of a client are not limited. */
   readonly floodWindows: FloodWindows | undefined
   /** Has the providers asked again that may have a model that is unknown so far; resolves within about a second. */
@@ -59,6 +63,8 @@ export class OwnServices implements SharedServices {
   discovered: Discovered = new Map()
   onModels: ((discovered: Discovered) => void) | undefined
   readonly formats: FormatDiscovery
+  readonly keySets: KeySets
+  readonly #issuerKeys: IssuerKeys | undefined
   /** Called when something was found of the formats that providers speak. One listener. */
   onFormats: (() => void) | undefined
   readonly #discovery: Discovery
@@ -71,6 +77,8 @@ export class OwnServices implements SharedServices {
 
   private constructor(config: Config, { clock, events, stateDirectory, store, ledger }: OwnerParts) {
     this.#ledger = ledger
+    this.#issuerKeys = IssuerKeys.of(config.identity, { clock, events, stateDirectory })
+    this.keySets = this.#issuerKeys?.store ?? noKeySets
     const { now, setTimer } = clock
     const chance = Math.random
     const rpm = perClientRpmOf(config)
@@ -144,6 +152,7 @@ export class OwnServices implements SharedServices {
     }
     if (services.#formatsFile !== undefined) services.formats.restore(await services.#formatsFile.load())
     await services.#ownersFile?.load()
+    services.#issuerKeys?.store.start()
     return services
   }
 
@@ -177,15 +186,19 @@ export class OwnServices implements SharedServices {
     this.#isStopped = true
     this.#file?.offer()
     this.#discovery.stop()
+    this.#issuerKeys?.store.stop()
     this.#healthChecks.stop()
   }
 
   /** Writes the counters down a last time, and the ends of the last calls. */
   async save(): Promise<void> {
     const files = [this.#file?.stop(), this.#ownersFile?.stop(), this.#formatsFile?.stop()]
-    await Promise.all([...files, this.#ledger?.stop()])
+    await Promise.all([...files, this.#issuerKeys?.saved(), this.#ledger?.stop()])
   }
 }
+
+/** Nothing is signed. */
+const noKeySets: KeySets = { find: () => ({ set: undefined, isReachable: false }) }
 
 /** Undefined: the requests of a client are not limited. */
 export function perClientRpmOf({ rateLimits }: Config): number | undefined {

@@ -32,13 +32,14 @@ export class ClientRecords {
   withTerms(client: Client): Client {
     const { id, keyId } = client
     if (keyId !== undefined || (this.#exact.size === 0 && this.#default === undefined)) return client
-    const known = this.#remembered.get(id)
+    const entry = client.via === undefined ? id : `${id} ${client.via}`
+    const known = this.#remembered.get(entry)
     if (known !== undefined) return known
     const terms = this.#termsOf(id)
     if (terms === undefined) return client
     if (this.#remembered.size >= maxRemembered) this.#remembered.clear()
     const found = { ...client, terms }
-    this.#remembered.set(id, found)
+    this.#remembered.set(entry, found)
     return found
   }
 

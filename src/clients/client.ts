@@ -8,6 +8,8 @@ export interface Peer {
   readonly client: Client
   /** Whether its `X-Forwarded-For` is believed. */
   readonly isTrustedProxy: boolean
+  /** It has connected to the Unix socket. Absent: to a TCP port. */
+  readonly isUnixSocket?: true
 }
 
 const peerKey = Symbol('peer')
@@ -28,10 +30,15 @@ export function isTrustedProxy(socket: Socket): boolean {
   return peerOf(socket).isTrustedProxy
 }
 
+/** Whether the connection came by the Unix socket, which only its owner can open. */
+export function isOfUnixSocket(socket: Socket): boolean {
+  return peerOf(socket).isUnixSocket === true
+}
+
 const clientKey = Symbol('client')
 type KnownRequest = IncomingMessage & { [clientKey]?: Client }
 
-/** Attributes a request to another client than its connection's: the owner of its key. */
+/** Attributes a request to another client than its connection's: the owner of its key, or its identity. */
 export function setClient(request: IncomingMessage, client: Client): void {
   const known: KnownRequest = request
   known[clientKey] = client

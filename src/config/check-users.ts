@@ -80,7 +80,12 @@ function* proxyUserProblems(
   }
 }
 
-function isLetIn(name: string, allowedUsers: readonly string[], { users, ownUid }: LocalUsers): boolean {
+/** Whether connections of a user to the TCP port are accepted. */
+export function isLetIn(
+  name: string,
+  allowedUsers: readonly string[],
+  { users, ownUid }: LocalUsers,
+): boolean {
   if (allowedUsers.includes('any') || allowedUsers.includes(name)) return true
   const uid = uidNamed(name, users, ownUid)
   return uid !== undefined && allowedUsers.some((allowed) => uidNamed(allowed, users, ownUid) === uid)

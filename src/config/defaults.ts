@@ -29,6 +29,7 @@ export const defaults = {
     max_wait_ms: 30_000,
   },
   keys: { mode: 'off', file: null, prefix: 'gw_', keyless_users: [] },
+  identity: { required: false, sources: [], client_claim: 'email' },
   provider: {
     kind: 'openai',
     allow_http: false,

@@ -1,7 +1,7 @@
 // The configuration as written in the file, valid by the schema. Mappings whose keys are chosen by people are read with
 // `Object.entries` only, never by a name from elsewhere.
 import type { RawPrice } from '../prices/read-price.ts'
-import type { Effort } from './types.ts'
+import type { Effort, TokenAlgorithm } from './types.ts'
 
 export interface RawConfig {
   server?: RawServer
@@ -9,6 +9,7 @@ export interface RawConfig {
   cors?: { enabled?: boolean; allowed_origins?: string[]; allow_all?: boolean; allow_null_origin?: boolean }
   rate_limit_settings?: RawRateLimits
   keys?: RawKeys
+  identity?: RawIdentity
   clients?: Record<string, RawClient>
   providers?: Record<string, RawProvider>
   models?: Record<string, RawModel>
@@ -32,6 +33,27 @@ interface RawKeys {
   prefix?: string
   keyless_users?: string[]
 }
+
+interface RawIdentity {
+  required?: boolean
+  sources?: RawIdentitySource[]
+}
+
+/** Each kind has its own keys, which the schema checks. */
+export type RawIdentitySource = { allow?: string[] } & (
+  | { kind: 'cloudflare_access'; team: string; audience: string }
+  | {
+      kind: 'jwt'
+      header: string
+      issuer: string
+      audience: string
+      jwks_url: string
+      algorithms: TokenAlgorithm[]
+      client_claim?: string
+    }
+  | { kind: 'tailscale'; from_user?: string }
+  | { kind: 'header'; header: string; from_user?: string }
+)
 
 export interface RawClient {
   models?: string[]

@@ -7,6 +7,7 @@ import { defaultBodyMemoryBytes, defaults } from './defaults.ts'
 import { readPrice } from '../prices/read-price.ts'
 import { normalOrigin } from '../http/origin.ts'
 import { authOf, baseUrlOf } from './provider-kind.ts'
+import { resolveIdentity } from './resolve-identity.ts'
 import { resolveTraits } from './resolve-traits.ts'
 import type {
   RawClient,
@@ -69,6 +70,7 @@ export function resolve(
     },
     rateLimits: resolveRateLimits(raw.rate_limit_settings ?? {}),
     keys: resolveKeys(raw.keys),
+    identity: resolveIdentity(raw.identity),
     clients: resolveClients(raw.clients),
     providers: mapEntries(raw.providers, (name, provider) =>
       resolveProvider(name, provider, { secrets, proxy: proxies.get(name) }),

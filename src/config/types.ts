@@ -19,6 +19,7 @@ export interface Config {
   readonly cors: CorsConfig
   readonly rateLimits: RateLimitConfig
   readonly keys: KeysConfig
+  readonly identity: IdentityConfig
   readonly clients: ClientsConfig
   readonly providers: ReadonlyMap<string, ProviderConfig>
   readonly models: ReadonlyMap<string, ModelConfig>
@@ -96,6 +97,62 @@ export interface KeysConfig {
   readonly prefix: string
   /** Unix users who need none: names, numbers, or `self`. */
   readonly keylessUsers: readonly string[]
+}
+
+/** Signatures of tokens: asymmetric ones only, because a shared secret would be the public key (RFC 8725 §2.1). */
+export const tokenAlgorithms = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'Ed25519',
+] as const
+export type TokenAlgorithm = (typeof tokenAlgorithms)[number]
+
+/** The identities of front proxies. */
+export interface IdentityConfig {
+  readonly isRequired: boolean
+  /** The first one counts whose header a request has. Empty: there are no identities. */
+  readonly sources: readonly IdentitySource[]
+}
+
+export type IdentitySource = TokenSource | HeaderSource
+
+interface AnySource {
+  /** Name of the header, in lower case. */
+  readonly header: string
+  /** Whole names, or `*@DOMAIN`. Undefined: everybody whom the source vouches for. */
+  readonly allow: readonly string[] | undefined
+}
+
+/** A signed token, believed from any connection. */
+export interface TokenSource extends AnySource {
+  readonly kind: 'token'
+  readonly issuer: string
+  readonly audience: string
+  /** At least one. */
+  readonly algorithms: readonly TokenAlgorithm[]
+  /** Of the issuer's public keys. */
+  readonly keysUrl: string
+  /** That names the client. */
+  readonly claim: string
+  /** The rules of Cloudflare Access apply: tokens of applications only, and service tokens without `email`. */
+  readonly isCloudflare: boolean
+}
+
+/** A plain header, believed from one Unix user and on the Unix socket. */
+export interface HeaderSource extends AnySource {
+  readonly kind: 'header'
+  /** How ids of its clients begin. */
+  readonly prefix: 'head' | 'ts'
+  /** Undefined: believed on the Unix socket only. */
+  readonly fromUser: string | undefined
 }
 
 /** What clients without a key may use. */

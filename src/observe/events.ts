@@ -263,6 +263,35 @@ interface KeysNotAcknowledged {
   readonly cause: unknown
 }
 
+/** An issuer of identities has sent keys, which are in force. */
+interface IdentityKeysLoaded {
+  readonly kind: 'identity_keys_loaded'
+  readonly url: string
+  /** How many there are. */
+  readonly keys: number
+}
+
+/** An issuer did not answer with keys: those that it has sent last stay in force for a day. */
+interface IdentityKeysFailed {
+  readonly kind: 'identity_keys_failed'
+  readonly url: string
+  readonly reason: string
+  /** ISO 8601. Undefined: there are none, so that its identities cannot be checked. */
+  readonly usable_until: string | undefined
+}
+
+/** Others may have written the copy of the issuers' keys, so it is not used. */
+interface IdentityKeysRefused {
+  readonly kind: 'identity_keys_refused'
+  readonly reason: string
+}
+
+/** The copy of the issuers' keys could not be written; they are in force all the same. */
+interface IdentityKeysNotSaved {
+  readonly kind: 'identity_keys_not_saved'
+  readonly cause: unknown
+}
+
 /** A bug. */
 interface InternalError {
   readonly kind: 'internal_error'
@@ -342,6 +371,10 @@ export type GatewayEvent =
   | FormatFound
   | FormatsNotSaved
   | HealthChecked
+  | IdentityKeysFailed
+  | IdentityKeysLoaded
+  | IdentityKeysNotSaved
+  | IdentityKeysRefused
   | InternalError
   | KeysLoaded
   | KeysMissing

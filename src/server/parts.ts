@@ -5,6 +5,7 @@ import type { FloodWindows } from '../admission/flood-windows.ts'
 import type { Scope } from '../admission/scopes.ts'
 import type { Call } from '../call/call.ts'
 import type { RestCall } from '../call/rest/request.ts'
+import type { IdentityCheck } from '../clients/identity/identity-check.ts'
 import type { Dialects } from '../dialects/table.ts'
 import type { Client } from '../domain.ts'
 import type { UsageAnswer } from '../ledger/ledger.ts'
@@ -30,6 +31,8 @@ export interface ServerParts {
   readonly clientOf: (request: IncomingMessage) => Client
   /** Undefined: keys are ignored. */
   readonly keyCheck: Pick<KeyCheck, 'check'> | undefined
+  /** Undefined: there are no identities. */
+  readonly identityCheck: Pick<IdentityCheck, 'check'> | undefined
   /** A route for each format that clients may speak. */
   readonly dialects: Pick<Dialects, 'keys'>
   readonly serveCall: (call: Call) => void

@@ -47,7 +47,7 @@ declare module 'fastify' {
     dialect?: ClientDialect
     /** The wildcard for what has no route of its own. */
     isRest?: boolean
-    /** Served without a key whatever the mode. */
+    /** Served without a key and an identity, whatever is required. */
     isOpen?: boolean
   }
 }
@@ -121,8 +121,10 @@ async function createRoutes(parts: ServerParts, refuse: Refuse): Promise<Fastify
     else done()
   })
   await app.register(cors, corsOptions(parts.isOriginAllowed))
-  // After CORS: a browser sends no key with a preflight, and its page may read why it is refused.
-  addKeyCheck(app, parts)
+  // After CORS: a browser sends neither with a preflight, and its page may read why it is refused. A key that comes with
+  // an identity is then charged and logged as the identity's.
+  addClientCheck(app, parts.identityCheck)
+  addClientCheck(app, parts.keyCheck)
   app.addHook('onSend', (request, reply, _, done) => {
     reply.header('x-request-id', request.id)
     if (request.method === 'OPTIONS') finishPreflight(request, reply)
@@ -145,12 +147,12 @@ async function createRoutes(parts: ServerParts, refuse: Refuse): Promise<Fastify
   return app
 }
 
-/** Also for what has no route: nothing is to be learnt without a key where one is required. */
-function addKeyCheck(app: FastifyInstance, { keyCheck }: Pick<ServerParts, 'keyCheck'>): void {
-  if (keyCheck === undefined) return
+/** Also for what has no route: nothing is to be learnt without a key or an identity where one is required. */
+function addClientCheck(app: FastifyInstance, clientCheck: ServerParts['identityCheck' | 'keyCheck']): void {
+  if (clientCheck === undefined) return
   app.addHook('onRequest', (request, _, done) => {
     if (request.routeOptions.config.isOpen === true) return done()
-    const refusal = keyCheck.check(request.raw)
+    const refusal = clientCheck.check(request.raw)
     if (refusal instanceof Promise) refusal.then(done, done)
     else done(refusal)
   })

@@ -47,6 +47,7 @@ test('what the file leaves out has its default', () => {
       limits: new Map(),
     },
     keys: { mode: 'off', file: undefined, prefix: 'gw_', keylessUsers: [] },
+    identity: { isRequired: false, sources: [] },
     clients: { byPattern: new Map(), default: undefined },
     providers: new Map([['echo', { kind: 'echo', name: 'echo' }]]),
     models: new Map([

@@ -48,6 +48,7 @@ export async function startAskingWorkers(
     coordinator,
     formats: unknownFormats,
     owners: new MemoryObjectOwners(),
+    keySets: { find: () => ({ set: undefined, isReachable: false }) },
     floodWindows: undefined,
     discovered: new Map(),
     onModels: undefined,

@@ -8,6 +8,7 @@ import type { NotAdmitted } from '../../admission/waiting-line.ts'
 import type { AdmissionRequest, AllFailing, PromptToCount, TargetReport } from '../../call/coordinator.ts'
 import type { Metered } from '../../call/response/meter.ts'
 import type { AskedFormat } from '../../call/spoken-formats.ts'
+import type { FoundKeys } from '../../clients/identity/key-set.ts'
 import type { KeyFile } from '../../clients/keys/key-record.ts'
 import type { LimitStatus } from '../../domain.ts'
 import type { Cell } from '../../ledger/call-row.ts'
@@ -86,6 +87,10 @@ export interface Requests {
   find_format: {
     readonly params: { readonly provider: string; readonly format: AskedFormat }
     readonly result: boolean | undefined
+  }
+  find_keys: {
+    readonly params: { readonly url: string; readonly kid: string | undefined }
+    readonly result: FoundKeys
   }
   owners: { readonly params: { readonly ids: readonly string[] }; readonly result: OwnersFound }
   has_objects: {

@@ -32,6 +32,7 @@ import type {
 } from './messages.ts'
 import type { Outbox } from './outbox.ts'
 import { RemoteFloodWindows } from './remote-flood-windows.ts'
+import { RemoteKeySets } from './remote-key-sets.ts'
 import { RemoteFormats } from './remote-formats.ts'
 
 type ToOwner = Pick<
@@ -54,6 +55,7 @@ export class RemoteServices implements SharedServices {
   readonly formats: RemoteFormats
   readonly owners: ObjectOwners
   readonly floodWindows: RemoteFloodWindows | undefined
+  readonly keySets: RemoteKeySets
   discovered: Discovered
   onModels: ((discovered: Discovered) => void) | undefined
   readonly #requests: PendingRequests
@@ -73,6 +75,10 @@ export class RemoteServices implements SharedServices {
       now,
       ask: (provider, format) => requests.send('find_format', { provider, format }).result,
       post: (message) => outbox.post(message),
+    })
+    this.keySets = new RemoteKeySets({
+      now,
+      ask: (url, kid) => requests.send('find_keys', { url, kid }).result,
     })
     const take = (client: string) => requests.send('take', { client }).result
     const post = (message: PermitMessage) => outbox.post(message)

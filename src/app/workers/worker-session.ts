@@ -72,6 +72,11 @@ export class WorkerSession implements LeaseHolder {
         this.#respondLater(id, this.#services.formats.find(provider, format))
         return
       }
+      case 'find_keys': {
+        const { url, kid } = request.params
+        this.#respondLater(id, Promise.resolve(this.#services.keySets.find(url, kid)))
+        return
+      }
       case 'owners':
         this.#respondLater(id, this.#services.owners.ownersOf(request.params.ids))
         return

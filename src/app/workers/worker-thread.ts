@@ -137,6 +137,7 @@ export class WorkerThread {
       case 'describe':
       case 'describe_client':
       case 'find_format':
+      case 'find_keys':
       case 'owners':
       case 'has_objects':
       case 'usage':

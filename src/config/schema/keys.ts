@@ -90,13 +90,14 @@ const client = {
 export const clientsSchema = {
   type: 'object',
   description:
-    'What clients without a key may use, by Unix user (`user:ann`), address or CIDR block (`ip:192.168.1.0/24`); a `*` stands for any text. One entry applies to a client: that of its exact name, else the longest one that matches, else `default`. The limits apply to each client separately, in addition to those of the models. Keys have their own record instead.',
+    'What clients without a key may use, by Unix user (`user:ann`), address or CIDR block (`ip:192.168.1.0/24`), or identity (`mail:*@example.org`); a `*` stands for any text. One entry applies to a client: that of its exact name, else the longest one that matches, else `default`. The limits apply to each client separately, in addition to those of the models. Keys have their own record instead.',
   propertyNames: {
     type: 'string',
     minLength: 1,
     maxLength: 300,
-    pattern: '^(?:default|(?:user|ip|mail):[^\\s\\u0000-\\u001f\\u007f-\\u009f]+)$',
-    patternErrorMessage: 'must be "default", or begin with "user:", "ip:" or "mail:"',
+    pattern: '^(?:default|(?:user|ip|mail|service|ts|head|jwt):[^\\s\\u0000-\\u001f\\u007f-\\u009f]+)$',
+    patternErrorMessage:
+      'must be "default", or begin with "user:", "ip:", "mail:", "service:", "ts:", "head:" or "jwt:"',
   },
   additionalProperties: client,
 } as const satisfies Schema

@@ -1,6 +1,7 @@
 // The JSON Schema (draft-07) of the configuration file, written once, here and in the files beside it. `npm run generate`
 // makes of it the loader's validator (validator.js), the copy in config/ that editors read, and docs/config.md.
 import { clientsSchema, keysSchema } from './keys.ts'
+import { identitySchema } from './identity.ts'
 import { rateLimitsSchema } from './limits.ts'
 import { accessSchema, corsSchema, loggingSchema, serverSchema } from './service.ts'
 import { secretsSchema } from './secrets.ts'
@@ -28,6 +29,7 @@ export const configSchema = {
     cors: corsSchema,
     rate_limit_settings: rateLimitsSchema,
     keys: keysSchema,
+    identity: identitySchema,
     clients: clientsSchema,
     providers: providersSchema,
     models: modelsSchema,

@@ -8,27 +8,30 @@ const pattern0 = new RegExp("^/", "u");
 const pattern1 = new RegExp("^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$", "u");
 const pattern3 = new RegExp("^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$", "u");
 const pattern4 = new RegExp("^[a-z][a-z0-9]{1,7}_$", "u");
-const pattern6 = new RegExp("^(?:default|(?:user|ip|mail):[^\\s\\u0000-\\u001f\\u007f-\\u009f]+)$", "u");
-const pattern7 = new RegExp("^[^\\s*\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f]$", "u");
-const pattern8 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._-]*$", "u");
-const pattern9 = new RegExp("^[A-Za-z0-9_][A-Za-z0-9_.-]*$", "u");
-const pattern10 = new RegExp("^(/|~/)", "u");
-const pattern11 = new RegExp("^[A-Za-z_][A-Za-z0-9_]*$", "u");
-const pattern13 = new RegExp("^bearer$", "u");
-const pattern14 = new RegExp("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "u");
-const pattern16 = new RegExp("^[ -~]*$", "u");
-const pattern21 = new RegExp("^auto$", "u");
-const pattern22 = new RegExp("^/[!-~]*$", "u");
-const pattern26 = new RegExp("\\*$", "u");
-const pattern27 = new RegExp("\\*.*\\*", "u");
-const pattern29 = new RegExp("[^*]$", "u");
-const pattern30 = new RegExp("^[^*]*$", "u");
-const pattern32 = new RegExp("\\*.", "u");
-const pattern38 = new RegExp("\\*", "u");
+const pattern6 = new RegExp("^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", "u");
+const pattern7 = new RegExp("^[!-~]+$", "u");
+const pattern10 = new RegExp("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "u");
+const pattern12 = new RegExp("^([!-)+-~]+|[*]@[!-)+-?A-~]+)$", "u");
+const pattern13 = new RegExp("^(?:default|(?:user|ip|mail|service|ts|head|jwt):[^\\s\\u0000-\\u001f\\u007f-\\u009f]+)$", "u");
+const pattern14 = new RegExp("^[^\\s*\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f]$", "u");
+const pattern15 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._-]*$", "u");
+const pattern16 = new RegExp("^[A-Za-z0-9_][A-Za-z0-9_.-]*$", "u");
+const pattern17 = new RegExp("^(/|~/)", "u");
+const pattern18 = new RegExp("^[A-Za-z_][A-Za-z0-9_]*$", "u");
+const pattern20 = new RegExp("^bearer$", "u");
+const pattern23 = new RegExp("^[ -~]*$", "u");
+const pattern28 = new RegExp("^auto$", "u");
+const pattern29 = new RegExp("^/[!-~]*$", "u");
+const pattern33 = new RegExp("\\*$", "u");
+const pattern34 = new RegExp("\\*.*\\*", "u");
+const pattern36 = new RegExp("[^*]$", "u");
+const pattern37 = new RegExp("^[^*]*$", "u");
+const pattern39 = new RegExp("\\*.", "u");
+const pattern45 = new RegExp("\\*", "u");
 const schema7 = {"type":["string","object"],"pattern":"^(free|reported)$","patternErrorMessage":"must be free, reported, or a price such as { input: 1.25, output: 10 }","hint":"write USD per 1,000,000 tokens: { input: 1.25, output: 10 }","additionalProperties":false,"required":["input"],"properties":{"input":{"description":"Tokens of the prompt.","$ref":"#/definitions/usd_per_million"},"cached_input":{"description":"Tokens of the prompt that were read from the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write":{"description":"Tokens of the prompt that were written to the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write_1h":{"description":"The same, to be kept for an hour (Anthropic). Default: `cache_write`.","$ref":"#/definitions/usd_per_million"},"output":{"description":"Tokens of the response. Default: `input`.","$ref":"#/definitions/usd_per_million"},"reasoning":{"description":"Tokens of reasoning. Default: `output`.","$ref":"#/definitions/usd_per_million"},"request":{"description":"Of each call, in USD. Default: 0.","$ref":"#/definitions/usd_per_call"},"above":{"description":"Prices of long prompts: those of the last entry apply whose `input_tokens` the prompt exceeds, to all tokens of the call. What an entry leaves out is as without it.","$ref":"#/definitions/long_prompts"},"service_tiers":{"type":"object","description":"Prices of service tiers, by name: `flex`, `priority`. What an entry leaves out is as without it, `above` aside. A call in a tier that is not here is charged at the dearest of the prices.","additionalProperties":{"type":"object","additionalProperties":false,"properties":{"input":{"description":"Tokens of the prompt.","$ref":"#/definitions/usd_per_million"},"cached_input":{"description":"Tokens of the prompt that were read from the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write":{"description":"Tokens of the prompt that were written to the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write_1h":{"description":"The same, to be kept for an hour (Anthropic). Default: `cache_write`.","$ref":"#/definitions/usd_per_million"},"output":{"description":"Tokens of the response. Default: `input`.","$ref":"#/definitions/usd_per_million"},"reasoning":{"description":"Tokens of reasoning. Default: `output`.","$ref":"#/definitions/usd_per_million"},"request":{"description":"Of each call, in USD. Default: 0.","$ref":"#/definitions/usd_per_call"},"above":{"description":"Prices of long prompts: those of the last entry apply whose `input_tokens` the prompt exceeds, to all tokens of the call. What an entry leaves out is as without it.","$ref":"#/definitions/long_prompts"}}}}}};
-const pattern23 = new RegExp("^(free|reported)$", "u");
+const pattern30 = new RegExp("^(free|reported)$", "u");
 const schema8 = {"type":["number","string"],"minimum":0,"maximum":10000,"maxLength":24,"pattern":"^[0-9]+([.][0-9]+)?$","patternErrorMessage":"must be a decimal number"};
-const pattern24 = new RegExp("^[0-9]+([.][0-9]+)?$", "u");
+const pattern31 = new RegExp("^[0-9]+([.][0-9]+)?$", "u");
 
 function validate23(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -76,7 +79,7 @@ vErrors.push(err3);
 }
 errors++;
 }
-if(!pattern24.test(data)){
+if(!pattern31.test(data)){
 const err4 = {instancePath,schemaPath:"#/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema8,data};
 if(vErrors === null){
 vErrors = [err4];
@@ -139,7 +142,7 @@ vErrors.push(err3);
 }
 errors++;
 }
-if(!pattern24.test(data)){
+if(!pattern31.test(data)){
 const err4 = {instancePath,schemaPath:"#/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema9,data};
 if(vErrors === null){
 vErrors = [err4];
@@ -305,7 +308,7 @@ vErrors.push(err0);
 errors++;
 }
 if(typeof data === "string"){
-if(!pattern23.test(data)){
+if(!pattern30.test(data)){
 const err1 = {instancePath,schemaPath:"#/pattern",keyword:"pattern",params:{pattern: "^(free|reported)$"},schema:"^(free|reported)$",parentSchema:schema7,data};
 if(vErrors === null){
 vErrors = [err1];
@@ -2186,14 +2189,12 @@ vErrors.push(err137);
 errors++;
 }
 }
-if(data.clients !== undefined){
-let data53 = data.clients;
+if(data.identity !== undefined){
+let data53 = data.identity;
 if(data53 && typeof data53 == "object" && !Array.isArray(data53)){
 for(const key12 in data53){
-const _errs125 = errors;
-if(typeof key12 === "string"){
-if(func4(key12) > 300){
-const err138 = {instancePath:instancePath+"/clients",schemaPath:"#/properties/clients/propertyNames/maxLength",keyword:"maxLength",params:{limit: 300},schema:300,parentSchema:schema6.properties.clients.propertyNames,data:key12,propertyName:key12};
+if(!((key12 === "required") || (key12 === "sources"))){
+const err138 = {instancePath:instancePath+"/identity",schemaPath:"#/properties/identity/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12},schema:false,parentSchema:schema6.properties.identity,data:data53};
 if(vErrors === null){
 vErrors = [err138];
 }
@@ -2202,8 +2203,11 @@ vErrors.push(err138);
 }
 errors++;
 }
-if(func4(key12) < 1){
-const err139 = {instancePath:instancePath+"/clients",schemaPath:"#/properties/clients/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.clients.propertyNames,data:key12,propertyName:key12};
+}
+if(data53.required !== undefined){
+let data54 = data53.required;
+if(typeof data54 !== "boolean"){
+const err139 = {instancePath:instancePath+"/identity/required",schemaPath:"#/properties/identity/properties/required/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.identity.properties.required.type,parentSchema:schema6.properties.identity.properties.required,data:data54};
 if(vErrors === null){
 vErrors = [err139];
 }
@@ -2212,8 +2216,12 @@ vErrors.push(err139);
 }
 errors++;
 }
-if(!pattern6.test(key12)){
-const err140 = {instancePath:instancePath+"/clients",schemaPath:"#/properties/clients/propertyNames/pattern",keyword:"pattern",params:{pattern: "^(?:default|(?:user|ip|mail):[^\\s\\u0000-\\u001f\\u007f-\\u009f]+)$"},schema:"^(?:default|(?:user|ip|mail):[^\\s\\u0000-\\u001f\\u007f-\\u009f]+)$",parentSchema:schema6.properties.clients.propertyNames,data:key12,propertyName:key12};
+}
+if(data53.sources !== undefined){
+let data55 = data53.sources;
+if(Array.isArray(data55)){
+if(data55.length > 16){
+const err140 = {instancePath:instancePath+"/identity/sources",schemaPath:"#/properties/identity/properties/sources/maxItems",keyword:"maxItems",params:{limit: 16},schema:16,parentSchema:schema6.properties.identity.properties.sources,data:data55};
 if(vErrors === null){
 vErrors = [err140];
 }
@@ -2222,9 +2230,16 @@ vErrors.push(err140);
 }
 errors++;
 }
-}
-else {
-const err141 = {instancePath:instancePath+"/clients",schemaPath:"#/properties/clients/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.clients.propertyNames.type,parentSchema:schema6.properties.clients.propertyNames,data:key12,propertyName:key12};
+const len8 = data55.length;
+for(let i8=0; i8<len8; i8++){
+let data56 = data55[i8];
+const _errs132 = errors;
+let valid31 = true;
+const _errs133 = errors;
+if(data56 && typeof data56 == "object" && !Array.isArray(data56)){
+let missing0;
+if((data56.kind === undefined) && (missing0 = "kind")){
+const err141 = {};
 if(vErrors === null){
 vErrors = [err141];
 }
@@ -2233,9 +2248,10 @@ vErrors.push(err141);
 }
 errors++;
 }
-var valid28 = _errs125 === errors;
-if(!valid28){
-const err142 = {instancePath:instancePath+"/clients",schemaPath:"#/properties/clients/propertyNames",keyword:"propertyNames",params:{propertyName: key12},schema:schema6.properties.clients.propertyNames,parentSchema:schema6.properties.clients,data:data53};
+else {
+if(data56.kind !== undefined){
+if("cloudflare_access" !== data56.kind){
+const err142 = {};
 if(vErrors === null){
 vErrors = [err142];
 }
@@ -2245,12 +2261,24 @@ vErrors.push(err142);
 errors++;
 }
 }
-for(const key13 in data53){
-let data54 = data53[key13];
-if(data54 && typeof data54 == "object" && !Array.isArray(data54)){
-for(const key14 in data54){
-if(!(((((((key14 === "models") || (key14 === "boundary")) || (key14 === "routes")) || (key14 === "rpm")) || (key14 === "tpm")) || (key14 === "max_parallel_requests")) || (key14 === "budgets"))){
-const err143 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/clients/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key14},schema:false,parentSchema:schema6.properties.clients.additionalProperties,data:data54};
+}
+}
+var _valid1 = _errs133 === errors;
+errors = _errs132;
+if(vErrors !== null){
+if(_errs132){
+vErrors.length = _errs132;
+}
+else {
+vErrors = null;
+}
+}
+let ifClause0;
+if(_valid1){
+const _errs135 = errors;
+if(data56 && typeof data56 == "object" && !Array.isArray(data56)){
+if(data56.team === undefined){
+const err143 = {instancePath:instancePath+"/identity/sources/" + i8,schemaPath:"#/properties/identity/properties/sources/items/then/required",keyword:"required",params:{missingProperty: "team"},schema:schema6.properties.identity.properties.sources.items.then.required,parentSchema:schema6.properties.identity.properties.sources.items.then,data:data56};
 if(vErrors === null){
 vErrors = [err143];
 }
@@ -2259,12 +2287,8 @@ vErrors.push(err143);
 }
 errors++;
 }
-}
-if(data54.models !== undefined){
-let data55 = data54.models;
-if(Array.isArray(data55)){
-if(data55.length > 1000){
-const err144 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/models",schemaPath:"#/properties/clients/additionalProperties/properties/models/maxItems",keyword:"maxItems",params:{limit: 1000},schema:1000,parentSchema:schema6.properties.clients.additionalProperties.properties.models,data:data55};
+if(data56.audience === undefined){
+const err144 = {instancePath:instancePath+"/identity/sources/" + i8,schemaPath:"#/properties/identity/properties/sources/items/then/required",keyword:"required",params:{missingProperty: "audience"},schema:schema6.properties.identity.properties.sources.items.then.required,parentSchema:schema6.properties.identity.properties.sources.items.then,data:data56};
 if(vErrors === null){
 vErrors = [err144];
 }
@@ -2273,12 +2297,10 @@ vErrors.push(err144);
 }
 errors++;
 }
-const len8 = data55.length;
-for(let i8=0; i8<len8; i8++){
-let data56 = data55[i8];
-if(typeof data56 === "string"){
-if(func4(data56) > 256){
-const err145 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/models/" + i8,schemaPath:"#/properties/clients/additionalProperties/properties/models/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.clients.additionalProperties.properties.models.items,data:data56};
+for(const key13 in data56){
+const _errs136 = errors;
+if(!((((key13 === "team") || (key13 === "audience")) || (key13 === "kind")) || (key13 === "allow"))){
+const err145 = {instancePath:instancePath+"/identity/sources/" + i8,schemaPath:"#/properties/identity/properties/sources/items/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema6.properties.identity.properties.sources.items.then.propertyNames.enum},schema:schema6.properties.identity.properties.sources.items.then.propertyNames.enum,parentSchema:schema6.properties.identity.properties.sources.items.then.propertyNames,data:key13,propertyName:key13};
 if(vErrors === null){
 vErrors = [err145];
 }
@@ -2287,8 +2309,9 @@ vErrors.push(err145);
 }
 errors++;
 }
-if(func4(data56) < 1){
-const err146 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/models/" + i8,schemaPath:"#/properties/clients/additionalProperties/properties/models/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.clients.additionalProperties.properties.models.items,data:data56};
+var valid33 = _errs136 === errors;
+if(!valid33){
+const err146 = {instancePath:instancePath+"/identity/sources/" + i8,schemaPath:"#/properties/identity/properties/sources/items/then/propertyNames",keyword:"propertyNames",params:{propertyName: key13},schema:schema6.properties.identity.properties.sources.items.then.propertyNames,parentSchema:schema6.properties.identity.properties.sources.items.then,data:data56};
 if(vErrors === null){
 vErrors = [err146];
 }
@@ -2297,8 +2320,21 @@ vErrors.push(err146);
 }
 errors++;
 }
-if(!pattern7.test(data56)){
-const err147 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/models/" + i8,schemaPath:"#/properties/clients/additionalProperties/properties/models/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s*\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f]$"},schema:"^[^\\s*\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f]$",parentSchema:schema6.properties.clients.additionalProperties.properties.models.items,data:data56};
+}
+}
+var _valid1 = _errs135 === errors;
+valid31 = _valid1;
+ifClause0 = "then";
+}
+else {
+const _errs137 = errors;
+const _errs138 = errors;
+let valid34 = true;
+const _errs139 = errors;
+if(data56 && typeof data56 == "object" && !Array.isArray(data56)){
+let missing1;
+if((data56.kind === undefined) && (missing1 = "kind")){
+const err147 = {};
 if(vErrors === null){
 vErrors = [err147];
 }
@@ -2307,9 +2343,10 @@ vErrors.push(err147);
 }
 errors++;
 }
-}
 else {
-const err148 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/models/" + i8,schemaPath:"#/properties/clients/additionalProperties/properties/models/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.clients.additionalProperties.properties.models.items.type,parentSchema:schema6.properties.clients.additionalProperties.properties.models.items,data:data56};
+if(data56.kind !== undefined){
+if("jwt" !== data56.kind){
+const err148 = {};
 if(vErrors === null){
 vErrors = [err148];
 }
@@ -2320,8 +2357,23 @@ errors++;
 }
 }
 }
+}
+var _valid2 = _errs139 === errors;
+errors = _errs138;
+if(vErrors !== null){
+if(_errs138){
+vErrors.length = _errs138;
+}
 else {
-const err149 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/models",schemaPath:"#/properties/clients/additionalProperties/properties/models/type",keyword:"type",params:{type: "array"},schema:schema6.properties.clients.additionalProperties.properties.models.type,parentSchema:schema6.properties.clients.additionalProperties.properties.models,data:data55};
+vErrors = null;
+}
+}
+let ifClause1;
+if(_valid2){
+const _errs141 = errors;
+if(data56 && typeof data56 == "object" && !Array.isArray(data56)){
+if(data56.header === undefined){
+const err149 = {instancePath:instancePath+"/identity/sources/" + i8,schemaPath:"#/properties/identity/properties/sources/items/else/then/required",keyword:"required",params:{missingProperty: "header"},schema:schema6.properties.identity.properties.sources.items.else.then.required,parentSchema:schema6.properties.identity.properties.sources.items.else.then,data:data56};
 if(vErrors === null){
 vErrors = [err149];
 }
@@ -2330,11 +2382,8 @@ vErrors.push(err149);
 }
 errors++;
 }
-}
-if(data54.boundary !== undefined){
-let data57 = data54.boundary;
-if(typeof data57 !== "string"){
-const err150 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/boundary",schemaPath:"#/properties/clients/additionalProperties/properties/boundary/type",keyword:"type",params:{type: "string"},schema:schema6.properties.clients.additionalProperties.properties.boundary.type,parentSchema:schema6.properties.clients.additionalProperties.properties.boundary,data:data57};
+if(data56.issuer === undefined){
+const err150 = {instancePath:instancePath+"/identity/sources/" + i8,schemaPath:"#/properties/identity/properties/sources/items/else/then/required",keyword:"required",params:{missingProperty: "issuer"},schema:schema6.properties.identity.properties.sources.items.else.then.required,parentSchema:schema6.properties.identity.properties.sources.items.else.then,data:data56};
 if(vErrors === null){
 vErrors = [err150];
 }
@@ -2343,8 +2392,8 @@ vErrors.push(err150);
 }
 errors++;
 }
-if(!(data57 === "any")){
-const err151 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/boundary",schemaPath:"#/properties/clients/additionalProperties/properties/boundary/enum",keyword:"enum",params:{allowedValues: schema6.properties.clients.additionalProperties.properties.boundary.enum},schema:schema6.properties.clients.additionalProperties.properties.boundary.enum,parentSchema:schema6.properties.clients.additionalProperties.properties.boundary,data:data57};
+if(data56.audience === undefined){
+const err151 = {instancePath:instancePath+"/identity/sources/" + i8,schemaPath:"#/properties/identity/properties/sources/items/else/then/required",keyword:"required",params:{missingProperty: "audience"},schema:schema6.properties.identity.properties.sources.items.else.then.required,parentSchema:schema6.properties.identity.properties.sources.items.else.then,data:data56};
 if(vErrors === null){
 vErrors = [err151];
 }
@@ -2353,11 +2402,8 @@ vErrors.push(err151);
 }
 errors++;
 }
-}
-if(data54.routes !== undefined){
-let data58 = data54.routes;
-if(typeof data58 !== "boolean"){
-const err152 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/routes",schemaPath:"#/properties/clients/additionalProperties/properties/routes/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.clients.additionalProperties.properties.routes.type,parentSchema:schema6.properties.clients.additionalProperties.properties.routes,data:data58};
+if(data56.jwks_url === undefined){
+const err152 = {instancePath:instancePath+"/identity/sources/" + i8,schemaPath:"#/properties/identity/properties/sources/items/else/then/required",keyword:"required",params:{missingProperty: "jwks_url"},schema:schema6.properties.identity.properties.sources.items.else.then.required,parentSchema:schema6.properties.identity.properties.sources.items.else.then,data:data56};
 if(vErrors === null){
 vErrors = [err152];
 }
@@ -2366,11 +2412,8 @@ vErrors.push(err152);
 }
 errors++;
 }
-}
-if(data54.rpm !== undefined){
-let data59 = data54.rpm;
-if(!(((typeof data59 == "number") && (!(data59 % 1) && !isNaN(data59))) && (isFinite(data59)))){
-const err153 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/clients/additionalProperties/properties/rpm/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.clients.additionalProperties.properties.rpm.type,parentSchema:schema6.properties.clients.additionalProperties.properties.rpm,data:data59};
+if(data56.algorithms === undefined){
+const err153 = {instancePath:instancePath+"/identity/sources/" + i8,schemaPath:"#/properties/identity/properties/sources/items/else/then/required",keyword:"required",params:{missingProperty: "algorithms"},schema:schema6.properties.identity.properties.sources.items.else.then.required,parentSchema:schema6.properties.identity.properties.sources.items.else.then,data:data56};
 if(vErrors === null){
 vErrors = [err153];
 }
@@ -2379,9 +2422,10 @@ vErrors.push(err153);
 }
 errors++;
 }
-if((typeof data59 == "number") && (isFinite(data59))){
-if(data59 > 10000000 || isNaN(data59)){
-const err154 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/clients/additionalProperties/properties/rpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000000},schema:10000000,parentSchema:schema6.properties.clients.additionalProperties.properties.rpm,data:data59};
+for(const key14 in data56){
+const _errs142 = errors;
+if(!((((((((key14 === "header") || (key14 === "issuer")) || (key14 === "audience")) || (key14 === "jwks_url")) || (key14 === "algorithms")) || (key14 === "client_claim")) || (key14 === "kind")) || (key14 === "allow"))){
+const err154 = {instancePath:instancePath+"/identity/sources/" + i8,schemaPath:"#/properties/identity/properties/sources/items/else/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema6.properties.identity.properties.sources.items.else.then.propertyNames.enum},schema:schema6.properties.identity.properties.sources.items.else.then.propertyNames.enum,parentSchema:schema6.properties.identity.properties.sources.items.else.then.propertyNames,data:key14,propertyName:key14};
 if(vErrors === null){
 vErrors = [err154];
 }
@@ -2390,8 +2434,9 @@ vErrors.push(err154);
 }
 errors++;
 }
-if(data59 < 1 || isNaN(data59)){
-const err155 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/clients/additionalProperties/properties/rpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.clients.additionalProperties.properties.rpm,data:data59};
+var valid36 = _errs142 === errors;
+if(!valid36){
+const err155 = {instancePath:instancePath+"/identity/sources/" + i8,schemaPath:"#/properties/identity/properties/sources/items/else/then/propertyNames",keyword:"propertyNames",params:{propertyName: key14},schema:schema6.properties.identity.properties.sources.items.else.then.propertyNames,parentSchema:schema6.properties.identity.properties.sources.items.else.then,data:data56};
 if(vErrors === null){
 vErrors = [err155];
 }
@@ -2402,10 +2447,19 @@ errors++;
 }
 }
 }
-if(data54.tpm !== undefined){
-let data60 = data54.tpm;
-if(!(((typeof data60 == "number") && (!(data60 % 1) && !isNaN(data60))) && (isFinite(data60)))){
-const err156 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/clients/additionalProperties/properties/tpm/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.clients.additionalProperties.properties.tpm.type,parentSchema:schema6.properties.clients.additionalProperties.properties.tpm,data:data60};
+var _valid2 = _errs141 === errors;
+valid34 = _valid2;
+ifClause1 = "then";
+}
+else {
+const _errs143 = errors;
+const _errs144 = errors;
+let valid37 = true;
+const _errs145 = errors;
+if(data56 && typeof data56 == "object" && !Array.isArray(data56)){
+let missing2;
+if((data56.kind === undefined) && (missing2 = "kind")){
+const err156 = {};
 if(vErrors === null){
 vErrors = [err156];
 }
@@ -2414,9 +2468,10 @@ vErrors.push(err156);
 }
 errors++;
 }
-if((typeof data60 == "number") && (isFinite(data60))){
-if(data60 > 1000000000000 || isNaN(data60)){
-const err157 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/clients/additionalProperties/properties/tpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000000},schema:1000000000000,parentSchema:schema6.properties.clients.additionalProperties.properties.tpm,data:data60};
+else {
+if(data56.kind !== undefined){
+if("header" !== data56.kind){
+const err157 = {};
 if(vErrors === null){
 vErrors = [err157];
 }
@@ -2425,8 +2480,25 @@ vErrors.push(err157);
 }
 errors++;
 }
-if(data60 < 1 || isNaN(data60)){
-const err158 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/clients/additionalProperties/properties/tpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.clients.additionalProperties.properties.tpm,data:data60};
+}
+}
+}
+var _valid3 = _errs145 === errors;
+errors = _errs144;
+if(vErrors !== null){
+if(_errs144){
+vErrors.length = _errs144;
+}
+else {
+vErrors = null;
+}
+}
+let ifClause2;
+if(_valid3){
+const _errs147 = errors;
+if(data56 && typeof data56 == "object" && !Array.isArray(data56)){
+if(data56.header === undefined){
+const err158 = {instancePath:instancePath+"/identity/sources/" + i8,schemaPath:"#/properties/identity/properties/sources/items/else/else/then/required",keyword:"required",params:{missingProperty: "header"},schema:schema6.properties.identity.properties.sources.items.else.else.then.required,parentSchema:schema6.properties.identity.properties.sources.items.else.else.then,data:data56};
 if(vErrors === null){
 vErrors = [err158];
 }
@@ -2435,12 +2507,10 @@ vErrors.push(err158);
 }
 errors++;
 }
-}
-}
-if(data54.max_parallel_requests !== undefined){
-let data61 = data54.max_parallel_requests;
-if(!(((typeof data61 == "number") && (!(data61 % 1) && !isNaN(data61))) && (isFinite(data61)))){
-const err159 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/clients/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.clients.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema6.properties.clients.additionalProperties.properties.max_parallel_requests,data:data61};
+for(const key15 in data56){
+const _errs148 = errors;
+if(!((((key15 === "header") || (key15 === "from_user")) || (key15 === "kind")) || (key15 === "allow"))){
+const err159 = {instancePath:instancePath+"/identity/sources/" + i8,schemaPath:"#/properties/identity/properties/sources/items/else/else/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema6.properties.identity.properties.sources.items.else.else.then.propertyNames.enum},schema:schema6.properties.identity.properties.sources.items.else.else.then.propertyNames.enum,parentSchema:schema6.properties.identity.properties.sources.items.else.else.then.propertyNames,data:key15,propertyName:key15};
 if(vErrors === null){
 vErrors = [err159];
 }
@@ -2449,9 +2519,9 @@ vErrors.push(err159);
 }
 errors++;
 }
-if((typeof data61 == "number") && (isFinite(data61))){
-if(data61 > 1000000 || isNaN(data61)){
-const err160 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/clients/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.clients.additionalProperties.properties.max_parallel_requests,data:data61};
+var valid39 = _errs148 === errors;
+if(!valid39){
+const err160 = {instancePath:instancePath+"/identity/sources/" + i8,schemaPath:"#/properties/identity/properties/sources/items/else/else/then/propertyNames",keyword:"propertyNames",params:{propertyName: key15},schema:schema6.properties.identity.properties.sources.items.else.else.then.propertyNames,parentSchema:schema6.properties.identity.properties.sources.items.else.else.then,data:data56};
 if(vErrors === null){
 vErrors = [err160];
 }
@@ -2460,8 +2530,19 @@ vErrors.push(err160);
 }
 errors++;
 }
-if(data61 < 1 || isNaN(data61)){
-const err161 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/clients/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.clients.additionalProperties.properties.max_parallel_requests,data:data61};
+}
+}
+var _valid3 = _errs147 === errors;
+valid37 = _valid3;
+ifClause2 = "then";
+}
+else {
+const _errs149 = errors;
+if(data56 && typeof data56 == "object" && !Array.isArray(data56)){
+for(const key16 in data56){
+const _errs150 = errors;
+if(!(((key16 === "from_user") || (key16 === "kind")) || (key16 === "allow"))){
+const err161 = {instancePath:instancePath+"/identity/sources/" + i8,schemaPath:"#/properties/identity/properties/sources/items/else/else/else/propertyNames/enum",keyword:"enum",params:{allowedValues: schema6.properties.identity.properties.sources.items.else.else.else.propertyNames.enum},schema:schema6.properties.identity.properties.sources.items.else.else.else.propertyNames.enum,parentSchema:schema6.properties.identity.properties.sources.items.else.else.else.propertyNames,data:key16,propertyName:key16};
 if(vErrors === null){
 vErrors = [err161];
 }
@@ -2470,13 +2551,9 @@ vErrors.push(err161);
 }
 errors++;
 }
-}
-}
-if(data54.budgets !== undefined){
-let data62 = data54.budgets;
-if(Array.isArray(data62)){
-if(data62.length > 0){
-const err162 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets",schemaPath:"#/properties/clients/additionalProperties/properties/budgets/maxItems",keyword:"maxItems",params:{limit: 0},schema:0,parentSchema:schema6.properties.clients.additionalProperties.properties.budgets,data:data62};
+var valid40 = _errs150 === errors;
+if(!valid40){
+const err162 = {instancePath:instancePath+"/identity/sources/" + i8,schemaPath:"#/properties/identity/properties/sources/items/else/else/else/propertyNames",keyword:"propertyNames",params:{propertyName: key16},schema:schema6.properties.identity.properties.sources.items.else.else.else.propertyNames,parentSchema:schema6.properties.identity.properties.sources.items.else.else.else,data:data56};
 if(vErrors === null){
 vErrors = [err162];
 }
@@ -2486,8 +2563,13 @@ vErrors.push(err162);
 errors++;
 }
 }
-else {
-const err163 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets",schemaPath:"#/properties/clients/additionalProperties/properties/budgets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.clients.additionalProperties.properties.budgets.type,parentSchema:schema6.properties.clients.additionalProperties.properties.budgets,data:data62};
+}
+var _valid3 = _errs149 === errors;
+valid37 = _valid3;
+ifClause2 = "else";
+}
+if(!valid37){
+const err163 = {instancePath:instancePath+"/identity/sources/" + i8,schemaPath:"#/properties/identity/properties/sources/items/else/else/if",keyword:"if",params:{failingKeyword: ifClause2},schema:schema6.properties.identity.properties.sources.items.else.else.if,parentSchema:schema6.properties.identity.properties.sources.items.else.else,data:data56};
 if(vErrors === null){
 vErrors = [err163];
 }
@@ -2496,10 +2578,12 @@ vErrors.push(err163);
 }
 errors++;
 }
+var _valid2 = _errs143 === errors;
+valid34 = _valid2;
+ifClause1 = "else";
 }
-}
-else {
-const err164 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/clients/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.clients.additionalProperties.type,parentSchema:schema6.properties.clients.additionalProperties,data:data54};
+if(!valid34){
+const err164 = {instancePath:instancePath+"/identity/sources/" + i8,schemaPath:"#/properties/identity/properties/sources/items/else/if",keyword:"if",params:{failingKeyword: ifClause1},schema:schema6.properties.identity.properties.sources.items.else.if,parentSchema:schema6.properties.identity.properties.sources.items.else,data:data56};
 if(vErrors === null){
 vErrors = [err164];
 }
@@ -2508,10 +2592,12 @@ vErrors.push(err164);
 }
 errors++;
 }
+var _valid1 = _errs137 === errors;
+valid31 = _valid1;
+ifClause0 = "else";
 }
-}
-else {
-const err165 = {instancePath:instancePath+"/clients",schemaPath:"#/properties/clients/type",keyword:"type",params:{type: "object"},schema:schema6.properties.clients.type,parentSchema:schema6.properties.clients,data:data53};
+if(!valid31){
+const err165 = {instancePath:instancePath+"/identity/sources/" + i8,schemaPath:"#/properties/identity/properties/sources/items/if",keyword:"if",params:{failingKeyword: ifClause0},schema:schema6.properties.identity.properties.sources.items.if,parentSchema:schema6.properties.identity.properties.sources.items,data:data56};
 if(vErrors === null){
 vErrors = [err165];
 }
@@ -2520,12 +2606,9 @@ vErrors.push(err165);
 }
 errors++;
 }
-}
-if(data.providers !== undefined){
-let data63 = data.providers;
-if(data63 && typeof data63 == "object" && !Array.isArray(data63)){
-if(Object.keys(data63).length < 1){
-const err166 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers,data:data63};
+if(data56 && typeof data56 == "object" && !Array.isArray(data56)){
+if(data56.kind === undefined){
+const err166 = {instancePath:instancePath+"/identity/sources/" + i8,schemaPath:"#/properties/identity/properties/sources/items/required",keyword:"required",params:{missingProperty: "kind"},schema:schema6.properties.identity.properties.sources.items.required,parentSchema:schema6.properties.identity.properties.sources.items,data:data56};
 if(vErrors === null){
 vErrors = [err166];
 }
@@ -2534,11 +2617,9 @@ vErrors.push(err166);
 }
 errors++;
 }
-for(const key15 in data63){
-const _errs149 = errors;
-if(typeof key15 === "string"){
-if(func4(key15) > 64){
-const err167 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.providers.propertyNames,data:key15,propertyName:key15};
+for(const key17 in data56){
+if(!(func2.call(schema6.properties.identity.properties.sources.items.properties, key17))){
+const err167 = {instancePath:instancePath+"/identity/sources/" + i8,schemaPath:"#/properties/identity/properties/sources/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key17},schema:false,parentSchema:schema6.properties.identity.properties.sources.items,data:data56};
 if(vErrors === null){
 vErrors = [err167];
 }
@@ -2547,8 +2628,11 @@ vErrors.push(err167);
 }
 errors++;
 }
-if(func4(key15) < 1){
-const err168 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.propertyNames,data:key15,propertyName:key15};
+}
+if(data56.kind !== undefined){
+let data60 = data56.kind;
+if(typeof data60 !== "string"){
+const err168 = {instancePath:instancePath+"/identity/sources/" + i8+"/kind",schemaPath:"#/properties/identity/properties/sources/items/properties/kind/type",keyword:"type",params:{type: "string"},schema:schema6.properties.identity.properties.sources.items.properties.kind.type,parentSchema:schema6.properties.identity.properties.sources.items.properties.kind,data:data60};
 if(vErrors === null){
 vErrors = [err168];
 }
@@ -2557,8 +2641,8 @@ vErrors.push(err168);
 }
 errors++;
 }
-if(!pattern8.test(key15)){
-const err169 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.providers.propertyNames,data:key15,propertyName:key15};
+if(!((((data60 === "cloudflare_access") || (data60 === "jwt")) || (data60 === "tailscale")) || (data60 === "header"))){
+const err169 = {instancePath:instancePath+"/identity/sources/" + i8+"/kind",schemaPath:"#/properties/identity/properties/sources/items/properties/kind/enum",keyword:"enum",params:{allowedValues: schema6.properties.identity.properties.sources.items.properties.kind.enum},schema:schema6.properties.identity.properties.sources.items.properties.kind.enum,parentSchema:schema6.properties.identity.properties.sources.items.properties.kind,data:data60};
 if(vErrors === null){
 vErrors = [err169];
 }
@@ -2568,8 +2652,11 @@ vErrors.push(err169);
 errors++;
 }
 }
-else {
-const err170 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.propertyNames.type,parentSchema:schema6.properties.providers.propertyNames,data:key15,propertyName:key15};
+if(data56.team !== undefined){
+let data61 = data56.team;
+if(typeof data61 === "string"){
+if(func4(data61) > 63){
+const err170 = {instancePath:instancePath+"/identity/sources/" + i8+"/team",schemaPath:"#/properties/identity/properties/sources/items/properties/team/maxLength",keyword:"maxLength",params:{limit: 63},schema:63,parentSchema:schema6.properties.identity.properties.sources.items.properties.team,data:data61};
 if(vErrors === null){
 vErrors = [err170];
 }
@@ -2578,9 +2665,8 @@ vErrors.push(err170);
 }
 errors++;
 }
-var valid33 = _errs149 === errors;
-if(!valid33){
-const err171 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames",keyword:"propertyNames",params:{propertyName: key15},schema:schema6.properties.providers.propertyNames,parentSchema:schema6.properties.providers,data:data63};
+if(func4(data61) < 1){
+const err171 = {instancePath:instancePath+"/identity/sources/" + i8+"/team",schemaPath:"#/properties/identity/properties/sources/items/properties/team/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.identity.properties.sources.items.properties.team,data:data61};
 if(vErrors === null){
 vErrors = [err171];
 }
@@ -2589,16 +2675,8 @@ vErrors.push(err171);
 }
 errors++;
 }
-}
-for(const key16 in data63){
-let data64 = data63[key16];
-const _errs154 = errors;
-let valid35 = true;
-const _errs155 = errors;
-if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
-let missing0;
-if((data64.kind === undefined) && (missing0 = "kind")){
-const err172 = {};
+if(!pattern6.test(data61)){
+const err172 = {instancePath:instancePath+"/identity/sources/" + i8+"/team",schemaPath:"#/properties/identity/properties/sources/items/properties/team/pattern",keyword:"pattern",params:{pattern: "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"},schema:"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$",parentSchema:schema6.properties.identity.properties.sources.items.properties.team,data:data61};
 if(vErrors === null){
 vErrors = [err172];
 }
@@ -2607,10 +2685,9 @@ vErrors.push(err172);
 }
 errors++;
 }
+}
 else {
-if(data64.kind !== undefined){
-if("echo" !== data64.kind){
-const err173 = {};
+const err173 = {instancePath:instancePath+"/identity/sources/" + i8+"/team",schemaPath:"#/properties/identity/properties/sources/items/properties/team/type",keyword:"type",params:{type: "string"},schema:schema6.properties.identity.properties.sources.items.properties.team.type,parentSchema:schema6.properties.identity.properties.sources.items.properties.team,data:data61};
 if(vErrors === null){
 vErrors = [err173];
 }
@@ -2620,26 +2697,11 @@ vErrors.push(err173);
 errors++;
 }
 }
-}
-}
-var _valid1 = _errs155 === errors;
-errors = _errs154;
-if(vErrors !== null){
-if(_errs154){
-vErrors.length = _errs154;
-}
-else {
-vErrors = null;
-}
-}
-let ifClause0;
-if(_valid1){
-const _errs157 = errors;
-if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
-for(const key17 in data64){
-const _errs158 = errors;
-if(!(key17 === "kind")){
-const err174 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.then.propertyNames.enum},schema:schema6.properties.providers.additionalProperties.then.propertyNames.enum,parentSchema:schema6.properties.providers.additionalProperties.then.propertyNames,data:key17,propertyName:key17};
+if(data56.audience !== undefined){
+let data62 = data56.audience;
+if(typeof data62 === "string"){
+if(func4(data62) > 512){
+const err174 = {instancePath:instancePath+"/identity/sources/" + i8+"/audience",schemaPath:"#/properties/identity/properties/sources/items/properties/audience/maxLength",keyword:"maxLength",params:{limit: 512},schema:512,parentSchema:schema6.properties.identity.properties.sources.items.properties.audience,data:data62};
 if(vErrors === null){
 vErrors = [err174];
 }
@@ -2648,9 +2710,8 @@ vErrors.push(err174);
 }
 errors++;
 }
-var valid37 = _errs158 === errors;
-if(!valid37){
-const err175 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key17},schema:schema6.properties.providers.additionalProperties.then.propertyNames,parentSchema:schema6.properties.providers.additionalProperties.then,data:data64};
+if(func4(data62) < 1){
+const err175 = {instancePath:instancePath+"/identity/sources/" + i8+"/audience",schemaPath:"#/properties/identity/properties/sources/items/properties/audience/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.identity.properties.sources.items.properties.audience,data:data62};
 if(vErrors === null){
 vErrors = [err175];
 }
@@ -2659,21 +2720,8 @@ vErrors.push(err175);
 }
 errors++;
 }
-}
-}
-var _valid1 = _errs157 === errors;
-valid35 = _valid1;
-ifClause0 = "then";
-}
-else {
-const _errs159 = errors;
-const _errs160 = errors;
-let valid38 = true;
-const _errs161 = errors;
-if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
-let missing1;
-if((data64.kind === undefined) && (missing1 = "kind")){
-const err176 = {};
+if(!pattern7.test(data62)){
+const err176 = {instancePath:instancePath+"/identity/sources/" + i8+"/audience",schemaPath:"#/properties/identity/properties/sources/items/properties/audience/pattern",keyword:"pattern",params:{pattern: "^[!-~]+$"},schema:"^[!-~]+$",parentSchema:schema6.properties.identity.properties.sources.items.properties.audience,data:data62};
 if(vErrors === null){
 vErrors = [err176];
 }
@@ -2682,10 +2730,9 @@ vErrors.push(err176);
 }
 errors++;
 }
+}
 else {
-if(data64.kind !== undefined){
-if("anthropic" !== data64.kind){
-const err177 = {};
+const err177 = {instancePath:instancePath+"/identity/sources/" + i8+"/audience",schemaPath:"#/properties/identity/properties/sources/items/properties/audience/type",keyword:"type",params:{type: "string"},schema:schema6.properties.identity.properties.sources.items.properties.audience.type,parentSchema:schema6.properties.identity.properties.sources.items.properties.audience,data:data62};
 if(vErrors === null){
 vErrors = [err177];
 }
@@ -2695,23 +2742,11 @@ vErrors.push(err177);
 errors++;
 }
 }
-}
-}
-var _valid2 = _errs161 === errors;
-errors = _errs160;
-if(vErrors !== null){
-if(_errs160){
-vErrors.length = _errs160;
-}
-else {
-vErrors = null;
-}
-}
-if(!_valid2){
-const _errs163 = errors;
-if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
-if(data64.base_url === undefined){
-const err178 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/else/else/required",keyword:"required",params:{missingProperty: "base_url"},schema:schema6.properties.providers.additionalProperties.else.else.required,parentSchema:schema6.properties.providers.additionalProperties.else.else,data:data64};
+if(data56.issuer !== undefined){
+let data63 = data56.issuer;
+if(typeof data63 === "string"){
+if(func4(data63) > 512){
+const err178 = {instancePath:instancePath+"/identity/sources/" + i8+"/issuer",schemaPath:"#/properties/identity/properties/sources/items/properties/issuer/maxLength",keyword:"maxLength",params:{limit: 512},schema:512,parentSchema:schema6.properties.identity.properties.sources.items.properties.issuer,data:data63};
 if(vErrors === null){
 vErrors = [err178];
 }
@@ -2720,12 +2755,8 @@ vErrors.push(err178);
 }
 errors++;
 }
-}
-var _valid2 = _errs163 === errors;
-valid38 = _valid2;
-}
-if(!valid38){
-const err179 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/else/if",keyword:"if",params:{failingKeyword: "else"},schema:schema6.properties.providers.additionalProperties.else.if,parentSchema:schema6.properties.providers.additionalProperties.else,data:data64};
+if(func4(data63) < 1){
+const err179 = {instancePath:instancePath+"/identity/sources/" + i8+"/issuer",schemaPath:"#/properties/identity/properties/sources/items/properties/issuer/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.identity.properties.sources.items.properties.issuer,data:data63};
 if(vErrors === null){
 vErrors = [err179];
 }
@@ -2734,12 +2765,8 @@ vErrors.push(err179);
 }
 errors++;
 }
-var _valid1 = _errs159 === errors;
-valid35 = _valid1;
-ifClause0 = "else";
-}
-if(!valid35){
-const err180 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause0},schema:schema6.properties.providers.additionalProperties.if,parentSchema:schema6.properties.providers.additionalProperties,data:data64};
+if(!pattern7.test(data63)){
+const err180 = {instancePath:instancePath+"/identity/sources/" + i8+"/issuer",schemaPath:"#/properties/identity/properties/sources/items/properties/issuer/pattern",keyword:"pattern",params:{pattern: "^[!-~]+$"},schema:"^[!-~]+$",parentSchema:schema6.properties.identity.properties.sources.items.properties.issuer,data:data63};
 if(vErrors === null){
 vErrors = [err180];
 }
@@ -2748,10 +2775,9 @@ vErrors.push(err180);
 }
 errors++;
 }
-if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
-for(const key18 in data64){
-if(!(func2.call(schema6.properties.providers.additionalProperties.properties, key18))){
-const err181 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18},schema:false,parentSchema:schema6.properties.providers.additionalProperties,data:data64};
+}
+else {
+const err181 = {instancePath:instancePath+"/identity/sources/" + i8+"/issuer",schemaPath:"#/properties/identity/properties/sources/items/properties/issuer/type",keyword:"type",params:{type: "string"},schema:schema6.properties.identity.properties.sources.items.properties.issuer.type,parentSchema:schema6.properties.identity.properties.sources.items.properties.issuer,data:data63};
 if(vErrors === null){
 vErrors = [err181];
 }
@@ -2761,10 +2787,11 @@ vErrors.push(err181);
 errors++;
 }
 }
-if(data64.kind !== undefined){
-let data67 = data64.kind;
-if(typeof data67 !== "string"){
-const err182 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/providers/additionalProperties/properties/kind/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.kind.type,parentSchema:schema6.properties.providers.additionalProperties.properties.kind,data:data67};
+if(data56.jwks_url !== undefined){
+let data64 = data56.jwks_url;
+if(typeof data64 === "string"){
+if(func4(data64) > 512){
+const err182 = {instancePath:instancePath+"/identity/sources/" + i8+"/jwks_url",schemaPath:"#/properties/identity/properties/sources/items/properties/jwks_url/maxLength",keyword:"maxLength",params:{limit: 512},schema:512,parentSchema:schema6.properties.identity.properties.sources.items.properties.jwks_url,data:data64};
 if(vErrors === null){
 vErrors = [err182];
 }
@@ -2773,8 +2800,8 @@ vErrors.push(err182);
 }
 errors++;
 }
-if(!((((((data67 === "openai") || (data67 === "anthropic")) || (data67 === "llama_cpp")) || (data67 === "ollama")) || (data67 === "vllm")) || (data67 === "echo"))){
-const err183 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/providers/additionalProperties/properties/kind/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.kind.enum},schema:schema6.properties.providers.additionalProperties.properties.kind.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.kind,data:data67};
+if(func4(data64) < 1){
+const err183 = {instancePath:instancePath+"/identity/sources/" + i8+"/jwks_url",schemaPath:"#/properties/identity/properties/sources/items/properties/jwks_url/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.identity.properties.sources.items.properties.jwks_url,data:data64};
 if(vErrors === null){
 vErrors = [err183];
 }
@@ -2783,12 +2810,8 @@ vErrors.push(err183);
 }
 errors++;
 }
-}
-if(data64.base_url !== undefined){
-let data68 = data64.base_url;
-if(typeof data68 === "string"){
-if(func4(data68) > 2048){
-const err184 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema6.properties.providers.additionalProperties.properties.base_url,data:data68};
+if(!pattern7.test(data64)){
+const err184 = {instancePath:instancePath+"/identity/sources/" + i8+"/jwks_url",schemaPath:"#/properties/identity/properties/sources/items/properties/jwks_url/pattern",keyword:"pattern",params:{pattern: "^[!-~]+$"},schema:"^[!-~]+$",parentSchema:schema6.properties.identity.properties.sources.items.properties.jwks_url,data:data64};
 if(vErrors === null){
 vErrors = [err184];
 }
@@ -2797,8 +2820,9 @@ vErrors.push(err184);
 }
 errors++;
 }
-if(func4(data68) < 1){
-const err185 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.base_url,data:data68};
+}
+else {
+const err185 = {instancePath:instancePath+"/identity/sources/" + i8+"/jwks_url",schemaPath:"#/properties/identity/properties/sources/items/properties/jwks_url/type",keyword:"type",params:{type: "string"},schema:schema6.properties.identity.properties.sources.items.properties.jwks_url.type,parentSchema:schema6.properties.identity.properties.sources.items.properties.jwks_url,data:data64};
 if(vErrors === null){
 vErrors = [err185];
 }
@@ -2808,8 +2832,11 @@ vErrors.push(err185);
 errors++;
 }
 }
-else {
-const err186 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.base_url.type,parentSchema:schema6.properties.providers.additionalProperties.properties.base_url,data:data68};
+if(data56.algorithms !== undefined){
+let data65 = data56.algorithms;
+if(Array.isArray(data65)){
+if(data65.length > 16){
+const err186 = {instancePath:instancePath+"/identity/sources/" + i8+"/algorithms",schemaPath:"#/properties/identity/properties/sources/items/properties/algorithms/maxItems",keyword:"maxItems",params:{limit: 16},schema:16,parentSchema:schema6.properties.identity.properties.sources.items.properties.algorithms,data:data65};
 if(vErrors === null){
 vErrors = [err186];
 }
@@ -2818,11 +2845,8 @@ vErrors.push(err186);
 }
 errors++;
 }
-}
-if(data64.allow_http !== undefined){
-let data69 = data64.allow_http;
-if(typeof data69 !== "boolean"){
-const err187 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/allow_http",schemaPath:"#/properties/providers/additionalProperties/properties/allow_http/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.allow_http.type,parentSchema:schema6.properties.providers.additionalProperties.properties.allow_http,data:data69};
+if(data65.length < 1){
+const err187 = {instancePath:instancePath+"/identity/sources/" + i8+"/algorithms",schemaPath:"#/properties/identity/properties/sources/items/properties/algorithms/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema6.properties.identity.properties.sources.items.properties.algorithms,data:data65};
 if(vErrors === null){
 vErrors = [err187];
 }
@@ -2831,12 +2855,11 @@ vErrors.push(err187);
 }
 errors++;
 }
-}
-if(data64.proxy !== undefined){
-let data70 = data64.proxy;
-if(typeof data70 === "string"){
-if(func4(data70) > 2048){
-const err188 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema6.properties.providers.additionalProperties.properties.proxy,data:data70};
+const len9 = data65.length;
+for(let i9=0; i9<len9; i9++){
+let data66 = data65[i9];
+if(typeof data66 !== "string"){
+const err188 = {instancePath:instancePath+"/identity/sources/" + i8+"/algorithms/" + i9,schemaPath:"#/properties/identity/properties/sources/items/properties/algorithms/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.identity.properties.sources.items.properties.algorithms.items.type,parentSchema:schema6.properties.identity.properties.sources.items.properties.algorithms.items,data:data66};
 if(vErrors === null){
 vErrors = [err188];
 }
@@ -2845,8 +2868,8 @@ vErrors.push(err188);
 }
 errors++;
 }
-if(func4(data70) < 1){
-const err189 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.proxy,data:data70};
+if(!(((((((((((data66 === "RS256") || (data66 === "RS384")) || (data66 === "RS512")) || (data66 === "PS256")) || (data66 === "PS384")) || (data66 === "PS512")) || (data66 === "ES256")) || (data66 === "ES384")) || (data66 === "ES512")) || (data66 === "EdDSA")) || (data66 === "Ed25519"))){
+const err189 = {instancePath:instancePath+"/identity/sources/" + i8+"/algorithms/" + i9,schemaPath:"#/properties/identity/properties/sources/items/properties/algorithms/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.identity.properties.sources.items.properties.algorithms.items.enum},schema:schema6.properties.identity.properties.sources.items.properties.algorithms.items.enum,parentSchema:schema6.properties.identity.properties.sources.items.properties.algorithms.items,data:data66};
 if(vErrors === null){
 vErrors = [err189];
 }
@@ -2856,8 +2879,9 @@ vErrors.push(err189);
 errors++;
 }
 }
+}
 else {
-const err190 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.proxy.type,parentSchema:schema6.properties.providers.additionalProperties.properties.proxy,data:data70};
+const err190 = {instancePath:instancePath+"/identity/sources/" + i8+"/algorithms",schemaPath:"#/properties/identity/properties/sources/items/properties/algorithms/type",keyword:"type",params:{type: "array"},schema:schema6.properties.identity.properties.sources.items.properties.algorithms.type,parentSchema:schema6.properties.identity.properties.sources.items.properties.algorithms,data:data65};
 if(vErrors === null){
 vErrors = [err190];
 }
@@ -2867,16 +2891,11 @@ vErrors.push(err190);
 errors++;
 }
 }
-if(data64.api_key !== undefined){
-let data71 = data64.api_key;
-const _errs175 = errors;
-let valid41 = true;
-const _errs176 = errors;
-if(errors === _errs176){
-if(data71 && typeof data71 == "object" && !Array.isArray(data71)){
-if(data71.credential !== undefined){
-var valid42 = false;
-const err191 = {};
+if(data56.client_claim !== undefined){
+let data67 = data56.client_claim;
+if(typeof data67 === "string"){
+if(func4(data67) > 128){
+const err191 = {instancePath:instancePath+"/identity/sources/" + i8+"/client_claim",schemaPath:"#/properties/identity/properties/sources/items/properties/client_claim/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema6.properties.identity.properties.sources.items.properties.client_claim,data:data67};
 if(vErrors === null){
 vErrors = [err191];
 }
@@ -2885,13 +2904,8 @@ vErrors.push(err191);
 }
 errors++;
 }
-else {
-var valid42 = true;
-}
-if(valid42){
-if(data71.file !== undefined){
-var valid42 = false;
-const err192 = {};
+if(func4(data67) < 1){
+const err192 = {instancePath:instancePath+"/identity/sources/" + i8+"/client_claim",schemaPath:"#/properties/identity/properties/sources/items/properties/client_claim/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.identity.properties.sources.items.properties.client_claim,data:data67};
 if(vErrors === null){
 vErrors = [err192];
 }
@@ -2900,13 +2914,9 @@ vErrors.push(err192);
 }
 errors++;
 }
-else {
-var valid42 = true;
 }
-if(valid42){
-if(data71.env !== undefined){
-var valid42 = false;
-const err193 = {};
+else {
+const err193 = {instancePath:instancePath+"/identity/sources/" + i8+"/client_claim",schemaPath:"#/properties/identity/properties/sources/items/properties/client_claim/type",keyword:"type",params:{type: "string"},schema:schema6.properties.identity.properties.sources.items.properties.client_claim.type,parentSchema:schema6.properties.identity.properties.sources.items.properties.client_claim,data:data67};
 if(vErrors === null){
 vErrors = [err193];
 }
@@ -2915,13 +2925,12 @@ vErrors.push(err193);
 }
 errors++;
 }
-else {
-var valid42 = true;
 }
-if(valid42){
-if(data71.secret !== undefined){
-var valid42 = false;
-const err194 = {};
+if(data56.header !== undefined){
+let data68 = data56.header;
+if(typeof data68 === "string"){
+if(func4(data68) > 128){
+const err194 = {instancePath:instancePath+"/identity/sources/" + i8+"/header",schemaPath:"#/properties/identity/properties/sources/items/properties/header/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema6.properties.identity.properties.sources.items.properties.header,data:data68};
 if(vErrors === null){
 vErrors = [err194];
 }
@@ -2930,15 +2939,8 @@ vErrors.push(err194);
 }
 errors++;
 }
-else {
-var valid42 = true;
-}
-}
-}
-}
-}
-else {
-const err195 = {};
+if(func4(data68) < 1){
+const err195 = {instancePath:instancePath+"/identity/sources/" + i8+"/header",schemaPath:"#/properties/identity/properties/sources/items/properties/header/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.identity.properties.sources.items.properties.header,data:data68};
 if(vErrors === null){
 vErrors = [err195];
 }
@@ -2947,20 +2949,8 @@ vErrors.push(err195);
 }
 errors++;
 }
-}
-var _valid3 = _errs176 === errors;
-errors = _errs175;
-if(vErrors !== null){
-if(_errs175){
-vErrors.length = _errs175;
-}
-else {
-vErrors = null;
-}
-}
-if(_valid3){
-const _errs178 = errors;
-const err196 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/then/not",keyword:"not",params:{},schema:schema6.properties.providers.additionalProperties.properties.api_key.then.not,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.then,data:data71};
+if(!pattern10.test(data68)){
+const err196 = {instancePath:instancePath+"/identity/sources/" + i8+"/header",schemaPath:"#/properties/identity/properties/sources/items/properties/header/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema6.properties.identity.properties.sources.items.properties.header,data:data68};
 if(vErrors === null){
 vErrors = [err196];
 }
@@ -2968,11 +2958,10 @@ else {
 vErrors.push(err196);
 }
 errors++;
-var _valid3 = _errs178 === errors;
-valid41 = _valid3;
 }
-if(!valid41){
-const err197 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.providers.additionalProperties.properties.api_key.if,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key,data:data71};
+}
+else {
+const err197 = {instancePath:instancePath+"/identity/sources/" + i8+"/header",schemaPath:"#/properties/identity/properties/sources/items/properties/header/type",keyword:"type",params:{type: "string"},schema:schema6.properties.identity.properties.sources.items.properties.header.type,parentSchema:schema6.properties.identity.properties.sources.items.properties.header,data:data68};
 if(vErrors === null){
 vErrors = [err197];
 }
@@ -2981,10 +2970,12 @@ vErrors.push(err197);
 }
 errors++;
 }
-if(data71 && typeof data71 == "object" && !Array.isArray(data71)){
-for(const key19 in data71){
-if(!(((((key19 === "credential") || (key19 === "file")) || (key19 === "env")) || (key19 === "secret")) || (key19 === "optional"))){
-const err198 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key,data:data71};
+}
+if(data56.from_user !== undefined){
+let data69 = data56.from_user;
+if(typeof data69 === "string"){
+if(func4(data69) > 256){
+const err198 = {instancePath:instancePath+"/identity/sources/" + i8+"/from_user",schemaPath:"#/properties/identity/properties/sources/items/properties/from_user/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.identity.properties.sources.items.properties.from_user,data:data69};
 if(vErrors === null){
 vErrors = [err198];
 }
@@ -2993,12 +2984,8 @@ vErrors.push(err198);
 }
 errors++;
 }
-}
-if(data71.credential !== undefined){
-let data76 = data71.credential;
-if(typeof data76 === "string"){
-if(func4(data76) > 255){
-const err199 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data76};
+if(func4(data69) < 1){
+const err199 = {instancePath:instancePath+"/identity/sources/" + i8+"/from_user",schemaPath:"#/properties/identity/properties/sources/items/properties/from_user/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.identity.properties.sources.items.properties.from_user,data:data69};
 if(vErrors === null){
 vErrors = [err199];
 }
@@ -3007,8 +2994,8 @@ vErrors.push(err199);
 }
 errors++;
 }
-if(func4(data76) < 1){
-const err200 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data76};
+if(!pattern1.test(data69)){
+const err200 = {instancePath:instancePath+"/identity/sources/" + i8+"/from_user",schemaPath:"#/properties/identity/properties/sources/items/properties/from_user/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$",parentSchema:schema6.properties.identity.properties.sources.items.properties.from_user,data:data69};
 if(vErrors === null){
 vErrors = [err200];
 }
@@ -3017,8 +3004,9 @@ vErrors.push(err200);
 }
 errors++;
 }
-if(!pattern9.test(data76)){
-const err201 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data76};
+}
+else {
+const err201 = {instancePath:instancePath+"/identity/sources/" + i8+"/from_user",schemaPath:"#/properties/identity/properties/sources/items/properties/from_user/type",keyword:"type",params:{type: "string"},schema:schema6.properties.identity.properties.sources.items.properties.from_user.type,parentSchema:schema6.properties.identity.properties.sources.items.properties.from_user,data:data69};
 if(vErrors === null){
 vErrors = [err201];
 }
@@ -3028,8 +3016,11 @@ vErrors.push(err201);
 errors++;
 }
 }
-else {
-const err202 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data76};
+if(data56.allow !== undefined){
+let data70 = data56.allow;
+if(Array.isArray(data70)){
+if(data70.length > 1000){
+const err202 = {instancePath:instancePath+"/identity/sources/" + i8+"/allow",schemaPath:"#/properties/identity/properties/sources/items/properties/allow/maxItems",keyword:"maxItems",params:{limit: 1000},schema:1000,parentSchema:schema6.properties.identity.properties.sources.items.properties.allow,data:data70};
 if(vErrors === null){
 vErrors = [err202];
 }
@@ -3038,12 +3029,8 @@ vErrors.push(err202);
 }
 errors++;
 }
-}
-if(data71.file !== undefined){
-let data77 = data71.file;
-if(typeof data77 === "string"){
-if(func4(data77) > 4096){
-const err203 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file,data:data77};
+if(data70.length < 1){
+const err203 = {instancePath:instancePath+"/identity/sources/" + i8+"/allow",schemaPath:"#/properties/identity/properties/sources/items/properties/allow/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema6.properties.identity.properties.sources.items.properties.allow,data:data70};
 if(vErrors === null){
 vErrors = [err203];
 }
@@ -3052,8 +3039,12 @@ vErrors.push(err203);
 }
 errors++;
 }
-if(func4(data77) < 1){
-const err204 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file,data:data77};
+const len10 = data70.length;
+for(let i10=0; i10<len10; i10++){
+let data71 = data70[i10];
+if(typeof data71 === "string"){
+if(func4(data71) > 200){
+const err204 = {instancePath:instancePath+"/identity/sources/" + i8+"/allow/" + i10,schemaPath:"#/properties/identity/properties/sources/items/properties/allow/items/maxLength",keyword:"maxLength",params:{limit: 200},schema:200,parentSchema:schema6.properties.identity.properties.sources.items.properties.allow.items,data:data71};
 if(vErrors === null){
 vErrors = [err204];
 }
@@ -3062,8 +3053,8 @@ vErrors.push(err204);
 }
 errors++;
 }
-if(!pattern10.test(data77)){
-const err205 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file,data:data77};
+if(func4(data71) < 1){
+const err205 = {instancePath:instancePath+"/identity/sources/" + i8+"/allow/" + i10,schemaPath:"#/properties/identity/properties/sources/items/properties/allow/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.identity.properties.sources.items.properties.allow.items,data:data71};
 if(vErrors === null){
 vErrors = [err205];
 }
@@ -3072,9 +3063,8 @@ vErrors.push(err205);
 }
 errors++;
 }
-}
-else {
-const err206 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file,data:data77};
+if(!pattern12.test(data71)){
+const err206 = {instancePath:instancePath+"/identity/sources/" + i8+"/allow/" + i10,schemaPath:"#/properties/identity/properties/sources/items/properties/allow/items/pattern",keyword:"pattern",params:{pattern: "^([!-)+-~]+|[*]@[!-)+-?A-~]+)$"},schema:"^([!-)+-~]+|[*]@[!-)+-?A-~]+)$",parentSchema:schema6.properties.identity.properties.sources.items.properties.allow.items,data:data71};
 if(vErrors === null){
 vErrors = [err206];
 }
@@ -3084,11 +3074,8 @@ vErrors.push(err206);
 errors++;
 }
 }
-if(data71.env !== undefined){
-let data78 = data71.env;
-if(typeof data78 === "string"){
-if(func4(data78) > 255){
-const err207 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env,data:data78};
+else {
+const err207 = {instancePath:instancePath+"/identity/sources/" + i8+"/allow/" + i10,schemaPath:"#/properties/identity/properties/sources/items/properties/allow/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.identity.properties.sources.items.properties.allow.items.type,parentSchema:schema6.properties.identity.properties.sources.items.properties.allow.items,data:data71};
 if(vErrors === null){
 vErrors = [err207];
 }
@@ -3097,8 +3084,10 @@ vErrors.push(err207);
 }
 errors++;
 }
-if(func4(data78) < 1){
-const err208 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env,data:data78};
+}
+}
+else {
+const err208 = {instancePath:instancePath+"/identity/sources/" + i8+"/allow",schemaPath:"#/properties/identity/properties/sources/items/properties/allow/type",keyword:"type",params:{type: "array"},schema:schema6.properties.identity.properties.sources.items.properties.allow.type,parentSchema:schema6.properties.identity.properties.sources.items.properties.allow,data:data70};
 if(vErrors === null){
 vErrors = [err208];
 }
@@ -3107,8 +3096,10 @@ vErrors.push(err208);
 }
 errors++;
 }
-if(!pattern11.test(data78)){
-const err209 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env,data:data78};
+}
+}
+else {
+const err209 = {instancePath:instancePath+"/identity/sources/" + i8,schemaPath:"#/properties/identity/properties/sources/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.identity.properties.sources.items.type,parentSchema:schema6.properties.identity.properties.sources.items,data:data56};
 if(vErrors === null){
 vErrors = [err209];
 }
@@ -3118,8 +3109,9 @@ vErrors.push(err209);
 errors++;
 }
 }
+}
 else {
-const err210 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env,data:data78};
+const err210 = {instancePath:instancePath+"/identity/sources",schemaPath:"#/properties/identity/properties/sources/type",keyword:"type",params:{type: "array"},schema:schema6.properties.identity.properties.sources.type,parentSchema:schema6.properties.identity.properties.sources,data:data55};
 if(vErrors === null){
 vErrors = [err210];
 }
@@ -3129,11 +3121,9 @@ vErrors.push(err210);
 errors++;
 }
 }
-if(data71.secret !== undefined){
-let data79 = data71.secret;
-if(typeof data79 === "string"){
-if(func4(data79) > 100){
-const err211 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret,data:data79};
+}
+else {
+const err211 = {instancePath:instancePath+"/identity",schemaPath:"#/properties/identity/type",keyword:"type",params:{type: "object"},schema:schema6.properties.identity.type,parentSchema:schema6.properties.identity,data:data53};
 if(vErrors === null){
 vErrors = [err211];
 }
@@ -3142,8 +3132,15 @@ vErrors.push(err211);
 }
 errors++;
 }
-if(func4(data79) < 1){
-const err212 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret,data:data79};
+}
+if(data.clients !== undefined){
+let data72 = data.clients;
+if(data72 && typeof data72 == "object" && !Array.isArray(data72)){
+for(const key18 in data72){
+const _errs178 = errors;
+if(typeof key18 === "string"){
+if(func4(key18) > 300){
+const err212 = {instancePath:instancePath+"/clients",schemaPath:"#/properties/clients/propertyNames/maxLength",keyword:"maxLength",params:{limit: 300},schema:300,parentSchema:schema6.properties.clients.propertyNames,data:key18,propertyName:key18};
 if(vErrors === null){
 vErrors = [err212];
 }
@@ -3152,8 +3149,8 @@ vErrors.push(err212);
 }
 errors++;
 }
-if(!pattern9.test(data79)){
-const err213 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret,data:data79};
+if(func4(key18) < 1){
+const err213 = {instancePath:instancePath+"/clients",schemaPath:"#/properties/clients/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.clients.propertyNames,data:key18,propertyName:key18};
 if(vErrors === null){
 vErrors = [err213];
 }
@@ -3162,9 +3159,8 @@ vErrors.push(err213);
 }
 errors++;
 }
-}
-else {
-const err214 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret,data:data79};
+if(!pattern13.test(key18)){
+const err214 = {instancePath:instancePath+"/clients",schemaPath:"#/properties/clients/propertyNames/pattern",keyword:"pattern",params:{pattern: "^(?:default|(?:user|ip|mail|service|ts|head|jwt):[^\\s\\u0000-\\u001f\\u007f-\\u009f]+)$"},schema:"^(?:default|(?:user|ip|mail|service|ts|head|jwt):[^\\s\\u0000-\\u001f\\u007f-\\u009f]+)$",parentSchema:schema6.properties.clients.propertyNames,data:key18,propertyName:key18};
 if(vErrors === null){
 vErrors = [err214];
 }
@@ -3174,10 +3170,8 @@ vErrors.push(err214);
 errors++;
 }
 }
-if(data71.optional !== undefined){
-let data80 = data71.optional;
-if(typeof data80 !== "boolean"){
-const err215 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/optional",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.optional.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.optional,data:data80};
+else {
+const err215 = {instancePath:instancePath+"/clients",schemaPath:"#/properties/clients/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.clients.propertyNames.type,parentSchema:schema6.properties.clients.propertyNames,data:key18,propertyName:key18};
 if(vErrors === null){
 vErrors = [err215];
 }
@@ -3186,10 +3180,9 @@ vErrors.push(err215);
 }
 errors++;
 }
-}
-}
-else {
-const err216 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.api_key.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key,data:data71};
+var valid46 = _errs178 === errors;
+if(!valid46){
+const err216 = {instancePath:instancePath+"/clients",schemaPath:"#/properties/clients/propertyNames",keyword:"propertyNames",params:{propertyName: key18},schema:schema6.properties.clients.propertyNames,parentSchema:schema6.properties.clients,data:data72};
 if(vErrors === null){
 vErrors = [err216];
 }
@@ -3199,10 +3192,12 @@ vErrors.push(err216);
 errors++;
 }
 }
-if(data64.auth !== undefined){
-let data81 = data64.auth;
-if((typeof data81 !== "string") && (!(data81 && typeof data81 == "object" && !Array.isArray(data81)))){
-const err217 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.auth.type},schema:schema6.properties.providers.additionalProperties.properties.auth.type,parentSchema:schema6.properties.providers.additionalProperties.properties.auth,data:data81};
+for(const key19 in data72){
+let data73 = data72[key19];
+if(data73 && typeof data73 == "object" && !Array.isArray(data73)){
+for(const key20 in data73){
+if(!(((((((key20 === "models") || (key20 === "boundary")) || (key20 === "routes")) || (key20 === "rpm")) || (key20 === "tpm")) || (key20 === "max_parallel_requests")) || (key20 === "budgets"))){
+const err217 = {instancePath:instancePath+"/clients/" + key19.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/clients/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20},schema:false,parentSchema:schema6.properties.clients.additionalProperties,data:data73};
 if(vErrors === null){
 vErrors = [err217];
 }
@@ -3211,9 +3206,12 @@ vErrors.push(err217);
 }
 errors++;
 }
-if(typeof data81 === "string"){
-if(!pattern13.test(data81)){
-const err218 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/pattern",keyword:"pattern",params:{pattern: "^bearer$"},schema:"^bearer$",parentSchema:schema6.properties.providers.additionalProperties.properties.auth,data:data81};
+}
+if(data73.models !== undefined){
+let data74 = data73.models;
+if(Array.isArray(data74)){
+if(data74.length > 1000){
+const err218 = {instancePath:instancePath+"/clients/" + key19.replace(/~/g, "~0").replace(/\//g, "~1")+"/models",schemaPath:"#/properties/clients/additionalProperties/properties/models/maxItems",keyword:"maxItems",params:{limit: 1000},schema:1000,parentSchema:schema6.properties.clients.additionalProperties.properties.models,data:data74};
 if(vErrors === null){
 vErrors = [err218];
 }
@@ -3222,10 +3220,12 @@ vErrors.push(err218);
 }
 errors++;
 }
-}
-if(data81 && typeof data81 == "object" && !Array.isArray(data81)){
-if(data81.header === undefined){
-const err219 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/required",keyword:"required",params:{missingProperty: "header"},schema:schema6.properties.providers.additionalProperties.properties.auth.required,parentSchema:schema6.properties.providers.additionalProperties.properties.auth,data:data81};
+const len11 = data74.length;
+for(let i11=0; i11<len11; i11++){
+let data75 = data74[i11];
+if(typeof data75 === "string"){
+if(func4(data75) > 256){
+const err219 = {instancePath:instancePath+"/clients/" + key19.replace(/~/g, "~0").replace(/\//g, "~1")+"/models/" + i11,schemaPath:"#/properties/clients/additionalProperties/properties/models/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.clients.additionalProperties.properties.models.items,data:data75};
 if(vErrors === null){
 vErrors = [err219];
 }
@@ -3234,9 +3234,8 @@ vErrors.push(err219);
 }
 errors++;
 }
-for(const key20 in data81){
-if(!(key20 === "header")){
-const err220 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.auth,data:data81};
+if(func4(data75) < 1){
+const err220 = {instancePath:instancePath+"/clients/" + key19.replace(/~/g, "~0").replace(/\//g, "~1")+"/models/" + i11,schemaPath:"#/properties/clients/additionalProperties/properties/models/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.clients.additionalProperties.properties.models.items,data:data75};
 if(vErrors === null){
 vErrors = [err220];
 }
@@ -3245,12 +3244,8 @@ vErrors.push(err220);
 }
 errors++;
 }
-}
-if(data81.header !== undefined){
-let data82 = data81.header;
-if(typeof data82 === "string"){
-if(func4(data82) > 128){
-const err221 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema6.properties.providers.additionalProperties.properties.auth.properties.header,data:data82};
+if(!pattern14.test(data75)){
+const err221 = {instancePath:instancePath+"/clients/" + key19.replace(/~/g, "~0").replace(/\//g, "~1")+"/models/" + i11,schemaPath:"#/properties/clients/additionalProperties/properties/models/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s*\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f]$"},schema:"^[^\\s*\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f]$",parentSchema:schema6.properties.clients.additionalProperties.properties.models.items,data:data75};
 if(vErrors === null){
 vErrors = [err221];
 }
@@ -3259,8 +3254,9 @@ vErrors.push(err221);
 }
 errors++;
 }
-if(func4(data82) < 1){
-const err222 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.auth.properties.header,data:data82};
+}
+else {
+const err222 = {instancePath:instancePath+"/clients/" + key19.replace(/~/g, "~0").replace(/\//g, "~1")+"/models/" + i11,schemaPath:"#/properties/clients/additionalProperties/properties/models/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.clients.additionalProperties.properties.models.items.type,parentSchema:schema6.properties.clients.additionalProperties.properties.models.items,data:data75};
 if(vErrors === null){
 vErrors = [err222];
 }
@@ -3269,8 +3265,10 @@ vErrors.push(err222);
 }
 errors++;
 }
-if(!pattern14.test(data82)){
-const err223 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema6.properties.providers.additionalProperties.properties.auth.properties.header,data:data82};
+}
+}
+else {
+const err223 = {instancePath:instancePath+"/clients/" + key19.replace(/~/g, "~0").replace(/\//g, "~1")+"/models",schemaPath:"#/properties/clients/additionalProperties/properties/models/type",keyword:"type",params:{type: "array"},schema:schema6.properties.clients.additionalProperties.properties.models.type,parentSchema:schema6.properties.clients.additionalProperties.properties.models,data:data74};
 if(vErrors === null){
 vErrors = [err223];
 }
@@ -3280,8 +3278,10 @@ vErrors.push(err223);
 errors++;
 }
 }
-else {
-const err224 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.auth.properties.header.type,parentSchema:schema6.properties.providers.additionalProperties.properties.auth.properties.header,data:data82};
+if(data73.boundary !== undefined){
+let data76 = data73.boundary;
+if(typeof data76 !== "string"){
+const err224 = {instancePath:instancePath+"/clients/" + key19.replace(/~/g, "~0").replace(/\//g, "~1")+"/boundary",schemaPath:"#/properties/clients/additionalProperties/properties/boundary/type",keyword:"type",params:{type: "string"},schema:schema6.properties.clients.additionalProperties.properties.boundary.type,parentSchema:schema6.properties.clients.additionalProperties.properties.boundary,data:data76};
 if(vErrors === null){
 vErrors = [err224];
 }
@@ -3290,17 +3290,8 @@ vErrors.push(err224);
 }
 errors++;
 }
-}
-}
-}
-if(data64.headers !== undefined){
-let data83 = data64.headers;
-if(data83 && typeof data83 == "object" && !Array.isArray(data83)){
-for(const key21 in data83){
-const _errs198 = errors;
-if(typeof key21 === "string"){
-if(func4(key21) > 128){
-const err225 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,data:key21,propertyName:key21};
+if(!(data76 === "any")){
+const err225 = {instancePath:instancePath+"/clients/" + key19.replace(/~/g, "~0").replace(/\//g, "~1")+"/boundary",schemaPath:"#/properties/clients/additionalProperties/properties/boundary/enum",keyword:"enum",params:{allowedValues: schema6.properties.clients.additionalProperties.properties.boundary.enum},schema:schema6.properties.clients.additionalProperties.properties.boundary.enum,parentSchema:schema6.properties.clients.additionalProperties.properties.boundary,data:data76};
 if(vErrors === null){
 vErrors = [err225];
 }
@@ -3309,8 +3300,11 @@ vErrors.push(err225);
 }
 errors++;
 }
-if(func4(key21) < 1){
-const err226 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,data:key21,propertyName:key21};
+}
+if(data73.routes !== undefined){
+let data77 = data73.routes;
+if(typeof data77 !== "boolean"){
+const err226 = {instancePath:instancePath+"/clients/" + key19.replace(/~/g, "~0").replace(/\//g, "~1")+"/routes",schemaPath:"#/properties/clients/additionalProperties/properties/routes/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.clients.additionalProperties.properties.routes.type,parentSchema:schema6.properties.clients.additionalProperties.properties.routes,data:data77};
 if(vErrors === null){
 vErrors = [err226];
 }
@@ -3319,8 +3313,11 @@ vErrors.push(err226);
 }
 errors++;
 }
-if(!pattern14.test(key21)){
-const err227 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,data:key21,propertyName:key21};
+}
+if(data73.rpm !== undefined){
+let data78 = data73.rpm;
+if(!(((typeof data78 == "number") && (!(data78 % 1) && !isNaN(data78))) && (isFinite(data78)))){
+const err227 = {instancePath:instancePath+"/clients/" + key19.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/clients/additionalProperties/properties/rpm/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.clients.additionalProperties.properties.rpm.type,parentSchema:schema6.properties.clients.additionalProperties.properties.rpm,data:data78};
 if(vErrors === null){
 vErrors = [err227];
 }
@@ -3329,9 +3326,9 @@ vErrors.push(err227);
 }
 errors++;
 }
-}
-else {
-const err228 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,data:key21,propertyName:key21};
+if((typeof data78 == "number") && (isFinite(data78))){
+if(data78 > 10000000 || isNaN(data78)){
+const err228 = {instancePath:instancePath+"/clients/" + key19.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/clients/additionalProperties/properties/rpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000000},schema:10000000,parentSchema:schema6.properties.clients.additionalProperties.properties.rpm,data:data78};
 if(vErrors === null){
 vErrors = [err228];
 }
@@ -3340,9 +3337,8 @@ vErrors.push(err228);
 }
 errors++;
 }
-var valid45 = _errs198 === errors;
-if(!valid45){
-const err229 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key21},schema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,parentSchema:schema6.properties.providers.additionalProperties.properties.headers,data:data83};
+if(data78 < 1 || isNaN(data78)){
+const err229 = {instancePath:instancePath+"/clients/" + key19.replace(/~/g, "~0").replace(/\//g, "~1")+"/rpm",schemaPath:"#/properties/clients/additionalProperties/properties/rpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.clients.additionalProperties.properties.rpm,data:data78};
 if(vErrors === null){
 vErrors = [err229];
 }
@@ -3352,10 +3348,11 @@ vErrors.push(err229);
 errors++;
 }
 }
-for(const key22 in data83){
-let data84 = data83[key22];
-if((typeof data84 !== "string") && (!(data84 && typeof data84 == "object" && !Array.isArray(data84)))){
-const err230 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.type},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data84};
+}
+if(data73.tpm !== undefined){
+let data79 = data73.tpm;
+if(!(((typeof data79 == "number") && (!(data79 % 1) && !isNaN(data79))) && (isFinite(data79)))){
+const err230 = {instancePath:instancePath+"/clients/" + key19.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/clients/additionalProperties/properties/tpm/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.clients.additionalProperties.properties.tpm.type,parentSchema:schema6.properties.clients.additionalProperties.properties.tpm,data:data79};
 if(vErrors === null){
 vErrors = [err230];
 }
@@ -3364,14 +3361,9 @@ vErrors.push(err230);
 }
 errors++;
 }
-const _errs203 = errors;
-let valid47 = true;
-const _errs204 = errors;
-if(errors === _errs204){
-if(data84 && typeof data84 == "object" && !Array.isArray(data84)){
-if(data84.credential !== undefined){
-var valid48 = false;
-const err231 = {};
+if((typeof data79 == "number") && (isFinite(data79))){
+if(data79 > 1000000000000 || isNaN(data79)){
+const err231 = {instancePath:instancePath+"/clients/" + key19.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/clients/additionalProperties/properties/tpm/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000000},schema:1000000000000,parentSchema:schema6.properties.clients.additionalProperties.properties.tpm,data:data79};
 if(vErrors === null){
 vErrors = [err231];
 }
@@ -3380,13 +3372,8 @@ vErrors.push(err231);
 }
 errors++;
 }
-else {
-var valid48 = true;
-}
-if(valid48){
-if(data84.file !== undefined){
-var valid48 = false;
-const err232 = {};
+if(data79 < 1 || isNaN(data79)){
+const err232 = {instancePath:instancePath+"/clients/" + key19.replace(/~/g, "~0").replace(/\//g, "~1")+"/tpm",schemaPath:"#/properties/clients/additionalProperties/properties/tpm/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.clients.additionalProperties.properties.tpm,data:data79};
 if(vErrors === null){
 vErrors = [err232];
 }
@@ -3395,13 +3382,12 @@ vErrors.push(err232);
 }
 errors++;
 }
-else {
-var valid48 = true;
 }
-if(valid48){
-if(data84.env !== undefined){
-var valid48 = false;
-const err233 = {};
+}
+if(data73.max_parallel_requests !== undefined){
+let data80 = data73.max_parallel_requests;
+if(!(((typeof data80 == "number") && (!(data80 % 1) && !isNaN(data80))) && (isFinite(data80)))){
+const err233 = {instancePath:instancePath+"/clients/" + key19.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/clients/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.clients.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema6.properties.clients.additionalProperties.properties.max_parallel_requests,data:data80};
 if(vErrors === null){
 vErrors = [err233];
 }
@@ -3410,13 +3396,9 @@ vErrors.push(err233);
 }
 errors++;
 }
-else {
-var valid48 = true;
-}
-if(valid48){
-if(data84.secret !== undefined){
-var valid48 = false;
-const err234 = {};
+if((typeof data80 == "number") && (isFinite(data80))){
+if(data80 > 1000000 || isNaN(data80)){
+const err234 = {instancePath:instancePath+"/clients/" + key19.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/clients/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.clients.additionalProperties.properties.max_parallel_requests,data:data80};
 if(vErrors === null){
 vErrors = [err234];
 }
@@ -3425,15 +3407,8 @@ vErrors.push(err234);
 }
 errors++;
 }
-else {
-var valid48 = true;
-}
-}
-}
-}
-}
-else {
-const err235 = {};
+if(data80 < 1 || isNaN(data80)){
+const err235 = {instancePath:instancePath+"/clients/" + key19.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/clients/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.clients.additionalProperties.properties.max_parallel_requests,data:data80};
 if(vErrors === null){
 vErrors = [err235];
 }
@@ -3443,19 +3418,12 @@ vErrors.push(err235);
 errors++;
 }
 }
-var _valid4 = _errs204 === errors;
-errors = _errs203;
-if(vErrors !== null){
-if(_errs203){
-vErrors.length = _errs203;
 }
-else {
-vErrors = null;
-}
-}
-if(_valid4){
-const _errs206 = errors;
-const err236 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/then/not",keyword:"not",params:{},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.then.not,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.then,data:data84};
+if(data73.budgets !== undefined){
+let data81 = data73.budgets;
+if(Array.isArray(data81)){
+if(data81.length > 0){
+const err236 = {instancePath:instancePath+"/clients/" + key19.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets",schemaPath:"#/properties/clients/additionalProperties/properties/budgets/maxItems",keyword:"maxItems",params:{limit: 0},schema:0,parentSchema:schema6.properties.clients.additionalProperties.properties.budgets,data:data81};
 if(vErrors === null){
 vErrors = [err236];
 }
@@ -3463,11 +3431,10 @@ else {
 vErrors.push(err236);
 }
 errors++;
-var _valid4 = _errs206 === errors;
-valid47 = _valid4;
 }
-if(!valid47){
-const err237 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.if,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data84};
+}
+else {
+const err237 = {instancePath:instancePath+"/clients/" + key19.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets",schemaPath:"#/properties/clients/additionalProperties/properties/budgets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.clients.additionalProperties.properties.budgets.type,parentSchema:schema6.properties.clients.additionalProperties.properties.budgets,data:data81};
 if(vErrors === null){
 vErrors = [err237];
 }
@@ -3476,9 +3443,10 @@ vErrors.push(err237);
 }
 errors++;
 }
-if(typeof data84 === "string"){
-if(func4(data84) > 8192){
-const err238 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 8192},schema:8192,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data84};
+}
+}
+else {
+const err238 = {instancePath:instancePath+"/clients/" + key19.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/clients/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.clients.additionalProperties.type,parentSchema:schema6.properties.clients.additionalProperties,data:data73};
 if(vErrors === null){
 vErrors = [err238];
 }
@@ -3487,8 +3455,10 @@ vErrors.push(err238);
 }
 errors++;
 }
-if(!pattern16.test(data84)){
-const err239 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[ -~]*$"},schema:"^[ -~]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data84};
+}
+}
+else {
+const err239 = {instancePath:instancePath+"/clients",schemaPath:"#/properties/clients/type",keyword:"type",params:{type: "object"},schema:schema6.properties.clients.type,parentSchema:schema6.properties.clients,data:data72};
 if(vErrors === null){
 vErrors = [err239];
 }
@@ -3498,10 +3468,11 @@ vErrors.push(err239);
 errors++;
 }
 }
-if(data84 && typeof data84 == "object" && !Array.isArray(data84)){
-for(const key23 in data84){
-if(!(((((key23 === "credential") || (key23 === "file")) || (key23 === "env")) || (key23 === "secret")) || (key23 === "optional"))){
-const err240 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key23},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data84};
+if(data.providers !== undefined){
+let data82 = data.providers;
+if(data82 && typeof data82 == "object" && !Array.isArray(data82)){
+if(Object.keys(data82).length < 1){
+const err240 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers,data:data82};
 if(vErrors === null){
 vErrors = [err240];
 }
@@ -3510,12 +3481,11 @@ vErrors.push(err240);
 }
 errors++;
 }
-}
-if(data84.credential !== undefined){
-let data89 = data84.credential;
-if(typeof data89 === "string"){
-if(func4(data89) > 255){
-const err241 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data89};
+for(const key21 in data82){
+const _errs202 = errors;
+if(typeof key21 === "string"){
+if(func4(key21) > 64){
+const err241 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.providers.propertyNames,data:key21,propertyName:key21};
 if(vErrors === null){
 vErrors = [err241];
 }
@@ -3524,8 +3494,8 @@ vErrors.push(err241);
 }
 errors++;
 }
-if(func4(data89) < 1){
-const err242 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data89};
+if(func4(key21) < 1){
+const err242 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.propertyNames,data:key21,propertyName:key21};
 if(vErrors === null){
 vErrors = [err242];
 }
@@ -3534,8 +3504,8 @@ vErrors.push(err242);
 }
 errors++;
 }
-if(!pattern9.test(data89)){
-const err243 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data89};
+if(!pattern15.test(key21)){
+const err243 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.providers.propertyNames,data:key21,propertyName:key21};
 if(vErrors === null){
 vErrors = [err243];
 }
@@ -3546,7 +3516,7 @@ errors++;
 }
 }
 else {
-const err244 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data89};
+const err244 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.propertyNames.type,parentSchema:schema6.properties.providers.propertyNames,data:key21,propertyName:key21};
 if(vErrors === null){
 vErrors = [err244];
 }
@@ -3555,12 +3525,9 @@ vErrors.push(err244);
 }
 errors++;
 }
-}
-if(data84.file !== undefined){
-let data90 = data84.file;
-if(typeof data90 === "string"){
-if(func4(data90) > 4096){
-const err245 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data90};
+var valid51 = _errs202 === errors;
+if(!valid51){
+const err245 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames",keyword:"propertyNames",params:{propertyName: key21},schema:schema6.properties.providers.propertyNames,parentSchema:schema6.properties.providers,data:data82};
 if(vErrors === null){
 vErrors = [err245];
 }
@@ -3569,8 +3536,16 @@ vErrors.push(err245);
 }
 errors++;
 }
-if(func4(data90) < 1){
-const err246 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data90};
+}
+for(const key22 in data82){
+let data83 = data82[key22];
+const _errs207 = errors;
+let valid53 = true;
+const _errs208 = errors;
+if(data83 && typeof data83 == "object" && !Array.isArray(data83)){
+let missing3;
+if((data83.kind === undefined) && (missing3 = "kind")){
+const err246 = {};
 if(vErrors === null){
 vErrors = [err246];
 }
@@ -3579,8 +3554,10 @@ vErrors.push(err246);
 }
 errors++;
 }
-if(!pattern10.test(data90)){
-const err247 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data90};
+else {
+if(data83.kind !== undefined){
+if("echo" !== data83.kind){
+const err247 = {};
 if(vErrors === null){
 vErrors = [err247];
 }
@@ -3590,8 +3567,26 @@ vErrors.push(err247);
 errors++;
 }
 }
+}
+}
+var _valid4 = _errs208 === errors;
+errors = _errs207;
+if(vErrors !== null){
+if(_errs207){
+vErrors.length = _errs207;
+}
 else {
-const err248 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data90};
+vErrors = null;
+}
+}
+let ifClause3;
+if(_valid4){
+const _errs210 = errors;
+if(data83 && typeof data83 == "object" && !Array.isArray(data83)){
+for(const key23 in data83){
+const _errs211 = errors;
+if(!(key23 === "kind")){
+const err248 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.then.propertyNames.enum},schema:schema6.properties.providers.additionalProperties.then.propertyNames.enum,parentSchema:schema6.properties.providers.additionalProperties.then.propertyNames,data:key23,propertyName:key23};
 if(vErrors === null){
 vErrors = [err248];
 }
@@ -3600,12 +3595,9 @@ vErrors.push(err248);
 }
 errors++;
 }
-}
-if(data84.env !== undefined){
-let data91 = data84.env;
-if(typeof data91 === "string"){
-if(func4(data91) > 255){
-const err249 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data91};
+var valid55 = _errs211 === errors;
+if(!valid55){
+const err249 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key23},schema:schema6.properties.providers.additionalProperties.then.propertyNames,parentSchema:schema6.properties.providers.additionalProperties.then,data:data83};
 if(vErrors === null){
 vErrors = [err249];
 }
@@ -3614,8 +3606,21 @@ vErrors.push(err249);
 }
 errors++;
 }
-if(func4(data91) < 1){
-const err250 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data91};
+}
+}
+var _valid4 = _errs210 === errors;
+valid53 = _valid4;
+ifClause3 = "then";
+}
+else {
+const _errs212 = errors;
+const _errs213 = errors;
+let valid56 = true;
+const _errs214 = errors;
+if(data83 && typeof data83 == "object" && !Array.isArray(data83)){
+let missing4;
+if((data83.kind === undefined) && (missing4 = "kind")){
+const err250 = {};
 if(vErrors === null){
 vErrors = [err250];
 }
@@ -3624,8 +3629,10 @@ vErrors.push(err250);
 }
 errors++;
 }
-if(!pattern11.test(data91)){
-const err251 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data91};
+else {
+if(data83.kind !== undefined){
+if("anthropic" !== data83.kind){
+const err251 = {};
 if(vErrors === null){
 vErrors = [err251];
 }
@@ -3635,8 +3642,23 @@ vErrors.push(err251);
 errors++;
 }
 }
+}
+}
+var _valid5 = _errs214 === errors;
+errors = _errs213;
+if(vErrors !== null){
+if(_errs213){
+vErrors.length = _errs213;
+}
 else {
-const err252 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data91};
+vErrors = null;
+}
+}
+if(!_valid5){
+const _errs216 = errors;
+if(data83 && typeof data83 == "object" && !Array.isArray(data83)){
+if(data83.base_url === undefined){
+const err252 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/else/else/required",keyword:"required",params:{missingProperty: "base_url"},schema:schema6.properties.providers.additionalProperties.else.else.required,parentSchema:schema6.properties.providers.additionalProperties.else.else,data:data83};
 if(vErrors === null){
 vErrors = [err252];
 }
@@ -3646,11 +3668,11 @@ vErrors.push(err252);
 errors++;
 }
 }
-if(data84.secret !== undefined){
-let data92 = data84.secret;
-if(typeof data92 === "string"){
-if(func4(data92) > 100){
-const err253 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data92};
+var _valid5 = _errs216 === errors;
+valid56 = _valid5;
+}
+if(!valid56){
+const err253 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/else/if",keyword:"if",params:{failingKeyword: "else"},schema:schema6.properties.providers.additionalProperties.else.if,parentSchema:schema6.properties.providers.additionalProperties.else,data:data83};
 if(vErrors === null){
 vErrors = [err253];
 }
@@ -3659,8 +3681,12 @@ vErrors.push(err253);
 }
 errors++;
 }
-if(func4(data92) < 1){
-const err254 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data92};
+var _valid4 = _errs212 === errors;
+valid53 = _valid4;
+ifClause3 = "else";
+}
+if(!valid53){
+const err254 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause3},schema:schema6.properties.providers.additionalProperties.if,parentSchema:schema6.properties.providers.additionalProperties,data:data83};
 if(vErrors === null){
 vErrors = [err254];
 }
@@ -3669,8 +3695,10 @@ vErrors.push(err254);
 }
 errors++;
 }
-if(!pattern9.test(data92)){
-const err255 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data92};
+if(data83 && typeof data83 == "object" && !Array.isArray(data83)){
+for(const key24 in data83){
+if(!(func2.call(schema6.properties.providers.additionalProperties.properties, key24))){
+const err255 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key24},schema:false,parentSchema:schema6.properties.providers.additionalProperties,data:data83};
 if(vErrors === null){
 vErrors = [err255];
 }
@@ -3680,8 +3708,10 @@ vErrors.push(err255);
 errors++;
 }
 }
-else {
-const err256 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data92};
+if(data83.kind !== undefined){
+let data86 = data83.kind;
+if(typeof data86 !== "string"){
+const err256 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/providers/additionalProperties/properties/kind/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.kind.type,parentSchema:schema6.properties.providers.additionalProperties.properties.kind,data:data86};
 if(vErrors === null){
 vErrors = [err256];
 }
@@ -3690,11 +3720,8 @@ vErrors.push(err256);
 }
 errors++;
 }
-}
-if(data84.optional !== undefined){
-let data93 = data84.optional;
-if(typeof data93 !== "boolean"){
-const err257 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/optional",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional,data:data93};
+if(!((((((data86 === "openai") || (data86 === "anthropic")) || (data86 === "llama_cpp")) || (data86 === "ollama")) || (data86 === "vllm")) || (data86 === "echo"))){
+const err257 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/providers/additionalProperties/properties/kind/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.kind.enum},schema:schema6.properties.providers.additionalProperties.properties.kind.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.kind,data:data86};
 if(vErrors === null){
 vErrors = [err257];
 }
@@ -3704,11 +3731,11 @@ vErrors.push(err257);
 errors++;
 }
 }
-}
-}
-}
-else {
-const err258 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.headers.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers,data:data83};
+if(data83.base_url !== undefined){
+let data87 = data83.base_url;
+if(typeof data87 === "string"){
+if(func4(data87) > 2048){
+const err258 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema6.properties.providers.additionalProperties.properties.base_url,data:data87};
 if(vErrors === null){
 vErrors = [err258];
 }
@@ -3717,11 +3744,8 @@ vErrors.push(err258);
 }
 errors++;
 }
-}
-if(data64.include_usage !== undefined){
-let data94 = data64.include_usage;
-if(typeof data94 !== "string"){
-const err259 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.include_usage.type,parentSchema:schema6.properties.providers.additionalProperties.properties.include_usage,data:data94};
+if(func4(data87) < 1){
+const err259 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.base_url,data:data87};
 if(vErrors === null){
 vErrors = [err259];
 }
@@ -3730,8 +3754,9 @@ vErrors.push(err259);
 }
 errors++;
 }
-if(!(((data94 === "auto") || (data94 === "always")) || (data94 === "never"))){
-const err260 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.include_usage.enum},schema:schema6.properties.providers.additionalProperties.properties.include_usage.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.include_usage,data:data94};
+}
+else {
+const err260 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.base_url.type,parentSchema:schema6.properties.providers.additionalProperties.properties.base_url,data:data87};
 if(vErrors === null){
 vErrors = [err260];
 }
@@ -3741,10 +3766,10 @@ vErrors.push(err260);
 errors++;
 }
 }
-if(data64.speaks !== undefined){
-let data95 = data64.speaks;
-if((typeof data95 !== "string") && (!(Array.isArray(data95)))){
-const err261 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.speaks.type},schema:schema6.properties.providers.additionalProperties.properties.speaks.type,parentSchema:schema6.properties.providers.additionalProperties.properties.speaks,data:data95};
+if(data83.allow_http !== undefined){
+let data88 = data83.allow_http;
+if(typeof data88 !== "boolean"){
+const err261 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/allow_http",schemaPath:"#/properties/providers/additionalProperties/properties/allow_http/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.allow_http.type,parentSchema:schema6.properties.providers.additionalProperties.properties.allow_http,data:data88};
 if(vErrors === null){
 vErrors = [err261];
 }
@@ -3753,9 +3778,12 @@ vErrors.push(err261);
 }
 errors++;
 }
-if(typeof data95 === "string"){
-if(!pattern21.test(data95)){
-const err262 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/pattern",keyword:"pattern",params:{pattern: "^auto$"},schema:"^auto$",parentSchema:schema6.properties.providers.additionalProperties.properties.speaks,data:data95};
+}
+if(data83.proxy !== undefined){
+let data89 = data83.proxy;
+if(typeof data89 === "string"){
+if(func4(data89) > 2048){
+const err262 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema6.properties.providers.additionalProperties.properties.proxy,data:data89};
 if(vErrors === null){
 vErrors = [err262];
 }
@@ -3764,10 +3792,8 @@ vErrors.push(err262);
 }
 errors++;
 }
-}
-if(Array.isArray(data95)){
-if(data95.length < 1){
-const err263 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.speaks,data:data95};
+if(func4(data89) < 1){
+const err263 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.proxy,data:data89};
 if(vErrors === null){
 vErrors = [err263];
 }
@@ -3776,11 +3802,9 @@ vErrors.push(err263);
 }
 errors++;
 }
-const len9 = data95.length;
-for(let i9=0; i9<len9; i9++){
-let data96 = data95[i9];
-if(typeof data96 !== "string"){
-const err264 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i9,schemaPath:"#/properties/providers/additionalProperties/properties/speaks/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.speaks.items.type,parentSchema:schema6.properties.providers.additionalProperties.properties.speaks.items,data:data96};
+}
+else {
+const err264 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.proxy.type,parentSchema:schema6.properties.providers.additionalProperties.properties.proxy,data:data89};
 if(vErrors === null){
 vErrors = [err264];
 }
@@ -3789,8 +3813,17 @@ vErrors.push(err264);
 }
 errors++;
 }
-if(!(((data96 === "chat") || (data96 === "responses")) || (data96 === "messages"))){
-const err265 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i9,schemaPath:"#/properties/providers/additionalProperties/properties/speaks/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.speaks.items.enum},schema:schema6.properties.providers.additionalProperties.properties.speaks.items.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.speaks.items,data:data96};
+}
+if(data83.api_key !== undefined){
+let data90 = data83.api_key;
+const _errs228 = errors;
+let valid59 = true;
+const _errs229 = errors;
+if(errors === _errs229){
+if(data90 && typeof data90 == "object" && !Array.isArray(data90)){
+if(data90.credential !== undefined){
+var valid60 = false;
+const err265 = {};
 if(vErrors === null){
 vErrors = [err265];
 }
@@ -3799,15 +3832,13 @@ vErrors.push(err265);
 }
 errors++;
 }
+else {
+var valid60 = true;
 }
-}
-}
-if(data64.translation !== undefined){
-let data97 = data64.translation;
-if(data97 && typeof data97 == "object" && !Array.isArray(data97)){
-for(const key24 in data97){
-if(!(func2.call(schema6.properties.providers.additionalProperties.properties.translation.properties, key24))){
-const err266 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/providers/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key24},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.translation,data:data97};
+if(valid60){
+if(data90.file !== undefined){
+var valid60 = false;
+const err266 = {};
 if(vErrors === null){
 vErrors = [err266];
 }
@@ -3816,11 +3847,13 @@ vErrors.push(err266);
 }
 errors++;
 }
+else {
+var valid60 = true;
 }
-if(data97.max_tokens_field !== undefined){
-let data98 = data97.max_tokens_field;
-if(typeof data98 !== "string"){
-const err267 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field,data:data98};
+if(valid60){
+if(data90.env !== undefined){
+var valid60 = false;
+const err267 = {};
 if(vErrors === null){
 vErrors = [err267];
 }
@@ -3829,8 +3862,13 @@ vErrors.push(err267);
 }
 errors++;
 }
-if(!((data98 === "max_tokens") || (data98 === "max_completion_tokens"))){
-const err268 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field,data:data98};
+else {
+var valid60 = true;
+}
+if(valid60){
+if(data90.secret !== undefined){
+var valid60 = false;
+const err268 = {};
 if(vErrors === null){
 vErrors = [err268];
 }
@@ -3839,11 +3877,15 @@ vErrors.push(err268);
 }
 errors++;
 }
+else {
+var valid60 = true;
 }
-if(data97.default_max_tokens !== undefined){
-let data99 = data97.default_max_tokens;
-if(!(((typeof data99 == "number") && (!(data99 % 1) && !isNaN(data99))) && (isFinite(data99)))){
-const err269 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data99};
+}
+}
+}
+}
+else {
+const err269 = {};
 if(vErrors === null){
 vErrors = [err269];
 }
@@ -3852,9 +3894,20 @@ vErrors.push(err269);
 }
 errors++;
 }
-if((typeof data99 == "number") && (isFinite(data99))){
-if(data99 > 1000000 || isNaN(data99)){
-const err270 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data99};
+}
+var _valid6 = _errs229 === errors;
+errors = _errs228;
+if(vErrors !== null){
+if(_errs228){
+vErrors.length = _errs228;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid6){
+const _errs231 = errors;
+const err270 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/then/not",keyword:"not",params:{},schema:schema6.properties.providers.additionalProperties.properties.api_key.then.not,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.then,data:data90};
 if(vErrors === null){
 vErrors = [err270];
 }
@@ -3862,9 +3915,11 @@ else {
 vErrors.push(err270);
 }
 errors++;
+var _valid6 = _errs231 === errors;
+valid59 = _valid6;
 }
-if(data99 < 1 || isNaN(data99)){
-const err271 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data99};
+if(!valid59){
+const err271 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.providers.additionalProperties.properties.api_key.if,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key,data:data90};
 if(vErrors === null){
 vErrors = [err271];
 }
@@ -3873,12 +3928,10 @@ vErrors.push(err271);
 }
 errors++;
 }
-}
-}
-if(data97.system_in_middle !== undefined){
-let data100 = data97.system_in_middle;
-if(typeof data100 !== "string"){
-const err272 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle,data:data100};
+if(data90 && typeof data90 == "object" && !Array.isArray(data90)){
+for(const key25 in data90){
+if(!(((((key25 === "credential") || (key25 === "file")) || (key25 === "env")) || (key25 === "secret")) || (key25 === "optional"))){
+const err272 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key25},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key,data:data90};
 if(vErrors === null){
 vErrors = [err272];
 }
@@ -3887,8 +3940,12 @@ vErrors.push(err272);
 }
 errors++;
 }
-if(!((data100 === "keep") || (data100 === "fold"))){
-const err273 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle,data:data100};
+}
+if(data90.credential !== undefined){
+let data95 = data90.credential;
+if(typeof data95 === "string"){
+if(func4(data95) > 255){
+const err273 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data95};
 if(vErrors === null){
 vErrors = [err273];
 }
@@ -3897,11 +3954,8 @@ vErrors.push(err273);
 }
 errors++;
 }
-}
-if(data97.system_role !== undefined){
-let data101 = data97.system_role;
-if(typeof data101 !== "string"){
-const err274 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_role,data:data101};
+if(func4(data95) < 1){
+const err274 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data95};
 if(vErrors === null){
 vErrors = [err274];
 }
@@ -3910,8 +3964,8 @@ vErrors.push(err274);
 }
 errors++;
 }
-if(!((data101 === "system") || (data101 === "developer"))){
-const err275 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.system_role.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_role,data:data101};
+if(!pattern16.test(data95)){
+const err275 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data95};
 if(vErrors === null){
 vErrors = [err275];
 }
@@ -3921,10 +3975,8 @@ vErrors.push(err275);
 errors++;
 }
 }
-if(data97.text_parts !== undefined){
-let data102 = data97.text_parts;
-if(typeof data102 !== "boolean"){
-const err276 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.text_parts,data:data102};
+else {
+const err276 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data95};
 if(vErrors === null){
 vErrors = [err276];
 }
@@ -3934,10 +3986,11 @@ vErrors.push(err276);
 errors++;
 }
 }
-if(data97.reasoning_field !== undefined){
-let data103 = data97.reasoning_field;
-if(typeof data103 !== "string"){
-const err277 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field,data:data103};
+if(data90.file !== undefined){
+let data96 = data90.file;
+if(typeof data96 === "string"){
+if(func4(data96) > 4096){
+const err277 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file,data:data96};
 if(vErrors === null){
 vErrors = [err277];
 }
@@ -3946,8 +3999,8 @@ vErrors.push(err277);
 }
 errors++;
 }
-if(!(((data103 === "reasoning_content") || (data103 === "reasoning")) || (data103 === "none"))){
-const err278 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field,data:data103};
+if(func4(data96) < 1){
+const err278 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file,data:data96};
 if(vErrors === null){
 vErrors = [err278];
 }
@@ -3956,11 +4009,8 @@ vErrors.push(err278);
 }
 errors++;
 }
-}
-if(data97.reasoning_turns !== undefined){
-let data104 = data97.reasoning_turns;
-if(typeof data104 !== "string"){
-const err279 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns,data:data104};
+if(!pattern17.test(data96)){
+const err279 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file,data:data96};
 if(vErrors === null){
 vErrors = [err279];
 }
@@ -3969,8 +4019,9 @@ vErrors.push(err279);
 }
 errors++;
 }
-if(!((data104 === "all") || (data104 === "last"))){
-const err280 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns,data:data104};
+}
+else {
+const err280 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file,data:data96};
 if(vErrors === null){
 vErrors = [err280];
 }
@@ -3980,14 +4031,11 @@ vErrors.push(err280);
 errors++;
 }
 }
-if(data97.efforts !== undefined){
-let data105 = data97.efforts;
-if(Array.isArray(data105)){
-const len10 = data105.length;
-for(let i10=0; i10<len10; i10++){
-let data106 = data105[i10];
-if(typeof data106 !== "string"){
-const err281 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i10,schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items,data:data106};
+if(data90.env !== undefined){
+let data97 = data90.env;
+if(typeof data97 === "string"){
+if(func4(data97) > 255){
+const err281 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env,data:data97};
 if(vErrors === null){
 vErrors = [err281];
 }
@@ -3996,8 +4044,8 @@ vErrors.push(err281);
 }
 errors++;
 }
-if(!(((((((data106 === "none") || (data106 === "minimal")) || (data106 === "low")) || (data106 === "medium")) || (data106 === "high")) || (data106 === "xhigh")) || (data106 === "max"))){
-const err282 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i10,schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items,data:data106};
+if(func4(data97) < 1){
+const err282 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env,data:data97};
 if(vErrors === null){
 vErrors = [err282];
 }
@@ -4006,10 +4054,8 @@ vErrors.push(err282);
 }
 errors++;
 }
-}
-}
-else {
-const err283 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts,data:data105};
+if(!pattern18.test(data97)){
+const err283 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env,data:data97};
 if(vErrors === null){
 vErrors = [err283];
 }
@@ -4019,10 +4065,8 @@ vErrors.push(err283);
 errors++;
 }
 }
-if(data97.think_tags !== undefined){
-let data107 = data97.think_tags;
-if(typeof data107 !== "boolean"){
-const err284 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.think_tags,data:data107};
+else {
+const err284 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env,data:data97};
 if(vErrors === null){
 vErrors = [err284];
 }
@@ -4032,10 +4076,11 @@ vErrors.push(err284);
 errors++;
 }
 }
-if(data97.thinking !== undefined){
-let data108 = data97.thinking;
-if(typeof data108 !== "string"){
-const err285 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.thinking,data:data108};
+if(data90.secret !== undefined){
+let data98 = data90.secret;
+if(typeof data98 === "string"){
+if(func4(data98) > 100){
+const err285 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret,data:data98};
 if(vErrors === null){
 vErrors = [err285];
 }
@@ -4044,8 +4089,8 @@ vErrors.push(err285);
 }
 errors++;
 }
-if(!((data108 === "adaptive") || (data108 === "budget"))){
-const err286 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.thinking.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.thinking,data:data108};
+if(func4(data98) < 1){
+const err286 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret,data:data98};
 if(vErrors === null){
 vErrors = [err286];
 }
@@ -4054,12 +4099,8 @@ vErrors.push(err286);
 }
 errors++;
 }
-}
-if(data97.max_temperature !== undefined){
-let data109 = data97.max_temperature;
-if((typeof data109 == "number") && (isFinite(data109))){
-if(data109 > 10 || isNaN(data109)){
-const err287 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data109};
+if(!pattern16.test(data98)){
+const err287 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret,data:data98};
 if(vErrors === null){
 vErrors = [err287];
 }
@@ -4068,8 +4109,9 @@ vErrors.push(err287);
 }
 errors++;
 }
-if(data109 < 0 || isNaN(data109)){
-const err288 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data109};
+}
+else {
+const err288 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret,data:data98};
 if(vErrors === null){
 vErrors = [err288];
 }
@@ -4079,8 +4121,10 @@ vErrors.push(err288);
 errors++;
 }
 }
-else {
-const err289 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data109};
+if(data90.optional !== undefined){
+let data99 = data90.optional;
+if(typeof data99 !== "boolean"){
+const err289 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/optional",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.optional.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.optional,data:data99};
 if(vErrors === null){
 vErrors = [err289];
 }
@@ -4090,10 +4134,9 @@ vErrors.push(err289);
 errors++;
 }
 }
-if(data97.max_stop_sequences !== undefined){
-let data110 = data97.max_stop_sequences;
-if((!(((typeof data110 == "number") && (!(data110 % 1) && !isNaN(data110))) && (isFinite(data110)))) && (data110 !== null)){
-const err290 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data110};
+}
+else {
+const err290 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.api_key.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key,data:data90};
 if(vErrors === null){
 vErrors = [err290];
 }
@@ -4102,9 +4145,11 @@ vErrors.push(err290);
 }
 errors++;
 }
-if((typeof data110 == "number") && (isFinite(data110))){
-if(data110 > 1000 || isNaN(data110)){
-const err291 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data110};
+}
+if(data83.auth !== undefined){
+let data100 = data83.auth;
+if((typeof data100 !== "string") && (!(data100 && typeof data100 == "object" && !Array.isArray(data100)))){
+const err291 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.auth.type},schema:schema6.properties.providers.additionalProperties.properties.auth.type,parentSchema:schema6.properties.providers.additionalProperties.properties.auth,data:data100};
 if(vErrors === null){
 vErrors = [err291];
 }
@@ -4113,8 +4158,9 @@ vErrors.push(err291);
 }
 errors++;
 }
-if(data110 < 0 || isNaN(data110)){
-const err292 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data110};
+if(typeof data100 === "string"){
+if(!pattern20.test(data100)){
+const err292 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/pattern",keyword:"pattern",params:{pattern: "^bearer$"},schema:"^bearer$",parentSchema:schema6.properties.providers.additionalProperties.properties.auth,data:data100};
 if(vErrors === null){
 vErrors = [err292];
 }
@@ -4124,11 +4170,9 @@ vErrors.push(err292);
 errors++;
 }
 }
-}
-if(data97.top_k !== undefined){
-let data111 = data97.top_k;
-if(typeof data111 !== "boolean"){
-const err293 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.top_k,data:data111};
+if(data100 && typeof data100 == "object" && !Array.isArray(data100)){
+if(data100.header === undefined){
+const err293 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/required",keyword:"required",params:{missingProperty: "header"},schema:schema6.properties.providers.additionalProperties.properties.auth.required,parentSchema:schema6.properties.providers.additionalProperties.properties.auth,data:data100};
 if(vErrors === null){
 vErrors = [err293];
 }
@@ -4137,11 +4181,9 @@ vErrors.push(err293);
 }
 errors++;
 }
-}
-if(data97.tool_images !== undefined){
-let data112 = data97.tool_images;
-if(typeof data112 !== "boolean"){
-const err294 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.tool_images,data:data112};
+for(const key26 in data100){
+if(!(key26 === "header")){
+const err294 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key26},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.auth,data:data100};
 if(vErrors === null){
 vErrors = [err294];
 }
@@ -4151,10 +4193,11 @@ vErrors.push(err294);
 errors++;
 }
 }
-if(data97.file_parts !== undefined){
-let data113 = data97.file_parts;
-if(typeof data113 !== "boolean"){
-const err295 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.file_parts,data:data113};
+if(data100.header !== undefined){
+let data101 = data100.header;
+if(typeof data101 === "string"){
+if(func4(data101) > 128){
+const err295 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema6.properties.providers.additionalProperties.properties.auth.properties.header,data:data101};
 if(vErrors === null){
 vErrors = [err295];
 }
@@ -4163,11 +4206,8 @@ vErrors.push(err295);
 }
 errors++;
 }
-}
-if(data97.prefill !== undefined){
-let data114 = data97.prefill;
-if(typeof data114 !== "boolean"){
-const err296 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.prefill,data:data114};
+if(func4(data101) < 1){
+const err296 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.auth.properties.header,data:data101};
 if(vErrors === null){
 vErrors = [err296];
 }
@@ -4176,11 +4216,8 @@ vErrors.push(err296);
 }
 errors++;
 }
-}
-if(data97.platform_members !== undefined){
-let data115 = data97.platform_members;
-if(typeof data115 !== "boolean"){
-const err297 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.platform_members,data:data115};
+if(!pattern10.test(data101)){
+const err297 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema6.properties.providers.additionalProperties.properties.auth.properties.header,data:data101};
 if(vErrors === null){
 vErrors = [err297];
 }
@@ -4190,10 +4227,8 @@ vErrors.push(err297);
 errors++;
 }
 }
-if(data97.keep_billing_block !== undefined){
-let data116 = data97.keep_billing_block;
-if(typeof data116 !== "boolean"){
-const err298 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.keep_billing_block,data:data116};
+else {
+const err298 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.auth.properties.header.type,parentSchema:schema6.properties.providers.additionalProperties.properties.auth.properties.header,data:data101};
 if(vErrors === null){
 vErrors = [err298];
 }
@@ -4203,10 +4238,16 @@ vErrors.push(err298);
 errors++;
 }
 }
-if(data97.cache_prompts !== undefined){
-let data117 = data97.cache_prompts;
-if(typeof data117 !== "boolean"){
-const err299 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.cache_prompts,data:data117};
+}
+}
+if(data83.headers !== undefined){
+let data102 = data83.headers;
+if(data102 && typeof data102 == "object" && !Array.isArray(data102)){
+for(const key27 in data102){
+const _errs251 = errors;
+if(typeof key27 === "string"){
+if(func4(key27) > 128){
+const err299 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,data:key27,propertyName:key27};
 if(vErrors === null){
 vErrors = [err299];
 }
@@ -4215,10 +4256,8 @@ vErrors.push(err299);
 }
 errors++;
 }
-}
-}
-else {
-const err300 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/providers/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.translation.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation,data:data97};
+if(func4(key27) < 1){
+const err300 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,data:key27,propertyName:key27};
 if(vErrors === null){
 vErrors = [err300];
 }
@@ -4227,13 +4266,8 @@ vErrors.push(err300);
 }
 errors++;
 }
-}
-if(data64.timeouts !== undefined){
-let data118 = data64.timeouts;
-if(data118 && typeof data118 == "object" && !Array.isArray(data118)){
-for(const key25 in data118){
-if(!((((key25 === "connect_ms") || (key25 === "first_byte_ms")) || (key25 === "idle_ms")) || (key25 === "total_ms"))){
-const err301 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key25},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts,data:data118};
+if(!pattern10.test(key27)){
+const err301 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,data:key27,propertyName:key27};
 if(vErrors === null){
 vErrors = [err301];
 }
@@ -4243,10 +4277,8 @@ vErrors.push(err301);
 errors++;
 }
 }
-if(data118.connect_ms !== undefined){
-let data119 = data118.connect_ms;
-if(!(((typeof data119 == "number") && (!(data119 % 1) && !isNaN(data119))) && (isFinite(data119)))){
-const err302 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data119};
+else {
+const err302 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,data:key27,propertyName:key27};
 if(vErrors === null){
 vErrors = [err302];
 }
@@ -4255,9 +4287,9 @@ vErrors.push(err302);
 }
 errors++;
 }
-if((typeof data119 == "number") && (isFinite(data119))){
-if(data119 > 86400000 || isNaN(data119)){
-const err303 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data119};
+var valid63 = _errs251 === errors;
+if(!valid63){
+const err303 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key27},schema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,parentSchema:schema6.properties.providers.additionalProperties.properties.headers,data:data102};
 if(vErrors === null){
 vErrors = [err303];
 }
@@ -4266,8 +4298,11 @@ vErrors.push(err303);
 }
 errors++;
 }
-if(data119 < 0 || isNaN(data119)){
-const err304 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data119};
+}
+for(const key28 in data102){
+let data103 = data102[key28];
+if((typeof data103 !== "string") && (!(data103 && typeof data103 == "object" && !Array.isArray(data103)))){
+const err304 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.type},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data103};
 if(vErrors === null){
 vErrors = [err304];
 }
@@ -4276,12 +4311,14 @@ vErrors.push(err304);
 }
 errors++;
 }
-}
-}
-if(data118.first_byte_ms !== undefined){
-let data120 = data118.first_byte_ms;
-if(!(((typeof data120 == "number") && (!(data120 % 1) && !isNaN(data120))) && (isFinite(data120)))){
-const err305 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data120};
+const _errs256 = errors;
+let valid65 = true;
+const _errs257 = errors;
+if(errors === _errs257){
+if(data103 && typeof data103 == "object" && !Array.isArray(data103)){
+if(data103.credential !== undefined){
+var valid66 = false;
+const err305 = {};
 if(vErrors === null){
 vErrors = [err305];
 }
@@ -4290,9 +4327,13 @@ vErrors.push(err305);
 }
 errors++;
 }
-if((typeof data120 == "number") && (isFinite(data120))){
-if(data120 > 86400000 || isNaN(data120)){
-const err306 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data120};
+else {
+var valid66 = true;
+}
+if(valid66){
+if(data103.file !== undefined){
+var valid66 = false;
+const err306 = {};
 if(vErrors === null){
 vErrors = [err306];
 }
@@ -4301,8 +4342,13 @@ vErrors.push(err306);
 }
 errors++;
 }
-if(data120 < 0 || isNaN(data120)){
-const err307 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data120};
+else {
+var valid66 = true;
+}
+if(valid66){
+if(data103.env !== undefined){
+var valid66 = false;
+const err307 = {};
 if(vErrors === null){
 vErrors = [err307];
 }
@@ -4311,12 +4357,13 @@ vErrors.push(err307);
 }
 errors++;
 }
+else {
+var valid66 = true;
 }
-}
-if(data118.idle_ms !== undefined){
-let data121 = data118.idle_ms;
-if(!(((typeof data121 == "number") && (!(data121 % 1) && !isNaN(data121))) && (isFinite(data121)))){
-const err308 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data121};
+if(valid66){
+if(data103.secret !== undefined){
+var valid66 = false;
+const err308 = {};
 if(vErrors === null){
 vErrors = [err308];
 }
@@ -4325,9 +4372,15 @@ vErrors.push(err308);
 }
 errors++;
 }
-if((typeof data121 == "number") && (isFinite(data121))){
-if(data121 > 86400000 || isNaN(data121)){
-const err309 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data121};
+else {
+var valid66 = true;
+}
+}
+}
+}
+}
+else {
+const err309 = {};
 if(vErrors === null){
 vErrors = [err309];
 }
@@ -4336,8 +4389,20 @@ vErrors.push(err309);
 }
 errors++;
 }
-if(data121 < 0 || isNaN(data121)){
-const err310 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data121};
+}
+var _valid7 = _errs257 === errors;
+errors = _errs256;
+if(vErrors !== null){
+if(_errs256){
+vErrors.length = _errs256;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid7){
+const _errs259 = errors;
+const err310 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/then/not",keyword:"not",params:{},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.then.not,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.then,data:data103};
 if(vErrors === null){
 vErrors = [err310];
 }
@@ -4345,13 +4410,11 @@ else {
 vErrors.push(err310);
 }
 errors++;
+var _valid7 = _errs259 === errors;
+valid65 = _valid7;
 }
-}
-}
-if(data118.total_ms !== undefined){
-let data122 = data118.total_ms;
-if(!(((typeof data122 == "number") && (!(data122 % 1) && !isNaN(data122))) && (isFinite(data122)))){
-const err311 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data122};
+if(!valid65){
+const err311 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.if,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data103};
 if(vErrors === null){
 vErrors = [err311];
 }
@@ -4360,9 +4423,9 @@ vErrors.push(err311);
 }
 errors++;
 }
-if((typeof data122 == "number") && (isFinite(data122))){
-if(data122 > 86400000 || isNaN(data122)){
-const err312 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data122};
+if(typeof data103 === "string"){
+if(func4(data103) > 8192){
+const err312 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 8192},schema:8192,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data103};
 if(vErrors === null){
 vErrors = [err312];
 }
@@ -4371,8 +4434,8 @@ vErrors.push(err312);
 }
 errors++;
 }
-if(data122 < 0 || isNaN(data122)){
-const err313 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data122};
+if(!pattern23.test(data103)){
+const err313 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[ -~]*$"},schema:"^[ -~]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data103};
 if(vErrors === null){
 vErrors = [err313];
 }
@@ -4382,10 +4445,10 @@ vErrors.push(err313);
 errors++;
 }
 }
-}
-}
-else {
-const err314 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts,data:data118};
+if(data103 && typeof data103 == "object" && !Array.isArray(data103)){
+for(const key29 in data103){
+if(!(((((key29 === "credential") || (key29 === "file")) || (key29 === "env")) || (key29 === "secret")) || (key29 === "optional"))){
+const err314 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key29},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data103};
 if(vErrors === null){
 vErrors = [err314];
 }
@@ -4395,10 +4458,11 @@ vErrors.push(err314);
 errors++;
 }
 }
-if(data64.max_parallel_requests !== undefined){
-let data123 = data64.max_parallel_requests;
-if(!(((typeof data123 == "number") && (!(data123 % 1) && !isNaN(data123))) && (isFinite(data123)))){
-const err315 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data123};
+if(data103.credential !== undefined){
+let data108 = data103.credential;
+if(typeof data108 === "string"){
+if(func4(data108) > 255){
+const err315 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data108};
 if(vErrors === null){
 vErrors = [err315];
 }
@@ -4407,9 +4471,8 @@ vErrors.push(err315);
 }
 errors++;
 }
-if((typeof data123 == "number") && (isFinite(data123))){
-if(data123 > 1000000 || isNaN(data123)){
-const err316 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data123};
+if(func4(data108) < 1){
+const err316 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data108};
 if(vErrors === null){
 vErrors = [err316];
 }
@@ -4418,8 +4481,8 @@ vErrors.push(err316);
 }
 errors++;
 }
-if(data123 < 1 || isNaN(data123)){
-const err317 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data123};
+if(!pattern16.test(data108)){
+const err317 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data108};
 if(vErrors === null){
 vErrors = [err317];
 }
@@ -4429,11 +4492,8 @@ vErrors.push(err317);
 errors++;
 }
 }
-}
-if(data64.health_check !== undefined){
-let data124 = data64.health_check;
-if((typeof data124 !== "boolean") && (!(data124 && typeof data124 == "object" && !Array.isArray(data124)))){
-const err318 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.health_check.type},schema:schema6.properties.providers.additionalProperties.properties.health_check.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check,data:data124};
+else {
+const err318 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data108};
 if(vErrors === null){
 vErrors = [err318];
 }
@@ -4442,10 +4502,12 @@ vErrors.push(err318);
 }
 errors++;
 }
-if(data124 && typeof data124 == "object" && !Array.isArray(data124)){
-for(const key26 in data124){
-if(!((key26 === "path") || (key26 === "interval_ms"))){
-const err319 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key26},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check,data:data124};
+}
+if(data103.file !== undefined){
+let data109 = data103.file;
+if(typeof data109 === "string"){
+if(func4(data109) > 4096){
+const err319 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data109};
 if(vErrors === null){
 vErrors = [err319];
 }
@@ -4454,12 +4516,8 @@ vErrors.push(err319);
 }
 errors++;
 }
-}
-if(data124.path !== undefined){
-let data125 = data124.path;
-if(typeof data125 === "string"){
-if(func4(data125) > 1024){
-const err320 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/maxLength",keyword:"maxLength",params:{limit: 1024},schema:1024,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data125};
+if(func4(data109) < 1){
+const err320 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data109};
 if(vErrors === null){
 vErrors = [err320];
 }
@@ -4468,8 +4526,8 @@ vErrors.push(err320);
 }
 errors++;
 }
-if(func4(data125) < 1){
-const err321 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data125};
+if(!pattern17.test(data109)){
+const err321 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data109};
 if(vErrors === null){
 vErrors = [err321];
 }
@@ -4478,8 +4536,9 @@ vErrors.push(err321);
 }
 errors++;
 }
-if(!pattern22.test(data125)){
-const err322 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[!-~]*$"},schema:"^/[!-~]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data125};
+}
+else {
+const err322 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data109};
 if(vErrors === null){
 vErrors = [err322];
 }
@@ -4489,8 +4548,11 @@ vErrors.push(err322);
 errors++;
 }
 }
-else {
-const err323 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data125};
+if(data103.env !== undefined){
+let data110 = data103.env;
+if(typeof data110 === "string"){
+if(func4(data110) > 255){
+const err323 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data110};
 if(vErrors === null){
 vErrors = [err323];
 }
@@ -4499,11 +4561,8 @@ vErrors.push(err323);
 }
 errors++;
 }
-}
-if(data124.interval_ms !== undefined){
-let data126 = data124.interval_ms;
-if(!(((typeof data126 == "number") && (!(data126 % 1) && !isNaN(data126))) && (isFinite(data126)))){
-const err324 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data126};
+if(func4(data110) < 1){
+const err324 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data110};
 if(vErrors === null){
 vErrors = [err324];
 }
@@ -4512,9 +4571,8 @@ vErrors.push(err324);
 }
 errors++;
 }
-if((typeof data126 == "number") && (isFinite(data126))){
-if(data126 > 3600000 || isNaN(data126)){
-const err325 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data126};
+if(!pattern18.test(data110)){
+const err325 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data110};
 if(vErrors === null){
 vErrors = [err325];
 }
@@ -4523,8 +4581,9 @@ vErrors.push(err325);
 }
 errors++;
 }
-if(data126 < 1000 || isNaN(data126)){
-const err326 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data126};
+}
+else {
+const err326 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data110};
 if(vErrors === null){
 vErrors = [err326];
 }
@@ -4534,13 +4593,11 @@ vErrors.push(err326);
 errors++;
 }
 }
-}
-}
-}
-if(data64.discover_models !== undefined){
-let data127 = data64.discover_models;
-if(typeof data127 !== "boolean"){
-const err327 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/discover_models",schemaPath:"#/properties/providers/additionalProperties/properties/discover_models/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.discover_models.type,parentSchema:schema6.properties.providers.additionalProperties.properties.discover_models,data:data127};
+if(data103.secret !== undefined){
+let data111 = data103.secret;
+if(typeof data111 === "string"){
+if(func4(data111) > 100){
+const err327 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data111};
 if(vErrors === null){
 vErrors = [err327];
 }
@@ -4549,16 +4606,8 @@ vErrors.push(err327);
 }
 errors++;
 }
-}
-if(data64.price !== undefined){
-if(!(validate22(data64.price, {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/price",parentData:data64,parentDataProperty:"price",rootData}))){
-vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
-errors = vErrors.length;
-}
-}
-}
-else {
-const err328 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.type,parentSchema:schema6.properties.providers.additionalProperties,data:data64};
+if(func4(data111) < 1){
+const err328 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data111};
 if(vErrors === null){
 vErrors = [err328];
 }
@@ -4567,10 +4616,8 @@ vErrors.push(err328);
 }
 errors++;
 }
-}
-}
-else {
-const err329 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.type,parentSchema:schema6.properties.providers,data:data63};
+if(!pattern16.test(data111)){
+const err329 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data111};
 if(vErrors === null){
 vErrors = [err329];
 }
@@ -4580,21 +4627,8 @@ vErrors.push(err329);
 errors++;
 }
 }
-if(data.models !== undefined){
-let data129 = data.models;
-if(data129 && typeof data129 == "object" && !Array.isArray(data129)){
-for(const key27 in data129){
-if(pattern26.test(key27)){
-let data130 = data129[key27];
-if(data130 && typeof data130 == "object" && !Array.isArray(data130)){
-if(data130.model !== undefined){
-let data131 = data130.model;
-const _errs297 = errors;
-const _errs298 = errors;
-if(errors === _errs298){
-if(typeof data131 === "string"){
-if(!pattern27.test(data131)){
-const err330 = {};
+else {
+const err330 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data111};
 if(vErrors === null){
 vErrors = [err330];
 }
@@ -4604,8 +4638,10 @@ vErrors.push(err330);
 errors++;
 }
 }
-else {
-const err331 = {};
+if(data103.optional !== undefined){
+let data112 = data103.optional;
+if(typeof data112 !== "boolean"){
+const err331 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/optional",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional,data:data112};
 if(vErrors === null){
 vErrors = [err331];
 }
@@ -4615,9 +4651,11 @@ vErrors.push(err331);
 errors++;
 }
 }
-var valid60 = _errs298 === errors;
-if(valid60){
-const err332 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/model/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.model.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.model,data:data131};
+}
+}
+}
+else {
+const err332 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.headers.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers,data:data102};
 if(vErrors === null){
 vErrors = [err332];
 }
@@ -4626,33 +4664,11 @@ vErrors.push(err332);
 }
 errors++;
 }
-else {
-errors = _errs297;
-if(vErrors !== null){
-if(_errs297){
-vErrors.length = _errs297;
 }
-else {
-vErrors = null;
-}
-}
-}
-}
-if(data130.targets !== undefined){
-let data132 = data130.targets;
-if(Array.isArray(data132)){
-const len11 = data132.length;
-for(let i11=0; i11<len11; i11++){
-let data133 = data132[i11];
-if(data133 && typeof data133 == "object" && !Array.isArray(data133)){
-if(data133.model !== undefined){
-let data134 = data133.model;
-const _errs305 = errors;
-const _errs306 = errors;
-if(errors === _errs306){
-if(typeof data134 === "string"){
-if(!pattern27.test(data134)){
-const err333 = {};
+if(data83.include_usage !== undefined){
+let data113 = data83.include_usage;
+if(typeof data113 !== "string"){
+const err333 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.include_usage.type,parentSchema:schema6.properties.providers.additionalProperties.properties.include_usage,data:data113};
 if(vErrors === null){
 vErrors = [err333];
 }
@@ -4661,9 +4677,8 @@ vErrors.push(err333);
 }
 errors++;
 }
-}
-else {
-const err334 = {};
+if(!(((data113 === "auto") || (data113 === "always")) || (data113 === "never"))){
+const err334 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.include_usage.enum},schema:schema6.properties.providers.additionalProperties.properties.include_usage.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.include_usage,data:data113};
 if(vErrors === null){
 vErrors = [err334];
 }
@@ -4673,9 +4688,10 @@ vErrors.push(err334);
 errors++;
 }
 }
-var valid64 = _errs306 === errors;
-if(valid64){
-const err335 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i11+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/properties/model/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model,data:data134};
+if(data83.speaks !== undefined){
+let data114 = data83.speaks;
+if((typeof data114 !== "string") && (!(Array.isArray(data114)))){
+const err335 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.speaks.type},schema:schema6.properties.providers.additionalProperties.properties.speaks.type,parentSchema:schema6.properties.providers.additionalProperties.properties.speaks,data:data114};
 if(vErrors === null){
 vErrors = [err335];
 }
@@ -4684,21 +4700,9 @@ vErrors.push(err335);
 }
 errors++;
 }
-else {
-errors = _errs305;
-if(vErrors !== null){
-if(_errs305){
-vErrors.length = _errs305;
-}
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err336 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i11,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items,data:data133};
+if(typeof data114 === "string"){
+if(!pattern28.test(data114)){
+const err336 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/pattern",keyword:"pattern",params:{pattern: "^auto$"},schema:"^auto$",parentSchema:schema6.properties.providers.additionalProperties.properties.speaks,data:data114};
 if(vErrors === null){
 vErrors = [err336];
 }
@@ -4708,9 +4712,9 @@ vErrors.push(err336);
 errors++;
 }
 }
-}
-else {
-const err337 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets,data:data132};
+if(Array.isArray(data114)){
+if(data114.length < 1){
+const err337 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.speaks,data:data114};
 if(vErrors === null){
 vErrors = [err337];
 }
@@ -4719,13 +4723,11 @@ vErrors.push(err337);
 }
 errors++;
 }
-}
-if(data130.aliases !== undefined){
-let data135 = data130.aliases;
-if(Array.isArray(data135)){
-const len12 = data135.length;
+const len12 = data114.length;
 for(let i12=0; i12<len12; i12++){
-const err338 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i12,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/items/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items,data:data135[i12]};
+let data115 = data114[i12];
+if(typeof data115 !== "string"){
+const err338 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i12,schemaPath:"#/properties/providers/additionalProperties/properties/speaks/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.speaks.items.type,parentSchema:schema6.properties.providers.additionalProperties.properties.speaks.items,data:data115};
 if(vErrors === null){
 vErrors = [err338];
 }
@@ -4734,9 +4736,8 @@ vErrors.push(err338);
 }
 errors++;
 }
-}
-else {
-const err339 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases,data:data135};
+if(!(((data115 === "chat") || (data115 === "responses")) || (data115 === "messages"))){
+const err339 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i12,schemaPath:"#/properties/providers/additionalProperties/properties/speaks/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.speaks.items.enum},schema:schema6.properties.providers.additionalProperties.properties.speaks.items.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.speaks.items,data:data115};
 if(vErrors === null){
 vErrors = [err339];
 }
@@ -4747,8 +4748,13 @@ errors++;
 }
 }
 }
-else {
-const err340 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"],data:data130};
+}
+if(data83.translation !== undefined){
+let data116 = data83.translation;
+if(data116 && typeof data116 == "object" && !Array.isArray(data116)){
+for(const key30 in data116){
+if(!(func2.call(schema6.properties.providers.additionalProperties.properties.translation.properties, key30))){
+const err340 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/providers/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key30},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.translation,data:data116};
 if(vErrors === null){
 vErrors = [err340];
 }
@@ -4758,16 +4764,10 @@ vErrors.push(err340);
 errors++;
 }
 }
-}
-for(const key28 in data129){
-if(pattern29.test(key28)){
-let data137 = data129[key28];
-if(data137 && typeof data137 == "object" && !Array.isArray(data137)){
-if(data137.model !== undefined){
-let data138 = data137.model;
-if(typeof data138 === "string"){
-if(!pattern30.test(data138)){
-const err341 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data138};
+if(data116.max_tokens_field !== undefined){
+let data117 = data116.max_tokens_field;
+if(typeof data117 !== "string"){
+const err341 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field,data:data117};
 if(vErrors === null){
 vErrors = [err341];
 }
@@ -4776,9 +4776,8 @@ vErrors.push(err341);
 }
 errors++;
 }
-}
-else {
-const err342 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data138};
+if(!((data117 === "max_tokens") || (data117 === "max_completion_tokens"))){
+const err342 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field,data:data117};
 if(vErrors === null){
 vErrors = [err342];
 }
@@ -4788,18 +4787,10 @@ vErrors.push(err342);
 errors++;
 }
 }
-if(data137.targets !== undefined){
-let data139 = data137.targets;
-if(Array.isArray(data139)){
-const len13 = data139.length;
-for(let i13=0; i13<len13; i13++){
-let data140 = data139[i13];
-if(data140 && typeof data140 == "object" && !Array.isArray(data140)){
-if(data140.model !== undefined){
-let data141 = data140.model;
-if(typeof data141 === "string"){
-if(!pattern30.test(data141)){
-const err343 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i13+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data141};
+if(data116.default_max_tokens !== undefined){
+let data118 = data116.default_max_tokens;
+if(!(((typeof data118 == "number") && (!(data118 % 1) && !isNaN(data118))) && (isFinite(data118)))){
+const err343 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data118};
 if(vErrors === null){
 vErrors = [err343];
 }
@@ -4808,9 +4799,9 @@ vErrors.push(err343);
 }
 errors++;
 }
-}
-else {
-const err344 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i13+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data141};
+if((typeof data118 == "number") && (isFinite(data118))){
+if(data118 > 1000000 || isNaN(data118)){
+const err344 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data118};
 if(vErrors === null){
 vErrors = [err344];
 }
@@ -4819,10 +4810,8 @@ vErrors.push(err344);
 }
 errors++;
 }
-}
-}
-else {
-const err345 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i13,schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items,data:data140};
+if(data118 < 1 || isNaN(data118)){
+const err345 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data118};
 if(vErrors === null){
 vErrors = [err345];
 }
@@ -4833,8 +4822,10 @@ errors++;
 }
 }
 }
-else {
-const err346 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets,data:data139};
+if(data116.system_in_middle !== undefined){
+let data119 = data116.system_in_middle;
+if(typeof data119 !== "string"){
+const err346 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle,data:data119};
 if(vErrors === null){
 vErrors = [err346];
 }
@@ -4843,10 +4834,8 @@ vErrors.push(err346);
 }
 errors++;
 }
-}
-}
-else {
-const err347 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"],data:data137};
+if(!((data119 === "keep") || (data119 === "fold"))){
+const err347 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle,data:data119};
 if(vErrors === null){
 vErrors = [err347];
 }
@@ -4856,11 +4845,10 @@ vErrors.push(err347);
 errors++;
 }
 }
-}
-}
-if(data129 && typeof data129 == "object" && !Array.isArray(data129)){
-if(Object.keys(data129).length < 1){
-const err348 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema6.properties.models,data:data129};
+if(data116.system_role !== undefined){
+let data120 = data116.system_role;
+if(typeof data120 !== "string"){
+const err348 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_role,data:data120};
 if(vErrors === null){
 vErrors = [err348];
 }
@@ -4869,14 +4857,8 @@ vErrors.push(err348);
 }
 errors++;
 }
-for(const key29 in data129){
-const _errs322 = errors;
-const _errs324 = errors;
-const _errs325 = errors;
-if(errors === _errs325){
-if(typeof key29 === "string"){
-if(!pattern32.test(key29)){
-const err349 = {};
+if(!((data120 === "system") || (data120 === "developer"))){
+const err349 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.system_role.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_role,data:data120};
 if(vErrors === null){
 vErrors = [err349];
 }
@@ -4886,8 +4868,10 @@ vErrors.push(err349);
 errors++;
 }
 }
-else {
-const err350 = {};
+if(data116.text_parts !== undefined){
+let data121 = data116.text_parts;
+if(typeof data121 !== "boolean"){
+const err350 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.text_parts,data:data121};
 if(vErrors === null){
 vErrors = [err350];
 }
@@ -4897,9 +4881,10 @@ vErrors.push(err350);
 errors++;
 }
 }
-var valid72 = _errs325 === errors;
-if(valid72){
-const err351 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/not",keyword:"not",params:{},schema:schema6.properties.models.propertyNames.not,parentSchema:schema6.properties.models.propertyNames,data:key29,propertyName:key29};
+if(data116.reasoning_field !== undefined){
+let data122 = data116.reasoning_field;
+if(typeof data122 !== "string"){
+const err351 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field,data:data122};
 if(vErrors === null){
 vErrors = [err351];
 }
@@ -4908,20 +4893,8 @@ vErrors.push(err351);
 }
 errors++;
 }
-else {
-errors = _errs324;
-if(vErrors !== null){
-if(_errs324){
-vErrors.length = _errs324;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(typeof key29 === "string"){
-if(func4(key29) > 256){
-const err352 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.propertyNames,data:key29,propertyName:key29};
+if(!(((data122 === "reasoning_content") || (data122 === "reasoning")) || (data122 === "none"))){
+const err352 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field,data:data122};
 if(vErrors === null){
 vErrors = [err352];
 }
@@ -4930,8 +4903,11 @@ vErrors.push(err352);
 }
 errors++;
 }
-if(func4(key29) < 1){
-const err353 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.propertyNames,data:key29,propertyName:key29};
+}
+if(data116.reasoning_turns !== undefined){
+let data123 = data116.reasoning_turns;
+if(typeof data123 !== "string"){
+const err353 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns,data:data123};
 if(vErrors === null){
 vErrors = [err353];
 }
@@ -4940,8 +4916,8 @@ vErrors.push(err353);
 }
 errors++;
 }
-if(!pattern3.test(key29)){
-const err354 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.propertyNames,data:key29,propertyName:key29};
+if(!((data123 === "all") || (data123 === "last"))){
+const err354 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns,data:data123};
 if(vErrors === null){
 vErrors = [err354];
 }
@@ -4951,8 +4927,14 @@ vErrors.push(err354);
 errors++;
 }
 }
-else {
-const err355 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.propertyNames.type,parentSchema:schema6.properties.models.propertyNames,data:key29,propertyName:key29};
+if(data116.efforts !== undefined){
+let data124 = data116.efforts;
+if(Array.isArray(data124)){
+const len13 = data124.length;
+for(let i13=0; i13<len13; i13++){
+let data125 = data124[i13];
+if(typeof data125 !== "string"){
+const err355 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i13,schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items,data:data125};
 if(vErrors === null){
 vErrors = [err355];
 }
@@ -4961,9 +4943,8 @@ vErrors.push(err355);
 }
 errors++;
 }
-var valid71 = _errs322 === errors;
-if(!valid71){
-const err356 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames",keyword:"propertyNames",params:{propertyName: key29},schema:schema6.properties.models.propertyNames,parentSchema:schema6.properties.models,data:data129};
+if(!(((((((data125 === "none") || (data125 === "minimal")) || (data125 === "low")) || (data125 === "medium")) || (data125 === "high")) || (data125 === "xhigh")) || (data125 === "max"))){
+const err356 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i13,schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items,data:data125};
 if(vErrors === null){
 vErrors = [err356];
 }
@@ -4973,15 +4954,9 @@ vErrors.push(err356);
 errors++;
 }
 }
-for(const key30 in data129){
-let data142 = data129[key30];
-const _errs330 = errors;
-let valid74 = true;
-const _errs331 = errors;
-if(data142 && typeof data142 == "object" && !Array.isArray(data142)){
-let missing2;
-if((data142.targets === undefined) && (missing2 = "targets")){
-const err357 = {};
+}
+else {
+const err357 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts,data:data124};
 if(vErrors === null){
 vErrors = [err357];
 }
@@ -4991,26 +4966,10 @@ vErrors.push(err357);
 errors++;
 }
 }
-var _valid5 = _errs331 === errors;
-errors = _errs330;
-if(vErrors !== null){
-if(_errs330){
-vErrors.length = _errs330;
-}
-else {
-vErrors = null;
-}
-}
-let ifClause1;
-if(_valid5){
-const _errs332 = errors;
-if(data142 && typeof data142 == "object" && !Array.isArray(data142)){
-for(const key31 in data142){
-const _errs333 = errors;
-const _errs334 = errors;
-const _errs335 = errors;
-if(!((key31 === "provider") || (key31 === "model"))){
-const err358 = {};
+if(data116.think_tags !== undefined){
+let data126 = data116.think_tags;
+if(typeof data126 !== "boolean"){
+const err358 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.think_tags,data:data126};
 if(vErrors === null){
 vErrors = [err358];
 }
@@ -5019,9 +4978,11 @@ vErrors.push(err358);
 }
 errors++;
 }
-var valid76 = _errs335 === errors;
-if(valid76){
-const err359 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames/not",keyword:"not",params:{},schema:schema6.properties.models.additionalProperties.then.propertyNames.not,parentSchema:schema6.properties.models.additionalProperties.then.propertyNames,data:key31,propertyName:key31};
+}
+if(data116.thinking !== undefined){
+let data127 = data116.thinking;
+if(typeof data127 !== "string"){
+const err359 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.thinking,data:data127};
 if(vErrors === null){
 vErrors = [err359];
 }
@@ -5030,20 +4991,8 @@ vErrors.push(err359);
 }
 errors++;
 }
-else {
-errors = _errs334;
-if(vErrors !== null){
-if(_errs334){
-vErrors.length = _errs334;
-}
-else {
-vErrors = null;
-}
-}
-}
-var valid75 = _errs333 === errors;
-if(!valid75){
-const err360 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key31},schema:schema6.properties.models.additionalProperties.then.propertyNames,parentSchema:schema6.properties.models.additionalProperties.then,data:data142};
+if(!((data127 === "adaptive") || (data127 === "budget"))){
+const err360 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.thinking.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.thinking,data:data127};
 if(vErrors === null){
 vErrors = [err360];
 }
@@ -5053,16 +5002,11 @@ vErrors.push(err360);
 errors++;
 }
 }
-}
-var _valid5 = _errs332 === errors;
-valid74 = _valid5;
-ifClause1 = "then";
-}
-else {
-const _errs336 = errors;
-if(data142 && typeof data142 == "object" && !Array.isArray(data142)){
-if(data142.provider === undefined){
-const err361 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/else/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.models.additionalProperties.else.required,parentSchema:schema6.properties.models.additionalProperties.else,data:data142};
+if(data116.max_temperature !== undefined){
+let data128 = data116.max_temperature;
+if((typeof data128 == "number") && (isFinite(data128))){
+if(data128 > 10 || isNaN(data128)){
+const err361 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data128};
 if(vErrors === null){
 vErrors = [err361];
 }
@@ -5071,13 +5015,8 @@ vErrors.push(err361);
 }
 errors++;
 }
-}
-var _valid5 = _errs336 === errors;
-valid74 = _valid5;
-ifClause1 = "else";
-}
-if(!valid74){
-const err362 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause1},schema:schema6.properties.models.additionalProperties.if,parentSchema:schema6.properties.models.additionalProperties,data:data142};
+if(data128 < 0 || isNaN(data128)){
+const err362 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data128};
 if(vErrors === null){
 vErrors = [err362];
 }
@@ -5086,10 +5025,9 @@ vErrors.push(err362);
 }
 errors++;
 }
-if(data142 && typeof data142 == "object" && !Array.isArray(data142)){
-for(const key32 in data142){
-if(!(((((((key32 === "provider") || (key32 === "model")) || (key32 === "targets")) || (key32 === "aliases")) || (key32 === "fallbacks")) || (key32 === "translation")) || (key32 === "price"))){
-const err363 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key32},schema:false,parentSchema:schema6.properties.models.additionalProperties,data:data142};
+}
+else {
+const err363 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data128};
 if(vErrors === null){
 vErrors = [err363];
 }
@@ -5099,11 +5037,10 @@ vErrors.push(err363);
 errors++;
 }
 }
-if(data142.provider !== undefined){
-let data143 = data142.provider;
-if(typeof data143 === "string"){
-if(func4(data143) > 64){
-const err364 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data143};
+if(data116.max_stop_sequences !== undefined){
+let data129 = data116.max_stop_sequences;
+if((!(((typeof data129 == "number") && (!(data129 % 1) && !isNaN(data129))) && (isFinite(data129)))) && (data129 !== null)){
+const err364 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data129};
 if(vErrors === null){
 vErrors = [err364];
 }
@@ -5112,8 +5049,9 @@ vErrors.push(err364);
 }
 errors++;
 }
-if(func4(data143) < 1){
-const err365 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data143};
+if((typeof data129 == "number") && (isFinite(data129))){
+if(data129 > 1000 || isNaN(data129)){
+const err365 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data129};
 if(vErrors === null){
 vErrors = [err365];
 }
@@ -5122,8 +5060,8 @@ vErrors.push(err365);
 }
 errors++;
 }
-if(!pattern8.test(data143)){
-const err366 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data143};
+if(data129 < 0 || isNaN(data129)){
+const err366 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data129};
 if(vErrors === null){
 vErrors = [err366];
 }
@@ -5133,8 +5071,11 @@ vErrors.push(err366);
 errors++;
 }
 }
-else {
-const err367 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.provider.type,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data143};
+}
+if(data116.top_k !== undefined){
+let data130 = data116.top_k;
+if(typeof data130 !== "boolean"){
+const err367 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.top_k,data:data130};
 if(vErrors === null){
 vErrors = [err367];
 }
@@ -5144,11 +5085,10 @@ vErrors.push(err367);
 errors++;
 }
 }
-if(data142.model !== undefined){
-let data144 = data142.model;
-if(typeof data144 === "string"){
-if(func4(data144) > 256){
-const err368 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data144};
+if(data116.tool_images !== undefined){
+let data131 = data116.tool_images;
+if(typeof data131 !== "boolean"){
+const err368 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.tool_images,data:data131};
 if(vErrors === null){
 vErrors = [err368];
 }
@@ -5157,8 +5097,11 @@ vErrors.push(err368);
 }
 errors++;
 }
-if(func4(data144) < 1){
-const err369 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data144};
+}
+if(data116.file_parts !== undefined){
+let data132 = data116.file_parts;
+if(typeof data132 !== "boolean"){
+const err369 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.file_parts,data:data132};
 if(vErrors === null){
 vErrors = [err369];
 }
@@ -5167,8 +5110,11 @@ vErrors.push(err369);
 }
 errors++;
 }
-if(!pattern3.test(data144)){
-const err370 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data144};
+}
+if(data116.prefill !== undefined){
+let data133 = data116.prefill;
+if(typeof data133 !== "boolean"){
+const err370 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.prefill,data:data133};
 if(vErrors === null){
 vErrors = [err370];
 }
@@ -5178,8 +5124,10 @@ vErrors.push(err370);
 errors++;
 }
 }
-else {
-const err371 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.model.type,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data144};
+if(data116.platform_members !== undefined){
+let data134 = data116.platform_members;
+if(typeof data134 !== "boolean"){
+const err371 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.platform_members,data:data134};
 if(vErrors === null){
 vErrors = [err371];
 }
@@ -5189,11 +5137,10 @@ vErrors.push(err371);
 errors++;
 }
 }
-if(data142.targets !== undefined){
-let data145 = data142.targets;
-if(Array.isArray(data145)){
-if(data145.length < 1){
-const err372 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets,data:data145};
+if(data116.keep_billing_block !== undefined){
+let data135 = data116.keep_billing_block;
+if(typeof data135 !== "boolean"){
+const err372 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.keep_billing_block,data:data135};
 if(vErrors === null){
 vErrors = [err372];
 }
@@ -5202,12 +5149,11 @@ vErrors.push(err372);
 }
 errors++;
 }
-const len14 = data145.length;
-for(let i14=0; i14<len14; i14++){
-let data146 = data145[i14];
-if(data146 && typeof data146 == "object" && !Array.isArray(data146)){
-if(data146.provider === undefined){
-const err373 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.models.additionalProperties.properties.targets.items.required,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data146};
+}
+if(data116.cache_prompts !== undefined){
+let data136 = data116.cache_prompts;
+if(typeof data136 !== "boolean"){
+const err373 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.cache_prompts,data:data136};
 if(vErrors === null){
 vErrors = [err373];
 }
@@ -5216,9 +5162,10 @@ vErrors.push(err373);
 }
 errors++;
 }
-for(const key33 in data146){
-if(!(((((key33 === "provider") || (key33 === "model")) || (key33 === "tier")) || (key33 === "weight")) || (key33 === "price"))){
-const err374 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33},schema:false,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data146};
+}
+}
+else {
+const err374 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/providers/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.translation.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation,data:data116};
 if(vErrors === null){
 vErrors = [err374];
 }
@@ -5228,11 +5175,12 @@ vErrors.push(err374);
 errors++;
 }
 }
-if(data146.provider !== undefined){
-let data147 = data146.provider;
-if(typeof data147 === "string"){
-if(func4(data147) > 64){
-const err375 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data147};
+if(data83.timeouts !== undefined){
+let data137 = data83.timeouts;
+if(data137 && typeof data137 == "object" && !Array.isArray(data137)){
+for(const key31 in data137){
+if(!((((key31 === "connect_ms") || (key31 === "first_byte_ms")) || (key31 === "idle_ms")) || (key31 === "total_ms"))){
+const err375 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key31},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts,data:data137};
 if(vErrors === null){
 vErrors = [err375];
 }
@@ -5241,8 +5189,11 @@ vErrors.push(err375);
 }
 errors++;
 }
-if(func4(data147) < 1){
-const err376 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data147};
+}
+if(data137.connect_ms !== undefined){
+let data138 = data137.connect_ms;
+if(!(((typeof data138 == "number") && (!(data138 % 1) && !isNaN(data138))) && (isFinite(data138)))){
+const err376 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data138};
 if(vErrors === null){
 vErrors = [err376];
 }
@@ -5251,8 +5202,9 @@ vErrors.push(err376);
 }
 errors++;
 }
-if(!pattern8.test(data147)){
-const err377 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data147};
+if((typeof data138 == "number") && (isFinite(data138))){
+if(data138 > 86400000 || isNaN(data138)){
+const err377 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data138};
 if(vErrors === null){
 vErrors = [err377];
 }
@@ -5261,9 +5213,8 @@ vErrors.push(err377);
 }
 errors++;
 }
-}
-else {
-const err378 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data147};
+if(data138 < 0 || isNaN(data138)){
+const err378 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data138};
 if(vErrors === null){
 vErrors = [err378];
 }
@@ -5273,11 +5224,11 @@ vErrors.push(err378);
 errors++;
 }
 }
-if(data146.model !== undefined){
-let data148 = data146.model;
-if(typeof data148 === "string"){
-if(func4(data148) > 256){
-const err379 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data148};
+}
+if(data137.first_byte_ms !== undefined){
+let data139 = data137.first_byte_ms;
+if(!(((typeof data139 == "number") && (!(data139 % 1) && !isNaN(data139))) && (isFinite(data139)))){
+const err379 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data139};
 if(vErrors === null){
 vErrors = [err379];
 }
@@ -5286,8 +5237,9 @@ vErrors.push(err379);
 }
 errors++;
 }
-if(func4(data148) < 1){
-const err380 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data148};
+if((typeof data139 == "number") && (isFinite(data139))){
+if(data139 > 86400000 || isNaN(data139)){
+const err380 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data139};
 if(vErrors === null){
 vErrors = [err380];
 }
@@ -5296,8 +5248,8 @@ vErrors.push(err380);
 }
 errors++;
 }
-if(!pattern3.test(data148)){
-const err381 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data148};
+if(data139 < 0 || isNaN(data139)){
+const err381 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data139};
 if(vErrors === null){
 vErrors = [err381];
 }
@@ -5307,8 +5259,11 @@ vErrors.push(err381);
 errors++;
 }
 }
-else {
-const err382 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data148};
+}
+if(data137.idle_ms !== undefined){
+let data140 = data137.idle_ms;
+if(!(((typeof data140 == "number") && (!(data140 % 1) && !isNaN(data140))) && (isFinite(data140)))){
+const err382 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data140};
 if(vErrors === null){
 vErrors = [err382];
 }
@@ -5317,11 +5272,9 @@ vErrors.push(err382);
 }
 errors++;
 }
-}
-if(data146.tier !== undefined){
-let data149 = data146.tier;
-if(!(((typeof data149 == "number") && (!(data149 % 1) && !isNaN(data149))) && (isFinite(data149)))){
-const err383 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data149};
+if((typeof data140 == "number") && (isFinite(data140))){
+if(data140 > 86400000 || isNaN(data140)){
+const err383 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data140};
 if(vErrors === null){
 vErrors = [err383];
 }
@@ -5330,9 +5283,8 @@ vErrors.push(err383);
 }
 errors++;
 }
-if((typeof data149 == "number") && (isFinite(data149))){
-if(data149 > 100 || isNaN(data149)){
-const err384 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},schema:100,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data149};
+if(data140 < 0 || isNaN(data140)){
+const err384 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data140};
 if(vErrors === null){
 vErrors = [err384];
 }
@@ -5341,8 +5293,12 @@ vErrors.push(err384);
 }
 errors++;
 }
-if(data149 < 1 || isNaN(data149)){
-const err385 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data149};
+}
+}
+if(data137.total_ms !== undefined){
+let data141 = data137.total_ms;
+if(!(((typeof data141 == "number") && (!(data141 % 1) && !isNaN(data141))) && (isFinite(data141)))){
+const err385 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data141};
 if(vErrors === null){
 vErrors = [err385];
 }
@@ -5351,12 +5307,9 @@ vErrors.push(err385);
 }
 errors++;
 }
-}
-}
-if(data146.weight !== undefined){
-let data150 = data146.weight;
-if(!(((typeof data150 == "number") && (!(data150 % 1) && !isNaN(data150))) && (isFinite(data150)))){
-const err386 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data150};
+if((typeof data141 == "number") && (isFinite(data141))){
+if(data141 > 86400000 || isNaN(data141)){
+const err386 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data141};
 if(vErrors === null){
 vErrors = [err386];
 }
@@ -5365,9 +5318,8 @@ vErrors.push(err386);
 }
 errors++;
 }
-if((typeof data150 == "number") && (isFinite(data150))){
-if(data150 > 1000000 || isNaN(data150)){
-const err387 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data150};
+if(data141 < 0 || isNaN(data141)){
+const err387 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data141};
 if(vErrors === null){
 vErrors = [err387];
 }
@@ -5376,8 +5328,11 @@ vErrors.push(err387);
 }
 errors++;
 }
-if(data150 < 1 || isNaN(data150)){
-const err388 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data150};
+}
+}
+}
+else {
+const err388 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts,data:data137};
 if(vErrors === null){
 vErrors = [err388];
 }
@@ -5387,16 +5342,10 @@ vErrors.push(err388);
 errors++;
 }
 }
-}
-if(data146.price !== undefined){
-if(!(validate22(data146.price, {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price",parentData:data146,parentDataProperty:"price",rootData}))){
-vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
-errors = vErrors.length;
-}
-}
-}
-else {
-const err389 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.properties.targets.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data146};
+if(data83.max_parallel_requests !== undefined){
+let data142 = data83.max_parallel_requests;
+if(!(((typeof data142 == "number") && (!(data142 % 1) && !isNaN(data142))) && (isFinite(data142)))){
+const err389 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data142};
 if(vErrors === null){
 vErrors = [err389];
 }
@@ -5405,10 +5354,9 @@ vErrors.push(err389);
 }
 errors++;
 }
-}
-}
-else {
-const err390 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.targets.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets,data:data145};
+if((typeof data142 == "number") && (isFinite(data142))){
+if(data142 > 1000000 || isNaN(data142)){
+const err390 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data142};
 if(vErrors === null){
 vErrors = [err390];
 }
@@ -5417,19 +5365,8 @@ vErrors.push(err390);
 }
 errors++;
 }
-}
-if(data142.aliases !== undefined){
-let data152 = data142.aliases;
-if(Array.isArray(data152)){
-const len15 = data152.length;
-for(let i15=0; i15<len15; i15++){
-let data153 = data152[i15];
-const _errs360 = errors;
-const _errs361 = errors;
-if(errors === _errs361){
-if(typeof data153 === "string"){
-if(!pattern38.test(data153)){
-const err391 = {};
+if(data142 < 1 || isNaN(data142)){
+const err391 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data142};
 if(vErrors === null){
 vErrors = [err391];
 }
@@ -5439,8 +5376,11 @@ vErrors.push(err391);
 errors++;
 }
 }
-else {
-const err392 = {};
+}
+if(data83.health_check !== undefined){
+let data143 = data83.health_check;
+if((typeof data143 !== "boolean") && (!(data143 && typeof data143 == "object" && !Array.isArray(data143)))){
+const err392 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.health_check.type},schema:schema6.properties.providers.additionalProperties.properties.health_check.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check,data:data143};
 if(vErrors === null){
 vErrors = [err392];
 }
@@ -5449,10 +5389,10 @@ vErrors.push(err392);
 }
 errors++;
 }
-}
-var valid83 = _errs361 === errors;
-if(valid83){
-const err393 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema6.properties.models.additionalProperties.properties.aliases.items.not,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data153};
+if(data143 && typeof data143 == "object" && !Array.isArray(data143)){
+for(const key32 in data143){
+if(!((key32 === "path") || (key32 === "interval_ms"))){
+const err393 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key32},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check,data:data143};
 if(vErrors === null){
 vErrors = [err393];
 }
@@ -5461,20 +5401,12 @@ vErrors.push(err393);
 }
 errors++;
 }
-else {
-errors = _errs360;
-if(vErrors !== null){
-if(_errs360){
-vErrors.length = _errs360;
 }
-else {
-vErrors = null;
-}
-}
-}
-if(typeof data153 === "string"){
-if(func4(data153) > 256){
-const err394 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data153};
+if(data143.path !== undefined){
+let data144 = data143.path;
+if(typeof data144 === "string"){
+if(func4(data144) > 1024){
+const err394 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/maxLength",keyword:"maxLength",params:{limit: 1024},schema:1024,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data144};
 if(vErrors === null){
 vErrors = [err394];
 }
@@ -5483,8 +5415,8 @@ vErrors.push(err394);
 }
 errors++;
 }
-if(func4(data153) < 1){
-const err395 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data153};
+if(func4(data144) < 1){
+const err395 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data144};
 if(vErrors === null){
 vErrors = [err395];
 }
@@ -5493,8 +5425,8 @@ vErrors.push(err395);
 }
 errors++;
 }
-if(!pattern3.test(data153)){
-const err396 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data153};
+if(!pattern29.test(data144)){
+const err396 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[!-~]*$"},schema:"^/[!-~]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data144};
 if(vErrors === null){
 vErrors = [err396];
 }
@@ -5505,7 +5437,7 @@ errors++;
 }
 }
 else {
-const err397 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.aliases.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data153};
+const err397 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data144};
 if(vErrors === null){
 vErrors = [err397];
 }
@@ -5515,9 +5447,10 @@ vErrors.push(err397);
 errors++;
 }
 }
-}
-else {
-const err398 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.aliases.type,parentSchema:schema6.properties.models.additionalProperties.properties.aliases,data:data152};
+if(data143.interval_ms !== undefined){
+let data145 = data143.interval_ms;
+if(!(((typeof data145 == "number") && (!(data145 % 1) && !isNaN(data145))) && (isFinite(data145)))){
+const err398 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data145};
 if(vErrors === null){
 vErrors = [err398];
 }
@@ -5526,16 +5459,9 @@ vErrors.push(err398);
 }
 errors++;
 }
-}
-if(data142.fallbacks !== undefined){
-let data154 = data142.fallbacks;
-if(Array.isArray(data154)){
-const len16 = data154.length;
-for(let i16=0; i16<len16; i16++){
-let data155 = data154[i16];
-if(typeof data155 === "string"){
-if(func4(data155) > 256){
-const err399 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i16,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data155};
+if((typeof data145 == "number") && (isFinite(data145))){
+if(data145 > 3600000 || isNaN(data145)){
+const err399 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data145};
 if(vErrors === null){
 vErrors = [err399];
 }
@@ -5544,8 +5470,8 @@ vErrors.push(err399);
 }
 errors++;
 }
-if(func4(data155) < 1){
-const err400 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i16,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data155};
+if(data145 < 1000 || isNaN(data145)){
+const err400 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data145};
 if(vErrors === null){
 vErrors = [err400];
 }
@@ -5554,8 +5480,14 @@ vErrors.push(err400);
 }
 errors++;
 }
-if(!pattern3.test(data155)){
-const err401 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i16,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data155};
+}
+}
+}
+}
+if(data83.discover_models !== undefined){
+let data146 = data83.discover_models;
+if(typeof data146 !== "boolean"){
+const err401 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/discover_models",schemaPath:"#/properties/providers/additionalProperties/properties/discover_models/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.discover_models.type,parentSchema:schema6.properties.providers.additionalProperties.properties.discover_models,data:data146};
 if(vErrors === null){
 vErrors = [err401];
 }
@@ -5565,8 +5497,15 @@ vErrors.push(err401);
 errors++;
 }
 }
+if(data83.price !== undefined){
+if(!(validate22(data83.price, {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/price",parentData:data83,parentDataProperty:"price",rootData}))){
+vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
+errors = vErrors.length;
+}
+}
+}
 else {
-const err402 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i16,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.fallbacks.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data155};
+const err402 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.type,parentSchema:schema6.properties.providers.additionalProperties,data:data83};
 if(vErrors === null){
 vErrors = [err402];
 }
@@ -5578,7 +5517,7 @@ errors++;
 }
 }
 else {
-const err403 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.fallbacks.type,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks,data:data154};
+const err403 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.type,parentSchema:schema6.properties.providers,data:data82};
 if(vErrors === null){
 vErrors = [err403];
 }
@@ -5588,12 +5527,21 @@ vErrors.push(err403);
 errors++;
 }
 }
-if(data142.translation !== undefined){
-let data156 = data142.translation;
-if(data156 && typeof data156 == "object" && !Array.isArray(data156)){
-for(const key34 in data156){
-if(!(func2.call(schema6.properties.models.additionalProperties.properties.translation.properties, key34))){
-const err404 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key34},schema:false,parentSchema:schema6.properties.models.additionalProperties.properties.translation,data:data156};
+if(data.models !== undefined){
+let data148 = data.models;
+if(data148 && typeof data148 == "object" && !Array.isArray(data148)){
+for(const key33 in data148){
+if(pattern33.test(key33)){
+let data149 = data148[key33];
+if(data149 && typeof data149 == "object" && !Array.isArray(data149)){
+if(data149.model !== undefined){
+let data150 = data149.model;
+const _errs350 = errors;
+const _errs351 = errors;
+if(errors === _errs351){
+if(typeof data150 === "string"){
+if(!pattern34.test(data150)){
+const err404 = {};
 if(vErrors === null){
 vErrors = [err404];
 }
@@ -5603,10 +5551,8 @@ vErrors.push(err404);
 errors++;
 }
 }
-if(data156.max_tokens_field !== undefined){
-let data157 = data156.max_tokens_field;
-if(typeof data157 !== "string"){
-const err405 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data157};
+else {
+const err405 = {};
 if(vErrors === null){
 vErrors = [err405];
 }
@@ -5615,8 +5561,10 @@ vErrors.push(err405);
 }
 errors++;
 }
-if(!((data157 === "max_tokens") || (data157 === "max_completion_tokens"))){
-const err406 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data157};
+}
+var valid78 = _errs351 === errors;
+if(valid78){
+const err406 = {instancePath:instancePath+"/models/" + key33.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/model/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.model.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.model,data:data150};
 if(vErrors === null){
 vErrors = [err406];
 }
@@ -5625,11 +5573,33 @@ vErrors.push(err406);
 }
 errors++;
 }
+else {
+errors = _errs350;
+if(vErrors !== null){
+if(_errs350){
+vErrors.length = _errs350;
 }
-if(data156.default_max_tokens !== undefined){
-let data158 = data156.default_max_tokens;
-if(!(((typeof data158 == "number") && (!(data158 % 1) && !isNaN(data158))) && (isFinite(data158)))){
-const err407 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data158};
+else {
+vErrors = null;
+}
+}
+}
+}
+if(data149.targets !== undefined){
+let data151 = data149.targets;
+if(Array.isArray(data151)){
+const len14 = data151.length;
+for(let i14=0; i14<len14; i14++){
+let data152 = data151[i14];
+if(data152 && typeof data152 == "object" && !Array.isArray(data152)){
+if(data152.model !== undefined){
+let data153 = data152.model;
+const _errs358 = errors;
+const _errs359 = errors;
+if(errors === _errs359){
+if(typeof data153 === "string"){
+if(!pattern34.test(data153)){
+const err407 = {};
 if(vErrors === null){
 vErrors = [err407];
 }
@@ -5638,9 +5608,9 @@ vErrors.push(err407);
 }
 errors++;
 }
-if((typeof data158 == "number") && (isFinite(data158))){
-if(data158 > 1000000 || isNaN(data158)){
-const err408 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data158};
+}
+else {
+const err408 = {};
 if(vErrors === null){
 vErrors = [err408];
 }
@@ -5649,8 +5619,10 @@ vErrors.push(err408);
 }
 errors++;
 }
-if(data158 < 1 || isNaN(data158)){
-const err409 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data158};
+}
+var valid82 = _errs359 === errors;
+if(valid82){
+const err409 = {instancePath:instancePath+"/models/" + key33.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/properties/model/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model,data:data153};
 if(vErrors === null){
 vErrors = [err409];
 }
@@ -5659,12 +5631,21 @@ vErrors.push(err409);
 }
 errors++;
 }
+else {
+errors = _errs358;
+if(vErrors !== null){
+if(_errs358){
+vErrors.length = _errs358;
+}
+else {
+vErrors = null;
 }
 }
-if(data156.system_in_middle !== undefined){
-let data159 = data156.system_in_middle;
-if(typeof data159 !== "string"){
-const err410 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data159};
+}
+}
+}
+else {
+const err410 = {instancePath:instancePath+"/models/" + key33.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items,data:data152};
 if(vErrors === null){
 vErrors = [err410];
 }
@@ -5673,8 +5654,10 @@ vErrors.push(err410);
 }
 errors++;
 }
-if(!((data159 === "keep") || (data159 === "fold"))){
-const err411 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data159};
+}
+}
+else {
+const err411 = {instancePath:instancePath+"/models/" + key33.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets,data:data151};
 if(vErrors === null){
 vErrors = [err411];
 }
@@ -5684,10 +5667,12 @@ vErrors.push(err411);
 errors++;
 }
 }
-if(data156.system_role !== undefined){
-let data160 = data156.system_role;
-if(typeof data160 !== "string"){
-const err412 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role,data:data160};
+if(data149.aliases !== undefined){
+let data154 = data149.aliases;
+if(Array.isArray(data154)){
+const len15 = data154.length;
+for(let i15=0; i15<len15; i15++){
+const err412 = {instancePath:instancePath+"/models/" + key33.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i15,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/items/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items,data:data154[i15]};
 if(vErrors === null){
 vErrors = [err412];
 }
@@ -5696,8 +5681,9 @@ vErrors.push(err412);
 }
 errors++;
 }
-if(!((data160 === "system") || (data160 === "developer"))){
-const err413 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.system_role.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role,data:data160};
+}
+else {
+const err413 = {instancePath:instancePath+"/models/" + key33.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases,data:data154};
 if(vErrors === null){
 vErrors = [err413];
 }
@@ -5707,10 +5693,9 @@ vErrors.push(err413);
 errors++;
 }
 }
-if(data156.text_parts !== undefined){
-let data161 = data156.text_parts;
-if(typeof data161 !== "boolean"){
-const err414 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.text_parts,data:data161};
+}
+else {
+const err414 = {instancePath:instancePath+"/models/" + key33.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"],data:data149};
 if(vErrors === null){
 vErrors = [err414];
 }
@@ -5720,10 +5705,16 @@ vErrors.push(err414);
 errors++;
 }
 }
-if(data156.reasoning_field !== undefined){
-let data162 = data156.reasoning_field;
-if(typeof data162 !== "string"){
-const err415 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data162};
+}
+for(const key34 in data148){
+if(pattern36.test(key34)){
+let data156 = data148[key34];
+if(data156 && typeof data156 == "object" && !Array.isArray(data156)){
+if(data156.model !== undefined){
+let data157 = data156.model;
+if(typeof data157 === "string"){
+if(!pattern37.test(data157)){
+const err415 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data157};
 if(vErrors === null){
 vErrors = [err415];
 }
@@ -5732,8 +5723,9 @@ vErrors.push(err415);
 }
 errors++;
 }
-if(!(((data162 === "reasoning_content") || (data162 === "reasoning")) || (data162 === "none"))){
-const err416 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data162};
+}
+else {
+const err416 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data157};
 if(vErrors === null){
 vErrors = [err416];
 }
@@ -5743,10 +5735,18 @@ vErrors.push(err416);
 errors++;
 }
 }
-if(data156.reasoning_turns !== undefined){
-let data163 = data156.reasoning_turns;
-if(typeof data163 !== "string"){
-const err417 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data163};
+if(data156.targets !== undefined){
+let data158 = data156.targets;
+if(Array.isArray(data158)){
+const len16 = data158.length;
+for(let i16=0; i16<len16; i16++){
+let data159 = data158[i16];
+if(data159 && typeof data159 == "object" && !Array.isArray(data159)){
+if(data159.model !== undefined){
+let data160 = data159.model;
+if(typeof data160 === "string"){
+if(!pattern37.test(data160)){
+const err417 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i16+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data160};
 if(vErrors === null){
 vErrors = [err417];
 }
@@ -5755,8 +5755,9 @@ vErrors.push(err417);
 }
 errors++;
 }
-if(!((data163 === "all") || (data163 === "last"))){
-const err418 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data163};
+}
+else {
+const err418 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i16+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data160};
 if(vErrors === null){
 vErrors = [err418];
 }
@@ -5766,14 +5767,9 @@ vErrors.push(err418);
 errors++;
 }
 }
-if(data156.efforts !== undefined){
-let data164 = data156.efforts;
-if(Array.isArray(data164)){
-const len17 = data164.length;
-for(let i17=0; i17<len17; i17++){
-let data165 = data164[i17];
-if(typeof data165 !== "string"){
-const err419 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i17,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data165};
+}
+else {
+const err419 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i16,schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items,data:data159};
 if(vErrors === null){
 vErrors = [err419];
 }
@@ -5782,8 +5778,10 @@ vErrors.push(err419);
 }
 errors++;
 }
-if(!(((((((data165 === "none") || (data165 === "minimal")) || (data165 === "low")) || (data165 === "medium")) || (data165 === "high")) || (data165 === "xhigh")) || (data165 === "max"))){
-const err420 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i17,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data165};
+}
+}
+else {
+const err420 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets,data:data158};
 if(vErrors === null){
 vErrors = [err420];
 }
@@ -5795,7 +5793,7 @@ errors++;
 }
 }
 else {
-const err421 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts,data:data164};
+const err421 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"],data:data156};
 if(vErrors === null){
 vErrors = [err421];
 }
@@ -5805,10 +5803,11 @@ vErrors.push(err421);
 errors++;
 }
 }
-if(data156.think_tags !== undefined){
-let data166 = data156.think_tags;
-if(typeof data166 !== "boolean"){
-const err422 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.think_tags,data:data166};
+}
+}
+if(data148 && typeof data148 == "object" && !Array.isArray(data148)){
+if(Object.keys(data148).length < 1){
+const err422 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema6.properties.models,data:data148};
 if(vErrors === null){
 vErrors = [err422];
 }
@@ -5817,11 +5816,14 @@ vErrors.push(err422);
 }
 errors++;
 }
-}
-if(data156.thinking !== undefined){
-let data167 = data156.thinking;
-if(typeof data167 !== "string"){
-const err423 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking,data:data167};
+for(const key35 in data148){
+const _errs375 = errors;
+const _errs377 = errors;
+const _errs378 = errors;
+if(errors === _errs378){
+if(typeof key35 === "string"){
+if(!pattern39.test(key35)){
+const err423 = {};
 if(vErrors === null){
 vErrors = [err423];
 }
@@ -5830,8 +5832,9 @@ vErrors.push(err423);
 }
 errors++;
 }
-if(!((data167 === "adaptive") || (data167 === "budget"))){
-const err424 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.thinking.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking,data:data167};
+}
+else {
+const err424 = {};
 if(vErrors === null){
 vErrors = [err424];
 }
@@ -5841,11 +5844,9 @@ vErrors.push(err424);
 errors++;
 }
 }
-if(data156.max_temperature !== undefined){
-let data168 = data156.max_temperature;
-if((typeof data168 == "number") && (isFinite(data168))){
-if(data168 > 10 || isNaN(data168)){
-const err425 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data168};
+var valid90 = _errs378 === errors;
+if(valid90){
+const err425 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/not",keyword:"not",params:{},schema:schema6.properties.models.propertyNames.not,parentSchema:schema6.properties.models.propertyNames,data:key35,propertyName:key35};
 if(vErrors === null){
 vErrors = [err425];
 }
@@ -5854,8 +5855,20 @@ vErrors.push(err425);
 }
 errors++;
 }
-if(data168 < 0 || isNaN(data168)){
-const err426 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data168};
+else {
+errors = _errs377;
+if(vErrors !== null){
+if(_errs377){
+vErrors.length = _errs377;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(typeof key35 === "string"){
+if(func4(key35) > 256){
+const err426 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.propertyNames,data:key35,propertyName:key35};
 if(vErrors === null){
 vErrors = [err426];
 }
@@ -5864,9 +5877,8 @@ vErrors.push(err426);
 }
 errors++;
 }
-}
-else {
-const err427 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data168};
+if(func4(key35) < 1){
+const err427 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.propertyNames,data:key35,propertyName:key35};
 if(vErrors === null){
 vErrors = [err427];
 }
@@ -5875,11 +5887,8 @@ vErrors.push(err427);
 }
 errors++;
 }
-}
-if(data156.max_stop_sequences !== undefined){
-let data169 = data156.max_stop_sequences;
-if((!(((typeof data169 == "number") && (!(data169 % 1) && !isNaN(data169))) && (isFinite(data169)))) && (data169 !== null)){
-const err428 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data169};
+if(!pattern3.test(key35)){
+const err428 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.propertyNames,data:key35,propertyName:key35};
 if(vErrors === null){
 vErrors = [err428];
 }
@@ -5888,9 +5897,9 @@ vErrors.push(err428);
 }
 errors++;
 }
-if((typeof data169 == "number") && (isFinite(data169))){
-if(data169 > 1000 || isNaN(data169)){
-const err429 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data169};
+}
+else {
+const err429 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.propertyNames.type,parentSchema:schema6.properties.models.propertyNames,data:key35,propertyName:key35};
 if(vErrors === null){
 vErrors = [err429];
 }
@@ -5899,8 +5908,9 @@ vErrors.push(err429);
 }
 errors++;
 }
-if(data169 < 0 || isNaN(data169)){
-const err430 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data169};
+var valid89 = _errs375 === errors;
+if(!valid89){
+const err430 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames",keyword:"propertyNames",params:{propertyName: key35},schema:schema6.properties.models.propertyNames,parentSchema:schema6.properties.models,data:data148};
 if(vErrors === null){
 vErrors = [err430];
 }
@@ -5910,11 +5920,15 @@ vErrors.push(err430);
 errors++;
 }
 }
-}
-if(data156.top_k !== undefined){
-let data170 = data156.top_k;
-if(typeof data170 !== "boolean"){
-const err431 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.top_k,data:data170};
+for(const key36 in data148){
+let data161 = data148[key36];
+const _errs383 = errors;
+let valid92 = true;
+const _errs384 = errors;
+if(data161 && typeof data161 == "object" && !Array.isArray(data161)){
+let missing5;
+if((data161.targets === undefined) && (missing5 = "targets")){
+const err431 = {};
 if(vErrors === null){
 vErrors = [err431];
 }
@@ -5924,10 +5938,26 @@ vErrors.push(err431);
 errors++;
 }
 }
-if(data156.tool_images !== undefined){
-let data171 = data156.tool_images;
-if(typeof data171 !== "boolean"){
-const err432 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.tool_images,data:data171};
+var _valid8 = _errs384 === errors;
+errors = _errs383;
+if(vErrors !== null){
+if(_errs383){
+vErrors.length = _errs383;
+}
+else {
+vErrors = null;
+}
+}
+let ifClause4;
+if(_valid8){
+const _errs385 = errors;
+if(data161 && typeof data161 == "object" && !Array.isArray(data161)){
+for(const key37 in data161){
+const _errs386 = errors;
+const _errs387 = errors;
+const _errs388 = errors;
+if(!((key37 === "provider") || (key37 === "model"))){
+const err432 = {};
 if(vErrors === null){
 vErrors = [err432];
 }
@@ -5936,11 +5966,9 @@ vErrors.push(err432);
 }
 errors++;
 }
-}
-if(data156.file_parts !== undefined){
-let data172 = data156.file_parts;
-if(typeof data172 !== "boolean"){
-const err433 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.file_parts,data:data172};
+var valid94 = _errs388 === errors;
+if(valid94){
+const err433 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames/not",keyword:"not",params:{},schema:schema6.properties.models.additionalProperties.then.propertyNames.not,parentSchema:schema6.properties.models.additionalProperties.then.propertyNames,data:key37,propertyName:key37};
 if(vErrors === null){
 vErrors = [err433];
 }
@@ -5949,11 +5977,20 @@ vErrors.push(err433);
 }
 errors++;
 }
+else {
+errors = _errs387;
+if(vErrors !== null){
+if(_errs387){
+vErrors.length = _errs387;
 }
-if(data156.prefill !== undefined){
-let data173 = data156.prefill;
-if(typeof data173 !== "boolean"){
-const err434 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.prefill,data:data173};
+else {
+vErrors = null;
+}
+}
+}
+var valid93 = _errs386 === errors;
+if(!valid93){
+const err434 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key37},schema:schema6.properties.models.additionalProperties.then.propertyNames,parentSchema:schema6.properties.models.additionalProperties.then,data:data161};
 if(vErrors === null){
 vErrors = [err434];
 }
@@ -5963,10 +6000,16 @@ vErrors.push(err434);
 errors++;
 }
 }
-if(data156.platform_members !== undefined){
-let data174 = data156.platform_members;
-if(typeof data174 !== "boolean"){
-const err435 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.platform_members,data:data174};
+}
+var _valid8 = _errs385 === errors;
+valid92 = _valid8;
+ifClause4 = "then";
+}
+else {
+const _errs389 = errors;
+if(data161 && typeof data161 == "object" && !Array.isArray(data161)){
+if(data161.provider === undefined){
+const err435 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/else/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.models.additionalProperties.else.required,parentSchema:schema6.properties.models.additionalProperties.else,data:data161};
 if(vErrors === null){
 vErrors = [err435];
 }
@@ -5976,10 +6019,12 @@ vErrors.push(err435);
 errors++;
 }
 }
-if(data156.keep_billing_block !== undefined){
-let data175 = data156.keep_billing_block;
-if(typeof data175 !== "boolean"){
-const err436 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.keep_billing_block,data:data175};
+var _valid8 = _errs389 === errors;
+valid92 = _valid8;
+ifClause4 = "else";
+}
+if(!valid92){
+const err436 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause4},schema:schema6.properties.models.additionalProperties.if,parentSchema:schema6.properties.models.additionalProperties,data:data161};
 if(vErrors === null){
 vErrors = [err436];
 }
@@ -5988,11 +6033,10 @@ vErrors.push(err436);
 }
 errors++;
 }
-}
-if(data156.cache_prompts !== undefined){
-let data176 = data156.cache_prompts;
-if(typeof data176 !== "boolean"){
-const err437 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.cache_prompts,data:data176};
+if(data161 && typeof data161 == "object" && !Array.isArray(data161)){
+for(const key38 in data161){
+if(!(((((((key38 === "provider") || (key38 === "model")) || (key38 === "targets")) || (key38 === "aliases")) || (key38 === "fallbacks")) || (key38 === "translation")) || (key38 === "price"))){
+const err437 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key38},schema:false,parentSchema:schema6.properties.models.additionalProperties,data:data161};
 if(vErrors === null){
 vErrors = [err437];
 }
@@ -6002,9 +6046,11 @@ vErrors.push(err437);
 errors++;
 }
 }
-}
-else {
-const err438 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.properties.translation.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation,data:data156};
+if(data161.provider !== undefined){
+let data162 = data161.provider;
+if(typeof data162 === "string"){
+if(func4(data162) > 64){
+const err438 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data162};
 if(vErrors === null){
 vErrors = [err438];
 }
@@ -6013,16 +6059,8 @@ vErrors.push(err438);
 }
 errors++;
 }
-}
-if(data142.price !== undefined){
-if(!(validate22(data142.price, {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/price",parentData:data142,parentDataProperty:"price",rootData}))){
-vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
-errors = vErrors.length;
-}
-}
-}
-else {
-const err439 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.type,parentSchema:schema6.properties.models.additionalProperties,data:data142};
+if(func4(data162) < 1){
+const err439 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data162};
 if(vErrors === null){
 vErrors = [err439];
 }
@@ -6031,10 +6069,8 @@ vErrors.push(err439);
 }
 errors++;
 }
-}
-}
-else {
-const err440 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.type,parentSchema:schema6.properties.models,data:data129};
+if(!pattern15.test(data162)){
+const err440 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data162};
 if(vErrors === null){
 vErrors = [err440];
 }
@@ -6044,12 +6080,8 @@ vErrors.push(err440);
 errors++;
 }
 }
-if(data.prices !== undefined){
-let data178 = data.prices;
-if(data178 && typeof data178 == "object" && !Array.isArray(data178)){
-for(const key35 in data178){
-if(!((key35 === "list") || (key35 === "file"))){
-const err441 = {instancePath:instancePath+"/prices",schemaPath:"#/properties/prices/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key35},schema:false,parentSchema:schema6.properties.prices,data:data178};
+else {
+const err441 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.provider.type,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data162};
 if(vErrors === null){
 vErrors = [err441];
 }
@@ -6059,10 +6091,11 @@ vErrors.push(err441);
 errors++;
 }
 }
-if(data178.list !== undefined){
-let data179 = data178.list;
-if(typeof data179 !== "string"){
-const err442 = {instancePath:instancePath+"/prices/list",schemaPath:"#/properties/prices/properties/list/type",keyword:"type",params:{type: "string"},schema:schema6.properties.prices.properties.list.type,parentSchema:schema6.properties.prices.properties.list,data:data179};
+if(data161.model !== undefined){
+let data163 = data161.model;
+if(typeof data163 === "string"){
+if(func4(data163) > 256){
+const err442 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data163};
 if(vErrors === null){
 vErrors = [err442];
 }
@@ -6071,8 +6104,8 @@ vErrors.push(err442);
 }
 errors++;
 }
-if(!((data179 === "shipped") || (data179 === "off"))){
-const err443 = {instancePath:instancePath+"/prices/list",schemaPath:"#/properties/prices/properties/list/enum",keyword:"enum",params:{allowedValues: schema6.properties.prices.properties.list.enum},schema:schema6.properties.prices.properties.list.enum,parentSchema:schema6.properties.prices.properties.list,data:data179};
+if(func4(data163) < 1){
+const err443 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data163};
 if(vErrors === null){
 vErrors = [err443];
 }
@@ -6081,11 +6114,8 @@ vErrors.push(err443);
 }
 errors++;
 }
-}
-if(data178.file !== undefined){
-let data180 = data178.file;
-if((typeof data180 !== "string") && (data180 !== null)){
-const err444 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/type",keyword:"type",params:{type: schema6.properties.prices.properties.file.type},schema:schema6.properties.prices.properties.file.type,parentSchema:schema6.properties.prices.properties.file,data:data180};
+if(!pattern3.test(data163)){
+const err444 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data163};
 if(vErrors === null){
 vErrors = [err444];
 }
@@ -6094,9 +6124,9 @@ vErrors.push(err444);
 }
 errors++;
 }
-if(typeof data180 === "string"){
-if(func4(data180) > 4096){
-const err445 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.prices.properties.file,data:data180};
+}
+else {
+const err445 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.model.type,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data163};
 if(vErrors === null){
 vErrors = [err445];
 }
@@ -6105,8 +6135,12 @@ vErrors.push(err445);
 }
 errors++;
 }
-if(func4(data180) < 1){
-const err446 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.prices.properties.file,data:data180};
+}
+if(data161.targets !== undefined){
+let data164 = data161.targets;
+if(Array.isArray(data164)){
+if(data164.length < 1){
+const err446 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets,data:data164};
 if(vErrors === null){
 vErrors = [err446];
 }
@@ -6115,11 +6149,12 @@ vErrors.push(err446);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err447 = {instancePath:instancePath+"/prices",schemaPath:"#/properties/prices/type",keyword:"type",params:{type: "object"},schema:schema6.properties.prices.type,parentSchema:schema6.properties.prices,data:data178};
+const len17 = data164.length;
+for(let i17=0; i17<len17; i17++){
+let data165 = data164[i17];
+if(data165 && typeof data165 == "object" && !Array.isArray(data165)){
+if(data165.provider === undefined){
+const err447 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.models.additionalProperties.properties.targets.items.required,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data165};
 if(vErrors === null){
 vErrors = [err447];
 }
@@ -6128,13 +6163,9 @@ vErrors.push(err447);
 }
 errors++;
 }
-}
-if(data.routing !== undefined){
-let data181 = data.routing;
-if(data181 && typeof data181 == "object" && !Array.isArray(data181)){
-for(const key36 in data181){
-if(!((((key36 === "retries") || (key36 === "max_retry_wait_ms")) || (key36 === "restart_wait_ms")) || (key36 === "cooldown_ms"))){
-const err448 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key36},schema:false,parentSchema:schema6.properties.routing,data:data181};
+for(const key39 in data165){
+if(!(((((key39 === "provider") || (key39 === "model")) || (key39 === "tier")) || (key39 === "weight")) || (key39 === "price"))){
+const err448 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key39},schema:false,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data165};
 if(vErrors === null){
 vErrors = [err448];
 }
@@ -6144,10 +6175,11 @@ vErrors.push(err448);
 errors++;
 }
 }
-if(data181.retries !== undefined){
-let data182 = data181.retries;
-if(!(((typeof data182 == "number") && (!(data182 % 1) && !isNaN(data182))) && (isFinite(data182)))){
-const err449 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.retries.type,parentSchema:schema6.properties.routing.properties.retries,data:data182};
+if(data165.provider !== undefined){
+let data166 = data165.provider;
+if(typeof data166 === "string"){
+if(func4(data166) > 64){
+const err449 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data166};
 if(vErrors === null){
 vErrors = [err449];
 }
@@ -6156,9 +6188,8 @@ vErrors.push(err449);
 }
 errors++;
 }
-if((typeof data182 == "number") && (isFinite(data182))){
-if(data182 > 10 || isNaN(data182)){
-const err450 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema6.properties.routing.properties.retries,data:data182};
+if(func4(data166) < 1){
+const err450 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data166};
 if(vErrors === null){
 vErrors = [err450];
 }
@@ -6167,8 +6198,8 @@ vErrors.push(err450);
 }
 errors++;
 }
-if(data182 < 0 || isNaN(data182)){
-const err451 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.retries,data:data182};
+if(!pattern15.test(data166)){
+const err451 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data166};
 if(vErrors === null){
 vErrors = [err451];
 }
@@ -6178,11 +6209,8 @@ vErrors.push(err451);
 errors++;
 }
 }
-}
-if(data181.max_retry_wait_ms !== undefined){
-let data183 = data181.max_retry_wait_ms;
-if(!(((typeof data183 == "number") && (!(data183 % 1) && !isNaN(data183))) && (isFinite(data183)))){
-const err452 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.max_retry_wait_ms.type,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data183};
+else {
+const err452 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data166};
 if(vErrors === null){
 vErrors = [err452];
 }
@@ -6191,9 +6219,12 @@ vErrors.push(err452);
 }
 errors++;
 }
-if((typeof data183 == "number") && (isFinite(data183))){
-if(data183 > 60000 || isNaN(data183)){
-const err453 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data183};
+}
+if(data165.model !== undefined){
+let data167 = data165.model;
+if(typeof data167 === "string"){
+if(func4(data167) > 256){
+const err453 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data167};
 if(vErrors === null){
 vErrors = [err453];
 }
@@ -6202,8 +6233,8 @@ vErrors.push(err453);
 }
 errors++;
 }
-if(data183 < 0 || isNaN(data183)){
-const err454 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data183};
+if(func4(data167) < 1){
+const err454 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data167};
 if(vErrors === null){
 vErrors = [err454];
 }
@@ -6212,12 +6243,8 @@ vErrors.push(err454);
 }
 errors++;
 }
-}
-}
-if(data181.restart_wait_ms !== undefined){
-let data184 = data181.restart_wait_ms;
-if(!(((typeof data184 == "number") && (!(data184 % 1) && !isNaN(data184))) && (isFinite(data184)))){
-const err455 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.restart_wait_ms.type,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data184};
+if(!pattern3.test(data167)){
+const err455 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data167};
 if(vErrors === null){
 vErrors = [err455];
 }
@@ -6226,9 +6253,9 @@ vErrors.push(err455);
 }
 errors++;
 }
-if((typeof data184 == "number") && (isFinite(data184))){
-if(data184 > 60000 || isNaN(data184)){
-const err456 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data184};
+}
+else {
+const err456 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data167};
 if(vErrors === null){
 vErrors = [err456];
 }
@@ -6237,8 +6264,11 @@ vErrors.push(err456);
 }
 errors++;
 }
-if(data184 < 0 || isNaN(data184)){
-const err457 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data184};
+}
+if(data165.tier !== undefined){
+let data168 = data165.tier;
+if(!(((typeof data168 == "number") && (!(data168 % 1) && !isNaN(data168))) && (isFinite(data168)))){
+const err457 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data168};
 if(vErrors === null){
 vErrors = [err457];
 }
@@ -6247,12 +6277,9 @@ vErrors.push(err457);
 }
 errors++;
 }
-}
-}
-if(data181.cooldown_ms !== undefined){
-let data185 = data181.cooldown_ms;
-if(!(((typeof data185 == "number") && (!(data185 % 1) && !isNaN(data185))) && (isFinite(data185)))){
-const err458 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.cooldown_ms.type,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data185};
+if((typeof data168 == "number") && (isFinite(data168))){
+if(data168 > 100 || isNaN(data168)){
+const err458 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},schema:100,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data168};
 if(vErrors === null){
 vErrors = [err458];
 }
@@ -6261,9 +6288,8 @@ vErrors.push(err458);
 }
 errors++;
 }
-if((typeof data185 == "number") && (isFinite(data185))){
-if(data185 > 3600000 || isNaN(data185)){
-const err459 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data185};
+if(data168 < 1 || isNaN(data168)){
+const err459 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data168};
 if(vErrors === null){
 vErrors = [err459];
 }
@@ -6272,8 +6298,12 @@ vErrors.push(err459);
 }
 errors++;
 }
-if(data185 < 0 || isNaN(data185)){
-const err460 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data185};
+}
+}
+if(data165.weight !== undefined){
+let data169 = data165.weight;
+if(!(((typeof data169 == "number") && (!(data169 % 1) && !isNaN(data169))) && (isFinite(data169)))){
+const err460 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data169};
 if(vErrors === null){
 vErrors = [err460];
 }
@@ -6282,11 +6312,9 @@ vErrors.push(err460);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err461 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routing.type,parentSchema:schema6.properties.routing,data:data181};
+if((typeof data169 == "number") && (isFinite(data169))){
+if(data169 > 1000000 || isNaN(data169)){
+const err461 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data169};
 if(vErrors === null){
 vErrors = [err461];
 }
@@ -6295,13 +6323,8 @@ vErrors.push(err461);
 }
 errors++;
 }
-}
-if(data.routes !== undefined){
-let data186 = data.routes;
-if(data186 && typeof data186 == "object" && !Array.isArray(data186)){
-for(const key37 in data186){
-if(!((key37 === "rest") || (key37 === "default_model"))){
-const err462 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key37},schema:false,parentSchema:schema6.properties.routes,data:data186};
+if(data169 < 1 || isNaN(data169)){
+const err462 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data169};
 if(vErrors === null){
 vErrors = [err462];
 }
@@ -6311,10 +6334,16 @@ vErrors.push(err462);
 errors++;
 }
 }
-if(data186.rest !== undefined){
-let data187 = data186.rest;
-if((!(data187 && typeof data187 == "object" && !Array.isArray(data187))) && (data187 !== null)){
-const err463 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/type",keyword:"type",params:{type: schema6.properties.routes.properties.rest.type},schema:schema6.properties.routes.properties.rest.type,parentSchema:schema6.properties.routes.properties.rest,data:data187};
+}
+if(data165.price !== undefined){
+if(!(validate22(data165.price, {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17+"/price",parentData:data165,parentDataProperty:"price",rootData}))){
+vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
+errors = vErrors.length;
+}
+}
+}
+else {
+const err463 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.properties.targets.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data165};
 if(vErrors === null){
 vErrors = [err463];
 }
@@ -6323,9 +6352,10 @@ vErrors.push(err463);
 }
 errors++;
 }
-if(data187 && typeof data187 == "object" && !Array.isArray(data187)){
-if(data187.provider === undefined){
-const err464 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.routes.properties.rest.required,parentSchema:schema6.properties.routes.properties.rest,data:data187};
+}
+}
+else {
+const err464 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.targets.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets,data:data164};
 if(vErrors === null){
 vErrors = [err464];
 }
@@ -6334,9 +6364,19 @@ vErrors.push(err464);
 }
 errors++;
 }
-for(const key38 in data187){
-if(!(key38 === "provider")){
-const err465 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key38},schema:false,parentSchema:schema6.properties.routes.properties.rest,data:data187};
+}
+if(data161.aliases !== undefined){
+let data171 = data161.aliases;
+if(Array.isArray(data171)){
+const len18 = data171.length;
+for(let i18=0; i18<len18; i18++){
+let data172 = data171[i18];
+const _errs413 = errors;
+const _errs414 = errors;
+if(errors === _errs414){
+if(typeof data172 === "string"){
+if(!pattern45.test(data172)){
+const err465 = {};
 if(vErrors === null){
 vErrors = [err465];
 }
@@ -6346,11 +6386,8 @@ vErrors.push(err465);
 errors++;
 }
 }
-if(data187.provider !== undefined){
-let data188 = data187.provider;
-if(typeof data188 === "string"){
-if(func4(data188) > 64){
-const err466 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data188};
+else {
+const err466 = {};
 if(vErrors === null){
 vErrors = [err466];
 }
@@ -6359,8 +6396,10 @@ vErrors.push(err466);
 }
 errors++;
 }
-if(func4(data188) < 1){
-const err467 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data188};
+}
+var valid101 = _errs414 === errors;
+if(valid101){
+const err467 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i18,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema6.properties.models.additionalProperties.properties.aliases.items.not,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data172};
 if(vErrors === null){
 vErrors = [err467];
 }
@@ -6369,8 +6408,20 @@ vErrors.push(err467);
 }
 errors++;
 }
-if(!pattern8.test(data188)){
-const err468 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data188};
+else {
+errors = _errs413;
+if(vErrors !== null){
+if(_errs413){
+vErrors.length = _errs413;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(typeof data172 === "string"){
+if(func4(data172) > 256){
+const err468 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i18,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data172};
 if(vErrors === null){
 vErrors = [err468];
 }
@@ -6379,9 +6430,8 @@ vErrors.push(err468);
 }
 errors++;
 }
-}
-else {
-const err469 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.rest.properties.provider.type,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data188};
+if(func4(data172) < 1){
+const err469 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i18,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data172};
 if(vErrors === null){
 vErrors = [err469];
 }
@@ -6390,15 +6440,8 @@ vErrors.push(err469);
 }
 errors++;
 }
-}
-}
-}
-if(data186.default_model !== undefined){
-let data189 = data186.default_model;
-if(data189 && typeof data189 == "object" && !Array.isArray(data189)){
-for(const key39 in data189){
-if(!(((key39 === "images") || (key39 === "moderations")) || (key39 === "responses"))){
-const err470 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key39},schema:false,parentSchema:schema6.properties.routes.properties.default_model,data:data189};
+if(!pattern3.test(data172)){
+const err470 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i18,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data172};
 if(vErrors === null){
 vErrors = [err470];
 }
@@ -6408,11 +6451,8 @@ vErrors.push(err470);
 errors++;
 }
 }
-if(data189.images !== undefined){
-let data190 = data189.images;
-if(typeof data190 === "string"){
-if(func4(data190) > 256){
-const err471 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data190};
+else {
+const err471 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i18,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.aliases.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data172};
 if(vErrors === null){
 vErrors = [err471];
 }
@@ -6421,8 +6461,10 @@ vErrors.push(err471);
 }
 errors++;
 }
-if(func4(data190) < 1){
-const err472 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data190};
+}
+}
+else {
+const err472 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.aliases.type,parentSchema:schema6.properties.models.additionalProperties.properties.aliases,data:data171};
 if(vErrors === null){
 vErrors = [err472];
 }
@@ -6431,8 +6473,16 @@ vErrors.push(err472);
 }
 errors++;
 }
-if(!pattern3.test(data190)){
-const err473 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data190};
+}
+if(data161.fallbacks !== undefined){
+let data173 = data161.fallbacks;
+if(Array.isArray(data173)){
+const len19 = data173.length;
+for(let i19=0; i19<len19; i19++){
+let data174 = data173[i19];
+if(typeof data174 === "string"){
+if(func4(data174) > 256){
+const err473 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i19,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data174};
 if(vErrors === null){
 vErrors = [err473];
 }
@@ -6441,9 +6491,8 @@ vErrors.push(err473);
 }
 errors++;
 }
-}
-else {
-const err474 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.images.type,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data190};
+if(func4(data174) < 1){
+const err474 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i19,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data174};
 if(vErrors === null){
 vErrors = [err474];
 }
@@ -6452,12 +6501,8 @@ vErrors.push(err474);
 }
 errors++;
 }
-}
-if(data189.moderations !== undefined){
-let data191 = data189.moderations;
-if(typeof data191 === "string"){
-if(func4(data191) > 256){
-const err475 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data191};
+if(!pattern3.test(data174)){
+const err475 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i19,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data174};
 if(vErrors === null){
 vErrors = [err475];
 }
@@ -6466,8 +6511,9 @@ vErrors.push(err475);
 }
 errors++;
 }
-if(func4(data191) < 1){
-const err476 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data191};
+}
+else {
+const err476 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i19,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.fallbacks.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data174};
 if(vErrors === null){
 vErrors = [err476];
 }
@@ -6476,8 +6522,10 @@ vErrors.push(err476);
 }
 errors++;
 }
-if(!pattern3.test(data191)){
-const err477 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data191};
+}
+}
+else {
+const err477 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.fallbacks.type,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks,data:data173};
 if(vErrors === null){
 vErrors = [err477];
 }
@@ -6487,8 +6535,12 @@ vErrors.push(err477);
 errors++;
 }
 }
-else {
-const err478 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.moderations.type,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data191};
+if(data161.translation !== undefined){
+let data175 = data161.translation;
+if(data175 && typeof data175 == "object" && !Array.isArray(data175)){
+for(const key40 in data175){
+if(!(func2.call(schema6.properties.models.additionalProperties.properties.translation.properties, key40))){
+const err478 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key40},schema:false,parentSchema:schema6.properties.models.additionalProperties.properties.translation,data:data175};
 if(vErrors === null){
 vErrors = [err478];
 }
@@ -6498,11 +6550,10 @@ vErrors.push(err478);
 errors++;
 }
 }
-if(data189.responses !== undefined){
-let data192 = data189.responses;
-if(typeof data192 === "string"){
-if(func4(data192) > 256){
-const err479 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data192};
+if(data175.max_tokens_field !== undefined){
+let data176 = data175.max_tokens_field;
+if(typeof data176 !== "string"){
+const err479 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data176};
 if(vErrors === null){
 vErrors = [err479];
 }
@@ -6511,8 +6562,8 @@ vErrors.push(err479);
 }
 errors++;
 }
-if(func4(data192) < 1){
-const err480 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data192};
+if(!((data176 === "max_tokens") || (data176 === "max_completion_tokens"))){
+const err480 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data176};
 if(vErrors === null){
 vErrors = [err480];
 }
@@ -6521,8 +6572,11 @@ vErrors.push(err480);
 }
 errors++;
 }
-if(!pattern3.test(data192)){
-const err481 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data192};
+}
+if(data175.default_max_tokens !== undefined){
+let data177 = data175.default_max_tokens;
+if(!(((typeof data177 == "number") && (!(data177 % 1) && !isNaN(data177))) && (isFinite(data177)))){
+const err481 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data177};
 if(vErrors === null){
 vErrors = [err481];
 }
@@ -6531,9 +6585,9 @@ vErrors.push(err481);
 }
 errors++;
 }
-}
-else {
-const err482 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.responses.type,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data192};
+if((typeof data177 == "number") && (isFinite(data177))){
+if(data177 > 1000000 || isNaN(data177)){
+const err482 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data177};
 if(vErrors === null){
 vErrors = [err482];
 }
@@ -6542,10 +6596,8 @@ vErrors.push(err482);
 }
 errors++;
 }
-}
-}
-else {
-const err483 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routes.properties.default_model.type,parentSchema:schema6.properties.routes.properties.default_model,data:data189};
+if(data177 < 1 || isNaN(data177)){
+const err483 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data177};
 if(vErrors === null){
 vErrors = [err483];
 }
@@ -6556,8 +6608,10 @@ errors++;
 }
 }
 }
-else {
-const err484 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routes.type,parentSchema:schema6.properties.routes,data:data186};
+if(data175.system_in_middle !== undefined){
+let data178 = data175.system_in_middle;
+if(typeof data178 !== "string"){
+const err484 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data178};
 if(vErrors === null){
 vErrors = [err484];
 }
@@ -6566,13 +6620,8 @@ vErrors.push(err484);
 }
 errors++;
 }
-}
-if(data.secrets !== undefined){
-let data193 = data.secrets;
-if(data193 && typeof data193 == "object" && !Array.isArray(data193)){
-for(const key40 in data193){
-if(!((key40 === "dir") || (key40 === "identity"))){
-const err485 = {instancePath:instancePath+"/secrets",schemaPath:"#/properties/secrets/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key40},schema:false,parentSchema:schema6.properties.secrets,data:data193};
+if(!((data178 === "keep") || (data178 === "fold"))){
+const err485 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data178};
 if(vErrors === null){
 vErrors = [err485];
 }
@@ -6582,10 +6631,10 @@ vErrors.push(err485);
 errors++;
 }
 }
-if(data193.dir !== undefined){
-let data194 = data193.dir;
-if((typeof data194 !== "string") && (data194 !== null)){
-const err486 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/type",keyword:"type",params:{type: schema6.properties.secrets.properties.dir.type},schema:schema6.properties.secrets.properties.dir.type,parentSchema:schema6.properties.secrets.properties.dir,data:data194};
+if(data175.system_role !== undefined){
+let data179 = data175.system_role;
+if(typeof data179 !== "string"){
+const err486 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role,data:data179};
 if(vErrors === null){
 vErrors = [err486];
 }
@@ -6594,9 +6643,8 @@ vErrors.push(err486);
 }
 errors++;
 }
-if(typeof data194 === "string"){
-if(func4(data194) > 4096){
-const err487 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.secrets.properties.dir,data:data194};
+if(!((data179 === "system") || (data179 === "developer"))){
+const err487 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.system_role.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role,data:data179};
 if(vErrors === null){
 vErrors = [err487];
 }
@@ -6605,8 +6653,11 @@ vErrors.push(err487);
 }
 errors++;
 }
-if(func4(data194) < 1){
-const err488 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.dir,data:data194};
+}
+if(data175.text_parts !== undefined){
+let data180 = data175.text_parts;
+if(typeof data180 !== "boolean"){
+const err488 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.text_parts,data:data180};
 if(vErrors === null){
 vErrors = [err488];
 }
@@ -6615,8 +6666,11 @@ vErrors.push(err488);
 }
 errors++;
 }
-if(!pattern10.test(data194)){
-const err489 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.secrets.properties.dir,data:data194};
+}
+if(data175.reasoning_field !== undefined){
+let data181 = data175.reasoning_field;
+if(typeof data181 !== "string"){
+const err489 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data181};
 if(vErrors === null){
 vErrors = [err489];
 }
@@ -6625,14 +6679,8 @@ vErrors.push(err489);
 }
 errors++;
 }
-}
-}
-if(data193.identity !== undefined){
-let data195 = data193.identity;
-if(data195 && typeof data195 == "object" && !Array.isArray(data195)){
-for(const key41 in data195){
-if(!((key41 === "credential") || (key41 === "file"))){
-const err490 = {instancePath:instancePath+"/secrets/identity",schemaPath:"#/properties/secrets/properties/identity/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key41},schema:false,parentSchema:schema6.properties.secrets.properties.identity,data:data195};
+if(!(((data181 === "reasoning_content") || (data181 === "reasoning")) || (data181 === "none"))){
+const err490 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data181};
 if(vErrors === null){
 vErrors = [err490];
 }
@@ -6642,11 +6690,10 @@ vErrors.push(err490);
 errors++;
 }
 }
-if(data195.credential !== undefined){
-let data196 = data195.credential;
-if(typeof data196 === "string"){
-if(func4(data196) > 100){
-const err491 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data196};
+if(data175.reasoning_turns !== undefined){
+let data182 = data175.reasoning_turns;
+if(typeof data182 !== "string"){
+const err491 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data182};
 if(vErrors === null){
 vErrors = [err491];
 }
@@ -6655,8 +6702,8 @@ vErrors.push(err491);
 }
 errors++;
 }
-if(func4(data196) < 1){
-const err492 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data196};
+if(!((data182 === "all") || (data182 === "last"))){
+const err492 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data182};
 if(vErrors === null){
 vErrors = [err492];
 }
@@ -6665,8 +6712,15 @@ vErrors.push(err492);
 }
 errors++;
 }
-if(!pattern9.test(data196)){
-const err493 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data196};
+}
+if(data175.efforts !== undefined){
+let data183 = data175.efforts;
+if(Array.isArray(data183)){
+const len20 = data183.length;
+for(let i20=0; i20<len20; i20++){
+let data184 = data183[i20];
+if(typeof data184 !== "string"){
+const err493 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i20,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data184};
 if(vErrors === null){
 vErrors = [err493];
 }
@@ -6675,9 +6729,8 @@ vErrors.push(err493);
 }
 errors++;
 }
-}
-else {
-const err494 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.secrets.properties.identity.properties.credential.type,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data196};
+if(!(((((((data184 === "none") || (data184 === "minimal")) || (data184 === "low")) || (data184 === "medium")) || (data184 === "high")) || (data184 === "xhigh")) || (data184 === "max"))){
+const err494 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i20,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data184};
 if(vErrors === null){
 vErrors = [err494];
 }
@@ -6687,10 +6740,9 @@ vErrors.push(err494);
 errors++;
 }
 }
-if(data195.file !== undefined){
-let data197 = data195.file;
-if((typeof data197 !== "string") && (data197 !== null)){
-const err495 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/type",keyword:"type",params:{type: schema6.properties.secrets.properties.identity.properties.file.type},schema:schema6.properties.secrets.properties.identity.properties.file.type,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data197};
+}
+else {
+const err495 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts,data:data183};
 if(vErrors === null){
 vErrors = [err495];
 }
@@ -6699,9 +6751,11 @@ vErrors.push(err495);
 }
 errors++;
 }
-if(typeof data197 === "string"){
-if(func4(data197) > 4096){
-const err496 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data197};
+}
+if(data175.think_tags !== undefined){
+let data185 = data175.think_tags;
+if(typeof data185 !== "boolean"){
+const err496 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.think_tags,data:data185};
 if(vErrors === null){
 vErrors = [err496];
 }
@@ -6710,8 +6764,11 @@ vErrors.push(err496);
 }
 errors++;
 }
-if(func4(data197) < 1){
-const err497 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data197};
+}
+if(data175.thinking !== undefined){
+let data186 = data175.thinking;
+if(typeof data186 !== "string"){
+const err497 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking,data:data186};
 if(vErrors === null){
 vErrors = [err497];
 }
@@ -6720,8 +6777,8 @@ vErrors.push(err497);
 }
 errors++;
 }
-if(!pattern10.test(data197)){
-const err498 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data197};
+if(!((data186 === "adaptive") || (data186 === "budget"))){
+const err498 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.thinking.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking,data:data186};
 if(vErrors === null){
 vErrors = [err498];
 }
@@ -6731,10 +6788,11 @@ vErrors.push(err498);
 errors++;
 }
 }
-}
-}
-else {
-const err499 = {instancePath:instancePath+"/secrets/identity",schemaPath:"#/properties/secrets/properties/identity/type",keyword:"type",params:{type: "object"},schema:schema6.properties.secrets.properties.identity.type,parentSchema:schema6.properties.secrets.properties.identity,data:data195};
+if(data175.max_temperature !== undefined){
+let data187 = data175.max_temperature;
+if((typeof data187 == "number") && (isFinite(data187))){
+if(data187 > 10 || isNaN(data187)){
+const err499 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data187};
 if(vErrors === null){
 vErrors = [err499];
 }
@@ -6743,10 +6801,8 @@ vErrors.push(err499);
 }
 errors++;
 }
-}
-}
-else {
-const err500 = {instancePath:instancePath+"/secrets",schemaPath:"#/properties/secrets/type",keyword:"type",params:{type: "object"},schema:schema6.properties.secrets.type,parentSchema:schema6.properties.secrets,data:data193};
+if(data187 < 0 || isNaN(data187)){
+const err500 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data187};
 if(vErrors === null){
 vErrors = [err500];
 }
@@ -6756,12 +6812,8 @@ vErrors.push(err500);
 errors++;
 }
 }
-if(data.usage !== undefined){
-let data198 = data.usage;
-if(data198 && typeof data198 == "object" && !Array.isArray(data198)){
-for(const key42 in data198){
-if(!((((key42 === "enabled") || (key42 === "keep_calls_days")) || (key42 === "keep_hours_days")) || (key42 === "client_names"))){
-const err501 = {instancePath:instancePath+"/usage",schemaPath:"#/properties/usage/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key42},schema:false,parentSchema:schema6.properties.usage,data:data198};
+else {
+const err501 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data187};
 if(vErrors === null){
 vErrors = [err501];
 }
@@ -6771,10 +6823,10 @@ vErrors.push(err501);
 errors++;
 }
 }
-if(data198.enabled !== undefined){
-let data199 = data198.enabled;
-if(typeof data199 !== "boolean"){
-const err502 = {instancePath:instancePath+"/usage/enabled",schemaPath:"#/properties/usage/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.usage.properties.enabled.type,parentSchema:schema6.properties.usage.properties.enabled,data:data199};
+if(data175.max_stop_sequences !== undefined){
+let data188 = data175.max_stop_sequences;
+if((!(((typeof data188 == "number") && (!(data188 % 1) && !isNaN(data188))) && (isFinite(data188)))) && (data188 !== null)){
+const err502 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data188};
 if(vErrors === null){
 vErrors = [err502];
 }
@@ -6783,11 +6835,9 @@ vErrors.push(err502);
 }
 errors++;
 }
-}
-if(data198.keep_calls_days !== undefined){
-let data200 = data198.keep_calls_days;
-if(!(((typeof data200 == "number") && (!(data200 % 1) && !isNaN(data200))) && (isFinite(data200)))){
-const err503 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.usage.properties.keep_calls_days.type,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data200};
+if((typeof data188 == "number") && (isFinite(data188))){
+if(data188 > 1000 || isNaN(data188)){
+const err503 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data188};
 if(vErrors === null){
 vErrors = [err503];
 }
@@ -6796,9 +6846,8 @@ vErrors.push(err503);
 }
 errors++;
 }
-if((typeof data200 == "number") && (isFinite(data200))){
-if(data200 > 3650 || isNaN(data200)){
-const err504 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data200};
+if(data188 < 0 || isNaN(data188)){
+const err504 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data188};
 if(vErrors === null){
 vErrors = [err504];
 }
@@ -6807,8 +6856,12 @@ vErrors.push(err504);
 }
 errors++;
 }
-if(data200 < 1 || isNaN(data200)){
-const err505 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data200};
+}
+}
+if(data175.top_k !== undefined){
+let data189 = data175.top_k;
+if(typeof data189 !== "boolean"){
+const err505 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.top_k,data:data189};
 if(vErrors === null){
 vErrors = [err505];
 }
@@ -6818,11 +6871,10 @@ vErrors.push(err505);
 errors++;
 }
 }
-}
-if(data198.keep_hours_days !== undefined){
-let data201 = data198.keep_hours_days;
-if(!(((typeof data201 == "number") && (!(data201 % 1) && !isNaN(data201))) && (isFinite(data201)))){
-const err506 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.usage.properties.keep_hours_days.type,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data201};
+if(data175.tool_images !== undefined){
+let data190 = data175.tool_images;
+if(typeof data190 !== "boolean"){
+const err506 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.tool_images,data:data190};
 if(vErrors === null){
 vErrors = [err506];
 }
@@ -6831,9 +6883,11 @@ vErrors.push(err506);
 }
 errors++;
 }
-if((typeof data201 == "number") && (isFinite(data201))){
-if(data201 > 3650 || isNaN(data201)){
-const err507 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data201};
+}
+if(data175.file_parts !== undefined){
+let data191 = data175.file_parts;
+if(typeof data191 !== "boolean"){
+const err507 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.file_parts,data:data191};
 if(vErrors === null){
 vErrors = [err507];
 }
@@ -6842,8 +6896,11 @@ vErrors.push(err507);
 }
 errors++;
 }
-if(data201 < 1 || isNaN(data201)){
-const err508 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data201};
+}
+if(data175.prefill !== undefined){
+let data192 = data175.prefill;
+if(typeof data192 !== "boolean"){
+const err508 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.prefill,data:data192};
 if(vErrors === null){
 vErrors = [err508];
 }
@@ -6853,11 +6910,10 @@ vErrors.push(err508);
 errors++;
 }
 }
-}
-if(data198.client_names !== undefined){
-let data202 = data198.client_names;
-if(typeof data202 !== "string"){
-const err509 = {instancePath:instancePath+"/usage/client_names",schemaPath:"#/properties/usage/properties/client_names/type",keyword:"type",params:{type: "string"},schema:schema6.properties.usage.properties.client_names.type,parentSchema:schema6.properties.usage.properties.client_names,data:data202};
+if(data175.platform_members !== undefined){
+let data193 = data175.platform_members;
+if(typeof data193 !== "boolean"){
+const err509 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.platform_members,data:data193};
 if(vErrors === null){
 vErrors = [err509];
 }
@@ -6866,8 +6922,11 @@ vErrors.push(err509);
 }
 errors++;
 }
-if(!(data202 === "plain")){
-const err510 = {instancePath:instancePath+"/usage/client_names",schemaPath:"#/properties/usage/properties/client_names/enum",keyword:"enum",params:{allowedValues: schema6.properties.usage.properties.client_names.enum},schema:schema6.properties.usage.properties.client_names.enum,parentSchema:schema6.properties.usage.properties.client_names,data:data202};
+}
+if(data175.keep_billing_block !== undefined){
+let data194 = data175.keep_billing_block;
+if(typeof data194 !== "boolean"){
+const err510 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.keep_billing_block,data:data194};
 if(vErrors === null){
 vErrors = [err510];
 }
@@ -6877,9 +6936,10 @@ vErrors.push(err510);
 errors++;
 }
 }
-}
-else {
-const err511 = {instancePath:instancePath+"/usage",schemaPath:"#/properties/usage/type",keyword:"type",params:{type: "object"},schema:schema6.properties.usage.type,parentSchema:schema6.properties.usage,data:data198};
+if(data175.cache_prompts !== undefined){
+let data195 = data175.cache_prompts;
+if(typeof data195 !== "boolean"){
+const err511 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.cache_prompts,data:data195};
 if(vErrors === null){
 vErrors = [err511];
 }
@@ -6889,12 +6949,9 @@ vErrors.push(err511);
 errors++;
 }
 }
-if(data.audit !== undefined){
-let data203 = data.audit;
-if(data203 && typeof data203 == "object" && !Array.isArray(data203)){
-for(const key43 in data203){
-if(!((key43 === "enabled") || (key43 === "keep_days"))){
-const err512 = {instancePath:instancePath+"/audit",schemaPath:"#/properties/audit/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key43},schema:false,parentSchema:schema6.properties.audit,data:data203};
+}
+else {
+const err512 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.properties.translation.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation,data:data175};
 if(vErrors === null){
 vErrors = [err512];
 }
@@ -6904,10 +6961,15 @@ vErrors.push(err512);
 errors++;
 }
 }
-if(data203.enabled !== undefined){
-let data204 = data203.enabled;
-if(!(((data204 === "auto") || (data204 === true)) || (data204 === false))){
-const err513 = {instancePath:instancePath+"/audit/enabled",schemaPath:"#/properties/audit/properties/enabled/enum",keyword:"enum",params:{allowedValues: schema6.properties.audit.properties.enabled.enum},schema:schema6.properties.audit.properties.enabled.enum,parentSchema:schema6.properties.audit.properties.enabled,data:data204};
+if(data161.price !== undefined){
+if(!(validate22(data161.price, {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/price",parentData:data161,parentDataProperty:"price",rootData}))){
+vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
+errors = vErrors.length;
+}
+}
+}
+else {
+const err513 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.type,parentSchema:schema6.properties.models.additionalProperties,data:data161};
 if(vErrors === null){
 vErrors = [err513];
 }
@@ -6917,10 +6979,9 @@ vErrors.push(err513);
 errors++;
 }
 }
-if(data203.keep_days !== undefined){
-let data205 = data203.keep_days;
-if(!(((typeof data205 == "number") && (!(data205 % 1) && !isNaN(data205))) && (isFinite(data205)))){
-const err514 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.audit.properties.keep_days.type,parentSchema:schema6.properties.audit.properties.keep_days,data:data205};
+}
+else {
+const err514 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.type,parentSchema:schema6.properties.models,data:data148};
 if(vErrors === null){
 vErrors = [err514];
 }
@@ -6929,9 +6990,13 @@ vErrors.push(err514);
 }
 errors++;
 }
-if((typeof data205 == "number") && (isFinite(data205))){
-if(data205 > 3650 || isNaN(data205)){
-const err515 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.audit.properties.keep_days,data:data205};
+}
+if(data.prices !== undefined){
+let data197 = data.prices;
+if(data197 && typeof data197 == "object" && !Array.isArray(data197)){
+for(const key41 in data197){
+if(!((key41 === "list") || (key41 === "file"))){
+const err515 = {instancePath:instancePath+"/prices",schemaPath:"#/properties/prices/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key41},schema:false,parentSchema:schema6.properties.prices,data:data197};
 if(vErrors === null){
 vErrors = [err515];
 }
@@ -6940,8 +7005,11 @@ vErrors.push(err515);
 }
 errors++;
 }
-if(data205 < 31 || isNaN(data205)){
-const err516 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 31},schema:31,parentSchema:schema6.properties.audit.properties.keep_days,data:data205};
+}
+if(data197.list !== undefined){
+let data198 = data197.list;
+if(typeof data198 !== "string"){
+const err516 = {instancePath:instancePath+"/prices/list",schemaPath:"#/properties/prices/properties/list/type",keyword:"type",params:{type: "string"},schema:schema6.properties.prices.properties.list.type,parentSchema:schema6.properties.prices.properties.list,data:data198};
 if(vErrors === null){
 vErrors = [err516];
 }
@@ -6950,11 +7018,8 @@ vErrors.push(err516);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err517 = {instancePath:instancePath+"/audit",schemaPath:"#/properties/audit/type",keyword:"type",params:{type: "object"},schema:schema6.properties.audit.type,parentSchema:schema6.properties.audit,data:data203};
+if(!((data198 === "shipped") || (data198 === "off"))){
+const err517 = {instancePath:instancePath+"/prices/list",schemaPath:"#/properties/prices/properties/list/enum",keyword:"enum",params:{allowedValues: schema6.properties.prices.properties.list.enum},schema:schema6.properties.prices.properties.list.enum,parentSchema:schema6.properties.prices.properties.list,data:data198};
 if(vErrors === null){
 vErrors = [err517];
 }
@@ -6964,12 +7029,10 @@ vErrors.push(err517);
 errors++;
 }
 }
-if(data.logging !== undefined){
-let data206 = data.logging;
-if(data206 && typeof data206 == "object" && !Array.isArray(data206)){
-for(const key44 in data206){
-if(!(((key44 === "level") || (key44 === "format")) || (key44 === "transport"))){
-const err518 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key44},schema:false,parentSchema:schema6.properties.logging,data:data206};
+if(data197.file !== undefined){
+let data199 = data197.file;
+if((typeof data199 !== "string") && (data199 !== null)){
+const err518 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/type",keyword:"type",params:{type: schema6.properties.prices.properties.file.type},schema:schema6.properties.prices.properties.file.type,parentSchema:schema6.properties.prices.properties.file,data:data199};
 if(vErrors === null){
 vErrors = [err518];
 }
@@ -6978,11 +7041,9 @@ vErrors.push(err518);
 }
 errors++;
 }
-}
-if(data206.level !== undefined){
-let data207 = data206.level;
-if(typeof data207 !== "string"){
-const err519 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.level.type,parentSchema:schema6.properties.logging.properties.level,data:data207};
+if(typeof data199 === "string"){
+if(func4(data199) > 4096){
+const err519 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.prices.properties.file,data:data199};
 if(vErrors === null){
 vErrors = [err519];
 }
@@ -6991,8 +7052,8 @@ vErrors.push(err519);
 }
 errors++;
 }
-if(!((((data207 === "error") || (data207 === "warn")) || (data207 === "info")) || (data207 === "debug"))){
-const err520 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.level.enum},schema:schema6.properties.logging.properties.level.enum,parentSchema:schema6.properties.logging.properties.level,data:data207};
+if(func4(data199) < 1){
+const err520 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.prices.properties.file,data:data199};
 if(vErrors === null){
 vErrors = [err520];
 }
@@ -7002,10 +7063,10 @@ vErrors.push(err520);
 errors++;
 }
 }
-if(data206.format !== undefined){
-let data208 = data206.format;
-if(typeof data208 !== "string"){
-const err521 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.format.type,parentSchema:schema6.properties.logging.properties.format,data:data208};
+}
+}
+else {
+const err521 = {instancePath:instancePath+"/prices",schemaPath:"#/properties/prices/type",keyword:"type",params:{type: "object"},schema:schema6.properties.prices.type,parentSchema:schema6.properties.prices,data:data197};
 if(vErrors === null){
 vErrors = [err521];
 }
@@ -7014,8 +7075,13 @@ vErrors.push(err521);
 }
 errors++;
 }
-if(!(((data208 === "auto") || (data208 === "json")) || (data208 === "pretty"))){
-const err522 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.format.enum},schema:schema6.properties.logging.properties.format.enum,parentSchema:schema6.properties.logging.properties.format,data:data208};
+}
+if(data.routing !== undefined){
+let data200 = data.routing;
+if(data200 && typeof data200 == "object" && !Array.isArray(data200)){
+for(const key42 in data200){
+if(!((((key42 === "retries") || (key42 === "max_retry_wait_ms")) || (key42 === "restart_wait_ms")) || (key42 === "cooldown_ms"))){
+const err522 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key42},schema:false,parentSchema:schema6.properties.routing,data:data200};
 if(vErrors === null){
 vErrors = [err522];
 }
@@ -7025,10 +7091,10 @@ vErrors.push(err522);
 errors++;
 }
 }
-if(data206.transport !== undefined){
-let data209 = data206.transport;
-if((!(data209 && typeof data209 == "object" && !Array.isArray(data209))) && (data209 !== null)){
-const err523 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema6.properties.logging.properties.transport.type},schema:schema6.properties.logging.properties.transport.type,parentSchema:schema6.properties.logging.properties.transport,data:data209};
+if(data200.retries !== undefined){
+let data201 = data200.retries;
+if(!(((typeof data201 == "number") && (!(data201 % 1) && !isNaN(data201))) && (isFinite(data201)))){
+const err523 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.retries.type,parentSchema:schema6.properties.routing.properties.retries,data:data201};
 if(vErrors === null){
 vErrors = [err523];
 }
@@ -7037,9 +7103,9 @@ vErrors.push(err523);
 }
 errors++;
 }
-if(data209 && typeof data209 == "object" && !Array.isArray(data209)){
-if(data209.target === undefined){
-const err524 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema6.properties.logging.properties.transport.required,parentSchema:schema6.properties.logging.properties.transport,data:data209};
+if((typeof data201 == "number") && (isFinite(data201))){
+if(data201 > 10 || isNaN(data201)){
+const err524 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema6.properties.routing.properties.retries,data:data201};
 if(vErrors === null){
 vErrors = [err524];
 }
@@ -7048,9 +7114,8 @@ vErrors.push(err524);
 }
 errors++;
 }
-for(const key45 in data209){
-if(!((key45 === "target") || (key45 === "options"))){
-const err525 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key45},schema:false,parentSchema:schema6.properties.logging.properties.transport,data:data209};
+if(data201 < 0 || isNaN(data201)){
+const err525 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.retries,data:data201};
 if(vErrors === null){
 vErrors = [err525];
 }
@@ -7060,11 +7125,11 @@ vErrors.push(err525);
 errors++;
 }
 }
-if(data209.target !== undefined){
-let data210 = data209.target;
-if(typeof data210 === "string"){
-if(func4(data210) > 4096){
-const err526 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data210};
+}
+if(data200.max_retry_wait_ms !== undefined){
+let data202 = data200.max_retry_wait_ms;
+if(!(((typeof data202 == "number") && (!(data202 % 1) && !isNaN(data202))) && (isFinite(data202)))){
+const err526 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.max_retry_wait_ms.type,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data202};
 if(vErrors === null){
 vErrors = [err526];
 }
@@ -7073,8 +7138,9 @@ vErrors.push(err526);
 }
 errors++;
 }
-if(func4(data210) < 1){
-const err527 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data210};
+if((typeof data202 == "number") && (isFinite(data202))){
+if(data202 > 60000 || isNaN(data202)){
+const err527 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data202};
 if(vErrors === null){
 vErrors = [err527];
 }
@@ -7083,9 +7149,8 @@ vErrors.push(err527);
 }
 errors++;
 }
-}
-else {
-const err528 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.transport.properties.target.type,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data210};
+if(data202 < 0 || isNaN(data202)){
+const err528 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data202};
 if(vErrors === null){
 vErrors = [err528];
 }
@@ -7095,10 +7160,11 @@ vErrors.push(err528);
 errors++;
 }
 }
-if(data209.options !== undefined){
-let data211 = data209.options;
-if(!(data211 && typeof data211 == "object" && !Array.isArray(data211))){
-const err529 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.properties.transport.properties.options.type,parentSchema:schema6.properties.logging.properties.transport.properties.options,data:data211};
+}
+if(data200.restart_wait_ms !== undefined){
+let data203 = data200.restart_wait_ms;
+if(!(((typeof data203 == "number") && (!(data203 % 1) && !isNaN(data203))) && (isFinite(data203)))){
+const err529 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.restart_wait_ms.type,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data203};
 if(vErrors === null){
 vErrors = [err529];
 }
@@ -7107,12 +7173,9 @@ vErrors.push(err529);
 }
 errors++;
 }
-}
-}
-}
-}
-else {
-const err530 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.type,parentSchema:schema6.properties.logging,data:data206};
+if((typeof data203 == "number") && (isFinite(data203))){
+if(data203 > 60000 || isNaN(data203)){
+const err530 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data203};
 if(vErrors === null){
 vErrors = [err530];
 }
@@ -7121,15 +7184,899 @@ vErrors.push(err530);
 }
 errors++;
 }
-}
-}
-else {
-const err531 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema6.type,parentSchema:schema6,data};
+if(data203 < 0 || isNaN(data203)){
+const err531 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data203};
 if(vErrors === null){
 vErrors = [err531];
 }
 else {
 vErrors.push(err531);
+}
+errors++;
+}
+}
+}
+if(data200.cooldown_ms !== undefined){
+let data204 = data200.cooldown_ms;
+if(!(((typeof data204 == "number") && (!(data204 % 1) && !isNaN(data204))) && (isFinite(data204)))){
+const err532 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.cooldown_ms.type,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data204};
+if(vErrors === null){
+vErrors = [err532];
+}
+else {
+vErrors.push(err532);
+}
+errors++;
+}
+if((typeof data204 == "number") && (isFinite(data204))){
+if(data204 > 3600000 || isNaN(data204)){
+const err533 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data204};
+if(vErrors === null){
+vErrors = [err533];
+}
+else {
+vErrors.push(err533);
+}
+errors++;
+}
+if(data204 < 0 || isNaN(data204)){
+const err534 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data204};
+if(vErrors === null){
+vErrors = [err534];
+}
+else {
+vErrors.push(err534);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err535 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routing.type,parentSchema:schema6.properties.routing,data:data200};
+if(vErrors === null){
+vErrors = [err535];
+}
+else {
+vErrors.push(err535);
+}
+errors++;
+}
+}
+if(data.routes !== undefined){
+let data205 = data.routes;
+if(data205 && typeof data205 == "object" && !Array.isArray(data205)){
+for(const key43 in data205){
+if(!((key43 === "rest") || (key43 === "default_model"))){
+const err536 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key43},schema:false,parentSchema:schema6.properties.routes,data:data205};
+if(vErrors === null){
+vErrors = [err536];
+}
+else {
+vErrors.push(err536);
+}
+errors++;
+}
+}
+if(data205.rest !== undefined){
+let data206 = data205.rest;
+if((!(data206 && typeof data206 == "object" && !Array.isArray(data206))) && (data206 !== null)){
+const err537 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/type",keyword:"type",params:{type: schema6.properties.routes.properties.rest.type},schema:schema6.properties.routes.properties.rest.type,parentSchema:schema6.properties.routes.properties.rest,data:data206};
+if(vErrors === null){
+vErrors = [err537];
+}
+else {
+vErrors.push(err537);
+}
+errors++;
+}
+if(data206 && typeof data206 == "object" && !Array.isArray(data206)){
+if(data206.provider === undefined){
+const err538 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.routes.properties.rest.required,parentSchema:schema6.properties.routes.properties.rest,data:data206};
+if(vErrors === null){
+vErrors = [err538];
+}
+else {
+vErrors.push(err538);
+}
+errors++;
+}
+for(const key44 in data206){
+if(!(key44 === "provider")){
+const err539 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key44},schema:false,parentSchema:schema6.properties.routes.properties.rest,data:data206};
+if(vErrors === null){
+vErrors = [err539];
+}
+else {
+vErrors.push(err539);
+}
+errors++;
+}
+}
+if(data206.provider !== undefined){
+let data207 = data206.provider;
+if(typeof data207 === "string"){
+if(func4(data207) > 64){
+const err540 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data207};
+if(vErrors === null){
+vErrors = [err540];
+}
+else {
+vErrors.push(err540);
+}
+errors++;
+}
+if(func4(data207) < 1){
+const err541 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data207};
+if(vErrors === null){
+vErrors = [err541];
+}
+else {
+vErrors.push(err541);
+}
+errors++;
+}
+if(!pattern15.test(data207)){
+const err542 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data207};
+if(vErrors === null){
+vErrors = [err542];
+}
+else {
+vErrors.push(err542);
+}
+errors++;
+}
+}
+else {
+const err543 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.rest.properties.provider.type,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data207};
+if(vErrors === null){
+vErrors = [err543];
+}
+else {
+vErrors.push(err543);
+}
+errors++;
+}
+}
+}
+}
+if(data205.default_model !== undefined){
+let data208 = data205.default_model;
+if(data208 && typeof data208 == "object" && !Array.isArray(data208)){
+for(const key45 in data208){
+if(!(((key45 === "images") || (key45 === "moderations")) || (key45 === "responses"))){
+const err544 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key45},schema:false,parentSchema:schema6.properties.routes.properties.default_model,data:data208};
+if(vErrors === null){
+vErrors = [err544];
+}
+else {
+vErrors.push(err544);
+}
+errors++;
+}
+}
+if(data208.images !== undefined){
+let data209 = data208.images;
+if(typeof data209 === "string"){
+if(func4(data209) > 256){
+const err545 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data209};
+if(vErrors === null){
+vErrors = [err545];
+}
+else {
+vErrors.push(err545);
+}
+errors++;
+}
+if(func4(data209) < 1){
+const err546 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data209};
+if(vErrors === null){
+vErrors = [err546];
+}
+else {
+vErrors.push(err546);
+}
+errors++;
+}
+if(!pattern3.test(data209)){
+const err547 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data209};
+if(vErrors === null){
+vErrors = [err547];
+}
+else {
+vErrors.push(err547);
+}
+errors++;
+}
+}
+else {
+const err548 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.images.type,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data209};
+if(vErrors === null){
+vErrors = [err548];
+}
+else {
+vErrors.push(err548);
+}
+errors++;
+}
+}
+if(data208.moderations !== undefined){
+let data210 = data208.moderations;
+if(typeof data210 === "string"){
+if(func4(data210) > 256){
+const err549 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data210};
+if(vErrors === null){
+vErrors = [err549];
+}
+else {
+vErrors.push(err549);
+}
+errors++;
+}
+if(func4(data210) < 1){
+const err550 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data210};
+if(vErrors === null){
+vErrors = [err550];
+}
+else {
+vErrors.push(err550);
+}
+errors++;
+}
+if(!pattern3.test(data210)){
+const err551 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data210};
+if(vErrors === null){
+vErrors = [err551];
+}
+else {
+vErrors.push(err551);
+}
+errors++;
+}
+}
+else {
+const err552 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.moderations.type,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data210};
+if(vErrors === null){
+vErrors = [err552];
+}
+else {
+vErrors.push(err552);
+}
+errors++;
+}
+}
+if(data208.responses !== undefined){
+let data211 = data208.responses;
+if(typeof data211 === "string"){
+if(func4(data211) > 256){
+const err553 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data211};
+if(vErrors === null){
+vErrors = [err553];
+}
+else {
+vErrors.push(err553);
+}
+errors++;
+}
+if(func4(data211) < 1){
+const err554 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data211};
+if(vErrors === null){
+vErrors = [err554];
+}
+else {
+vErrors.push(err554);
+}
+errors++;
+}
+if(!pattern3.test(data211)){
+const err555 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data211};
+if(vErrors === null){
+vErrors = [err555];
+}
+else {
+vErrors.push(err555);
+}
+errors++;
+}
+}
+else {
+const err556 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.responses.type,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data211};
+if(vErrors === null){
+vErrors = [err556];
+}
+else {
+vErrors.push(err556);
+}
+errors++;
+}
+}
+}
+else {
+const err557 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routes.properties.default_model.type,parentSchema:schema6.properties.routes.properties.default_model,data:data208};
+if(vErrors === null){
+vErrors = [err557];
+}
+else {
+vErrors.push(err557);
+}
+errors++;
+}
+}
+}
+else {
+const err558 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routes.type,parentSchema:schema6.properties.routes,data:data205};
+if(vErrors === null){
+vErrors = [err558];
+}
+else {
+vErrors.push(err558);
+}
+errors++;
+}
+}
+if(data.secrets !== undefined){
+let data212 = data.secrets;
+if(data212 && typeof data212 == "object" && !Array.isArray(data212)){
+for(const key46 in data212){
+if(!((key46 === "dir") || (key46 === "identity"))){
+const err559 = {instancePath:instancePath+"/secrets",schemaPath:"#/properties/secrets/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key46},schema:false,parentSchema:schema6.properties.secrets,data:data212};
+if(vErrors === null){
+vErrors = [err559];
+}
+else {
+vErrors.push(err559);
+}
+errors++;
+}
+}
+if(data212.dir !== undefined){
+let data213 = data212.dir;
+if((typeof data213 !== "string") && (data213 !== null)){
+const err560 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/type",keyword:"type",params:{type: schema6.properties.secrets.properties.dir.type},schema:schema6.properties.secrets.properties.dir.type,parentSchema:schema6.properties.secrets.properties.dir,data:data213};
+if(vErrors === null){
+vErrors = [err560];
+}
+else {
+vErrors.push(err560);
+}
+errors++;
+}
+if(typeof data213 === "string"){
+if(func4(data213) > 4096){
+const err561 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.secrets.properties.dir,data:data213};
+if(vErrors === null){
+vErrors = [err561];
+}
+else {
+vErrors.push(err561);
+}
+errors++;
+}
+if(func4(data213) < 1){
+const err562 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.dir,data:data213};
+if(vErrors === null){
+vErrors = [err562];
+}
+else {
+vErrors.push(err562);
+}
+errors++;
+}
+if(!pattern17.test(data213)){
+const err563 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.secrets.properties.dir,data:data213};
+if(vErrors === null){
+vErrors = [err563];
+}
+else {
+vErrors.push(err563);
+}
+errors++;
+}
+}
+}
+if(data212.identity !== undefined){
+let data214 = data212.identity;
+if(data214 && typeof data214 == "object" && !Array.isArray(data214)){
+for(const key47 in data214){
+if(!((key47 === "credential") || (key47 === "file"))){
+const err564 = {instancePath:instancePath+"/secrets/identity",schemaPath:"#/properties/secrets/properties/identity/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key47},schema:false,parentSchema:schema6.properties.secrets.properties.identity,data:data214};
+if(vErrors === null){
+vErrors = [err564];
+}
+else {
+vErrors.push(err564);
+}
+errors++;
+}
+}
+if(data214.credential !== undefined){
+let data215 = data214.credential;
+if(typeof data215 === "string"){
+if(func4(data215) > 100){
+const err565 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data215};
+if(vErrors === null){
+vErrors = [err565];
+}
+else {
+vErrors.push(err565);
+}
+errors++;
+}
+if(func4(data215) < 1){
+const err566 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data215};
+if(vErrors === null){
+vErrors = [err566];
+}
+else {
+vErrors.push(err566);
+}
+errors++;
+}
+if(!pattern16.test(data215)){
+const err567 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data215};
+if(vErrors === null){
+vErrors = [err567];
+}
+else {
+vErrors.push(err567);
+}
+errors++;
+}
+}
+else {
+const err568 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.secrets.properties.identity.properties.credential.type,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data215};
+if(vErrors === null){
+vErrors = [err568];
+}
+else {
+vErrors.push(err568);
+}
+errors++;
+}
+}
+if(data214.file !== undefined){
+let data216 = data214.file;
+if((typeof data216 !== "string") && (data216 !== null)){
+const err569 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/type",keyword:"type",params:{type: schema6.properties.secrets.properties.identity.properties.file.type},schema:schema6.properties.secrets.properties.identity.properties.file.type,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data216};
+if(vErrors === null){
+vErrors = [err569];
+}
+else {
+vErrors.push(err569);
+}
+errors++;
+}
+if(typeof data216 === "string"){
+if(func4(data216) > 4096){
+const err570 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data216};
+if(vErrors === null){
+vErrors = [err570];
+}
+else {
+vErrors.push(err570);
+}
+errors++;
+}
+if(func4(data216) < 1){
+const err571 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data216};
+if(vErrors === null){
+vErrors = [err571];
+}
+else {
+vErrors.push(err571);
+}
+errors++;
+}
+if(!pattern17.test(data216)){
+const err572 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data216};
+if(vErrors === null){
+vErrors = [err572];
+}
+else {
+vErrors.push(err572);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err573 = {instancePath:instancePath+"/secrets/identity",schemaPath:"#/properties/secrets/properties/identity/type",keyword:"type",params:{type: "object"},schema:schema6.properties.secrets.properties.identity.type,parentSchema:schema6.properties.secrets.properties.identity,data:data214};
+if(vErrors === null){
+vErrors = [err573];
+}
+else {
+vErrors.push(err573);
+}
+errors++;
+}
+}
+}
+else {
+const err574 = {instancePath:instancePath+"/secrets",schemaPath:"#/properties/secrets/type",keyword:"type",params:{type: "object"},schema:schema6.properties.secrets.type,parentSchema:schema6.properties.secrets,data:data212};
+if(vErrors === null){
+vErrors = [err574];
+}
+else {
+vErrors.push(err574);
+}
+errors++;
+}
+}
+if(data.usage !== undefined){
+let data217 = data.usage;
+if(data217 && typeof data217 == "object" && !Array.isArray(data217)){
+for(const key48 in data217){
+if(!((((key48 === "enabled") || (key48 === "keep_calls_days")) || (key48 === "keep_hours_days")) || (key48 === "client_names"))){
+const err575 = {instancePath:instancePath+"/usage",schemaPath:"#/properties/usage/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key48},schema:false,parentSchema:schema6.properties.usage,data:data217};
+if(vErrors === null){
+vErrors = [err575];
+}
+else {
+vErrors.push(err575);
+}
+errors++;
+}
+}
+if(data217.enabled !== undefined){
+let data218 = data217.enabled;
+if(typeof data218 !== "boolean"){
+const err576 = {instancePath:instancePath+"/usage/enabled",schemaPath:"#/properties/usage/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.usage.properties.enabled.type,parentSchema:schema6.properties.usage.properties.enabled,data:data218};
+if(vErrors === null){
+vErrors = [err576];
+}
+else {
+vErrors.push(err576);
+}
+errors++;
+}
+}
+if(data217.keep_calls_days !== undefined){
+let data219 = data217.keep_calls_days;
+if(!(((typeof data219 == "number") && (!(data219 % 1) && !isNaN(data219))) && (isFinite(data219)))){
+const err577 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.usage.properties.keep_calls_days.type,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data219};
+if(vErrors === null){
+vErrors = [err577];
+}
+else {
+vErrors.push(err577);
+}
+errors++;
+}
+if((typeof data219 == "number") && (isFinite(data219))){
+if(data219 > 3650 || isNaN(data219)){
+const err578 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data219};
+if(vErrors === null){
+vErrors = [err578];
+}
+else {
+vErrors.push(err578);
+}
+errors++;
+}
+if(data219 < 1 || isNaN(data219)){
+const err579 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data219};
+if(vErrors === null){
+vErrors = [err579];
+}
+else {
+vErrors.push(err579);
+}
+errors++;
+}
+}
+}
+if(data217.keep_hours_days !== undefined){
+let data220 = data217.keep_hours_days;
+if(!(((typeof data220 == "number") && (!(data220 % 1) && !isNaN(data220))) && (isFinite(data220)))){
+const err580 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.usage.properties.keep_hours_days.type,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data220};
+if(vErrors === null){
+vErrors = [err580];
+}
+else {
+vErrors.push(err580);
+}
+errors++;
+}
+if((typeof data220 == "number") && (isFinite(data220))){
+if(data220 > 3650 || isNaN(data220)){
+const err581 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data220};
+if(vErrors === null){
+vErrors = [err581];
+}
+else {
+vErrors.push(err581);
+}
+errors++;
+}
+if(data220 < 1 || isNaN(data220)){
+const err582 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data220};
+if(vErrors === null){
+vErrors = [err582];
+}
+else {
+vErrors.push(err582);
+}
+errors++;
+}
+}
+}
+if(data217.client_names !== undefined){
+let data221 = data217.client_names;
+if(typeof data221 !== "string"){
+const err583 = {instancePath:instancePath+"/usage/client_names",schemaPath:"#/properties/usage/properties/client_names/type",keyword:"type",params:{type: "string"},schema:schema6.properties.usage.properties.client_names.type,parentSchema:schema6.properties.usage.properties.client_names,data:data221};
+if(vErrors === null){
+vErrors = [err583];
+}
+else {
+vErrors.push(err583);
+}
+errors++;
+}
+if(!(data221 === "plain")){
+const err584 = {instancePath:instancePath+"/usage/client_names",schemaPath:"#/properties/usage/properties/client_names/enum",keyword:"enum",params:{allowedValues: schema6.properties.usage.properties.client_names.enum},schema:schema6.properties.usage.properties.client_names.enum,parentSchema:schema6.properties.usage.properties.client_names,data:data221};
+if(vErrors === null){
+vErrors = [err584];
+}
+else {
+vErrors.push(err584);
+}
+errors++;
+}
+}
+}
+else {
+const err585 = {instancePath:instancePath+"/usage",schemaPath:"#/properties/usage/type",keyword:"type",params:{type: "object"},schema:schema6.properties.usage.type,parentSchema:schema6.properties.usage,data:data217};
+if(vErrors === null){
+vErrors = [err585];
+}
+else {
+vErrors.push(err585);
+}
+errors++;
+}
+}
+if(data.audit !== undefined){
+let data222 = data.audit;
+if(data222 && typeof data222 == "object" && !Array.isArray(data222)){
+for(const key49 in data222){
+if(!((key49 === "enabled") || (key49 === "keep_days"))){
+const err586 = {instancePath:instancePath+"/audit",schemaPath:"#/properties/audit/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key49},schema:false,parentSchema:schema6.properties.audit,data:data222};
+if(vErrors === null){
+vErrors = [err586];
+}
+else {
+vErrors.push(err586);
+}
+errors++;
+}
+}
+if(data222.enabled !== undefined){
+let data223 = data222.enabled;
+if(!(((data223 === "auto") || (data223 === true)) || (data223 === false))){
+const err587 = {instancePath:instancePath+"/audit/enabled",schemaPath:"#/properties/audit/properties/enabled/enum",keyword:"enum",params:{allowedValues: schema6.properties.audit.properties.enabled.enum},schema:schema6.properties.audit.properties.enabled.enum,parentSchema:schema6.properties.audit.properties.enabled,data:data223};
+if(vErrors === null){
+vErrors = [err587];
+}
+else {
+vErrors.push(err587);
+}
+errors++;
+}
+}
+if(data222.keep_days !== undefined){
+let data224 = data222.keep_days;
+if(!(((typeof data224 == "number") && (!(data224 % 1) && !isNaN(data224))) && (isFinite(data224)))){
+const err588 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.audit.properties.keep_days.type,parentSchema:schema6.properties.audit.properties.keep_days,data:data224};
+if(vErrors === null){
+vErrors = [err588];
+}
+else {
+vErrors.push(err588);
+}
+errors++;
+}
+if((typeof data224 == "number") && (isFinite(data224))){
+if(data224 > 3650 || isNaN(data224)){
+const err589 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.audit.properties.keep_days,data:data224};
+if(vErrors === null){
+vErrors = [err589];
+}
+else {
+vErrors.push(err589);
+}
+errors++;
+}
+if(data224 < 31 || isNaN(data224)){
+const err590 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 31},schema:31,parentSchema:schema6.properties.audit.properties.keep_days,data:data224};
+if(vErrors === null){
+vErrors = [err590];
+}
+else {
+vErrors.push(err590);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err591 = {instancePath:instancePath+"/audit",schemaPath:"#/properties/audit/type",keyword:"type",params:{type: "object"},schema:schema6.properties.audit.type,parentSchema:schema6.properties.audit,data:data222};
+if(vErrors === null){
+vErrors = [err591];
+}
+else {
+vErrors.push(err591);
+}
+errors++;
+}
+}
+if(data.logging !== undefined){
+let data225 = data.logging;
+if(data225 && typeof data225 == "object" && !Array.isArray(data225)){
+for(const key50 in data225){
+if(!(((key50 === "level") || (key50 === "format")) || (key50 === "transport"))){
+const err592 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key50},schema:false,parentSchema:schema6.properties.logging,data:data225};
+if(vErrors === null){
+vErrors = [err592];
+}
+else {
+vErrors.push(err592);
+}
+errors++;
+}
+}
+if(data225.level !== undefined){
+let data226 = data225.level;
+if(typeof data226 !== "string"){
+const err593 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.level.type,parentSchema:schema6.properties.logging.properties.level,data:data226};
+if(vErrors === null){
+vErrors = [err593];
+}
+else {
+vErrors.push(err593);
+}
+errors++;
+}
+if(!((((data226 === "error") || (data226 === "warn")) || (data226 === "info")) || (data226 === "debug"))){
+const err594 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.level.enum},schema:schema6.properties.logging.properties.level.enum,parentSchema:schema6.properties.logging.properties.level,data:data226};
+if(vErrors === null){
+vErrors = [err594];
+}
+else {
+vErrors.push(err594);
+}
+errors++;
+}
+}
+if(data225.format !== undefined){
+let data227 = data225.format;
+if(typeof data227 !== "string"){
+const err595 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.format.type,parentSchema:schema6.properties.logging.properties.format,data:data227};
+if(vErrors === null){
+vErrors = [err595];
+}
+else {
+vErrors.push(err595);
+}
+errors++;
+}
+if(!(((data227 === "auto") || (data227 === "json")) || (data227 === "pretty"))){
+const err596 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.format.enum},schema:schema6.properties.logging.properties.format.enum,parentSchema:schema6.properties.logging.properties.format,data:data227};
+if(vErrors === null){
+vErrors = [err596];
+}
+else {
+vErrors.push(err596);
+}
+errors++;
+}
+}
+if(data225.transport !== undefined){
+let data228 = data225.transport;
+if((!(data228 && typeof data228 == "object" && !Array.isArray(data228))) && (data228 !== null)){
+const err597 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema6.properties.logging.properties.transport.type},schema:schema6.properties.logging.properties.transport.type,parentSchema:schema6.properties.logging.properties.transport,data:data228};
+if(vErrors === null){
+vErrors = [err597];
+}
+else {
+vErrors.push(err597);
+}
+errors++;
+}
+if(data228 && typeof data228 == "object" && !Array.isArray(data228)){
+if(data228.target === undefined){
+const err598 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema6.properties.logging.properties.transport.required,parentSchema:schema6.properties.logging.properties.transport,data:data228};
+if(vErrors === null){
+vErrors = [err598];
+}
+else {
+vErrors.push(err598);
+}
+errors++;
+}
+for(const key51 in data228){
+if(!((key51 === "target") || (key51 === "options"))){
+const err599 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key51},schema:false,parentSchema:schema6.properties.logging.properties.transport,data:data228};
+if(vErrors === null){
+vErrors = [err599];
+}
+else {
+vErrors.push(err599);
+}
+errors++;
+}
+}
+if(data228.target !== undefined){
+let data229 = data228.target;
+if(typeof data229 === "string"){
+if(func4(data229) > 4096){
+const err600 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data229};
+if(vErrors === null){
+vErrors = [err600];
+}
+else {
+vErrors.push(err600);
+}
+errors++;
+}
+if(func4(data229) < 1){
+const err601 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data229};
+if(vErrors === null){
+vErrors = [err601];
+}
+else {
+vErrors.push(err601);
+}
+errors++;
+}
+}
+else {
+const err602 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.transport.properties.target.type,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data229};
+if(vErrors === null){
+vErrors = [err602];
+}
+else {
+vErrors.push(err602);
+}
+errors++;
+}
+}
+if(data228.options !== undefined){
+let data230 = data228.options;
+if(!(data230 && typeof data230 == "object" && !Array.isArray(data230))){
+const err603 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.properties.transport.properties.options.type,parentSchema:schema6.properties.logging.properties.transport.properties.options,data:data230};
+if(vErrors === null){
+vErrors = [err603];
+}
+else {
+vErrors.push(err603);
+}
+errors++;
+}
+}
+}
+}
+}
+else {
+const err604 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.type,parentSchema:schema6.properties.logging,data:data225};
+if(vErrors === null){
+vErrors = [err604];
+}
+else {
+vErrors.push(err604);
+}
+errors++;
+}
+}
+}
+else {
+const err605 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema6.type,parentSchema:schema6,data};
+if(vErrors === null){
+vErrors = [err605];
+}
+else {
+vErrors.push(err605);
 }
 errors++;
 }

@@ -88,6 +88,7 @@ function write(event: GatewayEvent, log: Log): void {
       log.error({ event: event.kind, target: event.target, reason: event.cause.message })
       return
     case 'formats_not_saved':
+    case 'identity_keys_not_saved':
     case 'keys_not_acknowledged':
     case 'limits_not_saved':
     case 'owners_not_kept':
@@ -109,12 +110,15 @@ function write(event: GatewayEvent, log: Log): void {
     case 'reload_refused':
       log.error(lineOf(event))
       return
+    case 'identity_keys_failed':
+    case 'identity_keys_refused':
     case 'ledger_waiting':
     case 'workers_missing':
       log.warn(lineOf(event))
       return
     case 'format_found':
     case 'ledger_writing':
+    case 'identity_keys_loaded':
     case 'keys_loaded':
     case 'listening':
     case 'models_discovered':

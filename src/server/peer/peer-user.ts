@@ -155,11 +155,16 @@ export function socketOwner({
   ownUid,
 }: Pick<PeerUserParts, 'proxyUsers' | 'users' | 'ownUid'>): Identify {
   const client = { id: `user:${users.nameOf(ownUid) ?? ownUid}` }
-  const identity = { kind: 'known', client, isTrustedProxy: proxyUsers.length > 0 } as const
+  const isTrustedProxy = proxyUsers.length > 0
+  const identity = { kind: 'known', client, isTrustedProxy, isUnixSocket: true } as const
   return () => Promise.resolve(identity)
 }
 
-function uidsOf(
+/**
+ * The uids of users that a setting names.
+ * @throws StartError when one is none here, or cannot be told from others.
+ */
+export function uidsOf(
   setting: string,
   names: readonly string[],
   { users, ownUid }: Pick<PeerUserParts, 'users' | 'ownUid'>,

@@ -27,6 +27,7 @@ function connect(
     coordinator: owner,
     formats: unknownFormats,
     owners: new MemoryObjectOwners(),
+    keySets: { find: () => ({ set: undefined, isReachable: false }) },
     floodWindows: windows,
     discovered: new Map(),
     onModels: undefined,

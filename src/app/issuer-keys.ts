@@ -1,0 +1,112 @@
+// The issuers' keys of a process, with the copy of them that outlives a restart: whoever could change it could sign tokens
+// of anybody, so it is only read if nobody but its owner can have written it.
+//
+// Where it cannot be written, identities go on being checked, and the fault is reported.
+import { mkdir, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { membersOf, parseJson } from '../bytes/json/parse.ts'
+import { type KeySet, readKeySet } from '../clients/identity/key-set.ts'
+import { KeySetStore } from '../clients/identity/key-set-store.ts'
+import { readTrustedFile } from '../config/trusted-file.ts'
+import type { IdentityConfig, TokenSource } from '../config/types.ts'
+import type { Events } from '../observe/events.ts'
+import { get } from '../outbound/get.ts'
+import type { Clock } from '../platform/clock.ts'
+import { systemAccounts } from '../platform/ownership.ts'
+
+export interface IssuerKeysParts {
+  readonly clock: Clock
+  readonly events: Events
+  /** Undefined: no copy is kept. */
+  readonly stateDirectory: string | undefined
+}
+
+const fileName = 'identity-keys.json'
+const fetchLimits = { maxBytes: 262_144, timeoutMs: 5_000 } as const
+const fileRules = { maxBytes: 16 * fetchLimits.maxBytes, isSecret: false } as const
+
+export class IssuerKeys {
+  readonly store: KeySetStore
+  readonly #directory: string | undefined
+  readonly #events: Events
+  #writing: Promise<void> = Promise.resolve()
+
+  private constructor(urls: readonly string[], { clock, events, stateDirectory }: IssuerKeysParts) {
+    this.#directory = stateDirectory
+    this.#events = events
+    this.store = new KeySetStore({
+      urls,
+      clock,
+      chance: Math.random,
+      fetch: (url) => get(url, fetchLimits),
+      kept: this.#load(),
+      keep: (sets) => this.#save(sets),
+      onFetched: (url, keys) => events.emit({ kind: 'identity_keys_loaded', url, keys }),
+      onFault: (url, reason, usableUntilMs) =>
+        events.emit({
+          kind: 'identity_keys_failed',
+          url,
+          reason,
+          usable_until: usableUntilMs === undefined ? undefined : new Date(usableUntilMs).toISOString(),
+        }),
+    })
+  }
+
+  /** Undefined: no source of the configuration has tokens. */
+  static of({ sources }: IdentityConfig, parts: IssuerKeysParts): IssuerKeys | undefined {
+    const tokenSources = sources.filter((source): source is TokenSource => source.kind === 'token')
+    const urls = new Set(tokenSources.map(({ keysUrl }) => keysUrl))
+    return urls.size === 0 ? undefined : new IssuerKeys([...urls], parts)
+  }
+
+  /** Resolves when the copy is written. */
+  async saved(): Promise<void> {
+    await this.#writing
+  }
+
+  #load(): ReadonlyMap<string, KeySet> {
+    if (this.#directory === undefined) return new Map()
+    const read = readTrustedFile(join(this.#directory, fileName), fileRules, systemAccounts())
+    if (read.kind === 'refused') this.#events.emit({ kind: 'identity_keys_refused', reason: read.message })
+    return read.kind === 'read' ? readCopies(read.text) : new Map()
+  }
+
+  #save(sets: ReadonlyMap<string, KeySet>): void {
+    const directory = this.#directory
+    if (directory === undefined) return
+    const path = join(directory, fileName)
+    this.#writing = this.#writing.then(async () => {
+      try {
+        await mkdir(directory, { recursive: true, mode: 0o700 })
+        await writeFile(`${path}.tmp`, formatCopies(sets), { mode: 0o600 })
+        await rename(`${path}.tmp`, path)
+      } catch (cause) {
+        this.#events.emit({ kind: 'identity_keys_not_saved', cause })
+      }
+    })
+  }
+}
+
+function formatCopies(sets: ReadonlyMap<string, KeySet>): string {
+  const copies = Array.from(sets, ([url, { keys, fetchedAtMs }]) => ({
+    url,
+    fetched_at: new Date(fetchedAtMs).toISOString(),
+    keys,
+  }))
+  return `${JSON.stringify({ version: 1, sets: copies }, undefined, 2)}\n`
+}
+
+/** What cannot be read is left out: the issuer is asked anyway. */
+function readCopies(text: string): ReadonlyMap<string, KeySet> {
+  const { version, sets } = membersOf(parseJson(text))
+  if (version !== 1 || !Array.isArray(sets)) return new Map()
+  return new Map(
+    sets.flatMap((copy) => {
+      const { url, fetched_at: fetchedAt, keys } = membersOf(copy)
+      const fetchedAtMs = Date.parse(String(fetchedAt))
+      const read = readKeySet(JSON.stringify({ keys }))
+      if (typeof url !== 'string' || Number.isNaN(fetchedAtMs) || 'fault' in read) return []
+      return [[url, { keys: read.keys, fetchedAtMs }] as const]
+    }),
+  )
+}
