@@ -6,7 +6,14 @@ import { findConfigFile, findKeyFile } from '../config/find.ts'
 import { openConfig } from '../config/load.ts'
 import type { RawConfig, RawSecret } from '../config/raw.ts'
 import { describeSecret } from '../config/secrets.ts'
-import type { Config, HttpProvider, ProviderConfig, RoutingConfig, Timeouts } from '../config/types.ts'
+import type {
+  Config,
+  HttpProvider,
+  IdentityConfig,
+  ProviderConfig,
+  RoutingConfig,
+  Timeouts,
+} from '../config/types.ts'
 import type { ModelLimits, Target } from '../domain.ts'
 import { type Discovered, RouteTable, type Route } from '../routing/route-table.ts'
 import type { Coverage } from '../dialects/coverage.ts'
@@ -138,6 +145,8 @@ interface Explanation {
   readonly rest: string | null
   /** Whether clients need keys, and where those are. Absent: keys are ignored. */
   readonly keys?: { readonly mode: string; readonly file: string }
+  /** Where identities of clients come from, and whether each client needs one. Absent: from nowhere. */
+  readonly identity?: { readonly required: boolean; readonly sources: readonly string[] }
   /** Clients without a key that have an entry of their own. Absent: none. */
   readonly clients?: readonly string[]
   /** The module of `logging.transport`. */
@@ -185,7 +194,7 @@ function explain(
 ): Explanation {
   // In the order in which they are tried; within a tier, weights decide.
   const targets = route.targets.toSorted((a, b) => a.tier - b.tier)
-  const { rateLimits } = config
+  const { rateLimits, identity: identities } = config
   const { mode, file: keyFile } = config.keys
   const { byPattern, default: otherwise } = config.clients
   const clients = [...byPattern.keys(), ...(otherwise === undefined ? [] : ['default'])]
@@ -227,9 +236,21 @@ function explain(
     defaultFor: defaultFor(route, config),
     rest: config.routes.rest?.provider ?? null,
     ...(mode !== 'off' && { keys: { mode, file: findKeyFile(file, keyFile) } }),
+    ...(identities.sources.length > 0 && { identity: explainIdentity(identities) }),
     ...(clients.length > 0 && { clients }),
     ...(transport !== undefined && { logTransport: transport.target }),
     ...(dialect !== undefined && { coverage: Object.fromEntries(coveragesOf(dialect, ways)) }),
+  }
+}
+
+function explainIdentity({ isRequired, sources }: IdentityConfig): NonNullable<Explanation['identity']> {
+  return {
+    required: isRequired,
+    sources: sources.map((source) =>
+      source.kind === 'token'
+        ? `${source.header}, signed by ${source.issuer}`
+        : `${source.header}, from ${source.fromUser ?? 'the Unix socket'}`,
+    ),
   }
 }
 
@@ -280,7 +301,7 @@ const rules = {
 
 function print(out: Output, explanation: Explanation, listsMembers: boolean): void {
   const { model, rule, entry, targets, limits, fallbacks, routing, heartbeatAfterMs } = explanation
-  const { defaultFor: kinds, rest, keys, clients = [], logTransport, coverage = {} } = explanation
+  const { defaultFor: kinds, rest, keys, identity, clients = [], logTransport, coverage = {} } = explanation
   out.line(`${out.styled('bold', printable(model))} ${printable(rules[rule](entry))}`)
   for (const [index, target] of targets.entries()) {
     const address = target.baseUrl ?? 'built in'
@@ -310,6 +331,10 @@ function print(out: Output, explanation: Explanation, listsMembers: boolean): vo
   if (kinds.length > 0) out.line(`default    for ${kinds.join(', ')} whose requests name no model`)
   if (rest !== null) out.line(`rest       other routes of the API pass to ${printable(rest)}`)
   if (keys !== undefined) out.line(`keys       ${keys.mode}, of ${printable(keys.file)}`)
+  if (identity !== undefined) {
+    const from = identity.sources.map(printable).join('; ')
+    out.line(`identity   ${identity.required ? 'required' : 'optional'}, by ${from}`)
+  }
   if (clients.length > 0) out.line(`clients    with an entry of their own: ${printable(clients.join(', '))}`)
   if (logTransport !== undefined) out.line(`log        ${printable(logTransport)}`)
   const printMembers = listsMembers ? printCoverage : printCoverageSummary

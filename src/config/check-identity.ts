@@ -2,10 +2,14 @@
 import { reachOf } from '../platform/address-reach.ts'
 import { accountProblems, isLetIn, type LocalUsers } from './check-users.ts'
 import { defaults } from './defaults.ts'
-import { type Path, type PathProblem, quoted } from './problems.ts'
+import { type HasProblem, type Path, type PathProblem, quoted } from './problems.ts'
 import type { RawConfig, RawIdentitySource } from './raw.ts'
 
-export function* identityProblems(raw: RawConfig, accounts: LocalUsers): Generator<PathProblem> {
+export function* identityProblems(
+  raw: RawConfig,
+  hasProblem: HasProblem,
+  accounts: LocalUsers,
+): Generator<PathProblem> {
   const { required = false, sources = [] } = raw.identity ?? {}
   if (required && sources.length === 0) {
     const message = 'no request can have an identity without a source'
@@ -14,6 +18,7 @@ export function* identityProblems(raw: RawConfig, accounts: LocalUsers): Generat
   const headers = new Set<string>()
   for (const [index, source] of sources.entries()) {
     const path = ['identity', 'sources', index]
+    if (hasProblem(path)) continue
     const header = headerOf(source).toLowerCase()
     if (headers.has(header)) {
       const message = `an earlier source reads the header ${quoted(header)} already, so this one would never count`

@@ -38,7 +38,7 @@ export function* configProblems(
   yield* allowedUserProblems(access.allowed_users ?? [], accounts)
   yield* keyProblems(raw, accounts)
   yield* clientProblems(raw)
-  yield* identityProblems(raw, accounts)
+  yield* identityProblems(raw, hasProblem, accounts)
   if (cors.allow_all === true) {
     yield {
       path: ['cors', 'allow_all'],

@@ -100,7 +100,8 @@ export function resolve(
 function resolveAudit(raw: RawConfig): AuditConfig {
   const { enabled, keep_days: keepDays } = { ...defaults.audit, ...raw.audit }
   const hasKeys = (raw.keys?.mode ?? defaults.keys.mode) !== 'off'
-  return { enabled: enabled === 'auto' ? hasKeys : enabled, keepDays }
+  const hasIdentities = (raw.identity?.sources ?? defaults.identity.sources).length > 0
+  return { enabled: enabled === 'auto' ? hasKeys || hasIdentities : enabled, keepDays }
 }
 
 function resolveLogging(

@@ -174,3 +174,14 @@ test('a configuration with problems is not explained', async (t) => {
   assert.equal(stdout, '')
   assert.match(stderr, /needs the key "providers"/)
 })
+
+test('sources of identities are shown where there are any', async (t) => {
+  const source = '{ kind: cloudflare_access, team: example, audience: 32eaf }'
+  const text = `${config}identity: { required: true, sources: [${source}, { kind: tailscale, from_user: self }] }\n`
+  const { stdout } = await run(t, 'echo', { text })
+  const cloudflare = 'cf-access-jwt-assertion, signed by https://example.cloudflareaccess.com'
+  assert.match(
+    stdout,
+    new RegExp(`^identity   required, by ${cloudflare}; tailscale-user-login, from self$`, 'm'),
+  )
+})

@@ -33,6 +33,8 @@ function percentEncoded(text: string): string {
   )
 }
 
+const idForm = /^(?:head|jwt|mail|service|ts):/
+
 /** Whether a source lets a client in. */
 export type IsAllowed = (id: string) => boolean
 
@@ -43,10 +45,11 @@ export type IsAllowed = (id: string) => boolean
  */
 export function allowList(allow: readonly string[] | undefined): IsAllowed {
   if (allow === undefined) return () => true
-  const names = new Set(allow.filter((entry) => !entry.startsWith('*')))
-  const addresses = new Set(allow.map((entry) => entry.toLowerCase()))
+  const ids = new Set(allow.filter((entry) => idForm.test(entry)))
+  const names = new Set(allow.filter((entry) => !idForm.test(entry)))
+  const addresses = new Set(Array.from(names, (entry) => entry.toLowerCase()))
   return (id) => {
-    if (names.has(id)) return true
+    if (ids.has(id)) return true
     const colon = id.indexOf(':')
     const prefix = id.slice(0, colon)
     const name = id.slice(colon + 1)

@@ -9,7 +9,7 @@ export const auditSchema = {
   properties: {
     enabled: {
       description:
-        'Record security events, in `audit-YYYY-MM.jsonl` in the state directory. `auto`: where clients have keys.',
+        'Record security events, in `audit-YYYY-MM.jsonl` in the state directory. `auto`: where clients have keys or identities.',
       default: defaults.audit.enabled,
       enum: ['auto', true, false],
     },

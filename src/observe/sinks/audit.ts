@@ -97,6 +97,13 @@ export function auditSink({ add, numberOf, digestOf, setTimer }: AuditSinkParts)
         record('keys.refused', attributes, { outcome: 'failure', severity: 'error' })
       } else if (event.kind === 'keys_missing') {
         record('keys.missing', {}, { outcome: 'failure', severity: 'error' })
+      } else if (event.kind === 'identity_keys_loaded') {
+        record('identity.keys_loaded', { url: event.url, keys: event.keys })
+      } else if (event.kind === 'identity_keys_failed') {
+        const attributes = { url: event.url, usable: event.usable_until !== undefined }
+        record('identity.keys_failed', attributes, { outcome: 'failure', severity: 'warn' })
+      } else if (event.kind === 'identity_keys_refused') {
+        record('identity.keys_refused', {}, { outcome: 'failure', severity: 'error' })
       } else if (event.kind === 'peer_users_unreadable') {
         record('peers.unreadable', {}, { outcome: 'failure', severity: 'error' })
       } else if (event.kind === 'stopped') {

@@ -5,6 +5,7 @@ import { suite, test, type TestContext } from 'node:test'
 import { type Running, startGateway } from '../../support/app.ts'
 import { whole } from '../../support/chat-content.ts'
 import { bearer, KeyFileOnDisk, testKey } from '../../support/client-keys.ts'
+import { scratchDirectory } from '../../support/config-file.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import type { Setup } from '../../support/gateway-config.ts'
 import {
@@ -265,7 +266,10 @@ suite('with keys', () => {
     const file = new KeyFileOnDisk(t)
     const ci = testKey()
     file.write({ ci: { keys: [ci] } })
-    const { gateway, key, claims, send } = await start(t, { more: { keys: file.setup } })
+    const { gateway, key, claims, send } = await start(t, {
+      more: { keys: file.setup },
+      stateDirectory: scratchDirectory(t),
+    })
     const token = signToken(key, claims())
     assert.equal(refusal(await send({ [header]: token })), '401 key_required')
     assert.equal(refusal(await send(bearer(ci))), '401 identity_required')
