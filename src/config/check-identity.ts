@@ -37,8 +37,11 @@ function headerOf(source: RawIdentitySource): string {
       return 'cf-access-jwt-assertion'
     case 'tailscale':
       return 'tailscale-user-login'
-    default:
+    case 'jwt':
+    case 'header':
       return source.header
+    default:
+      return source satisfies never
   }
 }
 

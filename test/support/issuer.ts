@@ -48,15 +48,13 @@ export interface TestIssuer {
   /** Requests for the keys so far. */
   readonly fetches: number
   /** Serves these from now on. */
-  publish(...keys: readonly SigningKey[]): void
-  respond(listener: RequestListener): void
-  /** Resolves when the keys have been asked for once more than so far. */
-  nextFetch(): Promise<void>
+  readonly publish: (...keys: readonly SigningKey[]) => void
+  /** Answers so from now on. */
+  readonly respond: (listener: RequestListener) => void
 }
 
 export async function startIssuer(t: Cleanup, ...keys: readonly SigningKey[]): Promise<TestIssuer> {
   let fetches = 0
-  let waiting = Promise.withResolvers<void>()
   let listener: RequestListener
   const publish = (...published: readonly SigningKey[]) => {
     listener = (_, response) => void response.end(JSON.stringify({ keys: published.map(({ jwk }) => jwk) }))
@@ -64,8 +62,6 @@ export async function startIssuer(t: Cleanup, ...keys: readonly SigningKey[]): P
   publish(...keys)
   const server = createServer((request, response) => {
     fetches += 1
-    waiting.resolve()
-    waiting = Promise.withResolvers()
     listener(request, response)
   })
   server.listen(0, '127.0.0.1')
@@ -81,6 +77,5 @@ export async function startIssuer(t: Cleanup, ...keys: readonly SigningKey[]): P
     },
     publish,
     respond: (next) => void (listener = next),
-    nextFetch: () => waiting.promise,
   }
 }

@@ -1,15 +1,16 @@
 // The signed tokens of one source (RFC 7519, by the advice of RFC 8725): issuer, audience, algorithms and expiry are
 // required, and nothing of a token's own header chooses how it is checked, except which of the issuer's keys it names.
 import { createHash } from 'node:crypto'
+import type * as joseModule from 'jose'
 import type { JWTPayload, JWTVerifyGetKey } from 'jose'
 import type { TokenSource } from '../../config/types.ts'
-import { GatewayError } from '../../errors.ts'
+import type { GatewayError } from '../../errors.ts'
 import type { Clock } from '../../platform/clock.ts'
 import { type ReadName, nameClient } from './client-name.ts'
 import { hasKey, type KeySet, type KeySets } from './key-set.ts'
 import { identityUnavailable, invalidIdentity } from './refusals.ts'
 
-type Jose = typeof import('jose')
+type Jose = typeof joseModule
 
 /** The id of the client that a token names, or why it names none. */
 export type TokenVerdict = { readonly id: string } | GatewayError

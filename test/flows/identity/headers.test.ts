@@ -21,7 +21,7 @@ const call = (headers: Headers = {}) =>
 
 interface Started extends Running {
   readonly socketPath: string
-  send(headers: Headers, address?: Address): Promise<RawResponse>
+  readonly send: (headers: Headers, address?: Address) => Promise<RawResponse>
 }
 
 async function start(t: TestContext, source: Source, more: Setup = {}, required = true): Promise<Started> {

@@ -1,6 +1,6 @@
 // The keys of an issuer: rotation, outages, a copy over restarts, and what an issuer might send instead of keys.
 import assert from 'node:assert/strict'
-import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import type { RequestListener } from 'node:http'
 import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
@@ -17,7 +17,7 @@ const hourMs = 3_600_000
 
 interface Started extends Running {
   readonly clock: FakeClock
-  send(key: SigningKey): Promise<string>
+  readonly send: (key: SigningKey) => Promise<string>
 }
 
 async function start(
@@ -158,7 +158,6 @@ suite('the copy in the state directory', () => {
       const path = join(stateDirectory, 'identity-keys.json')
       writeFileSync(path, text, { mode })
       // Not subject to the umask.
-      const { chmodSync } = await import('node:fs')
       chmodSync(path, mode)
       const { gateway, send } = await start(t, { issuer, stateDirectory })
       assert.equal(await send(key), '503 identity_unavailable')

@@ -30,9 +30,9 @@ interface Started extends Running {
   readonly issuer: TestIssuer
   readonly key: SigningKey
   /** Of a token that is accepted. */
-  claims(more?: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>>
-  send(headers: Headers): Promise<RawResponse>
-  sendToken(token: string): Promise<RawResponse>
+  readonly claims: (more?: Readonly<Record<string, unknown>>) => Readonly<Record<string, unknown>>
+  readonly send: (headers: Headers) => Promise<RawResponse>
+  readonly sendToken: (token: string) => Promise<RawResponse>
 }
 
 interface Wishes {
