@@ -104,13 +104,18 @@ export class IdentityCheck {
     if (prefix === 'ts' && !isOfUnixSocket(socket) && !this.#parts.hasTailnetAddress()) {
       return identityUnavailable('no interface of this machine has an address of a tailnet')
     }
-    // A proxy that joins lines: one of them may be its client's own.
-    const name = value.includes(',') ? severalNames : nameClient(prefix, value.trim())
+    const name = faultOfValue(value) ?? nameClient(prefix, value.trim())
     return 'fault' in name ? invalidIdentity(name.fault) : name
   }
 }
 
-const severalNames = { fault: 'has a comma, as of several lines that were joined' } as const
+/** What proxies send that is no name. */
+function faultOfValue(value: string): { readonly fault: string } | undefined {
+  // One of the lines may be the client's own.
+  if (value.includes(',')) return { fault: 'has a comma, as of several lines that were joined' }
+  // Caddy before 2.8 sends `{http.reverse_proxy.header.Remote-User}` where the authentication service names nobody.
+  return /[{}]/.test(value) ? { fault: 'is a placeholder that the proxy has not replaced' } : undefined
+}
 
 function isBelieved(socket: Socket, fromId: string | undefined): boolean {
   return isOfUnixSocket(socket) || (fromId !== undefined && clientOfSocket(socket).id === fromId)

@@ -6,7 +6,7 @@ import type { Clock } from '../../platform/clock.ts'
 import { type FoundKeys, hasKey, type KeySet, type KeySets, readKeySet } from './key-set.ts'
 
 /** A whole body, or why there is none. */
-export type Fetched = { readonly text: string } | { readonly fault: string }
+type Fetched = { readonly text: string } | { readonly fault: string }
 
 export interface KeySetStoreParts {
   /** Of the issuers' sets. */

@@ -31,7 +31,7 @@ export interface KeySets {
   find(url: string, kid: string | undefined): FoundKeys | Promise<FoundKeys>
 }
 
-export const maxKeys = 64
+const maxKeys = 64
 
 /** Members of private and symmetric keys (RFC 7518 §6). */
 const privateMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'] as const

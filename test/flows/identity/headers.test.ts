@@ -86,6 +86,11 @@ suite('a plain header', isLinux, () => {
     ['only the twin', { remote_user: 'root' }, '400 invalid_request'],
     ['an empty name', { 'remote-user': '' }, '401 invalid_identity'],
     ['two joined lines', { 'remote-user': 'root, ann' }, '401 invalid_identity'],
+    [
+      'a placeholder of Caddy',
+      { 'remote-user': '{http.reverse_proxy.header.Remote-User}' },
+      '401 invalid_identity',
+    ],
     ['two domains', { 'remote-user': 'root@evil.example@example.org' }, '401 invalid_identity'],
     ['a name of 300 bytes', { 'remote-user': 'a'.repeat(300) }, '401 invalid_identity'],
     ['another domain', { 'remote-user': 'ann@example.com' }, '403 identity_not_allowed'],
