@@ -113,7 +113,7 @@ export class IdentityCheck {
 function faultOfValue(value: string): { readonly fault: string } | undefined {
   // One of the lines may be the client's own.
   if (value.includes(',')) return { fault: 'has a comma, as of several lines that were joined' }
-  // Caddy before 2.8 sends `{http.reverse_proxy.header.Remote-User}` where the authentication service names nobody.
+  // Caddy 2.6 sends `{http.reverse_proxy.header.Remote-User}` where the authentication service names nobody.
   return /[{}]/.test(value) ? { fault: 'is a placeholder that the proxy has not replaced' } : undefined
 }
 

@@ -100,7 +100,7 @@ suite('behind Caddy with a login', { skip }, () => {
     const { gateway, upstream, send } = await startFront(t)
     for (const name of ['Remote-User', 'remote-user', 'REMOTE-USER', 'Remote_User', 'remote_user']) {
       const nameless = await send({ cookie: 'session=nameless', [name]: 'root' })
-      // Caddy before 2.8 sends a placeholder in place of the name.
+      // Caddy 2.6 sends a placeholder in place of the name.
       assert.match(
         nameless.header('x-llm-gateway-error') ?? '',
         /^(?:identity_required|invalid_identity)$/,
