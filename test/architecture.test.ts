@@ -345,6 +345,14 @@ test('no source loads the compiler of schemas, only what it generated', () => {
   )
 })
 
+test('what few gateways need is loaded when it is first used', () => {
+  const loading = [...sources].filter(([, text]) => /^import (?!type\b).* from 'jose'/m.test(text))
+  assert.deepEqual(
+    loading.map(([file]) => file),
+    [],
+  )
+})
+
 test('every package of the table is a dependency', () => {
   const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Record<string, object>
   assert.deepEqual(

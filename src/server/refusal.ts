@@ -37,7 +37,7 @@ export function takeExchange(
 /** Logs the refusal and responds with the error. The body of the request need not have been read. */
 export type Refuse = (exchange: Exchange, error: GatewayError) => void
 
-/** Logs under the request's id; of refusals for want of a valid key, one a second for each client. */
+/** Logs under the request's id; of refusals for want of a valid key or identity, one a second for each client. */
 export function createRefuse({
   events,
   clientOf,
@@ -49,7 +49,10 @@ export function createRefuse({
     const { code, status, message: reason } = error
     const client = clientOf(request).id
     const { method } = request
-    const entry = status === 401 ? throttle.shouldLog(`${code} ${client}`, now()) : once
+    const entry =
+      status === 401 || code === 'identity_unavailable'
+        ? throttle.shouldLog(`${code} ${client}`, now())
+        : once
     if (entry !== false) {
       const more = entry.suppressed > 0 && { unlogged: entry.suppressed }
       events.emit({ kind: 'refused', request_id: requestId, client, method, code, status, reason, ...more })
