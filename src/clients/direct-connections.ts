@@ -16,8 +16,14 @@ export function isDirect({ socket, headers }: IncomingMessage): boolean {
   if (seen[forwardedKey] === true) return false
   for (const name in headers) {
     if (!proxyHeader.test(name)) continue
-    seen[forwardedKey] = true
+    markForwarded(socket)
     return false
   }
   return true
+}
+
+/** A proxy has forwarded something on this connection: nothing that comes over it is its user's own any more. */
+export function markForwarded(socket: Socket): void {
+  const seen: SeenSocket = socket
+  seen[forwardedKey] = true
 }

@@ -9,6 +9,7 @@ import type { Client } from '../../domain.ts'
 import { GatewayError } from '../../errors.ts'
 import { headerLines } from '../../http/headers.ts'
 import { clientOfSocket, isOfUnixSocket, setClient } from '../client.ts'
+import { markForwarded } from '../direct-connections.ts'
 import { allowList, type IsAllowed, nameClient } from './client-name.ts'
 import {
   ambiguousIdentity,
@@ -78,6 +79,8 @@ export class IdentityCheck {
     if (verdict instanceof GatewayError) return verdict
     const { id } = verdict
     if (!isAllowed(id)) return identityNotAllowed(id)
+    // Whatever headers it sends besides: this is a proxy.
+    markForwarded(request.socket)
     setClient(request, { id, via: this.#parts.clientOf(request).id })
     return undefined
   }

@@ -6,9 +6,9 @@ import { suite, test, type TestContext } from 'node:test'
 import { type Running, startGateway } from '../../support/app.ts'
 import { whole } from '../../support/chat-content.ts'
 import { scratchDirectory } from '../../support/config-file.ts'
-import type { Setup } from '../../support/gateway-config.ts'
+import { echo, type Setup } from '../../support/gateway-config.ts'
 import { unless } from '../../support/needs.ts'
-import { type Address, exchange, rawRequest, type RawResponse } from '../../support/raw-client.ts'
+import { type Address, connectRaw, exchange, rawRequest, type RawResponse } from '../../support/raw-client.ts'
 
 type Headers = Readonly<Record<string, string | undefined>>
 type Source = NonNullable<NonNullable<Setup['identity']>['sources']>[number]
@@ -113,6 +113,24 @@ suite('a plain header', isLinux, () => {
     })
   }
 
+  test('a connection with identities is a proxy’s: its user’s freedom from keys does not hold for it', async (t) => {
+    const file = join(scratchDirectory(t), 'keys.json')
+    const { gateway, upstream, send } = await start(
+      t,
+      { ...remoteUser, from_user: 'self' },
+      { keys: { mode: 'required', keyless_users: ['self'], file } },
+      false,
+    )
+    assert.equal(resultOf(await send({})), '200')
+    const request = (headers: Headers) => rawRequest('GET /v1/models', headers)
+    const client = await connectRaw(t, gateway.url)
+    for (const headers of [{ 'remote-user': 'ann' }, {}]) {
+      client.send(request(headers))
+      assert.equal(resultOf(await client.response()), '401 key_required')
+    }
+    assert.equal(upstream.requests.length, 1)
+  })
+
   test('the header twice', async (t) => {
     const { gateway } = await start(t, { ...remoteUser, from_user: 'self' })
     const lines = 'remote-user: root\r\nremote-user: ann\r\n'
@@ -143,4 +161,27 @@ suite('Tailscale', isLinux, () => {
     assert.equal(resultOf(await send(login)), '503 identity_unavailable')
     assert.equal(upstream.requests.length, 0)
   })
+})
+
+test('without sources, all such headers are ignored', async (t) => {
+  const { gateway, upstream } = await startGateway(t)
+  upstream.respondAlways(whole())
+  const headers = {
+    'cf-access-jwt-assertion': 'a.b.c',
+    'tailscale-user-login': 'ann@example.org',
+    'remote-user': 'ann',
+    remote_user: 'bob',
+  }
+  assert.equal((await exchange(t, gateway.url, call(headers))).status, 200)
+  const line = await gateway.logged({ event: 'call' })
+  assert.match(String(line['client']), /^user:/)
+  assert.doesNotMatch(JSON.stringify(upstream.requests[0]!.headers), /ann|bob|a\.b\.c/)
+})
+
+test('a change of the sources needs a restart, and says so', async (t) => {
+  const { gateway } = await startGateway(t, echo)
+  assert.deepEqual(
+    await gateway.reload({ ...echo, identity: { sources: [{ kind: 'tailscale', from_user: 'self' }] } }),
+    ['identity', 'audit'],
+  )
 })
