@@ -53,6 +53,7 @@ export class KeyFileWatch {
   #latest: KeyFile = noKeys
   #inForce: KeyFile = noKeys
   #threads = 0
+  #faultAtStart: string | undefined
   #isStopped = false
 
   constructor(parts: KeyFileParts) {
@@ -62,14 +63,14 @@ export class KeyFileWatch {
   /** Reads the file before the first request. Without a good one no key is valid. */
   load(): KeyFile {
     this.#version = fileVersion(this.#parts.path)
-    const read = this.#read()
+    const read = this.#read((reason) => (this.#faultAtStart = reason))
     if (read !== undefined) this.#inForce = this.#latest = read
     return this.#inForce
   }
 
   /** Follows the file from here on, and acknowledges what was loaded. @param threads how many check requests against it. */
   start(threads: number): void {
-    this.#acknowledge(threads, undefined)
+    this.#acknowledge(threads, this.#faultAtStart)
     const look = () => {
       if (fileVersion(this.#parts.path) !== this.#version) this.#change()
       if (!this.#isStopped) this.#setTimer('look', look, lookMs)
@@ -134,7 +135,7 @@ export class KeyFileWatch {
   }
 
   /** Undefined: it is at fault. */
-  #read(onFault: (reason: string) => void = () => {}): KeyFile | undefined {
+  #read(onFault: (reason: string) => void): KeyFile | undefined {
     const { path, accounts = systemAccounts() } = this.#parts
     const read = readTrustedFile(path, keyFileRules, accounts)
     if (read.kind === 'absent') return this.#readMissing()
