@@ -225,6 +225,7 @@ suite('at the start', () => {
   test('with a faulty file the same', async (t) => {
     const running = await startWith(t, (file) => file.writeText('{'))
     await running.gateway.logged({ event: 'keys_refused' })
+    await until(() => running.state()?.refused !== undefined, 'the refusal in keys.state')
     assert.equal(await statusOf(t, running, testKey()), 401)
   })
 
