@@ -102,5 +102,13 @@ function isLimited(verdict: Verdict): boolean {
 
 function probeCall(id: string, provider: string): PlannedCall {
   const stays = { leaves: undefined, readsSlowly: false, pauseMs: 0, promptBytes: 60 }
-  return { id, model: probeModel(provider), dialect: 'chat', isCount: false, isStream: true, wantsUsage: false, ...stays }
+  return {
+    id,
+    model: probeModel(provider),
+    dialect: 'chat',
+    isCount: false,
+    isStream: true,
+    wantsUsage: false,
+    ...stays,
+  }
 }

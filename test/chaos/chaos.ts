@@ -82,7 +82,10 @@ export async function chaos(t: Cleanup, options: ChaosOptions): Promise<ChaosRep
 }
 
 /** All at once, for as long as the run takes. */
-async function drive(world: World, options: ChaosOptions): Promise<{ ended: Ended[]; memory: MemorySample[] }> {
+async function drive(
+  world: World,
+  options: ChaosOptions,
+): Promise<{ ended: Ended[]; memory: MemorySample[] }> {
   const { seconds, connections, leastCalls } = options
   const pace = seconds < 20 ? 0.4 : 1
   const over = new AbortController()
@@ -120,9 +123,7 @@ async function callAgainAndAgain(
     const verdict = judge(call, shapeOf(new Random(seed + shapeSeed, indexOf(call.id))), wire)
     if ('fault' in verdict) {
       const tookMs = Math.round(performance.now() - wire.sentAtMs)
-      accuse(
-        `${call.id} (${kindOf(call)}, ${tookMs} ms): ${verdict.fault}`,
-      )
+      accuse(`${call.id} (${kindOf(call)}, ${tookMs} ms): ${verdict.fault}`)
     } else ended.push({ call, wire, verdict })
   }
   connection.close()

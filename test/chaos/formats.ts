@@ -48,7 +48,9 @@ const chat: UpstreamFormat = {
 }
 
 function openAiError(sender: Sender, code: string): string {
-  return JSON.stringify({ error: { message: refusalOf(sender, code), type: 'upstream_error', param: null, code } })
+  return JSON.stringify({
+    error: { message: refusalOf(sender, code), type: 'upstream_error', param: null, code },
+  })
 }
 
 // ── Messages ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -102,7 +102,10 @@ const good: Readonly<Record<string, readonly [end: string, came: Came]>> = {
     'stream_broken',
     { ...messages, body: [...message.events, apiError].join('') },
   ],
-  'a stream of Messages that breaks before its start': ['stream_broken', { ...messages, body: ping + apiError }],
+  'a stream of Messages that breaks before its start': [
+    'stream_broken',
+    { ...messages, body: ping + apiError },
+  ],
   'a translated stream of Responses': [
     'streamed',
     { ...responses, body: [': ping\n', ...response.events, ...response.end].join('') },
@@ -111,7 +114,10 @@ const good: Readonly<Record<string, readonly [end: string, came: Came]>> = {
     'stream_broken',
     { ...responses, body: response.events.join('') + failed(response.events.length) },
   ],
-  "a provider's count": ['counted', { ...messages, isCount: true, body: '{"input_tokens":20,"from":"a.1.1"}' }],
+  "a provider's count": [
+    'counted',
+    { ...messages, isCount: true, body: '{"input_tokens":20,"from":"a.1.1"}' },
+  ],
   'a client that leaves within an event': ['left', { body: first + second.slice(0, 20), ending: 'left' }],
 }
 
@@ -151,14 +157,17 @@ const bad: Readonly<Record<string, Came>> = {
     ...messages,
     body: [...message.events, ...message.end, ping].join(''),
   },
-  'a heartbeat after the end of a passed stream': { body: [first, second, third, ...last, ': ping\n'].join('') },
+  'a heartbeat after the end of a passed stream': {
+    body: [first, second, third, ...last, ': ping\n'].join(''),
+  },
   'a heartbeat after the end of a passed stream of Messages': {
     ...{ ...messages, from: 'b' },
     body: [...written('messages', 'b.1.1').events, ...written('messages', 'b.1.1').end, ping].join(''),
   },
   'an error after the end of a stream of Responses': {
     ...responses,
-    body: [...response.events, ...response.end].join('') + failed(response.events.length + response.end.length),
+    body:
+      [...response.events, ...response.end].join('') + failed(response.events.length + response.end.length),
   },
   'an error of Responses that does not count on': {
     ...responses,

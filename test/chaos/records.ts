@@ -51,7 +51,9 @@ function isConsistent(verdict: Ended['verdict'], line: CallLine): boolean {
       return status === 200 && code === undefined && provider === (verdict.tag && nameIn(verdict.tag))
     case 'stream_broken':
       if (isProviderCode(verdict.code)) return status === 200 && code === 'provider_bad_response'
-      return status === 200 && code !== undefined && (code === verdict.code || typeOfCode(code) === verdict.code)
+      return (
+        status === 200 && code !== undefined && (code === verdict.code || typeOfCode(code) === verdict.code)
+      )
     case 'gateway_error':
       return status >= 400 && code === verdict.code
     case 'provider_error':
@@ -104,7 +106,8 @@ export function answeredVisits(ended: readonly Ended[], visits: readonly Visit[]
   const answered = new Set(
     ended.flatMap(({ call, verdict }) =>
       // A count takes no slot.
-      !call.isCount && (verdict.end === 'whole' || verdict.end === 'streamed' || verdict.end === 'provider_error')
+      !call.isCount &&
+      (verdict.end === 'whole' || verdict.end === 'streamed' || verdict.end === 'provider_error')
         ? [`${call.id} ${verdict.tag}`]
         : [],
     ),

@@ -110,7 +110,10 @@ async function open({ response, sender, random, fault, format }: Exchange): Prom
   const error = errorAnswers[fault]
   if (error === undefined) return !response.closed
   const { status, code, type = 'application/json', headers = {} } = error
-  await end(response.writeHead(status, { 'content-type': type, ...headers }), format.errorBody(sender, code, status))
+  await end(
+    response.writeHead(status, { 'content-type': type, ...headers }),
+    format.errorBody(sender, code, status),
+  )
   return false
 }
 

@@ -171,7 +171,9 @@ function makeInput(random: Random, id: string): Input {
     isStream,
     request: rawRequest(`POST ${paths[dialect]}`, { 'x-request-id': id }, body),
     answer: answerOf(spoilt, source, random),
-    leaves: random.has(0.03) ? { afterMs: random.below(20), how: random.pick(['close', 'reset']) } : undefined,
+    leaves: random.has(0.03)
+      ? { afterMs: random.below(20), how: random.pick(['close', 'reset']) }
+      : undefined,
   }
 }
 
@@ -199,7 +201,8 @@ function cut(bytes: Buffer, random: Random): Buffer[] {
 /** @returns how the response has ended, for a count. */
 function endOf(input: Input, { ending, message }: Wire): string | { readonly fault: string } {
   if (ending === 'left') return 'left'
-  if (ending !== 'answered' || message === undefined) return { fault: `the gateway's end: ${ending}, ${message?.body().toString().slice(-600)}` }
+  if (ending !== 'answered' || message === undefined)
+    return { fault: `the gateway's end: ${ending}, ${message?.body().toString().slice(-600)}` }
   const status = Number(message.startLine.split(' ')[1])
   const body = message.body()
   try {
@@ -215,7 +218,10 @@ interface Answer {
   readonly body: Buffer
 }
 
-function endOfAnswer({ dialect }: Input, { status, type, body }: Answer): string | { readonly fault: string } {
+function endOfAnswer(
+  { dialect }: Input,
+  { status, type, body }: Answer,
+): string | { readonly fault: string } {
   if (status !== 200) {
     const { code, type: errorType } = readErrorBody(dialect, body)
     if (status >= 500 && code === 'internal_error') return { fault: body.toString() }

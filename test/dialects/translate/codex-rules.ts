@@ -97,7 +97,8 @@ export function readResponse(stream: string): ReadResponse {
   const events = readEvents(stream)
   const numbered = events.filter(({ type }) => type !== keepalive)
   for (const [at, { type, sequence_number: number }] of events.entries()) {
-    if (type === keepalive) assert.equal(number, events[at - 1]?.sequence_number ?? 0, 'the number is repeated')
+    if (type === keepalive)
+      assert.equal(number, events[at - 1]?.sequence_number ?? 0, 'the number is repeated')
   }
   const [first] = numbered
   // A response that nothing was created of before it failed.
@@ -111,7 +112,13 @@ export function readResponse(stream: string): ReadResponse {
   const isAtEnd = end === undefined || /\n\n$/.test(stream.slice(stream.lastIndexOf('data: ')))
   assert.ok(isAtEnd && (end === undefined || events.at(-1) === end), 'nothing follows the end')
   const isText = ({ type }: ResponseEvent) => type === 'response.output_text.delta'
-  return { text: numbered.filter(isText).map(({ delta = '' }) => delta).join(''), end }
+  return {
+    text: numbered
+      .filter(isText)
+      .map(({ delta = '' }) => delta)
+      .join(''),
+    end,
+  }
 }
 
 class Reader {

@@ -10,7 +10,15 @@ import { eventData, EventSplitter, isComment } from '../../../src/bytes/sse.ts'
 import { Random } from '../../support/random.ts'
 import { type Conversation, readErrorBody, readStream, readWhole } from './client-rules.ts'
 import { Spoiler } from './spoiling.ts'
-import { begin, clientDialect, providerOf, readRequest, readVectors, sentText, type Vector } from './vector.ts'
+import {
+  begin,
+  clientDialect,
+  providerOf,
+  readRequest,
+  readVectors,
+  sentText,
+  type Vector,
+} from './vector.ts'
 
 export const vectors = readVectors(join(import.meta.dirname, 'vectors'))
 const textsOf = (name: string) => vectors.map(({ file }) => file(name)).filter((text) => text !== undefined)
@@ -69,7 +77,8 @@ export function translateSpoiledStream(random: Random): string {
   const events = eventsOf(spoiler.stream(vector.file('response.sse')!, random), provider, random)
   const first = events.map(eventData).find((data) => data !== undefined && !provider.isPreamble(data))
   // Such a response is an error or nothing, and another attempt may follow.
-  if (first === undefined || provider.isEndMark(first) || provider.errorHeadOf(first) !== undefined) return 'not begun'
+  if (first === undefined || provider.isEndMark(first) || provider.errorHeadOf(first) !== undefined)
+    return 'not begun'
   const own = client.ownEvents('request-1')
   const pieces: Buffer[] = []
   const write = (bytes: Buffer) => {
@@ -159,7 +168,9 @@ export function translateSpoiledBody(random: Random): string {
   const { client, provider, response, isStream } = begun(vector, random)
   const body = spoiler.body(isError ? errorOf(vector).body : vector.file('response.json')!, random)
   const head = { status: 200, headers: { 'content-type': 'application/json' } }
-  const judged = isError ? { kind: 'error' as const, head: { ...head, status: 500 } } : provider.judgeWhole(head, body)
+  const judged = isError
+    ? { kind: 'error' as const, head: { ...head, status: 500 } }
+    : provider.judgeWhole(head, body)
   if (judged.kind === 'fault') return 'unusable'
   if (judged.kind === 'error') {
     readErrorBody(conversationOf(client), response.error(judged.head, body, 'request-1'))

@@ -47,7 +47,8 @@ export class Spoiler {
       () => events.splice(at, 0, random.pick(this.#eventsOf(random.pick(this.#streams)))),
       () => events.splice(at, 0, random.pick(oddEvents)),
       () => (events[at] = event.replace(/^event: .*$/m, () => random.pick(oddNames))),
-      () => (events[at] = event.replace('data: ', () => random.pick(['data:', 'data: \ndata: ', 'dat: ', '']))),
+      () =>
+        (events[at] = event.replace('data: ', () => random.pick(['data:', 'data: \ndata: ', 'dat: ', '']))),
     ]
     if (data === undefined || random.has(0.4)) return void random.pick(orders)()
     const value: unknown = parseJson(Buffer.from(data))
@@ -113,12 +114,56 @@ function odd(value: unknown, random: Random): unknown {
   return random.pick(oddValues)()
 }
 
-const oddNumbers = ['-1', '1.5', '1e30', '1e400', '-0', '9007199254740993', '0.1e-400', '123456789012345678901']
-const oddTexts = ['', ' ', '\u0000', '\ud800', '\udc00x', '\u2028', '"\\', '\n\ndata: x\n\n', 'x'.repeat(70_000)]
+const oddNumbers = [
+  '-1',
+  '1.5',
+  '1e30',
+  '1e400',
+  '-0',
+  '9007199254740993',
+  '0.1e-400',
+  '123456789012345678901',
+]
+const oddTexts = [
+  '',
+  ' ',
+  '\u0000',
+  '\ud800',
+  '\udc00x',
+  '\u2028',
+  '"\\',
+  '\n\ndata: x\n\n',
+  'x'.repeat(70_000),
+]
 const oddTypes = ['', 'text', 'tool_use', 'tool_result', 'image', 'document', 'thinking', 'redacted_thinking']
-  .concat(['function', 'custom', 'namespace', 'web_search', 'mcp_list_tools', 'input_text', 'output_text', 'refusal'])
-  .concat(['message', 'reasoning', 'function_call', 'function_call_output', 'computer_call', 'file', 'input_audio'])
-  .concat(['server_tool_use', 'code_execution_tool_result', 'video_url', 'auto', 'any', 'none', 'x'.repeat(300)])
+  .concat([
+    'function',
+    'custom',
+    'namespace',
+    'web_search',
+    'mcp_list_tools',
+    'input_text',
+    'output_text',
+    'refusal',
+  ])
+  .concat([
+    'message',
+    'reasoning',
+    'function_call',
+    'function_call_output',
+    'computer_call',
+    'file',
+    'input_audio',
+  ])
+  .concat([
+    'server_tool_use',
+    'code_execution_tool_result',
+    'video_url',
+    'auto',
+    'any',
+    'none',
+    'x'.repeat(300),
+  ])
 
 const oddValues: readonly (() => unknown)[] = [
   () => null,
@@ -145,8 +190,19 @@ const oddValues: readonly (() => unknown)[] = [
   () => ({ type: 'tool_use' }),
   () => JSON.parse('{"__proto__":{"type":"text"},"constructor":1,"toString":2}'),
 ]
-const oddMembers = ['', 'type', 'content', 'text', 'model', 'stream', 'error', 'tools', 'input', '__proto__', 'toJSON']
-  .concat(['constructor', 'index', 'id', 'cache_control', 'extra.member', 'a\nb', 'x'.repeat(300)])
+const oddMembers = [
+  '',
+  'type',
+  'content',
+  'text',
+  'model',
+  'stream',
+  'error',
+  'tools',
+  'input',
+  '__proto__',
+  'toJSON',
+].concat(['constructor', 'index', 'id', 'cache_control', 'extra.member', 'a\nb', 'x'.repeat(300)])
 
 // ── Events ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -189,10 +245,17 @@ function written(value: unknown, random: Random): string {
   const rewrites: readonly (() => string)[] = [
     // The first or the last of two counts, and for some both do.
     () => text.replace(pickMember(text, random), (member) => `${member}null,${member}`),
-    () => text.replace(pickMember(text, random), (member) => `"${random.pick(oddMembers.slice(0, 9))}":{},${member}`),
+    () =>
+      text.replace(
+        pickMember(text, random),
+        (member) => `"${random.pick(oddMembers.slice(0, 9))}":{},${member}`,
+      ),
     () => text.replaceAll('e', '\\u0065'),
     () => text.replaceAll('/', '\\/').replaceAll('"type"', '"\\u0074ype"'),
-    () => text.replace(/"(?=[:,}\]])/, () => random.pick(['\\u00', '\\x41"', '\\', '\\ud800"', '\\ud800\\ud800"', '\t"'])),
+    () =>
+      text.replace(/"(?=[:,}\]])/, () =>
+        random.pick(['\\u00', '\\x41"', '\\', '\\ud800"', '\\ud800\\ud800"', '\t"']),
+      ),
     () => text.replace(/([[{,:])/g, '$1 \t\r '),
   ]
   // Within a stream a line break would end the field.
@@ -207,7 +270,11 @@ function pickMember(text: string, random: Random): string {
 
 const pieces = ['', '"', '\\', '{', '}', '[', ']', ',', ':', '\n', '\n\n', '\r', '0', 'data: ', 'null', ': ']
   .map((text) => Buffer.from(text))
-  .concat([[0xff], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf0, 0x9f], [0xef, 0xbb, 0xbf], [0], [0x7f]].map(Buffer.from))
+  .concat(
+    [[0xff], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf0, 0x9f], [0xef, 0xbb, 0xbf], [0], [0x7f]].map(
+      Buffer.from,
+    ),
+  )
 
 function spoiledBytes(bytes: Buffer, random: Random): Buffer {
   let result = bytes

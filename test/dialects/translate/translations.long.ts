@@ -25,11 +25,18 @@ for (const [index, [name, translate, usual]] of runs.entries()) {
     const warm = Math.floor(total / 4)
     const counts = runSpoiled(translate, { seed, first, count: warm, isOver: isShareOver })
     const warmBytes = heldBytes()
-    const rest = runSpoiled(translate, { seed, first: first + warm, count: total - warm, isOver: isShareOver })
+    const rest = runSpoiled(translate, {
+      seed,
+      first: first + warm,
+      count: total - warm,
+      isOver: isShareOver,
+    })
     const grownBytes = heldBytes() - warmBytes
     const all = (end: string) => (counts.get(end) ?? 0) + (rest.get(end) ?? 0)
     const ends = new Set([...counts.keys(), ...rest.keys()])
-    t.diagnostic(JSON.stringify({ ...Object.fromEntries(Array.from(ends, (end) => [end, all(end)])), grownBytes }))
+    t.diagnostic(
+      JSON.stringify({ ...Object.fromEntries(Array.from(ends, (end) => [end, all(end)])), grownBytes }),
+    )
     assert.ok(grownBytes < maxGrowthBytes, `${grownBytes} more bytes are held`)
   })
 }
