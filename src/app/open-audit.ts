@@ -33,11 +33,7 @@ export function openAudit(
   { enabled, keepDays }: AuditConfig,
   { clock, emit, stateDirectory }: AuditParts,
 ): OpenedAudit | undefined {
-  if (!enabled) return undefined
-  if (stateDirectory === undefined) {
-    emit({ kind: 'audit_unavailable', reason: 'there is no state directory' })
-    return undefined
-  }
+  if (!enabled || stateDirectory === undefined) return undefined
   const names = new AuditNames(stateDirectory)
   const unavailable = (cause: unknown) => emit({ kind: 'audit_unavailable', reason: messageOf(cause) })
   const prune = async (log: AuditLog) => {

@@ -40,6 +40,9 @@ export function openEvents(
   const sinks = [log, ledger && ledgerSink(ledger), audit?.sink]
   const events = createEvents(sinks.filter((sink) => sink !== undefined))
   if (usage.enabled && stateDirectory === undefined) emit({ kind: 'ledger_off', ...hasNoDirectory })
+  if (auditConfig.enabled && stateDirectory === undefined) {
+    emit({ kind: 'audit_unavailable', reason: hasNoDirectory.reason })
+  }
   return { events, logOutput, ledger, audit }
 }
 
