@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import { isDeepStrictEqual } from 'node:util'
 import type { AdmissionStore } from '../admission/stores/store.ts'
 import { identityCheckOf } from './identity.ts'
-import { KeyFileWatch, keylessClients } from './keys.ts'
+import { type KeyFileParts, KeyFileWatch, keylessClients } from './keys.ts'
 import { ownClientId, peerIdentifiersOf } from './peer-identifiers.ts'
 import { openEvents } from './open-events.ts'
 import { ProviderPool } from './provider-pool.ts'
@@ -56,6 +56,8 @@ export interface App {
   limits(client: string): Promise<object>
   /** Checks requests against these keys from now on, and ends the calls whose keys were revoked. Absent as `openCalls`. */
   setKeys?(file: KeyFile): void
+  /** The same for secrets that are revoked, ahead of the keys without them. */
+  revokeKeys?(secretIds: ReadonlySet<string>): void
   /** Absent in a gateway of several threads. */
   openCalls?(): number
   /** Of a gateway of several threads: whether each of them has answered since this was asked last. */
@@ -215,6 +217,10 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       return limitsReport({ id: client }, await coordinator.describe(snapshots.current.routes.models()))
     },
     setKeys: apply,
+    revokeKeys(secretIds) {
+      keys.revoke(secretIds)
+      snapshots.interrupt(keyRevoked(), isRevoked)
+    },
     openCalls: () => snapshots.openCalls,
     async stop(reason) {
       isDraining = true
@@ -239,7 +245,8 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
 interface KeyWatchParts extends Pick<AppOptions, 'configFile' | 'stateDirectory'> {
   readonly clock: Clock
   readonly events: Events
-  readonly apply: (file: KeyFile) => number | Promise<number>
+  readonly apply: KeyFileParts['apply']
+  readonly revoke?: NonNullable<KeyFileParts['revoke']>
 }
 
 /** Undefined: keys are ignored. */

@@ -6,8 +6,10 @@
 import { type FSWatcher, realpathSync, watch } from 'node:fs'
 import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { keyFileRules, noKeys, parseKeyFile } from '../clients/keys/key-file.ts'
 import type { KeyFile } from '../clients/keys/key-record.ts'
+import { secretIdsOf } from '../clients/keys/keys-in-force.ts'
 import { formatKeysState, keysStateFile } from '../clients/keys/keys-state.ts'
 import { readTrustedFile } from '../config/trusted-file.ts'
 import type { KeysConfig } from '../config/types.ts'
@@ -25,6 +27,8 @@ export interface KeyFileParts {
   readonly stateDirectory: string | undefined
   /** Has every thread check requests against these keys from now on. Resolves with the number of threads that do. */
   readonly apply: (file: KeyFile) => number | Promise<number>
+  /** Has every thread refuse these secrets at once, ahead of the file without them. Absent: `apply` does as soon. */
+  readonly revoke?: (secretIds: ReadonlySet<string>) => void
   /** Default: the system's. */
   readonly accounts?: Accounts
 }
@@ -49,6 +53,7 @@ export class KeyFileWatch {
   #latest: KeyFile = noKeys
   #inForce: KeyFile = noKeys
   #threads = 0
+  #faultAtStart: string | undefined
   #isStopped = false
 
   constructor(parts: KeyFileParts) {
@@ -58,14 +63,14 @@ export class KeyFileWatch {
   /** Reads the file before the first request. Without a good one no key is valid. */
   load(): KeyFile {
     this.#version = fileVersion(this.#parts.path)
-    const read = this.#read()
-    if (read !== undefined) this.#inForce = read
+    const read = this.#read((reason) => (this.#faultAtStart = reason))
+    if (read !== undefined) this.#inForce = this.#latest = read
     return this.#inForce
   }
 
   /** Follows the file from here on, and acknowledges what was loaded. @param threads how many check requests against it. */
   start(threads: number): void {
-    this.#acknowledge(threads, undefined)
+    this.#acknowledge(threads, this.#faultAtStart)
     const look = () => {
       if (fileVersion(this.#parts.path) !== this.#version) this.#change()
       if (!this.#isStopped) this.#setTimer('look', look, lookMs)
@@ -113,8 +118,16 @@ export class KeyFileWatch {
 
   /** A thread that does not answer holds up the acknowledgement, and neither the other threads nor later versions. */
   async #apply(file: KeyFile): Promise<void> {
+    const { apply, revoke } = this.#parts
+    const revoked = revoke && secretIdsOf(this.#latest).difference(secretIdsOf(file))
     this.#latest = file
-    const threads = await this.#parts.apply(file)
+    if (revoked !== undefined && revoked.size > 0) {
+      revoke?.(revoked)
+      // What is posted to threads in one turn of the event loop arrives together, and a large file takes its time.
+      await setImmediate()
+      if (this.#latest !== file) return
+    }
+    const threads = await apply(file)
     if (this.#latest !== file) return
     this.#inForce = file
     this.#parts.events.emit({ kind: 'keys_loaded', generation: file.generation, keys: file.keys.length })
@@ -122,7 +135,7 @@ export class KeyFileWatch {
   }
 
   /** Undefined: it is at fault. */
-  #read(onFault: (reason: string) => void = () => {}): KeyFile | undefined {
+  #read(onFault: (reason: string) => void): KeyFile | undefined {
     const { path, accounts = systemAccounts() } = this.#parts
     const read = readTrustedFile(path, keyFileRules, accounts)
     if (read.kind === 'absent') return this.#readMissing()

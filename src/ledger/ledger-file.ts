@@ -19,9 +19,16 @@ export type OpenedLedger =
   | { readonly kind: 'open'; readonly file: LedgerFile; readonly setAside?: SetAside }
   | { readonly kind: 'unusable'; readonly reason: string }
 
+/** A run of a gateway, as the file knows it. Another file may have another one of the same number. */
+export interface Run {
+  readonly id: number
+  /** Milliseconds since 1970. */
+  readonly startedMs: number
+}
+
 export interface LedgerFileOptions extends OpenOptions {
   /** Of this process, when its thread was started before. */
-  readonly run?: number | undefined
+  readonly run?: Run | undefined
 }
 
 /** @throws as `openDatabase`. */
@@ -47,7 +54,7 @@ const keptFreePages = 1_000
 const sumOf = sumColumns.map((name) => `${name} = ${name} + excluded.${name}`).join(', ')
 
 class LedgerFile {
-  readonly run: number
+  readonly run: Run
   readonly #path: string
   readonly #inode: number
   readonly #database: DatabaseSync
@@ -113,7 +120,7 @@ class LedgerFile {
       for (const sum of lostSums) sums.add(sum)
       for (const sum of sums.values()) this.#writeSum(sum)
       const lost = lostSums.reduce((total, { counts }) => total + counts[0]!, 0)
-      this.#endBatch.run(seq, lost, this.run)
+      this.#endBatch.run(seq, lost, this.run.id)
     })
     this.#seq = seq
   }
@@ -148,26 +155,27 @@ class LedgerFile {
 
   /** The run is over, in order. */
   end(nowMs: number): void {
-    this.#database.prepare('UPDATE runs SET ended_ms = ? WHERE id = ?').run(nowMs, this.run)
+    this.#database.prepare('UPDATE runs SET ended_ms = ? WHERE id = ?').run(nowMs, this.run.id)
   }
 
   /** This was no run of a gateway. */
   forgetRun(): void {
-    this.#database.prepare('DELETE FROM runs WHERE id = ?').run(this.run)
+    this.#database.prepare('DELETE FROM runs WHERE id = ?').run(this.run.id)
   }
 
   close(): void {
     this.#database.close()
   }
 
-  #begin(nowMs: number): number {
-    const { lastInsertRowid } = this.#database.prepare('INSERT INTO runs(started_ms) VALUES(?)').run(nowMs)
-    return Number(lastInsertRowid)
+  #begin(startedMs: number): Run {
+    const insert = this.#database.prepare('INSERT INTO runs(started_ms) VALUES(?)')
+    return { id: Number(insert.run(startedMs).lastInsertRowid), startedMs }
   }
 
   /** Undefined: the run is not in this file. */
-  #seqOf(run: number): number | undefined {
-    const found = this.#database.prepare('SELECT seq FROM runs WHERE id = ?').get(run)
+  #seqOf({ id, startedMs }: Run): number | undefined {
+    const find = this.#database.prepare('SELECT seq FROM runs WHERE id = ? AND started_ms = ?')
+    const found = find.get(id, startedMs)
     return found?.['seq'] as number | undefined
   }
 

@@ -5,7 +5,7 @@
 import { Worker } from 'node:worker_threads'
 import type { Clock } from '../platform/clock.ts'
 import { appendRow, type Cell, type EndedCall, rowWidth } from './call-row.ts'
-import type { RowBatch } from './ledger-file.ts'
+import type { RowBatch, Run } from './ledger-file.ts'
 import type { FromWriter, ToWriter, WriterStart } from './messages.ts'
 import { QuarterSums } from './quarter-sums.ts'
 import type { UsageQuestion, UsageReport } from './report.ts'
@@ -111,7 +111,7 @@ class ThreadLedger implements Ledger {
   readonly #options: LedgerOptions
   readonly #bounds: LedgerBounds
   #worker: Worker | undefined
-  #run: number | undefined
+  #run: Run | undefined
   /** Rows that are collected. */
   #open: Cell[] = []
   /** Full batches that wait, the oldest first. */

@@ -1,6 +1,6 @@
 // What the ledger and its writer's thread send one another.
 import type { SetAside } from './open-database.ts'
-import type { RowBatch } from './ledger-file.ts'
+import type { RowBatch, Run } from './ledger-file.ts'
 import type { UsageQuestion, UsageReport } from './report.ts'
 
 export interface WriterStart {
@@ -10,7 +10,7 @@ export interface WriterStart {
   readonly keepHoursDays: number
   readonly busyTimeoutMs: number
   /** Of this process in the file, when it had a thread before. */
-  readonly run: number | undefined
+  readonly run: Run | undefined
 }
 
 export type ToWriter =
@@ -20,7 +20,7 @@ export type ToWriter =
   | { readonly kind: 'stop' }
 
 export type FromWriter =
-  | { readonly kind: 'opened'; readonly run: number; readonly setAside?: SetAside }
+  | { readonly kind: 'opened'; readonly run: Run; readonly setAside?: SetAside }
   | { readonly kind: 'unusable'; readonly reason: string }
   | { readonly kind: 'written'; readonly seq: number }
   /** Nothing of the batch is in the file; it may be sent again. */

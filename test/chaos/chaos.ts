@@ -1,5 +1,6 @@
 // Clients call the gateway while its upstreams misbehave and die, its configuration changes every second, and clients
 // leave; then all is held against what may happen to a call, and against what has to be given back.
+import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 
 import { Random } from '../support/random.ts'
@@ -9,6 +10,7 @@ import { judgeRest } from './at-rest.ts'
 import { indexOf, type PlannedCall, planCall, requestOf, shapeSeed } from './calls.ts'
 import { ClientConnection } from './client-connection.ts'
 import { judge } from './judge.ts'
+import { faultsOfLedger } from './ledger.ts'
 import { faultsOfMemory, type MemorySample, watchMemory } from './memory.ts'
 import { type Ended, faultOfLine, faultsOfLimits, faultsOfVisits, mostInWindow } from './records.ts'
 import { killAndRestart, pause, reloadAgainAndAgain, startWorld, type World } from './world.ts'
@@ -63,6 +65,8 @@ export async function chaos(t: Cleanup, options: ChaosOptions): Promise<ChaosRep
     }
     for (const fault of [...faultsOfLimits(ended, visits, world.fixed), ...faultsOfVisits(visits, log.calls)])
       accuse(fault)
+    const ledger = join(world.gateway.folder, '.local/state/llm-gateway/usage.db')
+    for (const fault of faultsOfLedger(ledger, log.calls)) accuse(fault)
     for (const fault of [...log.faults, ...faultsOfMemory(memory)]) accuse(fault)
   }
   const ends = new Map(

@@ -8,9 +8,21 @@ export interface CallLine {
   readonly attempts: number
   readonly provider: string | undefined
   readonly fallback: boolean
+  /** The line of a call's end, and not of a refusal by a guard. */
+  readonly isCall: boolean
 }
 
 const endOfLine = '\n'
+
+/** Events of faults of the gateway itself. */
+const unwanted: ReadonlySet<string> = new Set([
+  'internal_error',
+  'ledger_off',
+  'ledger_rows_lost',
+  'ledger_set_aside',
+  'ledger_waiting',
+  'limits_not_saved',
+])
 
 export class GatewayLog {
   /** Lines of each request id. */
@@ -45,7 +57,7 @@ export class GatewayLog {
     const line = JSON.parse(text) as Record<string, unknown>
     const event = String(line['event'])
     this.#counts.set(event, this.count(event) + 1)
-    if (event === 'internal_error' || event === 'limits_not_saved') this.faults.push(text.slice(0, 2000))
+    if (unwanted.has(event)) this.faults.push(text.slice(0, 2000))
     const id = line['request_id']
     if (typeof id !== 'string') return
     const lines = this.calls.get(id) ?? []
@@ -55,6 +67,7 @@ export class GatewayLog {
       attempts: Number(line['attempts'] ?? 0),
       provider: line['provider'] as string | undefined,
       fallback: line['fallback_model'] !== undefined,
+      isCall: line['duration_ms'] !== undefined,
     })
     this.calls.set(id, lines)
   }

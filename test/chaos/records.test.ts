@@ -25,7 +25,7 @@ const call: PlannedCall = {
   pauseMs: 0,
   promptBytes: 60,
 }
-const line = { status: 200, code: undefined, attempts: 1, provider: 'a', fallback: false }
+const line = { status: 200, code: undefined, attempts: 1, provider: 'a', fallback: false, isCall: true }
 
 function endedAt(sentAtMs: number, verdict: Ended['verdict'] = { end: 'whole', tag: 'a.1.1' }): Ended {
   return {

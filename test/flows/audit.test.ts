@@ -8,6 +8,7 @@ import { suite, test } from 'node:test'
 import { auditExportCommand, auditTailCommand, auditVerifyCommand } from '../../src/cli/audit.ts'
 import { servicePaths } from '../../src/systemd/scope.ts'
 import { defaultEnv } from '../support/gateway-config.ts'
+import { startGateway } from '../support/app.ts'
 import { type RecordedIo, recordedIo } from '../support/command-io.ts'
 import { type GatewayProcess, runGateway, startGatewayProcess } from '../support/gateway-process.ts'
 import { connectRaw } from '../support/raw-client.ts'
@@ -108,4 +109,11 @@ test('calls go on while the log cannot be written', async (t) => {
   const client = await connectRaw(t, second.url)
   client.send('GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n')
   assert.equal((await client.response()).status, 200)
+})
+
+test('without a state directory the gateway serves, and logs that nothing is recorded', async (t) => {
+  const { gateway } = await startGateway(t, { audit: { enabled: true } })
+  const { reason } = await gateway.logged({ event: 'audit_unavailable' })
+  assert.equal(reason, 'there is no state directory')
+  assert.equal((await fetch(`${gateway.url}/healthz`)).status, 200)
 })

@@ -8,7 +8,10 @@ import { newDirectory } from '../ledger/ended-call.ts'
 import { startGateway, type TestGateway } from '../support/app.ts'
 import { chat } from '../support/calls.ts'
 import { whole } from '../support/chat-content.ts'
+import { bearer, KeyFileOnDisk, type TestKey, testKey } from '../support/client-keys.ts'
+import { until } from '../support/deadline.ts'
 import { echo } from '../support/gateway-config.ts'
+import { exchange, rawRequest } from '../support/raw-client.ts'
 import { startGatewayProcess } from '../support/gateway-process.ts'
 
 function rowsIn(directory: string, sql: string): Record<string, unknown>[] {
@@ -179,4 +182,41 @@ suite('GET /v1/usage', () => {
       false,
     )
   })
+})
+
+test('a client with a key sees its own calls, and the master key those of all', async (t) => {
+  const file = new KeyFileOnDisk(t)
+  const [ann, ben, master] = [testKey(), testKey(), testKey()]
+  file.write({ ann: { keys: [ann] }, ben: { keys: [ben] }, master: { keys: [master], role: 'master' } })
+  const { gateway, upstream } = await startGateway(
+    t,
+    { keys: file.setup },
+    { stateDirectory: newDirectory() },
+  )
+  upstream.respondAlways(whole())
+  const body = JSON.stringify({ model: 'plain', messages: [] })
+  for (const key of [ann, ben, ben]) {
+    const { status } = await exchange(
+      t,
+      gateway.url,
+      rawRequest('POST /v1/chat/completions', bearer(key), body),
+    )
+    assert.equal(status, 200)
+  }
+  const seen = async (key: TestKey) => {
+    const { sees, data } = await usage(gateway, '?by=key', bearer(key))
+    return [sees, data.map(({ key: name, calls }) => [name, calls])]
+  }
+  await until(
+    async () => Number((await usage(gateway, '', bearer(master))).total['calls']) === 3,
+    'three calls',
+  )
+  assert.deepEqual(await seen(ann), ['own', [['ann', 1]]])
+  assert.deepEqual(await seen(master), [
+    'all',
+    [
+      ['ben', 2],
+      ['ann', 1],
+    ],
+  ])
 })

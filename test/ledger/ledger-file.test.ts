@@ -156,6 +156,25 @@ suite('a batch', () => {
   })
 })
 
+test('a run of another file with the same number is not this one', (t) => {
+  const path = newPath()
+  const file = openFile(t, path)
+  const { run } = file
+  file.write(batch(5, rowsOf([{}])))
+  file.close()
+  const opened = openLedgerFile({
+    path,
+    nowMs: novemberMs + 1,
+    busyTimeoutMs: 100,
+    run: { ...run, startedMs: run.startedMs + 7 },
+  })
+  assert.ok(opened.kind === 'open')
+  opened.file.write(batch(3, rowsOf([{}])))
+  opened.file.close()
+
+  assert.deepEqual(read(path, 'SELECT COUNT(*) AS calls FROM calls'), [{ calls: 2 }])
+})
+
 test('the model that a client names is kept only if there is one, and no kind has names without end', (t) => {
   const path = newPath()
   const file = openFile(t, path)

@@ -35,6 +35,19 @@ test('no write anywhere but in the state directory', { skip }, async (t) => {
   assert.deepEqual(allowed, ['/home/gateway/.local/state/llm-gateway written'])
 })
 
+test('the ledger can be written', { skip }, async (t) => {
+  const manager = await startInstalled(t)
+  await manager.ok(streamCommand())
+  await manager.ok('systemctl --user stop llm-gateway.socket llm-gateway.service')
+  const calls = await inSandbox(
+    manager,
+    `import { DatabaseSync } from 'node:sqlite'
+    const ledger = new DatabaseSync('/home/gateway/.local/state/llm-gateway/usage.db')
+    console.log(ledger.prepare('SELECT COUNT(*) AS calls FROM calls').get().calls)`,
+  )
+  assert.equal(Number(calls), 1)
+})
+
 test('the stored keys and those of other programs can not be read', { skip }, async (t) => {
   const manager = await startInstalled(t)
   await manager.ok(`mkdir -p .ssh .aws; echo x | tee .ssh/id .aws/credentials ${key}`)

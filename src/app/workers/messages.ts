@@ -167,6 +167,7 @@ export type FromWorker =
 export type Command =
   | { readonly kind: 'reload'; readonly config: SerializedConfig }
   | { readonly kind: 'keys'; readonly file: KeyFile }
+  | { readonly kind: 'revoke'; readonly secretIds: ReadonlySet<string> }
   | { readonly kind: 'stop'; readonly reason: string }
   | { readonly kind: 'ping' }
 

@@ -117,7 +117,9 @@ class WorkerPool implements App {
     this.#leases = floodWindows === undefined ? undefined : new FloodLeases(floodWindows)
     const apply = (file: KeyFile) => this.#applyKeys(file)
     const { options, events } = parts
-    this.#keyWatch = keyWatchOf(config, { ...options, clock: systemClock, events, apply })
+    const revoke = (secretIds: ReadonlySet<string>) =>
+      void this.#all((worker) => worker.request({ kind: 'revoke', secretIds }))
+    this.#keyWatch = keyWatchOf(config, { ...options, clock: systemClock, events, apply, revoke })
     this.#keyFile = this.#keyWatch?.load() ?? noKeys
     this.#shutdownGraceMs = config.server.shutdownGraceMs
     this.#providers = new ProviderPool(`llm-gateway/${parts.options.version}`)

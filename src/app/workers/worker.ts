@@ -98,6 +98,7 @@ function onMessage(message: ToWorker): void {
       return
     case 'reload':
     case 'keys':
+    case 'revoke':
     case 'stop':
     case 'ping':
       // Those that come before the start is over wait for it.
@@ -118,6 +119,9 @@ function follow(started: App, command: Command): void {
       return
     case 'keys':
       started.setKeys?.(command.file)
+      return
+    case 'revoke':
+      started.revokeKeys?.(command.secretIds)
       return
     case 'stop':
       void started.stop(command.reason).then(() => post({ kind: 'stopped' }))

@@ -6,6 +6,8 @@ export class KeysInForce {
   readonly #prefixes: readonly string[]
   #table: KeyTable
   #secretIds: ReadonlySet<string>
+  /** Of the table's secrets, those that a version which is still on its way does not have. */
+  #revoked: ReadonlySet<string> = new Set()
 
   /** @param prefixes with which keys begin. */
   constructor(file: KeyFile, prefixes: readonly string[]) {
@@ -16,15 +18,23 @@ export class KeysInForce {
 
   /** Replaces all keys. @returns whether keys were revoked: secrets that were there before and are gone. */
   replace(file: KeyFile): boolean {
-    const before = this.#secretIds
+    const before = this.#secretIds.union(this.#revoked)
+    this.#revoked = new Set()
     this.#table = new KeyTable(file, this.#prefixes)
     this.#secretIds = secretIdsOf(file)
     return before.difference(this.#secretIds).size > 0
   }
 
+  /** Refuses these secrets from now on, ahead of the version that does not have them: a large one takes its time. */
+  revoke(secretIds: ReadonlySet<string>): void {
+    this.#revoked = this.#revoked.union(secretIds)
+    this.#secretIds = this.#secretIds.difference(secretIds)
+  }
+
   /** @param nowMs milliseconds since 1970. */
   check(text: string, nowMs: number): ValidKey | { readonly refused: KeyRefusal } {
-    return this.#table.check(text, nowMs)
+    const found = this.#table.check(text, nowMs)
+    return 'secret' in found && this.#revoked.has(found.secret.id) ? invalid : found
   }
 
   /** Whether a secret has been revoked: it is not in the file any more. One that has expired has not. */
@@ -33,6 +43,9 @@ export class KeysInForce {
   }
 }
 
-function secretIdsOf({ keys }: KeyFile): ReadonlySet<string> {
+const invalid = { refused: 'invalid_api_key' } as const
+
+/** Of all keys of a file. */
+export function secretIdsOf({ keys }: KeyFile): ReadonlySet<string> {
   return new Set(keys.flatMap(({ secrets }) => secrets.map(({ id }) => id)))
 }

@@ -21,7 +21,7 @@ export function addUsage(app: FastifyInstance, { readUsage, ownClientId, wallNow
   }
   const report = async (request: UsageRequest) => {
     const { client } = request
-    const seesAll = client.id === ownClientId && !isForwarded(request)
+    const seesAll = client.isMaster === true || (client.id === ownClientId && !isForwarded(request))
     const read = readQuestion(writtenQuestion(request.query), { nowMs: wallNow(), defaultZone: 'UTC' })
     if (read.kind === 'fault') throw new GatewayError('invalid_request', read.message, { param: read.param })
     const question = { ...read.question, ...(!seesAll && { client: client.id }) }

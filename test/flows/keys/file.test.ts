@@ -211,7 +211,7 @@ test('another mode needs a restart', async (t) => {
   const { gateway, upstream } = running
   const keys = { ...running.file.setup, mode: 'off' } as const
   const restart = await gateway.reload({ keys, providers: { scripted: at(upstream) } })
-  assert.deepEqual(restart, ['keys'])
+  assert.ok(restart.includes('keys'), restart.join())
   assert.equal(await statusOf(t, running, testKey()), 401)
 })
 
@@ -225,6 +225,7 @@ suite('at the start', () => {
   test('with a faulty file the same', async (t) => {
     const running = await startWith(t, (file) => file.writeText('{'))
     await running.gateway.logged({ event: 'keys_refused' })
+    await until(() => running.state()?.refused !== undefined, 'the refusal in keys.state')
     assert.equal(await statusOf(t, running, testKey()), 401)
   })
 
