@@ -1,6 +1,7 @@
 // The rules of Cloudflare Access, whose issuer no test can be, and what is remembered of tokens.
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import fc from 'fast-check'
 
 import type { KeySets } from '../../../src/clients/identity/key-set.ts'
 import { TokenCheck } from '../../../src/clients/identity/token-check.ts'
@@ -87,4 +88,18 @@ suite('Cloudflare Access', () => {
     await resultOf(wrong)
     assert.ok(check.check(wrong) instanceof Promise)
   })
+})
+
+test('a token in which anything but its signature was changed is refused, whatever it was', async () => {
+  const { claims, resultOf } = start()
+  const token = signToken(current, claims({ email: 'ann@example.org' }))
+  const character = fc.constantFrom(...'ABCabc019-_. ,\t=+/{}"')
+  const at = fc.nat(token.lastIndexOf('.'))
+  await fc.assert(
+    fc.asyncProperty(at, character, fc.boolean(), async (index, other, isInserted) => {
+      const changed = token.slice(0, index) + other + token.slice(isInserted ? index : index + 1)
+      if (changed !== token) assert.equal(await resultOf(changed), 'invalid_identity')
+    }),
+    { numRuns: 300 },
+  )
 })

@@ -131,6 +131,13 @@ suite('a plain header', isLinux, () => {
     assert.equal(upstream.requests.length, 1)
   })
 
+  test('the gateway does not start when there is no such user', async (t) => {
+    await assert.rejects(start(t, { ...remoteUser, from_user: 'nobody-here' }), {
+      name: 'StartError',
+      message: 'identity.sources: no such user: "nobody-here".',
+    })
+  })
+
   test('the header twice', async (t) => {
     const { gateway } = await start(t, { ...remoteUser, from_user: 'self' })
     const lines = 'remote-user: root\r\nremote-user: ann\r\n'

@@ -243,6 +243,16 @@ suite('what is accepted', () => {
     }
   })
 
+  test('each kind of signature that the source lists', async (t) => {
+    for (const alg of ['RS256', 'ES256', 'EdDSA'] as const) {
+      const { key, claims, sendToken } = await start(t, {
+        key: signingKey('k1', alg),
+        source: { algorithms: [alg] },
+      })
+      assert.equal((await sendToken(signToken(key, claims()))).status, 200, alg)
+    }
+  })
+
   test('a claim of another name, and the bearer token', async (t) => {
     const source = { header: 'authorization', client_claim: 'sub' } as Partial<Source>
     const { gateway, key, claims, send } = await start(t, { source })
