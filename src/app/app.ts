@@ -104,7 +104,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const opened =
     worker === undefined ? openEvents(config, { stdout, isJournal, clock, stateDirectory }) : undefined
   const events = worker?.events ?? opened!.events
-  const identifiers = peerIdentifiersOf(config, events)
+  const identifiers = peerIdentifiersOf(config, events, sockets)
   const own =
     worker === undefined
       ? await OwnServices.start(config, { clock, events, stateDirectory, store, ledger: opened?.ledger })

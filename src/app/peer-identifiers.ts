@@ -1,14 +1,23 @@
 // How the clients of connections are identified, by listener.
+import { statSync } from 'node:fs'
 import type { Config } from '../config/types.ts'
 import type { Events } from '../observe/events.ts'
 import { isConnected } from '../platform/node/getpeername.ts'
 import { systemUsers } from '../platform/unix-users.ts'
+import type { InheritedSocket } from '../server/listeners/inherited.ts'
 import type { PeerIdentifiers } from '../server/listeners/listeners.ts'
 import { PeerTable } from '../server/peer/peer-table.ts'
 import { addressIdentity, peerUserCheck, proxyUserCheck, socketOwner } from '../server/peer/peer-user.ts'
 
-/** @throws StartError when a configured user does not exist on this machine. */
-export function peerIdentifiersOf({ access, server }: Config, events: Events): PeerIdentifiers {
+/**
+ * @param sockets that a service manager has opened.
+ * @throws StartError when a configured user does not exist on this machine.
+ */
+export function peerIdentifiersOf(
+  { access, server }: Pick<Config, 'access' | 'server'>,
+  events: Events,
+  sockets: readonly InheritedSocket[] = [],
+): PeerIdentifiers {
   const parts = {
     proxyUsers: server.trustedProxies.users,
     users: systemUsers(),
@@ -19,7 +28,20 @@ export function peerIdentifiersOf({ access, server }: Config, events: Events): P
     onUnreadable: (cause: Error) => events.emit({ kind: 'peer_users_unreadable', cause }),
   }
   const byUser = peerUserCheck({ ...parts, allowedUsers: access.allowedUsers })
-  return { tcp: byUser ?? proxyUserCheck(parts, addressIdentity), unixSocket: socketOwner(parts) }
+  return {
+    tcp: byUser ?? proxyUserCheck(parts, addressIdentity),
+    unixSocket: socketOwner({ ...parts, isPrivateSocket: sockets.every(isPrivate) }),
+  }
+}
+
+/** systemd lets everybody open its Unix sockets, unless `SocketMode=` says otherwise; the gateway's own are private. */
+function isPrivate({ path }: InheritedSocket): boolean {
+  if (path === undefined) return true
+  try {
+    return (statSync(path).mode & 0o077) === 0
+  } catch {
+    return false
+  }
 }
 
 /** The client that the gateway's own user is. */

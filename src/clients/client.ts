@@ -8,8 +8,8 @@ export interface Peer {
   readonly client: Client
   /** Whether its `X-Forwarded-For` is believed. */
   readonly isTrustedProxy: boolean
-  /** It has connected to the Unix socket. Absent: to a TCP port. */
-  readonly isUnixSocket?: true
+  /** It has connected to a Unix socket that only its owner can open. Absent: to another one, or a TCP port. */
+  readonly isPrivateSocket?: boolean
 }
 
 const peerKey = Symbol('peer')
@@ -30,9 +30,9 @@ export function isTrustedProxy(socket: Socket): boolean {
   return peerOf(socket).isTrustedProxy
 }
 
-/** Whether the connection came by the Unix socket, which only its owner can open. */
-export function isOfUnixSocket(socket: Socket): boolean {
-  return peerOf(socket).isUnixSocket === true
+/** Whether the connection came by a Unix socket that only its owner can open. */
+export function isOfPrivateSocket(socket: Socket): boolean {
+  return peerOf(socket).isPrivateSocket === true
 }
 
 const clientKey = Symbol('client')

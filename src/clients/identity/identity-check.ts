@@ -8,7 +8,7 @@ import type { HeaderSource, IdentityConfig, IdentitySource } from '../../config/
 import type { Client } from '../../domain.ts'
 import { GatewayError } from '../../errors.ts'
 import { headerLines } from '../../http/headers.ts'
-import { clientOfSocket, isOfUnixSocket, setClient } from '../client.ts'
+import { clientOfSocket, isOfPrivateSocket, setClient } from '../client.ts'
 import { markForwarded } from '../direct-connections.ts'
 import { allowList, type IsAllowed, nameClient } from './client-name.ts'
 import {
@@ -104,7 +104,7 @@ export class IdentityCheck {
   #readName(socket: Socket, { prefix }: HeaderSource, value: string): TokenVerdict {
     // With a network stack of its own, tailscaled forwards connections of the whole tailnet to loopback ports, as its own
     // user and with any header.
-    if (prefix === 'ts' && !isOfUnixSocket(socket) && !this.#parts.hasTailnetAddress()) {
+    if (prefix === 'ts' && !isOfPrivateSocket(socket) && !this.#parts.hasTailnetAddress()) {
       return identityUnavailable('no interface of this machine has an address of a tailnet')
     }
     const name = faultOfValue(value) ?? nameClient(prefix, value.trim())
@@ -121,7 +121,7 @@ function faultOfValue(value: string): { readonly fault: string } | undefined {
 }
 
 function isBelieved(socket: Socket, fromId: string | undefined): boolean {
-  return isOfUnixSocket(socket) || (fromId !== undefined && clientOfSocket(socket).id === fromId)
+  return isOfPrivateSocket(socket) || (fromId !== undefined && clientOfSocket(socket).id === fromId)
 }
 
 /** Whether a header's name differs from this one only in underscores, which CGI and its heirs take for hyphens. */

@@ -153,10 +153,14 @@ export function socketOwner({
   proxyUsers,
   users,
   ownUid,
-}: Pick<PeerUserParts, 'proxyUsers' | 'users' | 'ownUid'>): Identify {
+  isPrivateSocket,
+}: Pick<PeerUserParts, 'proxyUsers' | 'users' | 'ownUid'> & {
+  /** Whether it is known that nobody else can open the file. */
+  readonly isPrivateSocket: boolean
+}): Identify {
   const client = { id: `user:${users.nameOf(ownUid) ?? ownUid}` }
   const isTrustedProxy = proxyUsers.length > 0
-  const identity = { kind: 'known', client, isTrustedProxy, isUnixSocket: true } as const
+  const identity = { kind: 'known', client, isTrustedProxy, isPrivateSocket } as const
   return () => Promise.resolve(identity)
 }
 

@@ -230,8 +230,8 @@ test('whoever can open the socket file is its owner, and a trusted proxy where a
     [[], false],
     [['mallory'], true],
   ] as const) {
-    const identity = await socketOwner({ proxyUsers, users, ownUid: 1501 })(socket)
-    assert.deepEqual(identity, { kind: 'known', client, isTrustedProxy })
+    const identity = await socketOwner({ proxyUsers, users, ownUid: 1501, isPrivateSocket: true })(socket)
+    assert.deepEqual(identity, { kind: 'known', client, isTrustedProxy, isPrivateSocket: true })
   }
 })
 
