@@ -4,7 +4,7 @@
 export interface Client {
   /** `key:NAME` with a key, `user:NAME` where the operating system told us, `ip:ADDRESS` else. */
   readonly id: string
-  /** Unix user or address it came through, where `id` is another: a key, an identity. */
+  /** Unix user, address or identity that it came through, where `id` is another: a key, an identity. */
   readonly via?: string
   /** What it may use. Undefined: whatever the models allow. */
   readonly terms?: ClientTerms

@@ -16,7 +16,7 @@ export interface CallFacts {
   /** Name of the client's key, and the id of the secret of it that was used. */
   readonly key?: string | undefined
   readonly key_secret?: string | undefined
-  /** The Unix user or address that a client with a key came through. */
+  /** The Unix user, address or identity that a client with a key or an identity came through. */
   readonly via?: string | undefined
   readonly dialect: string
   /** Of the API's routes, of a request that passes as it is: `GET /files/{file}`. */

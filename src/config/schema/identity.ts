@@ -52,7 +52,7 @@ const source = {
     ),
     algorithms: {
       type: 'array',
-      description: '`jwt`: the signatures that are accepted. A token never chooses another one.',
+      description: `\`jwt\`: the signatures that are accepted, of ${tokenAlgorithms.map((name) => `\`${name}\``).join(', ')}. A token never chooses another one.`,
       minItems: 1,
       maxItems: 16,
       items: { type: 'string', enum: tokenAlgorithms },
