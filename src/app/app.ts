@@ -2,8 +2,9 @@
 import type { IncomingMessage } from 'node:http'
 import { isDeepStrictEqual } from 'node:util'
 import type { AdmissionStore } from '../admission/stores/store.ts'
-import { KeyFileWatch, keylessClients } from './keys.ts'
+import { type AppliedKeys, KeyFileWatch, keylessClients, type LoadedKeys } from './keys.ts'
 import { ownClientId, peerIdentifiersOf } from './peer-identifiers.ts'
+import type { OpenedAudit } from './open-audit.ts'
 import { openEvents } from './open-events.ts'
 import { ProviderPool } from './provider-pool.ts'
 import { OwnServices, perClientRpmOf, type SharedServices } from './shared-services.ts'
@@ -53,8 +54,15 @@ export interface App {
   stop(reason: string): Promise<void>
   /** As `GET /v1/limits` reports them, of all models. @param client as whom the report is made. */
   limits(client: string): Promise<object>
-  /** Checks requests against these keys from now on, and ends the calls whose keys were revoked. Absent as `openCalls`. */
-  setKeys?(file: KeyFile): void
+  /**
+   * Checks requests against these keys from now on, and ends the calls whose keys were revoked. Absent as `openCalls`.
+   * @returns how many calls it ended.
+   */
+  setKeys?(file: KeyFile): number
+  /** Loads the key file now if it has changed; resolves when every thread has it. Undefined: keys are off. */
+  reloadKeys(): Promise<LoadedKeys> | undefined
+  /** Undefined: the gateway writes no audit log. */
+  readonly audit: OpenedAudit | undefined
   /** Absent in a gateway of several threads. */
   openCalls?(): number
   /** Of a gateway of several threads: whether each of them has answered since this was asked last. */
@@ -129,10 +137,8 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   let records = new ClientRecords(config.clients)
   const plainClientOf = clientReader(forwardedFor)
   const clientOf = (request: IncomingMessage) => records.withTerms(plainClientOf(request))
-  const apply = (file: KeyFile) => {
-    if (keys.replace(file)) snapshots.interrupt(keyRevoked(), isRevoked)
-    return 1
-  }
+  const setKeys = (file: KeyFile) => (keys.replace(file) ? snapshots.interrupt(keyRevoked(), isRevoked) : 0)
+  const apply = (file: KeyFile): AppliedKeys => ({ threads: 1, ended: setKeys(file) })
   const keyWatch = worker === undefined ? keyWatchOf(config, { ...options, clock, events, apply }) : undefined
   const prefixes = [config.keys.prefix]
   const keys = new KeysInForce(worker?.keyFile ?? keyWatch?.load() ?? noKeys, prefixes)
@@ -197,6 +203,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   return {
     addresses: listeners.addresses,
     events,
+    audit: opened?.audit,
     get providers() {
       return snapshots.current.providers
     },
@@ -211,7 +218,8 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     async limits(client) {
       return limitsReport({ id: client }, await coordinator.describe(snapshots.current.routes.models()))
     },
-    setKeys: apply,
+    setKeys,
+    reloadKeys: () => keyWatch?.reload(),
     openCalls: () => snapshots.openCalls,
     async stop(reason) {
       isDraining = true
@@ -236,7 +244,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
 interface KeyWatchParts extends Pick<AppOptions, 'configFile' | 'stateDirectory'> {
   readonly clock: Clock
   readonly events: Events
-  readonly apply: (file: KeyFile) => number | Promise<number>
+  readonly apply: (file: KeyFile) => AppliedKeys | Promise<AppliedKeys>
 }
 
 /** Undefined: keys are ignored. */

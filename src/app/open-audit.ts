@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import type { AuditConfig } from '../config/types.ts'
 import { AuditLog } from '../observe/audit/audit-log.ts'
 import type { AuditEvent } from '../observe/audit/chain.ts'
+import { auditEventOf, type CommandEvent } from '../observe/audit/command-events.ts'
 import { AuditNames } from '../observe/audit/names.ts'
 import type { Events, Sink } from '../observe/events.ts'
 import { auditSink } from '../observe/sinks/audit.ts'
@@ -12,6 +13,11 @@ import { holdLock } from '../platform/process-lock.ts'
 
 export interface OpenedAudit {
   readonly sink: Sink
+  /**
+   * Takes the event of a command. @param isRequired resolves when it is on disk, and drops it where it cannot be written; else
+   *   it may be written later. @throws why it cannot be written.
+   */
+  append(event: CommandEvent, isRequired: boolean): Promise<void>
   /** Writes what has been received. */
   close(): Promise<void>
 }
@@ -39,7 +45,11 @@ export function openAudit(
     return undefined
   }
   const names = new AuditNames(stateDirectory)
-  const unavailable = (cause: unknown) => emit({ kind: 'audit_unavailable', reason: messageOf(cause) })
+  let fault = ''
+  const unavailable = (cause: unknown) => {
+    fault = messageOf(cause)
+    emit({ kind: 'audit_unavailable', reason: fault })
+  }
   const prune = async (log: AuditLog) => {
     await log.prune(clock.wallNow() - keepDays * dayMs).catch(unavailable)
     stopPruning = clock.setTimer(() => void prune(log), pruneEveryMs)
@@ -71,17 +81,25 @@ export function openAudit(
     anchored = seq
     emit({ kind: 'audit_head', seq, mac })
   }
-  const add = (event: AuditEvent) => {
+  const opened = () => {
     opening ??= open().catch((cause: unknown) => {
       unavailable(cause)
       return undefined
     })
-    void opening.then((log) => log?.add(event))
     stopAnchoring ??= clock.setTimer(() => void anchor(), anchorEveryMs)
+    return opening
   }
+  const add = (event: AuditEvent) => void opened().then((log) => log?.add(event))
   const numberOf = (name: string) => names.numberOf(name)
   return {
     sink: auditSink({ add, numberOf, digestOf, setTimer: clock.setTimer }),
+    async append(event, isRequired) {
+      const log = await opened()
+      if (log === undefined) throw new Error(fault)
+      const line = auditEventOf(event, numberOf)
+      if (isRequired) await log.addAndWait(line)
+      else log.add(line)
+    },
     async close() {
       stopPruning?.()
       stopAnchoring?.()

@@ -56,7 +56,8 @@ export class AuditLog {
   #head: AuditHead
   #waiting: AuditEvent[] = []
   #lost = 0
-  #isFailing = false
+  /** Why the last write failed. */
+  #fault: string | undefined
   #writing: Promise<void> = Promise.resolve()
   #isWriting = false
 
@@ -73,7 +74,10 @@ export class AuditLog {
     const held = hold(join(directory, 'audit.lock'))
     if (held.kind === 'taken') return { pid: held.pid }
     const release = held.kind === 'held' ? () => held.lock.release() : () => {}
-    const { head, tornBytes } = await readEnd(directory)
+    const { head, tornBytes } = await readEnd(directory).catch((error: unknown) => {
+      release()
+      throw error
+    })
     const kept = await readHead(directory)
     const log = new AuditLog(parts, head ?? noHead, release)
     if (tornBytes > 0) log.add(ownEvent('torn', { bytes: tornBytes }))
@@ -99,12 +103,14 @@ export class AuditLog {
     this.#writing = this.#writing.then(() => this.#writeWaiting())
   }
 
-  /** Resolves when the events so far are on disk. @throws what the disk reports. */
+  /** Resolves when the event is on disk. @throws why it is not; it will not be written later either. */
   async addAndWait(event: AuditEvent): Promise<AuditHead> {
+    if (this.#waiting.length >= maxWaiting) throw new Error(this.#fault ?? 'too many events wait')
     this.add(event)
     await this.#writing
-    if (this.#isFailing) throw new Error('the audit log cannot be written')
-    return this.#head
+    if (!this.#waiting.includes(event)) return this.#head
+    this.#waiting = this.#waiting.filter((each) => each !== event)
+    throw new Error(this.#fault)
   }
 
   /**
@@ -141,12 +147,13 @@ export class AuditLog {
       const lost = this.#lost
       try {
         await this.#write(lost > 0 ? [...events, ownEvent('gap', { lost })] : events)
-        this.#waiting = this.#waiting.slice(events.length)
+        const written = new Set(events)
+        this.#waiting = this.#waiting.filter((each) => !written.has(each))
         this.#lost -= lost
-        this.#isFailing = false
+        this.#fault = undefined
       } catch (cause) {
-        if (!this.#isFailing) this.#parts.onFault(cause)
-        this.#isFailing = true
+        if (this.#fault === undefined) this.#parts.onFault(cause)
+        this.#fault = cause instanceof Error ? cause.message : String(cause)
         break
       }
     }

@@ -135,21 +135,23 @@ suite('an audit log', () => {
     assert.match(readFileSync(fileOf(directory), 'utf8'), /audit\.tail_missing".*"audit\.seq":4/)
   })
 
-  test('loses no event while it cannot be written, and reports the fault once', async (t) => {
+  test('loses no event while it cannot be written but those that were refused, and reports the fault once', async (t) => {
     const directory = scratch(t)
     let faults = 0
     const log = await openLog(directory, { onFault: () => (faults += 1) })
     const path = join(directory, 'audit-2026-11.jsonl')
     // A directory in its place can't be opened for writing.
     mkdirSync(path)
-    await assert.rejects(log.addAndWait(eventOf(1)))
-    await assert.rejects(log.addAndWait(eventOf(2)))
+    log.add(eventOf(1))
+    await assert.rejects(log.addAndWait(eventOf(2)), /EISDIR/)
+    await assert.rejects(log.addAndWait(eventOf(3)), /EISDIR/)
     rmdirSync(path)
-    await log.addAndWait(eventOf(3))
+    await log.addAndWait(eventOf(4))
     await log.close()
     assert.equal(faults, 1)
     const { lines, fault } = await verifyAudit(directory, key, [])
-    assert.deepEqual([lines, fault], [3, undefined])
+    assert.deepEqual([lines, fault], [2, undefined])
+    assert.match(readFileSync(path, 'utf8'), /"count":1[^]*"count":4/)
   })
 
   test('drops whole months, and the rest still verifies', async (t) => {

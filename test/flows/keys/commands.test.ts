@@ -1,0 +1,213 @@
+// The commands of keys beside a gateway in a process of its own: what it has in force, and what its audit log has of them.
+import assert from 'node:assert/strict'
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { userInfo } from 'node:os'
+import { join } from 'node:path'
+import { suite, test, type TestContext } from 'node:test'
+
+import { delta, whole } from '../../support/chat-content.ts'
+import { askSocket } from '../../support/control-socket.ts'
+import type { Setup } from '../../support/gateway-config.ts'
+import { type RunningProcess, startGatewayProcess } from '../../support/gateway-process.ts'
+import { connectRaw, exchange, rawRequest } from '../../support/raw-client.ts'
+import { type EndedCommand, runCommand } from '../../support/run-command.ts'
+import { chunk, hang, streamHead } from '../../support/upstream-script.ts'
+
+type Desk = RunningProcess & {
+  readonly state: string
+  /** Runs `key …` as the gateway's user. */
+  key(...args: readonly string[]): Promise<EndedCommand>
+  /** The same for any command. */
+  run(...args: readonly string[]): Promise<EndedCommand>
+  events(): readonly AuditLine[]
+  callWith(key: string): Promise<number>
+}
+
+interface AuditLine {
+  readonly event_name: string
+  readonly outcome: string
+  readonly attributes: Readonly<Record<string, unknown>>
+}
+
+async function desk(t: TestContext, setup: Setup = {}): Promise<Desk> {
+  const started = await startGatewayProcess(t, { keys: { mode: 'required' }, ...setup })
+  const { gateway, upstream } = started
+  const { folder, file } = gateway
+  const env = { HOME: folder, XDG_RUNTIME_DIR: '', PATH: '' }
+  const state = join(folder, '.local/state/llm-gateway')
+  upstream.respondAlways(whole())
+  const run = (...args: readonly string[]) => runCommand(args, { env })
+  return Object.assign(started, {
+    state,
+    run,
+    key: (...args: readonly string[]) => run('key', ...args, '--config', file),
+    events: () =>
+      readdirSync(state)
+        .filter((name) => /^audit-.*\.jsonl$/.test(name))
+        .flatMap((name) => readFileSync(join(state, name), 'utf8').trimEnd().split('\n'))
+        .map((line) => JSON.parse(line) as AuditLine),
+    async callWith(key: string) {
+      const headers = { authorization: `Bearer ${key}` }
+      const call = rawRequest('POST /v1/chat/completions', headers, '{"model":"plain","messages":[]}')
+      return (await exchange(t, gateway.url, call)).status
+    },
+  })
+}
+
+function ofKeys(events: readonly AuditLine[]): string[] {
+  const names = events.map(({ event_name: name, outcome }) => `${name} ${outcome}`)
+  return names.filter((name) => name.startsWith('llm_gateway.key.')).map((name) => name.slice(12))
+}
+
+for (const workers of [1, 2]) {
+  suite(`with ${workers} worker threads`, () => {
+    test('a change is in force when the command ends, and the streams it ended are counted', async (t) => {
+      const at = await desk(t, { server: { workers } })
+      const { gateway, upstream, key, callWith } = at
+      const made = await key('create', 'ann')
+      const threads = workers === 1 ? '1 thread' : `${workers} threads`
+      assert.match(made.stderr, new RegExp(`In force after \\d+ ms in ${threads}, 0 streams ended\\.`))
+      const text = made.stdout.trim()
+      assert.equal(await callWith(text), 200)
+
+      upstream.respondAlways([streamHead(), chunk(`data: ${delta('first')}\n\n`), hang])
+      const client = await connectRaw(t, gateway.url)
+      const headers = { authorization: `Bearer ${text}` }
+      const body = '{"model":"plain","messages":[],"stream":true}'
+      client.send(rawRequest('POST /v1/chat/completions', headers, body))
+      await client.seen('first')
+      const revoked = await key('revoke', 'ann')
+      assert.match(revoked.stdout, new RegExp(`In force after \\d+ ms in ${threads}, 1 stream ended\\.`))
+      assert.equal(await callWith(text), 401)
+      await client.seen('key_revoked')
+    })
+  })
+}
+
+test('each change is in the audit log, without the key and without a name in clear', async (t) => {
+  const at = await desk(t)
+  const texts: string[] = []
+  for (const args of [
+    ['create', 'ann'],
+    ['set', 'ann', '--rpm', '5'],
+    ['rotate', 'ann'],
+    ['disable', 'ann'],
+    ['enable', 'ann'],
+    ['revoke', 'ann'],
+    ['delete', 'ann'],
+    ['master', 'set', '--generate'],
+    ['master', 'rotate'],
+  ]) {
+    const { status, stdout, stderr } = await at.key(...args)
+    assert.equal(status, 0, stderr)
+    texts.push(...(/gw_\w+/.exec(stdout) ?? []))
+  }
+  await at.gateway.stop()
+  assert.deepEqual(ofKeys(at.events()), [
+    'key.created success',
+    'key.changed success',
+    'key.rotated success',
+    'key.disabled success',
+    'key.enabled success',
+    'key.revoked success',
+    'key.deleted success',
+    'key.master_set success',
+    'key.rotated success',
+  ])
+  const [created] = at.events().filter(({ event_name: name }) => name.endsWith('key.created'))
+  const { 'key.id': id, 'key.secret': secret, client, actor, via } = created!.attributes
+  assert.match(String(id), /^k_\w{12}$/)
+  assert.match(String(secret), /^\w{12}$/)
+  assert.equal(via, 'cli')
+  const names = (JSON.parse(readFileSync(join(at.state, 'audit-names.json'), 'utf8')) as { names: string[] })
+    .names
+  assert.deepEqual([names[Number(client)], names[Number(actor)]], ['key:ann', `user:${userInfo().username}`])
+  const written = JSON.stringify(at.events())
+  assert.equal(texts.length, 4)
+  for (const text of texts) assert.ok(!written.includes(text.slice(16)))
+  assert.doesNotMatch(written, /ann/)
+  const { status, stdout } = await at.run('audit', 'verify')
+  assert.deepEqual([status, stdout.includes('intact to')], [0, true])
+})
+
+test('while no gateway runs, commands write the log themselves, and it stays whole', async (t) => {
+  const at = await desk(t)
+  assert.equal((await at.key('create', 'ann')).status, 0)
+  await at.gateway.stop()
+  assert.equal((await at.key('create', 'bob')).status, 0)
+  assert.equal((await at.key('revoke', 'ann')).status, 0)
+  assert.deepEqual(ofKeys(at.events()), ['key.created success', 'key.created success', 'key.revoked success'])
+  assert.match((await at.run('audit', 'verify')).stdout, /intact to \d+, anchored to \d+/)
+})
+
+for (const isRunning of [true, false]) {
+  const when = isRunning ? 'of a running gateway' : 'while none runs'
+  test(`where the audit log ${when} cannot be written, keys are not created but revoked`, async (t) => {
+    const at = await desk(t)
+    assert.equal((await at.key('create', 'ann')).status, 0)
+    if (!isRunning) await at.gateway.stop()
+    const [file] = readdirSync(at.state).filter((name) => /^audit-.*\.jsonl$/.test(name))
+    rmSync(join(at.state, file!))
+    mkdirSync(join(at.state, file!))
+
+    const before = readFileSync(join(at.gateway.folder, 'keys.json'), 'utf8')
+    const refused = await at.key('create', 'bob')
+    assert.equal(refused.status, 1)
+    assert.match(refused.stderr, /the audit log cannot be written \(.*EISDIR.*\); nothing was changed/)
+    assert.equal(refused.stdout, '')
+    for (const args of [
+      ['set', 'ann', '--rpm', '1'],
+      ['rotate', 'ann'],
+      ['master', 'set', '--generate'],
+    ])
+      assert.equal((await at.key(...args)).status, 1)
+    assert.equal(readFileSync(join(at.gateway.folder, 'keys.json'), 'utf8'), before)
+
+    const revoked = await at.key('revoke', 'ann')
+    assert.equal(revoked.status, 0, revoked.stderr)
+    if (!isRunning) {
+      assert.match(revoked.stderr, /warning: it is not in the audit log: .*EISDIR/)
+      return
+    }
+    // The gateway writes the revocation as soon as it can, and not the creation that was refused.
+    rmSync(join(at.state, file!), { recursive: true })
+    await at.gateway.stop()
+    assert.deepEqual(ofKeys(at.events()), ['key.revoked success'])
+  })
+}
+
+test('the control socket takes only events that commands report', async (t) => {
+  const at = await desk(t)
+  const event = { name: 'key.created', outcome: 'success', actor: 'user:ann', attributes: {} }
+  const send = async (input: object) => {
+    const path = join(at.state, 'control.sock')
+    return (await askSocket(path, 'POST /-/audit/append', {}, JSON.stringify(input))).status
+  }
+  assert.equal(await send({ ...event, required: true }), 200)
+  const before = at.events().length
+  for (const wrong of [
+    { name: 'gateway.started' },
+    { name: 'toString' },
+    { outcome: 'fine' },
+    { actor: '' },
+    { actor: 'a'.repeat(201) },
+    { client: 7 },
+    { attributes: { key: 'gw_x' } },
+    { attributes: { 'key.id': 7 } },
+  ])
+    assert.equal(await send({ ...event, ...wrong }), 409, JSON.stringify(wrong))
+  assert.equal(at.events().length, before)
+  assert.equal(await send({ ...event, required: true }), 200)
+  assert.equal(at.events().length, before + 1)
+})
+
+test('without an audit log there is none afterwards', async (t) => {
+  const at = await desk(t, { audit: { enabled: false } })
+  assert.equal((await at.key('create', 'ann')).status, 0)
+  await at.gateway.stop()
+  assert.equal((await at.key('revoke', 'ann')).status, 0)
+  assert.deepEqual(
+    readdirSync(at.state).filter((name) => name.startsWith('audit')),
+    [],
+  )
+})
