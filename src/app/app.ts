@@ -14,6 +14,7 @@ import { createTicker, type Ticker } from '../call/ticker.ts'
 import { type Clock, systemClock } from '../platform/clock.ts'
 import { descriptorsOf } from '../platform/descriptors.ts'
 import { findKeyFile } from '../config/find.ts'
+import type { OpenedAuditKey } from '../config/audit-key.ts'
 import type { Config } from '../config/types.ts'
 import { dialects as allDialects, type Dialects } from '../dialects/table.ts'
 import type { Client } from '../domain.ts'
@@ -88,6 +89,8 @@ export interface AppOptions {
   readonly configFile: string
   /** Where the limits' counters are kept over a restart. Undefined: nowhere. */
   readonly stateDirectory: string | undefined
+  /** Of the audit log's chain. Absent: there is none. */
+  readonly auditKey?: OpenedAuditKey
   /** Opened by a service manager: served in the place of `server.hosts`, if there are any. */
   readonly sockets?: readonly InheritedSocket[]
   /** The machine's own when absent. */
@@ -107,7 +110,9 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const { stdout, isJournal = false, version, configFile, sockets = [], clock = systemClock } = options
   const { stateDirectory, store, worker, dialects = allDialects } = options
   const opened =
-    worker === undefined ? openEvents(config, { stdout, isJournal, clock, stateDirectory }) : undefined
+    worker === undefined
+      ? openEvents(config, { stdout, isJournal, clock, stateDirectory, auditKey: options.auditKey })
+      : undefined
   const events = worker?.events ?? opened!.events
   const identifiers = peerIdentifiersOf(config, events)
   const own =

@@ -1,6 +1,7 @@
 // The audit log of a process: opened when its first event comes, and closed after the last one.
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import type { OpenedAuditKey } from '../config/audit-key.ts'
 import type { AuditConfig } from '../config/types.ts'
 import { AuditLog } from '../observe/audit/audit-log.ts'
 import type { AuditEvent } from '../observe/audit/chain.ts'
@@ -27,6 +28,8 @@ export interface AuditParts {
   readonly emit: Events['emit']
   /** Undefined: there is none, and nothing is recorded. */
   readonly stateDirectory: string | undefined
+  /** Of the chain. `refused`: it is there and does not open, and nothing is recorded. */
+  readonly key: OpenedAuditKey
 }
 
 const dayMs = 86_400_000
@@ -34,16 +37,22 @@ const dayMs = 86_400_000
 const pruneEveryMs = dayMs
 const anchorEveryMs = 60_000
 
+/** Why nothing can be recorded. Undefined: nothing is in the way, or nothing is to be recorded. */
+export function auditObstacle(
+  { enabled }: AuditConfig,
+  { stateDirectory, key }: Pick<AuditParts, 'stateDirectory' | 'key'>,
+): string | undefined {
+  if (!enabled) return undefined
+  if (stateDirectory === undefined) return 'there is no state directory'
+  return key.kind === 'refused' ? key.message : undefined
+}
+
 /** Undefined: nothing is recorded. */
 export function openAudit(
   { enabled, keepDays }: AuditConfig,
-  { clock, emit, stateDirectory }: AuditParts,
+  { clock, emit, stateDirectory, key }: AuditParts,
 ): OpenedAudit | undefined {
-  if (!enabled) return undefined
-  if (stateDirectory === undefined) {
-    emit({ kind: 'audit_unavailable', reason: 'there is no state directory' })
-    return undefined
-  }
+  if (!enabled || stateDirectory === undefined || key.kind === 'refused') return undefined
   const names = new AuditNames(stateDirectory)
   let fault = ''
   const unavailable = (cause: unknown) => {
@@ -58,7 +67,7 @@ export function openAudit(
   const open = async () => {
     const log = await AuditLog.open({
       directory: stateDirectory,
-      key: undefined,
+      key: key.kind === 'opened' ? key.key : undefined,
       wallNow: clock.wallNow,
       hold: holdLock,
       prepare: () => names.save(),

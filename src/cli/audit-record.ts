@@ -1,25 +1,17 @@
 // What commands add to the audit log: through the gateway that writes it, else themselves while none does.
 import { statSync } from 'node:fs'
 import { userInfo } from 'node:os'
-import { openAuditKey } from '../config/audit-key.ts'
 import { AuditLog } from '../observe/audit/audit-log.ts'
 import { auditEventOf, type CommandEvent } from '../observe/audit/command-events.ts'
 import { AuditNames } from '../observe/audit/names.ts'
 import { holdLock } from '../platform/process-lock.ts'
 import { printable } from '../platform/printable.ts'
-import { resolveScope, type ServicePaths, servicePaths } from '../systemd/scope.ts'
+import { resolveScope, servicePaths } from '../systemd/scope.ts'
+import { openAuditKeyHere } from './audit-key.ts'
+import type { AuditPlace } from './audit-place.ts'
 import { askControl } from './control-client.ts'
 import { type CommandIo, Output } from './output.ts'
 import { stateDirectoryOf } from './state-directory.ts'
-
-export interface AuditPlace {
-  readonly env: NodeJS.ProcessEnv
-  readonly configFile: string
-  /** Whether this configuration has the audit log. */
-  readonly isAudited: boolean
-  /** Of the service; undefined: of this user's usual one. */
-  readonly paths?: ServicePaths
-}
 
 export type Recorded =
   | { readonly kind: 'recorded' }
@@ -55,7 +47,7 @@ async function recordAlone(event: CommandEvent, { env, configFile, paths }: Audi
   const scope = paths ?? servicePaths(resolveScope(undefined, process.getuid?.() ?? 0), env)
   const directory = stateDirectoryOf(undefined, scope, env)?.path
   if (directory === undefined) return failed('there is no state directory: set STATE_DIRECTORY or HOME')
-  const opened = await openAuditKey(configFile, env)
+  const opened = await openAuditKeyHere(env, scope, configFile)
   if (opened.kind === 'refused') return failed(opened.message)
   const key = opened.kind === 'opened' ? opened.key : undefined
   try {

@@ -19,7 +19,7 @@ import { maxAgeFileBytes } from '../vault/age.ts'
 import type { Recipient } from '../vault/recipients.ts'
 import type { ReadBytes } from '../vault/reseal.ts'
 import { type Access, makeSecretDirectory, ownAccess, serviceAccess } from '../vault/secret-files.ts'
-import type { AuditPlace } from './audit-record.ts'
+import type { AuditPlace } from './audit-place.ts'
 import { ownCommand } from './invocation.ts'
 import { Output } from './output.ts'
 import type { CredentialIo } from './credential-set.ts'
@@ -80,8 +80,12 @@ export function findSetting(parts: SecretParts): SecretSetting | undefined {
   }
 }
 
-/** As `serve` chooses it, but never the file of the package, beside which nobody keeps secrets. */
-function chosenConfig({ io, paths, config }: SecretParts): string {
+/** The file as `serve` chooses it, but never the file of the package, beside which nobody keeps secrets. */
+export function chosenConfig({
+  io,
+  paths,
+  config,
+}: Pick<SecretParts, 'paths' | 'config'> & { readonly io: Pick<SecretParts['io'], 'env'> }): string {
   const found = findConfigFile(config, io.env)
   const isChosen = config !== undefined || gatewayVariable(io.env, 'CONFIG') !== undefined
   const isOther = found === packagedConfigFile() || paths.scope === 'system'

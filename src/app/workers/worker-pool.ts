@@ -53,6 +53,7 @@ export async function startWorkerPool(
     isJournal,
     clock,
     stateDirectory,
+    auditKey: options.auditKey,
   })
   const { server } = config
   if ((options.sockets ?? []).length === 0) await checkFree(server)

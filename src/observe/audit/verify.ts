@@ -15,6 +15,8 @@ export interface AuditVerdict {
   readonly fault: string | undefined
   /** Up to this line the log is known to be the one that was written; undefined: nothing else speaks of it. */
   readonly anchoredTo: number | undefined
+  /** From this line on the codes have the key; undefined: none has. */
+  readonly keyedFrom: number | undefined
 }
 
 /** @param anchors lines that are known from elsewhere: the journal, a note. */
@@ -51,7 +53,8 @@ export async function verifyAudit(
     }
   }
   fault ??= faultOfBegin(first, pruned) ?? faultOfEnd(check.head, known)
-  return { lines, head: check.head, fault, anchoredTo }
+  const { head, keyedFrom } = check
+  return { lines, head, fault, anchoredTo, keyedFrom }
 }
 
 /** The records of a log, in order; lines that are none are left out. */

@@ -89,6 +89,7 @@ suite('an audit log', () => {
       head: log.head,
       fault: undefined,
       anchoredTo: 4,
+      keyedFrom: 1,
     })
     for (const name of readdirSync(directory))
       assert.equal(statSync(join(directory, name)).mode & 0o077, 0, name)
@@ -166,6 +167,46 @@ suite('an audit log', () => {
     )
     const { lines, fault, anchoredTo } = await verifyAudit(directory, key, [])
     assert.deepEqual([lines, fault, anchoredTo], [2, undefined, 5])
+  })
+})
+
+suite('a key that appears later', () => {
+  /** Two lines without a key, then one with it. */
+  async function keyedLate(t: TestContext): Promise<string> {
+    const directory = scratch(t)
+    const unkeyed = await openLog(directory, { key: undefined })
+    await unkeyed.addAndWait(eventOf(1))
+    await unkeyed.addAndWait(eventOf(2))
+    await unkeyed.close()
+    const log = await openLog(directory)
+    await log.addAndWait(eventOf(3))
+    await log.close()
+    return directory
+  }
+
+  test('is used from an event of its own on, and the lines before it stay as they are', async (t) => {
+    const directory = await keyedLate(t)
+    const { lines, fault, keyedFrom } = await verifyAudit(directory, key, [])
+    assert.deepEqual([lines, fault, keyedFrom], [4, undefined, 3])
+    assert.match(readFileSync(fileOf(directory), 'utf8').split('\n')[2]!, /llm_gateway\.audit\.keyed"/)
+  })
+
+  test('is needed to check the lines from there on', async (t) => {
+    const directory = await keyedLate(t)
+    const { lines, fault } = await verifyAudit(directory, undefined, [])
+    assert.equal(lines, 2)
+    assert.match(fault!, /:3: from here on lines have a key/)
+  })
+
+  test('cannot be left again without a fault', async (t) => {
+    const directory = await keyedLate(t)
+    const log = await openLog(directory, { key: undefined })
+    await log.addAndWait(eventOf(5))
+    await log.close()
+    const { lines, fault } = await verifyAudit(directory, key, [])
+    assert.equal(lines, 4)
+    assert.match(fault!, /:5: the line was changed, or was written with another key or without it/)
+    assert.match(readFileSync(fileOf(directory), 'utf8').split('\n')[4]!, /llm_gateway\.audit\.unkeyed"/)
   })
 })
 
