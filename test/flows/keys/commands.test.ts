@@ -211,3 +211,30 @@ test('without an audit log there is none afterwards', async (t) => {
     [],
   )
 })
+
+test('`key list` and `key show` have the use of each secret, and the calls of today', async (t) => {
+  const at = await desk(t)
+  const ann = (await at.key('create', 'ann')).stdout.trim()
+  await at.key('create', 'bob')
+  assert.deepEqual([await at.callWith(ann), await at.callWith(ann)], [200, 200])
+  // The rows are written at the latest when it stops.
+  await at.gateway.stop()
+
+  const list = await at.key('list')
+  const day = String.raw`\d{4}-\d\d-\d\d \d\d:\d\d UTC`
+  assert.match(list.stdout, /^name .* last used +today/)
+  assert.match(list.stdout, new RegExp(`^ann .* ${day} +2 calls, 0\\.00 USD, 2 without a price`, 'm'))
+  assert.match(list.stdout, /^bob .* never +-$/m)
+  const show = await at.key('show', 'ann')
+  assert.match(show.stdout, new RegExp(`secret .*, first used ${day}, last used ${day}`))
+  assert.match(show.stdout, /today +2 calls/)
+  const json = JSON.parse((await at.key('show', 'ann', '--json')).stdout) as {
+    secrets: { first_used: string; last_used: string }[]
+    today: object
+  }
+  assert.deepEqual(json.today, { calls: 2, cost_usd: '0.00', unpriced: 2 })
+  const [secret] = json.secrets
+  assert.ok(Date.parse(secret!.first_used) <= Date.parse(secret!.last_used))
+  const unused = JSON.parse((await at.key('show', 'bob', '--json')).stdout) as typeof json
+  assert.equal(unused.secrets[0]!.last_used, null)
+})
