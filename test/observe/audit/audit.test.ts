@@ -90,6 +90,7 @@ suite('an audit log', () => {
       fault: undefined,
       anchoredTo: 4,
       keyedFrom: 1,
+      lastOwnFault: undefined,
     })
     for (const name of readdirSync(directory))
       assert.equal(statSync(join(directory, name)).mode & 0o077, 0, name)
