@@ -60,6 +60,7 @@ function commandsOf(
     ],
     ['GET /-/limits', () => app.limits(`user:${userInfo().username}`)],
     ['POST /-/keys/reload', () => reloadKeys(app)],
+    ['POST /-/audit/erase', (input) => eraseInAudit(app, input)],
     ['POST /-/audit/append', (input) => appendToAudit(app, input)],
   ])
 }
@@ -86,4 +87,15 @@ async function appendToAudit({ audit }: App, input: Readonly<Record<string, unkn
     throw new ControlError(error instanceof Error ? error.message : String(error))
   }
   return { recorded: true }
+}
+
+async function eraseInAudit(
+  { audit }: App,
+  { client, actor }: Readonly<Record<string, unknown>>,
+): Promise<object> {
+  if (typeof client !== 'string' || typeof actor !== 'string') {
+    throw new ControlError('Name the client and the user who erases it.')
+  }
+  if (audit === undefined) return { audited: false }
+  return { audited: true, erased_as: (await audit.erase(client, actor)) ?? null }
 }

@@ -19,6 +19,11 @@ export interface OpenedAudit {
    *   it may be written later. @throws why it cannot be written.
    */
   append(event: CommandEvent, isRequired: boolean): Promise<void>
+  /**
+   * Erases the name of a client, and records that `actor` did. @returns the name in its place; undefined: there is none.
+   * @throws what the disk reports.
+   */
+  erase(client: string, actor: string): Promise<string | undefined>
   /** Writes what has been received. */
   close(): Promise<void>
 }
@@ -108,6 +113,20 @@ export function openAudit(
       const line = auditEventOf(event, numberOf)
       if (isRequired) await log.addAndWait(line)
       else log.add(line)
+    },
+    async erase(client, actor) {
+      const erased = names.erase(client)
+      if (erased === undefined) return undefined
+      await names.save()
+      const event = {
+        name: 'usage.erased',
+        outcome: 'success',
+        actor,
+        client: erased,
+        attributes: {},
+      } as const
+      add(auditEventOf(event, numberOf))
+      return erased
     },
     async close() {
       stopPruning?.()

@@ -1,11 +1,12 @@
 // The commands of keys beside a gateway in a process of its own: what it has in force, and what its audit log has of them.
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 
 import { delta, whole } from '../../support/chat-content.ts'
+import { until } from '../../support/deadline.ts'
 import { askSocket } from '../../support/control-socket.ts'
 import type { Setup } from '../../support/gateway-config.ts'
 import { type RunningProcess, startGatewayProcess } from '../../support/gateway-process.ts'
@@ -238,3 +239,27 @@ test('`key list` and `key show` have the use of each secret, and the calls of to
   const unused = JSON.parse((await at.key('show', 'bob', '--json')).stdout) as typeof json
   assert.equal(unused.secrets[0]!.last_used, null)
 })
+
+for (const isRunning of [true, false]) {
+  const when = isRunning ? 'while the gateway runs' : 'while none runs'
+  test(`\`usage erase\` erases the name in the audit log too, ${when}`, async (t) => {
+    const at = await desk(t)
+    const ann = (await at.key('create', 'ann')).stdout.trim()
+    assert.equal(await at.callWith(ann), 200)
+    const names = () => readFileSync(join(at.state, 'audit-names.json'), 'utf8')
+    if (!isRunning) await at.gateway.stop()
+    else await until(() => existsSync(join(at.state, 'usage.db')), 'the ledger')
+    assert.match(names(), /key:ann/)
+    const erased = await at.run('usage', 'erase', 'key:ann')
+    assert.match(erased.stdout, /^key:ann is now erased-\d+ in the audit log$/m, erased.stderr)
+    assert.doesNotMatch(names(), /key:ann/)
+    await at.gateway.stop()
+    assert.doesNotMatch(names(), /key:ann/)
+    const { status, stdout } = await at.run('audit', 'tail')
+    assert.equal(status, 0)
+    assert.match(stdout, /usage\.erased .*client=erased-\d+ actor=user:/)
+    assert.match(stdout, /key\.created .*client=erased-\d+/)
+    assert.equal((await at.run('audit', 'verify')).status, 0)
+    assert.equal((await at.run('usage', 'erase', 'key:nobody')).status, 1)
+  })
+}
