@@ -19,12 +19,12 @@ const severities = {
 } as const satisfies Readonly<Record<string, AuditEvent['severity']>>
 
 /** `llm_gateway.` stands before it in the log. */
-export type CommandEventName = keyof typeof severities
+type CommandEventName = keyof typeof severities
 
 const attributeNames = ['key.id', 'key.secret', 'secret.name'] as const
 
 /** By name; ids and names of the configuration, never a key. */
-export type CommandAttributes = Readonly<Partial<Record<(typeof attributeNames)[number], string>>>
+type CommandAttributes = Readonly<Partial<Record<(typeof attributeNames)[number], string>>>
 
 export interface CommandEvent {
   readonly name: CommandEventName
@@ -54,10 +54,10 @@ export function readCommandEvent(input: unknown): CommandEvent | undefined {
   if (!isValid) return undefined
   return {
     name: name as CommandEventName,
-    outcome: outcome as CommandEvent['outcome'],
+    outcome,
     actor,
     ...(isShort(client) && { client }),
-    attributes: Object.fromEntries(given) as CommandAttributes,
+    attributes: Object.fromEntries(given),
   }
 }
 

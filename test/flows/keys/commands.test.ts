@@ -1,6 +1,15 @@
 // The commands of keys beside a gateway in a process of its own: what it has in force, and what its audit log has of them.
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
@@ -10,18 +19,21 @@ import { until } from '../../support/deadline.ts'
 import { askSocket } from '../../support/control-socket.ts'
 import type { Setup } from '../../support/gateway-config.ts'
 import { type RunningProcess, startGatewayProcess } from '../../support/gateway-process.ts'
+import { unless } from '../../support/needs.ts'
+import { scratchDirectory } from '../../support/config-file.ts'
 import { connectRaw, exchange, rawRequest } from '../../support/raw-client.ts'
 import { type EndedCommand, runCommand } from '../../support/run-command.ts'
 import { chunk, hang, streamHead } from '../../support/upstream-script.ts'
 
 type Desk = RunningProcess & {
   readonly state: string
+  readonly env: NodeJS.ProcessEnv
   /** Runs `key …` as the gateway's user. */
-  key(...args: readonly string[]): Promise<EndedCommand>
+  readonly key: (...args: readonly string[]) => Promise<EndedCommand>
   /** The same for any command. */
-  run(...args: readonly string[]): Promise<EndedCommand>
-  events(): readonly AuditLine[]
-  callWith(key: string): Promise<number>
+  readonly run: (...args: readonly string[]) => Promise<EndedCommand>
+  readonly events: () => readonly AuditLine[]
+  readonly callWith: (key: string) => Promise<number>
 }
 
 interface AuditLine {
@@ -40,6 +52,7 @@ async function desk(t: TestContext, setup: Setup = {}): Promise<Desk> {
   const run = (...args: readonly string[]) => runCommand(args, { env })
   return Object.assign(started, {
     state,
+    env,
     run,
     key: (...args: readonly string[]) => run('key', ...args, '--config', file),
     events: () =>
@@ -81,6 +94,7 @@ for (const workers of [1, 2]) {
       assert.match(revoked.stdout, new RegExp(`In force after \\d+ ms in ${threads}, 1 stream ended\\.`))
       assert.equal(await callWith(text), 401)
       await client.seen('key_revoked')
+      await gateway.says(/"level":"WARN"[^\n]*"event":"call"[^\n]*"code":"key_revoked"/)
     })
   })
 }
@@ -263,3 +277,48 @@ for (const isRunning of [true, false]) {
     assert.equal((await at.run('usage', 'erase', 'key:nobody')).status, 1)
   })
 }
+
+test('a secret is not stored without a record, and removed all the same', async (t) => {
+  const at = await desk(t)
+  const secret = (input: string, ...args: readonly string[]) =>
+    runCommand(['secret', ...args, '--config', at.gateway.file], { env: at.env, input })
+  assert.equal((await secret('sk-Vb7Qe2RtYk90Lm\n', 'set', 'cloud')).status, 0)
+  await at.gateway.stop()
+  const last = at.events().filter(({ event_name: name }) => name.startsWith('llm_gateway.secret.'))
+  assert.deepEqual(
+    last.map(({ event_name: name, attributes }) => [name, attributes['secret.name']]),
+    [['llm_gateway.secret.set', 'cloud']],
+  )
+  assert.doesNotMatch(JSON.stringify(at.events()), /Vb7Qe2RtYk90Lm/)
+
+  const [file] = readdirSync(at.state).filter((name) => /^audit-.*\.jsonl$/.test(name))
+  rmSync(join(at.state, file!))
+  mkdirSync(join(at.state, file!))
+  const refused = await secret('sk-Hn3Wd8XcPz61Ks\n', 'set', 'other')
+  assert.equal(refused.status, 1)
+  assert.match(refused.stderr, /the audit log cannot be written \(.*\); nothing was changed/)
+  assert.ok(!existsSync(join(at.gateway.folder, 'secrets/other.age')))
+  const removed = await secret('', 'remove', 'cloud')
+  assert.equal(removed.status, 0)
+  assert.match(removed.stderr, /warning: it is not in the audit log/)
+  assert.ok(!existsSync(join(at.gateway.folder, 'secrets/cloud.age')))
+})
+
+test(
+  "what root adds while no gateway runs belongs to the gateway's user",
+  { skip: unless(process.getuid?.() === 0, 'needs root') },
+  async (t) => {
+    const [home, state] = [scratchDirectory(t), scratchDirectory(t)]
+    const config = join(home, 'llm-gateway.yaml')
+    const yaml = 'providers: { echo: { kind: echo } }\nserver: { port: 1 }\nkeys: { mode: required }\n'
+    writeFileSync(config, yaml, { mode: 0o600 })
+    chownSync(state, 65534, 65534)
+    const env = { HOME: home, STATE_DIRECTORY: state, XDG_RUNTIME_DIR: '', PATH: '' }
+    const { status, stderr } = await runCommand(['key', 'create', 'ann', '--config', config], { env })
+    assert.equal(status, 0, stderr)
+    assert.equal(process.geteuid!(), 0)
+    const files = readdirSync(state).filter((name) => name.startsWith('audit'))
+    assert.equal(files.length, 3, files.join())
+    for (const name of files) assert.equal(statSync(join(state, name)).uid, 65534, name)
+  },
+)
