@@ -3,8 +3,9 @@ import type { IncomingMessage } from 'node:http'
 import { isDeepStrictEqual } from 'node:util'
 import type { AdmissionStore } from '../admission/stores/store.ts'
 import { identityCheckOf } from './identity.ts'
-import { type KeyFileParts, KeyFileWatch, keylessClients } from './keys.ts'
+import { type AppliedKeys, type KeyFileParts, KeyFileWatch, keylessClients, type LoadedKeys } from './keys.ts'
 import { ownClientId, peerIdentifiersOf } from './peer-identifiers.ts'
+import type { OpenedAudit } from './open-audit.ts'
 import { openEvents } from './open-events.ts'
 import { ProviderPool } from './provider-pool.ts'
 import { OwnServices, perClientRpmOf, type SharedServices } from './shared-services.ts'
@@ -14,6 +15,7 @@ import { createTicker, type Ticker } from '../call/ticker.ts'
 import { type Clock, systemClock } from '../platform/clock.ts'
 import { descriptorsOf } from '../platform/descriptors.ts'
 import { findKeyFile } from '../config/find.ts'
+import type { OpenedAuditKey } from '../config/audit-key.ts'
 import type { Config } from '../config/types.ts'
 import { dialects as allDialects, type Dialects } from '../dialects/table.ts'
 import type { Client } from '../domain.ts'
@@ -54,10 +56,17 @@ export interface App {
   stop(reason: string): Promise<void>
   /** As `GET /v1/limits` reports them, of all models. @param client as whom the report is made. */
   limits(client: string): Promise<object>
-  /** Checks requests against these keys from now on, and ends the calls whose keys were revoked. Absent as `openCalls`. */
-  setKeys?(file: KeyFile): void
-  /** The same for secrets that are revoked, ahead of the keys without them. */
+  /**
+   * Checks requests against these keys from now on, and ends the calls whose keys were revoked. Absent as `openCalls`.
+   * @returns how many calls it ended.
+   */
+  setKeys?(file: KeyFile): number
+  /** The same for secrets that are revoked, ahead of the keys without them. `setKeys` counts the calls. */
   revokeKeys?(secretIds: ReadonlySet<string>): void
+  /** Loads the key file now if it has changed; resolves when every thread has it. Undefined: keys are off. */
+  reloadKeys(): Promise<LoadedKeys> | undefined
+  /** Undefined: the gateway writes no audit log. */
+  readonly audit: OpenedAudit | undefined
   /** Absent in a gateway of several threads. */
   openCalls?(): number
   /** Of a gateway of several threads: whether each of them has answered since this was asked last. */
@@ -83,6 +92,8 @@ export interface AppOptions {
   readonly configFile: string
   /** Where the limits' counters are kept over a restart. Undefined: nowhere. */
   readonly stateDirectory: string | undefined
+  /** Of the audit log's chain. Absent: there is none. */
+  readonly auditKey?: OpenedAuditKey
   /** Opened by a service manager: served in the place of `server.hosts`, if there are any. */
   readonly sockets?: readonly InheritedSocket[]
   /** The machine's own when absent. */
@@ -102,7 +113,9 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const { stdout, isJournal = false, version, configFile, sockets = [], clock = systemClock } = options
   const { stateDirectory, store, worker, dialects = allDialects } = options
   const opened =
-    worker === undefined ? openEvents(config, { stdout, isJournal, clock, stateDirectory }) : undefined
+    worker === undefined
+      ? openEvents(config, { stdout, isJournal, clock, stateDirectory, auditKey: options.auditKey })
+      : undefined
   const events = worker?.events ?? opened!.events
   const identifiers = peerIdentifiersOf(config, events, sockets)
   const own =
@@ -132,10 +145,14 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   let records = new ClientRecords(config.clients)
   const plainClientOf = clientReader(forwardedFor)
   const clientOf = (request: IncomingMessage) => records.withTerms(plainClientOf(request))
-  const apply = (file: KeyFile) => {
-    if (keys.replace(file)) snapshots.interrupt(keyRevoked(), isRevoked)
-    return 1
+  /** Calls that `revokeKeys` has ended since the last `setKeys`. */
+  let endedAhead = 0
+  const setKeys = (file: KeyFile) => {
+    const ended = endedAhead + (keys.replace(file) ? snapshots.interrupt(keyRevoked(), isRevoked) : 0)
+    endedAhead = 0
+    return ended
   }
+  const apply = (file: KeyFile): AppliedKeys => ({ threads: 1, ended: setKeys(file) })
   const keyWatch = worker === undefined ? keyWatchOf(config, { ...options, clock, events, apply }) : undefined
   const prefixes = [config.keys.prefix]
   const keys = new KeysInForce(worker?.keyFile ?? keyWatch?.load() ?? noKeys, prefixes)
@@ -202,6 +219,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   return {
     addresses: listeners.addresses,
     events,
+    audit: opened?.audit,
     get providers() {
       return snapshots.current.providers
     },
@@ -216,11 +234,12 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     async limits(client) {
       return limitsReport({ id: client }, await coordinator.describe(snapshots.current.routes.models()))
     },
-    setKeys: apply,
+    setKeys,
     revokeKeys(secretIds) {
       keys.revoke(secretIds)
-      snapshots.interrupt(keyRevoked(), isRevoked)
+      endedAhead += snapshots.interrupt(keyRevoked(), isRevoked)
     },
+    reloadKeys: () => keyWatch?.reload(),
     openCalls: () => snapshots.openCalls,
     async stop(reason) {
       isDraining = true

@@ -4,10 +4,12 @@ import { StartError } from '../errors.ts'
 import {
   type ControlCommand,
   type ControlCommands,
+  ControlError,
   type ControlServer,
   controlVersion,
   openControl,
 } from '../server/control/control-server.ts'
+import { readCommandEvent } from '../observe/audit/command-events.ts'
 import type { App } from './app.ts'
 
 export interface ControlFacts {
@@ -57,5 +59,43 @@ function commandsOf(
       }),
     ],
     ['GET /-/limits', () => app.limits(`user:${userInfo().username}`)],
+    ['POST /-/keys/reload', () => reloadKeys(app)],
+    ['POST /-/audit/erase', (input) => eraseInAudit(app, input)],
+    ['POST /-/audit/append', (input) => appendToAudit(app, input)],
   ])
+}
+
+/** @throws ControlError when keys are off. */
+async function reloadKeys(app: App): Promise<object> {
+  const loaded = await app.reloadKeys()
+  if (loaded === undefined) {
+    throw new ControlError('Keys were off when this gateway started; restart it to use them.')
+  }
+  const { generation, threads, ended, refused } = loaded
+  return { generation, threads, streams_ended: ended, refused: refused ?? null }
+}
+
+/** @throws ControlError for another event than commands report, and where it has to be on disk and is not. */
+async function appendToAudit({ audit }: App, input: Readonly<Record<string, unknown>>): Promise<object> {
+  const event = readCommandEvent(input)
+  if (event === undefined)
+    throw new ControlError('That is not an event that commands of this version report.')
+  if (audit === undefined) return { recorded: false }
+  try {
+    await audit.append(event, input['required'] === true)
+  } catch (error) {
+    throw new ControlError(error instanceof Error ? error.message : String(error))
+  }
+  return { recorded: true }
+}
+
+async function eraseInAudit(
+  { audit }: App,
+  { client, actor }: Readonly<Record<string, unknown>>,
+): Promise<object> {
+  if (typeof client !== 'string' || typeof actor !== 'string') {
+    throw new ControlError('Name the client and the user who erases it.')
+  }
+  if (audit === undefined) return { audited: false }
+  return { audited: true, erased_as: (await audit.erase(client, actor)) ?? null }
 }

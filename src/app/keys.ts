@@ -25,12 +25,26 @@ export interface KeyFileParts {
   readonly clock: Pick<Clock, 'setTimer' | 'wallNow'>
   /** Where `keys.state` is written. Undefined: nowhere. */
   readonly stateDirectory: string | undefined
-  /** Has every thread check requests against these keys from now on. Resolves with the number of threads that do. */
-  readonly apply: (file: KeyFile) => number | Promise<number>
+  /** Has every thread check requests against these keys from now on. */
+  readonly apply: (file: KeyFile) => AppliedKeys | Promise<AppliedKeys>
   /** Has every thread refuse these secrets at once, ahead of the file without them. Absent: `apply` does as soon. */
   readonly revoke?: (secretIds: ReadonlySet<string>) => void
   /** Default: the system's. */
   readonly accounts?: Accounts
+}
+
+export interface AppliedKeys {
+  /** How many check requests against them. */
+  readonly threads: number
+  /** Open calls that were ended because their keys were revoked. */
+  readonly ended: number
+}
+
+/** What is in force after the file was read. */
+export interface LoadedKeys extends AppliedKeys {
+  readonly generation: number
+  /** Why the file as it is now was refused: the generation before stays in force. */
+  readonly refused: string | undefined
 }
 
 /** Between the last notification of a change and the reading. */
@@ -52,8 +66,9 @@ export class KeyFileWatch {
   /** On the way to the threads, or in force in all of them. */
   #latest: KeyFile = noKeys
   #inForce: KeyFile = noKeys
-  #threads = 0
-  #faultAtStart: string | undefined
+  #applied: AppliedKeys = { threads: 0, ended: 0 }
+  #refused: string | undefined
+  #applying: Promise<void> = Promise.resolve()
   #isStopped = false
 
   constructor(parts: KeyFileParts) {
@@ -63,20 +78,31 @@ export class KeyFileWatch {
   /** Reads the file before the first request. Without a good one no key is valid. */
   load(): KeyFile {
     this.#version = fileVersion(this.#parts.path)
-    const read = this.#read((reason) => (this.#faultAtStart = reason))
+    const read = this.#read((reason) => (this.#refused = reason))
     if (read !== undefined) this.#inForce = this.#latest = read
     return this.#inForce
   }
 
   /** Follows the file from here on, and acknowledges what was loaded. @param threads how many check requests against it. */
   start(threads: number): void {
-    this.#acknowledge(threads, this.#faultAtStart)
+    this.#applied = { threads, ended: 0 }
+    this.#acknowledge()
     const look = () => {
-      if (fileVersion(this.#parts.path) !== this.#version) this.#change()
+      this.#change()
       if (!this.#isStopped) this.#setTimer('look', look, lookMs)
     }
     this.#setTimer('look', look, lookMs)
     this.#watchDirectories()
+  }
+
+  /**
+   * Loads the file now if it has changed, without waiting for a notification. Resolves when all threads check requests against
+   * it, with how many calls this generation has ended.
+   */
+  async reload(): Promise<LoadedKeys> {
+    this.#change()
+    await this.#applying
+    return { ...this.#applied, generation: this.#inForce.generation, refused: this.#refused }
   }
 
   /** Nothing that happens to the file has an effect any more. */
@@ -108,12 +134,13 @@ export class KeyFileWatch {
   }
 
   #change(): void {
-    if (this.#isStopped) return
-    this.#version = fileVersion(this.#parts.path)
-    let fault: string | undefined
-    const file = this.#read((reason) => (fault = reason))
-    if (file === undefined) this.#acknowledge(this.#threads, fault)
-    else void this.#apply(file)
+    const version = fileVersion(this.#parts.path)
+    if (this.#isStopped || version === this.#version) return
+    this.#version = version
+    this.#refused = undefined
+    const file = this.#read((reason) => (this.#refused = reason))
+    if (file === undefined) this.#acknowledge()
+    else this.#applying = this.#apply(file)
   }
 
   /** A thread that does not answer holds up the acknowledgement, and neither the other threads nor later versions. */
@@ -127,11 +154,12 @@ export class KeyFileWatch {
       await setImmediate()
       if (this.#latest !== file) return
     }
-    const threads = await apply(file)
+    const applied = await apply(file)
     if (this.#latest !== file) return
     this.#inForce = file
+    this.#applied = applied
     this.#parts.events.emit({ kind: 'keys_loaded', generation: file.generation, keys: file.keys.length })
-    this.#acknowledge(threads, undefined)
+    this.#acknowledge()
   }
 
   /** Undefined: it is at fault. */
@@ -172,8 +200,8 @@ export class KeyFileWatch {
     this.#stopTimers = { ...this.#stopTimers, [name]: stop }
   }
 
-  #acknowledge(threads: number, refused: string | undefined): void {
-    this.#threads = threads
+  #acknowledge(): void {
+    const refused = this.#refused
     const { stateDirectory, clock, events } = this.#parts
     if (stateDirectory === undefined) return
     const { generation } = this.#inForce
@@ -181,7 +209,7 @@ export class KeyFileWatch {
     const state = formatKeysState({
       generation,
       loadedAtMs,
-      threads,
+      threads: this.#applied.threads,
       ...(refused !== undefined && { refused }),
     })
     const write = () => writeState(stateDirectory, state)

@@ -1,9 +1,11 @@
 // The audit log of a process: opened when its first event comes, and closed after the last one.
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import type { OpenedAuditKey } from '../config/audit-key.ts'
 import type { AuditConfig } from '../config/types.ts'
 import { AuditLog } from '../observe/audit/audit-log.ts'
 import type { AuditEvent } from '../observe/audit/chain.ts'
+import { auditEventOf, type CommandEvent } from '../observe/audit/command-events.ts'
 import { AuditNames } from '../observe/audit/names.ts'
 import type { Events, Sink } from '../observe/events.ts'
 import { auditSink } from '../observe/sinks/audit.ts'
@@ -12,6 +14,16 @@ import { holdLock } from '../platform/process-lock.ts'
 
 export interface OpenedAudit {
   readonly sink: Sink
+  /**
+   * Takes the event of a command. @param isRequired resolves when it is on disk, and drops it where it cannot be written; else
+   *   it may be written later. @throws why it cannot be written.
+   */
+  append(event: CommandEvent, isRequired: boolean): Promise<void>
+  /**
+   * Erases the name of a client, and records that `actor` did. @returns the name in its place; undefined: there is none.
+   * @throws what the disk reports.
+   */
+  erase(client: string, actor: string): Promise<string | undefined>
   /** Writes what has been received. */
   close(): Promise<void>
 }
@@ -21,6 +33,8 @@ export interface AuditParts {
   readonly emit: Events['emit']
   /** Undefined: there is none, and nothing is recorded. */
   readonly stateDirectory: string | undefined
+  /** Of the chain. `refused`: it is there and does not open, and nothing is recorded. */
+  readonly key: OpenedAuditKey
 }
 
 const dayMs = 86_400_000
@@ -28,14 +42,28 @@ const dayMs = 86_400_000
 const pruneEveryMs = dayMs
 const anchorEveryMs = 60_000
 
+/** Why nothing can be recorded. Undefined: nothing is in the way, or nothing is to be recorded. */
+export function auditObstacle(
+  { enabled }: AuditConfig,
+  { stateDirectory, key }: Pick<AuditParts, 'stateDirectory' | 'key'>,
+): string | undefined {
+  if (!enabled) return undefined
+  if (stateDirectory === undefined) return 'there is no state directory'
+  return key.kind === 'refused' ? key.message : undefined
+}
+
 /** Undefined: nothing is recorded. */
 export function openAudit(
   { enabled, keepDays }: AuditConfig,
-  { clock, emit, stateDirectory }: AuditParts,
+  { clock, emit, stateDirectory, key }: AuditParts,
 ): OpenedAudit | undefined {
-  if (!enabled || stateDirectory === undefined) return undefined
+  if (!enabled || stateDirectory === undefined || key.kind === 'refused') return undefined
   const names = new AuditNames(stateDirectory)
-  const unavailable = (cause: unknown) => emit({ kind: 'audit_unavailable', reason: messageOf(cause) })
+  let fault = ''
+  const unavailable = (cause: unknown) => {
+    fault = messageOf(cause)
+    emit({ kind: 'audit_unavailable', reason: fault })
+  }
   const prune = async (log: AuditLog) => {
     await log.prune(clock.wallNow() - keepDays * dayMs).catch(unavailable)
     stopPruning = clock.setTimer(() => void prune(log), pruneEveryMs)
@@ -44,7 +72,7 @@ export function openAudit(
   const open = async () => {
     const log = await AuditLog.open({
       directory: stateDirectory,
-      key: undefined,
+      key: key.kind === 'opened' ? key.key : undefined,
       wallNow: clock.wallNow,
       hold: holdLock,
       prepare: () => names.save(),
@@ -67,17 +95,39 @@ export function openAudit(
     anchored = seq
     emit({ kind: 'audit_head', seq, mac })
   }
-  const add = (event: AuditEvent) => {
+  const opened = () => {
     opening ??= open().catch((cause: unknown) => {
       unavailable(cause)
       return undefined
     })
-    void opening.then((log) => log?.add(event))
     stopAnchoring ??= clock.setTimer(() => void anchor(), anchorEveryMs)
+    return opening
   }
+  const add = (event: AuditEvent) => void opened().then((log) => log?.add(event))
   const numberOf = (name: string) => names.numberOf(name)
   return {
     sink: auditSink({ add, numberOf, digestOf, setTimer: clock.setTimer }),
+    async append(event, isRequired) {
+      const log = await opened()
+      if (log === undefined) throw new Error(fault)
+      const line = auditEventOf(event, numberOf)
+      if (isRequired) await log.addAndWait(line)
+      else log.add(line)
+    },
+    async erase(client, actor) {
+      const erased = names.erase(client)
+      if (erased === undefined) return undefined
+      await names.save()
+      const event = {
+        name: 'usage.erased',
+        outcome: 'success',
+        actor,
+        client: erased,
+        attributes: {},
+      } as const
+      add(auditEventOf(event, numberOf))
+      return erased
+    },
     async close() {
       stopPruning?.()
       stopAnchoring?.()

@@ -1,4 +1,5 @@
 // The events of a process and their sinks: the log, and where its lines go, the ledger, and the audit log.
+import type { OpenedAuditKey } from '../config/audit-key.ts'
 import type { Config } from '../config/types.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { createEvents, type Events } from '../observe/events.ts'
@@ -6,7 +7,7 @@ import { type LogDestination, openLogOutput } from '../observe/log/output.ts'
 import { createLog, type LogOutput } from '../observe/log/log.ts'
 import { logSink } from '../observe/sinks/log.ts'
 import type { Clock } from '../platform/clock.ts'
-import { openAudit, type OpenedAudit } from './open-audit.ts'
+import { auditObstacle, openAudit, type OpenedAudit } from './open-audit.ts'
 import { ledgerSink, openLedgerOf } from './open-ledger.ts'
 
 export interface OpenedEvents {
@@ -22,11 +23,13 @@ export interface OpenedEvents {
 export interface EventsParts extends Pick<LogDestination, 'stdout' | 'isJournal'> {
   readonly clock: Clock
   readonly stateDirectory: string | undefined
+  /** Absent: there is none. */
+  readonly auditKey: OpenedAuditKey | undefined
 }
 
 export function openEvents(
   { logging, usage, audit: auditConfig }: Pick<Config, 'audit' | 'logging' | 'usage'>,
-  { stdout, isJournal = false, clock, stateDirectory }: EventsParts,
+  { stdout, isJournal = false, clock, stateDirectory, auditKey }: EventsParts,
 ): OpenedEvents {
   const logOutput = openLogOutput(logging, {
     stdout,
@@ -36,9 +39,12 @@ export function openEvents(
   const emit: Events['emit'] = (event) => events.emit(event)
   const ledger = openLedgerOf(usage, { clock, emit, stateDirectory })
   const log = logSink(createLog(logging.level, logOutput))
-  const audit = openAudit(auditConfig, { clock, emit, stateDirectory })
+  const key = auditKey ?? { kind: 'none' }
+  const obstacle = auditObstacle(auditConfig, { stateDirectory, key })
+  const audit = openAudit(auditConfig, { clock, emit, stateDirectory, key })
   const sinks = [log, ledger && ledgerSink(ledger), audit?.sink]
   const events = createEvents(sinks.filter((sink) => sink !== undefined))
+  if (obstacle !== undefined) emit({ kind: 'audit_unavailable', reason: obstacle })
   if (usage.enabled && stateDirectory === undefined) emit({ kind: 'ledger_off', ...hasNoDirectory })
   if (auditConfig.enabled && stateDirectory === undefined) {
     emit({ kind: 'audit_unavailable', reason: hasNoDirectory.reason })

@@ -112,13 +112,17 @@ export class Snapshots {
     this.#current = { ...this.#current, routes: new RouteTable(this.#config.models, discovered) }
   }
 
-  /** Ends the open calls of these clients with an error for them. */
-  interrupt(error: GatewayError, isConcerned: (client: Client) => boolean = () => true): void {
+  /** Ends the open calls of these clients with an error for them. @returns how many. */
+  interrupt(error: GatewayError, isConcerned: (client: Client) => boolean = () => true): number {
+    let count = 0
     for (const { calls } of this.#open) {
       calls.forEach(({ call }) => {
-        if (isConcerned(call.client)) call.reply.interrupt(error)
+        if (call.reply.isGone || !isConcerned(call.client)) return
+        count += 1
+        call.reply.interrupt(error)
       })
     }
+    return count
   }
 
   /** Resolves when every call has been settled. May be awaited once. */

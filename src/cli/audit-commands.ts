@@ -34,16 +34,18 @@ export function addAuditCommands(program: Command, io: CommandIo, done: (status:
       'a line that is known from elsewhere, as in audit_head of the journal',
       anchor,
     )
+    .option('-c, --config <file>', 'configuration file, beside which the key of the log is stored')
     .option('--json', 'print the result as JSON')
     .action(
       async ({
         anchor: known,
+        config,
         json = false,
         ...scope
-      }: AuditOptions & { anchor?: ReturnType<typeof anchor>; json?: boolean }) => {
+      }: AuditOptions & { anchor?: ReturnType<typeof anchor>; config?: string; json?: boolean }) => {
         const { auditVerifyCommand } = await import('./audit.ts')
         const anchors = known === undefined ? [] : [known]
-        done(await auditVerifyCommand(io, chosenPaths(scope, io.env), { anchors, isJson: json }))
+        done(await auditVerifyCommand(io, chosenPaths(scope, io.env), { anchors, isJson: json, config }))
       },
     )
   command('export', 'print all events for another system, one JSON object in a line')

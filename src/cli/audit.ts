@@ -1,10 +1,13 @@
 // `llm-gateway audit tail`, `verify` and `export`: read the log of security events, whether or not a gateway runs.
+import { resolve } from 'node:path'
 import { AuditNames } from '../observe/audit/names.ts'
 import { type AuditHead, type AuditRecord, readLine } from '../observe/audit/chain.ts'
 import { auditLines, verifyAudit } from '../observe/audit/verify.ts'
 import { printable } from '../platform/printable.ts'
 import type { ServicePaths } from '../systemd/scope.ts'
+import { openAuditKeyHere } from './audit-key.ts'
 import { type CommandIo, counted, Output } from './output.ts'
+import { chosenConfig } from './secret-setting.ts'
 import { stateDirectoryOf } from './state-directory.ts'
 
 /** @returns the exit status: 0, or 1 where there is no log. */
@@ -36,11 +39,21 @@ export async function auditTailCommand(
 export async function auditVerifyCommand(
   io: CommandIo,
   paths: ServicePaths,
-  { anchors, isJson }: { readonly anchors: readonly AuditHead[]; readonly isJson: boolean },
+  {
+    anchors,
+    isJson,
+    config,
+  }: {
+    readonly anchors: readonly AuditHead[]
+    readonly isJson: boolean
+    /** Beside which the key of the chain is stored. Undefined: that of the gateway. */
+    readonly config: string | undefined
+  },
 ): Promise<number> {
   return withLog(io, paths, async (directory) => {
-    const verdict = await verifyAudit(directory, undefined, anchors)
-    const { lines, head, fault, anchoredTo } = verdict
+    const opened = await openAuditKeyHere(io.env, paths, resolve(chosenConfig({ io, paths, config })))
+    const key = opened.kind === 'opened' ? opened.key : undefined
+    const { lines, head, fault, anchoredTo, keyedFrom } = await verifyAudit(directory, key, anchors)
     const out = new Output(io.stdout, io.env)
     if (isJson) {
       out.json({
@@ -48,12 +61,19 @@ export async function auditVerifyCommand(
         head: head ?? null,
         fault: fault ?? null,
         anchored_to: anchoredTo ?? null,
-        keyed: false,
+        keyed: keyedFrom !== undefined,
+        keyed_from: keyedFrom ?? null,
       })
     } else {
       const anchored = anchoredTo === undefined ? 'not anchored' : `anchored to ${anchoredTo}`
-      out.line(`${counted(lines, 'event')}, intact to ${head?.seq ?? 0}, ${anchored}, unkeyed`)
+      const keyed = keyedFrom === undefined ? 'unkeyed' : `keyed from ${keyedFrom}`
+      out.line(`${counted(lines, 'event')}, intact to ${head?.seq ?? 0}, ${anchored}, ${keyed}`)
+      if (key !== undefined && keyedFrom === undefined)
+        out.line(
+          'A key is stored, and no line was written with it: the gateway uses it from its next start on.',
+        )
       if (fault !== undefined) out.line(out.styled('red', `${directory}/${printable(fault)}`))
+      if (fault !== undefined && opened.kind === 'refused') out.line(printable(opened.message))
     }
     if (lines === 0 && fault === undefined) return reportAbsent(io, directory)
     return fault === undefined ? 0 : 1

@@ -18,11 +18,13 @@ const maxAnswerBytes = 16_777_216
 /**
  * @param command `GET /-/state`.
  * @param config asks only the gateway that was started with this file; undefined: whichever runs.
+ * @param input for the command, of at most a MiB.
  */
 export async function askControl(
   env: NodeJS.ProcessEnv,
   command: string,
   config: string | undefined,
+  input?: object,
 ): Promise<ControlAnswer> {
   const paths = controlSocketPaths(env, process.getuid?.() ?? 0)
   for (const path of paths) {
@@ -30,7 +32,7 @@ export async function askControl(
       const state = await ask(path, 'GET /-/state')
       if (state?.kind !== 'answered' || !isSameFile(String(state.body['config']), config)) continue
     }
-    const answer = await ask(path, command)
+    const answer = await ask(path, command, input)
     if (answer !== undefined) return answer
   }
   return { kind: 'absent', paths }
@@ -45,7 +47,7 @@ function isSameFile(one: string, other: string): boolean {
 }
 
 /** Undefined: nothing listens at this path, or this user may not connect to it. */
-function ask(socketPath: string, command: string): Promise<ControlAnswer | undefined> {
+function ask(socketPath: string, command: string, input?: object): Promise<ControlAnswer | undefined> {
   const { promise, resolve } = Promise.withResolvers<ControlAnswer | undefined>()
   const [method, path] = command.split(' ')
   const fail = (message: string) => resolve({ kind: 'failed', message: `${socketPath}: ${message}` })
@@ -79,7 +81,7 @@ function ask(socketPath: string, command: string): Promise<ControlAnswer | undef
     if (isAbsent) resolve(undefined)
     else fail(`the gateway does not answer (${error.code ?? error.name})`)
   })
-  sent.end()
+  sent.end(input === undefined ? undefined : JSON.stringify(input))
   return promise
 }
 

@@ -4,6 +4,7 @@ import { type Accounts, systemAccounts } from '../platform/ownership.ts'
 import type { KeyRecord } from '../clients/keys/key-record.ts'
 import { closestName } from '../platform/did-you-mean.ts'
 import { printable } from '../platform/printable.ts'
+import { notRecorded, recordAfterwards, recordInAudit, type ReportedEvent } from './audit-record.ts'
 import { ownCommand } from './invocation.ts'
 import { changeKeys, type KeyChange, readKeys } from './key-file-access.ts'
 import { nameFault } from './key-options.ts'
@@ -11,11 +12,13 @@ import {
   findGateway,
   findKeyPlace,
   type KeyPlace,
+  loadIntoGateway,
   reportedKeys,
+  type RunningGateway,
   type WaitParts,
   waitUntilInForce,
 } from './key-place.ts'
-import { type CommandIo, Output, type OutputStream } from './output.ts'
+import { type CommandIo, counted, Output, type OutputStream } from './output.ts'
 import { withoutKeys } from './without-keys.ts'
 
 export interface KeyParts extends WaitParts {
@@ -54,6 +57,10 @@ export function fail(io: CommandIo, messages: readonly string[] | string, status
 export interface Changing<Result> {
   readonly config: string | undefined
   readonly change: (keys: readonly KeyRecord[], place: KeyPlace) => KeyChange<Result>
+  /** What the audit log has of a change; undefined: nothing was changed. */
+  readonly event: (result: Result) => ReportedEvent | undefined
+  /** Whether more is allowed afterwards than before: such a change is not made without a record. */
+  readonly isWidening: boolean
   /** Prints what has been done. */
   readonly report: (result: Result) => void
   /** Where the rest is printed: not where a key is. */
@@ -67,15 +74,49 @@ export interface Changing<Result> {
 export async function changeAndReport<Result>(
   io: CommandIo,
   parts: KeyParts,
-  { config, change, report, stream }: Changing<Result>,
+  { config, change, event, isWidening, report, stream }: Changing<Result>,
 ): Promise<number> {
   const place = findKeyPlace(config, io.env)
   if ('message' in place) return fail(io, place.message)
   const gateway = place.mode === 'off' ? undefined : findGateway(place, io.env)
   const reported = gateway === undefined ? undefined : reportedKeys(gateway)?.generation
-  const changed = await changeKeys(place.path, { ...parts, after: reported }, (keys) => change(keys, place))
-  if (changed.kind === 'refused') return fail(io, changed.messages)
+  const audit = { ...place, env: io.env }
+  let recorded: ReportedEvent | undefined
+  const before = async (result: Result) => {
+    const wanted = isWidening ? event(result) : undefined
+    if (wanted === undefined) return undefined
+    const written = await recordInAudit(wanted, audit, true)
+    if (written.kind === 'failed') return notRecorded(written.reason)
+    recorded = wanted
+    return undefined
+  }
+  const access = { ...parts, after: reported }
+  const changed = await changeKeys(place.path, access, (keys) => change(keys, place), before)
+  if (changed.kind === 'refused') {
+    if (recorded !== undefined) await recordAfterwards(io, { ...recorded, outcome: 'failure' }, audit)
+    return fail(io, changed.messages)
+  }
   report(changed.result)
+  const done = isWidening ? undefined : event(changed.result)
+  const status = await reportForce(io, parts, place, changed.generation, { gateway, stream })
+  if (done !== undefined) await recordAfterwards(io, done, audit)
+  return status
+}
+
+interface Reporting {
+  /** Undefined: none runs that this user can see. */
+  readonly gateway: RunningGateway | undefined
+  readonly stream: OutputStream
+}
+
+/** Waits until the gateway has this generation in force, and prints that. @returns the exit status. */
+async function reportForce(
+  io: CommandIo,
+  parts: KeyParts,
+  place: KeyPlace,
+  generation: number,
+  { gateway, stream }: Reporting,
+): Promise<number> {
   const out = new Output(stream, io.env)
   if (place.mode === 'off') {
     out.line(
@@ -83,15 +124,28 @@ export async function changeAndReport<Result>(
     )
     return 0
   }
-  if (gateway === undefined) {
+  const loaded = await loadIntoGateway(place, generation, { ...parts, env: io.env })
+  if (loaded === undefined && gateway === undefined) {
     out.line('No gateway runs; this counts from its next start on.')
     return 0
   }
-  const force = await waitUntilInForce(gateway, changed.generation, parts)
+  const force = loaded ?? (await waitUntilInForce(gateway!, generation, parts))
   if (force.kind === 'not_in_force')
     return fail(io, `written, but not in force: ${force.reason}`, notInForceStatus)
-  out.line(`In force after ${force.afterMs} ms${force.threads > 1 ? `, in ${force.threads} threads` : ''}.`)
+  const { afterMs, threads, ended } = force
+  const streams = ended === undefined ? '' : `, ${counted(ended, 'stream')} ended`
+  out.line(`In force after ${afterMs} ms in ${counted(threads, 'thread')}${streams}.`)
   return 0
+}
+
+/** @param secretId of a secret that the change is about. */
+export function keyEvent(
+  name: ReportedEvent['name'],
+  key: Pick<KeyRecord, 'id' | 'name'>,
+  secretId?: string,
+): ReportedEvent {
+  const attributes = { 'key.id': key.id, ...(secretId !== undefined && { 'key.secret': secretId }) }
+  return { name, client: `key:${key.name}`, attributes }
 }
 
 /** The record of a name; what to print where there is none. */

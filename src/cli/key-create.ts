@@ -3,7 +3,7 @@ import type { KeyRecord } from '../clients/keys/key-record.ts'
 import { newKeyId, newSecret } from '../clients/keys/key-changes.ts'
 import { secretLength } from '../clients/keys/key-format.ts'
 import { printable } from '../platform/printable.ts'
-import { changeAndReport, fail, type KeyParts, nameProblem, usageStatus } from './key-command.ts'
+import { changeAndReport, fail, keyEvent, type KeyParts, nameProblem, usageStatus } from './key-command.ts'
 import { readOptions, type TypedOptions, withTerms } from './key-options.ts'
 import { openKeyOutput } from './key-output.ts'
 import { findKeyPlace } from './key-place.ts'
@@ -39,6 +39,8 @@ export async function keyCreateCommand(
   const status = await changeAndReport<KeyRecord>(io, parts, {
     config: typed.config,
     stream: output.stream,
+    isWidening: true,
+    event: (key) => keyEvent('key.created', key, secret.id),
     change: (keys) => {
       if (keys.some((each) => each.name === name))
         return {

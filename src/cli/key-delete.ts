@@ -1,5 +1,5 @@
 // `llm-gateway key delete NAME`: removes a key's record. What it has used stays in the ledger.
-import { changeAndReport, fail, findKey, type KeyParts, usageStatus } from './key-command.ts'
+import { changeAndReport, fail, findKey, keyEvent, type KeyParts, usageStatus } from './key-command.ts'
 import { nameFault } from './key-options.ts'
 import { type CommandIo, Output } from './output.ts'
 
@@ -15,6 +15,8 @@ export async function keyDeleteCommand(
   return changeAndReport<string>(io, parts, {
     config,
     stream: io.stdout,
+    isWidening: false,
+    event: (id) => keyEvent('key.deleted', { id, name }),
     change: (keys) => {
       const found = findKey(keys, name)
       if ('message' in found) return { kind: 'refused', message: found.message }

@@ -54,6 +54,9 @@ export interface ChangeParts {
   readonly after?: number | undefined
 }
 
+/** Called with the result of a change that is about to be written. @returns why it must not be; undefined: it may. */
+export type BeforeWriting<Result> = (result: Result) => Promise<string | undefined>
+
 /** A missing file holds no keys. */
 export function readKeys(path: string, accounts: Accounts): ReadKeys {
   const read = readTrustedFile(path, keyFileRules, accounts)
@@ -75,6 +78,7 @@ export async function changeKeys<Result>(
   path: string,
   { accounts, sleep, after = 0 }: ChangeParts,
   change: (keys: readonly KeyRecord[]) => KeyChange<Result>,
+  before: BeforeWriting<Result> = async () => undefined,
 ): Promise<ChangedKeys<Result>> {
   const file = realPathOf(path)
   const untrusted = pathFault(file, accounts)
@@ -90,14 +94,16 @@ export async function changeKeys<Result>(
     const changed = change(read.file.keys)
     if (changed.kind === 'refused') return refused(changed.message)
     const { result } = changed
-    const before = read.file
-    if (changed.kind === 'unchanged' && after <= before.generation)
-      return { kind: 'written', generation: before.generation, result }
-    const keys = changed.kind === 'changed' ? changed.keys : before.keys
-    const generation = Math.max(before.generation, after) + 1
+    const old = read.file
+    if (changed.kind === 'unchanged' && after <= old.generation)
+      return { kind: 'written', generation: old.generation, result }
+    const keys = changed.kind === 'changed' ? changed.keys : old.keys
+    const generation = Math.max(old.generation, after) + 1
     const text = formatKeyFile({ generation, keys })
     const faults = faultsOf(text)
     if (faults.length > 0) return { kind: 'refused', messages: faults.map((fault) => messageOf(file, fault)) }
+    const objection = changed.kind === 'changed' ? await before(result) : undefined
+    if (objection !== undefined) return refused(objection)
     const failure = replaceFile(file, text)
     return failure === undefined ? { kind: 'written', generation, result } : refused(failure)
   } finally {

@@ -2,9 +2,18 @@
 import type { KeyRecord } from '../clients/keys/key-record.ts'
 import { printable } from '../platform/printable.ts'
 import { fail, findKey, type KeyParts, readPlace, usageStatus } from './key-command.ts'
-import { keyJson, limitsText, modelsText, momentText, stateOf } from './key-description.ts'
+import {
+  keyJson,
+  lastUseText,
+  limitsText,
+  modelsText,
+  momentText,
+  stateOf,
+  todayText,
+} from './key-description.ts'
 import { nameFault } from './key-options.ts'
 import { describeForce } from './key-force.ts'
+import { type KeyUsage, readKeyUsage } from './key-usage.ts'
 import { findGateway, reportedKeys } from './key-place.ts'
 import { type CommandIo, counted, displayWidth, Output } from './output.ts'
 
@@ -23,6 +32,7 @@ export async function keyListCommand(
   if ('messages' in read) return fail(io, read.messages)
   const { place, keys, generation } = read
   const nowMs = wallNow()
+  const usage = readKeyUsage(io.env, nowMs)
   const out = new Output(io.stdout, io.env)
   if (json) {
     const gateway = findGateway(place, io.env)
@@ -32,7 +42,7 @@ export async function keyListCommand(
       mode: place.mode,
       generation,
       generation_in_force: inForce ?? null,
-      keys: keys.map((key) => keyJson(key, nowMs)),
+      keys: keys.map((key) => keyJson(key, nowMs, usage)),
     })
     return 0
   }
@@ -46,9 +56,11 @@ export async function keyListCommand(
     modelsText(key),
     limitsText(key) || '-',
     key.expiresMs === undefined ? 'never' : momentText(key.expiresMs),
+    ...(usage === undefined ? [] : [lastUseText(usage, key), todayText(usage, key)]),
     key.note,
   ])
-  printTable(out, ['name', 'state', 'models', 'limits', 'expires', 'note'], rows)
+  const used = usage === undefined ? [] : ['last used', 'today']
+  printTable(out, ['name', 'state', 'models', 'limits', 'expires', ...used, 'note'], rows)
   out.line()
   out.line(`${counted(keys.length, 'key')}; ${describeForce(place, generation, io.env).text}`)
   return 0
@@ -68,14 +80,15 @@ export async function keyShowCommand(
   const found = findKey(read.keys, name)
   if ('message' in found) return fail(io, found.message)
   const nowMs = wallNow()
+  const usage = readKeyUsage(io.env, nowMs)
   const out = new Output(io.stdout, io.env)
-  if (json) out.json(keyJson(found.key, nowMs))
-  else for (const line of linesOf(found.key, nowMs)) out.line(printable(line))
+  if (json) out.json(keyJson(found.key, nowMs, usage))
+  else for (const line of linesOf(found.key, nowMs, usage)) out.line(printable(line))
   if (!json) out.line(describeForce(read.place, read.generation, io.env).text)
   return 0
 }
 
-function linesOf(key: KeyRecord, nowMs: number): string[] {
+function linesOf(key: KeyRecord, nowMs: number, usage: KeyUsage | undefined): string[] {
   const rows: (readonly [string, string])[] = [
     ['name', key.name],
     ['id', key.id],
@@ -88,11 +101,19 @@ function linesOf(key: KeyRecord, nowMs: number): string[] {
     ['expires', key.expiresMs === undefined ? 'never' : momentText(key.expiresMs)],
     ...key.secrets.map(({ id, createdMs, untilMs }) => {
       const until = untilMs === undefined ? '' : `, until ${momentText(untilMs)}`
-      return ['secret', `${id}, created ${momentText(createdMs)}${until}`] as const
+      return ['secret', `${id}, created ${momentText(createdMs)}${until}${usesText(usage, id)}`] as const
     }),
+    ['today', usage === undefined ? '' : todayText(usage, key)],
     ['note', key.note],
   ]
   return rows.filter(([, value]) => value !== '').map(([title, value]) => `${title.padEnd(14)}${value}`)
+}
+
+function usesText(usage: KeyUsage | undefined, secretId: string): string {
+  if (usage === undefined) return ''
+  const use = usage.uses.get(secretId)
+  if (use === undefined) return ', never used'
+  return `, first used ${momentText(use.firstMs)}, last used ${momentText(use.lastMs)}`
 }
 
 function printTable(out: Output, head: readonly string[], rows: readonly (readonly string[])[]): void {

@@ -4,7 +4,7 @@ import { chosenSecret, newKeyId, newSecret, type NewSecret, withKey } from '../c
 import { secretLength } from '../clients/keys/key-format.ts'
 import type { KeyRecord } from '../clients/keys/key-record.ts'
 import type { CredentialIo } from './credential-set.ts'
-import { changeAndReport, fail, type KeyParts, usageStatus } from './key-command.ts'
+import { changeAndReport, fail, keyEvent, type KeyParts, usageStatus } from './key-command.ts'
 import { type NewKeyOptions, prefixProblem, whereKey } from './key-create.ts'
 import { readOptions } from './key-options.ts'
 import { openKeyOutput, type KeyOutput } from './key-output.ts'
@@ -46,6 +46,8 @@ export async function keyMasterSetCommand(
   const status = await changeAndReport<KeyRecord>(io, parts, {
     config,
     stream: output.stream,
+    isWidening: true,
+    event: (key) => keyEvent('key.master_set', key, made.secret.id),
     change: (keys) => {
       const namesake = keys.find(({ name }) => name === masterName)
       const old = keys.find(({ role }) => role === 'master')

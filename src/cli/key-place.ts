@@ -6,6 +6,7 @@ import { findConfigFile, findKeyFile, packagedConfigFile } from '../config/find.
 import { type PartialConfig, readPartialConfig } from '../config/partial-config.ts'
 import { lockHolder } from '../platform/process-lock.ts'
 import { resolveScope, servicePaths } from '../systemd/scope.ts'
+import { askControl } from './control-client.ts'
 import { findListener } from './doctor/listening-program.ts'
 import { ownCommand } from './invocation.ts'
 import { stateDirectoryOf } from './state-directory.ts'
@@ -15,6 +16,7 @@ export interface KeyPlace {
   /** The configuration that it belongs to. */
   readonly configFile: string
   readonly mode: PartialConfig['keys']['mode']
+  readonly isAudited: boolean
   readonly prefix: string
   readonly hosts: readonly string[]
   readonly port: number
@@ -33,9 +35,9 @@ export function findKeyPlace(
   }
   const read = readPartialConfig(configFile, env)
   if (read.kind === 'unreadable') return { message: `${configFile}: ${read.message}` }
-  const { keys, hosts, port } = read.config
+  const { keys, hosts, port, isAudited } = read.config
   const { mode, prefix } = keys
-  return { path: findKeyFile(configFile, keys.file), configFile, mode, prefix, hosts, port }
+  return { path: findKeyFile(configFile, keys.file), configFile, mode, isAudited, prefix, hosts, port }
 }
 
 /** The gateway that reads these keys. */
@@ -69,13 +71,40 @@ function readState(path: string): KeysState | undefined {
 }
 
 export type InForce =
-  | { readonly kind: 'in_force'; readonly afterMs: number; readonly threads: number }
+  | {
+      readonly kind: 'in_force'
+      readonly afterMs: number
+      readonly threads: number
+      /** Calls that were ended with it. Absent: the gateway has not reported that. */
+      readonly ended?: number
+    }
   | { readonly kind: 'not_in_force'; readonly reason: string }
 
 export interface WaitParts {
   /** Monotonic, in milliseconds. */
   readonly now: () => number
   readonly sleep: (ms: number) => Promise<void>
+}
+
+/**
+ * Has the gateway with this configuration load the key file, over its control socket. Undefined: none listens there that this
+ * user may command.
+ */
+export async function loadIntoGateway(
+  { configFile }: Pick<KeyPlace, 'configFile'>,
+  generation: number,
+  { env, now }: { readonly env: NodeJS.ProcessEnv; readonly now: WaitParts['now'] },
+): Promise<InForce | undefined> {
+  const startMs = now()
+  const answer = await askControl(env, 'POST /-/keys/reload', configFile)
+  if (answer.kind === 'absent') return undefined
+  if (answer.kind === 'failed') return { kind: 'not_in_force', reason: answer.message }
+  const { generation: loaded, threads, streams_ended: ended, refused } = answer.body
+  const afterMs = Math.round(now() - startMs)
+  if (Number(loaded) >= generation)
+    return { kind: 'in_force', afterMs, threads: Number(threads), ended: Number(ended) }
+  const reason = typeof refused === 'string' ? refused : `the gateway has generation ${Number(loaded)}`
+  return { kind: 'not_in_force', reason }
 }
 
 const waitMs = 5_000

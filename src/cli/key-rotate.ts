@@ -3,7 +3,7 @@
 import { newSecret, rotated, withKey } from '../clients/keys/key-changes.ts'
 import { secretLength } from '../clients/keys/key-format.ts'
 import type { KeyRecord } from '../clients/keys/key-record.ts'
-import { changeAndReport, fail, findKey, type KeyParts, usageStatus } from './key-command.ts'
+import { changeAndReport, fail, findKey, keyEvent, type KeyParts, usageStatus } from './key-command.ts'
 import { type NewKeyOptions, prefixProblem, whereKey } from './key-create.ts'
 import { momentText, stateOf } from './key-description.ts'
 import { nameFault, readOptions } from './key-options.ts'
@@ -37,6 +37,8 @@ export async function keyRotateCommand(
   const status = await changeAndReport<KeyRecord>(io, parts, {
     config,
     stream: output.stream,
+    isWidening: true,
+    event: (key) => keyEvent('key.rotated', key, secret.id),
     change: (keys) => {
       const found = findKey(keys, name)
       if ('message' in found) return { kind: 'refused', message: found.message }

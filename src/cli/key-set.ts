@@ -1,7 +1,8 @@
 // `llm-gateway key set NAME`: changes what a key may use. What is not mentioned stays.
+import type { KeyRecord } from '../clients/keys/key-record.ts'
 import { withKey } from '../clients/keys/key-changes.ts'
 import { budgetsNotEnforced } from './key-create.ts'
-import { changeAndReport, fail, findKey, type KeyParts, usageStatus } from './key-command.ts'
+import { changeAndReport, fail, findKey, keyEvent, type KeyParts, usageStatus } from './key-command.ts'
 import { limitsText, modelsText } from './key-description.ts'
 import { nameFault, readOptions, type TypedOptions, withTerms } from './key-options.ts'
 import { type CommandIo, Output } from './output.ts'
@@ -21,9 +22,11 @@ export async function keySetCommand(
   if (options.budgets !== undefined) return fail(io, budgetsNotEnforced, usageStatus)
   if (Object.keys(options).length === 0)
     return fail(io, 'name what to change: --models, --rpm, --tpm, --parallel, --expires, …', usageStatus)
-  return changeAndReport(io, parts, {
+  return changeAndReport<KeyRecord>(io, parts, {
     config,
     stream: io.stdout,
+    isWidening: true,
+    event: (key) => keyEvent('key.changed', key),
     change: (keys) => {
       const found = findKey(keys, name)
       if ('message' in found) return { kind: 'refused', message: found.message }

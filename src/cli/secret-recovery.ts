@@ -4,6 +4,7 @@ import { generateIdentity, recipientOf } from '../vault/age.ts'
 import { type Recipient, recipientIn, withRecipient } from '../vault/recipients.ts'
 import { examineSecrets } from '../vault/reseal.ts'
 import { printable } from '../platform/printable.ts'
+import { recordAfterwards } from './audit-record.ts'
 import { findSource } from './identity-source.ts'
 import { Output } from './output.ts'
 import { resealFor } from './secret-rotate.ts'
@@ -20,7 +21,13 @@ import {
 /** @returns the exit status: 0 when all secrets open with the identity that was printed. */
 export async function secretRecoveryCommand(parts: SecretParts): Promise<number> {
   const setting = findSetting(parts)
-  return setting === undefined ? 1 : changing(setting, () => replaceRecovery(setting))
+  if (setting === undefined) return 1
+  return changing(setting, async () => {
+    const status = await replaceRecovery(setting)
+    const event = { name: 'secret.recovery_replaced', attributes: {} } as const
+    if (status === 0) await recordAfterwards(parts.io, event, setting.audit)
+    return status
+  })
 }
 
 async function replaceRecovery(setting: SecretSetting): Promise<number> {

@@ -1,6 +1,7 @@
 // `llm-gateway secret remove NAME`: removes a stored secret.
 import { printable } from '../platform/printable.ts'
 import { isSecretName, removeSecretFile } from '../vault/secret-files.ts'
+import { recordAfterwards } from './audit-record.ts'
 import { Output } from './output.ts'
 import { changing, findSetting, type SecretParts } from './secret-setting.ts'
 
@@ -22,6 +23,8 @@ export async function secretRemoveCommand(parts: SecretParts, name: string): Pro
     if (users.length > 0) {
       out.line(printable(`The configuration still refers to it, for ${[...new Set(users)].join(', ')}.`))
     }
+    const event = { name: 'secret.removed', attributes: { 'secret.name': name } } as const
+    await recordAfterwards(io, event, setting.audit)
     return 0
   })
 }

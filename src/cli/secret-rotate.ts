@@ -16,6 +16,7 @@ import {
 } from '../vault/recipients.ts'
 import { examineSecrets, resealAll } from '../vault/reseal.ts'
 import { replaceFile } from '../vault/secret-files.ts'
+import { recordAfterwards } from './audit-record.ts'
 import { findSource, type IdentitySource, kindOfNewSource, storeIdentities } from './identity-source.ts'
 import { ownCommand } from './invocation.ts'
 import { counted, Output } from './output.ts'
@@ -44,7 +45,12 @@ export async function secretRotateCommand(
   if (setting === undefined) return 1
   const recovery = isFromRecovery ? await readRecovery(parts) : undefined
   if (isFromRecovery && recovery === undefined) return 1
-  return changing(setting, () => rotate(setting, recovery?.identities[0]))
+  return changing(setting, async () => {
+    const status = await rotate(setting, recovery?.identities[0])
+    const event = { name: 'secret.identity_rotated', attributes: {} } as const
+    if (status === 0) await recordAfterwards(parts.io, event, setting.audit)
+    return status
+  })
 }
 
 async function rotate(

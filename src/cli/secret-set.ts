@@ -14,6 +14,7 @@ import {
   withRecipient,
 } from '../vault/recipients.ts'
 import { isSecretName, listSecretFiles, replaceFile, secretFile } from '../vault/secret-files.ts'
+import { notRecorded, recordAfterwards, recordInAudit } from './audit-record.ts'
 import { findSource, kindOfNewSource, storeIdentities } from './identity-source.ts'
 import { ownCommand } from './invocation.ts'
 import { Output } from './output.ts'
@@ -65,8 +66,19 @@ async function store(setting: SecretSetting, name: string, value: string): Promi
     value,
     recipients.map(({ recipient }) => recipient),
   )
+  const event = { name: 'secret.set', attributes: { 'secret.name': name } } as const
+  const recorded = await recordInAudit(event, setting.audit, true)
+  if (recorded.kind === 'failed') {
+    new Output(parts.io.stderr, parts.io.env).line(`error: ${printable(notRecorded(recorded.reason))}`)
+    return 1
+  }
   const path = secretFile(places.directory, name)
-  replaceFile(path, text, { mode: access.file })
+  try {
+    replaceFile(path, text, { mode: access.file })
+  } catch (error) {
+    await recordAfterwards(parts.io, { ...event, outcome: 'failure' }, setting.audit)
+    throw error
+  }
   out.line(`Stored ${name} in ${printable(path)}, encrypted for ${describeRecipients(recipients)}.`)
   if (!references.some(({ secret }) => secret === name)) {
     out.line(`To use it as the key of a provider, add to its entry: api_key: { secret: ${name} }`)

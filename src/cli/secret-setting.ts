@@ -5,6 +5,7 @@ import { membersOf } from '../bytes/json/parse.ts'
 import { readConfigFile } from '../config/config-file.ts'
 import { gatewayVariable } from '../config/environment.ts'
 import { findConfigFile, packagedConfigFile } from '../config/find.ts'
+import { isAudited } from '../config/partial-config.ts'
 import { storedReferences } from '../config/stored-names.ts'
 import { readRecipients, type SecretPlaces, secretPlaces } from '../config/stored-secrets.ts'
 import { readTrustedBytes } from '../config/trusted-file.ts'
@@ -18,6 +19,7 @@ import { maxAgeFileBytes } from '../vault/age.ts'
 import type { Recipient } from '../vault/recipients.ts'
 import type { ReadBytes } from '../vault/reseal.ts'
 import { type Access, makeSecretDirectory, ownAccess, serviceAccess } from '../vault/secret-files.ts'
+import type { AuditPlace } from './audit-place.ts'
 import { ownCommand } from './invocation.ts'
 import { Output } from './output.ts'
 import type { CredentialIo } from './credential-set.ts'
@@ -40,6 +42,7 @@ export interface SecretSetting {
   /** Whether the installed service runs with this configuration. */
   readonly isOfService: boolean
   readonly access: Access
+  readonly audit: AuditPlace
   readonly accounts: Accounts
   /** Each reference of the configuration to a stored secret. */
   readonly references: readonly { readonly provider: string; readonly secret: string }[]
@@ -70,14 +73,19 @@ export function findSetting(parts: SecretParts): SecretSetting | undefined {
     places: secretPlaces(raw, configFile, env),
     isFileNamed: typeof raw.identity?.file === 'string',
     isOfService,
+    audit: { env, configFile, paths, isAudited: isAudited(membersOf(read.document.value)) },
     access: isOfService && paths.scope === 'system' ? serviceAccess : ownAccess,
     accounts,
     references: [...storedReferences(read.document.value)],
   }
 }
 
-/** As `serve` chooses it, but never the file of the package, beside which nobody keeps secrets. */
-function chosenConfig({ io, paths, config }: SecretParts): string {
+/** The file as `serve` chooses it, but never the file of the package, beside which nobody keeps secrets. */
+export function chosenConfig({
+  io,
+  paths,
+  config,
+}: Pick<SecretParts, 'paths' | 'config'> & { readonly io: Pick<SecretParts['io'], 'env'> }): string {
   const found = findConfigFile(config, io.env)
   const isChosen = config !== undefined || gatewayVariable(io.env, 'CONFIG') !== undefined
   const isOther = found === packagedConfigFile() || paths.scope === 'system'

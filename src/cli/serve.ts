@@ -5,6 +5,7 @@ import { checkProviders } from '../app/check-providers.ts'
 import { refuseCalls } from '../app/refuse-calls.ts'
 import { formatFirstError } from '../app/reload.ts'
 import { startWorkerPool } from '../app/workers/worker-pool.ts'
+import { openAuditKey } from '../config/audit-key.ts'
 import { controlSocketPath, findConfigFile, findStateDirectory } from '../config/find.ts'
 import { type LoadedConfig, openConfig } from '../config/load.ts'
 import type { Config } from '../config/types.ts'
@@ -62,6 +63,7 @@ export async function serveCommand(
   }
   const { config } = loaded
   const stateDirectory = findStateDirectory(io.env)
+  const auditKey = config.audit.enabled ? await openAuditKey(configFile, io.env) : undefined
   let app: App
   try {
     const start = config.server.workers > 1 ? startWorkerPool : startApp
@@ -71,6 +73,7 @@ export async function serveCommand(
       version,
       configFile,
       stateDirectory,
+      ...(auditKey !== undefined && { auditKey }),
       sockets,
     })
   } catch (error) {

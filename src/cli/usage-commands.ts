@@ -80,11 +80,11 @@ export function addUsageCommands(program: Command, io: CommandIo, done: (status:
       done(pruneCommand(io, place(options), options, nowMs()))
     })
   located(usage.command('erase'))
-    .description('overwrite the name of a client; its calls stay in all sums')
+    .description('overwrite the name of a client, also in the audit log; its calls stay in all sums')
     .argument('<client>', 'as usage --by client shows it: user:ann')
     .action(async (client: string, _: unknown, command: Command) => {
       const { eraseCommand } = await import('./usage-upkeep.ts')
-      done(eraseCommand(io, place(command.optsWithGlobals()), client, nowMs()))
+      done(await eraseCommand(io, place(command.optsWithGlobals()), client, nowMs()))
     })
 }
 

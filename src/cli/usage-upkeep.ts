@@ -6,6 +6,7 @@ import { repairLedger } from '../ledger/repair.ts'
 import { backUpLedger, eraseClient, pruneLedger } from '../ledger/upkeep.ts'
 import { verifyLedger } from '../ledger/verify.ts'
 import { printable } from '../platform/printable.ts'
+import { eraseInAudit } from './audit-erase.ts'
 import { findLedger, type LedgerPlace } from './ledger-place.ts'
 import { type CommandIo, counted, Output } from './output.ts'
 import { printProblems } from './validate-config.ts'
@@ -136,15 +137,33 @@ export function pruneCommand(
   })
 }
 
-/** @returns the exit status: 1 also for a client that the ledger does not have. */
-export function eraseCommand(io: CommandIo, place: LedgerPlace, client: string, nowMs: number): number {
-  return withLedger(io, place, (path, out) => {
+/**
+ * Erases the name in the ledger, and in the names of the audit log beside it unless the command line names a ledger.
+ * @returns the exit status: 1 also for a client that neither has.
+ */
+export async function eraseCommand(
+  io: CommandIo,
+  place: LedgerPlace,
+  client: string,
+  nowMs: number,
+): Promise<number> {
+  const found = place.file === undefined ? findLedger(place, io.env) : undefined
+  const inAudit = found === undefined ? undefined : await eraseInAudit(io, client, found)
+  const out = new Output(io.stdout, io.env)
+  if (inAudit?.kind === 'erased') out.line(`${printable(client)} is now ${inAudit.as} in the audit log`)
+  const isInAudit = inAudit?.kind === 'erased'
+  // Calls need not have been recorded where there is an audit log.
+  if (isInAudit && openReader(found!.path).kind === 'absent') return 0
+  const status = withLedger(io, place, (path) => {
     const erased = eraseClient(path, client, nowMs)
     if (erased.kind === 'unusable') return fail(io, erased.reason)
+    if (erased.kind === 'unknown' && isInAudit) return 0
     if (erased.kind === 'unknown') return fail(io, `the ledger has no client ${JSON.stringify(client)}`)
     out.line(
       `${printable(client)} is now ${erased.as.join(', ')} in all rows; the log and backups may still have the name`,
     )
     return 0
   })
+  if (inAudit?.kind !== 'failed') return status
+  return fail(io, `the audit log still has the name: ${inAudit.reason}`)
 }

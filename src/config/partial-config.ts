@@ -19,6 +19,8 @@ export interface PartialConfig {
     /** With which keys of clients begin. */
     readonly prefix: string
   }
+  /** Whether there is an audit log. */
+  readonly isAudited: boolean
 }
 
 /** Reads what can be read and leaves out values of the wrong shape (`validate-config` reports them). */
@@ -49,6 +51,7 @@ export function readPartialConfig(
         (user) => typeof user === 'string',
       ),
       keys: keysOf(membersOf(root['keys'])),
+      isAudited: isAudited(root),
     },
   }
 }
@@ -59,6 +62,12 @@ function keysOf({ mode, file, prefix }: JsonObject): PartialConfig['keys'] {
     file: typeof file === 'string' ? file : undefined,
     prefix: typeof prefix === 'string' ? prefix : 'gw_',
   }
+}
+
+/** As `resolve` decides it. */
+export function isAudited(root: JsonObject): boolean {
+  const { enabled = defaults.audit.enabled } = membersOf(root['audit'])
+  return enabled === 'auto' ? keysOf(membersOf(root['keys'])).mode !== 'off' : enabled === true
 }
 
 function listOf(value: unknown): readonly unknown[] {

@@ -551,7 +551,7 @@ suite('a change', () => {
 
       const { status, stderr } = await at.key('create', 'ann')
       assert.equal(status, 0)
-      assert.match(stderr, /In force after \d+ ms, in 4 threads\./)
+      assert.match(stderr, /In force after \d+ ms in 4 threads\./)
       await at.key('create', 'bob')
       assert.match((await at.key('list')).stdout, /2 keys; in force as generation 2 since 1970-01-01/)
 

@@ -1,7 +1,7 @@
 // The audit log of a gateway in a process of its own, and the commands that read it.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 
@@ -12,6 +12,7 @@ import { startGateway } from '../support/app.ts'
 import { type RecordedIo, recordedIo } from '../support/command-io.ts'
 import { type GatewayProcess, runGateway, startGatewayProcess } from '../support/gateway-process.ts'
 import { connectRaw } from '../support/raw-client.ts'
+import { runCommand } from '../support/run-command.ts'
 
 function stateOf({ folder }: GatewayProcess): string {
   return join(folder, '.local/state/llm-gateway')
@@ -43,7 +44,10 @@ for (const workers of [1, 2]) {
       assert.match(gateway.stdout(), /audit_head/)
 
       const io = ioOf(gateway)
-      assert.equal(await auditVerifyCommand(io, paths, { anchors: [], isJson: false }), 0)
+      assert.equal(
+        await auditVerifyCommand(io, paths, { anchors: [], isJson: false, config: gateway.file }),
+        0,
+      )
       assert.match(io.written.stdout, /^6 events, intact to 6, anchored to 6, unkeyed\n$/)
       io.written.stdout = ''
       await auditTailCommand(io, paths, { lines: 20, isJson: true })
@@ -116,4 +120,54 @@ test('without a state directory the gateway serves, and logs that nothing is rec
   const { reason } = await gateway.logged({ event: 'audit_unavailable' })
   assert.equal(reason, 'there is no state directory')
   assert.equal((await fetch(`${gateway.url}/healthz`)).status, 200)
+})
+
+test('a stored key codes the lines from the next start on', async (t) => {
+  const { gateway: first } = await startGatewayProcess(t, { audit: { enabled: true } })
+  const env = { HOME: first.folder, XDG_RUNTIME_DIR: '', PATH: '' }
+  const run = (...args: readonly string[]) => runCommand([...args, '--config', first.file], { env })
+  const { status, stderr } = await run('secret', 'set', 'audit-chain', '--generate')
+  assert.equal(status, 0, stderr)
+  await first.stop()
+  const text = readFileSync(first.file, 'utf8')
+  const before = await run('audit', 'verify')
+  assert.match(before.stdout, /unkeyed\nA key is stored, and no line was written with it/)
+
+  const home = { HOME: first.folder, LLM_GATEWAY_CONFIG: first.file, ...defaultEnv }
+  const second = await runGateway(t, undefined, home)
+  await refuse(second)
+  await second.stop()
+  const after = await run('audit', 'verify')
+  assert.match(after.stdout, /^\d+ events, intact to (\d+), anchored to \1, keyed from 4\n$/)
+  assert.equal(after.status, 0)
+  const events = await run('audit', 'verify', '--json')
+  assert.equal((JSON.parse(events.stdout) as { keyed: boolean }).keyed, true)
+
+  // Whoever can write the log, but not open the key, cannot replace a line.
+  const [name] = readdirSync(stateOf(first)).filter((each) => each.endsWith('.jsonl'))
+  const path = join(stateOf(first), name!)
+  const lines = readFileSync(path, 'utf8').trimEnd().split('\n')
+  const last = lines.at(-1)!.replace('gateway.stopped', 'gateway.started')
+  const body = last.slice(0, last.lastIndexOf(',"mac":"'))
+  const forged = `${body},"mac":"${createHash('sha256').update(body).digest('hex')}"}`
+  writeFileSync(path, `${[...lines.slice(0, -1), forged].join('\n')}\n`)
+  const found = await run('audit', 'verify')
+  assert.equal(found.status, 1)
+  assert.match(found.stdout, /was changed, or was written with another key or without it/)
+  assert.equal(text, readFileSync(first.file, 'utf8'))
+})
+
+test('a key that is stored and does not open leaves the log as it is, and calls go on', async (t) => {
+  const { gateway: first } = await startGatewayProcess(t, { audit: { enabled: true } })
+  const env = { HOME: first.folder, XDG_RUNTIME_DIR: '', PATH: '' }
+  await runCommand(['secret', 'set', 'audit-chain', '--generate', '--config', first.file], { env })
+  await first.stop()
+  rmSync(join(stateOf(first), 'identity.txt'))
+  const second = await runGateway(t, undefined, {
+    HOME: first.folder,
+    LLM_GATEWAY_CONFIG: first.file,
+    ...defaultEnv,
+  })
+  await second.says(/audit_unavailable.*audit-chain cannot be opened/)
+  assert.equal((await fetch(`${second.url}/healthz`)).status, 200)
 })

@@ -151,8 +151,8 @@ type WorkerMessage =
   | { readonly kind: 'rows'; readonly rows: readonly Cell[] }
   /** For the audit log. */
   | { readonly kind: 'audited'; readonly event: GatewayEvent }
-  /** `openCalls` of a worker that begins to stop, else 0. */
-  | { readonly kind: 'done'; readonly command: number; readonly openCalls: number }
+  /** `calls`: under way when a stop begins, or ended by new keys; else 0. */
+  | { readonly kind: 'done'; readonly command: number; readonly calls: number }
   | { readonly kind: 'stopped' }
 
 export type FromWorker =

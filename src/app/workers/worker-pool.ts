@@ -16,7 +16,7 @@ import { RouteTable } from '../../routing/route-table.ts'
 import { limitsReport } from '../../server/routes/limits.ts'
 import { checkFree } from '../../server/listeners/listen.ts'
 import { type App, keyWatchOf, settingsToRestartFor, type AppOptions } from '../app.ts'
-import type { KeyFileWatch } from '../keys.ts'
+import type { AppliedKeys, KeyFileWatch, LoadedKeys } from '../keys.ts'
 import type { OpenedAudit } from '../open-audit.ts'
 import { openEvents } from '../open-events.ts'
 import { ProviderPool, type ProviderSet } from '../provider-pool.ts'
@@ -53,6 +53,7 @@ export async function startWorkerPool(
     isJournal,
     clock,
     stateDirectory,
+    auditKey: options.auditKey,
   })
   const { server } = config
   if ((options.sockets ?? []).length === 0) await checkFree(server)
@@ -174,17 +175,25 @@ class WorkerPool implements App {
     return settingsToRestartFor(this.#config, next)
   }
 
+  get audit(): OpenedAudit | undefined {
+    return this.#parts.audit
+  }
+
   async limits(client: string): Promise<object> {
     const { services } = this.#parts
     const models = new RouteTable(this.#newest.models, services.discovered).models()
     return limitsReport({ id: client }, await services.coordinator.describe(models))
   }
 
+  reloadKeys(): Promise<LoadedKeys> | undefined {
+    return this.#keyWatch?.reload()
+  }
+
   /** A worker that starts later has them from its start on. */
-  async #applyKeys(file: KeyFile): Promise<number> {
+  async #applyKeys(file: KeyFile): Promise<AppliedKeys> {
     this.#keyFile = file
-    const answers = await this.#all((worker) => worker.request({ kind: 'keys', file }))
-    return answers.length
+    const ended = await this.#all((worker) => worker.request({ kind: 'keys', file }))
+    return { threads: ended.length, ended: ended.reduce((sum, count) => sum + count, 0) }
   }
 
   async stop(reason: string): Promise<void> {

@@ -42,7 +42,7 @@ export class WorkerThread {
   readonly #onLog: (text: string) => void
   readonly #onRows: WorkerThreadParts['onRows']
   readonly #onAudited: WorkerThreadParts['onAudited']
-  readonly #commands = new Map<number, (openCalls: number) => void>()
+  readonly #commands = new Map<number, (calls: number) => void>()
   readonly #starting = Promise.withResolvers<readonly string[]>()
   readonly #stopping = Promise.withResolvers<void>()
   #cause: Error | undefined
@@ -92,7 +92,7 @@ export class WorkerThread {
     this.#outbox.post(message)
   }
 
-  /** Resolves when it is done, or never will be. The number is of the calls under way when a stop begins. */
+  /** Resolves when it is done, or never will be. The number is of the calls under way when a stop begins, or ended by new keys. */
   request(command: Command): Promise<number> {
     const number = ++this.#lastCommand
     return new Promise((resolve) => {
@@ -179,7 +179,7 @@ export class WorkerThread {
         this.#onAudited(message.event)
         return
       case 'done':
-        this.#commands.get(message.command)?.(message.openCalls)
+        this.#commands.get(message.command)?.(message.calls)
         this.#commands.delete(message.command)
         return
       case 'stopped':

@@ -103,8 +103,7 @@ function onMessage(message: ToWorker): void {
     case 'ping':
       // Those that come before the start is over wait for it.
       void app.then((started) => {
-        follow(started, message)
-        post({ kind: 'done', command: message.command, openCalls })
+        post({ kind: 'done', command: message.command, calls: follow(started, message) })
       })
       return
     default:
@@ -112,23 +111,23 @@ function onMessage(message: ToWorker): void {
   }
 }
 
-function follow(started: App, command: Command): void {
+/** @returns how many calls it concerns, as `done` reports them. */
+function follow(started: App, command: Command): number {
   switch (command.kind) {
     case 'reload':
       void started.reload(deserializeConfig(command.config))
-      return
+      return 0
     case 'keys':
-      started.setKeys?.(command.file)
-      return
+      return started.setKeys?.(command.file) ?? 0
     case 'revoke':
       started.revokeKeys?.(command.secretIds)
-      return
+      return 0
     case 'stop':
       void started.stop(command.reason).then(() => post({ kind: 'stopped' }))
-      return
+      return openCalls
     case 'ping':
-      return
+      return 0
     default:
-      command satisfies never
+      return command satisfies never
   }
 }

@@ -20,7 +20,9 @@ import type { Clock } from '../../platform/clock.ts'
 import { isJournal } from '../../systemd/journal.ts'
 import type { RunProgram } from '../../systemd/programs.ts'
 import type { ServicePaths } from '../../systemd/scope.ts'
+import { examineAudit } from './audit.ts'
 import { examineConfig } from './config.ts'
+import { examineControl } from './control.ts'
 import { type CredentialReport, examineCredentials } from './credentials.ts'
 import { examineDescriptors } from './descriptors.ts'
 import { examineFiles } from './files.ts'
@@ -141,15 +143,19 @@ async function examine(examination: Examination): Promise<Check[]> {
   const { stateDirectory } = files
   const records = loaded.ok && loaded.config.usage.enabled && stateDirectory !== undefined
   const ledger = records ? examineLedger(stateDirectory) : []
+  const command = ownCommand(env)
+  const isAudited = loaded.ok && loaded.config.audit.enabled && stateDirectory !== undefined
+  const audit = isAudited ? [await examineAudit(stateDirectory.path, file, { env, command })] : []
+  const control = await examineControl(file, { env, isRunning: pid !== undefined })
   return [
     ...inArea('runtime', examineRuntime(process.versions.node, runtime)),
     ...inArea('runtime', examineDescriptors(listener)),
     ...inArea('config', config),
     ...inArea('files', modes),
-    ...inArea('files', [...keys, ...ledger]),
+    ...inArea('files', [...keys, ...ledger, ...audit]),
     ...inArea('credentials', credentials?.findings ?? notExamined),
     ...inArea('service', service.findings),
-    ...inArea('port', listener),
+    ...inArea('port', [...listener, ...control]),
     ...inArea('provider', providers),
   ]
 }

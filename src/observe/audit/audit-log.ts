@@ -5,7 +5,15 @@ import { mkdir, open, readdir, readFile, rename, rm, truncate, writeFile } from 
 import { join } from 'node:path'
 import { parseJson } from '../../bytes/json/parse.ts'
 import type { LockResult } from '../../platform/process-lock.ts'
-import { appendLine, type AuditEvent, type AuditHead, noHead, readLine } from './chain.ts'
+import {
+  appendLine,
+  type AuditEvent,
+  type AuditHead,
+  isWrittenWith,
+  keyedEvent,
+  noHead,
+  readLine,
+} from './chain.ts'
 
 export interface AuditLogParts {
   /** As for the limits file. Created, for this user alone, when missing. */
@@ -56,7 +64,8 @@ export class AuditLog {
   #head: AuditHead
   #waiting: AuditEvent[] = []
   #lost = 0
-  #isFailing = false
+  /** Why the last write failed. */
+  #fault: string | undefined
   #writing: Promise<void> = Promise.resolve()
   #isWriting = false
 
@@ -73,9 +82,14 @@ export class AuditLog {
     const held = hold(join(directory, 'audit.lock'))
     if (held.kind === 'taken') return { pid: held.pid }
     const release = held.kind === 'held' ? () => held.lock.release() : () => {}
-    const { head, tornBytes } = await readEnd(directory)
+    const { head, line, tornBytes } = await readEnd(directory).catch((error: unknown) => {
+      release()
+      throw error
+    })
     const kept = await readHead(directory)
     const log = new AuditLog(parts, head ?? noHead, release)
+    const change = keyChange(line, parts.key)
+    if (change !== undefined) log.add(ownEvent(change, {}))
     if (tornBytes > 0) log.add(ownEvent('torn', { bytes: tornBytes }))
     const missing = kept !== undefined && kept.seq > (head?.seq ?? 0)
     if (missing) log.add(ownEvent('tail_missing', { 'audit.seq': kept.seq, 'audit.mac': kept.mac }))
@@ -99,12 +113,14 @@ export class AuditLog {
     this.#writing = this.#writing.then(() => this.#writeWaiting())
   }
 
-  /** Resolves when the events so far are on disk. @throws what the disk reports. */
+  /** Resolves when the event is on disk. @throws why it is not; it will not be written later either. */
   async addAndWait(event: AuditEvent): Promise<AuditHead> {
+    if (this.#waiting.length >= maxWaiting) throw new Error(this.#fault ?? 'too many events wait')
     this.add(event)
     await this.#writing
-    if (this.#isFailing) throw new Error('the audit log cannot be written')
-    return this.#head
+    if (!this.#waiting.includes(event)) return this.#head
+    this.#waiting = this.#waiting.filter((each) => each !== event)
+    throw new Error(this.#fault)
   }
 
   /**
@@ -116,7 +132,8 @@ export class AuditLog {
     const first = new Date(beforeMs).toISOString().slice(0, 7)
     const old = (await auditFiles(directory)).filter((name) => name < `audit-${first}.jsonl`)
     for (const name of old) {
-      const end = await lastLine(join(directory, name))
+      const last = await lastLine(join(directory, name))
+      const end = last === undefined ? undefined : headOf(last)
       await this.addAndWait(
         ownEvent('pruned', {
           'audit.month': name.slice(6, 13),
@@ -141,12 +158,13 @@ export class AuditLog {
       const lost = this.#lost
       try {
         await this.#write(lost > 0 ? [...events, ownEvent('gap', { lost })] : events)
-        this.#waiting = this.#waiting.slice(events.length)
+        const written = new Set(events)
+        this.#waiting = this.#waiting.filter((each) => !written.has(each))
         this.#lost -= lost
-        this.#isFailing = false
+        this.#fault = undefined
       } catch (cause) {
-        if (!this.#isFailing) this.#parts.onFault(cause)
-        this.#isFailing = true
+        if (this.#fault === undefined) this.#parts.onFault(cause)
+        this.#fault = cause instanceof Error ? cause.message : String(cause)
         break
       }
     }
@@ -191,9 +209,21 @@ export class AuditLog {
   }
 }
 
+/** The event with which the lines go over to a key, to another one, or to none. */
+function keyChange(lastLine: string | undefined, key: Buffer | undefined): string | undefined {
+  const record = lastLine === undefined ? undefined : readLine(lastLine)
+  // A log that begins with a key has it from its first line on.
+  if (record === undefined) return undefined
+  if (isWrittenWith(key, lastLine!, record)) return undefined
+  if (key === undefined) return 'unkeyed'
+  return isWrittenWith(undefined, lastLine!, record) ? keyedName : 'key_changed'
+}
+
+const keyedName = keyedEvent.slice('llm_gateway.audit.'.length)
+
 /** An event of the log about itself. */
 function ownEvent(name: string, attributes: AuditEvent['attributes']): AuditEvent {
-  const isUsual = name === 'pruned'
+  const isUsual = name === 'pruned' || name === 'keyed'
   return {
     name: `llm_gateway.audit.${name}`,
     severity: isUsual ? 'info' : 'error',
@@ -202,10 +232,15 @@ function ownEvent(name: string, attributes: AuditEvent['attributes']): AuditEven
   }
 }
 
+interface LogEnd {
+  readonly head: AuditHead | undefined
+  /** The last line. */
+  readonly line: string | undefined
+  readonly tornBytes: number
+}
+
 /** Where the chain goes on. The part of a line that a crash has left is removed. */
-async function readEnd(
-  directory: string,
-): Promise<{ readonly head: AuditHead | undefined; readonly tornBytes: number }> {
+async function readEnd(directory: string): Promise<LogEnd> {
   const files = await auditFiles(directory)
   let tornBytes = 0
   for (const name of files.toReversed()) {
@@ -216,14 +251,18 @@ async function readEnd(
       tornBytes += bytes.length - end
       await truncate(path, end)
     }
-    const head = await lastLine(path)
-    if (head !== undefined) return { head, tornBytes }
+    const line = await lastLine(path)
+    const head = line && headOf(line)
+    if (head) return { head, line, tornBytes }
   }
-  return { head: undefined, tornBytes }
+  return { head: undefined, line: undefined, tornBytes }
 }
 
-async function lastLine(path: string): Promise<AuditHead | undefined> {
-  const lines = (await readFile(path, 'utf8')).split('\n')
-  const record = readLine(lines.findLast((line) => line !== '') ?? '')
+async function lastLine(path: string): Promise<string | undefined> {
+  return (await readFile(path, 'utf8')).split('\n').findLast((line) => line !== '')
+}
+
+function headOf(line: string): AuditHead | undefined {
+  const record = readLine(line)
   return record && { seq: record.seq, mac: record.mac }
 }

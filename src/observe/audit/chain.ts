@@ -89,14 +89,19 @@ export interface ChainFault {
   readonly reason: string
 }
 
+/** With this event a key is used for the first time: lines before it have none, all later ones do. */
+export const keyedEvent = 'llm_gateway.audit.keyed'
+
 /** Checks lines in their order. */
 export class ChainCheck {
   readonly #key: Buffer | undefined
   #head: AuditHead | undefined
   #lines = 0
   fault: ChainFault | undefined
+  /** The first line whose code has the key. Undefined: none so far. */
+  keyedFrom: number | undefined
 
-  /** @param key undefined: the chain was written without one. */
+  /** @param key undefined: lines with one cannot be checked. */
   constructor(key: Buffer | undefined) {
     this.#key = key
   }
@@ -114,9 +119,8 @@ export class ChainCheck {
     const record = readLine(line)
     if (record === undefined) return this.#fail(expected ?? 1, 'the line is torn or was changed')
     const text = line.slice(0, line.lastIndexOf(macMark))
-    if (!isSameCode(codeOf(text, this.#key), record.mac)) {
-      return this.#fail(expected ?? record.seq, 'the line was changed, or was written with another key')
-    }
+    const isKeyed = this.#isKeyed(text, record)
+    if (isKeyed === undefined) return this.#fail(expected ?? record.seq, this.#reasonOf(record))
     if (expected !== undefined && record.seq !== expected) {
       return this.#fail(expected, `line ${expected} is missing: ${record.seq} follows`)
     }
@@ -124,12 +128,30 @@ export class ChainCheck {
       return this.#fail(record.seq, 'the line does not follow the line before it')
     }
     this.#head = { seq: record.seq, mac: record.mac }
+    if (isKeyed) this.keyedFrom ??= record.seq
     return record
+  }
+
+  /** Undefined: its code is wrong. After the first line with the key none may lack it. */
+  #isKeyed(text: string, { mac }: AuditRecord): boolean | undefined {
+    if (this.#key !== undefined && isSameCode(codeOf(text, this.#key), mac)) return true
+    return this.keyedFrom === undefined && isSameCode(codeOf(text, undefined), mac) ? false : undefined
+  }
+
+  #reasonOf({ event_name: name }: AuditRecord): string {
+    if (this.#key === undefined && name === keyedEvent)
+      return 'from here on lines have a key, and it is not at hand: run this as a user who can open it'
+    return 'the line was changed, or was written with another key or without it'
   }
 
   #fail(seq: number, reason: string): undefined {
     this.fault = { seq, line: this.#lines, reason }
   }
+}
+
+/** Whether a line has a key's code, or with undefined the code without one. */
+export function isWrittenWith(key: Buffer | undefined, line: string, { mac }: AuditRecord): boolean {
+  return isSameCode(codeOf(line.slice(0, line.lastIndexOf(macMark)), key), mac)
 }
 
 function codeOf(text: string, key: Buffer | undefined): string {

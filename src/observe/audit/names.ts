@@ -39,15 +39,20 @@ export class AuditNames {
     return this.#names[number]
   }
 
-  /** @returns false if there is no such name. */
-  erase(name: string): boolean {
+  has(name: string): boolean {
+    return this.#numbers.has(name)
+  }
+
+  /** @returns the name in its place; undefined if there is no such name. */
+  erase(name: string): string | undefined {
     const number = this.#numbers.get(name)
-    if (number === undefined) return false
+    if (number === undefined) return undefined
+    const erased = `erased-${number}`
     this.#numbers.delete(name)
-    this.#names[number] = `erased-${number}`
-    this.#numbers.set(this.#names[number], number)
+    this.#names[number] = erased
+    this.#numbers.set(erased, number)
     this.#isSaved = false
-    return true
+    return erased
   }
 
   /** Writes new names. @throws what the disk reports. */

@@ -15,6 +15,18 @@ export interface AuditVerdict {
   readonly fault: string | undefined
   /** Up to this line the log is known to be the one that was written; undefined: nothing else speaks of it. */
   readonly anchoredTo: number | undefined
+  /** From this line on the codes have the key; undefined: none has. */
+  readonly keyedFrom: number | undefined
+  /** The last line in which the log itself reports a fault: events lost, a torn line, an end that was cut off. */
+  readonly lastOwnFault: OwnFault | undefined
+}
+
+interface OwnFault {
+  /** In the order of the lines, from 1 on. */
+  readonly line: number
+  readonly time: string
+  /** `audit.gap`. */
+  readonly name: string
 }
 
 /** @param anchors lines that are known from elsewhere: the journal, a note. */
@@ -31,6 +43,7 @@ export async function verifyAudit(
   let first: AuditRecord | undefined
   let pruned: AuditHead | undefined
   let anchoredTo: number | undefined
+  let lastOwnFault: OwnFault | undefined
   for (const name of await auditFiles(directory)) {
     let number = 0
     for await (const line of linesOf(join(directory, name))) {
@@ -42,6 +55,7 @@ export async function verifyAudit(
       }
       lines += 1
       first ??= record
+      lastOwnFault = ownFault(record, lines) ?? lastOwnFault
       pruned = prunedBy(record) ?? pruned
       const mac = known.get(record.seq)
       if (mac === undefined) continue
@@ -51,7 +65,13 @@ export async function verifyAudit(
     }
   }
   fault ??= faultOfBegin(first, pruned) ?? faultOfEnd(check.head, known)
-  return { lines, head: check.head, fault, anchoredTo }
+  const { head, keyedFrom } = check
+  return { lines, head, fault, anchoredTo, keyedFrom, lastOwnFault }
+}
+
+function ownFault({ event_name: event, outcome, time }: AuditRecord, line: number): OwnFault | undefined {
+  const [, name] = /^llm_gateway\.(audit\..*)$/.exec(event) ?? []
+  return name === undefined || outcome !== 'failure' ? undefined : { line, time, name }
 }
 
 /** The records of a log, in order; lines that are none are left out. */

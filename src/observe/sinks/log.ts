@@ -147,8 +147,10 @@ function lineOf({ kind, ...facts }: GatewayEvent): object {
 function writeCall(facts: CallFacts, log: Log): void {
   const { status, code, cost_nano: nano } = facts
   const call = nano === undefined ? facts : withUsd(facts, nano)
-  if (status >= 500 || (status < 400 && code !== undefined)) log.error(call)
-  else if (status >= 400 && status !== 499) log.warn(call)
+  // The operator has revoked it: nothing is at fault.
+  const isRevoked = code === 'key_revoked'
+  if (status >= 500 || (status < 400 && code !== undefined && !isRevoked)) log.error(call)
+  else if (isRevoked || (status >= 400 && status !== 499)) log.warn(call)
   else log.info(call)
 }
 

@@ -93,7 +93,7 @@ suite('Cloudflare Access', () => {
 test('a token in which anything but its signature was changed is refused, whatever it was', async () => {
   const { claims, resultOf } = start()
   const token = signToken(current, claims({ email: 'ann@example.org' }))
-  const character = fc.constantFrom(...'ABCabc019-_. ,\t=+/{}"')
+  const character = fc.constantFrom(...'ABCabc019-_. ,\t=+/{}"'.split(''))
   const at = fc.nat(token.lastIndexOf('.'))
   await fc.assert(
     fc.asyncProperty(at, character, fc.boolean(), async (index, other, isInserted) => {

@@ -89,6 +89,8 @@ suite('an audit log', () => {
       head: log.head,
       fault: undefined,
       anchoredTo: 4,
+      keyedFrom: 1,
+      lastOwnFault: undefined,
     })
     for (const name of readdirSync(directory))
       assert.equal(statSync(join(directory, name)).mode & 0o077, 0, name)
@@ -135,21 +137,23 @@ suite('an audit log', () => {
     assert.match(readFileSync(fileOf(directory), 'utf8'), /audit\.tail_missing".*"audit\.seq":4/)
   })
 
-  test('loses no event while it cannot be written, and reports the fault once', async (t) => {
+  test('loses no event while it cannot be written but those that were refused, and reports the fault once', async (t) => {
     const directory = scratch(t)
     let faults = 0
     const log = await openLog(directory, { onFault: () => (faults += 1) })
     const path = join(directory, 'audit-2026-11.jsonl')
     // A directory in its place can't be opened for writing.
     mkdirSync(path)
-    await assert.rejects(log.addAndWait(eventOf(1)))
-    await assert.rejects(log.addAndWait(eventOf(2)))
+    log.add(eventOf(1))
+    await assert.rejects(log.addAndWait(eventOf(2)), /EISDIR/)
+    await assert.rejects(log.addAndWait(eventOf(3)), /EISDIR/)
     rmdirSync(path)
-    await log.addAndWait(eventOf(3))
+    await log.addAndWait(eventOf(4))
     await log.close()
     assert.equal(faults, 1)
     const { lines, fault } = await verifyAudit(directory, key, [])
-    assert.deepEqual([lines, fault], [3, undefined])
+    assert.deepEqual([lines, fault], [2, undefined])
+    assert.match(readFileSync(path, 'utf8'), /"count":1[^]*"count":4/)
   })
 
   test('drops whole months, and the rest still verifies', async (t) => {
@@ -164,6 +168,46 @@ suite('an audit log', () => {
     )
     const { lines, fault, anchoredTo } = await verifyAudit(directory, key, [])
     assert.deepEqual([lines, fault, anchoredTo], [2, undefined, 5])
+  })
+})
+
+suite('a key that appears later', () => {
+  /** Two lines without a key, then one with it. */
+  async function keyedLate(t: TestContext): Promise<string> {
+    const directory = scratch(t)
+    const unkeyed = await openLog(directory, { key: undefined })
+    await unkeyed.addAndWait(eventOf(1))
+    await unkeyed.addAndWait(eventOf(2))
+    await unkeyed.close()
+    const log = await openLog(directory)
+    await log.addAndWait(eventOf(3))
+    await log.close()
+    return directory
+  }
+
+  test('is used from an event of its own on, and the lines before it stay as they are', async (t) => {
+    const directory = await keyedLate(t)
+    const { lines, fault, keyedFrom } = await verifyAudit(directory, key, [])
+    assert.deepEqual([lines, fault, keyedFrom], [4, undefined, 3])
+    assert.match(readFileSync(fileOf(directory), 'utf8').split('\n')[2]!, /llm_gateway\.audit\.keyed"/)
+  })
+
+  test('is needed to check the lines from there on', async (t) => {
+    const directory = await keyedLate(t)
+    const { lines, fault } = await verifyAudit(directory, undefined, [])
+    assert.equal(lines, 2)
+    assert.match(fault!, /:3: from here on lines have a key/)
+  })
+
+  test('cannot be left again without a fault', async (t) => {
+    const directory = await keyedLate(t)
+    const log = await openLog(directory, { key: undefined })
+    await log.addAndWait(eventOf(5))
+    await log.close()
+    const { lines, fault } = await verifyAudit(directory, key, [])
+    assert.equal(lines, 4)
+    assert.match(fault!, /:5: the line was changed, or was written with another key or without it/)
+    assert.match(readFileSync(fileOf(directory), 'utf8').split('\n')[4]!, /llm_gateway\.audit\.unkeyed"/)
   })
 })
 

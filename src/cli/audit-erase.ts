@@ -1,0 +1,62 @@
+// Erases a name in the audit log's list of names: through the gateway that writes it, else under its lock.
+import { userInfo } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { findConfigFile } from '../config/find.ts'
+import { AuditNames } from '../observe/audit/names.ts'
+import { holdLock } from '../platform/process-lock.ts'
+import { recordAfterwards } from './audit-record.ts'
+import { askControl } from './control-client.ts'
+import type { FoundLedger } from './ledger-place.ts'
+import type { CommandIo } from './output.ts'
+
+export type ErasedInAudit =
+  /** @param as the name that stands in its place. */
+  | { readonly kind: 'erased'; readonly as: string }
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'failed'; readonly reason: string }
+
+/** @param ledger in the state directory, where the names are too. */
+export async function eraseInAudit(
+  io: CommandIo,
+  client: string,
+  { path }: FoundLedger,
+): Promise<ErasedInAudit> {
+  const { env } = io
+  const directory = resolve(dirname(path))
+  const state = await askControl(env, 'GET /-/state', undefined)
+  if (state.kind === 'answered' && state.body['state_directory'] === directory) {
+    const actor = `user:${userInfo().username}`
+    const answer = await askControl(env, 'POST /-/audit/erase', String(state.body['config']), {
+      client,
+      actor,
+    })
+    if (answer.kind === 'failed') return { kind: 'failed', reason: answer.message }
+    if (answer.kind === 'answered' && answer.body['audited'] === true) {
+      const as = answer.body['erased_as']
+      return typeof as === 'string' ? { kind: 'erased', as } : { kind: 'unknown' }
+    }
+  }
+  const erased = await eraseAlone(directory, client)
+  if (erased.kind !== 'erased') return erased
+  const place = { env, configFile: findConfigFile(undefined, env), isAudited: true }
+  await recordAfterwards(io, { name: 'usage.erased', client: erased.as, attributes: {} }, place)
+  return erased
+}
+
+async function eraseAlone(directory: string, client: string): Promise<ErasedInAudit> {
+  if (!new AuditNames(directory).has(client)) return { kind: 'unknown' }
+  const held = holdLock(join(directory, 'audit.lock'))
+  if (held.kind === 'taken')
+    return { kind: 'failed', reason: `process ${held.pid} writes the audit log, and does not answer` }
+  try {
+    // Read anew: it may have changed before the lock was held.
+    const names = new AuditNames(directory)
+    const as = names.erase(client)
+    await names.save()
+    return as === undefined ? { kind: 'unknown' } : { kind: 'erased', as }
+  } catch (error) {
+    return { kind: 'failed', reason: error instanceof Error ? error.message : String(error) }
+  } finally {
+    if (held.kind === 'held') held.lock.release()
+  }
+}
