@@ -1,5 +1,6 @@
 // Opens the ledger to read it, in another process than the gateway, which may be writing meanwhile.
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { applicationId, migrations } from './schema.ts'
 import { isDamage, reasonOf } from './sqlite-error.ts'
@@ -41,7 +42,20 @@ export function openReader(path: string): OpenedReader {
       return fault('the file is of an earlier version; the gateway updates it when it starts')
     return { kind: 'open', database }
   } catch (error) {
-    return fault(reasonOf(error), isDamage(error))
+    if (isDamage(error) || mayWrite(dirname(path))) return fault(reasonOf(error), isDamage(error))
+    // In the sandbox of a unit, say. SQLite needs a file beside it to read what the gateway has written last.
+    database?.close()
+    const reason = 'its directory is read-only here, so that it cannot be read'
+    return { kind: 'fault', reason, isDamaged: false, isUnreadable: true }
+  }
+}
+
+function mayWrite(directory: string): boolean {
+  try {
+    accessSync(directory, constants.W_OK)
+    return true
+  } catch {
+    return false
   }
 }
 

@@ -1,7 +1,7 @@
 // The ledger with its thread: what the gateway hands over is in the file, or waits, or is reported as lost.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { suite, test } from 'node:test'
@@ -185,22 +185,6 @@ test('a file that is removed while it is open is replaced, and nothing goes into
     ['ledger_set_aside'],
   )
 })
-
-test(
-  'a directory that cannot be written makes rows wait until it can',
-  { skip: unless(process.getuid?.() !== 0, 'root may write everywhere') },
-  async (t) => {
-    const path = newPath()
-    chmodSync(dirname(path), 0o500)
-    const { ledger } = open(t, path)
-    record(ledger, 1)
-    await until(isWaiting(ledger), 'the ledger to wait')
-    chmodSync(dirname(path), 0o700)
-    await until(() => ledger.state().waitingRows === 0, 'the row to be written')
-
-    assert.equal(count(path), 1)
-  },
-)
 
 test('where a file is in the place of the directory rows wait until it is gone', async (t) => {
   const folder = dirname(newPath())
