@@ -142,7 +142,15 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   let records = new ClientRecords(config.clients)
   const plainClientOf = clientReader(forwardedFor)
   const clientOf = (request: IncomingMessage) => records.withTerms(plainClientOf(request))
-  const setKeys = (file: KeyFile) => (keys.replace(file) ? snapshots.interrupt(keyRevoked(), isRevoked) : 0)
+  /** Calls that revocations have ended since keys were last in force. */
+  let ended = 0
+  const endRevoked = () => (ended += snapshots.interrupt(keyRevoked(), isRevoked))
+  const setKeys = (file: KeyFile) => {
+    if (keys.replace(file)) endRevoked()
+    const count = ended
+    ended = 0
+    return count
+  }
   const apply = (file: KeyFile): AppliedKeys => ({ threads: 1, ended: setKeys(file) })
   const keyWatch = worker === undefined ? keyWatchOf(config, { ...options, clock, events, apply }) : undefined
   const prefixes = [config.keys.prefix]

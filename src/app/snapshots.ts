@@ -118,7 +118,8 @@ export class Snapshots {
     for (const { calls } of this.#open) {
       calls.forEach(({ call }) => {
         if (!isConcerned(call.client)) return
-        count += 1
+        // One that is ending already was counted.
+        if (!call.reply.isGone) count += 1
         call.reply.interrupt(error)
       })
     }
