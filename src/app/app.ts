@@ -2,7 +2,8 @@
 import type { IncomingMessage } from 'node:http'
 import { isDeepStrictEqual } from 'node:util'
 import type { AdmissionStore } from '../admission/stores/store.ts'
-import { type AppliedKeys, KeyFileWatch, keylessClients, type LoadedKeys } from './keys.ts'
+import { identityCheckOf } from './identity.ts'
+import { type AppliedKeys, type KeyFileParts, KeyFileWatch, keylessClients, type LoadedKeys } from './keys.ts'
 import { ownClientId, peerIdentifiersOf } from './peer-identifiers.ts'
 import type { OpenedAudit } from './open-audit.ts'
 import { openEvents } from './open-events.ts'
@@ -60,6 +61,8 @@ export interface App {
    * @returns how many calls it ended.
    */
   setKeys?(file: KeyFile): number
+  /** The same for secrets that are revoked, ahead of the keys without them. `setKeys` counts the calls. */
+  revokeKeys?(secretIds: ReadonlySet<string>): void
   /** Loads the key file now if it has changed; resolves when every thread has it. Undefined: keys are off. */
   reloadKeys(): Promise<LoadedKeys> | undefined
   /** Undefined: the gateway writes no audit log. */
@@ -114,7 +117,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       ? openEvents(config, { stdout, isJournal, clock, stateDirectory, auditKey: options.auditKey })
       : undefined
   const events = worker?.events ?? opened!.events
-  const identifiers = peerIdentifiersOf(config, events)
+  const identifiers = peerIdentifiersOf(config, events, sockets)
   const own =
     worker === undefined
       ? await OwnServices.start(config, { clock, events, stateDirectory, store, ledger: opened?.ledger })
@@ -142,14 +145,12 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   let records = new ClientRecords(config.clients)
   const plainClientOf = clientReader(forwardedFor)
   const clientOf = (request: IncomingMessage) => records.withTerms(plainClientOf(request))
-  /** Calls that revocations have ended since keys were last in force. */
-  let ended = 0
-  const endRevoked = () => (ended += snapshots.interrupt(keyRevoked(), isRevoked))
+  /** Calls that `revokeKeys` has ended since the last `setKeys`. */
+  let endedAhead = 0
   const setKeys = (file: KeyFile) => {
-    if (keys.replace(file)) endRevoked()
-    const count = ended
-    ended = 0
-    return count
+    const ended = endedAhead + (keys.replace(file) ? snapshots.interrupt(keyRevoked(), isRevoked) : 0)
+    endedAhead = 0
+    return ended
   }
   const apply = (file: KeyFile): AppliedKeys => ({ threads: 1, ended: setKeys(file) })
   const keyWatch = worker === undefined ? keyWatchOf(config, { ...options, clock, events, apply }) : undefined
@@ -158,7 +159,8 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const isRevoked = ({ secretId }: Client) => secretId !== undefined && keys.isRevoked(secretId)
   const isRequired = config.keys.mode === 'required'
   const keylessIds = isRequired ? keylessClients(config.keys) : new Set<string>()
-  const { floodWindows } = shared
+  const { floodWindows, keySets } = shared
+  const identityCheck = identityCheckOf(config.identity, { clock, keySets, clientOf: plainClientOf })
   const keyCheck =
     config.keys.mode === 'off'
       ? undefined
@@ -177,6 +179,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     stopped: stopped.signal,
     clientOf,
     keyCheck,
+    identityCheck,
     dialects,
     serveCall(call) {
       endIfRevoked(call)
@@ -232,6 +235,10 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       return limitsReport({ id: client }, await coordinator.describe(snapshots.current.routes.models()))
     },
     setKeys,
+    revokeKeys(secretIds) {
+      keys.revoke(secretIds)
+      endedAhead += snapshots.interrupt(keyRevoked(), isRevoked)
+    },
     reloadKeys: () => keyWatch?.reload(),
     openCalls: () => snapshots.openCalls,
     async stop(reason) {
@@ -257,7 +264,8 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
 interface KeyWatchParts extends Pick<AppOptions, 'configFile' | 'stateDirectory'> {
   readonly clock: Clock
   readonly events: Events
-  readonly apply: (file: KeyFile) => AppliedKeys | Promise<AppliedKeys>
+  readonly apply: KeyFileParts['apply']
+  readonly revoke?: NonNullable<KeyFileParts['revoke']>
 }
 
 /** Undefined: keys are ignored. */
@@ -270,8 +278,8 @@ export function keyWatchOf(
 }
 
 /** Whether others than the gateway's own user may call it, who share the objects of its providers' accounts. */
-function mayHaveSeveralClients({ access, keys, server }: Config): boolean {
-  if (keys.mode !== 'off') return true
+function mayHaveSeveralClients({ access, identity, keys, server }: Config): boolean {
+  if (keys.mode !== 'off' || identity.sources.length > 0) return true
   const [first, ...others] = access.allowedUsers
   return first !== 'self' || others.length > 0 || server.trustedProxies.users.length > 0
 }
@@ -291,7 +299,7 @@ async function endCalls(listeners: Listeners, graceMs: number, interrupt: () => 
 
 /** What is built once, at the start: key of the file and value. */
 function* fixedSettings(config: Config): Generator<readonly [string, unknown]> {
-  const { server, access, cors, keys, logging, usage, audit } = config
+  const { server, access, cors, keys, identity, logging, usage, audit } = config
   yield ['server.workers', server.workers]
   yield ['server.hosts', server.hosts]
   yield ['server.port', server.port]
@@ -303,6 +311,7 @@ function* fixedSettings(config: Config): Generator<readonly [string, unknown]> {
   yield ['access', access]
   yield ['cors', cors]
   yield ['keys', keys]
+  yield ['identity', identity]
   yield ['logging', logging]
   yield ['usage', usage]
   yield ['audit', audit]

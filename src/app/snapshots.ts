@@ -117,9 +117,8 @@ export class Snapshots {
     let count = 0
     for (const { calls } of this.#open) {
       calls.forEach(({ call }) => {
-        if (!isConcerned(call.client)) return
-        // One that is ending already was counted.
-        if (!call.reply.isGone) count += 1
+        if (call.reply.isGone || !isConcerned(call.client)) return
+        count += 1
         call.reply.interrupt(error)
       })
     }
