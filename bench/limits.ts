@@ -126,6 +126,7 @@ function configFor(url: string): Config {
     },
     keys: { mode: 'off', file: undefined, prefix: 'gw_', keylessUsers: [] },
     clients: { byPattern: new Map(), default: undefined },
+    budgets: { timeZone: 'UTC', reserve: 'predicted', whenExhausted: 'finish', total: [] },
     providers: new Map([
       [
         'p',

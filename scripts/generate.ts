@@ -1,5 +1,5 @@
-// Writes the files that are generated from the configuration's schema and the translators' tables: `npm run generate`. A test fails when what is on
-// disk is not what this would write.
+// Writes the files that are generated from the configuration's schema and the translators' tables: `npm run generate`. A
+// test fails when what is on disk is not what this would write.
 import { readFileSync, writeFileSync } from 'node:fs'
 
 import { Ajv } from 'ajv'
@@ -7,12 +7,15 @@ import standalone from 'ajv/dist/standalone/index.js'
 
 import { overrideVariables } from '../src/config/environment.ts'
 import { configSchema } from '../src/config/schema/schema.ts'
-import { priceProperties } from '../src/config/schema/price.ts'
+import { price } from '../src/config/schema/price.ts'
 import type { Schema } from '../src/config/schema/schema-type.ts'
 import { translation } from '../src/config/schema/translation.ts'
 import { traitNames } from '../src/config/resolve-traits.ts'
 import { traitsOf } from '../src/upstream/providers/kinds.ts'
 import { clientsPage } from './clients-page.ts'
+
+/** Of the schema of a price, wherever it stands. */
+const priceProperties: Readonly<Record<string, Schema>> = price('').properties
 
 /** Path from the root of the project → text. */
 export function generatedFiles(): Record<string, string> {

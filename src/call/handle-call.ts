@@ -157,10 +157,10 @@ async function tryModel(
   try {
     const result = await tryTargets(admitted, on, record)
     if (result.kind === 'answered') return { ...result, admitted }
-    hold.settle(result.charge)
+    hold.settle(result.charge, undefined, record.takeSpent())
     return result
   } catch (error) {
-    hold.settle({ kind: 'cut', tokens: 0 })
+    hold.settle({ kind: 'cut', tokens: 0 }, undefined, record.takeSpent())
     throw error
   }
 }

@@ -1,4 +1,5 @@
 // The facts of one call, collected while it runs and logged when it ends.
+import type { Spent } from '../admission/budget.ts'
 import type { GatewayError } from '../errors.ts'
 import type { PriceSource } from '../domain.ts'
 import type { AttemptEnded, CallFacts } from '../observe/events.ts'
@@ -53,6 +54,8 @@ export class CallRecord {
   #costNano = 0
   #priceSource: PriceSource | undefined
   #isCostUnknown = false
+  /** Of the attempts since `takeSpent`. */
+  #spent: { nano: number | undefined; tokens: number } | undefined
   #isCostEstimated = false
   providerStatus: number | undefined
   providerCode: string | undefined
@@ -102,6 +105,7 @@ export class CallRecord {
 
   /** @param charged what an attempt has cost whose usage is `usage`; undefined: nobody knows. */
   addCost(charged: Charged | undefined): void {
+    this.#addSpent(charged?.nano)
     if (charged === undefined) {
       this.#isCostUnknown = true
       return
@@ -110,6 +114,20 @@ export class CallRecord {
     this.#costNano += nano
     if (nano > 0 || this.#priceSource === undefined) this.#priceSource = source
     if (nano > 0 && (isEstimated || this.usage?.isEstimated === true)) this.#isCostEstimated = true
+  }
+
+  /** What attempts have cost since this was asked last; undefined: nothing is known of any. */
+  takeSpent(): Spent | undefined {
+    const spent = this.#spent
+    this.#spent = undefined
+    return spent
+  }
+
+  #addSpent(nano: number | undefined): void {
+    const { nano: nanoBefore, tokens } = this.#spent ?? { nano: 0, tokens: 0 }
+    const { promptTokens = 0, completionTokens = 0 } = this.usage ?? {}
+    const allNano = nano === undefined || nanoBefore === undefined ? undefined : nanoBefore + nano
+    this.#spent = { nano: allNano, tokens: tokens + promptTokens + completionTokens }
   }
 
   /** None of a model's targets has answered; what follows is another model's, or nothing. */

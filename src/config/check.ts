@@ -3,6 +3,7 @@
 import { cidrFault, listenHostFault } from './addresses.ts'
 import { baseUrlFault, baseUrlWarnings, type Exposure } from './base-url.ts'
 import { modelProblems } from './check-models.ts'
+import { budgetProblems } from './check-budgets.ts'
 import { clientProblems, keyProblems } from './check-clients.ts'
 import { formatProblems } from './check-formats.ts'
 import { priceProblems } from './check-prices.ts'
@@ -37,6 +38,7 @@ export function* configProblems(
   yield* allowedUserProblems(access.allowed_users ?? [], accounts)
   yield* keyProblems(raw, accounts)
   yield* clientProblems(raw)
+  yield* budgetProblems(raw)
   if (cors.allow_all === true) {
     yield {
       path: ['cors', 'allow_all'],

@@ -282,6 +282,12 @@ interface LimitsNotSaved {
   readonly cause: unknown
 }
 
+/** What was spent of budgets could not be saved; calls go on. */
+interface BudgetsNotSaved {
+  readonly kind: 'budgets_not_saved'
+  readonly cause: unknown
+}
+
 /** The owners of objects could not be read or saved; calls go on. */
 interface OwnersNotKept {
   readonly kind: 'owners_not_kept'
@@ -354,6 +360,7 @@ export type GatewayEvent =
   | LedgerWriting
   | LimitsLoaded
   | LimitsNotSaved
+  | BudgetsNotSaved
   | Listening
   | LogTransportFailed
   | ModelsDiscovered

@@ -71,8 +71,6 @@ export const price = (description: string) =>
     properties: tokenPrices,
   }) as const satisfies Schema
 
-const priceProperties: Readonly<Record<string, Schema>> = tokenPrices
-
 export const pricesSchema = {
   type: 'object',
   description: 'The list of prices, for models whose price this file does not have ([Prices](#price)).',

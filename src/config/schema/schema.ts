@@ -10,6 +10,7 @@ import { routesSchema } from './routes.ts'
 import { pricesSchema } from './price.ts'
 import { providersSchema } from './providers.ts'
 import { auditSchema } from './audit.ts'
+import { budgetsSchema } from './budgets.ts'
 import { usageSchema } from './usage.ts'
 
 /** What to write in place of LiteLLM's list of models. */
@@ -32,6 +33,7 @@ export const configSchema = {
     providers: providersSchema,
     models: modelsSchema,
     prices: pricesSchema,
+    budgets: budgetsSchema,
     routing: routingSchema,
     routes: routesSchema,
     secrets: secretsSchema,

@@ -10,25 +10,26 @@ const pattern3 = new RegExp("^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$", "u");
 const pattern4 = new RegExp("^[a-z][a-z0-9]{1,7}_$", "u");
 const pattern6 = new RegExp("^(?:default|(?:user|ip|mail):[^\\s\\u0000-\\u001f\\u007f-\\u009f]+)$", "u");
 const pattern7 = new RegExp("^[^\\s*\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f]$", "u");
-const pattern8 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._-]*$", "u");
-const pattern9 = new RegExp("^[A-Za-z0-9_][A-Za-z0-9_.-]*$", "u");
-const pattern10 = new RegExp("^(/|~/)", "u");
-const pattern11 = new RegExp("^[A-Za-z_][A-Za-z0-9_]*$", "u");
-const pattern13 = new RegExp("^bearer$", "u");
-const pattern14 = new RegExp("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "u");
-const pattern16 = new RegExp("^[ -~]*$", "u");
-const pattern21 = new RegExp("^auto$", "u");
-const pattern22 = new RegExp("^/[!-~]*$", "u");
-const pattern26 = new RegExp("\\*$", "u");
-const pattern27 = new RegExp("\\*.*\\*", "u");
-const pattern29 = new RegExp("[^*]$", "u");
-const pattern30 = new RegExp("^[^*]*$", "u");
-const pattern32 = new RegExp("\\*.", "u");
-const pattern38 = new RegExp("\\*", "u");
+const pattern8 = new RegExp("^\\d{1,7}(\\.\\d{1,9})?$", "u");
+const pattern9 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._-]*$", "u");
+const pattern10 = new RegExp("^[A-Za-z0-9_][A-Za-z0-9_.-]*$", "u");
+const pattern11 = new RegExp("^(/|~/)", "u");
+const pattern12 = new RegExp("^[A-Za-z_][A-Za-z0-9_]*$", "u");
+const pattern14 = new RegExp("^bearer$", "u");
+const pattern15 = new RegExp("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "u");
+const pattern17 = new RegExp("^[ -~]*$", "u");
+const pattern22 = new RegExp("^auto$", "u");
+const pattern23 = new RegExp("^/[!-~]*$", "u");
+const pattern27 = new RegExp("\\*$", "u");
+const pattern28 = new RegExp("\\*.*\\*", "u");
+const pattern30 = new RegExp("[^*]$", "u");
+const pattern31 = new RegExp("^[^*]*$", "u");
+const pattern33 = new RegExp("\\*.", "u");
+const pattern39 = new RegExp("\\*", "u");
 const schema7 = {"type":["string","object"],"pattern":"^(free|reported)$","patternErrorMessage":"must be free, reported, or a price such as { input: 1.25, output: 10 }","hint":"write USD per 1,000,000 tokens: { input: 1.25, output: 10 }","additionalProperties":false,"required":["input"],"properties":{"input":{"description":"Tokens of the prompt.","$ref":"#/definitions/usd_per_million"},"cached_input":{"description":"Tokens of the prompt that were read from the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write":{"description":"Tokens of the prompt that were written to the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write_1h":{"description":"The same, to be kept for an hour (Anthropic). Default: `cache_write`.","$ref":"#/definitions/usd_per_million"},"output":{"description":"Tokens of the response. Default: `input`.","$ref":"#/definitions/usd_per_million"},"reasoning":{"description":"Tokens of reasoning. Default: `output`.","$ref":"#/definitions/usd_per_million"},"request":{"description":"Of each call, in USD. Default: 0.","$ref":"#/definitions/usd_per_call"},"above":{"description":"Prices of long prompts: those of the last entry apply whose `input_tokens` the prompt exceeds, to all tokens of the call. What an entry leaves out is as without it.","$ref":"#/definitions/long_prompts"},"service_tiers":{"type":"object","description":"Prices of service tiers, by name: `flex`, `priority`. What an entry leaves out is as without it, `above` aside. A call in a tier that is not here is charged at the dearest of the prices.","additionalProperties":{"type":"object","additionalProperties":false,"properties":{"input":{"description":"Tokens of the prompt.","$ref":"#/definitions/usd_per_million"},"cached_input":{"description":"Tokens of the prompt that were read from the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write":{"description":"Tokens of the prompt that were written to the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write_1h":{"description":"The same, to be kept for an hour (Anthropic). Default: `cache_write`.","$ref":"#/definitions/usd_per_million"},"output":{"description":"Tokens of the response. Default: `input`.","$ref":"#/definitions/usd_per_million"},"reasoning":{"description":"Tokens of reasoning. Default: `output`.","$ref":"#/definitions/usd_per_million"},"request":{"description":"Of each call, in USD. Default: 0.","$ref":"#/definitions/usd_per_call"},"above":{"description":"Prices of long prompts: those of the last entry apply whose `input_tokens` the prompt exceeds, to all tokens of the call. What an entry leaves out is as without it.","$ref":"#/definitions/long_prompts"}}}}}};
-const pattern23 = new RegExp("^(free|reported)$", "u");
+const pattern24 = new RegExp("^(free|reported)$", "u");
 const schema8 = {"type":["number","string"],"minimum":0,"maximum":10000,"maxLength":24,"pattern":"^[0-9]+([.][0-9]+)?$","patternErrorMessage":"must be a decimal number"};
-const pattern24 = new RegExp("^[0-9]+([.][0-9]+)?$", "u");
+const pattern25 = new RegExp("^[0-9]+([.][0-9]+)?$", "u");
 
 function validate23(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -76,7 +77,7 @@ vErrors.push(err3);
 }
 errors++;
 }
-if(!pattern24.test(data)){
+if(!pattern25.test(data)){
 const err4 = {instancePath,schemaPath:"#/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema8,data};
 if(vErrors === null){
 vErrors = [err4];
@@ -139,7 +140,7 @@ vErrors.push(err3);
 }
 errors++;
 }
-if(!pattern24.test(data)){
+if(!pattern25.test(data)){
 const err4 = {instancePath,schemaPath:"#/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema9,data};
 if(vErrors === null){
 vErrors = [err4];
@@ -305,7 +306,7 @@ vErrors.push(err0);
 errors++;
 }
 if(typeof data === "string"){
-if(!pattern23.test(data)){
+if(!pattern24.test(data)){
 const err1 = {instancePath,schemaPath:"#/pattern",keyword:"pattern",params:{pattern: "^(free|reported)$"},schema:"^(free|reported)$",parentSchema:schema7,data};
 if(vErrors === null){
 vErrors = [err1];
@@ -2475,8 +2476,8 @@ errors++;
 if(data54.budgets !== undefined){
 let data62 = data54.budgets;
 if(Array.isArray(data62)){
-if(data62.length > 0){
-const err162 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets",schemaPath:"#/properties/clients/additionalProperties/properties/budgets/maxItems",keyword:"maxItems",params:{limit: 0},schema:0,parentSchema:schema6.properties.clients.additionalProperties.properties.budgets,data:data62};
+if(data62.length > 8){
+const err162 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets",schemaPath:"#/properties/clients/additionalProperties/properties/budgets/maxItems",keyword:"maxItems",params:{limit: 8},schema:8,parentSchema:schema6.properties.clients.additionalProperties.properties.budgets,data:data62};
 if(vErrors === null){
 vErrors = [err162];
 }
@@ -2485,9 +2486,12 @@ vErrors.push(err162);
 }
 errors++;
 }
-}
-else {
-const err163 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets",schemaPath:"#/properties/clients/additionalProperties/properties/budgets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.clients.additionalProperties.properties.budgets.type,parentSchema:schema6.properties.clients.additionalProperties.properties.budgets,data:data62};
+const len9 = data62.length;
+for(let i9=0; i9<len9; i9++){
+let data63 = data62[i9];
+if(data63 && typeof data63 == "object" && !Array.isArray(data63)){
+if(data63.per === undefined){
+const err163 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets/" + i9,schemaPath:"#/properties/clients/additionalProperties/properties/budgets/items/required",keyword:"required",params:{missingProperty: "per"},schema:schema6.properties.clients.additionalProperties.properties.budgets.items.required,parentSchema:schema6.properties.clients.additionalProperties.properties.budgets.items,data:data63};
 if(vErrors === null){
 vErrors = [err163];
 }
@@ -2496,10 +2500,9 @@ vErrors.push(err163);
 }
 errors++;
 }
-}
-}
-else {
-const err164 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/clients/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.clients.additionalProperties.type,parentSchema:schema6.properties.clients.additionalProperties,data:data54};
+for(const key15 in data63){
+if(!(((key15 === "usd") || (key15 === "tokens")) || (key15 === "per"))){
+const err164 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets/" + i9,schemaPath:"#/properties/clients/additionalProperties/properties/budgets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15},schema:false,parentSchema:schema6.properties.clients.additionalProperties.properties.budgets.items,data:data63};
 if(vErrors === null){
 vErrors = [err164];
 }
@@ -2509,9 +2512,10 @@ vErrors.push(err164);
 errors++;
 }
 }
-}
-else {
-const err165 = {instancePath:instancePath+"/clients",schemaPath:"#/properties/clients/type",keyword:"type",params:{type: "object"},schema:schema6.properties.clients.type,parentSchema:schema6.properties.clients,data:data53};
+if(data63.usd !== undefined){
+let data64 = data63.usd;
+if((!((typeof data64 == "number") && (isFinite(data64)))) && (typeof data64 !== "string")){
+const err165 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets/" + i9+"/usd",schemaPath:"#/properties/clients/additionalProperties/properties/budgets/items/properties/usd/type",keyword:"type",params:{type: schema6.properties.clients.additionalProperties.properties.budgets.items.properties.usd.type},schema:schema6.properties.clients.additionalProperties.properties.budgets.items.properties.usd.type,parentSchema:schema6.properties.clients.additionalProperties.properties.budgets.items.properties.usd,data:data64};
 if(vErrors === null){
 vErrors = [err165];
 }
@@ -2520,12 +2524,9 @@ vErrors.push(err165);
 }
 errors++;
 }
-}
-if(data.providers !== undefined){
-let data63 = data.providers;
-if(data63 && typeof data63 == "object" && !Array.isArray(data63)){
-if(Object.keys(data63).length < 1){
-const err166 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers,data:data63};
+if((typeof data64 == "number") && (isFinite(data64))){
+if(data64 > 9000000 || isNaN(data64)){
+const err166 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets/" + i9+"/usd",schemaPath:"#/properties/clients/additionalProperties/properties/budgets/items/properties/usd/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9000000},schema:9000000,parentSchema:schema6.properties.clients.additionalProperties.properties.budgets.items.properties.usd,data:data64};
 if(vErrors === null){
 vErrors = [err166];
 }
@@ -2534,11 +2535,8 @@ vErrors.push(err166);
 }
 errors++;
 }
-for(const key15 in data63){
-const _errs149 = errors;
-if(typeof key15 === "string"){
-if(func4(key15) > 64){
-const err167 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.providers.propertyNames,data:key15,propertyName:key15};
+if(data64 < 0 || isNaN(data64)){
+const err167 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets/" + i9+"/usd",schemaPath:"#/properties/clients/additionalProperties/properties/budgets/items/properties/usd/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.clients.additionalProperties.properties.budgets.items.properties.usd,data:data64};
 if(vErrors === null){
 vErrors = [err167];
 }
@@ -2547,8 +2545,10 @@ vErrors.push(err167);
 }
 errors++;
 }
-if(func4(key15) < 1){
-const err168 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.propertyNames,data:key15,propertyName:key15};
+}
+if(typeof data64 === "string"){
+if(!pattern8.test(data64)){
+const err168 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets/" + i9+"/usd",schemaPath:"#/properties/clients/additionalProperties/properties/budgets/items/properties/usd/pattern",keyword:"pattern",params:{pattern: "^\\d{1,7}(\\.\\d{1,9})?$"},schema:"^\\d{1,7}(\\.\\d{1,9})?$",parentSchema:schema6.properties.clients.additionalProperties.properties.budgets.items.properties.usd,data:data64};
 if(vErrors === null){
 vErrors = [err168];
 }
@@ -2557,8 +2557,12 @@ vErrors.push(err168);
 }
 errors++;
 }
-if(!pattern8.test(key15)){
-const err169 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.providers.propertyNames,data:key15,propertyName:key15};
+}
+}
+if(data63.tokens !== undefined){
+let data65 = data63.tokens;
+if(!(((typeof data65 == "number") && (!(data65 % 1) && !isNaN(data65))) && (isFinite(data65)))){
+const err169 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets/" + i9+"/tokens",schemaPath:"#/properties/clients/additionalProperties/properties/budgets/items/properties/tokens/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.clients.additionalProperties.properties.budgets.items.properties.tokens.type,parentSchema:schema6.properties.clients.additionalProperties.properties.budgets.items.properties.tokens,data:data65};
 if(vErrors === null){
 vErrors = [err169];
 }
@@ -2567,9 +2571,9 @@ vErrors.push(err169);
 }
 errors++;
 }
-}
-else {
-const err170 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.propertyNames.type,parentSchema:schema6.properties.providers.propertyNames,data:key15,propertyName:key15};
+if((typeof data65 == "number") && (isFinite(data65))){
+if(data65 > 1000000000000000 || isNaN(data65)){
+const err170 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets/" + i9+"/tokens",schemaPath:"#/properties/clients/additionalProperties/properties/budgets/items/properties/tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000000000},schema:1000000000000000,parentSchema:schema6.properties.clients.additionalProperties.properties.budgets.items.properties.tokens,data:data65};
 if(vErrors === null){
 vErrors = [err170];
 }
@@ -2578,9 +2582,8 @@ vErrors.push(err170);
 }
 errors++;
 }
-var valid33 = _errs149 === errors;
-if(!valid33){
-const err171 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames",keyword:"propertyNames",params:{propertyName: key15},schema:schema6.properties.providers.propertyNames,parentSchema:schema6.properties.providers,data:data63};
+if(data65 < 0 || isNaN(data65)){
+const err171 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets/" + i9+"/tokens",schemaPath:"#/properties/clients/additionalProperties/properties/budgets/items/properties/tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.clients.additionalProperties.properties.budgets.items.properties.tokens,data:data65};
 if(vErrors === null){
 vErrors = [err171];
 }
@@ -2590,15 +2593,11 @@ vErrors.push(err171);
 errors++;
 }
 }
-for(const key16 in data63){
-let data64 = data63[key16];
-const _errs154 = errors;
-let valid35 = true;
-const _errs155 = errors;
-if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
-let missing0;
-if((data64.kind === undefined) && (missing0 = "kind")){
-const err172 = {};
+}
+if(data63.per !== undefined){
+let data66 = data63.per;
+if(typeof data66 !== "string"){
+const err172 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets/" + i9+"/per",schemaPath:"#/properties/clients/additionalProperties/properties/budgets/items/properties/per/type",keyword:"type",params:{type: "string"},schema:schema6.properties.clients.additionalProperties.properties.budgets.items.properties.per.type,parentSchema:schema6.properties.clients.additionalProperties.properties.budgets.items.properties.per,data:data66};
 if(vErrors === null){
 vErrors = [err172];
 }
@@ -2607,10 +2606,8 @@ vErrors.push(err172);
 }
 errors++;
 }
-else {
-if(data64.kind !== undefined){
-if("echo" !== data64.kind){
-const err173 = {};
+if(!((((data66 === "day") || (data66 === "week")) || (data66 === "month")) || (data66 === "total"))){
+const err173 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets/" + i9+"/per",schemaPath:"#/properties/clients/additionalProperties/properties/budgets/items/properties/per/enum",keyword:"enum",params:{allowedValues: schema6.properties.clients.additionalProperties.properties.budgets.items.properties.per.enum},schema:schema6.properties.clients.additionalProperties.properties.budgets.items.properties.per.enum,parentSchema:schema6.properties.clients.additionalProperties.properties.budgets.items.properties.per,data:data66};
 if(vErrors === null){
 vErrors = [err173];
 }
@@ -2621,25 +2618,8 @@ errors++;
 }
 }
 }
-}
-var _valid1 = _errs155 === errors;
-errors = _errs154;
-if(vErrors !== null){
-if(_errs154){
-vErrors.length = _errs154;
-}
 else {
-vErrors = null;
-}
-}
-let ifClause0;
-if(_valid1){
-const _errs157 = errors;
-if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
-for(const key17 in data64){
-const _errs158 = errors;
-if(!(key17 === "kind")){
-const err174 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.then.propertyNames.enum},schema:schema6.properties.providers.additionalProperties.then.propertyNames.enum,parentSchema:schema6.properties.providers.additionalProperties.then.propertyNames,data:key17,propertyName:key17};
+const err174 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets/" + i9,schemaPath:"#/properties/clients/additionalProperties/properties/budgets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.clients.additionalProperties.properties.budgets.items.type,parentSchema:schema6.properties.clients.additionalProperties.properties.budgets.items,data:data63};
 if(vErrors === null){
 vErrors = [err174];
 }
@@ -2648,9 +2628,10 @@ vErrors.push(err174);
 }
 errors++;
 }
-var valid37 = _errs158 === errors;
-if(!valid37){
-const err175 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key17},schema:schema6.properties.providers.additionalProperties.then.propertyNames,parentSchema:schema6.properties.providers.additionalProperties.then,data:data64};
+}
+}
+else {
+const err175 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets",schemaPath:"#/properties/clients/additionalProperties/properties/budgets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.clients.additionalProperties.properties.budgets.type,parentSchema:schema6.properties.clients.additionalProperties.properties.budgets,data:data62};
 if(vErrors === null){
 vErrors = [err175];
 }
@@ -2661,19 +2642,8 @@ errors++;
 }
 }
 }
-var _valid1 = _errs157 === errors;
-valid35 = _valid1;
-ifClause0 = "then";
-}
 else {
-const _errs159 = errors;
-const _errs160 = errors;
-let valid38 = true;
-const _errs161 = errors;
-if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
-let missing1;
-if((data64.kind === undefined) && (missing1 = "kind")){
-const err176 = {};
+const err176 = {instancePath:instancePath+"/clients/" + key13.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/clients/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.clients.additionalProperties.type,parentSchema:schema6.properties.clients.additionalProperties,data:data54};
 if(vErrors === null){
 vErrors = [err176];
 }
@@ -2682,10 +2652,10 @@ vErrors.push(err176);
 }
 errors++;
 }
+}
+}
 else {
-if(data64.kind !== undefined){
-if("anthropic" !== data64.kind){
-const err177 = {};
+const err177 = {instancePath:instancePath+"/clients",schemaPath:"#/properties/clients/type",keyword:"type",params:{type: "object"},schema:schema6.properties.clients.type,parentSchema:schema6.properties.clients,data:data53};
 if(vErrors === null){
 vErrors = [err177];
 }
@@ -2695,23 +2665,11 @@ vErrors.push(err177);
 errors++;
 }
 }
-}
-}
-var _valid2 = _errs161 === errors;
-errors = _errs160;
-if(vErrors !== null){
-if(_errs160){
-vErrors.length = _errs160;
-}
-else {
-vErrors = null;
-}
-}
-if(!_valid2){
-const _errs163 = errors;
-if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
-if(data64.base_url === undefined){
-const err178 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/else/else/required",keyword:"required",params:{missingProperty: "base_url"},schema:schema6.properties.providers.additionalProperties.else.else.required,parentSchema:schema6.properties.providers.additionalProperties.else.else,data:data64};
+if(data.providers !== undefined){
+let data67 = data.providers;
+if(data67 && typeof data67 == "object" && !Array.isArray(data67)){
+if(Object.keys(data67).length < 1){
+const err178 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers,data:data67};
 if(vErrors === null){
 vErrors = [err178];
 }
@@ -2720,12 +2678,11 @@ vErrors.push(err178);
 }
 errors++;
 }
-}
-var _valid2 = _errs163 === errors;
-valid38 = _valid2;
-}
-if(!valid38){
-const err179 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/else/if",keyword:"if",params:{failingKeyword: "else"},schema:schema6.properties.providers.additionalProperties.else.if,parentSchema:schema6.properties.providers.additionalProperties.else,data:data64};
+for(const key16 in data67){
+const _errs158 = errors;
+if(typeof key16 === "string"){
+if(func4(key16) > 64){
+const err179 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.providers.propertyNames,data:key16,propertyName:key16};
 if(vErrors === null){
 vErrors = [err179];
 }
@@ -2734,12 +2691,8 @@ vErrors.push(err179);
 }
 errors++;
 }
-var _valid1 = _errs159 === errors;
-valid35 = _valid1;
-ifClause0 = "else";
-}
-if(!valid35){
-const err180 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause0},schema:schema6.properties.providers.additionalProperties.if,parentSchema:schema6.properties.providers.additionalProperties,data:data64};
+if(func4(key16) < 1){
+const err180 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.propertyNames,data:key16,propertyName:key16};
 if(vErrors === null){
 vErrors = [err180];
 }
@@ -2748,10 +2701,8 @@ vErrors.push(err180);
 }
 errors++;
 }
-if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
-for(const key18 in data64){
-if(!(func2.call(schema6.properties.providers.additionalProperties.properties, key18))){
-const err181 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18},schema:false,parentSchema:schema6.properties.providers.additionalProperties,data:data64};
+if(!pattern9.test(key16)){
+const err181 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.providers.propertyNames,data:key16,propertyName:key16};
 if(vErrors === null){
 vErrors = [err181];
 }
@@ -2761,10 +2712,8 @@ vErrors.push(err181);
 errors++;
 }
 }
-if(data64.kind !== undefined){
-let data67 = data64.kind;
-if(typeof data67 !== "string"){
-const err182 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/providers/additionalProperties/properties/kind/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.kind.type,parentSchema:schema6.properties.providers.additionalProperties.properties.kind,data:data67};
+else {
+const err182 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.propertyNames.type,parentSchema:schema6.properties.providers.propertyNames,data:key16,propertyName:key16};
 if(vErrors === null){
 vErrors = [err182];
 }
@@ -2773,8 +2722,9 @@ vErrors.push(err182);
 }
 errors++;
 }
-if(!((((((data67 === "openai") || (data67 === "anthropic")) || (data67 === "llama_cpp")) || (data67 === "ollama")) || (data67 === "vllm")) || (data67 === "echo"))){
-const err183 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/providers/additionalProperties/properties/kind/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.kind.enum},schema:schema6.properties.providers.additionalProperties.properties.kind.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.kind,data:data67};
+var valid36 = _errs158 === errors;
+if(!valid36){
+const err183 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames",keyword:"propertyNames",params:{propertyName: key16},schema:schema6.properties.providers.propertyNames,parentSchema:schema6.properties.providers,data:data67};
 if(vErrors === null){
 vErrors = [err183];
 }
@@ -2784,11 +2734,15 @@ vErrors.push(err183);
 errors++;
 }
 }
-if(data64.base_url !== undefined){
-let data68 = data64.base_url;
-if(typeof data68 === "string"){
-if(func4(data68) > 2048){
-const err184 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema6.properties.providers.additionalProperties.properties.base_url,data:data68};
+for(const key17 in data67){
+let data68 = data67[key17];
+const _errs163 = errors;
+let valid38 = true;
+const _errs164 = errors;
+if(data68 && typeof data68 == "object" && !Array.isArray(data68)){
+let missing0;
+if((data68.kind === undefined) && (missing0 = "kind")){
+const err184 = {};
 if(vErrors === null){
 vErrors = [err184];
 }
@@ -2797,8 +2751,10 @@ vErrors.push(err184);
 }
 errors++;
 }
-if(func4(data68) < 1){
-const err185 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.base_url,data:data68};
+else {
+if(data68.kind !== undefined){
+if("echo" !== data68.kind){
+const err185 = {};
 if(vErrors === null){
 vErrors = [err185];
 }
@@ -2808,8 +2764,26 @@ vErrors.push(err185);
 errors++;
 }
 }
+}
+}
+var _valid1 = _errs164 === errors;
+errors = _errs163;
+if(vErrors !== null){
+if(_errs163){
+vErrors.length = _errs163;
+}
 else {
-const err186 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.base_url.type,parentSchema:schema6.properties.providers.additionalProperties.properties.base_url,data:data68};
+vErrors = null;
+}
+}
+let ifClause0;
+if(_valid1){
+const _errs166 = errors;
+if(data68 && typeof data68 == "object" && !Array.isArray(data68)){
+for(const key18 in data68){
+const _errs167 = errors;
+if(!(key18 === "kind")){
+const err186 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.then.propertyNames.enum},schema:schema6.properties.providers.additionalProperties.then.propertyNames.enum,parentSchema:schema6.properties.providers.additionalProperties.then.propertyNames,data:key18,propertyName:key18};
 if(vErrors === null){
 vErrors = [err186];
 }
@@ -2818,11 +2792,9 @@ vErrors.push(err186);
 }
 errors++;
 }
-}
-if(data64.allow_http !== undefined){
-let data69 = data64.allow_http;
-if(typeof data69 !== "boolean"){
-const err187 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/allow_http",schemaPath:"#/properties/providers/additionalProperties/properties/allow_http/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.allow_http.type,parentSchema:schema6.properties.providers.additionalProperties.properties.allow_http,data:data69};
+var valid40 = _errs167 === errors;
+if(!valid40){
+const err187 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key18},schema:schema6.properties.providers.additionalProperties.then.propertyNames,parentSchema:schema6.properties.providers.additionalProperties.then,data:data68};
 if(vErrors === null){
 vErrors = [err187];
 }
@@ -2832,11 +2804,20 @@ vErrors.push(err187);
 errors++;
 }
 }
-if(data64.proxy !== undefined){
-let data70 = data64.proxy;
-if(typeof data70 === "string"){
-if(func4(data70) > 2048){
-const err188 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema6.properties.providers.additionalProperties.properties.proxy,data:data70};
+}
+var _valid1 = _errs166 === errors;
+valid38 = _valid1;
+ifClause0 = "then";
+}
+else {
+const _errs168 = errors;
+const _errs169 = errors;
+let valid41 = true;
+const _errs170 = errors;
+if(data68 && typeof data68 == "object" && !Array.isArray(data68)){
+let missing1;
+if((data68.kind === undefined) && (missing1 = "kind")){
+const err188 = {};
 if(vErrors === null){
 vErrors = [err188];
 }
@@ -2845,8 +2826,10 @@ vErrors.push(err188);
 }
 errors++;
 }
-if(func4(data70) < 1){
-const err189 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.proxy,data:data70};
+else {
+if(data68.kind !== undefined){
+if("anthropic" !== data68.kind){
+const err189 = {};
 if(vErrors === null){
 vErrors = [err189];
 }
@@ -2856,8 +2839,23 @@ vErrors.push(err189);
 errors++;
 }
 }
+}
+}
+var _valid2 = _errs170 === errors;
+errors = _errs169;
+if(vErrors !== null){
+if(_errs169){
+vErrors.length = _errs169;
+}
 else {
-const err190 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.proxy.type,parentSchema:schema6.properties.providers.additionalProperties.properties.proxy,data:data70};
+vErrors = null;
+}
+}
+if(!_valid2){
+const _errs172 = errors;
+if(data68 && typeof data68 == "object" && !Array.isArray(data68)){
+if(data68.base_url === undefined){
+const err190 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/else/else/required",keyword:"required",params:{missingProperty: "base_url"},schema:schema6.properties.providers.additionalProperties.else.else.required,parentSchema:schema6.properties.providers.additionalProperties.else.else,data:data68};
 if(vErrors === null){
 vErrors = [err190];
 }
@@ -2867,16 +2865,11 @@ vErrors.push(err190);
 errors++;
 }
 }
-if(data64.api_key !== undefined){
-let data71 = data64.api_key;
-const _errs175 = errors;
-let valid41 = true;
-const _errs176 = errors;
-if(errors === _errs176){
-if(data71 && typeof data71 == "object" && !Array.isArray(data71)){
-if(data71.credential !== undefined){
-var valid42 = false;
-const err191 = {};
+var _valid2 = _errs172 === errors;
+valid41 = _valid2;
+}
+if(!valid41){
+const err191 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/else/if",keyword:"if",params:{failingKeyword: "else"},schema:schema6.properties.providers.additionalProperties.else.if,parentSchema:schema6.properties.providers.additionalProperties.else,data:data68};
 if(vErrors === null){
 vErrors = [err191];
 }
@@ -2885,13 +2878,12 @@ vErrors.push(err191);
 }
 errors++;
 }
-else {
-var valid42 = true;
+var _valid1 = _errs168 === errors;
+valid38 = _valid1;
+ifClause0 = "else";
 }
-if(valid42){
-if(data71.file !== undefined){
-var valid42 = false;
-const err192 = {};
+if(!valid38){
+const err192 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause0},schema:schema6.properties.providers.additionalProperties.if,parentSchema:schema6.properties.providers.additionalProperties,data:data68};
 if(vErrors === null){
 vErrors = [err192];
 }
@@ -2900,13 +2892,10 @@ vErrors.push(err192);
 }
 errors++;
 }
-else {
-var valid42 = true;
-}
-if(valid42){
-if(data71.env !== undefined){
-var valid42 = false;
-const err193 = {};
+if(data68 && typeof data68 == "object" && !Array.isArray(data68)){
+for(const key19 in data68){
+if(!(func2.call(schema6.properties.providers.additionalProperties.properties, key19))){
+const err193 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19},schema:false,parentSchema:schema6.properties.providers.additionalProperties,data:data68};
 if(vErrors === null){
 vErrors = [err193];
 }
@@ -2915,13 +2904,11 @@ vErrors.push(err193);
 }
 errors++;
 }
-else {
-var valid42 = true;
 }
-if(valid42){
-if(data71.secret !== undefined){
-var valid42 = false;
-const err194 = {};
+if(data68.kind !== undefined){
+let data71 = data68.kind;
+if(typeof data71 !== "string"){
+const err194 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/providers/additionalProperties/properties/kind/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.kind.type,parentSchema:schema6.properties.providers.additionalProperties.properties.kind,data:data71};
 if(vErrors === null){
 vErrors = [err194];
 }
@@ -2930,15 +2917,8 @@ vErrors.push(err194);
 }
 errors++;
 }
-else {
-var valid42 = true;
-}
-}
-}
-}
-}
-else {
-const err195 = {};
+if(!((((((data71 === "openai") || (data71 === "anthropic")) || (data71 === "llama_cpp")) || (data71 === "ollama")) || (data71 === "vllm")) || (data71 === "echo"))){
+const err195 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/providers/additionalProperties/properties/kind/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.kind.enum},schema:schema6.properties.providers.additionalProperties.properties.kind.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.kind,data:data71};
 if(vErrors === null){
 vErrors = [err195];
 }
@@ -2948,19 +2928,11 @@ vErrors.push(err195);
 errors++;
 }
 }
-var _valid3 = _errs176 === errors;
-errors = _errs175;
-if(vErrors !== null){
-if(_errs175){
-vErrors.length = _errs175;
-}
-else {
-vErrors = null;
-}
-}
-if(_valid3){
-const _errs178 = errors;
-const err196 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/then/not",keyword:"not",params:{},schema:schema6.properties.providers.additionalProperties.properties.api_key.then.not,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.then,data:data71};
+if(data68.base_url !== undefined){
+let data72 = data68.base_url;
+if(typeof data72 === "string"){
+if(func4(data72) > 2048){
+const err196 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema6.properties.providers.additionalProperties.properties.base_url,data:data72};
 if(vErrors === null){
 vErrors = [err196];
 }
@@ -2968,11 +2940,9 @@ else {
 vErrors.push(err196);
 }
 errors++;
-var _valid3 = _errs178 === errors;
-valid41 = _valid3;
 }
-if(!valid41){
-const err197 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.providers.additionalProperties.properties.api_key.if,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key,data:data71};
+if(func4(data72) < 1){
+const err197 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.base_url,data:data72};
 if(vErrors === null){
 vErrors = [err197];
 }
@@ -2981,10 +2951,9 @@ vErrors.push(err197);
 }
 errors++;
 }
-if(data71 && typeof data71 == "object" && !Array.isArray(data71)){
-for(const key19 in data71){
-if(!(((((key19 === "credential") || (key19 === "file")) || (key19 === "env")) || (key19 === "secret")) || (key19 === "optional"))){
-const err198 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key,data:data71};
+}
+else {
+const err198 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.base_url.type,parentSchema:schema6.properties.providers.additionalProperties.properties.base_url,data:data72};
 if(vErrors === null){
 vErrors = [err198];
 }
@@ -2994,11 +2963,10 @@ vErrors.push(err198);
 errors++;
 }
 }
-if(data71.credential !== undefined){
-let data76 = data71.credential;
-if(typeof data76 === "string"){
-if(func4(data76) > 255){
-const err199 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data76};
+if(data68.allow_http !== undefined){
+let data73 = data68.allow_http;
+if(typeof data73 !== "boolean"){
+const err199 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/allow_http",schemaPath:"#/properties/providers/additionalProperties/properties/allow_http/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.allow_http.type,parentSchema:schema6.properties.providers.additionalProperties.properties.allow_http,data:data73};
 if(vErrors === null){
 vErrors = [err199];
 }
@@ -3007,8 +2975,12 @@ vErrors.push(err199);
 }
 errors++;
 }
-if(func4(data76) < 1){
-const err200 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data76};
+}
+if(data68.proxy !== undefined){
+let data74 = data68.proxy;
+if(typeof data74 === "string"){
+if(func4(data74) > 2048){
+const err200 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema6.properties.providers.additionalProperties.properties.proxy,data:data74};
 if(vErrors === null){
 vErrors = [err200];
 }
@@ -3017,8 +2989,8 @@ vErrors.push(err200);
 }
 errors++;
 }
-if(!pattern9.test(data76)){
-const err201 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data76};
+if(func4(data74) < 1){
+const err201 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.proxy,data:data74};
 if(vErrors === null){
 vErrors = [err201];
 }
@@ -3029,7 +3001,7 @@ errors++;
 }
 }
 else {
-const err202 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data76};
+const err202 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.proxy.type,parentSchema:schema6.properties.providers.additionalProperties.properties.proxy,data:data74};
 if(vErrors === null){
 vErrors = [err202];
 }
@@ -3039,11 +3011,16 @@ vErrors.push(err202);
 errors++;
 }
 }
-if(data71.file !== undefined){
-let data77 = data71.file;
-if(typeof data77 === "string"){
-if(func4(data77) > 4096){
-const err203 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file,data:data77};
+if(data68.api_key !== undefined){
+let data75 = data68.api_key;
+const _errs184 = errors;
+let valid44 = true;
+const _errs185 = errors;
+if(errors === _errs185){
+if(data75 && typeof data75 == "object" && !Array.isArray(data75)){
+if(data75.credential !== undefined){
+var valid45 = false;
+const err203 = {};
 if(vErrors === null){
 vErrors = [err203];
 }
@@ -3052,8 +3029,13 @@ vErrors.push(err203);
 }
 errors++;
 }
-if(func4(data77) < 1){
-const err204 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file,data:data77};
+else {
+var valid45 = true;
+}
+if(valid45){
+if(data75.file !== undefined){
+var valid45 = false;
+const err204 = {};
 if(vErrors === null){
 vErrors = [err204];
 }
@@ -3062,8 +3044,13 @@ vErrors.push(err204);
 }
 errors++;
 }
-if(!pattern10.test(data77)){
-const err205 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file,data:data77};
+else {
+var valid45 = true;
+}
+if(valid45){
+if(data75.env !== undefined){
+var valid45 = false;
+const err205 = {};
 if(vErrors === null){
 vErrors = [err205];
 }
@@ -3072,9 +3059,13 @@ vErrors.push(err205);
 }
 errors++;
 }
-}
 else {
-const err206 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file,data:data77};
+var valid45 = true;
+}
+if(valid45){
+if(data75.secret !== undefined){
+var valid45 = false;
+const err206 = {};
 if(vErrors === null){
 vErrors = [err206];
 }
@@ -3083,12 +3074,15 @@ vErrors.push(err206);
 }
 errors++;
 }
+else {
+var valid45 = true;
 }
-if(data71.env !== undefined){
-let data78 = data71.env;
-if(typeof data78 === "string"){
-if(func4(data78) > 255){
-const err207 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env,data:data78};
+}
+}
+}
+}
+else {
+const err207 = {};
 if(vErrors === null){
 vErrors = [err207];
 }
@@ -3097,8 +3091,20 @@ vErrors.push(err207);
 }
 errors++;
 }
-if(func4(data78) < 1){
-const err208 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env,data:data78};
+}
+var _valid3 = _errs185 === errors;
+errors = _errs184;
+if(vErrors !== null){
+if(_errs184){
+vErrors.length = _errs184;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid3){
+const _errs187 = errors;
+const err208 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/then/not",keyword:"not",params:{},schema:schema6.properties.providers.additionalProperties.properties.api_key.then.not,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.then,data:data75};
 if(vErrors === null){
 vErrors = [err208];
 }
@@ -3106,9 +3112,11 @@ else {
 vErrors.push(err208);
 }
 errors++;
+var _valid3 = _errs187 === errors;
+valid44 = _valid3;
 }
-if(!pattern11.test(data78)){
-const err209 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env,data:data78};
+if(!valid44){
+const err209 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.providers.additionalProperties.properties.api_key.if,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key,data:data75};
 if(vErrors === null){
 vErrors = [err209];
 }
@@ -3117,9 +3125,10 @@ vErrors.push(err209);
 }
 errors++;
 }
-}
-else {
-const err210 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env,data:data78};
+if(data75 && typeof data75 == "object" && !Array.isArray(data75)){
+for(const key20 in data75){
+if(!(((((key20 === "credential") || (key20 === "file")) || (key20 === "env")) || (key20 === "secret")) || (key20 === "optional"))){
+const err210 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key,data:data75};
 if(vErrors === null){
 vErrors = [err210];
 }
@@ -3129,11 +3138,11 @@ vErrors.push(err210);
 errors++;
 }
 }
-if(data71.secret !== undefined){
-let data79 = data71.secret;
-if(typeof data79 === "string"){
-if(func4(data79) > 100){
-const err211 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret,data:data79};
+if(data75.credential !== undefined){
+let data80 = data75.credential;
+if(typeof data80 === "string"){
+if(func4(data80) > 255){
+const err211 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data80};
 if(vErrors === null){
 vErrors = [err211];
 }
@@ -3142,8 +3151,8 @@ vErrors.push(err211);
 }
 errors++;
 }
-if(func4(data79) < 1){
-const err212 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret,data:data79};
+if(func4(data80) < 1){
+const err212 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data80};
 if(vErrors === null){
 vErrors = [err212];
 }
@@ -3152,8 +3161,8 @@ vErrors.push(err212);
 }
 errors++;
 }
-if(!pattern9.test(data79)){
-const err213 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret,data:data79};
+if(!pattern10.test(data80)){
+const err213 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data80};
 if(vErrors === null){
 vErrors = [err213];
 }
@@ -3164,7 +3173,7 @@ errors++;
 }
 }
 else {
-const err214 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret,data:data79};
+const err214 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data80};
 if(vErrors === null){
 vErrors = [err214];
 }
@@ -3174,10 +3183,11 @@ vErrors.push(err214);
 errors++;
 }
 }
-if(data71.optional !== undefined){
-let data80 = data71.optional;
-if(typeof data80 !== "boolean"){
-const err215 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/optional",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.optional.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.optional,data:data80};
+if(data75.file !== undefined){
+let data81 = data75.file;
+if(typeof data81 === "string"){
+if(func4(data81) > 4096){
+const err215 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file,data:data81};
 if(vErrors === null){
 vErrors = [err215];
 }
@@ -3186,10 +3196,8 @@ vErrors.push(err215);
 }
 errors++;
 }
-}
-}
-else {
-const err216 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.api_key.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key,data:data71};
+if(func4(data81) < 1){
+const err216 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file,data:data81};
 if(vErrors === null){
 vErrors = [err216];
 }
@@ -3198,11 +3206,8 @@ vErrors.push(err216);
 }
 errors++;
 }
-}
-if(data64.auth !== undefined){
-let data81 = data64.auth;
-if((typeof data81 !== "string") && (!(data81 && typeof data81 == "object" && !Array.isArray(data81)))){
-const err217 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.auth.type},schema:schema6.properties.providers.additionalProperties.properties.auth.type,parentSchema:schema6.properties.providers.additionalProperties.properties.auth,data:data81};
+if(!pattern11.test(data81)){
+const err217 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file,data:data81};
 if(vErrors === null){
 vErrors = [err217];
 }
@@ -3211,9 +3216,9 @@ vErrors.push(err217);
 }
 errors++;
 }
-if(typeof data81 === "string"){
-if(!pattern13.test(data81)){
-const err218 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/pattern",keyword:"pattern",params:{pattern: "^bearer$"},schema:"^bearer$",parentSchema:schema6.properties.providers.additionalProperties.properties.auth,data:data81};
+}
+else {
+const err218 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file,data:data81};
 if(vErrors === null){
 vErrors = [err218];
 }
@@ -3223,9 +3228,11 @@ vErrors.push(err218);
 errors++;
 }
 }
-if(data81 && typeof data81 == "object" && !Array.isArray(data81)){
-if(data81.header === undefined){
-const err219 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/required",keyword:"required",params:{missingProperty: "header"},schema:schema6.properties.providers.additionalProperties.properties.auth.required,parentSchema:schema6.properties.providers.additionalProperties.properties.auth,data:data81};
+if(data75.env !== undefined){
+let data82 = data75.env;
+if(typeof data82 === "string"){
+if(func4(data82) > 255){
+const err219 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env,data:data82};
 if(vErrors === null){
 vErrors = [err219];
 }
@@ -3234,9 +3241,8 @@ vErrors.push(err219);
 }
 errors++;
 }
-for(const key20 in data81){
-if(!(key20 === "header")){
-const err220 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.auth,data:data81};
+if(func4(data82) < 1){
+const err220 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env,data:data82};
 if(vErrors === null){
 vErrors = [err220];
 }
@@ -3245,12 +3251,8 @@ vErrors.push(err220);
 }
 errors++;
 }
-}
-if(data81.header !== undefined){
-let data82 = data81.header;
-if(typeof data82 === "string"){
-if(func4(data82) > 128){
-const err221 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema6.properties.providers.additionalProperties.properties.auth.properties.header,data:data82};
+if(!pattern12.test(data82)){
+const err221 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env,data:data82};
 if(vErrors === null){
 vErrors = [err221];
 }
@@ -3259,8 +3261,9 @@ vErrors.push(err221);
 }
 errors++;
 }
-if(func4(data82) < 1){
-const err222 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.auth.properties.header,data:data82};
+}
+else {
+const err222 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env,data:data82};
 if(vErrors === null){
 vErrors = [err222];
 }
@@ -3269,8 +3272,12 @@ vErrors.push(err222);
 }
 errors++;
 }
-if(!pattern14.test(data82)){
-const err223 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema6.properties.providers.additionalProperties.properties.auth.properties.header,data:data82};
+}
+if(data75.secret !== undefined){
+let data83 = data75.secret;
+if(typeof data83 === "string"){
+if(func4(data83) > 100){
+const err223 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret,data:data83};
 if(vErrors === null){
 vErrors = [err223];
 }
@@ -3279,9 +3286,8 @@ vErrors.push(err223);
 }
 errors++;
 }
-}
-else {
-const err224 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.auth.properties.header.type,parentSchema:schema6.properties.providers.additionalProperties.properties.auth.properties.header,data:data82};
+if(func4(data83) < 1){
+const err224 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret,data:data83};
 if(vErrors === null){
 vErrors = [err224];
 }
@@ -3290,17 +3296,8 @@ vErrors.push(err224);
 }
 errors++;
 }
-}
-}
-}
-if(data64.headers !== undefined){
-let data83 = data64.headers;
-if(data83 && typeof data83 == "object" && !Array.isArray(data83)){
-for(const key21 in data83){
-const _errs198 = errors;
-if(typeof key21 === "string"){
-if(func4(key21) > 128){
-const err225 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,data:key21,propertyName:key21};
+if(!pattern10.test(data83)){
+const err225 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret,data:data83};
 if(vErrors === null){
 vErrors = [err225];
 }
@@ -3309,8 +3306,9 @@ vErrors.push(err225);
 }
 errors++;
 }
-if(func4(key21) < 1){
-const err226 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,data:key21,propertyName:key21};
+}
+else {
+const err226 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret,data:data83};
 if(vErrors === null){
 vErrors = [err226];
 }
@@ -3319,8 +3317,11 @@ vErrors.push(err226);
 }
 errors++;
 }
-if(!pattern14.test(key21)){
-const err227 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,data:key21,propertyName:key21};
+}
+if(data75.optional !== undefined){
+let data84 = data75.optional;
+if(typeof data84 !== "boolean"){
+const err227 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/optional",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.optional.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.optional,data:data84};
 if(vErrors === null){
 vErrors = [err227];
 }
@@ -3330,8 +3331,9 @@ vErrors.push(err227);
 errors++;
 }
 }
+}
 else {
-const err228 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,data:key21,propertyName:key21};
+const err228 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.api_key.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key,data:data75};
 if(vErrors === null){
 vErrors = [err228];
 }
@@ -3340,9 +3342,11 @@ vErrors.push(err228);
 }
 errors++;
 }
-var valid45 = _errs198 === errors;
-if(!valid45){
-const err229 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key21},schema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,parentSchema:schema6.properties.providers.additionalProperties.properties.headers,data:data83};
+}
+if(data68.auth !== undefined){
+let data85 = data68.auth;
+if((typeof data85 !== "string") && (!(data85 && typeof data85 == "object" && !Array.isArray(data85)))){
+const err229 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.auth.type},schema:schema6.properties.providers.additionalProperties.properties.auth.type,parentSchema:schema6.properties.providers.additionalProperties.properties.auth,data:data85};
 if(vErrors === null){
 vErrors = [err229];
 }
@@ -3351,11 +3355,9 @@ vErrors.push(err229);
 }
 errors++;
 }
-}
-for(const key22 in data83){
-let data84 = data83[key22];
-if((typeof data84 !== "string") && (!(data84 && typeof data84 == "object" && !Array.isArray(data84)))){
-const err230 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.type},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data84};
+if(typeof data85 === "string"){
+if(!pattern14.test(data85)){
+const err230 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/pattern",keyword:"pattern",params:{pattern: "^bearer$"},schema:"^bearer$",parentSchema:schema6.properties.providers.additionalProperties.properties.auth,data:data85};
 if(vErrors === null){
 vErrors = [err230];
 }
@@ -3364,14 +3366,10 @@ vErrors.push(err230);
 }
 errors++;
 }
-const _errs203 = errors;
-let valid47 = true;
-const _errs204 = errors;
-if(errors === _errs204){
-if(data84 && typeof data84 == "object" && !Array.isArray(data84)){
-if(data84.credential !== undefined){
-var valid48 = false;
-const err231 = {};
+}
+if(data85 && typeof data85 == "object" && !Array.isArray(data85)){
+if(data85.header === undefined){
+const err231 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/required",keyword:"required",params:{missingProperty: "header"},schema:schema6.properties.providers.additionalProperties.properties.auth.required,parentSchema:schema6.properties.providers.additionalProperties.properties.auth,data:data85};
 if(vErrors === null){
 vErrors = [err231];
 }
@@ -3380,13 +3378,9 @@ vErrors.push(err231);
 }
 errors++;
 }
-else {
-var valid48 = true;
-}
-if(valid48){
-if(data84.file !== undefined){
-var valid48 = false;
-const err232 = {};
+for(const key21 in data85){
+if(!(key21 === "header")){
+const err232 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.auth,data:data85};
 if(vErrors === null){
 vErrors = [err232];
 }
@@ -3395,13 +3389,12 @@ vErrors.push(err232);
 }
 errors++;
 }
-else {
-var valid48 = true;
 }
-if(valid48){
-if(data84.env !== undefined){
-var valid48 = false;
-const err233 = {};
+if(data85.header !== undefined){
+let data86 = data85.header;
+if(typeof data86 === "string"){
+if(func4(data86) > 128){
+const err233 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema6.properties.providers.additionalProperties.properties.auth.properties.header,data:data86};
 if(vErrors === null){
 vErrors = [err233];
 }
@@ -3410,13 +3403,8 @@ vErrors.push(err233);
 }
 errors++;
 }
-else {
-var valid48 = true;
-}
-if(valid48){
-if(data84.secret !== undefined){
-var valid48 = false;
-const err234 = {};
+if(func4(data86) < 1){
+const err234 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.auth.properties.header,data:data86};
 if(vErrors === null){
 vErrors = [err234];
 }
@@ -3425,15 +3413,8 @@ vErrors.push(err234);
 }
 errors++;
 }
-else {
-var valid48 = true;
-}
-}
-}
-}
-}
-else {
-const err235 = {};
+if(!pattern15.test(data86)){
+const err235 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema6.properties.providers.additionalProperties.properties.auth.properties.header,data:data86};
 if(vErrors === null){
 vErrors = [err235];
 }
@@ -3443,19 +3424,8 @@ vErrors.push(err235);
 errors++;
 }
 }
-var _valid4 = _errs204 === errors;
-errors = _errs203;
-if(vErrors !== null){
-if(_errs203){
-vErrors.length = _errs203;
-}
 else {
-vErrors = null;
-}
-}
-if(_valid4){
-const _errs206 = errors;
-const err236 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/then/not",keyword:"not",params:{},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.then.not,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.then,data:data84};
+const err236 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.auth.properties.header.type,parentSchema:schema6.properties.providers.additionalProperties.properties.auth.properties.header,data:data86};
 if(vErrors === null){
 vErrors = [err236];
 }
@@ -3463,11 +3433,18 @@ else {
 vErrors.push(err236);
 }
 errors++;
-var _valid4 = _errs206 === errors;
-valid47 = _valid4;
 }
-if(!valid47){
-const err237 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.if,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data84};
+}
+}
+}
+if(data68.headers !== undefined){
+let data87 = data68.headers;
+if(data87 && typeof data87 == "object" && !Array.isArray(data87)){
+for(const key22 in data87){
+const _errs207 = errors;
+if(typeof key22 === "string"){
+if(func4(key22) > 128){
+const err237 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,data:key22,propertyName:key22};
 if(vErrors === null){
 vErrors = [err237];
 }
@@ -3476,9 +3453,8 @@ vErrors.push(err237);
 }
 errors++;
 }
-if(typeof data84 === "string"){
-if(func4(data84) > 8192){
-const err238 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 8192},schema:8192,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data84};
+if(func4(key22) < 1){
+const err238 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,data:key22,propertyName:key22};
 if(vErrors === null){
 vErrors = [err238];
 }
@@ -3487,8 +3463,8 @@ vErrors.push(err238);
 }
 errors++;
 }
-if(!pattern16.test(data84)){
-const err239 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[ -~]*$"},schema:"^[ -~]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data84};
+if(!pattern15.test(key22)){
+const err239 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,data:key22,propertyName:key22};
 if(vErrors === null){
 vErrors = [err239];
 }
@@ -3498,10 +3474,8 @@ vErrors.push(err239);
 errors++;
 }
 }
-if(data84 && typeof data84 == "object" && !Array.isArray(data84)){
-for(const key23 in data84){
-if(!(((((key23 === "credential") || (key23 === "file")) || (key23 === "env")) || (key23 === "secret")) || (key23 === "optional"))){
-const err240 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key23},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data84};
+else {
+const err240 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,data:key22,propertyName:key22};
 if(vErrors === null){
 vErrors = [err240];
 }
@@ -3510,12 +3484,9 @@ vErrors.push(err240);
 }
 errors++;
 }
-}
-if(data84.credential !== undefined){
-let data89 = data84.credential;
-if(typeof data89 === "string"){
-if(func4(data89) > 255){
-const err241 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data89};
+var valid48 = _errs207 === errors;
+if(!valid48){
+const err241 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key22},schema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,parentSchema:schema6.properties.providers.additionalProperties.properties.headers,data:data87};
 if(vErrors === null){
 vErrors = [err241];
 }
@@ -3524,8 +3495,11 @@ vErrors.push(err241);
 }
 errors++;
 }
-if(func4(data89) < 1){
-const err242 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data89};
+}
+for(const key23 in data87){
+let data88 = data87[key23];
+if((typeof data88 !== "string") && (!(data88 && typeof data88 == "object" && !Array.isArray(data88)))){
+const err242 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.type},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data88};
 if(vErrors === null){
 vErrors = [err242];
 }
@@ -3534,8 +3508,14 @@ vErrors.push(err242);
 }
 errors++;
 }
-if(!pattern9.test(data89)){
-const err243 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data89};
+const _errs212 = errors;
+let valid50 = true;
+const _errs213 = errors;
+if(errors === _errs213){
+if(data88 && typeof data88 == "object" && !Array.isArray(data88)){
+if(data88.credential !== undefined){
+var valid51 = false;
+const err243 = {};
 if(vErrors === null){
 vErrors = [err243];
 }
@@ -3544,9 +3524,13 @@ vErrors.push(err243);
 }
 errors++;
 }
-}
 else {
-const err244 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data89};
+var valid51 = true;
+}
+if(valid51){
+if(data88.file !== undefined){
+var valid51 = false;
+const err244 = {};
 if(vErrors === null){
 vErrors = [err244];
 }
@@ -3555,12 +3539,13 @@ vErrors.push(err244);
 }
 errors++;
 }
+else {
+var valid51 = true;
 }
-if(data84.file !== undefined){
-let data90 = data84.file;
-if(typeof data90 === "string"){
-if(func4(data90) > 4096){
-const err245 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data90};
+if(valid51){
+if(data88.env !== undefined){
+var valid51 = false;
+const err245 = {};
 if(vErrors === null){
 vErrors = [err245];
 }
@@ -3569,8 +3554,13 @@ vErrors.push(err245);
 }
 errors++;
 }
-if(func4(data90) < 1){
-const err246 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data90};
+else {
+var valid51 = true;
+}
+if(valid51){
+if(data88.secret !== undefined){
+var valid51 = false;
+const err246 = {};
 if(vErrors === null){
 vErrors = [err246];
 }
@@ -3579,8 +3569,15 @@ vErrors.push(err246);
 }
 errors++;
 }
-if(!pattern10.test(data90)){
-const err247 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data90};
+else {
+var valid51 = true;
+}
+}
+}
+}
+}
+else {
+const err247 = {};
 if(vErrors === null){
 vErrors = [err247];
 }
@@ -3590,8 +3587,19 @@ vErrors.push(err247);
 errors++;
 }
 }
+var _valid4 = _errs213 === errors;
+errors = _errs212;
+if(vErrors !== null){
+if(_errs212){
+vErrors.length = _errs212;
+}
 else {
-const err248 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data90};
+vErrors = null;
+}
+}
+if(_valid4){
+const _errs215 = errors;
+const err248 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/then/not",keyword:"not",params:{},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.then.not,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.then,data:data88};
 if(vErrors === null){
 vErrors = [err248];
 }
@@ -3599,13 +3607,11 @@ else {
 vErrors.push(err248);
 }
 errors++;
+var _valid4 = _errs215 === errors;
+valid50 = _valid4;
 }
-}
-if(data84.env !== undefined){
-let data91 = data84.env;
-if(typeof data91 === "string"){
-if(func4(data91) > 255){
-const err249 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data91};
+if(!valid50){
+const err249 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.if,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data88};
 if(vErrors === null){
 vErrors = [err249];
 }
@@ -3614,8 +3620,9 @@ vErrors.push(err249);
 }
 errors++;
 }
-if(func4(data91) < 1){
-const err250 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data91};
+if(typeof data88 === "string"){
+if(func4(data88) > 8192){
+const err250 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 8192},schema:8192,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data88};
 if(vErrors === null){
 vErrors = [err250];
 }
@@ -3624,8 +3631,8 @@ vErrors.push(err250);
 }
 errors++;
 }
-if(!pattern11.test(data91)){
-const err251 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data91};
+if(!pattern17.test(data88)){
+const err251 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[ -~]*$"},schema:"^[ -~]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data88};
 if(vErrors === null){
 vErrors = [err251];
 }
@@ -3635,8 +3642,10 @@ vErrors.push(err251);
 errors++;
 }
 }
-else {
-const err252 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data91};
+if(data88 && typeof data88 == "object" && !Array.isArray(data88)){
+for(const key24 in data88){
+if(!(((((key24 === "credential") || (key24 === "file")) || (key24 === "env")) || (key24 === "secret")) || (key24 === "optional"))){
+const err252 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key24},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data88};
 if(vErrors === null){
 vErrors = [err252];
 }
@@ -3646,11 +3655,11 @@ vErrors.push(err252);
 errors++;
 }
 }
-if(data84.secret !== undefined){
-let data92 = data84.secret;
-if(typeof data92 === "string"){
-if(func4(data92) > 100){
-const err253 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data92};
+if(data88.credential !== undefined){
+let data93 = data88.credential;
+if(typeof data93 === "string"){
+if(func4(data93) > 255){
+const err253 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data93};
 if(vErrors === null){
 vErrors = [err253];
 }
@@ -3659,8 +3668,8 @@ vErrors.push(err253);
 }
 errors++;
 }
-if(func4(data92) < 1){
-const err254 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data92};
+if(func4(data93) < 1){
+const err254 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data93};
 if(vErrors === null){
 vErrors = [err254];
 }
@@ -3669,8 +3678,8 @@ vErrors.push(err254);
 }
 errors++;
 }
-if(!pattern9.test(data92)){
-const err255 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data92};
+if(!pattern10.test(data93)){
+const err255 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data93};
 if(vErrors === null){
 vErrors = [err255];
 }
@@ -3681,7 +3690,7 @@ errors++;
 }
 }
 else {
-const err256 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data92};
+const err256 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data93};
 if(vErrors === null){
 vErrors = [err256];
 }
@@ -3691,10 +3700,11 @@ vErrors.push(err256);
 errors++;
 }
 }
-if(data84.optional !== undefined){
-let data93 = data84.optional;
-if(typeof data93 !== "boolean"){
-const err257 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/optional",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional,data:data93};
+if(data88.file !== undefined){
+let data94 = data88.file;
+if(typeof data94 === "string"){
+if(func4(data94) > 4096){
+const err257 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data94};
 if(vErrors === null){
 vErrors = [err257];
 }
@@ -3703,12 +3713,8 @@ vErrors.push(err257);
 }
 errors++;
 }
-}
-}
-}
-}
-else {
-const err258 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.headers.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers,data:data83};
+if(func4(data94) < 1){
+const err258 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data94};
 if(vErrors === null){
 vErrors = [err258];
 }
@@ -3717,11 +3723,8 @@ vErrors.push(err258);
 }
 errors++;
 }
-}
-if(data64.include_usage !== undefined){
-let data94 = data64.include_usage;
-if(typeof data94 !== "string"){
-const err259 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.include_usage.type,parentSchema:schema6.properties.providers.additionalProperties.properties.include_usage,data:data94};
+if(!pattern11.test(data94)){
+const err259 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data94};
 if(vErrors === null){
 vErrors = [err259];
 }
@@ -3730,8 +3733,9 @@ vErrors.push(err259);
 }
 errors++;
 }
-if(!(((data94 === "auto") || (data94 === "always")) || (data94 === "never"))){
-const err260 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.include_usage.enum},schema:schema6.properties.providers.additionalProperties.properties.include_usage.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.include_usage,data:data94};
+}
+else {
+const err260 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data94};
 if(vErrors === null){
 vErrors = [err260];
 }
@@ -3741,10 +3745,11 @@ vErrors.push(err260);
 errors++;
 }
 }
-if(data64.speaks !== undefined){
-let data95 = data64.speaks;
-if((typeof data95 !== "string") && (!(Array.isArray(data95)))){
-const err261 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.speaks.type},schema:schema6.properties.providers.additionalProperties.properties.speaks.type,parentSchema:schema6.properties.providers.additionalProperties.properties.speaks,data:data95};
+if(data88.env !== undefined){
+let data95 = data88.env;
+if(typeof data95 === "string"){
+if(func4(data95) > 255){
+const err261 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data95};
 if(vErrors === null){
 vErrors = [err261];
 }
@@ -3753,9 +3758,8 @@ vErrors.push(err261);
 }
 errors++;
 }
-if(typeof data95 === "string"){
-if(!pattern21.test(data95)){
-const err262 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/pattern",keyword:"pattern",params:{pattern: "^auto$"},schema:"^auto$",parentSchema:schema6.properties.providers.additionalProperties.properties.speaks,data:data95};
+if(func4(data95) < 1){
+const err262 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data95};
 if(vErrors === null){
 vErrors = [err262];
 }
@@ -3764,10 +3768,8 @@ vErrors.push(err262);
 }
 errors++;
 }
-}
-if(Array.isArray(data95)){
-if(data95.length < 1){
-const err263 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.speaks,data:data95};
+if(!pattern12.test(data95)){
+const err263 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data95};
 if(vErrors === null){
 vErrors = [err263];
 }
@@ -3776,11 +3778,9 @@ vErrors.push(err263);
 }
 errors++;
 }
-const len9 = data95.length;
-for(let i9=0; i9<len9; i9++){
-let data96 = data95[i9];
-if(typeof data96 !== "string"){
-const err264 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i9,schemaPath:"#/properties/providers/additionalProperties/properties/speaks/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.speaks.items.type,parentSchema:schema6.properties.providers.additionalProperties.properties.speaks.items,data:data96};
+}
+else {
+const err264 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data95};
 if(vErrors === null){
 vErrors = [err264];
 }
@@ -3789,8 +3789,12 @@ vErrors.push(err264);
 }
 errors++;
 }
-if(!(((data96 === "chat") || (data96 === "responses")) || (data96 === "messages"))){
-const err265 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i9,schemaPath:"#/properties/providers/additionalProperties/properties/speaks/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.speaks.items.enum},schema:schema6.properties.providers.additionalProperties.properties.speaks.items.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.speaks.items,data:data96};
+}
+if(data88.secret !== undefined){
+let data96 = data88.secret;
+if(typeof data96 === "string"){
+if(func4(data96) > 100){
+const err265 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data96};
 if(vErrors === null){
 vErrors = [err265];
 }
@@ -3799,15 +3803,8 @@ vErrors.push(err265);
 }
 errors++;
 }
-}
-}
-}
-if(data64.translation !== undefined){
-let data97 = data64.translation;
-if(data97 && typeof data97 == "object" && !Array.isArray(data97)){
-for(const key24 in data97){
-if(!(func2.call(schema6.properties.providers.additionalProperties.properties.translation.properties, key24))){
-const err266 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/providers/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key24},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.translation,data:data97};
+if(func4(data96) < 1){
+const err266 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data96};
 if(vErrors === null){
 vErrors = [err266];
 }
@@ -3816,11 +3813,8 @@ vErrors.push(err266);
 }
 errors++;
 }
-}
-if(data97.max_tokens_field !== undefined){
-let data98 = data97.max_tokens_field;
-if(typeof data98 !== "string"){
-const err267 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field,data:data98};
+if(!pattern10.test(data96)){
+const err267 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data96};
 if(vErrors === null){
 vErrors = [err267];
 }
@@ -3829,8 +3823,9 @@ vErrors.push(err267);
 }
 errors++;
 }
-if(!((data98 === "max_tokens") || (data98 === "max_completion_tokens"))){
-const err268 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field,data:data98};
+}
+else {
+const err268 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data96};
 if(vErrors === null){
 vErrors = [err268];
 }
@@ -3840,10 +3835,10 @@ vErrors.push(err268);
 errors++;
 }
 }
-if(data97.default_max_tokens !== undefined){
-let data99 = data97.default_max_tokens;
-if(!(((typeof data99 == "number") && (!(data99 % 1) && !isNaN(data99))) && (isFinite(data99)))){
-const err269 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data99};
+if(data88.optional !== undefined){
+let data97 = data88.optional;
+if(typeof data97 !== "boolean"){
+const err269 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/optional",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional,data:data97};
 if(vErrors === null){
 vErrors = [err269];
 }
@@ -3852,9 +3847,12 @@ vErrors.push(err269);
 }
 errors++;
 }
-if((typeof data99 == "number") && (isFinite(data99))){
-if(data99 > 1000000 || isNaN(data99)){
-const err270 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data99};
+}
+}
+}
+}
+else {
+const err270 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.headers.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers,data:data87};
 if(vErrors === null){
 vErrors = [err270];
 }
@@ -3863,8 +3861,11 @@ vErrors.push(err270);
 }
 errors++;
 }
-if(data99 < 1 || isNaN(data99)){
-const err271 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data99};
+}
+if(data68.include_usage !== undefined){
+let data98 = data68.include_usage;
+if(typeof data98 !== "string"){
+const err271 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.include_usage.type,parentSchema:schema6.properties.providers.additionalProperties.properties.include_usage,data:data98};
 if(vErrors === null){
 vErrors = [err271];
 }
@@ -3873,12 +3874,8 @@ vErrors.push(err271);
 }
 errors++;
 }
-}
-}
-if(data97.system_in_middle !== undefined){
-let data100 = data97.system_in_middle;
-if(typeof data100 !== "string"){
-const err272 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle,data:data100};
+if(!(((data98 === "auto") || (data98 === "always")) || (data98 === "never"))){
+const err272 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.include_usage.enum},schema:schema6.properties.providers.additionalProperties.properties.include_usage.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.include_usage,data:data98};
 if(vErrors === null){
 vErrors = [err272];
 }
@@ -3887,8 +3884,11 @@ vErrors.push(err272);
 }
 errors++;
 }
-if(!((data100 === "keep") || (data100 === "fold"))){
-const err273 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle,data:data100};
+}
+if(data68.speaks !== undefined){
+let data99 = data68.speaks;
+if((typeof data99 !== "string") && (!(Array.isArray(data99)))){
+const err273 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.speaks.type},schema:schema6.properties.providers.additionalProperties.properties.speaks.type,parentSchema:schema6.properties.providers.additionalProperties.properties.speaks,data:data99};
 if(vErrors === null){
 vErrors = [err273];
 }
@@ -3897,11 +3897,9 @@ vErrors.push(err273);
 }
 errors++;
 }
-}
-if(data97.system_role !== undefined){
-let data101 = data97.system_role;
-if(typeof data101 !== "string"){
-const err274 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_role,data:data101};
+if(typeof data99 === "string"){
+if(!pattern22.test(data99)){
+const err274 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/pattern",keyword:"pattern",params:{pattern: "^auto$"},schema:"^auto$",parentSchema:schema6.properties.providers.additionalProperties.properties.speaks,data:data99};
 if(vErrors === null){
 vErrors = [err274];
 }
@@ -3910,8 +3908,10 @@ vErrors.push(err274);
 }
 errors++;
 }
-if(!((data101 === "system") || (data101 === "developer"))){
-const err275 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.system_role.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_role,data:data101};
+}
+if(Array.isArray(data99)){
+if(data99.length < 1){
+const err275 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.speaks,data:data99};
 if(vErrors === null){
 vErrors = [err275];
 }
@@ -3920,11 +3920,11 @@ vErrors.push(err275);
 }
 errors++;
 }
-}
-if(data97.text_parts !== undefined){
-let data102 = data97.text_parts;
-if(typeof data102 !== "boolean"){
-const err276 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.text_parts,data:data102};
+const len10 = data99.length;
+for(let i10=0; i10<len10; i10++){
+let data100 = data99[i10];
+if(typeof data100 !== "string"){
+const err276 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i10,schemaPath:"#/properties/providers/additionalProperties/properties/speaks/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.speaks.items.type,parentSchema:schema6.properties.providers.additionalProperties.properties.speaks.items,data:data100};
 if(vErrors === null){
 vErrors = [err276];
 }
@@ -3933,11 +3933,8 @@ vErrors.push(err276);
 }
 errors++;
 }
-}
-if(data97.reasoning_field !== undefined){
-let data103 = data97.reasoning_field;
-if(typeof data103 !== "string"){
-const err277 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field,data:data103};
+if(!(((data100 === "chat") || (data100 === "responses")) || (data100 === "messages"))){
+const err277 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i10,schemaPath:"#/properties/providers/additionalProperties/properties/speaks/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.speaks.items.enum},schema:schema6.properties.providers.additionalProperties.properties.speaks.items.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.speaks.items,data:data100};
 if(vErrors === null){
 vErrors = [err277];
 }
@@ -3946,8 +3943,15 @@ vErrors.push(err277);
 }
 errors++;
 }
-if(!(((data103 === "reasoning_content") || (data103 === "reasoning")) || (data103 === "none"))){
-const err278 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field,data:data103};
+}
+}
+}
+if(data68.translation !== undefined){
+let data101 = data68.translation;
+if(data101 && typeof data101 == "object" && !Array.isArray(data101)){
+for(const key25 in data101){
+if(!(func2.call(schema6.properties.providers.additionalProperties.properties.translation.properties, key25))){
+const err278 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/providers/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key25},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.translation,data:data101};
 if(vErrors === null){
 vErrors = [err278];
 }
@@ -3957,10 +3961,10 @@ vErrors.push(err278);
 errors++;
 }
 }
-if(data97.reasoning_turns !== undefined){
-let data104 = data97.reasoning_turns;
-if(typeof data104 !== "string"){
-const err279 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns,data:data104};
+if(data101.max_tokens_field !== undefined){
+let data102 = data101.max_tokens_field;
+if(typeof data102 !== "string"){
+const err279 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field,data:data102};
 if(vErrors === null){
 vErrors = [err279];
 }
@@ -3969,8 +3973,8 @@ vErrors.push(err279);
 }
 errors++;
 }
-if(!((data104 === "all") || (data104 === "last"))){
-const err280 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns,data:data104};
+if(!((data102 === "max_tokens") || (data102 === "max_completion_tokens"))){
+const err280 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field,data:data102};
 if(vErrors === null){
 vErrors = [err280];
 }
@@ -3980,14 +3984,10 @@ vErrors.push(err280);
 errors++;
 }
 }
-if(data97.efforts !== undefined){
-let data105 = data97.efforts;
-if(Array.isArray(data105)){
-const len10 = data105.length;
-for(let i10=0; i10<len10; i10++){
-let data106 = data105[i10];
-if(typeof data106 !== "string"){
-const err281 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i10,schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items,data:data106};
+if(data101.default_max_tokens !== undefined){
+let data103 = data101.default_max_tokens;
+if(!(((typeof data103 == "number") && (!(data103 % 1) && !isNaN(data103))) && (isFinite(data103)))){
+const err281 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data103};
 if(vErrors === null){
 vErrors = [err281];
 }
@@ -3996,8 +3996,9 @@ vErrors.push(err281);
 }
 errors++;
 }
-if(!(((((((data106 === "none") || (data106 === "minimal")) || (data106 === "low")) || (data106 === "medium")) || (data106 === "high")) || (data106 === "xhigh")) || (data106 === "max"))){
-const err282 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i10,schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items,data:data106};
+if((typeof data103 == "number") && (isFinite(data103))){
+if(data103 > 1000000 || isNaN(data103)){
+const err282 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data103};
 if(vErrors === null){
 vErrors = [err282];
 }
@@ -4006,10 +4007,8 @@ vErrors.push(err282);
 }
 errors++;
 }
-}
-}
-else {
-const err283 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts,data:data105};
+if(data103 < 1 || isNaN(data103)){
+const err283 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data103};
 if(vErrors === null){
 vErrors = [err283];
 }
@@ -4019,10 +4018,11 @@ vErrors.push(err283);
 errors++;
 }
 }
-if(data97.think_tags !== undefined){
-let data107 = data97.think_tags;
-if(typeof data107 !== "boolean"){
-const err284 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.think_tags,data:data107};
+}
+if(data101.system_in_middle !== undefined){
+let data104 = data101.system_in_middle;
+if(typeof data104 !== "string"){
+const err284 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle,data:data104};
 if(vErrors === null){
 vErrors = [err284];
 }
@@ -4031,11 +4031,8 @@ vErrors.push(err284);
 }
 errors++;
 }
-}
-if(data97.thinking !== undefined){
-let data108 = data97.thinking;
-if(typeof data108 !== "string"){
-const err285 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.thinking,data:data108};
+if(!((data104 === "keep") || (data104 === "fold"))){
+const err285 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle,data:data104};
 if(vErrors === null){
 vErrors = [err285];
 }
@@ -4044,8 +4041,11 @@ vErrors.push(err285);
 }
 errors++;
 }
-if(!((data108 === "adaptive") || (data108 === "budget"))){
-const err286 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.thinking.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.thinking,data:data108};
+}
+if(data101.system_role !== undefined){
+let data105 = data101.system_role;
+if(typeof data105 !== "string"){
+const err286 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_role,data:data105};
 if(vErrors === null){
 vErrors = [err286];
 }
@@ -4054,12 +4054,8 @@ vErrors.push(err286);
 }
 errors++;
 }
-}
-if(data97.max_temperature !== undefined){
-let data109 = data97.max_temperature;
-if((typeof data109 == "number") && (isFinite(data109))){
-if(data109 > 10 || isNaN(data109)){
-const err287 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data109};
+if(!((data105 === "system") || (data105 === "developer"))){
+const err287 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.system_role.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_role,data:data105};
 if(vErrors === null){
 vErrors = [err287];
 }
@@ -4068,8 +4064,11 @@ vErrors.push(err287);
 }
 errors++;
 }
-if(data109 < 0 || isNaN(data109)){
-const err288 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data109};
+}
+if(data101.text_parts !== undefined){
+let data106 = data101.text_parts;
+if(typeof data106 !== "boolean"){
+const err288 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.text_parts,data:data106};
 if(vErrors === null){
 vErrors = [err288];
 }
@@ -4079,8 +4078,10 @@ vErrors.push(err288);
 errors++;
 }
 }
-else {
-const err289 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data109};
+if(data101.reasoning_field !== undefined){
+let data107 = data101.reasoning_field;
+if(typeof data107 !== "string"){
+const err289 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field,data:data107};
 if(vErrors === null){
 vErrors = [err289];
 }
@@ -4089,11 +4090,8 @@ vErrors.push(err289);
 }
 errors++;
 }
-}
-if(data97.max_stop_sequences !== undefined){
-let data110 = data97.max_stop_sequences;
-if((!(((typeof data110 == "number") && (!(data110 % 1) && !isNaN(data110))) && (isFinite(data110)))) && (data110 !== null)){
-const err290 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data110};
+if(!(((data107 === "reasoning_content") || (data107 === "reasoning")) || (data107 === "none"))){
+const err290 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field,data:data107};
 if(vErrors === null){
 vErrors = [err290];
 }
@@ -4102,9 +4100,11 @@ vErrors.push(err290);
 }
 errors++;
 }
-if((typeof data110 == "number") && (isFinite(data110))){
-if(data110 > 1000 || isNaN(data110)){
-const err291 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data110};
+}
+if(data101.reasoning_turns !== undefined){
+let data108 = data101.reasoning_turns;
+if(typeof data108 !== "string"){
+const err291 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns,data:data108};
 if(vErrors === null){
 vErrors = [err291];
 }
@@ -4113,8 +4113,8 @@ vErrors.push(err291);
 }
 errors++;
 }
-if(data110 < 0 || isNaN(data110)){
-const err292 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data110};
+if(!((data108 === "all") || (data108 === "last"))){
+const err292 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns,data:data108};
 if(vErrors === null){
 vErrors = [err292];
 }
@@ -4124,11 +4124,14 @@ vErrors.push(err292);
 errors++;
 }
 }
-}
-if(data97.top_k !== undefined){
-let data111 = data97.top_k;
-if(typeof data111 !== "boolean"){
-const err293 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.top_k,data:data111};
+if(data101.efforts !== undefined){
+let data109 = data101.efforts;
+if(Array.isArray(data109)){
+const len11 = data109.length;
+for(let i11=0; i11<len11; i11++){
+let data110 = data109[i11];
+if(typeof data110 !== "string"){
+const err293 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i11,schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items,data:data110};
 if(vErrors === null){
 vErrors = [err293];
 }
@@ -4137,11 +4140,8 @@ vErrors.push(err293);
 }
 errors++;
 }
-}
-if(data97.tool_images !== undefined){
-let data112 = data97.tool_images;
-if(typeof data112 !== "boolean"){
-const err294 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.tool_images,data:data112};
+if(!(((((((data110 === "none") || (data110 === "minimal")) || (data110 === "low")) || (data110 === "medium")) || (data110 === "high")) || (data110 === "xhigh")) || (data110 === "max"))){
+const err294 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i11,schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items,data:data110};
 if(vErrors === null){
 vErrors = [err294];
 }
@@ -4151,10 +4151,9 @@ vErrors.push(err294);
 errors++;
 }
 }
-if(data97.file_parts !== undefined){
-let data113 = data97.file_parts;
-if(typeof data113 !== "boolean"){
-const err295 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.file_parts,data:data113};
+}
+else {
+const err295 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts,data:data109};
 if(vErrors === null){
 vErrors = [err295];
 }
@@ -4164,10 +4163,10 @@ vErrors.push(err295);
 errors++;
 }
 }
-if(data97.prefill !== undefined){
-let data114 = data97.prefill;
-if(typeof data114 !== "boolean"){
-const err296 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.prefill,data:data114};
+if(data101.think_tags !== undefined){
+let data111 = data101.think_tags;
+if(typeof data111 !== "boolean"){
+const err296 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.think_tags,data:data111};
 if(vErrors === null){
 vErrors = [err296];
 }
@@ -4177,10 +4176,10 @@ vErrors.push(err296);
 errors++;
 }
 }
-if(data97.platform_members !== undefined){
-let data115 = data97.platform_members;
-if(typeof data115 !== "boolean"){
-const err297 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.platform_members,data:data115};
+if(data101.thinking !== undefined){
+let data112 = data101.thinking;
+if(typeof data112 !== "string"){
+const err297 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.thinking,data:data112};
 if(vErrors === null){
 vErrors = [err297];
 }
@@ -4189,11 +4188,8 @@ vErrors.push(err297);
 }
 errors++;
 }
-}
-if(data97.keep_billing_block !== undefined){
-let data116 = data97.keep_billing_block;
-if(typeof data116 !== "boolean"){
-const err298 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.keep_billing_block,data:data116};
+if(!((data112 === "adaptive") || (data112 === "budget"))){
+const err298 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.thinking.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.thinking,data:data112};
 if(vErrors === null){
 vErrors = [err298];
 }
@@ -4203,10 +4199,11 @@ vErrors.push(err298);
 errors++;
 }
 }
-if(data97.cache_prompts !== undefined){
-let data117 = data97.cache_prompts;
-if(typeof data117 !== "boolean"){
-const err299 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.cache_prompts,data:data117};
+if(data101.max_temperature !== undefined){
+let data113 = data101.max_temperature;
+if((typeof data113 == "number") && (isFinite(data113))){
+if(data113 > 10 || isNaN(data113)){
+const err299 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data113};
 if(vErrors === null){
 vErrors = [err299];
 }
@@ -4215,10 +4212,8 @@ vErrors.push(err299);
 }
 errors++;
 }
-}
-}
-else {
-const err300 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/providers/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.translation.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation,data:data97};
+if(data113 < 0 || isNaN(data113)){
+const err300 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data113};
 if(vErrors === null){
 vErrors = [err300];
 }
@@ -4228,12 +4223,8 @@ vErrors.push(err300);
 errors++;
 }
 }
-if(data64.timeouts !== undefined){
-let data118 = data64.timeouts;
-if(data118 && typeof data118 == "object" && !Array.isArray(data118)){
-for(const key25 in data118){
-if(!((((key25 === "connect_ms") || (key25 === "first_byte_ms")) || (key25 === "idle_ms")) || (key25 === "total_ms"))){
-const err301 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key25},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts,data:data118};
+else {
+const err301 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data113};
 if(vErrors === null){
 vErrors = [err301];
 }
@@ -4243,10 +4234,10 @@ vErrors.push(err301);
 errors++;
 }
 }
-if(data118.connect_ms !== undefined){
-let data119 = data118.connect_ms;
-if(!(((typeof data119 == "number") && (!(data119 % 1) && !isNaN(data119))) && (isFinite(data119)))){
-const err302 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data119};
+if(data101.max_stop_sequences !== undefined){
+let data114 = data101.max_stop_sequences;
+if((!(((typeof data114 == "number") && (!(data114 % 1) && !isNaN(data114))) && (isFinite(data114)))) && (data114 !== null)){
+const err302 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data114};
 if(vErrors === null){
 vErrors = [err302];
 }
@@ -4255,9 +4246,9 @@ vErrors.push(err302);
 }
 errors++;
 }
-if((typeof data119 == "number") && (isFinite(data119))){
-if(data119 > 86400000 || isNaN(data119)){
-const err303 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data119};
+if((typeof data114 == "number") && (isFinite(data114))){
+if(data114 > 1000 || isNaN(data114)){
+const err303 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data114};
 if(vErrors === null){
 vErrors = [err303];
 }
@@ -4266,8 +4257,8 @@ vErrors.push(err303);
 }
 errors++;
 }
-if(data119 < 0 || isNaN(data119)){
-const err304 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data119};
+if(data114 < 0 || isNaN(data114)){
+const err304 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data114};
 if(vErrors === null){
 vErrors = [err304];
 }
@@ -4278,10 +4269,10 @@ errors++;
 }
 }
 }
-if(data118.first_byte_ms !== undefined){
-let data120 = data118.first_byte_ms;
-if(!(((typeof data120 == "number") && (!(data120 % 1) && !isNaN(data120))) && (isFinite(data120)))){
-const err305 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data120};
+if(data101.top_k !== undefined){
+let data115 = data101.top_k;
+if(typeof data115 !== "boolean"){
+const err305 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.top_k,data:data115};
 if(vErrors === null){
 vErrors = [err305];
 }
@@ -4290,9 +4281,11 @@ vErrors.push(err305);
 }
 errors++;
 }
-if((typeof data120 == "number") && (isFinite(data120))){
-if(data120 > 86400000 || isNaN(data120)){
-const err306 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data120};
+}
+if(data101.tool_images !== undefined){
+let data116 = data101.tool_images;
+if(typeof data116 !== "boolean"){
+const err306 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.tool_images,data:data116};
 if(vErrors === null){
 vErrors = [err306];
 }
@@ -4301,8 +4294,11 @@ vErrors.push(err306);
 }
 errors++;
 }
-if(data120 < 0 || isNaN(data120)){
-const err307 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data120};
+}
+if(data101.file_parts !== undefined){
+let data117 = data101.file_parts;
+if(typeof data117 !== "boolean"){
+const err307 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.file_parts,data:data117};
 if(vErrors === null){
 vErrors = [err307];
 }
@@ -4312,11 +4308,10 @@ vErrors.push(err307);
 errors++;
 }
 }
-}
-if(data118.idle_ms !== undefined){
-let data121 = data118.idle_ms;
-if(!(((typeof data121 == "number") && (!(data121 % 1) && !isNaN(data121))) && (isFinite(data121)))){
-const err308 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data121};
+if(data101.prefill !== undefined){
+let data118 = data101.prefill;
+if(typeof data118 !== "boolean"){
+const err308 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.prefill,data:data118};
 if(vErrors === null){
 vErrors = [err308];
 }
@@ -4325,9 +4320,11 @@ vErrors.push(err308);
 }
 errors++;
 }
-if((typeof data121 == "number") && (isFinite(data121))){
-if(data121 > 86400000 || isNaN(data121)){
-const err309 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data121};
+}
+if(data101.platform_members !== undefined){
+let data119 = data101.platform_members;
+if(typeof data119 !== "boolean"){
+const err309 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.platform_members,data:data119};
 if(vErrors === null){
 vErrors = [err309];
 }
@@ -4336,8 +4333,11 @@ vErrors.push(err309);
 }
 errors++;
 }
-if(data121 < 0 || isNaN(data121)){
-const err310 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data121};
+}
+if(data101.keep_billing_block !== undefined){
+let data120 = data101.keep_billing_block;
+if(typeof data120 !== "boolean"){
+const err310 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.keep_billing_block,data:data120};
 if(vErrors === null){
 vErrors = [err310];
 }
@@ -4347,11 +4347,10 @@ vErrors.push(err310);
 errors++;
 }
 }
-}
-if(data118.total_ms !== undefined){
-let data122 = data118.total_ms;
-if(!(((typeof data122 == "number") && (!(data122 % 1) && !isNaN(data122))) && (isFinite(data122)))){
-const err311 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data122};
+if(data101.cache_prompts !== undefined){
+let data121 = data101.cache_prompts;
+if(typeof data121 !== "boolean"){
+const err311 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.cache_prompts,data:data121};
 if(vErrors === null){
 vErrors = [err311];
 }
@@ -4360,9 +4359,10 @@ vErrors.push(err311);
 }
 errors++;
 }
-if((typeof data122 == "number") && (isFinite(data122))){
-if(data122 > 86400000 || isNaN(data122)){
-const err312 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data122};
+}
+}
+else {
+const err312 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/providers/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.translation.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation,data:data101};
 if(vErrors === null){
 vErrors = [err312];
 }
@@ -4371,8 +4371,13 @@ vErrors.push(err312);
 }
 errors++;
 }
-if(data122 < 0 || isNaN(data122)){
-const err313 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data122};
+}
+if(data68.timeouts !== undefined){
+let data122 = data68.timeouts;
+if(data122 && typeof data122 == "object" && !Array.isArray(data122)){
+for(const key26 in data122){
+if(!((((key26 === "connect_ms") || (key26 === "first_byte_ms")) || (key26 === "idle_ms")) || (key26 === "total_ms"))){
+const err313 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key26},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts,data:data122};
 if(vErrors === null){
 vErrors = [err313];
 }
@@ -4382,10 +4387,10 @@ vErrors.push(err313);
 errors++;
 }
 }
-}
-}
-else {
-const err314 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts,data:data118};
+if(data122.connect_ms !== undefined){
+let data123 = data122.connect_ms;
+if(!(((typeof data123 == "number") && (!(data123 % 1) && !isNaN(data123))) && (isFinite(data123)))){
+const err314 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data123};
 if(vErrors === null){
 vErrors = [err314];
 }
@@ -4394,11 +4399,9 @@ vErrors.push(err314);
 }
 errors++;
 }
-}
-if(data64.max_parallel_requests !== undefined){
-let data123 = data64.max_parallel_requests;
-if(!(((typeof data123 == "number") && (!(data123 % 1) && !isNaN(data123))) && (isFinite(data123)))){
-const err315 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data123};
+if((typeof data123 == "number") && (isFinite(data123))){
+if(data123 > 86400000 || isNaN(data123)){
+const err315 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data123};
 if(vErrors === null){
 vErrors = [err315];
 }
@@ -4407,9 +4410,8 @@ vErrors.push(err315);
 }
 errors++;
 }
-if((typeof data123 == "number") && (isFinite(data123))){
-if(data123 > 1000000 || isNaN(data123)){
-const err316 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data123};
+if(data123 < 0 || isNaN(data123)){
+const err316 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data123};
 if(vErrors === null){
 vErrors = [err316];
 }
@@ -4418,8 +4420,12 @@ vErrors.push(err316);
 }
 errors++;
 }
-if(data123 < 1 || isNaN(data123)){
-const err317 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data123};
+}
+}
+if(data122.first_byte_ms !== undefined){
+let data124 = data122.first_byte_ms;
+if(!(((typeof data124 == "number") && (!(data124 % 1) && !isNaN(data124))) && (isFinite(data124)))){
+const err317 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data124};
 if(vErrors === null){
 vErrors = [err317];
 }
@@ -4428,12 +4434,9 @@ vErrors.push(err317);
 }
 errors++;
 }
-}
-}
-if(data64.health_check !== undefined){
-let data124 = data64.health_check;
-if((typeof data124 !== "boolean") && (!(data124 && typeof data124 == "object" && !Array.isArray(data124)))){
-const err318 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.health_check.type},schema:schema6.properties.providers.additionalProperties.properties.health_check.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check,data:data124};
+if((typeof data124 == "number") && (isFinite(data124))){
+if(data124 > 86400000 || isNaN(data124)){
+const err318 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data124};
 if(vErrors === null){
 vErrors = [err318];
 }
@@ -4442,10 +4445,8 @@ vErrors.push(err318);
 }
 errors++;
 }
-if(data124 && typeof data124 == "object" && !Array.isArray(data124)){
-for(const key26 in data124){
-if(!((key26 === "path") || (key26 === "interval_ms"))){
-const err319 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key26},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check,data:data124};
+if(data124 < 0 || isNaN(data124)){
+const err319 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data124};
 if(vErrors === null){
 vErrors = [err319];
 }
@@ -4455,11 +4456,11 @@ vErrors.push(err319);
 errors++;
 }
 }
-if(data124.path !== undefined){
-let data125 = data124.path;
-if(typeof data125 === "string"){
-if(func4(data125) > 1024){
-const err320 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/maxLength",keyword:"maxLength",params:{limit: 1024},schema:1024,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data125};
+}
+if(data122.idle_ms !== undefined){
+let data125 = data122.idle_ms;
+if(!(((typeof data125 == "number") && (!(data125 % 1) && !isNaN(data125))) && (isFinite(data125)))){
+const err320 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data125};
 if(vErrors === null){
 vErrors = [err320];
 }
@@ -4468,8 +4469,9 @@ vErrors.push(err320);
 }
 errors++;
 }
-if(func4(data125) < 1){
-const err321 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data125};
+if((typeof data125 == "number") && (isFinite(data125))){
+if(data125 > 86400000 || isNaN(data125)){
+const err321 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data125};
 if(vErrors === null){
 vErrors = [err321];
 }
@@ -4478,8 +4480,8 @@ vErrors.push(err321);
 }
 errors++;
 }
-if(!pattern22.test(data125)){
-const err322 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[!-~]*$"},schema:"^/[!-~]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data125};
+if(data125 < 0 || isNaN(data125)){
+const err322 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data125};
 if(vErrors === null){
 vErrors = [err322];
 }
@@ -4489,8 +4491,11 @@ vErrors.push(err322);
 errors++;
 }
 }
-else {
-const err323 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data125};
+}
+if(data122.total_ms !== undefined){
+let data126 = data122.total_ms;
+if(!(((typeof data126 == "number") && (!(data126 % 1) && !isNaN(data126))) && (isFinite(data126)))){
+const err323 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data126};
 if(vErrors === null){
 vErrors = [err323];
 }
@@ -4499,11 +4504,9 @@ vErrors.push(err323);
 }
 errors++;
 }
-}
-if(data124.interval_ms !== undefined){
-let data126 = data124.interval_ms;
-if(!(((typeof data126 == "number") && (!(data126 % 1) && !isNaN(data126))) && (isFinite(data126)))){
-const err324 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data126};
+if((typeof data126 == "number") && (isFinite(data126))){
+if(data126 > 86400000 || isNaN(data126)){
+const err324 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data126};
 if(vErrors === null){
 vErrors = [err324];
 }
@@ -4512,9 +4515,8 @@ vErrors.push(err324);
 }
 errors++;
 }
-if((typeof data126 == "number") && (isFinite(data126))){
-if(data126 > 3600000 || isNaN(data126)){
-const err325 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data126};
+if(data126 < 0 || isNaN(data126)){
+const err325 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data126};
 if(vErrors === null){
 vErrors = [err325];
 }
@@ -4523,8 +4525,11 @@ vErrors.push(err325);
 }
 errors++;
 }
-if(data126 < 1000 || isNaN(data126)){
-const err326 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data126};
+}
+}
+}
+else {
+const err326 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts,data:data122};
 if(vErrors === null){
 vErrors = [err326];
 }
@@ -4534,13 +4539,10 @@ vErrors.push(err326);
 errors++;
 }
 }
-}
-}
-}
-if(data64.discover_models !== undefined){
-let data127 = data64.discover_models;
-if(typeof data127 !== "boolean"){
-const err327 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/discover_models",schemaPath:"#/properties/providers/additionalProperties/properties/discover_models/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.discover_models.type,parentSchema:schema6.properties.providers.additionalProperties.properties.discover_models,data:data127};
+if(data68.max_parallel_requests !== undefined){
+let data127 = data68.max_parallel_requests;
+if(!(((typeof data127 == "number") && (!(data127 % 1) && !isNaN(data127))) && (isFinite(data127)))){
+const err327 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data127};
 if(vErrors === null){
 vErrors = [err327];
 }
@@ -4549,16 +4551,9 @@ vErrors.push(err327);
 }
 errors++;
 }
-}
-if(data64.price !== undefined){
-if(!(validate22(data64.price, {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1")+"/price",parentData:data64,parentDataProperty:"price",rootData}))){
-vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
-errors = vErrors.length;
-}
-}
-}
-else {
-const err328 = {instancePath:instancePath+"/providers/" + key16.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.type,parentSchema:schema6.properties.providers.additionalProperties,data:data64};
+if((typeof data127 == "number") && (isFinite(data127))){
+if(data127 > 1000000 || isNaN(data127)){
+const err328 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data127};
 if(vErrors === null){
 vErrors = [err328];
 }
@@ -4567,10 +4562,8 @@ vErrors.push(err328);
 }
 errors++;
 }
-}
-}
-else {
-const err329 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.type,parentSchema:schema6.properties.providers,data:data63};
+if(data127 < 1 || isNaN(data127)){
+const err329 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data127};
 if(vErrors === null){
 vErrors = [err329];
 }
@@ -4580,21 +4573,11 @@ vErrors.push(err329);
 errors++;
 }
 }
-if(data.models !== undefined){
-let data129 = data.models;
-if(data129 && typeof data129 == "object" && !Array.isArray(data129)){
-for(const key27 in data129){
-if(pattern26.test(key27)){
-let data130 = data129[key27];
-if(data130 && typeof data130 == "object" && !Array.isArray(data130)){
-if(data130.model !== undefined){
-let data131 = data130.model;
-const _errs297 = errors;
-const _errs298 = errors;
-if(errors === _errs298){
-if(typeof data131 === "string"){
-if(!pattern27.test(data131)){
-const err330 = {};
+}
+if(data68.health_check !== undefined){
+let data128 = data68.health_check;
+if((typeof data128 !== "boolean") && (!(data128 && typeof data128 == "object" && !Array.isArray(data128)))){
+const err330 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.health_check.type},schema:schema6.properties.providers.additionalProperties.properties.health_check.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check,data:data128};
 if(vErrors === null){
 vErrors = [err330];
 }
@@ -4603,9 +4586,10 @@ vErrors.push(err330);
 }
 errors++;
 }
-}
-else {
-const err331 = {};
+if(data128 && typeof data128 == "object" && !Array.isArray(data128)){
+for(const key27 in data128){
+if(!((key27 === "path") || (key27 === "interval_ms"))){
+const err331 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key27},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check,data:data128};
 if(vErrors === null){
 vErrors = [err331];
 }
@@ -4615,9 +4599,11 @@ vErrors.push(err331);
 errors++;
 }
 }
-var valid60 = _errs298 === errors;
-if(valid60){
-const err332 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/model/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.model.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.model,data:data131};
+if(data128.path !== undefined){
+let data129 = data128.path;
+if(typeof data129 === "string"){
+if(func4(data129) > 1024){
+const err332 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/maxLength",keyword:"maxLength",params:{limit: 1024},schema:1024,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data129};
 if(vErrors === null){
 vErrors = [err332];
 }
@@ -4626,33 +4612,8 @@ vErrors.push(err332);
 }
 errors++;
 }
-else {
-errors = _errs297;
-if(vErrors !== null){
-if(_errs297){
-vErrors.length = _errs297;
-}
-else {
-vErrors = null;
-}
-}
-}
-}
-if(data130.targets !== undefined){
-let data132 = data130.targets;
-if(Array.isArray(data132)){
-const len11 = data132.length;
-for(let i11=0; i11<len11; i11++){
-let data133 = data132[i11];
-if(data133 && typeof data133 == "object" && !Array.isArray(data133)){
-if(data133.model !== undefined){
-let data134 = data133.model;
-const _errs305 = errors;
-const _errs306 = errors;
-if(errors === _errs306){
-if(typeof data134 === "string"){
-if(!pattern27.test(data134)){
-const err333 = {};
+if(func4(data129) < 1){
+const err333 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data129};
 if(vErrors === null){
 vErrors = [err333];
 }
@@ -4661,9 +4622,8 @@ vErrors.push(err333);
 }
 errors++;
 }
-}
-else {
-const err334 = {};
+if(!pattern23.test(data129)){
+const err334 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[!-~]*$"},schema:"^/[!-~]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data129};
 if(vErrors === null){
 vErrors = [err334];
 }
@@ -4673,9 +4633,8 @@ vErrors.push(err334);
 errors++;
 }
 }
-var valid64 = _errs306 === errors;
-if(valid64){
-const err335 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i11+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/properties/model/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model,data:data134};
+else {
+const err335 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data129};
 if(vErrors === null){
 vErrors = [err335];
 }
@@ -4684,21 +4643,11 @@ vErrors.push(err335);
 }
 errors++;
 }
-else {
-errors = _errs305;
-if(vErrors !== null){
-if(_errs305){
-vErrors.length = _errs305;
 }
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err336 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i11,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items,data:data133};
+if(data128.interval_ms !== undefined){
+let data130 = data128.interval_ms;
+if(!(((typeof data130 == "number") && (!(data130 % 1) && !isNaN(data130))) && (isFinite(data130)))){
+const err336 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data130};
 if(vErrors === null){
 vErrors = [err336];
 }
@@ -4707,10 +4656,9 @@ vErrors.push(err336);
 }
 errors++;
 }
-}
-}
-else {
-const err337 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets,data:data132};
+if((typeof data130 == "number") && (isFinite(data130))){
+if(data130 > 3600000 || isNaN(data130)){
+const err337 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data130};
 if(vErrors === null){
 vErrors = [err337];
 }
@@ -4719,13 +4667,8 @@ vErrors.push(err337);
 }
 errors++;
 }
-}
-if(data130.aliases !== undefined){
-let data135 = data130.aliases;
-if(Array.isArray(data135)){
-const len12 = data135.length;
-for(let i12=0; i12<len12; i12++){
-const err338 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i12,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/items/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items,data:data135[i12]};
+if(data130 < 1000 || isNaN(data130)){
+const err338 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data130};
 if(vErrors === null){
 vErrors = [err338];
 }
@@ -4735,8 +4678,13 @@ vErrors.push(err338);
 errors++;
 }
 }
-else {
-const err339 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases,data:data135};
+}
+}
+}
+if(data68.discover_models !== undefined){
+let data131 = data68.discover_models;
+if(typeof data131 !== "boolean"){
+const err339 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/discover_models",schemaPath:"#/properties/providers/additionalProperties/properties/discover_models/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.discover_models.type,parentSchema:schema6.properties.providers.additionalProperties.properties.discover_models,data:data131};
 if(vErrors === null){
 vErrors = [err339];
 }
@@ -4746,9 +4694,15 @@ vErrors.push(err339);
 errors++;
 }
 }
+if(data68.price !== undefined){
+if(!(validate22(data68.price, {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1")+"/price",parentData:data68,parentDataProperty:"price",rootData}))){
+vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
+errors = vErrors.length;
+}
+}
 }
 else {
-const err340 = {instancePath:instancePath+"/models/" + key27.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"],data:data130};
+const err340 = {instancePath:instancePath+"/providers/" + key17.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.type,parentSchema:schema6.properties.providers.additionalProperties,data:data68};
 if(vErrors === null){
 vErrors = [err340];
 }
@@ -4759,15 +4713,8 @@ errors++;
 }
 }
 }
-for(const key28 in data129){
-if(pattern29.test(key28)){
-let data137 = data129[key28];
-if(data137 && typeof data137 == "object" && !Array.isArray(data137)){
-if(data137.model !== undefined){
-let data138 = data137.model;
-if(typeof data138 === "string"){
-if(!pattern30.test(data138)){
-const err341 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data138};
+else {
+const err341 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.type,parentSchema:schema6.properties.providers,data:data67};
 if(vErrors === null){
 vErrors = [err341];
 }
@@ -4777,8 +4724,21 @@ vErrors.push(err341);
 errors++;
 }
 }
-else {
-const err342 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data138};
+if(data.models !== undefined){
+let data133 = data.models;
+if(data133 && typeof data133 == "object" && !Array.isArray(data133)){
+for(const key28 in data133){
+if(pattern27.test(key28)){
+let data134 = data133[key28];
+if(data134 && typeof data134 == "object" && !Array.isArray(data134)){
+if(data134.model !== undefined){
+let data135 = data134.model;
+const _errs306 = errors;
+const _errs307 = errors;
+if(errors === _errs307){
+if(typeof data135 === "string"){
+if(!pattern28.test(data135)){
+const err342 = {};
 if(vErrors === null){
 vErrors = [err342];
 }
@@ -4788,18 +4748,8 @@ vErrors.push(err342);
 errors++;
 }
 }
-if(data137.targets !== undefined){
-let data139 = data137.targets;
-if(Array.isArray(data139)){
-const len13 = data139.length;
-for(let i13=0; i13<len13; i13++){
-let data140 = data139[i13];
-if(data140 && typeof data140 == "object" && !Array.isArray(data140)){
-if(data140.model !== undefined){
-let data141 = data140.model;
-if(typeof data141 === "string"){
-if(!pattern30.test(data141)){
-const err343 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i13+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data141};
+else {
+const err343 = {};
 if(vErrors === null){
 vErrors = [err343];
 }
@@ -4809,8 +4759,9 @@ vErrors.push(err343);
 errors++;
 }
 }
-else {
-const err344 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i13+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data141};
+var valid63 = _errs307 === errors;
+if(valid63){
+const err344 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/model/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.model.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.model,data:data135};
 if(vErrors === null){
 vErrors = [err344];
 }
@@ -4819,10 +4770,33 @@ vErrors.push(err344);
 }
 errors++;
 }
-}
+else {
+errors = _errs306;
+if(vErrors !== null){
+if(_errs306){
+vErrors.length = _errs306;
 }
 else {
-const err345 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i13,schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items,data:data140};
+vErrors = null;
+}
+}
+}
+}
+if(data134.targets !== undefined){
+let data136 = data134.targets;
+if(Array.isArray(data136)){
+const len12 = data136.length;
+for(let i12=0; i12<len12; i12++){
+let data137 = data136[i12];
+if(data137 && typeof data137 == "object" && !Array.isArray(data137)){
+if(data137.model !== undefined){
+let data138 = data137.model;
+const _errs314 = errors;
+const _errs315 = errors;
+if(errors === _errs315){
+if(typeof data138 === "string"){
+if(!pattern28.test(data138)){
+const err345 = {};
 if(vErrors === null){
 vErrors = [err345];
 }
@@ -4832,9 +4806,8 @@ vErrors.push(err345);
 errors++;
 }
 }
-}
 else {
-const err346 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets,data:data139};
+const err346 = {};
 if(vErrors === null){
 vErrors = [err346];
 }
@@ -4844,9 +4817,9 @@ vErrors.push(err346);
 errors++;
 }
 }
-}
-else {
-const err347 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"],data:data137};
+var valid67 = _errs315 === errors;
+if(valid67){
+const err347 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/properties/model/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model,data:data138};
 if(vErrors === null){
 vErrors = [err347];
 }
@@ -4855,12 +4828,21 @@ vErrors.push(err347);
 }
 errors++;
 }
+else {
+errors = _errs314;
+if(vErrors !== null){
+if(_errs314){
+vErrors.length = _errs314;
+}
+else {
+vErrors = null;
 }
 }
 }
-if(data129 && typeof data129 == "object" && !Array.isArray(data129)){
-if(Object.keys(data129).length < 1){
-const err348 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema6.properties.models,data:data129};
+}
+}
+else {
+const err348 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i12,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items,data:data137};
 if(vErrors === null){
 vErrors = [err348];
 }
@@ -4869,14 +4851,10 @@ vErrors.push(err348);
 }
 errors++;
 }
-for(const key29 in data129){
-const _errs322 = errors;
-const _errs324 = errors;
-const _errs325 = errors;
-if(errors === _errs325){
-if(typeof key29 === "string"){
-if(!pattern32.test(key29)){
-const err349 = {};
+}
+}
+else {
+const err349 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets,data:data136};
 if(vErrors === null){
 vErrors = [err349];
 }
@@ -4886,8 +4864,12 @@ vErrors.push(err349);
 errors++;
 }
 }
-else {
-const err350 = {};
+if(data134.aliases !== undefined){
+let data139 = data134.aliases;
+if(Array.isArray(data139)){
+const len13 = data139.length;
+for(let i13=0; i13<len13; i13++){
+const err350 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i13,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/items/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items,data:data139[i13]};
 if(vErrors === null){
 vErrors = [err350];
 }
@@ -4897,9 +4879,8 @@ vErrors.push(err350);
 errors++;
 }
 }
-var valid72 = _errs325 === errors;
-if(valid72){
-const err351 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/not",keyword:"not",params:{},schema:schema6.properties.models.propertyNames.not,parentSchema:schema6.properties.models.propertyNames,data:key29,propertyName:key29};
+else {
+const err351 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases,data:data139};
 if(vErrors === null){
 vErrors = [err351];
 }
@@ -4908,20 +4889,10 @@ vErrors.push(err351);
 }
 errors++;
 }
-else {
-errors = _errs324;
-if(vErrors !== null){
-if(_errs324){
-vErrors.length = _errs324;
+}
 }
 else {
-vErrors = null;
-}
-}
-}
-if(typeof key29 === "string"){
-if(func4(key29) > 256){
-const err352 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.propertyNames,data:key29,propertyName:key29};
+const err352 = {instancePath:instancePath+"/models/" + key28.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"],data:data134};
 if(vErrors === null){
 vErrors = [err352];
 }
@@ -4930,8 +4901,17 @@ vErrors.push(err352);
 }
 errors++;
 }
-if(func4(key29) < 1){
-const err353 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.propertyNames,data:key29,propertyName:key29};
+}
+}
+for(const key29 in data133){
+if(pattern30.test(key29)){
+let data141 = data133[key29];
+if(data141 && typeof data141 == "object" && !Array.isArray(data141)){
+if(data141.model !== undefined){
+let data142 = data141.model;
+if(typeof data142 === "string"){
+if(!pattern31.test(data142)){
+const err353 = {instancePath:instancePath+"/models/" + key29.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data142};
 if(vErrors === null){
 vErrors = [err353];
 }
@@ -4940,8 +4920,9 @@ vErrors.push(err353);
 }
 errors++;
 }
-if(!pattern3.test(key29)){
-const err354 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.propertyNames,data:key29,propertyName:key29};
+}
+else {
+const err354 = {instancePath:instancePath+"/models/" + key29.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data142};
 if(vErrors === null){
 vErrors = [err354];
 }
@@ -4951,8 +4932,18 @@ vErrors.push(err354);
 errors++;
 }
 }
-else {
-const err355 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.propertyNames.type,parentSchema:schema6.properties.models.propertyNames,data:key29,propertyName:key29};
+if(data141.targets !== undefined){
+let data143 = data141.targets;
+if(Array.isArray(data143)){
+const len14 = data143.length;
+for(let i14=0; i14<len14; i14++){
+let data144 = data143[i14];
+if(data144 && typeof data144 == "object" && !Array.isArray(data144)){
+if(data144.model !== undefined){
+let data145 = data144.model;
+if(typeof data145 === "string"){
+if(!pattern31.test(data145)){
+const err355 = {instancePath:instancePath+"/models/" + key29.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data145};
 if(vErrors === null){
 vErrors = [err355];
 }
@@ -4961,9 +4952,9 @@ vErrors.push(err355);
 }
 errors++;
 }
-var valid71 = _errs322 === errors;
-if(!valid71){
-const err356 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames",keyword:"propertyNames",params:{propertyName: key29},schema:schema6.properties.models.propertyNames,parentSchema:schema6.properties.models,data:data129};
+}
+else {
+const err356 = {instancePath:instancePath+"/models/" + key29.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data145};
 if(vErrors === null){
 vErrors = [err356];
 }
@@ -4973,15 +4964,9 @@ vErrors.push(err356);
 errors++;
 }
 }
-for(const key30 in data129){
-let data142 = data129[key30];
-const _errs330 = errors;
-let valid74 = true;
-const _errs331 = errors;
-if(data142 && typeof data142 == "object" && !Array.isArray(data142)){
-let missing2;
-if((data142.targets === undefined) && (missing2 = "targets")){
-const err357 = {};
+}
+else {
+const err357 = {instancePath:instancePath+"/models/" + key29.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14,schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items,data:data144};
 if(vErrors === null){
 vErrors = [err357];
 }
@@ -4991,26 +4976,9 @@ vErrors.push(err357);
 errors++;
 }
 }
-var _valid5 = _errs331 === errors;
-errors = _errs330;
-if(vErrors !== null){
-if(_errs330){
-vErrors.length = _errs330;
 }
 else {
-vErrors = null;
-}
-}
-let ifClause1;
-if(_valid5){
-const _errs332 = errors;
-if(data142 && typeof data142 == "object" && !Array.isArray(data142)){
-for(const key31 in data142){
-const _errs333 = errors;
-const _errs334 = errors;
-const _errs335 = errors;
-if(!((key31 === "provider") || (key31 === "model"))){
-const err358 = {};
+const err358 = {instancePath:instancePath+"/models/" + key29.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets,data:data143};
 if(vErrors === null){
 vErrors = [err358];
 }
@@ -5019,9 +4987,10 @@ vErrors.push(err358);
 }
 errors++;
 }
-var valid76 = _errs335 === errors;
-if(valid76){
-const err359 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames/not",keyword:"not",params:{},schema:schema6.properties.models.additionalProperties.then.propertyNames.not,parentSchema:schema6.properties.models.additionalProperties.then.propertyNames,data:key31,propertyName:key31};
+}
+}
+else {
+const err359 = {instancePath:instancePath+"/models/" + key29.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"],data:data141};
 if(vErrors === null){
 vErrors = [err359];
 }
@@ -5030,20 +4999,12 @@ vErrors.push(err359);
 }
 errors++;
 }
-else {
-errors = _errs334;
-if(vErrors !== null){
-if(_errs334){
-vErrors.length = _errs334;
-}
-else {
-vErrors = null;
 }
 }
 }
-var valid75 = _errs333 === errors;
-if(!valid75){
-const err360 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key31},schema:schema6.properties.models.additionalProperties.then.propertyNames,parentSchema:schema6.properties.models.additionalProperties.then,data:data142};
+if(data133 && typeof data133 == "object" && !Array.isArray(data133)){
+if(Object.keys(data133).length < 1){
+const err360 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema6.properties.models,data:data133};
 if(vErrors === null){
 vErrors = [err360];
 }
@@ -5052,17 +5013,14 @@ vErrors.push(err360);
 }
 errors++;
 }
-}
-}
-var _valid5 = _errs332 === errors;
-valid74 = _valid5;
-ifClause1 = "then";
-}
-else {
-const _errs336 = errors;
-if(data142 && typeof data142 == "object" && !Array.isArray(data142)){
-if(data142.provider === undefined){
-const err361 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/else/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.models.additionalProperties.else.required,parentSchema:schema6.properties.models.additionalProperties.else,data:data142};
+for(const key30 in data133){
+const _errs331 = errors;
+const _errs333 = errors;
+const _errs334 = errors;
+if(errors === _errs334){
+if(typeof key30 === "string"){
+if(!pattern33.test(key30)){
+const err361 = {};
 if(vErrors === null){
 vErrors = [err361];
 }
@@ -5072,12 +5030,8 @@ vErrors.push(err361);
 errors++;
 }
 }
-var _valid5 = _errs336 === errors;
-valid74 = _valid5;
-ifClause1 = "else";
-}
-if(!valid74){
-const err362 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause1},schema:schema6.properties.models.additionalProperties.if,parentSchema:schema6.properties.models.additionalProperties,data:data142};
+else {
+const err362 = {};
 if(vErrors === null){
 vErrors = [err362];
 }
@@ -5086,10 +5040,10 @@ vErrors.push(err362);
 }
 errors++;
 }
-if(data142 && typeof data142 == "object" && !Array.isArray(data142)){
-for(const key32 in data142){
-if(!(((((((key32 === "provider") || (key32 === "model")) || (key32 === "targets")) || (key32 === "aliases")) || (key32 === "fallbacks")) || (key32 === "translation")) || (key32 === "price"))){
-const err363 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key32},schema:false,parentSchema:schema6.properties.models.additionalProperties,data:data142};
+}
+var valid75 = _errs334 === errors;
+if(valid75){
+const err363 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/not",keyword:"not",params:{},schema:schema6.properties.models.propertyNames.not,parentSchema:schema6.properties.models.propertyNames,data:key30,propertyName:key30};
 if(vErrors === null){
 vErrors = [err363];
 }
@@ -5098,12 +5052,20 @@ vErrors.push(err363);
 }
 errors++;
 }
+else {
+errors = _errs333;
+if(vErrors !== null){
+if(_errs333){
+vErrors.length = _errs333;
 }
-if(data142.provider !== undefined){
-let data143 = data142.provider;
-if(typeof data143 === "string"){
-if(func4(data143) > 64){
-const err364 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data143};
+else {
+vErrors = null;
+}
+}
+}
+if(typeof key30 === "string"){
+if(func4(key30) > 256){
+const err364 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.propertyNames,data:key30,propertyName:key30};
 if(vErrors === null){
 vErrors = [err364];
 }
@@ -5112,8 +5074,8 @@ vErrors.push(err364);
 }
 errors++;
 }
-if(func4(data143) < 1){
-const err365 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data143};
+if(func4(key30) < 1){
+const err365 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.propertyNames,data:key30,propertyName:key30};
 if(vErrors === null){
 vErrors = [err365];
 }
@@ -5122,8 +5084,8 @@ vErrors.push(err365);
 }
 errors++;
 }
-if(!pattern8.test(data143)){
-const err366 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data143};
+if(!pattern3.test(key30)){
+const err366 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.propertyNames,data:key30,propertyName:key30};
 if(vErrors === null){
 vErrors = [err366];
 }
@@ -5134,7 +5096,7 @@ errors++;
 }
 }
 else {
-const err367 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.provider.type,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data143};
+const err367 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.propertyNames.type,parentSchema:schema6.properties.models.propertyNames,data:key30,propertyName:key30};
 if(vErrors === null){
 vErrors = [err367];
 }
@@ -5143,12 +5105,9 @@ vErrors.push(err367);
 }
 errors++;
 }
-}
-if(data142.model !== undefined){
-let data144 = data142.model;
-if(typeof data144 === "string"){
-if(func4(data144) > 256){
-const err368 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data144};
+var valid74 = _errs331 === errors;
+if(!valid74){
+const err368 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames",keyword:"propertyNames",params:{propertyName: key30},schema:schema6.properties.models.propertyNames,parentSchema:schema6.properties.models,data:data133};
 if(vErrors === null){
 vErrors = [err368];
 }
@@ -5157,8 +5116,16 @@ vErrors.push(err368);
 }
 errors++;
 }
-if(func4(data144) < 1){
-const err369 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data144};
+}
+for(const key31 in data133){
+let data146 = data133[key31];
+const _errs339 = errors;
+let valid77 = true;
+const _errs340 = errors;
+if(data146 && typeof data146 == "object" && !Array.isArray(data146)){
+let missing2;
+if((data146.targets === undefined) && (missing2 = "targets")){
+const err369 = {};
 if(vErrors === null){
 vErrors = [err369];
 }
@@ -5167,8 +5134,27 @@ vErrors.push(err369);
 }
 errors++;
 }
-if(!pattern3.test(data144)){
-const err370 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data144};
+}
+var _valid5 = _errs340 === errors;
+errors = _errs339;
+if(vErrors !== null){
+if(_errs339){
+vErrors.length = _errs339;
+}
+else {
+vErrors = null;
+}
+}
+let ifClause1;
+if(_valid5){
+const _errs341 = errors;
+if(data146 && typeof data146 == "object" && !Array.isArray(data146)){
+for(const key32 in data146){
+const _errs342 = errors;
+const _errs343 = errors;
+const _errs344 = errors;
+if(!((key32 === "provider") || (key32 === "model"))){
+const err370 = {};
 if(vErrors === null){
 vErrors = [err370];
 }
@@ -5177,9 +5163,9 @@ vErrors.push(err370);
 }
 errors++;
 }
-}
-else {
-const err371 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.model.type,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data144};
+var valid79 = _errs344 === errors;
+if(valid79){
+const err371 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames/not",keyword:"not",params:{},schema:schema6.properties.models.additionalProperties.then.propertyNames.not,parentSchema:schema6.properties.models.additionalProperties.then.propertyNames,data:key32,propertyName:key32};
 if(vErrors === null){
 vErrors = [err371];
 }
@@ -5188,12 +5174,20 @@ vErrors.push(err371);
 }
 errors++;
 }
+else {
+errors = _errs343;
+if(vErrors !== null){
+if(_errs343){
+vErrors.length = _errs343;
 }
-if(data142.targets !== undefined){
-let data145 = data142.targets;
-if(Array.isArray(data145)){
-if(data145.length < 1){
-const err372 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets,data:data145};
+else {
+vErrors = null;
+}
+}
+}
+var valid78 = _errs342 === errors;
+if(!valid78){
+const err372 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key32},schema:schema6.properties.models.additionalProperties.then.propertyNames,parentSchema:schema6.properties.models.additionalProperties.then,data:data146};
 if(vErrors === null){
 vErrors = [err372];
 }
@@ -5202,12 +5196,17 @@ vErrors.push(err372);
 }
 errors++;
 }
-const len14 = data145.length;
-for(let i14=0; i14<len14; i14++){
-let data146 = data145[i14];
+}
+}
+var _valid5 = _errs341 === errors;
+valid77 = _valid5;
+ifClause1 = "then";
+}
+else {
+const _errs345 = errors;
 if(data146 && typeof data146 == "object" && !Array.isArray(data146)){
 if(data146.provider === undefined){
-const err373 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.models.additionalProperties.properties.targets.items.required,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data146};
+const err373 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/else/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.models.additionalProperties.else.required,parentSchema:schema6.properties.models.additionalProperties.else,data:data146};
 if(vErrors === null){
 vErrors = [err373];
 }
@@ -5216,9 +5215,13 @@ vErrors.push(err373);
 }
 errors++;
 }
-for(const key33 in data146){
-if(!(((((key33 === "provider") || (key33 === "model")) || (key33 === "tier")) || (key33 === "weight")) || (key33 === "price"))){
-const err374 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33},schema:false,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data146};
+}
+var _valid5 = _errs345 === errors;
+valid77 = _valid5;
+ifClause1 = "else";
+}
+if(!valid77){
+const err374 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause1},schema:schema6.properties.models.additionalProperties.if,parentSchema:schema6.properties.models.additionalProperties,data:data146};
 if(vErrors === null){
 vErrors = [err374];
 }
@@ -5227,12 +5230,10 @@ vErrors.push(err374);
 }
 errors++;
 }
-}
-if(data146.provider !== undefined){
-let data147 = data146.provider;
-if(typeof data147 === "string"){
-if(func4(data147) > 64){
-const err375 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data147};
+if(data146 && typeof data146 == "object" && !Array.isArray(data146)){
+for(const key33 in data146){
+if(!(((((((key33 === "provider") || (key33 === "model")) || (key33 === "targets")) || (key33 === "aliases")) || (key33 === "fallbacks")) || (key33 === "translation")) || (key33 === "price"))){
+const err375 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33},schema:false,parentSchema:schema6.properties.models.additionalProperties,data:data146};
 if(vErrors === null){
 vErrors = [err375];
 }
@@ -5241,8 +5242,12 @@ vErrors.push(err375);
 }
 errors++;
 }
-if(func4(data147) < 1){
-const err376 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data147};
+}
+if(data146.provider !== undefined){
+let data147 = data146.provider;
+if(typeof data147 === "string"){
+if(func4(data147) > 64){
+const err376 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data147};
 if(vErrors === null){
 vErrors = [err376];
 }
@@ -5251,8 +5256,8 @@ vErrors.push(err376);
 }
 errors++;
 }
-if(!pattern8.test(data147)){
-const err377 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data147};
+if(func4(data147) < 1){
+const err377 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data147};
 if(vErrors === null){
 vErrors = [err377];
 }
@@ -5261,9 +5266,8 @@ vErrors.push(err377);
 }
 errors++;
 }
-}
-else {
-const err378 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data147};
+if(!pattern9.test(data147)){
+const err378 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data147};
 if(vErrors === null){
 vErrors = [err378];
 }
@@ -5273,11 +5277,8 @@ vErrors.push(err378);
 errors++;
 }
 }
-if(data146.model !== undefined){
-let data148 = data146.model;
-if(typeof data148 === "string"){
-if(func4(data148) > 256){
-const err379 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data148};
+else {
+const err379 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.provider.type,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data147};
 if(vErrors === null){
 vErrors = [err379];
 }
@@ -5286,8 +5287,12 @@ vErrors.push(err379);
 }
 errors++;
 }
-if(func4(data148) < 1){
-const err380 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data148};
+}
+if(data146.model !== undefined){
+let data148 = data146.model;
+if(typeof data148 === "string"){
+if(func4(data148) > 256){
+const err380 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data148};
 if(vErrors === null){
 vErrors = [err380];
 }
@@ -5296,8 +5301,8 @@ vErrors.push(err380);
 }
 errors++;
 }
-if(!pattern3.test(data148)){
-const err381 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data148};
+if(func4(data148) < 1){
+const err381 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data148};
 if(vErrors === null){
 vErrors = [err381];
 }
@@ -5306,9 +5311,8 @@ vErrors.push(err381);
 }
 errors++;
 }
-}
-else {
-const err382 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data148};
+if(!pattern3.test(data148)){
+const err382 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data148};
 if(vErrors === null){
 vErrors = [err382];
 }
@@ -5318,10 +5322,8 @@ vErrors.push(err382);
 errors++;
 }
 }
-if(data146.tier !== undefined){
-let data149 = data146.tier;
-if(!(((typeof data149 == "number") && (!(data149 % 1) && !isNaN(data149))) && (isFinite(data149)))){
-const err383 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data149};
+else {
+const err383 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.model.type,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data148};
 if(vErrors === null){
 vErrors = [err383];
 }
@@ -5330,9 +5332,12 @@ vErrors.push(err383);
 }
 errors++;
 }
-if((typeof data149 == "number") && (isFinite(data149))){
-if(data149 > 100 || isNaN(data149)){
-const err384 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},schema:100,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data149};
+}
+if(data146.targets !== undefined){
+let data149 = data146.targets;
+if(Array.isArray(data149)){
+if(data149.length < 1){
+const err384 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets,data:data149};
 if(vErrors === null){
 vErrors = [err384];
 }
@@ -5341,8 +5346,12 @@ vErrors.push(err384);
 }
 errors++;
 }
-if(data149 < 1 || isNaN(data149)){
-const err385 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data149};
+const len15 = data149.length;
+for(let i15=0; i15<len15; i15++){
+let data150 = data149[i15];
+if(data150 && typeof data150 == "object" && !Array.isArray(data150)){
+if(data150.provider === undefined){
+const err385 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.models.additionalProperties.properties.targets.items.required,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data150};
 if(vErrors === null){
 vErrors = [err385];
 }
@@ -5351,12 +5360,9 @@ vErrors.push(err385);
 }
 errors++;
 }
-}
-}
-if(data146.weight !== undefined){
-let data150 = data146.weight;
-if(!(((typeof data150 == "number") && (!(data150 % 1) && !isNaN(data150))) && (isFinite(data150)))){
-const err386 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data150};
+for(const key34 in data150){
+if(!(((((key34 === "provider") || (key34 === "model")) || (key34 === "tier")) || (key34 === "weight")) || (key34 === "price"))){
+const err386 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key34},schema:false,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data150};
 if(vErrors === null){
 vErrors = [err386];
 }
@@ -5365,9 +5371,12 @@ vErrors.push(err386);
 }
 errors++;
 }
-if((typeof data150 == "number") && (isFinite(data150))){
-if(data150 > 1000000 || isNaN(data150)){
-const err387 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data150};
+}
+if(data150.provider !== undefined){
+let data151 = data150.provider;
+if(typeof data151 === "string"){
+if(func4(data151) > 64){
+const err387 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i15+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data151};
 if(vErrors === null){
 vErrors = [err387];
 }
@@ -5376,8 +5385,8 @@ vErrors.push(err387);
 }
 errors++;
 }
-if(data150 < 1 || isNaN(data150)){
-const err388 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data150};
+if(func4(data151) < 1){
+const err388 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i15+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data151};
 if(vErrors === null){
 vErrors = [err388];
 }
@@ -5386,17 +5395,8 @@ vErrors.push(err388);
 }
 errors++;
 }
-}
-}
-if(data146.price !== undefined){
-if(!(validate22(data146.price, {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/price",parentData:data146,parentDataProperty:"price",rootData}))){
-vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
-errors = vErrors.length;
-}
-}
-}
-else {
-const err389 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.properties.targets.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data146};
+if(!pattern9.test(data151)){
+const err389 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i15+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data151};
 if(vErrors === null){
 vErrors = [err389];
 }
@@ -5406,9 +5406,8 @@ vErrors.push(err389);
 errors++;
 }
 }
-}
 else {
-const err390 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.targets.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets,data:data145};
+const err390 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i15+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data151};
 if(vErrors === null){
 vErrors = [err390];
 }
@@ -5418,18 +5417,11 @@ vErrors.push(err390);
 errors++;
 }
 }
-if(data142.aliases !== undefined){
-let data152 = data142.aliases;
-if(Array.isArray(data152)){
-const len15 = data152.length;
-for(let i15=0; i15<len15; i15++){
-let data153 = data152[i15];
-const _errs360 = errors;
-const _errs361 = errors;
-if(errors === _errs361){
-if(typeof data153 === "string"){
-if(!pattern38.test(data153)){
-const err391 = {};
+if(data150.model !== undefined){
+let data152 = data150.model;
+if(typeof data152 === "string"){
+if(func4(data152) > 256){
+const err391 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i15+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data152};
 if(vErrors === null){
 vErrors = [err391];
 }
@@ -5438,9 +5430,8 @@ vErrors.push(err391);
 }
 errors++;
 }
-}
-else {
-const err392 = {};
+if(func4(data152) < 1){
+const err392 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i15+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data152};
 if(vErrors === null){
 vErrors = [err392];
 }
@@ -5449,10 +5440,8 @@ vErrors.push(err392);
 }
 errors++;
 }
-}
-var valid83 = _errs361 === errors;
-if(valid83){
-const err393 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema6.properties.models.additionalProperties.properties.aliases.items.not,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data153};
+if(!pattern3.test(data152)){
+const err393 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i15+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data152};
 if(vErrors === null){
 vErrors = [err393];
 }
@@ -5461,20 +5450,9 @@ vErrors.push(err393);
 }
 errors++;
 }
-else {
-errors = _errs360;
-if(vErrors !== null){
-if(_errs360){
-vErrors.length = _errs360;
 }
 else {
-vErrors = null;
-}
-}
-}
-if(typeof data153 === "string"){
-if(func4(data153) > 256){
-const err394 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data153};
+const err394 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i15+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data152};
 if(vErrors === null){
 vErrors = [err394];
 }
@@ -5483,8 +5461,11 @@ vErrors.push(err394);
 }
 errors++;
 }
-if(func4(data153) < 1){
-const err395 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data153};
+}
+if(data150.tier !== undefined){
+let data153 = data150.tier;
+if(!(((typeof data153 == "number") && (!(data153 % 1) && !isNaN(data153))) && (isFinite(data153)))){
+const err395 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i15+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data153};
 if(vErrors === null){
 vErrors = [err395];
 }
@@ -5493,8 +5474,9 @@ vErrors.push(err395);
 }
 errors++;
 }
-if(!pattern3.test(data153)){
-const err396 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data153};
+if((typeof data153 == "number") && (isFinite(data153))){
+if(data153 > 100 || isNaN(data153)){
+const err396 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i15+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},schema:100,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data153};
 if(vErrors === null){
 vErrors = [err396];
 }
@@ -5503,9 +5485,8 @@ vErrors.push(err396);
 }
 errors++;
 }
-}
-else {
-const err397 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.aliases.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data153};
+if(data153 < 1 || isNaN(data153)){
+const err397 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i15+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data153};
 if(vErrors === null){
 vErrors = [err397];
 }
@@ -5516,8 +5497,10 @@ errors++;
 }
 }
 }
-else {
-const err398 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.aliases.type,parentSchema:schema6.properties.models.additionalProperties.properties.aliases,data:data152};
+if(data150.weight !== undefined){
+let data154 = data150.weight;
+if(!(((typeof data154 == "number") && (!(data154 % 1) && !isNaN(data154))) && (isFinite(data154)))){
+const err398 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i15+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data154};
 if(vErrors === null){
 vErrors = [err398];
 }
@@ -5526,16 +5509,9 @@ vErrors.push(err398);
 }
 errors++;
 }
-}
-if(data142.fallbacks !== undefined){
-let data154 = data142.fallbacks;
-if(Array.isArray(data154)){
-const len16 = data154.length;
-for(let i16=0; i16<len16; i16++){
-let data155 = data154[i16];
-if(typeof data155 === "string"){
-if(func4(data155) > 256){
-const err399 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i16,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data155};
+if((typeof data154 == "number") && (isFinite(data154))){
+if(data154 > 1000000 || isNaN(data154)){
+const err399 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i15+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data154};
 if(vErrors === null){
 vErrors = [err399];
 }
@@ -5544,8 +5520,8 @@ vErrors.push(err399);
 }
 errors++;
 }
-if(func4(data155) < 1){
-const err400 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i16,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data155};
+if(data154 < 1 || isNaN(data154)){
+const err400 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i15+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data154};
 if(vErrors === null){
 vErrors = [err400];
 }
@@ -5554,8 +5530,17 @@ vErrors.push(err400);
 }
 errors++;
 }
-if(!pattern3.test(data155)){
-const err401 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i16,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data155};
+}
+}
+if(data150.price !== undefined){
+if(!(validate22(data150.price, {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i15+"/price",parentData:data150,parentDataProperty:"price",rootData}))){
+vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
+errors = vErrors.length;
+}
+}
+}
+else {
+const err401 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i15,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.properties.targets.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data150};
 if(vErrors === null){
 vErrors = [err401];
 }
@@ -5565,8 +5550,9 @@ vErrors.push(err401);
 errors++;
 }
 }
+}
 else {
-const err402 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i16,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.fallbacks.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data155};
+const err402 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.targets.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets,data:data149};
 if(vErrors === null){
 vErrors = [err402];
 }
@@ -5576,9 +5562,18 @@ vErrors.push(err402);
 errors++;
 }
 }
-}
-else {
-const err403 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.fallbacks.type,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks,data:data154};
+if(data146.aliases !== undefined){
+let data156 = data146.aliases;
+if(Array.isArray(data156)){
+const len16 = data156.length;
+for(let i16=0; i16<len16; i16++){
+let data157 = data156[i16];
+const _errs369 = errors;
+const _errs370 = errors;
+if(errors === _errs370){
+if(typeof data157 === "string"){
+if(!pattern39.test(data157)){
+const err403 = {};
 if(vErrors === null){
 vErrors = [err403];
 }
@@ -5588,12 +5583,8 @@ vErrors.push(err403);
 errors++;
 }
 }
-if(data142.translation !== undefined){
-let data156 = data142.translation;
-if(data156 && typeof data156 == "object" && !Array.isArray(data156)){
-for(const key34 in data156){
-if(!(func2.call(schema6.properties.models.additionalProperties.properties.translation.properties, key34))){
-const err404 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key34},schema:false,parentSchema:schema6.properties.models.additionalProperties.properties.translation,data:data156};
+else {
+const err404 = {};
 if(vErrors === null){
 vErrors = [err404];
 }
@@ -5603,10 +5594,9 @@ vErrors.push(err404);
 errors++;
 }
 }
-if(data156.max_tokens_field !== undefined){
-let data157 = data156.max_tokens_field;
-if(typeof data157 !== "string"){
-const err405 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data157};
+var valid86 = _errs370 === errors;
+if(valid86){
+const err405 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i16,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema6.properties.models.additionalProperties.properties.aliases.items.not,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data157};
 if(vErrors === null){
 vErrors = [err405];
 }
@@ -5615,8 +5605,20 @@ vErrors.push(err405);
 }
 errors++;
 }
-if(!((data157 === "max_tokens") || (data157 === "max_completion_tokens"))){
-const err406 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data157};
+else {
+errors = _errs369;
+if(vErrors !== null){
+if(_errs369){
+vErrors.length = _errs369;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(typeof data157 === "string"){
+if(func4(data157) > 256){
+const err406 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i16,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data157};
 if(vErrors === null){
 vErrors = [err406];
 }
@@ -5625,11 +5627,8 @@ vErrors.push(err406);
 }
 errors++;
 }
-}
-if(data156.default_max_tokens !== undefined){
-let data158 = data156.default_max_tokens;
-if(!(((typeof data158 == "number") && (!(data158 % 1) && !isNaN(data158))) && (isFinite(data158)))){
-const err407 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data158};
+if(func4(data157) < 1){
+const err407 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i16,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data157};
 if(vErrors === null){
 vErrors = [err407];
 }
@@ -5638,9 +5637,8 @@ vErrors.push(err407);
 }
 errors++;
 }
-if((typeof data158 == "number") && (isFinite(data158))){
-if(data158 > 1000000 || isNaN(data158)){
-const err408 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data158};
+if(!pattern3.test(data157)){
+const err408 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i16,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data157};
 if(vErrors === null){
 vErrors = [err408];
 }
@@ -5649,8 +5647,9 @@ vErrors.push(err408);
 }
 errors++;
 }
-if(data158 < 1 || isNaN(data158)){
-const err409 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data158};
+}
+else {
+const err409 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i16,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.aliases.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data157};
 if(vErrors === null){
 vErrors = [err409];
 }
@@ -5661,10 +5660,8 @@ errors++;
 }
 }
 }
-if(data156.system_in_middle !== undefined){
-let data159 = data156.system_in_middle;
-if(typeof data159 !== "string"){
-const err410 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data159};
+else {
+const err410 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.aliases.type,parentSchema:schema6.properties.models.additionalProperties.properties.aliases,data:data156};
 if(vErrors === null){
 vErrors = [err410];
 }
@@ -5673,8 +5670,16 @@ vErrors.push(err410);
 }
 errors++;
 }
-if(!((data159 === "keep") || (data159 === "fold"))){
-const err411 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data159};
+}
+if(data146.fallbacks !== undefined){
+let data158 = data146.fallbacks;
+if(Array.isArray(data158)){
+const len17 = data158.length;
+for(let i17=0; i17<len17; i17++){
+let data159 = data158[i17];
+if(typeof data159 === "string"){
+if(func4(data159) > 256){
+const err411 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i17,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data159};
 if(vErrors === null){
 vErrors = [err411];
 }
@@ -5683,11 +5688,8 @@ vErrors.push(err411);
 }
 errors++;
 }
-}
-if(data156.system_role !== undefined){
-let data160 = data156.system_role;
-if(typeof data160 !== "string"){
-const err412 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role,data:data160};
+if(func4(data159) < 1){
+const err412 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i17,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data159};
 if(vErrors === null){
 vErrors = [err412];
 }
@@ -5696,8 +5698,8 @@ vErrors.push(err412);
 }
 errors++;
 }
-if(!((data160 === "system") || (data160 === "developer"))){
-const err413 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.system_role.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role,data:data160};
+if(!pattern3.test(data159)){
+const err413 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i17,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data159};
 if(vErrors === null){
 vErrors = [err413];
 }
@@ -5707,10 +5709,8 @@ vErrors.push(err413);
 errors++;
 }
 }
-if(data156.text_parts !== undefined){
-let data161 = data156.text_parts;
-if(typeof data161 !== "boolean"){
-const err414 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.text_parts,data:data161};
+else {
+const err414 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i17,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.fallbacks.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data159};
 if(vErrors === null){
 vErrors = [err414];
 }
@@ -5720,10 +5720,9 @@ vErrors.push(err414);
 errors++;
 }
 }
-if(data156.reasoning_field !== undefined){
-let data162 = data156.reasoning_field;
-if(typeof data162 !== "string"){
-const err415 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data162};
+}
+else {
+const err415 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.fallbacks.type,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks,data:data158};
 if(vErrors === null){
 vErrors = [err415];
 }
@@ -5732,8 +5731,13 @@ vErrors.push(err415);
 }
 errors++;
 }
-if(!(((data162 === "reasoning_content") || (data162 === "reasoning")) || (data162 === "none"))){
-const err416 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data162};
+}
+if(data146.translation !== undefined){
+let data160 = data146.translation;
+if(data160 && typeof data160 == "object" && !Array.isArray(data160)){
+for(const key35 in data160){
+if(!(func2.call(schema6.properties.models.additionalProperties.properties.translation.properties, key35))){
+const err416 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key35},schema:false,parentSchema:schema6.properties.models.additionalProperties.properties.translation,data:data160};
 if(vErrors === null){
 vErrors = [err416];
 }
@@ -5743,10 +5747,10 @@ vErrors.push(err416);
 errors++;
 }
 }
-if(data156.reasoning_turns !== undefined){
-let data163 = data156.reasoning_turns;
-if(typeof data163 !== "string"){
-const err417 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data163};
+if(data160.max_tokens_field !== undefined){
+let data161 = data160.max_tokens_field;
+if(typeof data161 !== "string"){
+const err417 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data161};
 if(vErrors === null){
 vErrors = [err417];
 }
@@ -5755,8 +5759,8 @@ vErrors.push(err417);
 }
 errors++;
 }
-if(!((data163 === "all") || (data163 === "last"))){
-const err418 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data163};
+if(!((data161 === "max_tokens") || (data161 === "max_completion_tokens"))){
+const err418 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data161};
 if(vErrors === null){
 vErrors = [err418];
 }
@@ -5766,14 +5770,10 @@ vErrors.push(err418);
 errors++;
 }
 }
-if(data156.efforts !== undefined){
-let data164 = data156.efforts;
-if(Array.isArray(data164)){
-const len17 = data164.length;
-for(let i17=0; i17<len17; i17++){
-let data165 = data164[i17];
-if(typeof data165 !== "string"){
-const err419 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i17,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data165};
+if(data160.default_max_tokens !== undefined){
+let data162 = data160.default_max_tokens;
+if(!(((typeof data162 == "number") && (!(data162 % 1) && !isNaN(data162))) && (isFinite(data162)))){
+const err419 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data162};
 if(vErrors === null){
 vErrors = [err419];
 }
@@ -5782,8 +5782,9 @@ vErrors.push(err419);
 }
 errors++;
 }
-if(!(((((((data165 === "none") || (data165 === "minimal")) || (data165 === "low")) || (data165 === "medium")) || (data165 === "high")) || (data165 === "xhigh")) || (data165 === "max"))){
-const err420 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i17,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data165};
+if((typeof data162 == "number") && (isFinite(data162))){
+if(data162 > 1000000 || isNaN(data162)){
+const err420 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data162};
 if(vErrors === null){
 vErrors = [err420];
 }
@@ -5792,10 +5793,8 @@ vErrors.push(err420);
 }
 errors++;
 }
-}
-}
-else {
-const err421 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts,data:data164};
+if(data162 < 1 || isNaN(data162)){
+const err421 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data162};
 if(vErrors === null){
 vErrors = [err421];
 }
@@ -5805,10 +5804,11 @@ vErrors.push(err421);
 errors++;
 }
 }
-if(data156.think_tags !== undefined){
-let data166 = data156.think_tags;
-if(typeof data166 !== "boolean"){
-const err422 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.think_tags,data:data166};
+}
+if(data160.system_in_middle !== undefined){
+let data163 = data160.system_in_middle;
+if(typeof data163 !== "string"){
+const err422 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data163};
 if(vErrors === null){
 vErrors = [err422];
 }
@@ -5817,11 +5817,8 @@ vErrors.push(err422);
 }
 errors++;
 }
-}
-if(data156.thinking !== undefined){
-let data167 = data156.thinking;
-if(typeof data167 !== "string"){
-const err423 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking,data:data167};
+if(!((data163 === "keep") || (data163 === "fold"))){
+const err423 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data163};
 if(vErrors === null){
 vErrors = [err423];
 }
@@ -5830,8 +5827,11 @@ vErrors.push(err423);
 }
 errors++;
 }
-if(!((data167 === "adaptive") || (data167 === "budget"))){
-const err424 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.thinking.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking,data:data167};
+}
+if(data160.system_role !== undefined){
+let data164 = data160.system_role;
+if(typeof data164 !== "string"){
+const err424 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role,data:data164};
 if(vErrors === null){
 vErrors = [err424];
 }
@@ -5840,12 +5840,8 @@ vErrors.push(err424);
 }
 errors++;
 }
-}
-if(data156.max_temperature !== undefined){
-let data168 = data156.max_temperature;
-if((typeof data168 == "number") && (isFinite(data168))){
-if(data168 > 10 || isNaN(data168)){
-const err425 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data168};
+if(!((data164 === "system") || (data164 === "developer"))){
+const err425 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.system_role.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role,data:data164};
 if(vErrors === null){
 vErrors = [err425];
 }
@@ -5854,8 +5850,11 @@ vErrors.push(err425);
 }
 errors++;
 }
-if(data168 < 0 || isNaN(data168)){
-const err426 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data168};
+}
+if(data160.text_parts !== undefined){
+let data165 = data160.text_parts;
+if(typeof data165 !== "boolean"){
+const err426 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.text_parts,data:data165};
 if(vErrors === null){
 vErrors = [err426];
 }
@@ -5865,8 +5864,10 @@ vErrors.push(err426);
 errors++;
 }
 }
-else {
-const err427 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data168};
+if(data160.reasoning_field !== undefined){
+let data166 = data160.reasoning_field;
+if(typeof data166 !== "string"){
+const err427 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data166};
 if(vErrors === null){
 vErrors = [err427];
 }
@@ -5875,11 +5876,8 @@ vErrors.push(err427);
 }
 errors++;
 }
-}
-if(data156.max_stop_sequences !== undefined){
-let data169 = data156.max_stop_sequences;
-if((!(((typeof data169 == "number") && (!(data169 % 1) && !isNaN(data169))) && (isFinite(data169)))) && (data169 !== null)){
-const err428 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data169};
+if(!(((data166 === "reasoning_content") || (data166 === "reasoning")) || (data166 === "none"))){
+const err428 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data166};
 if(vErrors === null){
 vErrors = [err428];
 }
@@ -5888,9 +5886,11 @@ vErrors.push(err428);
 }
 errors++;
 }
-if((typeof data169 == "number") && (isFinite(data169))){
-if(data169 > 1000 || isNaN(data169)){
-const err429 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data169};
+}
+if(data160.reasoning_turns !== undefined){
+let data167 = data160.reasoning_turns;
+if(typeof data167 !== "string"){
+const err429 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data167};
 if(vErrors === null){
 vErrors = [err429];
 }
@@ -5899,8 +5899,8 @@ vErrors.push(err429);
 }
 errors++;
 }
-if(data169 < 0 || isNaN(data169)){
-const err430 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data169};
+if(!((data167 === "all") || (data167 === "last"))){
+const err430 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data167};
 if(vErrors === null){
 vErrors = [err430];
 }
@@ -5910,11 +5910,14 @@ vErrors.push(err430);
 errors++;
 }
 }
-}
-if(data156.top_k !== undefined){
-let data170 = data156.top_k;
-if(typeof data170 !== "boolean"){
-const err431 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.top_k,data:data170};
+if(data160.efforts !== undefined){
+let data168 = data160.efforts;
+if(Array.isArray(data168)){
+const len18 = data168.length;
+for(let i18=0; i18<len18; i18++){
+let data169 = data168[i18];
+if(typeof data169 !== "string"){
+const err431 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i18,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data169};
 if(vErrors === null){
 vErrors = [err431];
 }
@@ -5923,11 +5926,8 @@ vErrors.push(err431);
 }
 errors++;
 }
-}
-if(data156.tool_images !== undefined){
-let data171 = data156.tool_images;
-if(typeof data171 !== "boolean"){
-const err432 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.tool_images,data:data171};
+if(!(((((((data169 === "none") || (data169 === "minimal")) || (data169 === "low")) || (data169 === "medium")) || (data169 === "high")) || (data169 === "xhigh")) || (data169 === "max"))){
+const err432 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i18,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data169};
 if(vErrors === null){
 vErrors = [err432];
 }
@@ -5937,10 +5937,9 @@ vErrors.push(err432);
 errors++;
 }
 }
-if(data156.file_parts !== undefined){
-let data172 = data156.file_parts;
-if(typeof data172 !== "boolean"){
-const err433 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.file_parts,data:data172};
+}
+else {
+const err433 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts,data:data168};
 if(vErrors === null){
 vErrors = [err433];
 }
@@ -5950,10 +5949,10 @@ vErrors.push(err433);
 errors++;
 }
 }
-if(data156.prefill !== undefined){
-let data173 = data156.prefill;
-if(typeof data173 !== "boolean"){
-const err434 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.prefill,data:data173};
+if(data160.think_tags !== undefined){
+let data170 = data160.think_tags;
+if(typeof data170 !== "boolean"){
+const err434 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.think_tags,data:data170};
 if(vErrors === null){
 vErrors = [err434];
 }
@@ -5963,10 +5962,10 @@ vErrors.push(err434);
 errors++;
 }
 }
-if(data156.platform_members !== undefined){
-let data174 = data156.platform_members;
-if(typeof data174 !== "boolean"){
-const err435 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.platform_members,data:data174};
+if(data160.thinking !== undefined){
+let data171 = data160.thinking;
+if(typeof data171 !== "string"){
+const err435 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking,data:data171};
 if(vErrors === null){
 vErrors = [err435];
 }
@@ -5975,11 +5974,8 @@ vErrors.push(err435);
 }
 errors++;
 }
-}
-if(data156.keep_billing_block !== undefined){
-let data175 = data156.keep_billing_block;
-if(typeof data175 !== "boolean"){
-const err436 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.keep_billing_block,data:data175};
+if(!((data171 === "adaptive") || (data171 === "budget"))){
+const err436 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.thinking.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking,data:data171};
 if(vErrors === null){
 vErrors = [err436];
 }
@@ -5989,10 +5985,11 @@ vErrors.push(err436);
 errors++;
 }
 }
-if(data156.cache_prompts !== undefined){
-let data176 = data156.cache_prompts;
-if(typeof data176 !== "boolean"){
-const err437 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.cache_prompts,data:data176};
+if(data160.max_temperature !== undefined){
+let data172 = data160.max_temperature;
+if((typeof data172 == "number") && (isFinite(data172))){
+if(data172 > 10 || isNaN(data172)){
+const err437 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data172};
 if(vErrors === null){
 vErrors = [err437];
 }
@@ -6001,10 +5998,8 @@ vErrors.push(err437);
 }
 errors++;
 }
-}
-}
-else {
-const err438 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.properties.translation.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation,data:data156};
+if(data172 < 0 || isNaN(data172)){
+const err438 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data172};
 if(vErrors === null){
 vErrors = [err438];
 }
@@ -6014,15 +6009,8 @@ vErrors.push(err438);
 errors++;
 }
 }
-if(data142.price !== undefined){
-if(!(validate22(data142.price, {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1")+"/price",parentData:data142,parentDataProperty:"price",rootData}))){
-vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
-errors = vErrors.length;
-}
-}
-}
 else {
-const err439 = {instancePath:instancePath+"/models/" + key30.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.type,parentSchema:schema6.properties.models.additionalProperties,data:data142};
+const err439 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data172};
 if(vErrors === null){
 vErrors = [err439];
 }
@@ -6032,9 +6020,10 @@ vErrors.push(err439);
 errors++;
 }
 }
-}
-else {
-const err440 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.type,parentSchema:schema6.properties.models,data:data129};
+if(data160.max_stop_sequences !== undefined){
+let data173 = data160.max_stop_sequences;
+if((!(((typeof data173 == "number") && (!(data173 % 1) && !isNaN(data173))) && (isFinite(data173)))) && (data173 !== null)){
+const err440 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data173};
 if(vErrors === null){
 vErrors = [err440];
 }
@@ -6043,13 +6032,9 @@ vErrors.push(err440);
 }
 errors++;
 }
-}
-if(data.prices !== undefined){
-let data178 = data.prices;
-if(data178 && typeof data178 == "object" && !Array.isArray(data178)){
-for(const key35 in data178){
-if(!((key35 === "list") || (key35 === "file"))){
-const err441 = {instancePath:instancePath+"/prices",schemaPath:"#/properties/prices/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key35},schema:false,parentSchema:schema6.properties.prices,data:data178};
+if((typeof data173 == "number") && (isFinite(data173))){
+if(data173 > 1000 || isNaN(data173)){
+const err441 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data173};
 if(vErrors === null){
 vErrors = [err441];
 }
@@ -6058,11 +6043,8 @@ vErrors.push(err441);
 }
 errors++;
 }
-}
-if(data178.list !== undefined){
-let data179 = data178.list;
-if(typeof data179 !== "string"){
-const err442 = {instancePath:instancePath+"/prices/list",schemaPath:"#/properties/prices/properties/list/type",keyword:"type",params:{type: "string"},schema:schema6.properties.prices.properties.list.type,parentSchema:schema6.properties.prices.properties.list,data:data179};
+if(data173 < 0 || isNaN(data173)){
+const err442 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data173};
 if(vErrors === null){
 vErrors = [err442];
 }
@@ -6071,8 +6053,12 @@ vErrors.push(err442);
 }
 errors++;
 }
-if(!((data179 === "shipped") || (data179 === "off"))){
-const err443 = {instancePath:instancePath+"/prices/list",schemaPath:"#/properties/prices/properties/list/enum",keyword:"enum",params:{allowedValues: schema6.properties.prices.properties.list.enum},schema:schema6.properties.prices.properties.list.enum,parentSchema:schema6.properties.prices.properties.list,data:data179};
+}
+}
+if(data160.top_k !== undefined){
+let data174 = data160.top_k;
+if(typeof data174 !== "boolean"){
+const err443 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.top_k,data:data174};
 if(vErrors === null){
 vErrors = [err443];
 }
@@ -6082,10 +6068,10 @@ vErrors.push(err443);
 errors++;
 }
 }
-if(data178.file !== undefined){
-let data180 = data178.file;
-if((typeof data180 !== "string") && (data180 !== null)){
-const err444 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/type",keyword:"type",params:{type: schema6.properties.prices.properties.file.type},schema:schema6.properties.prices.properties.file.type,parentSchema:schema6.properties.prices.properties.file,data:data180};
+if(data160.tool_images !== undefined){
+let data175 = data160.tool_images;
+if(typeof data175 !== "boolean"){
+const err444 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.tool_images,data:data175};
 if(vErrors === null){
 vErrors = [err444];
 }
@@ -6094,9 +6080,11 @@ vErrors.push(err444);
 }
 errors++;
 }
-if(typeof data180 === "string"){
-if(func4(data180) > 4096){
-const err445 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.prices.properties.file,data:data180};
+}
+if(data160.file_parts !== undefined){
+let data176 = data160.file_parts;
+if(typeof data176 !== "boolean"){
+const err445 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.file_parts,data:data176};
 if(vErrors === null){
 vErrors = [err445];
 }
@@ -6105,8 +6093,11 @@ vErrors.push(err445);
 }
 errors++;
 }
-if(func4(data180) < 1){
-const err446 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.prices.properties.file,data:data180};
+}
+if(data160.prefill !== undefined){
+let data177 = data160.prefill;
+if(typeof data177 !== "boolean"){
+const err446 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.prefill,data:data177};
 if(vErrors === null){
 vErrors = [err446];
 }
@@ -6116,10 +6107,10 @@ vErrors.push(err446);
 errors++;
 }
 }
-}
-}
-else {
-const err447 = {instancePath:instancePath+"/prices",schemaPath:"#/properties/prices/type",keyword:"type",params:{type: "object"},schema:schema6.properties.prices.type,parentSchema:schema6.properties.prices,data:data178};
+if(data160.platform_members !== undefined){
+let data178 = data160.platform_members;
+if(typeof data178 !== "boolean"){
+const err447 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.platform_members,data:data178};
 if(vErrors === null){
 vErrors = [err447];
 }
@@ -6129,12 +6120,10 @@ vErrors.push(err447);
 errors++;
 }
 }
-if(data.routing !== undefined){
-let data181 = data.routing;
-if(data181 && typeof data181 == "object" && !Array.isArray(data181)){
-for(const key36 in data181){
-if(!((((key36 === "retries") || (key36 === "max_retry_wait_ms")) || (key36 === "restart_wait_ms")) || (key36 === "cooldown_ms"))){
-const err448 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key36},schema:false,parentSchema:schema6.properties.routing,data:data181};
+if(data160.keep_billing_block !== undefined){
+let data179 = data160.keep_billing_block;
+if(typeof data179 !== "boolean"){
+const err448 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.keep_billing_block,data:data179};
 if(vErrors === null){
 vErrors = [err448];
 }
@@ -6144,10 +6133,10 @@ vErrors.push(err448);
 errors++;
 }
 }
-if(data181.retries !== undefined){
-let data182 = data181.retries;
-if(!(((typeof data182 == "number") && (!(data182 % 1) && !isNaN(data182))) && (isFinite(data182)))){
-const err449 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.retries.type,parentSchema:schema6.properties.routing.properties.retries,data:data182};
+if(data160.cache_prompts !== undefined){
+let data180 = data160.cache_prompts;
+if(typeof data180 !== "boolean"){
+const err449 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.cache_prompts,data:data180};
 if(vErrors === null){
 vErrors = [err449];
 }
@@ -6156,9 +6145,10 @@ vErrors.push(err449);
 }
 errors++;
 }
-if((typeof data182 == "number") && (isFinite(data182))){
-if(data182 > 10 || isNaN(data182)){
-const err450 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema6.properties.routing.properties.retries,data:data182};
+}
+}
+else {
+const err450 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.properties.translation.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation,data:data160};
 if(vErrors === null){
 vErrors = [err450];
 }
@@ -6167,8 +6157,16 @@ vErrors.push(err450);
 }
 errors++;
 }
-if(data182 < 0 || isNaN(data182)){
-const err451 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.retries,data:data182};
+}
+if(data146.price !== undefined){
+if(!(validate22(data146.price, {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1")+"/price",parentData:data146,parentDataProperty:"price",rootData}))){
+vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
+errors = vErrors.length;
+}
+}
+}
+else {
+const err451 = {instancePath:instancePath+"/models/" + key31.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.type,parentSchema:schema6.properties.models.additionalProperties,data:data146};
 if(vErrors === null){
 vErrors = [err451];
 }
@@ -6179,10 +6177,8 @@ errors++;
 }
 }
 }
-if(data181.max_retry_wait_ms !== undefined){
-let data183 = data181.max_retry_wait_ms;
-if(!(((typeof data183 == "number") && (!(data183 % 1) && !isNaN(data183))) && (isFinite(data183)))){
-const err452 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.max_retry_wait_ms.type,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data183};
+else {
+const err452 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.type,parentSchema:schema6.properties.models,data:data133};
 if(vErrors === null){
 vErrors = [err452];
 }
@@ -6191,9 +6187,13 @@ vErrors.push(err452);
 }
 errors++;
 }
-if((typeof data183 == "number") && (isFinite(data183))){
-if(data183 > 60000 || isNaN(data183)){
-const err453 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data183};
+}
+if(data.prices !== undefined){
+let data182 = data.prices;
+if(data182 && typeof data182 == "object" && !Array.isArray(data182)){
+for(const key36 in data182){
+if(!((key36 === "list") || (key36 === "file"))){
+const err453 = {instancePath:instancePath+"/prices",schemaPath:"#/properties/prices/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key36},schema:false,parentSchema:schema6.properties.prices,data:data182};
 if(vErrors === null){
 vErrors = [err453];
 }
@@ -6202,8 +6202,11 @@ vErrors.push(err453);
 }
 errors++;
 }
-if(data183 < 0 || isNaN(data183)){
-const err454 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data183};
+}
+if(data182.list !== undefined){
+let data183 = data182.list;
+if(typeof data183 !== "string"){
+const err454 = {instancePath:instancePath+"/prices/list",schemaPath:"#/properties/prices/properties/list/type",keyword:"type",params:{type: "string"},schema:schema6.properties.prices.properties.list.type,parentSchema:schema6.properties.prices.properties.list,data:data183};
 if(vErrors === null){
 vErrors = [err454];
 }
@@ -6212,12 +6215,8 @@ vErrors.push(err454);
 }
 errors++;
 }
-}
-}
-if(data181.restart_wait_ms !== undefined){
-let data184 = data181.restart_wait_ms;
-if(!(((typeof data184 == "number") && (!(data184 % 1) && !isNaN(data184))) && (isFinite(data184)))){
-const err455 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.restart_wait_ms.type,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data184};
+if(!((data183 === "shipped") || (data183 === "off"))){
+const err455 = {instancePath:instancePath+"/prices/list",schemaPath:"#/properties/prices/properties/list/enum",keyword:"enum",params:{allowedValues: schema6.properties.prices.properties.list.enum},schema:schema6.properties.prices.properties.list.enum,parentSchema:schema6.properties.prices.properties.list,data:data183};
 if(vErrors === null){
 vErrors = [err455];
 }
@@ -6226,9 +6225,11 @@ vErrors.push(err455);
 }
 errors++;
 }
-if((typeof data184 == "number") && (isFinite(data184))){
-if(data184 > 60000 || isNaN(data184)){
-const err456 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data184};
+}
+if(data182.file !== undefined){
+let data184 = data182.file;
+if((typeof data184 !== "string") && (data184 !== null)){
+const err456 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/type",keyword:"type",params:{type: schema6.properties.prices.properties.file.type},schema:schema6.properties.prices.properties.file.type,parentSchema:schema6.properties.prices.properties.file,data:data184};
 if(vErrors === null){
 vErrors = [err456];
 }
@@ -6237,8 +6238,9 @@ vErrors.push(err456);
 }
 errors++;
 }
-if(data184 < 0 || isNaN(data184)){
-const err457 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data184};
+if(typeof data184 === "string"){
+if(func4(data184) > 4096){
+const err457 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.prices.properties.file,data:data184};
 if(vErrors === null){
 vErrors = [err457];
 }
@@ -6247,12 +6249,8 @@ vErrors.push(err457);
 }
 errors++;
 }
-}
-}
-if(data181.cooldown_ms !== undefined){
-let data185 = data181.cooldown_ms;
-if(!(((typeof data185 == "number") && (!(data185 % 1) && !isNaN(data185))) && (isFinite(data185)))){
-const err458 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.cooldown_ms.type,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data185};
+if(func4(data184) < 1){
+const err458 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.prices.properties.file,data:data184};
 if(vErrors === null){
 vErrors = [err458];
 }
@@ -6261,9 +6259,11 @@ vErrors.push(err458);
 }
 errors++;
 }
-if((typeof data185 == "number") && (isFinite(data185))){
-if(data185 > 3600000 || isNaN(data185)){
-const err459 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data185};
+}
+}
+}
+else {
+const err459 = {instancePath:instancePath+"/prices",schemaPath:"#/properties/prices/type",keyword:"type",params:{type: "object"},schema:schema6.properties.prices.type,parentSchema:schema6.properties.prices,data:data182};
 if(vErrors === null){
 vErrors = [err459];
 }
@@ -6272,8 +6272,13 @@ vErrors.push(err459);
 }
 errors++;
 }
-if(data185 < 0 || isNaN(data185)){
-const err460 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data185};
+}
+if(data.budgets !== undefined){
+let data185 = data.budgets;
+if(data185 && typeof data185 == "object" && !Array.isArray(data185)){
+for(const key37 in data185){
+if(!((((key37 === "time_zone") || (key37 === "reserve")) || (key37 === "when_exhausted")) || (key37 === "total"))){
+const err460 = {instancePath:instancePath+"/budgets",schemaPath:"#/properties/budgets/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key37},schema:false,parentSchema:schema6.properties.budgets,data:data185};
 if(vErrors === null){
 vErrors = [err460];
 }
@@ -6283,10 +6288,11 @@ vErrors.push(err460);
 errors++;
 }
 }
-}
-}
-else {
-const err461 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routing.type,parentSchema:schema6.properties.routing,data:data181};
+if(data185.time_zone !== undefined){
+let data186 = data185.time_zone;
+if(typeof data186 === "string"){
+if(func4(data186) > 64){
+const err461 = {instancePath:instancePath+"/budgets/time_zone",schemaPath:"#/properties/budgets/properties/time_zone/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.budgets.properties.time_zone,data:data186};
 if(vErrors === null){
 vErrors = [err461];
 }
@@ -6295,13 +6301,8 @@ vErrors.push(err461);
 }
 errors++;
 }
-}
-if(data.routes !== undefined){
-let data186 = data.routes;
-if(data186 && typeof data186 == "object" && !Array.isArray(data186)){
-for(const key37 in data186){
-if(!((key37 === "rest") || (key37 === "default_model"))){
-const err462 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key37},schema:false,parentSchema:schema6.properties.routes,data:data186};
+if(func4(data186) < 1){
+const err462 = {instancePath:instancePath+"/budgets/time_zone",schemaPath:"#/properties/budgets/properties/time_zone/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.budgets.properties.time_zone,data:data186};
 if(vErrors === null){
 vErrors = [err462];
 }
@@ -6311,10 +6312,8 @@ vErrors.push(err462);
 errors++;
 }
 }
-if(data186.rest !== undefined){
-let data187 = data186.rest;
-if((!(data187 && typeof data187 == "object" && !Array.isArray(data187))) && (data187 !== null)){
-const err463 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/type",keyword:"type",params:{type: schema6.properties.routes.properties.rest.type},schema:schema6.properties.routes.properties.rest.type,parentSchema:schema6.properties.routes.properties.rest,data:data187};
+else {
+const err463 = {instancePath:instancePath+"/budgets/time_zone",schemaPath:"#/properties/budgets/properties/time_zone/type",keyword:"type",params:{type: "string"},schema:schema6.properties.budgets.properties.time_zone.type,parentSchema:schema6.properties.budgets.properties.time_zone,data:data186};
 if(vErrors === null){
 vErrors = [err463];
 }
@@ -6323,9 +6322,11 @@ vErrors.push(err463);
 }
 errors++;
 }
-if(data187 && typeof data187 == "object" && !Array.isArray(data187)){
-if(data187.provider === undefined){
-const err464 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.routes.properties.rest.required,parentSchema:schema6.properties.routes.properties.rest,data:data187};
+}
+if(data185.reserve !== undefined){
+let data187 = data185.reserve;
+if(typeof data187 !== "string"){
+const err464 = {instancePath:instancePath+"/budgets/reserve",schemaPath:"#/properties/budgets/properties/reserve/type",keyword:"type",params:{type: "string"},schema:schema6.properties.budgets.properties.reserve.type,parentSchema:schema6.properties.budgets.properties.reserve,data:data187};
 if(vErrors === null){
 vErrors = [err464];
 }
@@ -6334,9 +6335,8 @@ vErrors.push(err464);
 }
 errors++;
 }
-for(const key38 in data187){
-if(!(key38 === "provider")){
-const err465 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key38},schema:false,parentSchema:schema6.properties.routes.properties.rest,data:data187};
+if(!((data187 === "predicted") || (data187 === "worst_case"))){
+const err465 = {instancePath:instancePath+"/budgets/reserve",schemaPath:"#/properties/budgets/properties/reserve/enum",keyword:"enum",params:{allowedValues: schema6.properties.budgets.properties.reserve.enum},schema:schema6.properties.budgets.properties.reserve.enum,parentSchema:schema6.properties.budgets.properties.reserve,data:data187};
 if(vErrors === null){
 vErrors = [err465];
 }
@@ -6346,11 +6346,10 @@ vErrors.push(err465);
 errors++;
 }
 }
-if(data187.provider !== undefined){
-let data188 = data187.provider;
-if(typeof data188 === "string"){
-if(func4(data188) > 64){
-const err466 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data188};
+if(data185.when_exhausted !== undefined){
+let data188 = data185.when_exhausted;
+if(typeof data188 !== "string"){
+const err466 = {instancePath:instancePath+"/budgets/when_exhausted",schemaPath:"#/properties/budgets/properties/when_exhausted/type",keyword:"type",params:{type: "string"},schema:schema6.properties.budgets.properties.when_exhausted.type,parentSchema:schema6.properties.budgets.properties.when_exhausted,data:data188};
 if(vErrors === null){
 vErrors = [err466];
 }
@@ -6359,8 +6358,8 @@ vErrors.push(err466);
 }
 errors++;
 }
-if(func4(data188) < 1){
-const err467 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data188};
+if(!((data188 === "finish") || (data188 === "cut"))){
+const err467 = {instancePath:instancePath+"/budgets/when_exhausted",schemaPath:"#/properties/budgets/properties/when_exhausted/enum",keyword:"enum",params:{allowedValues: schema6.properties.budgets.properties.when_exhausted.enum},schema:schema6.properties.budgets.properties.when_exhausted.enum,parentSchema:schema6.properties.budgets.properties.when_exhausted,data:data188};
 if(vErrors === null){
 vErrors = [err467];
 }
@@ -6369,8 +6368,12 @@ vErrors.push(err467);
 }
 errors++;
 }
-if(!pattern8.test(data188)){
-const err468 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data188};
+}
+if(data185.total !== undefined){
+let data189 = data185.total;
+if(Array.isArray(data189)){
+if(data189.length > 8){
+const err468 = {instancePath:instancePath+"/budgets/total",schemaPath:"#/properties/budgets/properties/total/maxItems",keyword:"maxItems",params:{limit: 8},schema:8,parentSchema:schema6.properties.budgets.properties.total,data:data189};
 if(vErrors === null){
 vErrors = [err468];
 }
@@ -6379,9 +6382,12 @@ vErrors.push(err468);
 }
 errors++;
 }
-}
-else {
-const err469 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.rest.properties.provider.type,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data188};
+const len19 = data189.length;
+for(let i19=0; i19<len19; i19++){
+let data190 = data189[i19];
+if(data190 && typeof data190 == "object" && !Array.isArray(data190)){
+if(data190.per === undefined){
+const err469 = {instancePath:instancePath+"/budgets/total/" + i19,schemaPath:"#/properties/budgets/properties/total/items/required",keyword:"required",params:{missingProperty: "per"},schema:schema6.properties.budgets.properties.total.items.required,parentSchema:schema6.properties.budgets.properties.total.items,data:data190};
 if(vErrors === null){
 vErrors = [err469];
 }
@@ -6390,15 +6396,9 @@ vErrors.push(err469);
 }
 errors++;
 }
-}
-}
-}
-if(data186.default_model !== undefined){
-let data189 = data186.default_model;
-if(data189 && typeof data189 == "object" && !Array.isArray(data189)){
-for(const key39 in data189){
-if(!(((key39 === "images") || (key39 === "moderations")) || (key39 === "responses"))){
-const err470 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key39},schema:false,parentSchema:schema6.properties.routes.properties.default_model,data:data189};
+for(const key38 in data190){
+if(!(((key38 === "usd") || (key38 === "tokens")) || (key38 === "per"))){
+const err470 = {instancePath:instancePath+"/budgets/total/" + i19,schemaPath:"#/properties/budgets/properties/total/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key38},schema:false,parentSchema:schema6.properties.budgets.properties.total.items,data:data190};
 if(vErrors === null){
 vErrors = [err470];
 }
@@ -6408,11 +6408,10 @@ vErrors.push(err470);
 errors++;
 }
 }
-if(data189.images !== undefined){
-let data190 = data189.images;
-if(typeof data190 === "string"){
-if(func4(data190) > 256){
-const err471 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data190};
+if(data190.usd !== undefined){
+let data191 = data190.usd;
+if((!((typeof data191 == "number") && (isFinite(data191)))) && (typeof data191 !== "string")){
+const err471 = {instancePath:instancePath+"/budgets/total/" + i19+"/usd",schemaPath:"#/properties/budgets/properties/total/items/properties/usd/type",keyword:"type",params:{type: schema6.properties.budgets.properties.total.items.properties.usd.type},schema:schema6.properties.budgets.properties.total.items.properties.usd.type,parentSchema:schema6.properties.budgets.properties.total.items.properties.usd,data:data191};
 if(vErrors === null){
 vErrors = [err471];
 }
@@ -6421,8 +6420,9 @@ vErrors.push(err471);
 }
 errors++;
 }
-if(func4(data190) < 1){
-const err472 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data190};
+if((typeof data191 == "number") && (isFinite(data191))){
+if(data191 > 9000000 || isNaN(data191)){
+const err472 = {instancePath:instancePath+"/budgets/total/" + i19+"/usd",schemaPath:"#/properties/budgets/properties/total/items/properties/usd/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9000000},schema:9000000,parentSchema:schema6.properties.budgets.properties.total.items.properties.usd,data:data191};
 if(vErrors === null){
 vErrors = [err472];
 }
@@ -6431,8 +6431,8 @@ vErrors.push(err472);
 }
 errors++;
 }
-if(!pattern3.test(data190)){
-const err473 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data190};
+if(data191 < 0 || isNaN(data191)){
+const err473 = {instancePath:instancePath+"/budgets/total/" + i19+"/usd",schemaPath:"#/properties/budgets/properties/total/items/properties/usd/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.budgets.properties.total.items.properties.usd,data:data191};
 if(vErrors === null){
 vErrors = [err473];
 }
@@ -6442,8 +6442,9 @@ vErrors.push(err473);
 errors++;
 }
 }
-else {
-const err474 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.images.type,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data190};
+if(typeof data191 === "string"){
+if(!pattern8.test(data191)){
+const err474 = {instancePath:instancePath+"/budgets/total/" + i19+"/usd",schemaPath:"#/properties/budgets/properties/total/items/properties/usd/pattern",keyword:"pattern",params:{pattern: "^\\d{1,7}(\\.\\d{1,9})?$"},schema:"^\\d{1,7}(\\.\\d{1,9})?$",parentSchema:schema6.properties.budgets.properties.total.items.properties.usd,data:data191};
 if(vErrors === null){
 vErrors = [err474];
 }
@@ -6453,11 +6454,11 @@ vErrors.push(err474);
 errors++;
 }
 }
-if(data189.moderations !== undefined){
-let data191 = data189.moderations;
-if(typeof data191 === "string"){
-if(func4(data191) > 256){
-const err475 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data191};
+}
+if(data190.tokens !== undefined){
+let data192 = data190.tokens;
+if(!(((typeof data192 == "number") && (!(data192 % 1) && !isNaN(data192))) && (isFinite(data192)))){
+const err475 = {instancePath:instancePath+"/budgets/total/" + i19+"/tokens",schemaPath:"#/properties/budgets/properties/total/items/properties/tokens/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.budgets.properties.total.items.properties.tokens.type,parentSchema:schema6.properties.budgets.properties.total.items.properties.tokens,data:data192};
 if(vErrors === null){
 vErrors = [err475];
 }
@@ -6466,8 +6467,9 @@ vErrors.push(err475);
 }
 errors++;
 }
-if(func4(data191) < 1){
-const err476 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data191};
+if((typeof data192 == "number") && (isFinite(data192))){
+if(data192 > 1000000000000000 || isNaN(data192)){
+const err476 = {instancePath:instancePath+"/budgets/total/" + i19+"/tokens",schemaPath:"#/properties/budgets/properties/total/items/properties/tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000000000},schema:1000000000000000,parentSchema:schema6.properties.budgets.properties.total.items.properties.tokens,data:data192};
 if(vErrors === null){
 vErrors = [err476];
 }
@@ -6476,8 +6478,8 @@ vErrors.push(err476);
 }
 errors++;
 }
-if(!pattern3.test(data191)){
-const err477 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data191};
+if(data192 < 0 || isNaN(data192)){
+const err477 = {instancePath:instancePath+"/budgets/total/" + i19+"/tokens",schemaPath:"#/properties/budgets/properties/total/items/properties/tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.budgets.properties.total.items.properties.tokens,data:data192};
 if(vErrors === null){
 vErrors = [err477];
 }
@@ -6487,8 +6489,11 @@ vErrors.push(err477);
 errors++;
 }
 }
-else {
-const err478 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.moderations.type,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data191};
+}
+if(data190.per !== undefined){
+let data193 = data190.per;
+if(typeof data193 !== "string"){
+const err478 = {instancePath:instancePath+"/budgets/total/" + i19+"/per",schemaPath:"#/properties/budgets/properties/total/items/properties/per/type",keyword:"type",params:{type: "string"},schema:schema6.properties.budgets.properties.total.items.properties.per.type,parentSchema:schema6.properties.budgets.properties.total.items.properties.per,data:data193};
 if(vErrors === null){
 vErrors = [err478];
 }
@@ -6497,12 +6502,8 @@ vErrors.push(err478);
 }
 errors++;
 }
-}
-if(data189.responses !== undefined){
-let data192 = data189.responses;
-if(typeof data192 === "string"){
-if(func4(data192) > 256){
-const err479 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data192};
+if(!((((data193 === "day") || (data193 === "week")) || (data193 === "month")) || (data193 === "total"))){
+const err479 = {instancePath:instancePath+"/budgets/total/" + i19+"/per",schemaPath:"#/properties/budgets/properties/total/items/properties/per/enum",keyword:"enum",params:{allowedValues: schema6.properties.budgets.properties.total.items.properties.per.enum},schema:schema6.properties.budgets.properties.total.items.properties.per.enum,parentSchema:schema6.properties.budgets.properties.total.items.properties.per,data:data193};
 if(vErrors === null){
 vErrors = [err479];
 }
@@ -6511,8 +6512,10 @@ vErrors.push(err479);
 }
 errors++;
 }
-if(func4(data192) < 1){
-const err480 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data192};
+}
+}
+else {
+const err480 = {instancePath:instancePath+"/budgets/total/" + i19,schemaPath:"#/properties/budgets/properties/total/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.budgets.properties.total.items.type,parentSchema:schema6.properties.budgets.properties.total.items,data:data190};
 if(vErrors === null){
 vErrors = [err480];
 }
@@ -6521,8 +6524,10 @@ vErrors.push(err480);
 }
 errors++;
 }
-if(!pattern3.test(data192)){
-const err481 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data192};
+}
+}
+else {
+const err481 = {instancePath:instancePath+"/budgets/total",schemaPath:"#/properties/budgets/properties/total/type",keyword:"type",params:{type: "array"},schema:schema6.properties.budgets.properties.total.type,parentSchema:schema6.properties.budgets.properties.total,data:data189};
 if(vErrors === null){
 vErrors = [err481];
 }
@@ -6532,8 +6537,9 @@ vErrors.push(err481);
 errors++;
 }
 }
+}
 else {
-const err482 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.responses.type,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data192};
+const err482 = {instancePath:instancePath+"/budgets",schemaPath:"#/properties/budgets/type",keyword:"type",params:{type: "object"},schema:schema6.properties.budgets.type,parentSchema:schema6.properties.budgets,data:data185};
 if(vErrors === null){
 vErrors = [err482];
 }
@@ -6543,9 +6549,12 @@ vErrors.push(err482);
 errors++;
 }
 }
-}
-else {
-const err483 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routes.properties.default_model.type,parentSchema:schema6.properties.routes.properties.default_model,data:data189};
+if(data.routing !== undefined){
+let data194 = data.routing;
+if(data194 && typeof data194 == "object" && !Array.isArray(data194)){
+for(const key39 in data194){
+if(!((((key39 === "retries") || (key39 === "max_retry_wait_ms")) || (key39 === "restart_wait_ms")) || (key39 === "cooldown_ms"))){
+const err483 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key39},schema:false,parentSchema:schema6.properties.routing,data:data194};
 if(vErrors === null){
 vErrors = [err483];
 }
@@ -6555,9 +6564,10 @@ vErrors.push(err483);
 errors++;
 }
 }
-}
-else {
-const err484 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routes.type,parentSchema:schema6.properties.routes,data:data186};
+if(data194.retries !== undefined){
+let data195 = data194.retries;
+if(!(((typeof data195 == "number") && (!(data195 % 1) && !isNaN(data195))) && (isFinite(data195)))){
+const err484 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.retries.type,parentSchema:schema6.properties.routing.properties.retries,data:data195};
 if(vErrors === null){
 vErrors = [err484];
 }
@@ -6566,13 +6576,9 @@ vErrors.push(err484);
 }
 errors++;
 }
-}
-if(data.secrets !== undefined){
-let data193 = data.secrets;
-if(data193 && typeof data193 == "object" && !Array.isArray(data193)){
-for(const key40 in data193){
-if(!((key40 === "dir") || (key40 === "identity"))){
-const err485 = {instancePath:instancePath+"/secrets",schemaPath:"#/properties/secrets/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key40},schema:false,parentSchema:schema6.properties.secrets,data:data193};
+if((typeof data195 == "number") && (isFinite(data195))){
+if(data195 > 10 || isNaN(data195)){
+const err485 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema6.properties.routing.properties.retries,data:data195};
 if(vErrors === null){
 vErrors = [err485];
 }
@@ -6581,11 +6587,8 @@ vErrors.push(err485);
 }
 errors++;
 }
-}
-if(data193.dir !== undefined){
-let data194 = data193.dir;
-if((typeof data194 !== "string") && (data194 !== null)){
-const err486 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/type",keyword:"type",params:{type: schema6.properties.secrets.properties.dir.type},schema:schema6.properties.secrets.properties.dir.type,parentSchema:schema6.properties.secrets.properties.dir,data:data194};
+if(data195 < 0 || isNaN(data195)){
+const err486 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.retries,data:data195};
 if(vErrors === null){
 vErrors = [err486];
 }
@@ -6594,9 +6597,12 @@ vErrors.push(err486);
 }
 errors++;
 }
-if(typeof data194 === "string"){
-if(func4(data194) > 4096){
-const err487 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.secrets.properties.dir,data:data194};
+}
+}
+if(data194.max_retry_wait_ms !== undefined){
+let data196 = data194.max_retry_wait_ms;
+if(!(((typeof data196 == "number") && (!(data196 % 1) && !isNaN(data196))) && (isFinite(data196)))){
+const err487 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.max_retry_wait_ms.type,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data196};
 if(vErrors === null){
 vErrors = [err487];
 }
@@ -6605,8 +6611,9 @@ vErrors.push(err487);
 }
 errors++;
 }
-if(func4(data194) < 1){
-const err488 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.dir,data:data194};
+if((typeof data196 == "number") && (isFinite(data196))){
+if(data196 > 60000 || isNaN(data196)){
+const err488 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data196};
 if(vErrors === null){
 vErrors = [err488];
 }
@@ -6615,8 +6622,8 @@ vErrors.push(err488);
 }
 errors++;
 }
-if(!pattern10.test(data194)){
-const err489 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.secrets.properties.dir,data:data194};
+if(data196 < 0 || isNaN(data196)){
+const err489 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data196};
 if(vErrors === null){
 vErrors = [err489];
 }
@@ -6627,12 +6634,10 @@ errors++;
 }
 }
 }
-if(data193.identity !== undefined){
-let data195 = data193.identity;
-if(data195 && typeof data195 == "object" && !Array.isArray(data195)){
-for(const key41 in data195){
-if(!((key41 === "credential") || (key41 === "file"))){
-const err490 = {instancePath:instancePath+"/secrets/identity",schemaPath:"#/properties/secrets/properties/identity/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key41},schema:false,parentSchema:schema6.properties.secrets.properties.identity,data:data195};
+if(data194.restart_wait_ms !== undefined){
+let data197 = data194.restart_wait_ms;
+if(!(((typeof data197 == "number") && (!(data197 % 1) && !isNaN(data197))) && (isFinite(data197)))){
+const err490 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.restart_wait_ms.type,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data197};
 if(vErrors === null){
 vErrors = [err490];
 }
@@ -6641,12 +6646,9 @@ vErrors.push(err490);
 }
 errors++;
 }
-}
-if(data195.credential !== undefined){
-let data196 = data195.credential;
-if(typeof data196 === "string"){
-if(func4(data196) > 100){
-const err491 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data196};
+if((typeof data197 == "number") && (isFinite(data197))){
+if(data197 > 60000 || isNaN(data197)){
+const err491 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data197};
 if(vErrors === null){
 vErrors = [err491];
 }
@@ -6655,8 +6657,8 @@ vErrors.push(err491);
 }
 errors++;
 }
-if(func4(data196) < 1){
-const err492 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data196};
+if(data197 < 0 || isNaN(data197)){
+const err492 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data197};
 if(vErrors === null){
 vErrors = [err492];
 }
@@ -6665,8 +6667,12 @@ vErrors.push(err492);
 }
 errors++;
 }
-if(!pattern9.test(data196)){
-const err493 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data196};
+}
+}
+if(data194.cooldown_ms !== undefined){
+let data198 = data194.cooldown_ms;
+if(!(((typeof data198 == "number") && (!(data198 % 1) && !isNaN(data198))) && (isFinite(data198)))){
+const err493 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.cooldown_ms.type,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data198};
 if(vErrors === null){
 vErrors = [err493];
 }
@@ -6675,9 +6681,9 @@ vErrors.push(err493);
 }
 errors++;
 }
-}
-else {
-const err494 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.secrets.properties.identity.properties.credential.type,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data196};
+if((typeof data198 == "number") && (isFinite(data198))){
+if(data198 > 3600000 || isNaN(data198)){
+const err494 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data198};
 if(vErrors === null){
 vErrors = [err494];
 }
@@ -6686,11 +6692,8 @@ vErrors.push(err494);
 }
 errors++;
 }
-}
-if(data195.file !== undefined){
-let data197 = data195.file;
-if((typeof data197 !== "string") && (data197 !== null)){
-const err495 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/type",keyword:"type",params:{type: schema6.properties.secrets.properties.identity.properties.file.type},schema:schema6.properties.secrets.properties.identity.properties.file.type,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data197};
+if(data198 < 0 || isNaN(data198)){
+const err495 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data198};
 if(vErrors === null){
 vErrors = [err495];
 }
@@ -6699,9 +6702,11 @@ vErrors.push(err495);
 }
 errors++;
 }
-if(typeof data197 === "string"){
-if(func4(data197) > 4096){
-const err496 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data197};
+}
+}
+}
+else {
+const err496 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routing.type,parentSchema:schema6.properties.routing,data:data194};
 if(vErrors === null){
 vErrors = [err496];
 }
@@ -6710,8 +6715,13 @@ vErrors.push(err496);
 }
 errors++;
 }
-if(func4(data197) < 1){
-const err497 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data197};
+}
+if(data.routes !== undefined){
+let data199 = data.routes;
+if(data199 && typeof data199 == "object" && !Array.isArray(data199)){
+for(const key40 in data199){
+if(!((key40 === "rest") || (key40 === "default_model"))){
+const err497 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key40},schema:false,parentSchema:schema6.properties.routes,data:data199};
 if(vErrors === null){
 vErrors = [err497];
 }
@@ -6720,8 +6730,11 @@ vErrors.push(err497);
 }
 errors++;
 }
-if(!pattern10.test(data197)){
-const err498 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data197};
+}
+if(data199.rest !== undefined){
+let data200 = data199.rest;
+if((!(data200 && typeof data200 == "object" && !Array.isArray(data200))) && (data200 !== null)){
+const err498 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/type",keyword:"type",params:{type: schema6.properties.routes.properties.rest.type},schema:schema6.properties.routes.properties.rest.type,parentSchema:schema6.properties.routes.properties.rest,data:data200};
 if(vErrors === null){
 vErrors = [err498];
 }
@@ -6730,11 +6743,9 @@ vErrors.push(err498);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err499 = {instancePath:instancePath+"/secrets/identity",schemaPath:"#/properties/secrets/properties/identity/type",keyword:"type",params:{type: "object"},schema:schema6.properties.secrets.properties.identity.type,parentSchema:schema6.properties.secrets.properties.identity,data:data195};
+if(data200 && typeof data200 == "object" && !Array.isArray(data200)){
+if(data200.provider === undefined){
+const err499 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.routes.properties.rest.required,parentSchema:schema6.properties.routes.properties.rest,data:data200};
 if(vErrors === null){
 vErrors = [err499];
 }
@@ -6743,10 +6754,9 @@ vErrors.push(err499);
 }
 errors++;
 }
-}
-}
-else {
-const err500 = {instancePath:instancePath+"/secrets",schemaPath:"#/properties/secrets/type",keyword:"type",params:{type: "object"},schema:schema6.properties.secrets.type,parentSchema:schema6.properties.secrets,data:data193};
+for(const key41 in data200){
+if(!(key41 === "provider")){
+const err500 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key41},schema:false,parentSchema:schema6.properties.routes.properties.rest,data:data200};
 if(vErrors === null){
 vErrors = [err500];
 }
@@ -6756,12 +6766,11 @@ vErrors.push(err500);
 errors++;
 }
 }
-if(data.usage !== undefined){
-let data198 = data.usage;
-if(data198 && typeof data198 == "object" && !Array.isArray(data198)){
-for(const key42 in data198){
-if(!((((key42 === "enabled") || (key42 === "keep_calls_days")) || (key42 === "keep_hours_days")) || (key42 === "client_names"))){
-const err501 = {instancePath:instancePath+"/usage",schemaPath:"#/properties/usage/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key42},schema:false,parentSchema:schema6.properties.usage,data:data198};
+if(data200.provider !== undefined){
+let data201 = data200.provider;
+if(typeof data201 === "string"){
+if(func4(data201) > 64){
+const err501 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data201};
 if(vErrors === null){
 vErrors = [err501];
 }
@@ -6770,11 +6779,8 @@ vErrors.push(err501);
 }
 errors++;
 }
-}
-if(data198.enabled !== undefined){
-let data199 = data198.enabled;
-if(typeof data199 !== "boolean"){
-const err502 = {instancePath:instancePath+"/usage/enabled",schemaPath:"#/properties/usage/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.usage.properties.enabled.type,parentSchema:schema6.properties.usage.properties.enabled,data:data199};
+if(func4(data201) < 1){
+const err502 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data201};
 if(vErrors === null){
 vErrors = [err502];
 }
@@ -6783,11 +6789,8 @@ vErrors.push(err502);
 }
 errors++;
 }
-}
-if(data198.keep_calls_days !== undefined){
-let data200 = data198.keep_calls_days;
-if(!(((typeof data200 == "number") && (!(data200 % 1) && !isNaN(data200))) && (isFinite(data200)))){
-const err503 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.usage.properties.keep_calls_days.type,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data200};
+if(!pattern9.test(data201)){
+const err503 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data201};
 if(vErrors === null){
 vErrors = [err503];
 }
@@ -6796,9 +6799,9 @@ vErrors.push(err503);
 }
 errors++;
 }
-if((typeof data200 == "number") && (isFinite(data200))){
-if(data200 > 3650 || isNaN(data200)){
-const err504 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data200};
+}
+else {
+const err504 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.rest.properties.provider.type,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data201};
 if(vErrors === null){
 vErrors = [err504];
 }
@@ -6807,8 +6810,15 @@ vErrors.push(err504);
 }
 errors++;
 }
-if(data200 < 1 || isNaN(data200)){
-const err505 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data200};
+}
+}
+}
+if(data199.default_model !== undefined){
+let data202 = data199.default_model;
+if(data202 && typeof data202 == "object" && !Array.isArray(data202)){
+for(const key42 in data202){
+if(!(((key42 === "images") || (key42 === "moderations")) || (key42 === "responses"))){
+const err505 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key42},schema:false,parentSchema:schema6.properties.routes.properties.default_model,data:data202};
 if(vErrors === null){
 vErrors = [err505];
 }
@@ -6818,11 +6828,11 @@ vErrors.push(err505);
 errors++;
 }
 }
-}
-if(data198.keep_hours_days !== undefined){
-let data201 = data198.keep_hours_days;
-if(!(((typeof data201 == "number") && (!(data201 % 1) && !isNaN(data201))) && (isFinite(data201)))){
-const err506 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.usage.properties.keep_hours_days.type,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data201};
+if(data202.images !== undefined){
+let data203 = data202.images;
+if(typeof data203 === "string"){
+if(func4(data203) > 256){
+const err506 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data203};
 if(vErrors === null){
 vErrors = [err506];
 }
@@ -6831,9 +6841,8 @@ vErrors.push(err506);
 }
 errors++;
 }
-if((typeof data201 == "number") && (isFinite(data201))){
-if(data201 > 3650 || isNaN(data201)){
-const err507 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data201};
+if(func4(data203) < 1){
+const err507 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data203};
 if(vErrors === null){
 vErrors = [err507];
 }
@@ -6842,8 +6851,8 @@ vErrors.push(err507);
 }
 errors++;
 }
-if(data201 < 1 || isNaN(data201)){
-const err508 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data201};
+if(!pattern3.test(data203)){
+const err508 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data203};
 if(vErrors === null){
 vErrors = [err508];
 }
@@ -6853,11 +6862,8 @@ vErrors.push(err508);
 errors++;
 }
 }
-}
-if(data198.client_names !== undefined){
-let data202 = data198.client_names;
-if(typeof data202 !== "string"){
-const err509 = {instancePath:instancePath+"/usage/client_names",schemaPath:"#/properties/usage/properties/client_names/type",keyword:"type",params:{type: "string"},schema:schema6.properties.usage.properties.client_names.type,parentSchema:schema6.properties.usage.properties.client_names,data:data202};
+else {
+const err509 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.images.type,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data203};
 if(vErrors === null){
 vErrors = [err509];
 }
@@ -6866,8 +6872,12 @@ vErrors.push(err509);
 }
 errors++;
 }
-if(!(data202 === "plain")){
-const err510 = {instancePath:instancePath+"/usage/client_names",schemaPath:"#/properties/usage/properties/client_names/enum",keyword:"enum",params:{allowedValues: schema6.properties.usage.properties.client_names.enum},schema:schema6.properties.usage.properties.client_names.enum,parentSchema:schema6.properties.usage.properties.client_names,data:data202};
+}
+if(data202.moderations !== undefined){
+let data204 = data202.moderations;
+if(typeof data204 === "string"){
+if(func4(data204) > 256){
+const err510 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data204};
 if(vErrors === null){
 vErrors = [err510];
 }
@@ -6876,10 +6886,8 @@ vErrors.push(err510);
 }
 errors++;
 }
-}
-}
-else {
-const err511 = {instancePath:instancePath+"/usage",schemaPath:"#/properties/usage/type",keyword:"type",params:{type: "object"},schema:schema6.properties.usage.type,parentSchema:schema6.properties.usage,data:data198};
+if(func4(data204) < 1){
+const err511 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data204};
 if(vErrors === null){
 vErrors = [err511];
 }
@@ -6888,13 +6896,8 @@ vErrors.push(err511);
 }
 errors++;
 }
-}
-if(data.audit !== undefined){
-let data203 = data.audit;
-if(data203 && typeof data203 == "object" && !Array.isArray(data203)){
-for(const key43 in data203){
-if(!((key43 === "enabled") || (key43 === "keep_days"))){
-const err512 = {instancePath:instancePath+"/audit",schemaPath:"#/properties/audit/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key43},schema:false,parentSchema:schema6.properties.audit,data:data203};
+if(!pattern3.test(data204)){
+const err512 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data204};
 if(vErrors === null){
 vErrors = [err512];
 }
@@ -6904,10 +6907,8 @@ vErrors.push(err512);
 errors++;
 }
 }
-if(data203.enabled !== undefined){
-let data204 = data203.enabled;
-if(!(((data204 === "auto") || (data204 === true)) || (data204 === false))){
-const err513 = {instancePath:instancePath+"/audit/enabled",schemaPath:"#/properties/audit/properties/enabled/enum",keyword:"enum",params:{allowedValues: schema6.properties.audit.properties.enabled.enum},schema:schema6.properties.audit.properties.enabled.enum,parentSchema:schema6.properties.audit.properties.enabled,data:data204};
+else {
+const err513 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.moderations.type,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data204};
 if(vErrors === null){
 vErrors = [err513];
 }
@@ -6917,10 +6918,11 @@ vErrors.push(err513);
 errors++;
 }
 }
-if(data203.keep_days !== undefined){
-let data205 = data203.keep_days;
-if(!(((typeof data205 == "number") && (!(data205 % 1) && !isNaN(data205))) && (isFinite(data205)))){
-const err514 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.audit.properties.keep_days.type,parentSchema:schema6.properties.audit.properties.keep_days,data:data205};
+if(data202.responses !== undefined){
+let data205 = data202.responses;
+if(typeof data205 === "string"){
+if(func4(data205) > 256){
+const err514 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data205};
 if(vErrors === null){
 vErrors = [err514];
 }
@@ -6929,9 +6931,8 @@ vErrors.push(err514);
 }
 errors++;
 }
-if((typeof data205 == "number") && (isFinite(data205))){
-if(data205 > 3650 || isNaN(data205)){
-const err515 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.audit.properties.keep_days,data:data205};
+if(func4(data205) < 1){
+const err515 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data205};
 if(vErrors === null){
 vErrors = [err515];
 }
@@ -6940,8 +6941,8 @@ vErrors.push(err515);
 }
 errors++;
 }
-if(data205 < 31 || isNaN(data205)){
-const err516 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 31},schema:31,parentSchema:schema6.properties.audit.properties.keep_days,data:data205};
+if(!pattern3.test(data205)){
+const err516 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data205};
 if(vErrors === null){
 vErrors = [err516];
 }
@@ -6951,10 +6952,8 @@ vErrors.push(err516);
 errors++;
 }
 }
-}
-}
 else {
-const err517 = {instancePath:instancePath+"/audit",schemaPath:"#/properties/audit/type",keyword:"type",params:{type: "object"},schema:schema6.properties.audit.type,parentSchema:schema6.properties.audit,data:data203};
+const err517 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.responses.type,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data205};
 if(vErrors === null){
 vErrors = [err517];
 }
@@ -6964,12 +6963,9 @@ vErrors.push(err517);
 errors++;
 }
 }
-if(data.logging !== undefined){
-let data206 = data.logging;
-if(data206 && typeof data206 == "object" && !Array.isArray(data206)){
-for(const key44 in data206){
-if(!(((key44 === "level") || (key44 === "format")) || (key44 === "transport"))){
-const err518 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key44},schema:false,parentSchema:schema6.properties.logging,data:data206};
+}
+else {
+const err518 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routes.properties.default_model.type,parentSchema:schema6.properties.routes.properties.default_model,data:data202};
 if(vErrors === null){
 vErrors = [err518];
 }
@@ -6979,10 +6975,9 @@ vErrors.push(err518);
 errors++;
 }
 }
-if(data206.level !== undefined){
-let data207 = data206.level;
-if(typeof data207 !== "string"){
-const err519 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.level.type,parentSchema:schema6.properties.logging.properties.level,data:data207};
+}
+else {
+const err519 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routes.type,parentSchema:schema6.properties.routes,data:data199};
 if(vErrors === null){
 vErrors = [err519];
 }
@@ -6991,8 +6986,13 @@ vErrors.push(err519);
 }
 errors++;
 }
-if(!((((data207 === "error") || (data207 === "warn")) || (data207 === "info")) || (data207 === "debug"))){
-const err520 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.level.enum},schema:schema6.properties.logging.properties.level.enum,parentSchema:schema6.properties.logging.properties.level,data:data207};
+}
+if(data.secrets !== undefined){
+let data206 = data.secrets;
+if(data206 && typeof data206 == "object" && !Array.isArray(data206)){
+for(const key43 in data206){
+if(!((key43 === "dir") || (key43 === "identity"))){
+const err520 = {instancePath:instancePath+"/secrets",schemaPath:"#/properties/secrets/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key43},schema:false,parentSchema:schema6.properties.secrets,data:data206};
 if(vErrors === null){
 vErrors = [err520];
 }
@@ -7002,10 +7002,10 @@ vErrors.push(err520);
 errors++;
 }
 }
-if(data206.format !== undefined){
-let data208 = data206.format;
-if(typeof data208 !== "string"){
-const err521 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.format.type,parentSchema:schema6.properties.logging.properties.format,data:data208};
+if(data206.dir !== undefined){
+let data207 = data206.dir;
+if((typeof data207 !== "string") && (data207 !== null)){
+const err521 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/type",keyword:"type",params:{type: schema6.properties.secrets.properties.dir.type},schema:schema6.properties.secrets.properties.dir.type,parentSchema:schema6.properties.secrets.properties.dir,data:data207};
 if(vErrors === null){
 vErrors = [err521];
 }
@@ -7014,8 +7014,9 @@ vErrors.push(err521);
 }
 errors++;
 }
-if(!(((data208 === "auto") || (data208 === "json")) || (data208 === "pretty"))){
-const err522 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.format.enum},schema:schema6.properties.logging.properties.format.enum,parentSchema:schema6.properties.logging.properties.format,data:data208};
+if(typeof data207 === "string"){
+if(func4(data207) > 4096){
+const err522 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.secrets.properties.dir,data:data207};
 if(vErrors === null){
 vErrors = [err522];
 }
@@ -7024,11 +7025,8 @@ vErrors.push(err522);
 }
 errors++;
 }
-}
-if(data206.transport !== undefined){
-let data209 = data206.transport;
-if((!(data209 && typeof data209 == "object" && !Array.isArray(data209))) && (data209 !== null)){
-const err523 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema6.properties.logging.properties.transport.type},schema:schema6.properties.logging.properties.transport.type,parentSchema:schema6.properties.logging.properties.transport,data:data209};
+if(func4(data207) < 1){
+const err523 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.dir,data:data207};
 if(vErrors === null){
 vErrors = [err523];
 }
@@ -7037,9 +7035,8 @@ vErrors.push(err523);
 }
 errors++;
 }
-if(data209 && typeof data209 == "object" && !Array.isArray(data209)){
-if(data209.target === undefined){
-const err524 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema6.properties.logging.properties.transport.required,parentSchema:schema6.properties.logging.properties.transport,data:data209};
+if(!pattern11.test(data207)){
+const err524 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.secrets.properties.dir,data:data207};
 if(vErrors === null){
 vErrors = [err524];
 }
@@ -7048,9 +7045,14 @@ vErrors.push(err524);
 }
 errors++;
 }
-for(const key45 in data209){
-if(!((key45 === "target") || (key45 === "options"))){
-const err525 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key45},schema:false,parentSchema:schema6.properties.logging.properties.transport,data:data209};
+}
+}
+if(data206.identity !== undefined){
+let data208 = data206.identity;
+if(data208 && typeof data208 == "object" && !Array.isArray(data208)){
+for(const key44 in data208){
+if(!((key44 === "credential") || (key44 === "file"))){
+const err525 = {instancePath:instancePath+"/secrets/identity",schemaPath:"#/properties/secrets/properties/identity/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key44},schema:false,parentSchema:schema6.properties.secrets.properties.identity,data:data208};
 if(vErrors === null){
 vErrors = [err525];
 }
@@ -7060,11 +7062,11 @@ vErrors.push(err525);
 errors++;
 }
 }
-if(data209.target !== undefined){
-let data210 = data209.target;
-if(typeof data210 === "string"){
-if(func4(data210) > 4096){
-const err526 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data210};
+if(data208.credential !== undefined){
+let data209 = data208.credential;
+if(typeof data209 === "string"){
+if(func4(data209) > 100){
+const err526 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data209};
 if(vErrors === null){
 vErrors = [err526];
 }
@@ -7073,8 +7075,8 @@ vErrors.push(err526);
 }
 errors++;
 }
-if(func4(data210) < 1){
-const err527 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data210};
+if(func4(data209) < 1){
+const err527 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data209};
 if(vErrors === null){
 vErrors = [err527];
 }
@@ -7083,9 +7085,8 @@ vErrors.push(err527);
 }
 errors++;
 }
-}
-else {
-const err528 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.transport.properties.target.type,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data210};
+if(!pattern10.test(data209)){
+const err528 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data209};
 if(vErrors === null){
 vErrors = [err528];
 }
@@ -7095,10 +7096,8 @@ vErrors.push(err528);
 errors++;
 }
 }
-if(data209.options !== undefined){
-let data211 = data209.options;
-if(!(data211 && typeof data211 == "object" && !Array.isArray(data211))){
-const err529 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.properties.transport.properties.options.type,parentSchema:schema6.properties.logging.properties.transport.properties.options,data:data211};
+else {
+const err529 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.secrets.properties.identity.properties.credential.type,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data209};
 if(vErrors === null){
 vErrors = [err529];
 }
@@ -7108,11 +7107,10 @@ vErrors.push(err529);
 errors++;
 }
 }
-}
-}
-}
-else {
-const err530 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.type,parentSchema:schema6.properties.logging,data:data206};
+if(data208.file !== undefined){
+let data210 = data208.file;
+if((typeof data210 !== "string") && (data210 !== null)){
+const err530 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/type",keyword:"type",params:{type: schema6.properties.secrets.properties.identity.properties.file.type},schema:schema6.properties.secrets.properties.identity.properties.file.type,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data210};
 if(vErrors === null){
 vErrors = [err530];
 }
@@ -7121,15 +7119,437 @@ vErrors.push(err530);
 }
 errors++;
 }
-}
-}
-else {
-const err531 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema6.type,parentSchema:schema6,data};
+if(typeof data210 === "string"){
+if(func4(data210) > 4096){
+const err531 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data210};
 if(vErrors === null){
 vErrors = [err531];
 }
 else {
 vErrors.push(err531);
+}
+errors++;
+}
+if(func4(data210) < 1){
+const err532 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data210};
+if(vErrors === null){
+vErrors = [err532];
+}
+else {
+vErrors.push(err532);
+}
+errors++;
+}
+if(!pattern11.test(data210)){
+const err533 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data210};
+if(vErrors === null){
+vErrors = [err533];
+}
+else {
+vErrors.push(err533);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err534 = {instancePath:instancePath+"/secrets/identity",schemaPath:"#/properties/secrets/properties/identity/type",keyword:"type",params:{type: "object"},schema:schema6.properties.secrets.properties.identity.type,parentSchema:schema6.properties.secrets.properties.identity,data:data208};
+if(vErrors === null){
+vErrors = [err534];
+}
+else {
+vErrors.push(err534);
+}
+errors++;
+}
+}
+}
+else {
+const err535 = {instancePath:instancePath+"/secrets",schemaPath:"#/properties/secrets/type",keyword:"type",params:{type: "object"},schema:schema6.properties.secrets.type,parentSchema:schema6.properties.secrets,data:data206};
+if(vErrors === null){
+vErrors = [err535];
+}
+else {
+vErrors.push(err535);
+}
+errors++;
+}
+}
+if(data.usage !== undefined){
+let data211 = data.usage;
+if(data211 && typeof data211 == "object" && !Array.isArray(data211)){
+for(const key45 in data211){
+if(!((((key45 === "enabled") || (key45 === "keep_calls_days")) || (key45 === "keep_hours_days")) || (key45 === "client_names"))){
+const err536 = {instancePath:instancePath+"/usage",schemaPath:"#/properties/usage/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key45},schema:false,parentSchema:schema6.properties.usage,data:data211};
+if(vErrors === null){
+vErrors = [err536];
+}
+else {
+vErrors.push(err536);
+}
+errors++;
+}
+}
+if(data211.enabled !== undefined){
+let data212 = data211.enabled;
+if(typeof data212 !== "boolean"){
+const err537 = {instancePath:instancePath+"/usage/enabled",schemaPath:"#/properties/usage/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.usage.properties.enabled.type,parentSchema:schema6.properties.usage.properties.enabled,data:data212};
+if(vErrors === null){
+vErrors = [err537];
+}
+else {
+vErrors.push(err537);
+}
+errors++;
+}
+}
+if(data211.keep_calls_days !== undefined){
+let data213 = data211.keep_calls_days;
+if(!(((typeof data213 == "number") && (!(data213 % 1) && !isNaN(data213))) && (isFinite(data213)))){
+const err538 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.usage.properties.keep_calls_days.type,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data213};
+if(vErrors === null){
+vErrors = [err538];
+}
+else {
+vErrors.push(err538);
+}
+errors++;
+}
+if((typeof data213 == "number") && (isFinite(data213))){
+if(data213 > 3650 || isNaN(data213)){
+const err539 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data213};
+if(vErrors === null){
+vErrors = [err539];
+}
+else {
+vErrors.push(err539);
+}
+errors++;
+}
+if(data213 < 1 || isNaN(data213)){
+const err540 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data213};
+if(vErrors === null){
+vErrors = [err540];
+}
+else {
+vErrors.push(err540);
+}
+errors++;
+}
+}
+}
+if(data211.keep_hours_days !== undefined){
+let data214 = data211.keep_hours_days;
+if(!(((typeof data214 == "number") && (!(data214 % 1) && !isNaN(data214))) && (isFinite(data214)))){
+const err541 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.usage.properties.keep_hours_days.type,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data214};
+if(vErrors === null){
+vErrors = [err541];
+}
+else {
+vErrors.push(err541);
+}
+errors++;
+}
+if((typeof data214 == "number") && (isFinite(data214))){
+if(data214 > 3650 || isNaN(data214)){
+const err542 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data214};
+if(vErrors === null){
+vErrors = [err542];
+}
+else {
+vErrors.push(err542);
+}
+errors++;
+}
+if(data214 < 1 || isNaN(data214)){
+const err543 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data214};
+if(vErrors === null){
+vErrors = [err543];
+}
+else {
+vErrors.push(err543);
+}
+errors++;
+}
+}
+}
+if(data211.client_names !== undefined){
+let data215 = data211.client_names;
+if(typeof data215 !== "string"){
+const err544 = {instancePath:instancePath+"/usage/client_names",schemaPath:"#/properties/usage/properties/client_names/type",keyword:"type",params:{type: "string"},schema:schema6.properties.usage.properties.client_names.type,parentSchema:schema6.properties.usage.properties.client_names,data:data215};
+if(vErrors === null){
+vErrors = [err544];
+}
+else {
+vErrors.push(err544);
+}
+errors++;
+}
+if(!(data215 === "plain")){
+const err545 = {instancePath:instancePath+"/usage/client_names",schemaPath:"#/properties/usage/properties/client_names/enum",keyword:"enum",params:{allowedValues: schema6.properties.usage.properties.client_names.enum},schema:schema6.properties.usage.properties.client_names.enum,parentSchema:schema6.properties.usage.properties.client_names,data:data215};
+if(vErrors === null){
+vErrors = [err545];
+}
+else {
+vErrors.push(err545);
+}
+errors++;
+}
+}
+}
+else {
+const err546 = {instancePath:instancePath+"/usage",schemaPath:"#/properties/usage/type",keyword:"type",params:{type: "object"},schema:schema6.properties.usage.type,parentSchema:schema6.properties.usage,data:data211};
+if(vErrors === null){
+vErrors = [err546];
+}
+else {
+vErrors.push(err546);
+}
+errors++;
+}
+}
+if(data.audit !== undefined){
+let data216 = data.audit;
+if(data216 && typeof data216 == "object" && !Array.isArray(data216)){
+for(const key46 in data216){
+if(!((key46 === "enabled") || (key46 === "keep_days"))){
+const err547 = {instancePath:instancePath+"/audit",schemaPath:"#/properties/audit/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key46},schema:false,parentSchema:schema6.properties.audit,data:data216};
+if(vErrors === null){
+vErrors = [err547];
+}
+else {
+vErrors.push(err547);
+}
+errors++;
+}
+}
+if(data216.enabled !== undefined){
+let data217 = data216.enabled;
+if(!(((data217 === "auto") || (data217 === true)) || (data217 === false))){
+const err548 = {instancePath:instancePath+"/audit/enabled",schemaPath:"#/properties/audit/properties/enabled/enum",keyword:"enum",params:{allowedValues: schema6.properties.audit.properties.enabled.enum},schema:schema6.properties.audit.properties.enabled.enum,parentSchema:schema6.properties.audit.properties.enabled,data:data217};
+if(vErrors === null){
+vErrors = [err548];
+}
+else {
+vErrors.push(err548);
+}
+errors++;
+}
+}
+if(data216.keep_days !== undefined){
+let data218 = data216.keep_days;
+if(!(((typeof data218 == "number") && (!(data218 % 1) && !isNaN(data218))) && (isFinite(data218)))){
+const err549 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.audit.properties.keep_days.type,parentSchema:schema6.properties.audit.properties.keep_days,data:data218};
+if(vErrors === null){
+vErrors = [err549];
+}
+else {
+vErrors.push(err549);
+}
+errors++;
+}
+if((typeof data218 == "number") && (isFinite(data218))){
+if(data218 > 3650 || isNaN(data218)){
+const err550 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.audit.properties.keep_days,data:data218};
+if(vErrors === null){
+vErrors = [err550];
+}
+else {
+vErrors.push(err550);
+}
+errors++;
+}
+if(data218 < 31 || isNaN(data218)){
+const err551 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 31},schema:31,parentSchema:schema6.properties.audit.properties.keep_days,data:data218};
+if(vErrors === null){
+vErrors = [err551];
+}
+else {
+vErrors.push(err551);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err552 = {instancePath:instancePath+"/audit",schemaPath:"#/properties/audit/type",keyword:"type",params:{type: "object"},schema:schema6.properties.audit.type,parentSchema:schema6.properties.audit,data:data216};
+if(vErrors === null){
+vErrors = [err552];
+}
+else {
+vErrors.push(err552);
+}
+errors++;
+}
+}
+if(data.logging !== undefined){
+let data219 = data.logging;
+if(data219 && typeof data219 == "object" && !Array.isArray(data219)){
+for(const key47 in data219){
+if(!(((key47 === "level") || (key47 === "format")) || (key47 === "transport"))){
+const err553 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key47},schema:false,parentSchema:schema6.properties.logging,data:data219};
+if(vErrors === null){
+vErrors = [err553];
+}
+else {
+vErrors.push(err553);
+}
+errors++;
+}
+}
+if(data219.level !== undefined){
+let data220 = data219.level;
+if(typeof data220 !== "string"){
+const err554 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.level.type,parentSchema:schema6.properties.logging.properties.level,data:data220};
+if(vErrors === null){
+vErrors = [err554];
+}
+else {
+vErrors.push(err554);
+}
+errors++;
+}
+if(!((((data220 === "error") || (data220 === "warn")) || (data220 === "info")) || (data220 === "debug"))){
+const err555 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.level.enum},schema:schema6.properties.logging.properties.level.enum,parentSchema:schema6.properties.logging.properties.level,data:data220};
+if(vErrors === null){
+vErrors = [err555];
+}
+else {
+vErrors.push(err555);
+}
+errors++;
+}
+}
+if(data219.format !== undefined){
+let data221 = data219.format;
+if(typeof data221 !== "string"){
+const err556 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.format.type,parentSchema:schema6.properties.logging.properties.format,data:data221};
+if(vErrors === null){
+vErrors = [err556];
+}
+else {
+vErrors.push(err556);
+}
+errors++;
+}
+if(!(((data221 === "auto") || (data221 === "json")) || (data221 === "pretty"))){
+const err557 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.format.enum},schema:schema6.properties.logging.properties.format.enum,parentSchema:schema6.properties.logging.properties.format,data:data221};
+if(vErrors === null){
+vErrors = [err557];
+}
+else {
+vErrors.push(err557);
+}
+errors++;
+}
+}
+if(data219.transport !== undefined){
+let data222 = data219.transport;
+if((!(data222 && typeof data222 == "object" && !Array.isArray(data222))) && (data222 !== null)){
+const err558 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema6.properties.logging.properties.transport.type},schema:schema6.properties.logging.properties.transport.type,parentSchema:schema6.properties.logging.properties.transport,data:data222};
+if(vErrors === null){
+vErrors = [err558];
+}
+else {
+vErrors.push(err558);
+}
+errors++;
+}
+if(data222 && typeof data222 == "object" && !Array.isArray(data222)){
+if(data222.target === undefined){
+const err559 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema6.properties.logging.properties.transport.required,parentSchema:schema6.properties.logging.properties.transport,data:data222};
+if(vErrors === null){
+vErrors = [err559];
+}
+else {
+vErrors.push(err559);
+}
+errors++;
+}
+for(const key48 in data222){
+if(!((key48 === "target") || (key48 === "options"))){
+const err560 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key48},schema:false,parentSchema:schema6.properties.logging.properties.transport,data:data222};
+if(vErrors === null){
+vErrors = [err560];
+}
+else {
+vErrors.push(err560);
+}
+errors++;
+}
+}
+if(data222.target !== undefined){
+let data223 = data222.target;
+if(typeof data223 === "string"){
+if(func4(data223) > 4096){
+const err561 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data223};
+if(vErrors === null){
+vErrors = [err561];
+}
+else {
+vErrors.push(err561);
+}
+errors++;
+}
+if(func4(data223) < 1){
+const err562 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data223};
+if(vErrors === null){
+vErrors = [err562];
+}
+else {
+vErrors.push(err562);
+}
+errors++;
+}
+}
+else {
+const err563 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.transport.properties.target.type,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data223};
+if(vErrors === null){
+vErrors = [err563];
+}
+else {
+vErrors.push(err563);
+}
+errors++;
+}
+}
+if(data222.options !== undefined){
+let data224 = data222.options;
+if(!(data224 && typeof data224 == "object" && !Array.isArray(data224))){
+const err564 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.properties.transport.properties.options.type,parentSchema:schema6.properties.logging.properties.transport.properties.options,data:data224};
+if(vErrors === null){
+vErrors = [err564];
+}
+else {
+vErrors.push(err564);
+}
+errors++;
+}
+}
+}
+}
+}
+else {
+const err565 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.type,parentSchema:schema6.properties.logging,data:data219};
+if(vErrors === null){
+vErrors = [err565];
+}
+else {
+vErrors.push(err565);
+}
+errors++;
+}
+}
+}
+else {
+const err566 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema6.type,parentSchema:schema6,data};
+if(vErrors === null){
+vErrors = [err566];
+}
+else {
+vErrors.push(err566);
 }
 errors++;
 }

@@ -248,6 +248,11 @@ const lines: readonly (readonly [event: GatewayEvent, level: string, rest: strin
     '"event":"limits_loaded","kind":"unreadable","reason":"r"}',
   ],
   [
+    { kind: 'budgets_not_saved', cause: boom },
+    'WARN',
+    '"event":"budgets_not_saved","reason":"Error: boom \\"x\\""}',
+  ],
+  [
     { kind: 'limits_not_saved', cause: boom },
     'WARN',
     '"event":"limits_not_saved","reason":"Error: boom \\"x\\""}',
