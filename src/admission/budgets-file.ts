@@ -2,8 +2,8 @@
 // after a change. It also holds what calls under way have reserved, which the next process counts as spent: after a crash a
 // budget is too strict by the calls that it ended, and too lax only by those that began in the last quarter of a second.
 //
-// A file that cannot be read, or that another process keeps, means that nobody knows what was spent: calls with a budget
-// are refused then, others are not.
+// A second copy, at most ten seconds older, takes the place of a file that is damaged or missing. If neither can be read, or
+// another process keeps them, nobody knows what was spent: calls with a budget are refused then, others are not.
 import { mkdir, open, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isObject, parseJson } from '../bytes/json/parse.ts'
@@ -21,6 +21,8 @@ export interface BudgetsFileParts {
   readonly setTimer: SetTimer
   /** Holds the lock at a path (`holdLock`). */
   readonly hold: (path: string) => LockResult
+  /** Called when the second copy is used. @param reason what is wrong with the file. */
+  readonly onCopyUsed: (reason: string) => void
   /** Called with each failure to write. */
   readonly onFault: (cause: unknown) => void
 }
@@ -29,10 +31,13 @@ const version = 1
 const delayMs = 250
 /** Writing may take a twentieth of the time. */
 const writingFactor = 20
+const copyEveryMs = 10_000
 
 export class BudgetsFile {
   readonly #parts: BudgetsFileParts
   readonly #path: string
+  readonly #copyPath: string
+  #copiedAtMs: number | undefined
   #lock: LockResult = { kind: 'unavailable' }
   #isOffered = false
   /** Nothing is written over a file that could not be read. */
@@ -46,6 +51,7 @@ export class BudgetsFile {
   constructor(parts: BudgetsFileParts) {
     this.#parts = parts
     this.#path = join(parts.directory, 'budgets.json')
+    this.#copyPath = join(parts.directory, 'budgets.copy.json')
   }
 
   /** Takes up what the last process left. Before the first call; never rejects. */
@@ -57,12 +63,20 @@ export class BudgetsFile {
       book.lose(`Another gateway (process ${this.#lock.pid}) counts the budgets of this state directory.`)
       return
     }
-    const read = await this.#read()
-    if (read === undefined) return
-    if (typeof read !== 'string') return book.restore(read)
+    const read = await readBudgetsFile(this.#path)
+    if (typeof read === 'object') return book.restore(read)
+    const copy = await readBudgetsFile(this.#copyPath)
+    if (typeof copy === 'object') {
+      book.restore(copy)
+      this.#parts.onCopyUsed(`${this.#path}: ${read ?? 'missing'}`)
+      return this.touch()
+    }
+    // Neither exists at the first start.
+    if (read === undefined && copy === undefined) return
     this.#isReadOnly = true
+    const unread = read === undefined ? this.#copyPath : this.#path
     book.lose(
-      `What was spent of the budgets is not known: ${this.#path} cannot be read (${read}). Restore the file, or remove it to begin at 0, and restart the gateway.`,
+      `What was spent of the budgets is not known: ${unread} cannot be read (${read ?? copy}). Restore the file, or remove budgets.json and budgets.copy.json to begin at 0, and restart the gateway.`,
     )
   }
 
@@ -80,22 +94,15 @@ export class BudgetsFile {
     if (this.#lock.kind === 'held') this.#lock.lock.offer()
   }
 
-  /** Writes what is not yet in the file, and waits until that is done. */
+  /** Writes both copies once more, and waits until that is done. */
   async stop(): Promise<void> {
     this.#stopTimer?.()
     await this.#writing
-    if (this.#hasNews && !this.#isReadOnly) await this.#write().catch(this.#parts.onFault)
+    const hasWritten = this.#copiedAtMs !== undefined
+    this.#copiedAtMs = undefined
+    if ((this.#hasNews || hasWritten) && !this.#isReadOnly) await this.#write().catch(this.#parts.onFault)
     this.#isReadOnly = true
     if (this.#lock.kind === 'held') this.#lock.lock.release()
-  }
-
-  /** Undefined: there is none. A text: what is wrong with it. */
-  async #read(): Promise<SavedBudgets | string | undefined> {
-    try {
-      return parse(await readFile(this.#path, 'utf8'))
-    } catch (cause) {
-      return (cause as NodeJS.ErrnoException).code === 'ENOENT' ? undefined : String(cause)
-    }
   }
 
   #save(): void {
@@ -119,19 +126,35 @@ export class BudgetsFile {
   async #write(): Promise<void> {
     this.#hasNews = false
     if (this.#isOffered && this.#lock.kind === 'held' && this.#lock.lock.isTaken) return
-    const { directory, book } = this.#parts
+    const { directory, book, now } = this.#parts
     const text = JSON.stringify({ version, ...book.dump() })
     await mkdir(directory, { recursive: true, mode: 0o700 })
-    const temporary = `${this.#path}.tmp`
-    const file = await open(temporary, 'w', 0o600)
-    try {
-      await file.writeFile(text)
-      await file.datasync()
-    } finally {
-      await file.close()
-    }
-    await rename(temporary, this.#path)
+    await replaceFile(this.#path, text)
+    if (this.#copiedAtMs !== undefined && now() - this.#copiedAtMs < copyEveryMs) return
+    await replaceFile(this.#copyPath, text)
+    this.#copiedAtMs = now()
   }
+}
+
+/** Undefined: there is none. A text: what is wrong with it. */
+export async function readBudgetsFile(path: string): Promise<SavedBudgets | string | undefined> {
+  try {
+    return parse(await readFile(path, 'utf8'))
+  } catch (cause) {
+    return (cause as NodeJS.ErrnoException).code === 'ENOENT' ? undefined : String(cause)
+  }
+}
+
+async function replaceFile(path: string, text: string): Promise<void> {
+  const temporary = `${path}.tmp`
+  const file = await open(temporary, 'w', 0o600)
+  try {
+    await file.writeFile(text)
+    await file.datasync()
+  } finally {
+    await file.close()
+  }
+  await rename(temporary, path)
 }
 
 /** What is in the file, checked; or what is wrong with it. */

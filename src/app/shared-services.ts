@@ -110,6 +110,7 @@ export class OwnServices implements SharedServices {
             now,
             setTimer,
             hold: holdLock,
+            onCopyUsed: (reason) => events.emit({ kind: 'budgets_copy_used', reason }),
             onFault: (cause) => events.emit({ kind: 'budgets_not_saved', cause }),
           })
     const admission = new Admission({

@@ -157,10 +157,10 @@ async function tryModel(
   try {
     const result = await tryTargets(admitted, on, record)
     if (result.kind === 'answered') return { ...result, admitted }
-    hold.settle(result.charge, undefined, record.takeSpent())
+    hold.settle(result.charge, undefined, hold.isBudgeted ? record.takeSpent() : undefined)
     return result
   } catch (error) {
-    hold.settle({ kind: 'cut', tokens: 0 }, undefined, record.takeSpent())
+    hold.settle({ kind: 'cut', tokens: 0 })
     throw error
   }
 }

@@ -55,7 +55,9 @@ export class CallRecord {
   #priceSource: PriceSource | undefined
   #isCostUnknown = false
   /** Of the attempts since `takeSpent`. */
-  #spent: { nano: number | undefined; tokens: number } | undefined
+  #spentNano = 0
+  #spentTokens = 0
+  #spentState: 'nothing' | 'known' | 'unknown' = 'nothing'
   #isCostEstimated = false
   providerStatus: number | undefined
   providerCode: string | undefined
@@ -118,16 +120,22 @@ export class CallRecord {
 
   /** What attempts have cost since this was asked last; undefined: nothing is known of any. */
   takeSpent(): Spent | undefined {
-    const spent = this.#spent
-    this.#spent = undefined
+    if (this.#spentState === 'nothing') return undefined
+    const nano = this.#spentState === 'known' ? this.#spentNano : undefined
+    const spent = { nano, tokens: this.#spentTokens }
+    this.#spentNano = 0
+    this.#spentTokens = 0
+    this.#spentState = 'nothing'
     return spent
   }
 
   #addSpent(nano: number | undefined): void {
-    const { nano: nanoBefore, tokens } = this.#spent ?? { nano: 0, tokens: 0 }
-    const { promptTokens = 0, completionTokens = 0 } = this.usage ?? {}
-    const allNano = nano === undefined || nanoBefore === undefined ? undefined : nanoBefore + nano
-    this.#spent = { nano: allNano, tokens: tokens + promptTokens + completionTokens }
+    if (this.usage !== undefined) this.#spentTokens += this.usage.promptTokens + this.usage.completionTokens
+    if (nano === undefined) this.#spentState = 'unknown'
+    else {
+      this.#spentNano += nano
+      if (this.#spentState === 'nothing') this.#spentState = 'known'
+    }
   }
 
   /** None of a model's targets has answered; what follows is another model's, or nothing. */

@@ -288,6 +288,12 @@ interface BudgetsNotSaved {
   readonly cause: unknown
 }
 
+/** Budgets go on from their second copy, which may lack the calls of some seconds. */
+interface BudgetsCopyUsed {
+  readonly kind: 'budgets_copy_used'
+  readonly reason: string
+}
+
 /** The owners of objects could not be read or saved; calls go on. */
 interface OwnersNotKept {
   readonly kind: 'owners_not_kept'
@@ -361,6 +367,7 @@ export type GatewayEvent =
   | LimitsLoaded
   | LimitsNotSaved
   | BudgetsNotSaved
+  | BudgetsCopyUsed
   | Listening
   | LogTransportFailed
   | ModelsDiscovered

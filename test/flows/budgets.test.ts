@@ -1,6 +1,6 @@
 // Budgets, on the wire: who is refused, with what, and what reaches the provider.
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 
@@ -288,6 +288,27 @@ suite('what was spent', () => {
     assert.equal(state!.reserved, '0')
   })
 
+  for (const [what, spoil] of [
+    ['damaged', (path: string) => writeFileSync(path, '{"version":1,"acc')],
+    ['missing', (path: string) => rmSync(path)],
+  ] as const) {
+    test(`is read from the second copy where the file is ${what}`, async (t) => {
+      const stateDirectory = scratchDirectory(t)
+      const path = join(stateDirectory, 'budgets.json')
+      const terms = { budgets: [usd(perCall, 'total')] }
+      const { gateway, upstream, file, keys, call } = await startWith(t, terms, {}, { stateDirectory })
+      assert.equal((await call()).status, 200)
+      await gateway.stop()
+      spoil(path)
+      const setup: Setup = { models, keys: file.setup, providers: { scripted: at(upstream) } }
+      const again = await startGateway(t, setup, { stateDirectory })
+      assert.equal((await clientsOf(t, again, keys[0]).call()).status, 429)
+      await again.gateway.logged({ event: 'budgets_copy_used' })
+      await again.gateway.stop()
+      assert.equal(JSON.parse(readFileSync(path, 'utf8')).accounts[0].windows.length, 4)
+    })
+  }
+
   test('is not known where its file cannot be read: calls with a budget are refused, others are not', async (t) => {
     const stateDirectory = scratchDirectory(t)
     const path = join(stateDirectory, 'budgets.json')
@@ -329,6 +350,25 @@ suite('budgets of the configuration', () => {
     assert.equal(refused.status, 429)
     assert.match(errorOf(refused).message, /The budget of the gateway \(budgets\.total\), 0\.0012 usd\/month/)
     assert.equal((await limits())![0]!.of, 'all clients')
+  })
+
+  test('change with a reload, and keep what was spent', async (t) => {
+    const setup = (total: object[]) =>
+      ({ models, providers: { scripted: at(upstream) }, budgets: { total } }) as Setup
+    const upstream = (await startGateway(t, {})).upstream
+    upstream.respondAlways(whole())
+    const { gateway } = await startGateway(t, setup([]))
+    const call = () =>
+      exchange(t, gateway.url, rawRequest('POST /v1/chat/completions', {}, '{"model":"plain","messages":[]}'))
+    assert.equal((await call()).status, 200)
+    await gateway.reload(setup([{ tokens: 12, per: 'day' }]))
+    assert.equal((await call()).status, 200)
+    assert.equal((await call()).status, 429)
+    await gateway.reload(setup([{ tokens: 24, per: 'day' }]))
+    assert.equal((await call()).status, 200)
+    assert.equal((await call()).status, 429)
+    await gateway.reload(setup([]))
+    assert.equal((await call()).status, 200)
   })
 
   test('bind each client without a key by itself', async (t) => {
