@@ -191,8 +191,11 @@ export class BudgetBook {
     return { timeZone: this.#calendar.zone, accounts }
   }
 
-  /** Takes up what `dump` returned, before the first call and before `follow`. What was reserved then counts as spent: its calls are gone. */
-  restore({ timeZone, accounts }: SavedBudgets): void {
+  /**
+   * Takes up what `dump` returned, before the first call and before `follow`. What was reserved then counts as spent, since
+   * its calls are gone, unless the process that saved it is still running.
+   */
+  restore({ timeZone, accounts }: SavedBudgets, { isRunning = false } = {}): void {
     this.#calendar = new Calendar(timeZone)
     const nowMs = this.#parts.wallNow()
     for (const { name, nano, tokens, windows } of accounts) {
@@ -200,7 +203,8 @@ export class BudgetBook {
       for (const [per, startMs, ...amounts] of windows) {
         account.windows[per].push({ startMs, nano: amounts[0], tokens: amounts[1] })
       }
-      if (nano > 0 || tokens > 0) this.#spend(account, { nano, tokens }, nowMs)
+      if (isRunning) Object.assign(account, { nano, tokens })
+      else if (nano > 0 || tokens > 0) this.#spend(account, { nano, tokens }, nowMs)
     }
   }
 

@@ -1,8 +1,10 @@
 // `llm-gateway key list` and `key show NAME`: what each key may use, and its state. The keys themselves are nowhere.
 import type { KeyRecord } from '../clients/keys/key-record.ts'
+import type { BudgetState } from '../admission/budget.ts'
 import { printable } from '../platform/printable.ts'
 import { fail, findKey, type KeyParts, readPlace, usageStatus } from './key-command.ts'
 import { keyJson, limitsText, modelsText, momentText, stateOf } from './key-description.ts'
+import { readSpending, spendingJson, spendingText } from './key-spending.ts'
 import { nameFault } from './key-options.ts'
 import { describeForce } from './key-force.ts'
 import { findGateway, reportedKeys } from './key-place.ts'
@@ -69,13 +71,15 @@ export async function keyShowCommand(
   if ('message' in found) return fail(io, found.message)
   const nowMs = wallNow()
   const out = new Output(io.stdout, io.env)
-  if (json) out.json(keyJson(found.key, nowMs))
-  else for (const line of linesOf(found.key, nowMs)) out.line(printable(line))
+  const spending = await readSpending(findGateway(read.place, io.env), wallNow)
+  const spent = spending?.(found.key) ?? []
+  if (json) out.json({ ...keyJson(found.key, nowMs), ...(spending && { spending: spent.map(spendingJson) }) })
+  else for (const line of linesOf(found.key, nowMs, spent)) out.line(printable(line))
   if (!json) out.line(describeForce(read.place, read.generation, io.env).text)
   return 0
 }
 
-function linesOf(key: KeyRecord, nowMs: number): string[] {
+function linesOf(key: KeyRecord, nowMs: number, spent: readonly BudgetState[]): string[] {
   const rows: (readonly [string, string])[] = [
     ['name', key.name],
     ['id', key.id],
@@ -83,6 +87,7 @@ function linesOf(key: KeyRecord, nowMs: number): string[] {
     ['state', stateOf(key, nowMs)],
     ['models', modelsText(key)],
     ['limits', limitsText(key) || 'none'],
+    ...spent.map((each) => ['spent', spendingText(each)] as const),
     ['other routes', key.terms.routes === true ? 'yes' : 'no'],
     ['valid from', key.notBeforeMs === undefined ? '' : momentText(key.notBeforeMs)],
     ['expires', key.expiresMs === undefined ? 'never' : momentText(key.expiresMs)],

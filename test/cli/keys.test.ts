@@ -426,6 +426,37 @@ suite('the master key', () => {
   })
 })
 
+suite('budgets of a key', () => {
+  test('are created, shown and changed', async (t) => {
+    const at = desk(t)
+    await created(at, 'ann', '--budget', '5usd/day', '--budget', '1000tokens/total')
+    assert.deepEqual(at.record('ann').terms.budgets, [
+      { unit: 'usd', limit: 5_000_000_000, per: 'day' },
+      { unit: 'tokens', limit: 1000, per: 'total' },
+    ])
+    assert.match((await at.key('list')).stdout, /5usd\/day, 1000tokens\/total/)
+    assert.equal((await at.key('set', 'ann', '--budget', '0.5usd/week')).status, 0)
+    assert.deepEqual(at.record('ann').terms.budgets, [{ unit: 'usd', limit: 500_000_000, per: 'week' }])
+    assert.doesNotMatch((await at.key('show', 'ann')).stdout, /^spent/m)
+  })
+
+  const skip = process.platform === 'linux' ? false : 'only Linux has the lock of a running gateway'
+  test('are shown with what is spent and reserved, where a gateway runs', { skip }, async (t) => {
+    const at = desk(t)
+    await created(at, 'ann', '--budget', '5usd/total')
+    const windows = [['total', 0, 1_500_000_000, 70]]
+    const account = { name: `key:${at.record('ann').id}`, nano: 10_000_000, tokens: 9, windows }
+    writeFileSync(
+      join(at.folder, 'budgets.json'),
+      JSON.stringify({ version: 1, timeZone: 'UTC', accounts: [account] }),
+    )
+    assert.equal(holdLock(join(at.folder, 'limits.lock')).kind, 'held')
+    assert.match((await at.key('show', 'ann')).stdout, /^spent +1\.5 of 5usd\/total, 0\.01 reserved$/m)
+    const { spending } = JSON.parse((await at.key('show', 'ann', '--json')).stdout)
+    assert.deepEqual(spending, [{ budget: '5usd/total', spent: '1.5', reserved: '0.01', resets_at: null }])
+  })
+})
+
 suite('key list, show and check', () => {
   test('print what there is, as a table and as JSON, without digests', async (t) => {
     const at = desk(t)

@@ -126,6 +126,8 @@ interface PendingRequest {
   cancel: ((kind: 'gone' | 'shutting_down') => void) | undefined
   /** Whose call it is, where a spent budget may end it. */
   interruptible: Interruptible | undefined
+  /** Why its call is to end, of which it was not known yet that it is admitted. */
+  exhausted: GatewayError | undefined
 }
 
 class PendingRequests {
@@ -165,12 +167,18 @@ class PendingRequests {
   }
 
   onExhausted(id: number, { code, message, headers }: ExhaustedError): void {
-    this.#open.get(id)?.interruptible?.interrupt(new GatewayError(code, message, { headers }))
+    const pending = this.#open.get(id)
+    if (pending === undefined) return
+    const error = new GatewayError(code, message, { headers })
+    if (pending.interruptible === undefined) pending.exhausted = error
+    else pending.interruptible.interrupt(error)
   }
 
   setInterruptible(id: number, interruptible: Interruptible | undefined): void {
     const pending = this.#open.get(id)
-    if (pending !== undefined) pending.interruptible = interruptible
+    if (pending === undefined) return
+    pending.interruptible = interruptible
+    if (pending.exhausted !== undefined) interruptible?.interrupt(pending.exhausted)
   }
 
   /** Frees the id, of a hold or of a question whose answer is not awaited any more. */
