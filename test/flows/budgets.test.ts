@@ -11,6 +11,7 @@ import { bearer, KeyFileOnDisk, type TestKey, testKey } from '../support/client-
 import { scratchDirectory } from '../support/config-file.ts'
 import { until } from '../support/deadline.ts'
 import { FakeClock } from '../support/fake-clock.ts'
+import { startGatewayProcess } from '../support/gateway-process.ts'
 import { at, type Setup } from '../support/gateway-config.ts'
 import { connectRaw, exchange, type RawResponse, rawRequest } from '../support/raw-client.ts'
 import { chunk, hang, json, streamHead } from '../support/upstream-script.ts'
@@ -286,6 +287,51 @@ suite('what was spent', () => {
     const [state] = (await clientsOf(t, again, keys[0]).limits())!
     assert.ok(Number(state!.spent) > 0.0256)
     assert.equal(state!.reserved, '0')
+  })
+
+  test('is never less after kill -9 than before it, whole calls and calls under way', async (t) => {
+    const env = { STATE_DIRECTORY: scratchDirectory(t) }
+    const budgets = { total: [{ tokens: 10_000, per: 'total' as const }] }
+    const { gateway, upstream } = await startGatewayProcess(
+      t,
+      { models, budgets, server: { workers: 2 } },
+      env,
+    )
+    const call = (url: string) =>
+      exchange(t, url, rawRequest('POST /v1/chat/completions', {}, '{"model":"plain","messages":[]}'))
+    const state = async (url: string): Promise<ReportedBudget> => {
+      const response = await exchange(t, url, rawRequest('GET /v1/limits'))
+      return JSON.parse(response.body().toString()).budgets[0]
+    }
+    upstream.respondAlways(whole())
+    for (let count = 0; count < 3; count++) assert.equal((await call(gateway.url)).status, 200)
+    upstream.respond([streamHead(), chunk(`data: ${delta('first')}\n\n`), hang])
+    const client = await connectRaw(t, gateway.url)
+    const body = '{"model":"plain","messages":[],"stream":true}'
+    client.send(rawRequest('POST /v1/chat/completions', {}, body))
+    await client.seen('first')
+    const before = await state(gateway.url)
+    assert.equal(before.spent, 36)
+    assert.ok(Number(before.reserved) > 0)
+    const savedTokens = (): number[] => {
+      const [account] = JSON.parse(readFileSync(join(env.STATE_DIRECTORY, 'budgets.json'), 'utf8')).accounts
+      return [account.windows[3][3], account.tokens]
+    }
+    await until(() => {
+      try {
+        return savedTokens().join() === [before.spent, before.reserved].join()
+      } catch {
+        return false
+      }
+    }, 'the file')
+    assert.equal(await gateway.stop('SIGKILL'), 'SIGKILL')
+    const again = await startGatewayProcess(
+      t,
+      { models, budgets, providers: { scripted: at(upstream) } },
+      env,
+    )
+    const after = await state(again.gateway.url)
+    assert.deepEqual([after.spent, after.reserved], [Number(before.spent) + Number(before.reserved), 0])
   })
 
   for (const [what, spoil] of [

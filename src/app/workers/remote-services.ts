@@ -152,6 +152,7 @@ class PendingRequests {
       isForHold: kind === 'admit',
       cancel: undefined,
       interruptible: undefined,
+      exhausted: undefined,
     }
     const id = this.#open.add(pending)
     this.#outbox.post({ kind, id, params } as WorkerRequest)
