@@ -1,5 +1,6 @@
 // `llm-gateway explain MODEL`: where a call for a model would go, and why. Keys appear by their source, never by value.
 import type { FormatFindings } from '../app/format-findings.ts'
+import { budgetText } from '../clients/keys/key-budgets.ts'
 import { listOf, priceBookOf } from '../app/prices.ts'
 import { defaults } from '../config/defaults.ts'
 import { findConfigFile, findKeyFile } from '../config/find.ts'
@@ -140,6 +141,8 @@ interface Explanation {
   readonly keys?: { readonly mode: string; readonly file: string }
   /** Clients without a key that have an entry of their own. Absent: none. */
   readonly clients?: readonly string[]
+  /** Of all clients together: `50usd/month`. Absent: none. */
+  readonly budgets?: readonly string[]
   /** The module of `logging.transport`. */
   readonly logTransport?: string
   /** What the translations of the targets carry, by their ways. Absent: no dialect was named. */
@@ -228,6 +231,7 @@ function explain(
     rest: config.routes.rest?.provider ?? null,
     ...(mode !== 'off' && { keys: { mode, file: findKeyFile(file, keyFile) } }),
     ...(clients.length > 0 && { clients }),
+    ...(config.budgets.total.length > 0 && { budgets: config.budgets.total.map(budgetText) }),
     ...(transport !== undefined && { logTransport: transport.target }),
     ...(dialect !== undefined && { coverage: Object.fromEntries(coveragesOf(dialect, ways)) }),
   }
@@ -280,7 +284,15 @@ const rules = {
 
 function print(out: Output, explanation: Explanation, listsMembers: boolean): void {
   const { model, rule, entry, targets, limits, fallbacks, routing, heartbeatAfterMs } = explanation
-  const { defaultFor: kinds, rest, keys, clients = [], logTransport, coverage = {} } = explanation
+  const {
+    defaultFor: kinds,
+    rest,
+    keys,
+    clients = [],
+    budgets = [],
+    logTransport,
+    coverage = {},
+  } = explanation
   out.line(`${out.styled('bold', printable(model))} ${printable(rules[rule](entry))}`)
   for (const [index, target] of targets.entries()) {
     const address = target.baseUrl ?? 'built in'
@@ -311,6 +323,7 @@ function print(out: Output, explanation: Explanation, listsMembers: boolean): vo
   if (rest !== null) out.line(`rest       other routes of the API pass to ${printable(rest)}`)
   if (keys !== undefined) out.line(`keys       ${keys.mode}, of ${printable(keys.file)}`)
   if (clients.length > 0) out.line(`clients    with an entry of their own: ${printable(clients.join(', '))}`)
+  if (budgets.length > 0) out.line(`budgets    of all clients together: ${budgets.join(', ')}`)
   if (logTransport !== undefined) out.line(`log        ${printable(logTransport)}`)
   const printMembers = listsMembers ? printCoverage : printCoverageSummary
   const ways = Object.entries(coverage)
