@@ -228,6 +228,23 @@ suite('a budget of a key', () => {
     assert.equal((await limits())![0]!.spent, 24)
   })
 
+  test('is never exceeded by calls at once in several threads that take what was foreseen', async (t) => {
+    const limit = 3_000
+    const terms = { budgets: [{ unit: 'tokens', limit, per: 'total' } as const] }
+    const budgets = { reserve: 'worst_case' } as const
+    const { upstream, call, limits } = await startWith(t, terms, { budgets, server: { workers: 3 } })
+    upstream.respondAlways(whole({ prompt_tokens: 7, completion_tokens: 93, total_tokens: 100 }))
+    const burst = () => Promise.all(Array.from({ length: 40 }, () => call({ more: { max_tokens: 93 } })))
+    const statuses: number[] = []
+    for (let count = 0; count < 3; count++) statuses.push(...(await burst()).map(({ status }) => status))
+    const served = statuses.filter((status) => status === 200).length
+    assert.deepEqual(new Set(statuses), new Set([200, 429]))
+    const [state] = (await limits())!
+    assert.deepEqual([state!.spent, state!.reserved], [100 * served, 0])
+    assert.ok(100 * served <= limit)
+    assert.equal(upstream.requests.length, served)
+  })
+
   test('keeps the routes closed whose cost is not known', async (t) => {
     const { gateway, keys } = await startWith(
       t,
