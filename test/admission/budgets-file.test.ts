@@ -52,7 +52,7 @@ function open(
 
 async function spentIn(path: string): Promise<number | undefined> {
   const saved = await readBudgetsFile(path)
-  assert.ok(typeof saved === 'object', String(saved))
+  assert.ok(typeof saved === 'object')
   return saved.accounts[0]?.windows.find(([per]) => per === 'total')?.[3]
 }
 
