@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { suite, test, type TestContext } from 'node:test'
 
 import type { Budget, ClientTerms } from '../../src/domain.ts'
+import { usdOfNano } from '../../src/prices/usd.ts'
 import { type Options, type Running, startGateway } from '../support/app.ts'
 import { delta, whole } from '../support/chat-content.ts'
 import { bearer, KeyFileOnDisk, type TestKey, testKey } from '../support/client-keys.ts'
@@ -14,7 +16,7 @@ import { FakeClock } from '../support/fake-clock.ts'
 import { startGatewayProcess } from '../support/gateway-process.ts'
 import { at, type Setup } from '../support/gateway-config.ts'
 import { connectRaw, exchange, type RawResponse, rawRequest } from '../support/raw-client.ts'
-import { chunk, hang, json, streamHead } from '../support/upstream-script.ts'
+import { chunk, hang, json, reset, streamHead } from '../support/upstream-script.ts'
 
 const dayMs = 86_400_000
 
@@ -260,6 +262,37 @@ suite('a budget of a key', () => {
 })
 
 suite('what was spent', () => {
+  test('is the sum of the rows of the ledger, for whole, translated, refused, failed and cut calls', async (t) => {
+    const stateDirectory = scratchDirectory(t)
+    const terms = {
+      budgets: [usd(1_000_000_000, 'total'), { unit: 'tokens', limit: 1e6, per: 'total' } as const],
+    }
+    const { gateway, upstream, keys, call, limits } = await startWith(t, terms, {}, { stateDirectory })
+    assert.equal((await call()).status, 200)
+    assert.equal((await call({ path: 'messages', more: { max_tokens: 5 } })).status, 200)
+    upstream.respond(json(400, { error: { message: 'no' } }))
+    assert.equal((await call()).status, 400)
+    upstream.respond([streamHead(), chunk(`data: ${delta('one')}\n\n`), reset])
+    await call({ more: { stream: true } })
+    upstream.respond([streamHead(), chunk(`data: ${delta('first')}\n\n`), hang])
+    const client = await connectRaw(t, gateway.url)
+    const body = '{"model":"plain","messages":[],"stream":true}'
+    client.send(rawRequest('POST /v1/chat/completions', bearer(keys[0]), body))
+    await client.seen('first')
+    client.leave()
+    await gateway.logged({ event: 'call', status: 499 })
+    const [inUsd, inTokens] = (await limits())!
+    await gateway.stop()
+    const database = new DatabaseSync(join(stateDirectory, 'usage.db'), { readOnly: true })
+    const sums =
+      'SELECT COUNT(*) AS calls, SUM(cost_nano) AS nano, SUM(prompt + completion) AS tokens FROM calls'
+    const { calls, nano, tokens } = database.prepare(sums).get()!
+    database.close()
+    assert.equal(calls, 5)
+    assert.deepEqual([inUsd!.spent, inTokens!.spent], [usdOfNano(nano as number), tokens])
+    assert.deepEqual([inUsd!.reserved, inTokens!.reserved], ['0', 0])
+  })
+
   test('is known after a restart', async (t) => {
     const stateDirectory = scratchDirectory(t)
     const { gateway, upstream, file, keys, call } = await startWith(
