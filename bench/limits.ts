@@ -127,6 +127,7 @@ function configFor(url: string): Config {
     keys: { mode: 'off', file: undefined, prefix: 'gw_', keylessUsers: [] },
     identity: { isRequired: false, sources: [] },
     clients: { byPattern: new Map(), default: undefined },
+    budgets: { timeZone: 'UTC', reserve: 'predicted', whenExhausted: 'finish', total: [] },
     providers: new Map([
       [
         'p',

@@ -1,5 +1,6 @@
 // npm run bench -- NAME… [options]: runs the named benches, or all of them. Options are those of a single named bench.
 import { benchAdmission } from './admission.ts'
+import { benchBudgets } from './budgets.ts'
 import { benchGateways } from './gateways/run.ts'
 import { benchLedger } from './ledger.ts'
 import { benchLimits } from './limits.ts'
@@ -10,6 +11,7 @@ type Bench = (options: readonly string[]) => void | number | Promise<void | numb
 
 const benches: Readonly<Record<string, Bench>> = {
   admission: benchAdmission,
+  budgets: benchBudgets,
   gateways: benchGateways,
   ledger: benchLedger,
   limits: benchLimits,

@@ -2,6 +2,8 @@
 
 /** Code → HTTP status. The table in docs/http.md is held against this by a test. */
 export const errorTable = {
+  budget_exceeded: 429,
+  budget_state_lost: 503,
   expectation_failed: 417,
   headers_too_large: 431,
   host_not_allowed: 403,
@@ -28,6 +30,7 @@ export const errorTable = {
   object_not_found: 404,
   origin_not_allowed: 403,
   overloaded: 503,
+  price_unknown: 403,
   provider_auth_failed: 502,
   provider_bad_response: 502,
   provider_timeout: 504,

@@ -37,6 +37,10 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     'app',
     'config',
     'systemd',
+    // key shows what is spent of budgets.
+    'admission/budget.ts',
+    'admission/budget-book.ts',
+    'admission/budgets-file.ts',
     // explain reads the routes; doctor calls providers itself and reads their streams; key changes the keys of clients.
     'clients/keys/chosen-key.ts',
     'clients/keys/key-budgets.ts',

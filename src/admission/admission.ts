@@ -3,6 +3,8 @@
 import type { SetTimer } from '../platform/clock.ts'
 import type { RateLimitConfig } from '../config/types.ts'
 import type { Client, LimitStatus, ModelLimits } from '../domain.ts'
+import type { BudgetDemand, BudgetHold, BudgetRefusal } from './budget.ts'
+import { BudgetBook } from './budget-book.ts'
 import type { Calibration, CalibrationFact } from './estimate.ts'
 import { limitsOf, maxWaitMsOf } from './limits-of.ts'
 import { chargeOf } from './outcome.ts'
@@ -17,12 +19,23 @@ import type { CallDemand, NotAdmitted } from './waiting-line.ts'
 export interface Admitted {
   readonly kind: 'admitted'
   readonly reservation: Reservation
+  /** Of its budgets; settled with `Admission.budgets`. Undefined: it has none. */
+  readonly spending: BudgetHold | undefined
   readonly waitedMs: number
   /** At the time of admission, with this call counted. */
   readonly limitStatus: LimitStatus
 }
 
-export type Decision = Admitted | NotAdmitted
+export type Decision = Admitted | NotAdmitted | OverBudget
+
+/** A budget has no room for the call, which does not wait for that. */
+export type OverBudget = BudgetRefusal & { readonly waitedMs: number }
+
+/** A call that asks to be admitted. */
+export interface BudgetedDemand extends CallDemand {
+  /** Absent: no budget applies. */
+  readonly spending?: BudgetDemand | undefined
+}
 
 /** One model in `GET /v1/limits`. */
 export interface ModelReport {
@@ -44,6 +57,8 @@ export interface AdmissionParts {
   readonly store: AdmissionStore
   readonly limits: RateLimitConfig
   readonly calibration: Calibration
+  /** When absent, one that nothing is saved of. */
+  readonly budgets?: BudgetBook
   /** Milliseconds of a monotonic clock. */
   readonly now: () => number
   readonly setTimer: SetTimer
@@ -54,6 +69,7 @@ export interface AdmissionParts {
 }
 
 export class Admission {
+  readonly budgets: BudgetBook
   readonly #parts: AdmissionParts
   readonly #maxLineLength: number
   readonly #lines = new Map<string, WaitingLine>()
@@ -63,6 +79,7 @@ export class Admission {
 
   constructor(parts: AdmissionParts) {
     this.#parts = parts
+    this.budgets = parts.budgets ?? new BudgetBook({ wallNow: Date.now })
     this.#limits = parts.limits
     this.#maxLineLength = parts.maxLineLength ?? 100
     parts.store.onFreed = () => this.#examineLines()
@@ -77,9 +94,13 @@ export class Admission {
    * Admits, refuses or makes wait. A promise comes back only where the call waits (or the store asks elsewhere).
    * Never throws or rejects. A call that is not admitted has cost nothing.
    */
-  reserve(demand: CallDemand): Decision | Promise<Decision> {
+  reserve(demand: BudgetedDemand): Decision | Promise<Decision> {
     if (demand.disconnect.isGone) return { kind: 'gone', waitedMs: 0 }
     if (this.#isClosed) return { kind: 'shutting_down', waitedMs: 0 }
+    if (demand.spending !== undefined) {
+      const refusal = this.budgets.probe(demand.spending)
+      if (refusal !== undefined) return { ...refusal, waitedMs: 0 }
+    }
     const line = this.#lines.get(demand.model)
     // Whoever comes later may not take what the line waits for.
     if (line !== undefined && line.length > 0) return this.#waitOrRefuse(demand, line)
@@ -149,7 +170,7 @@ export class Admission {
     for (const line of this.#lines.values()) line.close()
   }
 
-  #decide(demand: CallDemand, result: Reserved | Refusal): Decision | Promise<Decision> {
+  #decide(demand: BudgetedDemand, result: Reserved | Refusal): Decision | Promise<Decision> {
     if (result.kind === 'admitted') return this.#admit(demand, result, 0)
     const isOfClient = result.kind === 'limited' && result.scope.kind === 'client'
     if (result.kind === 'too_large' || isOfClient || maxWaitMsOf(this.#limits, demand.model) === 0)
@@ -157,7 +178,7 @@ export class Admission {
     return this.#waitOrRefuse(demand, this.#lineOf(demand.model))
   }
 
-  async #waitOrRefuse(demand: CallDemand, line: WaitingLine): Promise<Decision> {
+  async #waitOrRefuse(demand: BudgetedDemand, line: WaitingLine): Promise<Decision> {
     if (this.#isClosed) return { kind: 'shutting_down', waitedMs: 0 }
     const maxWaitMs = maxWaitMsOf(this.#limits, demand.model)
     if (maxWaitMs === 0 || !this.#hasRoom(line, demand.client)) {
@@ -211,16 +232,23 @@ export class Admission {
   }
 
   #admit(
-    { client, disconnect, model }: CallDemand,
+    { client, disconnect, model, spending: spendingDemand }: BudgetedDemand,
     { reservation, limitStatus }: Reserved,
     waitedMs: number,
-  ): Admitted | { kind: 'gone'; waitedMs: number } {
+  ): Admitted | OverBudget | { kind: 'gone'; waitedMs: number } {
     this.#parts.onChange?.()
     if (this.#retryTimes.size > 0) this.#retryTimes.get(model)?.admit(client.id, this.#parts.now())
-    if (!disconnect.isGone) return { kind: 'admitted', reservation, waitedMs, limitStatus }
-    // It left while the answer was on its way; nobody would settle this.
+    if (disconnect.isGone) {
+      // It left while the answer was on its way; nobody would settle this.
+      this.settle(reservation, { kind: 'unsent' })
+      return { kind: 'gone', waitedMs }
+    }
+    const spending = spendingDemand && this.budgets.take(spendingDemand)
+    if (spending === undefined || spending.kind === 'held') {
+      return { kind: 'admitted', reservation, spending, waitedMs, limitStatus }
+    }
     this.settle(reservation, { kind: 'unsent' })
-    return { kind: 'gone', waitedMs }
+    return { ...spending, waitedMs }
   }
 
   #lineOf(model: string): WaitingLine {

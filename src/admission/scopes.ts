@@ -37,10 +37,21 @@ export function modelScope(name: string, limits: ModelLimits | undefined): Scope
 }
 
 /** Undefined: nothing limits the client by itself. */
-export function clientScope({ id, keyId, terms }: Client): Scope | undefined {
+export function clientScope(client: Client): Scope | undefined {
+  const { terms } = client
   if (terms === undefined) return undefined
-  const name = keyId === undefined ? `client:${id}` : `key:${keyId}`
-  return { kind: 'client', name, limits: limitsOfTerms(terms), isMetered: true, entry: terms.name }
+  return {
+    kind: 'client',
+    name: scopeNameOf(client),
+    limits: limitsOfTerms(terms),
+    isMetered: true,
+    entry: terms.name,
+  }
+}
+
+/** What a client is counted by: the id of its key's record, which outlives rotations and another name, or its own. */
+export function scopeNameOf({ id, keyId }: Pick<Client, 'id' | 'keyId'>): string {
+  return keyId === undefined ? `client:${id}` : `key:${keyId}`
 }
 
 /** One object for each record: counters compare them. */

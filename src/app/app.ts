@@ -10,6 +10,7 @@ import { openEvents } from './open-events.ts'
 import { ProviderPool } from './provider-pool.ts'
 import { OwnServices, perClientRpmOf, type SharedServices } from './shared-services.ts'
 import { Snapshots } from './snapshots.ts'
+import { budgetScopesOf } from '../call/budget-request.ts'
 import type { Call } from '../call/call.ts'
 import { createTicker, type Ticker } from '../call/ticker.ts'
 import { type Clock, systemClock } from '../platform/clock.ts'
@@ -196,6 +197,10 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     readUsage: (question) => shared.readUsage(question),
     ownClientId: ownClientId(),
     describeClient: (scope) => coordinator.describeClient(scope),
+    async describeBudgets(client) {
+      const scopes = budgetScopesOf(client, snapshots.current)
+      return scopes.length === 0 ? [] : coordinator.describeBudgets(scopes)
+    },
     isDraining: () => isDraining,
     events,
     now: clock.now,

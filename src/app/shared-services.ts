@@ -4,6 +4,8 @@ import { Calibration } from '../admission/estimate.ts'
 import { type FloodWindows, MemoryFloodWindows } from '../admission/flood-windows.ts'
 import { LimitsFile } from '../admission/limits-file.ts'
 import { MemoryStore } from '../admission/stores/memory.ts'
+import { BudgetBook } from '../admission/budget-book.ts'
+import { BudgetsFile } from '../admission/budgets-file.ts'
 import type { AdmissionStore } from '../admission/stores/store.ts'
 import type { Coordinator } from '../call/coordinator.ts'
 import { LocalCoordinator } from '../call/local-coordinator.ts'
@@ -70,6 +72,7 @@ export class OwnServices implements SharedServices {
   readonly #discovery: Discovery
   readonly #healthChecks: HealthChecks
   readonly #file: LimitsFile | undefined
+  readonly #budgetsFile: BudgetsFile | undefined
   readonly #formatsFile: FormatsFile | undefined
   readonly #ownersFile: ObjectOwnersFile | undefined
   readonly #ledger: Ledger | undefined
@@ -105,9 +108,23 @@ export class OwnServices implements SharedServices {
             setTimer,
             onFault: (cause) => events.emit({ kind: 'owners_not_kept', cause }),
           })
+    const budgets = new BudgetBook({ wallNow: clock.wallNow, onChange: () => this.#budgetsFile?.touch() })
+    this.#budgetsFile =
+      stateDirectory === undefined
+        ? undefined
+        : new BudgetsFile({
+            directory: stateDirectory,
+            book: budgets,
+            now,
+            setTimer,
+            hold: holdLock,
+            onCopyUsed: (reason) => events.emit({ kind: 'budgets_copy_used', reason }),
+            onFault: (cause) => events.emit({ kind: 'budgets_not_saved', cause }),
+          })
     const admission = new Admission({
       store: store ?? memory,
       calibration,
+      budgets,
       limits: config.rateLimits,
       now,
       setTimer,
@@ -153,6 +170,7 @@ export class OwnServices implements SharedServices {
     if (services.#formatsFile !== undefined) services.formats.restore(await services.#formatsFile.load())
     await services.#ownersFile?.load()
     services.#issuerKeys?.store.start()
+    await services.#budgetsFile?.load()
     return services
   }
 
@@ -185,6 +203,7 @@ export class OwnServices implements SharedServices {
   stopWatching(): void {
     this.#isStopped = true
     this.#file?.offer()
+    this.#budgetsFile?.offer()
     this.#discovery.stop()
     this.#issuerKeys?.store.stop()
     this.#healthChecks.stop()
@@ -192,7 +211,12 @@ export class OwnServices implements SharedServices {
 
   /** Writes the counters down a last time, and the ends of the last calls. */
   async save(): Promise<void> {
-    const files = [this.#file?.stop(), this.#ownersFile?.stop(), this.#formatsFile?.stop()]
+    const files = [
+      this.#file?.stop(),
+      this.#budgetsFile?.stop(),
+      this.#ownersFile?.stop(),
+      this.#formatsFile?.stop(),
+    ]
     await Promise.all([...files, this.#issuerKeys?.saved(), this.#ledger?.stop()])
   }
 }

@@ -21,6 +21,7 @@ export type LongLivedParts = Omit<
   | 'findLate'
   | 'providers'
   | 'prices'
+  | 'budgets'
   | 'rest'
   | 'defaultModels'
   | 'routing'
@@ -138,7 +139,7 @@ export class Snapshots {
   }
 
   #build(config: Config): [Generation, Snapshot] {
-    const { models, providers: configs, routing, rateLimits, server, routes: others } = config
+    const { models, providers: configs, budgets, routing, rateLimits, server, routes: others } = config
     const providers = this.#providers.open(configs)
     const generation: Generation = { providers, calls: new UnorderedList() }
     this.#open.add(generation)
@@ -148,7 +149,7 @@ export class Snapshots {
     const { rest } = others
     const defaultModels = defaultModelsOf(others)
     const prices = priceBookOf(config, this.#shippedPrices)
-    const settings = { rest, defaultModels, prices, routing, rateLimits, heartbeatAfterMs }
+    const settings = { rest, defaultModels, prices, budgets, routing, rateLimits, heartbeatAfterMs }
     return [generation, { ...this.#longLived, routes, findLate, providers, ...settings }]
   }
 

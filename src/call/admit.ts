@@ -1,11 +1,14 @@
 // Admission: a call reserves its share of the limits, or waits in line where waiting is allowed.
+import { budgetError } from '../admission/budget-error.ts'
 import { rateLimitError } from '../admission/rate-limit-error.ts'
+import { noLimitStatus } from '../admission/scope-counter.ts'
 import { clientScope } from '../admission/scopes.ts'
 import type { ModelRequest } from '../dialects/request.ts'
 import type { LimitStatus } from '../domain.ts'
-import { type GatewayError, shuttingDown } from '../errors.ts'
+import { GatewayError, shuttingDown } from '../errors.ts'
 import { affinityKeyOf } from '../routing/choose-targets.ts'
 import type { Route } from '../routing/route-table.ts'
+import { budgetRequestOf, isBudgeted } from './budget-request.ts'
 import type { Call, Snapshot } from './call.ts'
 import type { AdmissionResult, AllFailing, Hold } from './coordinator.ts'
 import type { CallRecord } from './record.ts'
@@ -28,7 +31,7 @@ export type AdmitResult =
   /** The gateway is shutting down. */
   | { readonly kind: 'refused'; readonly error: GatewayError }
 
-/** The model's limits have no room for the call. */
+/** The model's limits or a budget have no room for the call. */
 export interface Limited {
   readonly kind: 'limited'
   /**
@@ -46,7 +49,7 @@ export interface Limited {
  */
 export function admit(
   { call: { client, reply, dialect }, request, route, skipsFailing }: AdmitInput,
-  on: Pick<Snapshot, 'coordinator'>,
+  on: Pick<Snapshot, 'coordinator' | 'budgets' | 'prices'>,
   record: Pick<CallRecord, 'waitMs'>,
 ): AdmitResult | Promise<AdmitResult> {
   const { targets } = route
@@ -54,9 +57,14 @@ export function admit(
   const affinityKey = targets.length > 1 ? affinityKeyOf(request.promptPrefix) : undefined
   const { size } = request
   const { name: format } = dialect.native
+  const spending = isBudgeted(client, on)
+    ? budgetRequestOf({ client, dialect, request, route }, on)
+    : undefined
+  if (spending instanceof GatewayError) return overBudget(spending)
   const asked = {
     client,
     clientScope: clientScope(client),
+    spending,
     disconnect: reply,
     model,
     targets,
@@ -67,6 +75,7 @@ export function admit(
   }
   const result = on.coordinator.admit(asked)
   const toResult = (admission: AdmissionResult) => {
+    if (admission.kind === 'admitted' && spending !== undefined) admission.hold.interruptible = reply
     record.waitMs += admission.kind === 'admitted' ? admission.hold.waitedMs : admission.waitedMs
     return resultOf(admission, model)
   }
@@ -85,6 +94,9 @@ function resultOf(admission: AdmissionResult, model: string): AdmitResult {
       const { limitStatus } = admission
       return { kind: 'limited', canFailOver, limitStatus, error: rateLimitError(model, admission) }
     }
+    case 'budget_exceeded':
+    case 'budget_state_lost':
+      return overBudget(budgetError(admission))
     case 'gone':
       return { kind: 'client-gone' }
     case 'shutting_down':
@@ -92,6 +104,11 @@ function resultOf(admission: AdmissionResult, model: string): AdmitResult {
     default:
       return admission satisfies never
   }
+}
+
+/** A fallback may not cost less, and is no way around a budget. */
+function overBudget(error: GatewayError): Limited {
+  return { kind: 'limited', canFailOver: false, limitStatus: noLimitStatus, error }
 }
 
 /** The state of a model's limits, for the head of whatever response comes. */

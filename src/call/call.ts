@@ -1,6 +1,6 @@
 // A call, and what its story needs throughout: the client's connection and the current snapshot.
 import type { Clock } from '../platform/clock.ts'
-import type { RateLimitConfig, RoutesConfig, RoutingConfig } from '../config/types.ts'
+import type { BudgetsConfig, RateLimitConfig, RoutesConfig, RoutingConfig } from '../config/types.ts'
 import type { Client } from '../domain.ts'
 import type { ClientDialect } from '../dialects/dialect.ts'
 import type { Dialects } from '../dialects/table.ts'
@@ -46,6 +46,7 @@ export interface Snapshot {
   readonly findLate: (name: string) => Promise<Route | undefined>
   readonly providers: ReadonlyMap<string, Provider>
   readonly prices: PriceBook
+  readonly budgets: BudgetsConfig
   readonly dialects: Dialects
   readonly coordinator: Coordinator
   readonly formats: SpokenFormats

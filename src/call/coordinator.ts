@@ -2,6 +2,8 @@
 // providers. The owner's own thread asks it directly (local-coordinator.ts), worker threads ask by messages
 // (app/workers/); calls see no difference except that an answer comes later.
 import type { ModelReport, ScopeReport } from '../admission/admission.ts'
+import type { OverBudget } from '../admission/admission.ts'
+import type { BudgetRequest, BudgetScope, BudgetState, Interruptible, Spent } from '../admission/budget.ts'
 import type { Outcome } from '../admission/outcome.ts'
 import type { Scope } from '../admission/scopes.ts'
 import type { Disconnect, NotAdmitted } from '../admission/waiting-line.ts'
@@ -14,6 +16,8 @@ export interface AdmissionRequest {
   readonly client: Pick<Client, 'id'>
   /** What limits the client by itself; undefined: nothing does. */
   readonly clientScope: Scope | undefined
+  /** Absent: no budget applies to the call. */
+  readonly spending?: BudgetRequest | undefined
   readonly disconnect: Disconnect
   /** Whose limits count: the name of a model or wildcard, never an alias. */
   readonly model: string
@@ -28,7 +32,11 @@ export interface AdmissionRequest {
   readonly skipsFailing: boolean
 }
 
-export type AdmissionResult = { readonly kind: 'admitted'; readonly hold: Hold } | AllFailing | NotAdmitted
+export type AdmissionResult =
+  | { readonly kind: 'admitted'; readonly hold: Hold }
+  | AllFailing
+  | NotAdmitted
+  | OverBudget
 
 /** The limits have room for the call, but all of its targets are cooling down or unhealthy. Nothing is held. */
 export interface AllFailing {
@@ -62,6 +70,10 @@ export interface Hold {
   readonly waitedMs: number
   /** Whether others may be refused because of the slots that are held here. */
   readonly isSlotLimited: boolean
+  /** Whether a budget applies to the call. */
+  readonly isBudgeted: boolean
+  /** Is interrupted when the call is to end because a budget is spent. */
+  interruptible: Interruptible | undefined
   /** Of the model's limits at admission, with this call counted. */
   readonly limitStatus: LimitStatus
   /**
@@ -88,8 +100,9 @@ export interface Hold {
   /**
    * Ends the hold. The first call counts; later ones change nothing.
    * @param usage what was metered, if the response is one to learn from.
+   * @param spent what all attempts have cost, if a budget applies; undefined: it is not known.
    */
-  settle(outcome: Outcome, usage?: Metered): void
+  settle(outcome: Outcome, usage?: Metered, spent?: Spent): void
 }
 
 export interface PromptToCount {
@@ -112,6 +125,8 @@ export interface Coordinator {
   describe(models: readonly string[]): Promise<readonly ModelReport[]>
   /** How a client stands by its own limits. */
   describeClient(scope: Scope): Promise<ScopeReport>
+  /** How all budgets of these scopes stand. */
+  describeBudgets(scopes: readonly BudgetScope[]): Promise<readonly BudgetState[]>
   /** Refuses the waiting calls of this thread, and admits no more of its calls. Those under way go on. */
   close(): void
 }

@@ -157,7 +157,7 @@ async function tryModel(
   try {
     const result = await tryTargets(admitted, on, record)
     if (result.kind === 'answered') return { ...result, admitted }
-    hold.settle(result.charge)
+    hold.settle(result.charge, undefined, hold.isBudgeted ? record.takeSpent() : undefined)
     return result
   } catch (error) {
     hold.settle({ kind: 'cut', tokens: 0 })

@@ -1,5 +1,15 @@
 // The owner itself: one per process, in its main thread.
 import type { Admission, Admitted, Decision, ModelReport, ScopeReport } from '../admission/admission.ts'
+import {
+  budgetDemandOf,
+  type BudgetHold,
+  type BudgetScope,
+  type BudgetSettings,
+  type BudgetState,
+  type Interruptible,
+  type Spent,
+  usualBudgetSettings,
+} from '../admission/budget.ts'
 import type { Calibration, Estimate } from '../admission/estimate.ts'
 import type { Outcome } from '../admission/outcome.ts'
 import { providerScope, type Scope } from '../admission/scopes.ts'
@@ -70,11 +80,15 @@ export class LocalCoordinator implements Coordinator {
       providers: configs,
       routing,
       rateLimits,
-    }: Pick<Config, 'providers' | 'rateLimits'> & { readonly routing: Pick<RoutingConfig, 'cooldownMs'> },
+      budgets = usualBudgetSettings,
+    }: Pick<Config, 'providers' | 'rateLimits'> & {
+      readonly budgets?: BudgetSettings
+    } & { readonly routing: Pick<RoutingConfig, 'cooldownMs'> },
     providers: Iterable<Pick<Provider, 'name' | 'isLocal' | 'maxParallelRequests'>>,
   ): void {
     this.#carryHealth(this.#configs, configs)
     this.#configs = configs
+    this.admission.budgets.follow(budgets)
     for (const { name, isLocal, maxParallelRequests } of providers) {
       this.#providers.set(name, { isLocal, scope: providerScope(name, maxParallelRequests) })
     }
@@ -84,12 +98,14 @@ export class LocalCoordinator implements Coordinator {
   }
 
   admit(request: AdmissionRequest): AdmissionResult | Promise<AdmissionResult> {
-    const { client, clientScope, disconnect, model, size } = request
+    const { client, clientScope, disconnect, model, size, spending: asked } = request
     const { targets, turn } = chooseTargets(request, this)
     const tpm = smallest(this.admission.limitsOf(model)?.tpm, clientScope?.limits.tpm)
     const estimate = this.calibration.estimate(model, targets[0]!.provider, size, tpm)
     const { tokens, minTokens } = estimate
     const providers = targets.map(({ provider }) => this.scopeOf(provider))
+    const { reserve } = this.admission.budgets.settings
+    const spending = asked && budgetDemandOf(asked, estimate, size, reserve)
     const decision = this.admission.reserve({
       client,
       clientScope,
@@ -98,6 +114,7 @@ export class LocalCoordinator implements Coordinator {
       tokens,
       minTokens,
       providers,
+      spending,
     })
     const resultOf = (decided: Decision): AdmissionResult => {
       if (decided.kind === 'admitted' && (!request.skipsFailing || this.#hasReady(targets))) {
@@ -106,7 +123,8 @@ export class LocalCoordinator implements Coordinator {
       }
       if (turn !== undefined) this.placement.giveBack(turn)
       if (decided.kind !== 'admitted') return decided
-      this.admission.settle(decided.reservation, { kind: 'unsent' })
+      this.admission.settle(decided.reservation, unsent)
+      if (decided.spending !== undefined) this.admission.budgets.settle(decided.spending, unsent, undefined)
       return { kind: 'all_failing', waitedMs: decided.waitedMs, limitStatus: decided.limitStatus }
     }
     return decision instanceof Promise ? decision.then(resultOf) : resultOf(decision)
@@ -133,6 +151,10 @@ export class LocalCoordinator implements Coordinator {
 
   describeClient(scope: Scope): Promise<ScopeReport> {
     return this.admission.describeScope(scope)
+  }
+
+  async describeBudgets(scopes: readonly BudgetScope[]): Promise<readonly BudgetState[]> {
+    return this.admission.budgets.describe(scopes)
   }
 
   close(): void {
@@ -163,6 +185,8 @@ function smallest(one: number | undefined, other: number | undefined): number | 
   return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other)
 }
 
+const unsent = { kind: 'unsent' } as const
+
 interface HoldParts {
   readonly request: AdmissionRequest
   readonly targets: readonly Target[]
@@ -179,6 +203,7 @@ class LocalHold implements Hold {
   readonly #owner: LocalCoordinator
   readonly #request: AdmissionRequest
   readonly #reservation: Reservation
+  readonly #spending: BudgetHold | undefined
   /** An attempt at `target` counts as begun, and nobody has reported its end. */
   #isTrying = false
   #isSettled = false
@@ -187,6 +212,7 @@ class LocalHold implements Hold {
     this.#owner = owner
     this.#request = request
     this.#reservation = admitted.reservation
+    this.#spending = admitted.spending
     this.targets = targets
     this.promptTokens = estimate.promptTokens
     this.waitedMs = admitted.waitedMs
@@ -194,6 +220,14 @@ class LocalHold implements Hold {
     this.target = this.#chosenOf(targets)
     owner.load.add(this.target.provider)
     this.#begin()
+  }
+
+  get isBudgeted(): boolean {
+    return this.#spending !== undefined
+  }
+
+  set interruptible(interruptible: Interruptible | undefined) {
+    if (this.#spending !== undefined) this.#spending.interruptible = interruptible
   }
 
   get tokens(): number {
@@ -251,10 +285,12 @@ class LocalHold implements Hold {
   }
 
   grow(tokens: number): void {
-    this.#owner.admission.grow(this.#reservation, tokens)
+    const { admission } = this.#owner
+    admission.grow(this.#reservation, tokens)
+    if (this.#spending !== undefined) admission.budgets.grow(this.#spending, tokens)
   }
 
-  settle(outcome: Outcome, usage?: Metered): void {
+  settle(outcome: Outcome, usage?: Metered, spent?: Spent): void {
     if (this.#isSettled) return
     this.#isSettled = true
     const { admission, calibration, load } = this.#owner
@@ -266,6 +302,7 @@ class LocalHold implements Hold {
       calibration.learnCut(model, provider, size, usage.completionTokens)
     }
     load.remove(provider)
+    if (this.#spending !== undefined) admission.budgets.settle(this.#spending, outcome, spent)
     admission.settle(this.#reservation, outcome)
   }
 

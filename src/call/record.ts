@@ -1,4 +1,5 @@
 // The facts of one call, collected while it runs and logged when it ends.
+import type { Spent } from '../admission/budget.ts'
 import type { GatewayError } from '../errors.ts'
 import type { PriceSource } from '../domain.ts'
 import type { AttemptEnded, CallFacts } from '../observe/events.ts'
@@ -53,6 +54,10 @@ export class CallRecord {
   #costNano = 0
   #priceSource: PriceSource | undefined
   #isCostUnknown = false
+  /** Of the attempts since `takeSpent`. */
+  #spentNano = 0
+  #spentTokens = 0
+  #spentState: 'nothing' | 'known' | 'unknown' = 'nothing'
   #isCostEstimated = false
   providerStatus: number | undefined
   providerCode: string | undefined
@@ -102,6 +107,7 @@ export class CallRecord {
 
   /** @param charged what an attempt has cost whose usage is `usage`; undefined: nobody knows. */
   addCost(charged: Charged | undefined): void {
+    this.#addSpent(charged?.nano)
     if (charged === undefined) {
       this.#isCostUnknown = true
       return
@@ -110,6 +116,26 @@ export class CallRecord {
     this.#costNano += nano
     if (nano > 0 || this.#priceSource === undefined) this.#priceSource = source
     if (nano > 0 && (isEstimated || this.usage?.isEstimated === true)) this.#isCostEstimated = true
+  }
+
+  /** What attempts have cost since this was asked last; undefined: nothing is known of any. */
+  takeSpent(): Spent | undefined {
+    if (this.#spentState === 'nothing') return undefined
+    const nano = this.#spentState === 'known' ? this.#spentNano : undefined
+    const spent = { nano, tokens: this.#spentTokens }
+    this.#spentNano = 0
+    this.#spentTokens = 0
+    this.#spentState = 'nothing'
+    return spent
+  }
+
+  #addSpent(nano: number | undefined): void {
+    if (this.usage !== undefined) this.#spentTokens += this.usage.promptTokens + this.usage.completionTokens
+    if (nano === undefined) this.#spentState = 'unknown'
+    else {
+      this.#spentNano += nano
+      if (this.#spentState === 'nothing') this.#spentState = 'known'
+    }
   }
 
   /** None of a model's targets has answered; what follows is another model's, or nothing. */

@@ -172,7 +172,7 @@ async function passAnswer(
     response.abort()
     throw error
   } finally {
-    hold.settle(charge, usage)
+    hold.settle(charge, usage, hold.isBudgeted ? record.takeSpent() : undefined)
   }
 }
 

@@ -1,5 +1,6 @@
 // `llm-gateway explain MODEL`: where a call for a model would go, and why. Keys appear by their source, never by value.
 import type { FormatFindings } from '../app/format-findings.ts'
+import { budgetText } from '../clients/keys/key-budgets.ts'
 import { listOf, priceBookOf } from '../app/prices.ts'
 import { defaults } from '../config/defaults.ts'
 import { findConfigFile, findKeyFile } from '../config/find.ts'
@@ -149,6 +150,8 @@ interface Explanation {
   readonly identity?: { readonly required: boolean; readonly sources: readonly string[] }
   /** Clients without a key that have an entry of their own. Absent: none. */
   readonly clients?: readonly string[]
+  /** Of all clients together: `50usd/month`. Absent: none. */
+  readonly budgets?: readonly string[]
   /** The module of `logging.transport`. */
   readonly logTransport?: string
   /** What the translations of the targets carry, by their ways. Absent: no dialect was named. */
@@ -238,6 +241,7 @@ function explain(
     ...(mode !== 'off' && { keys: { mode, file: findKeyFile(file, keyFile) } }),
     ...(identities.sources.length > 0 && { identity: explainIdentity(identities) }),
     ...(clients.length > 0 && { clients }),
+    ...(config.budgets.total.length > 0 && { budgets: config.budgets.total.map(budgetText) }),
     ...(transport !== undefined && { logTransport: transport.target }),
     ...(dialect !== undefined && { coverage: Object.fromEntries(coveragesOf(dialect, ways)) }),
   }
@@ -301,7 +305,16 @@ const rules = {
 
 function print(out: Output, explanation: Explanation, listsMembers: boolean): void {
   const { model, rule, entry, targets, limits, fallbacks, routing, heartbeatAfterMs } = explanation
-  const { defaultFor: kinds, rest, keys, identity, clients = [], logTransport, coverage = {} } = explanation
+  const {
+    defaultFor: kinds,
+    rest,
+    keys,
+    identity,
+    clients = [],
+    budgets = [],
+    logTransport,
+    coverage = {},
+  } = explanation
   out.line(`${out.styled('bold', printable(model))} ${printable(rules[rule](entry))}`)
   for (const [index, target] of targets.entries()) {
     const address = target.baseUrl ?? 'built in'
@@ -336,6 +349,7 @@ function print(out: Output, explanation: Explanation, listsMembers: boolean): vo
     out.line(`identity   ${identity.required ? 'required' : 'optional'}, by ${from}`)
   }
   if (clients.length > 0) out.line(`clients    with an entry of their own: ${printable(clients.join(', '))}`)
+  if (budgets.length > 0) out.line(`budgets    of all clients together: ${budgets.join(', ')}`)
   if (logTransport !== undefined) out.line(`log        ${printable(logTransport)}`)
   const printMembers = listsMembers ? printCoverage : printCoverageSummary
   const ways = Object.entries(coverage)

@@ -26,7 +26,6 @@ export async function keyCreateCommand(
   const fault = 'fault' in read ? read.fault : nameProblem(name, io.env)
   if ('fault' in read || fault !== undefined) return fail(io, fault ?? '', usageStatus)
   const options = read.value
-  if (options.budgets !== undefined) return fail(io, budgetsNotEnforced, usageStatus)
   const place = findKeyPlace(typed.config, io.env)
   if ('message' in place) return fail(io, place.message)
   const wrongPrefix = prefixProblem(options.prefix, place)
@@ -69,8 +68,6 @@ export async function keyCreateCommand(
   if (!isCreated) output.discard()
   return status
 }
-
-export const budgetsNotEnforced = 'budgets are not enforced by this version; nothing was written'
 
 /** A key with another prefix would be taken for another server's. */
 export function prefixProblem(

@@ -1,5 +1,6 @@
 // `llm-gateway key list` and `key show NAME`: what each key may use, and its state. The keys themselves are nowhere.
 import type { KeyRecord } from '../clients/keys/key-record.ts'
+import type { BudgetState } from '../admission/budget.ts'
 import { printable } from '../platform/printable.ts'
 import { fail, findKey, type KeyParts, readPlace, usageStatus } from './key-command.ts'
 import {
@@ -11,6 +12,7 @@ import {
   stateOf,
   todayText,
 } from './key-description.ts'
+import { readSpending, spendingJson, spendingText } from './key-spending.ts'
 import { nameFault } from './key-options.ts'
 import { describeForce } from './key-force.ts'
 import { type KeyUsage, readKeyUsage } from './key-usage.ts'
@@ -82,13 +84,21 @@ export async function keyShowCommand(
   const nowMs = wallNow()
   const usage = readKeyUsage(io.env, nowMs)
   const out = new Output(io.stdout, io.env)
-  if (json) out.json(keyJson(found.key, nowMs, usage))
-  else for (const line of linesOf(found.key, nowMs, usage)) out.line(printable(line))
+  const spending = await readSpending(findGateway(read.place, io.env), wallNow)
+  const spent = spending?.(found.key) ?? []
+  const ofBudgets = spending && { spending: spent.map(spendingJson) }
+  if (json) out.json({ ...keyJson(found.key, nowMs, usage), ...ofBudgets })
+  else for (const line of linesOf(found.key, nowMs, { usage, spent })) out.line(printable(line))
   if (!json) out.line(describeForce(read.place, read.generation, io.env).text)
   return 0
 }
 
-function linesOf(key: KeyRecord, nowMs: number, usage: KeyUsage | undefined): string[] {
+interface Used {
+  readonly usage: KeyUsage | undefined
+  readonly spent: readonly BudgetState[]
+}
+
+function linesOf(key: KeyRecord, nowMs: number, { usage, spent }: Used): string[] {
   const rows: (readonly [string, string])[] = [
     ['name', key.name],
     ['id', key.id],
@@ -96,6 +106,7 @@ function linesOf(key: KeyRecord, nowMs: number, usage: KeyUsage | undefined): st
     ['state', stateOf(key, nowMs)],
     ['models', modelsText(key)],
     ['limits', limitsText(key) || 'none'],
+    ...spent.map((each) => ['spent', spendingText(each)] as const),
     ['other routes', key.terms.routes === true ? 'yes' : 'no'],
     ['valid from', key.notBeforeMs === undefined ? '' : momentText(key.notBeforeMs)],
     ['expires', key.expiresMs === undefined ? 'never' : momentText(key.expiresMs)],

@@ -1,7 +1,6 @@
 // `llm-gateway key set NAME`: changes what a key may use. What is not mentioned stays.
 import type { KeyRecord } from '../clients/keys/key-record.ts'
 import { withKey } from '../clients/keys/key-changes.ts'
-import { budgetsNotEnforced } from './key-create.ts'
 import { changeAndReport, fail, findKey, keyEvent, type KeyParts, usageStatus } from './key-command.ts'
 import { limitsText, modelsText } from './key-description.ts'
 import { nameFault, readOptions, type TypedOptions, withTerms } from './key-options.ts'
@@ -19,7 +18,6 @@ export async function keySetCommand(
   const fault = 'fault' in read ? read.fault : nameFault(name)
   if ('fault' in read || fault !== undefined) return fail(io, fault ?? '', usageStatus)
   const options = read.value
-  if (options.budgets !== undefined) return fail(io, budgetsNotEnforced, usageStatus)
   if (Object.keys(options).length === 0)
     return fail(io, 'name what to change: --models, --rpm, --tpm, --parallel, --expires, …', usageStatus)
   return changeAndReport<KeyRecord>(io, parts, {

@@ -3,6 +3,7 @@
 import { cidrFault, listenHostFault } from './addresses.ts'
 import { baseUrlFault, baseUrlWarnings, type Exposure } from './base-url.ts'
 import { modelProblems } from './check-models.ts'
+import { budgetProblems } from './check-budgets.ts'
 import { clientProblems, keyProblems } from './check-clients.ts'
 import { identityProblems } from './check-identity.ts'
 import { formatProblems } from './check-formats.ts'
@@ -39,6 +40,7 @@ export function* configProblems(
   yield* keyProblems(raw, accounts)
   yield* clientProblems(raw)
   yield* identityProblems(raw, hasProblem, accounts)
+  yield* budgetProblems(raw)
   if (cors.allow_all === true) {
     yield {
       path: ['cors', 'allow_all'],

@@ -56,6 +56,7 @@ export const defaults = {
   routing: { retries: 2, max_retry_wait_ms: 2000, restart_wait_ms: 3000, cooldown_ms: 30_000 },
   routes: { rest: null, default_model: {} },
   secrets: { dir: null, identity: { credential: 'gateway_identity', file: null } },
+  budgets: { time_zone: 'UTC', reserve: 'predicted', when_exhausted: 'finish', total: [] },
   audit: { enabled: 'auto', keep_days: 365 },
   usage: { enabled: true, keep_calls_days: 90, keep_hours_days: 400, client_names: 'plain' },
   logging: { level: 'info', format: 'auto', transport: null },

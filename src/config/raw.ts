@@ -24,6 +24,7 @@ export interface RawConfig {
   secrets?: { dir?: string | null; identity?: { credential?: string; file?: string | null } }
   routes?: RawRoutes
   usage?: RawUsage
+  budgets?: RawBudgets
   audit?: { enabled?: boolean | 'auto'; keep_days?: number }
 }
 
@@ -62,14 +63,26 @@ export interface RawClient {
   rpm?: number
   tpm?: number
   max_parallel_requests?: number
-  /** Empty. */
-  budgets?: never[]
+  budgets?: RawBudget[]
 }
 
 /** For what has no route of its own, and for calls that name no model. */
 interface RawRoutes {
   rest?: { provider: string } | null
   default_model?: { images?: string; moderations?: string; responses?: string }
+}
+
+export interface RawBudget {
+  usd?: number | string
+  tokens?: number
+  per: 'day' | 'week' | 'month' | 'total'
+}
+
+interface RawBudgets {
+  time_zone?: string
+  reserve?: 'predicted' | 'worst_case'
+  when_exhausted?: 'finish' | 'cut'
+  total?: RawBudget[]
 }
 
 interface RawUsage {

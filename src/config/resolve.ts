@@ -1,15 +1,17 @@
 // The file's configuration → the program's: defaults applied, short forms written out, units in the names. Pure; it
 // refuses nothing, as all checks have passed.
-import type { ClientTerms, ModelLimits, PriceSetting, Target } from '../domain.ts'
+import type { Budget, ClientTerms, ModelLimits, PriceSetting, Target } from '../domain.ts'
 import { asCidr } from './addresses.ts'
 import { parseBaseUrl } from './base-url.ts'
 import { defaultBodyMemoryBytes, defaults } from './defaults.ts'
+import { nanoOfBudget } from '../prices/usd.ts'
 import { readPrice } from '../prices/read-price.ts'
 import { normalOrigin } from '../http/origin.ts'
 import { authOf, baseUrlOf } from './provider-kind.ts'
 import { resolveIdentity } from './resolve-identity.ts'
 import { resolveTraits } from './resolve-traits.ts'
 import type {
+  RawBudget,
   RawClient,
   RawConfig,
   RawModel,
@@ -59,6 +61,7 @@ export function resolve(
   const cors = { ...defaults.cors, ...raw.cors }
   const routing = { ...defaults.routing, ...raw.routing }
   const usage = { ...defaults.usage, ...raw.usage }
+  const budgets = { ...defaults.budgets, ...raw.budgets }
   return {
     server: resolveServer(raw.server),
     access: { allowedUsers: [...access.allowed_users], allowedIps: access.allowed_ips.map(asCidr) },
@@ -79,6 +82,12 @@ export function resolve(
     prices: {
       list: raw.prices?.list ?? defaults.prices.list,
       ...(ownPrices !== undefined && { own: ownPrices }),
+    },
+    budgets: {
+      timeZone: budgets.time_zone,
+      reserve: budgets.reserve,
+      whenExhausted: budgets.when_exhausted,
+      total: resolveBudgets(budgets.total),
     },
     routing: {
       retries: routing.retries,
@@ -184,9 +193,17 @@ function resolveClient(name: string, raw: RawClient): ClientTerms {
     ...(rpm !== undefined && { rpm }),
     ...(tpm !== undefined && { tpm }),
     ...(maxParallelRequests !== undefined && { maxParallelRequests }),
-    budgets: [],
+    budgets: resolveBudgets(raw.budgets),
     ...(routes !== undefined && { routes }),
   }
+}
+
+function resolveBudgets(raw: readonly RawBudget[] = []): readonly Budget[] {
+  return raw.map(({ usd, tokens, per }): Budget =>
+    usd === undefined
+      ? { unit: 'tokens', limit: tokens!, per }
+      : { unit: 'usd', limit: nanoOfBudget(String(usd))!, per },
+  )
 }
 
 function resolveProvider(

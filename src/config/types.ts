@@ -1,6 +1,6 @@
 // The configuration as the program uses it: defaults applied, units in the names, everything readonly. `resolve.ts` makes
 // it from the file; outside the composition root no other file of `config/` may be imported.
-import type { ClientTerms, ModelLimits, PriceSetting, Target } from '../domain.ts'
+import type { Budget, ClientTerms, ModelLimits, PriceSetting, Target } from '../domain.ts'
 
 /** A credential. Printing, serialising or inspecting it shows `[secret]`. */
 export interface Secret {
@@ -24,6 +24,7 @@ export interface Config {
   readonly providers: ReadonlyMap<string, ProviderConfig>
   readonly models: ReadonlyMap<string, ModelConfig>
   readonly prices: PricesConfig
+  readonly budgets: BudgetsConfig
   readonly routing: RoutingConfig
   readonly routes: RoutesConfig
   readonly usage: UsageConfig
@@ -299,6 +300,17 @@ export interface ModelConfig {
 }
 
 /** The list of prices, for models whose price the configuration does not have. */
+export interface BudgetsConfig {
+  /** Whose days, weeks and months count. */
+  readonly timeZone: string
+  /** What a call reserves: what answers usually take, or all that it may take. */
+  readonly reserve: 'predicted' | 'worst_case'
+  /** What becomes of calls under way once a budget is spent. */
+  readonly whenExhausted: 'finish' | 'cut'
+  /** Of all clients together. */
+  readonly total: readonly Budget[]
+}
+
 export interface PricesConfig {
   /** `off`: there is none. */
   readonly list: 'shipped' | 'off'

@@ -32,6 +32,8 @@ export interface ClientDialect {
   readonly hasEvents: boolean
   /** Whether the response consists of generated tokens, so that the reservation includes them. */
   readonly hasOutputTokens: boolean
+  /** False where providers charge by pictures, minutes or searches, too. Absent: true. */
+  readonly isPaidByTokens?: boolean
   /** The same format at the provider's end: requests to a provider that supports it pass unchanged. */
   readonly native: ProviderDialect
   /** For a large body: reads it as it arrives, into the outcome that `LargeBody.scan` hands to `readRequest`. */

@@ -311,6 +311,18 @@ interface LimitsNotSaved {
   readonly cause: unknown
 }
 
+/** What was spent of budgets could not be saved; calls go on. */
+interface BudgetsNotSaved {
+  readonly kind: 'budgets_not_saved'
+  readonly cause: unknown
+}
+
+/** Budgets go on from their second copy, which may lack the calls of some seconds. */
+interface BudgetsCopyUsed {
+  readonly kind: 'budgets_copy_used'
+  readonly reason: string
+}
+
 /** The owners of objects could not be read or saved; calls go on. */
 interface OwnersNotKept {
   readonly kind: 'owners_not_kept'
@@ -387,6 +399,8 @@ export type GatewayEvent =
   | LedgerWriting
   | LimitsLoaded
   | LimitsNotSaved
+  | BudgetsNotSaved
+  | BudgetsCopyUsed
   | Listening
   | LogTransportFailed
   | ModelsDiscovered

@@ -18,12 +18,17 @@ const usualTiers: ReadonlySet<string> = new Set(['auto', 'default', 'on_demand',
  * its tariffs applies.
  */
 export function costOf(usage: Usage, price: Price, serviceTier: string | undefined): Cost {
-  if (serviceTier === undefined) return { nano: costAt(price, usage), isEstimated: false }
-  const tariff = price.serviceTiers.get(serviceTier)
-  if (tariff !== undefined) return { nano: costAt(tariff, usage), isEstimated: false }
-  if (usualTiers.has(serviceTier)) return { nano: costAt(price, usage), isEstimated: false }
-  const tariffs: readonly Tariff[] = [price, ...price.serviceTiers.values()]
-  return { nano: Math.max(...tariffs.map((each) => costAt(each, usage))), isEstimated: true }
+  const nano = Math.max(...tariffsFor(price, serviceTier).map((tariff) => costAt(tariff, usage)))
+  const isKnown =
+    serviceTier === undefined || usualTiers.has(serviceTier) || price.serviceTiers.has(serviceTier)
+  return { nano, isEstimated: !isKnown }
+}
+
+/** The tariffs of which the dearest applies: one, unless the price does not have the service tier. */
+export function tariffsFor(price: Price, serviceTier: string | undefined): readonly Tariff[] {
+  const tariff = serviceTier === undefined ? price : price.serviceTiers.get(serviceTier)
+  if (tariff !== undefined) return [tariff]
+  return usualTiers.has(serviceTier!) ? [price] : [price, ...price.serviceTiers.values()]
 }
 
 function costAt(tariff: Tariff, usage: Usage): number {

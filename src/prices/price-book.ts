@@ -1,6 +1,7 @@
 // Which price a call has, and what it costs: the configuration comes first, then the list, else the price is unknown.
 // Unknown is not 0.
 import type { Price, PriceSetting, PriceSource, Target, Usage } from '../domain.ts'
+import { type ExpectedCall, type ExpectedRates, expectedRates } from './expected-rates.ts'
 import { costOf } from './cost.ts'
 import type { PriceList } from './price-list.ts'
 
@@ -84,6 +85,17 @@ export class PriceBook {
     return undefined
   }
 
+  /**
+   * What tokens of a call cost at most; undefined: there is no price to reckon with before the call.
+   */
+  ratesOf(target: Target, ofModel: PriceSetting | undefined, about: ExpectedCall): ExpectedRates | undefined {
+    for (const { setting } of this.pricesOf(target, ofModel)) {
+      if (setting === 'free') return freeOfCharge
+      if (setting !== 'reported') return expectedRates(setting, about)
+    }
+    return undefined
+  }
+
   #listedPrice({ provider, model }: Target): Price | undefined {
     let ofProvider = this.#listed.get(provider)
     if (ofProvider === undefined) this.#listed.set(provider, (ofProvider = new Map()))
@@ -98,5 +110,7 @@ export class PriceBook {
     return price
   }
 }
+
+const freeOfCharge: ExpectedRates = { input: 0, output: 0, request: 0 }
 
 const maxRemembered = 1_000

@@ -83,3 +83,15 @@ function decimal(value: number, decimals: number): string {
   const whole = digits.slice(0, -decimals)
   return fraction === '' ? whole : `${whole}.${fraction}`
 }
+
+/** 2^53 nano-USD are 9,007,199.25 USD. */
+const maxBudgetUsd = 9_000_000
+
+/**
+ * A budget in USD as whole nano-USD.
+ * @param written a decimal number from 0 to `maxBudgetUsd` with at most 9 decimals.
+ * @returns undefined for anything else.
+ */
+export function nanoOfBudget(written: string): number | undefined {
+  return scaled(written, 9, maxBudgetUsd)
+}

@@ -1,6 +1,7 @@
 // What the server is built from.
 import type { IncomingMessage } from 'node:http'
 import type { ModelReport, ScopeReport } from '../admission/admission.ts'
+import type { BudgetState } from '../admission/budget.ts'
 import type { FloodWindows } from '../admission/flood-windows.ts'
 import type { Scope } from '../admission/scopes.ts'
 import type { Call } from '../call/call.ts'
@@ -50,6 +51,8 @@ export interface ServerParts {
   readonly ownClientId: string
   /** How a client stands by its own limits. */
   readonly describeClient: (scope: Scope) => Promise<ScopeReport>
+  /** How the budgets stand that apply to the client's calls. */
+  readonly describeBudgets: (client: Client) => Promise<readonly BudgetState[]>
   readonly isDraining: () => boolean
   readonly events: Events
   readonly now: Clock['now']

@@ -204,6 +204,7 @@ function startScene(next: () => string) {
     findLate: () => Promise.resolve(undefined),
     providers,
     prices: new PriceBook(new Map(), () => undefined),
+    budgets: { timeZone: 'UTC', reserve: 'predicted', whenExhausted: 'finish', total: [] },
     dialects,
     coordinator,
     formats: unknownFormats,

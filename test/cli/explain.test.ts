@@ -129,10 +129,12 @@ test('JSON has the same facts', async (t) => {
 
 test('keys and entries of clients are shown where there are any', async (t) => {
   const keys = 'keys: { mode: required, file: /etc/keys.json }'
-  const text = `${config}${keys}\nclients: { "user:ann": { rpm: 5 }, default: {} }\n`
+  const budgets = 'budgets: { total: [{ usd: 50, per: month }] }'
+  const text = `${config}${keys}\n${budgets}\nclients: { "user:ann": { rpm: 5 }, default: {} }\n`
   const { stdout } = await run(t, 'echo', { text })
   assert.match(stdout, /^keys       required, of \/etc\/keys\.json$/m)
   assert.match(stdout, /^clients    with an entry of their own: user:ann, default$/m)
+  assert.match(stdout, /^budgets    of all clients together: 50usd\/month$/m)
 })
 
 test('an unknown model is reported with the nearest name', async (t) => {

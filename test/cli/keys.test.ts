@@ -147,7 +147,6 @@ suite('key create', () => {
     ['no model', ['ann', '--models', ','], /--models must name/],
     ['a prefix in capitals', ['ann', '--prefix', 'GW_'], /--prefix must be/],
     ['a budget without a period', ['ann', '--budget', '5usd'], /--budget must be an amount and a period/],
-    ['a budget', ['ann', '--budget', '5usd/day'], /budgets are not enforced by this version/],
     ['a name with a space', ['a b'], /name of a key must be/],
     ['a name like an option', ['-x'], /unknown option/],
     ['the name of the master key', ['master'], /key master set/],
@@ -424,6 +423,37 @@ suite('the master key', () => {
     const { status, stderr } = await desk(t).keyWith('gw_x', 'master', 'set', '--length', '64')
     assert.equal(status, 2)
     assert.match(stderr, /add --generate/)
+  })
+})
+
+suite('budgets of a key', () => {
+  test('are created, shown and changed', async (t) => {
+    const at = desk(t)
+    await created(at, 'ann', '--budget', '5usd/day', '--budget', '1000tokens/total')
+    assert.deepEqual(at.record('ann').terms.budgets, [
+      { unit: 'usd', limit: 5_000_000_000, per: 'day' },
+      { unit: 'tokens', limit: 1000, per: 'total' },
+    ])
+    assert.match((await at.key('list')).stdout, /5usd\/day, 1000tokens\/total/)
+    assert.equal((await at.key('set', 'ann', '--budget', '0.5usd/week')).status, 0)
+    assert.deepEqual(at.record('ann').terms.budgets, [{ unit: 'usd', limit: 500_000_000, per: 'week' }])
+    assert.doesNotMatch((await at.key('show', 'ann')).stdout, /^spent/m)
+  })
+
+  const skip = process.platform === 'linux' ? false : 'only Linux has the lock of a running gateway'
+  test('are shown with what is spent and reserved, where a gateway runs', { skip }, async (t) => {
+    const at = desk(t)
+    await created(at, 'ann', '--budget', '5usd/total')
+    const windows = [['total', 0, 1_500_000_000, 70]]
+    const account = { name: `key:${at.record('ann').id}`, nano: 10_000_000, tokens: 9, windows }
+    writeFileSync(
+      join(at.folder, 'budgets.json'),
+      JSON.stringify({ version: 1, timeZone: 'UTC', accounts: [account] }),
+    )
+    assert.equal(holdLock(join(at.folder, 'limits.lock')).kind, 'held')
+    assert.match((await at.key('show', 'ann')).stdout, /^spent +1\.5 of 5usd\/total, 0\.01 reserved$/m)
+    const { spending } = JSON.parse((await at.key('show', 'ann', '--json')).stdout)
+    assert.deepEqual(spending, [{ budget: '5usd/total', spent: '1.5', reserved: '0.01', resets_at: null }])
   })
 })
 

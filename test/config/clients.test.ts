@@ -47,8 +47,8 @@ const faults: [what: string, text: string, problem: RegExp][] = [
   ['a star inside of a model', 'clients: { default: { models: ["a*b"] } }', /must be the name of a model/],
   [
     'a budget',
-    'clients: { default: { budgets: [{ usd: 5, per: day }] } }',
-    /budgets are not enforced by this version/,
+    'clients: { default: { budgets: [{ usd: 5, tokens: 1, per: day }] } }',
+    /must have either "usd" or "tokens"/,
   ],
   [
     'a boundary',

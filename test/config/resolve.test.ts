@@ -62,6 +62,7 @@ test('what the file leaves out has its default', () => {
       ],
     ]),
     prices: { list: 'shipped' },
+    budgets: { timeZone: 'UTC', reserve: 'predicted', whenExhausted: 'finish', total: [] },
     routing: { retries: 2, maxRetryWaitMs: 2000, restartWaitMs: 3000, cooldownMs: 30_000 },
     routes: { rest: undefined, defaultModel: {} },
     usage: { enabled: true, keepCallsDays: 90, keepHoursDays: 400 },

@@ -2,11 +2,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Admission } from '../../src/admission/admission.ts'
+import type { BudgetState } from '../../src/admission/budget.ts'
 import { Calibration } from '../../src/admission/estimate.ts'
 import { MemoryStore } from '../../src/admission/stores/memory.ts'
 import type { AdmissionRequest, Coordinator, Hold } from '../../src/call/coordinator.ts'
 import { LocalCoordinator } from '../../src/call/local-coordinator.ts'
 import type { ModelLimits, Target } from '../../src/domain.ts'
+import type { GatewayError } from '../../src/errors.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 
 const size = {
@@ -116,6 +118,57 @@ export function testCoordinator(name: string, make: (owner: LocalCoordinator) =>
     )
     hold.settle({ kind: 'unsent' })
     await admit(coordinator)
+  })
+
+  contract(
+    'budgets are held, grown and settled, with the limits or not at all',
+    { rpm: 3 },
+    async ({ coordinator }) => {
+      const scopes = [
+        { name: 'key:k', entry: 'k', budgets: [{ unit: 'usd', limit: 1_000, per: 'day' } as const] },
+      ]
+      const rates = { input: 1_000, output: 1_000, request: 0 }
+      const spending = { scopes, rates }
+      const state = async () => {
+        const [{ spent, reserved }] = (await coordinator.describeBudgets(scopes)) as [BudgetState]
+        return [spent, reserved]
+      }
+      const hold = await admit(coordinator, { spending })
+      assert.equal(hold.isBudgeted, true)
+      assert.deepEqual(await state(), [0, hold.tokens])
+      hold.grow(990)
+      assert.deepEqual(await state(), [0, 990])
+      const refused = await coordinator.admit(request({ spending }))
+      assert.equal(refused.kind, 'budget_exceeded')
+      assert.deepEqual((await used(coordinator))[0], 1)
+      const unbudgeted = await admit(coordinator)
+      assert.equal(unbudgeted.isBudgeted, false)
+      hold.settle({ kind: 'used', tokens: 7 }, undefined, { nano: 40, tokens: 7 })
+      hold.settle({ kind: 'used', tokens: 7 }, undefined, { nano: 40, tokens: 7 })
+      assert.deepEqual(await state(), [40, 0])
+      const last = await admit(coordinator, { spending })
+      assert.equal((await coordinator.admit(request({ spending }))).kind, 'limited')
+      assert.deepEqual(await state(), [40, last.tokens])
+      last.settle({ kind: 'unsent' })
+      assert.deepEqual(await state(), [40, 0])
+    },
+  )
+
+  contract('a call of a spent budget is interrupted once', {}, async ({ owner, coordinator }) => {
+    const budgets = { timeZone: 'UTC', reserve: 'predicted', whenExhausted: 'cut' } as const
+    owner.admission.budgets.follow(budgets)
+    const scopes = [
+      { name: 'key:k', entry: 'k', budgets: [{ unit: 'tokens', limit: 500, per: 'day' } as const] },
+    ]
+    const spending = { scopes, rates: undefined }
+    const hold = await admit(coordinator, { spending })
+    const { promise, resolve } = Promise.withResolvers<GatewayError>()
+    hold.interruptible = { interrupt: resolve }
+    hold.grow(501)
+    hold.grow(600)
+    const error = await promise
+    assert.equal(error.code, 'budget_exceeded')
+    assert.equal(error.headers['x-should-retry'], 'false')
   })
 
   contract('a call that grows is charged for it at once', { tpm: 1000 }, async ({ coordinator }) => {

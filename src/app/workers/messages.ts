@@ -2,6 +2,8 @@
 // travels together (outbox.ts).
 import type { MessagePort } from 'node:worker_threads'
 import type { ModelReport, ScopeReport } from '../../admission/admission.ts'
+import type { BudgetScope, BudgetState, Spent } from '../../admission/budget.ts'
+import type { OverBudget } from '../../admission/admission.ts'
 import type { Outcome } from '../../admission/outcome.ts'
 import type { Scope } from '../../admission/scopes.ts'
 import type { NotAdmitted } from '../../admission/waiting-line.ts'
@@ -11,6 +13,7 @@ import type { AskedFormat } from '../../call/spoken-formats.ts'
 import type { FoundKeys } from '../../clients/identity/key-set.ts'
 import type { KeyFile } from '../../clients/keys/key-record.ts'
 import type { LimitStatus } from '../../domain.ts'
+import type { GatewayError } from '../../errors.ts'
 import type { Cell } from '../../ledger/call-row.ts'
 import type { UsageAnswer } from '../../ledger/ledger.ts'
 import type { UsageQuestion } from '../../ledger/report.ts'
@@ -60,6 +63,7 @@ export type AdmissionMessage =
       readonly tokens: number
       readonly waitedMs: number
       readonly isSlotLimited: boolean
+      readonly isBudgeted: boolean
       readonly limitStatus: LimitStatus
       /** What is wrong with the targets, where anything is. */
       readonly failureKinds: readonly (readonly [target: number, failureKind: FailureKind])[]
@@ -68,6 +72,7 @@ export type AdmissionMessage =
     }
   | AllFailing
   | NotAdmitted
+  | OverBudget
 
 /** Questions of a worker: what is sent, and what is answered. */
 export interface Requests {
@@ -84,6 +89,10 @@ export interface Requests {
     readonly result: readonly ModelReport[]
   }
   describe_client: { readonly params: { readonly scope: Scope }; readonly result: ScopeReport }
+  describe_budgets: {
+    readonly params: { readonly scopes: readonly BudgetScope[] }
+    readonly result: readonly BudgetState[]
+  }
   find_format: {
     readonly params: { readonly provider: string; readonly format: AskedFormat }
     readonly result: boolean | undefined
@@ -121,6 +130,7 @@ export type HoldMessage =
       readonly hold: number
       readonly outcome: Outcome
       readonly usage: Metered | undefined
+      readonly spent: Spent | undefined
     }
 
 /** `SpokenFormats.doubt`. */
@@ -179,5 +189,10 @@ export type OwnerMessage =
   /** Further permits of the flood limit, and that all unused ones are to be returned. */
   | { readonly kind: 'permits'; readonly client: string; readonly count: number }
   | { readonly kind: 'recall'; readonly client: string }
+  /** A budget of the call that holds this is spent. */
+  | { readonly kind: 'exhausted'; readonly hold: number; readonly error: ExhaustedError }
+
+/** The error with which the call ends. */
+export type ExhaustedError = Pick<GatewayError, 'code' | 'message' | 'headers'>
 
 export type ToWorker = (Command & { readonly command: number }) | OwnerMessage

@@ -1,5 +1,6 @@
 // A worker's way to what the main thread owns: each question is a message, and its answer another one.
 import type { ModelReport, ScopeReport } from '../../admission/admission.ts'
+import type { BudgetScope, BudgetState, Interruptible, Spent } from '../../admission/budget.ts'
 import type { Scope } from '../../admission/scopes.ts'
 import type { Outcome } from '../../admission/outcome.ts'
 import type {
@@ -12,6 +13,7 @@ import type {
 } from '../../call/coordinator.ts'
 import type { Metered } from '../../call/response/meter.ts'
 import type { Target } from '../../domain.ts'
+import { GatewayError } from '../../errors.ts'
 import type { UsageAnswer } from '../../ledger/ledger.ts'
 import type { UsageQuestion } from '../../ledger/report.ts'
 import type { ObjectOwners, OwnedObject, OwnersFound } from '../../routing/object-owners.ts'
@@ -21,6 +23,7 @@ import { SlotTable } from '../../platform/slot-table.ts'
 import type { SharedServices } from '../shared-services.ts'
 import type {
   AdmissionMessage,
+  ExhaustedError,
   FormatMessage,
   FoundFormats,
   HoldMessage,
@@ -111,6 +114,9 @@ export class RemoteServices implements SharedServices {
       case 'recall':
         this.floodWindows?.onRecall(message.client)
         return
+      case 'exhausted':
+        this.#requests.onExhausted(message.hold, message.error)
+        return
       default:
         message satisfies never
     }
@@ -124,6 +130,10 @@ interface PendingRequest {
   readonly isForHold: boolean
   /** For a call that waits for its admission. */
   cancel: ((kind: 'gone' | 'shutting_down') => void) | undefined
+  /** Whose call it is, where a spent budget may end it. */
+  interruptible: Interruptible | undefined
+  /** Why its call is to end, of which it was not known yet that it is admitted. */
+  exhausted: GatewayError | undefined
 }
 
 class PendingRequests {
@@ -143,7 +153,13 @@ class PendingRequests {
     readonly pending: PendingRequest
   } {
     const { promise, resolve } = Promise.withResolvers<Requests[Kind]['result']>()
-    const pending: PendingRequest = { resolve, isForHold: kind === 'admit', cancel: undefined }
+    const pending: PendingRequest = {
+      resolve,
+      isForHold: kind === 'admit',
+      cancel: undefined,
+      interruptible: undefined,
+      exhausted: undefined,
+    }
     const id = this.#open.add(pending)
     this.#outbox.post({ kind, id, params } as WorkerRequest)
     return { id, result: promise, pending }
@@ -155,6 +171,21 @@ class PendingRequests {
     pending.cancel = undefined
     if (!pending.isForHold) this.#open.take(id)
     pending.resolve(result as never)
+  }
+
+  onExhausted(id: number, { code, message, headers }: ExhaustedError): void {
+    const pending = this.#open.get(id)
+    if (pending === undefined) return
+    const error = new GatewayError(code, message, { headers })
+    if (pending.interruptible === undefined) pending.exhausted = error
+    else pending.interruptible.interrupt(error)
+  }
+
+  setInterruptible(id: number, interruptible: Interruptible | undefined): void {
+    const pending = this.#open.get(id)
+    if (pending === undefined) return
+    pending.interruptible = interruptible
+    if (pending.exhausted !== undefined) interruptible?.interrupt(pending.exhausted)
   }
 
   /** Frees the id, of a hold or of a question whose answer is not awaited any more. */
@@ -243,6 +274,10 @@ class RemoteCoordinator implements Coordinator {
     return this.#requests.send('describe_client', { scope }).result
   }
 
+  describeBudgets(scopes: readonly BudgetScope[]): Promise<readonly BudgetState[]> {
+    return this.#requests.send('describe_budgets', { scopes }).result
+  }
+
   reportUnreachable(provider: string): void {
     this.#outbox.post({ kind: 'unreachable', provider })
   }
@@ -289,6 +324,7 @@ class RemoteHold implements Hold {
   readonly promptTokens: number
   readonly waitedMs: number
   readonly isSlotLimited: boolean
+  readonly isBudgeted: boolean
   readonly limitStatus: Hold['limitStatus']
   target: Target
   tokens: number
@@ -305,11 +341,16 @@ class RemoteHold implements Hold {
     this.tokens = admitted.tokens
     this.waitedMs = admitted.waitedMs
     this.isSlotLimited = admitted.isSlotLimited
+    this.isBudgeted = admitted.isBudgeted
     this.limitStatus = admitted.limitStatus
     this.#failureKinds = new Map(
       admitted.failureKinds.map(([index, failureKind]) => [parts.targets[index]!, failureKind]),
     )
     this.#uselessUsageWishes = admitted.uselessUsageWishes
+  }
+
+  set interruptible(interruptible: Interruptible | undefined) {
+    if (this.isBudgeted) this.#parts.requests.setInterruptible(this.#parts.id, interruptible)
   }
 
   async moveTo(targets: readonly Target[]): Promise<Target | undefined> {
@@ -351,14 +392,14 @@ class RemoteHold implements Hold {
     this.#parts.outbox.post({ kind: 'grow', hold: this.#parts.id, tokens })
   }
 
-  settle(outcome: Outcome, usage?: Metered): void {
+  settle(outcome: Outcome, usage?: Metered, spent?: Spent): void {
     if (this.#isSettled) return
     this.#isSettled = true
     const { id, outbox, requests } = this.#parts
     requests.drop(id)
-    const message = { kind: 'settle', hold: id, outcome, usage } as const
+    const message = { kind: 'settle', hold: id, outcome, usage, spent } as const
     // Its client may call again at once, perhaps at another worker, and is to find the slot free. To hurry costs 25 µs.
-    if (this.isSlotLimited) outbox.postSoon(message)
+    if (this.isSlotLimited || this.isBudgeted) outbox.postSoon(message)
     else outbox.post(message)
   }
 }

@@ -3,6 +3,7 @@
 import type { AdmissionResult, Hold } from '../../call/coordinator.ts'
 import type { Disconnect } from '../../admission/waiting-line.ts'
 import type { Target } from '../../domain.ts'
+import type { GatewayError } from '../../errors.ts'
 import { SlotTable } from '../../platform/slot-table.ts'
 import type { SharedServices } from '../shared-services.ts'
 import type { FloodLeases, LeaseHolder } from './flood-leases.ts'
@@ -67,6 +68,9 @@ export class WorkerSession implements LeaseHolder {
       case 'describe_client':
         this.#respondLater(id, coordinator.describeClient(request.params.scope))
         return
+      case 'describe_budgets':
+        this.#respondLater(id, coordinator.describeBudgets(request.params.scopes))
+        return
       case 'find_format': {
         const { provider, format } = request.params
         this.#respondLater(id, this.#services.formats.find(provider, format))
@@ -115,7 +119,7 @@ export class WorkerSession implements LeaseHolder {
         return
       case 'settle':
         this.#calls.take(message.hold)
-        hold?.settle(message.outcome, message.usage)
+        hold?.settle(message.outcome, message.usage, message.spent)
         return
       default:
         message satisfies never
@@ -174,6 +178,11 @@ export class WorkerSession implements LeaseHolder {
       if (result.kind === 'admitted') result.hold.settle({ kind: 'unsent' })
     } else if (result.kind === 'admitted') {
       call.hold = result.hold
+      if (result.hold.isBudgeted) {
+        const interrupt = ({ code, message, headers }: GatewayError) =>
+          this.#post({ kind: 'exhausted', hold: id, error: { code, message, headers } })
+        result.hold.interruptible = { interrupt }
+      }
       this.#respond(id, admittedMessage(result.hold, call.targets))
     } else {
       this.#calls.take(id)
@@ -225,7 +234,7 @@ export class WorkerSession implements LeaseHolder {
 }
 
 function admittedMessage(hold: Hold, targets: readonly Target[]): AdmissionMessage {
-  const { promptTokens, tokens, waitedMs, isSlotLimited, limitStatus } = hold
+  const { promptTokens, tokens, waitedMs, isSlotLimited, isBudgeted, limitStatus } = hold
   const providers = new Set(targets.map(({ provider }) => provider))
   return {
     kind: 'admitted',
@@ -235,6 +244,7 @@ function admittedMessage(hold: Hold, targets: readonly Target[]): AdmissionMessa
     tokens,
     waitedMs,
     isSlotLimited,
+    isBudgeted,
     limitStatus,
     failureKinds: targets.flatMap((target, index) => {
       const failureKind = hold.failureKindOf(target)

@@ -136,6 +136,7 @@ export class WorkerThread {
       case 'count':
       case 'describe':
       case 'describe_client':
+      case 'describe_budgets':
       case 'find_format':
       case 'find_keys':
       case 'owners':

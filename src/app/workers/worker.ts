@@ -94,6 +94,7 @@ function onMessage(message: ToWorker): void {
     case 'formats':
     case 'permits':
     case 'recall':
+    case 'exhausted':
       services.onMessage(message)
       return
     case 'reload':

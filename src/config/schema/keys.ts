@@ -1,5 +1,6 @@
 // Schema of keys of clients, and of what clients without a key may use.
 import { defaults } from '../defaults.ts'
+import { budgetList } from './budgets.ts'
 import { limitSchemas } from './limits.ts'
 import { userName } from './names.ts'
 import type { Schema } from './schema-type.ts'
@@ -76,14 +77,7 @@ const client = {
       description: 'Whether the client may use the routes of `routes.rest`. Absent: it may not.',
     },
     ...limitSchemas,
-    budgets: {
-      type: 'array',
-      description: 'Not supported yet: must be empty.',
-      maxItems: 0,
-      errorMessage: 'budgets are not enforced by this version',
-      hint: 'remove the key, and set "rpm" or "tpm" instead',
-      items: {},
-    },
+    budgets: budgetList('What the client may spend; see [budgets.md](budgets.md).'),
   },
 } as const satisfies Schema
 

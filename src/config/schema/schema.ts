@@ -11,6 +11,7 @@ import { routesSchema } from './routes.ts'
 import { pricesSchema } from './price.ts'
 import { providersSchema } from './providers.ts'
 import { auditSchema } from './audit.ts'
+import { budgetsSchema } from './budgets.ts'
 import { usageSchema } from './usage.ts'
 
 /** What to write in place of LiteLLM's list of models. */
@@ -34,6 +35,7 @@ export const configSchema = {
     providers: providersSchema,
     models: modelsSchema,
     prices: pricesSchema,
+    budgets: budgetsSchema,
     routing: routingSchema,
     routes: routesSchema,
     secrets: secretsSchema,

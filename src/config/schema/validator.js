@@ -14,24 +14,25 @@ const pattern10 = new RegExp("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "u");
 const pattern12 = new RegExp("^([!-)+-~]+|[*]@[!-)+-?A-~]+)$", "u");
 const pattern13 = new RegExp("^(?:default|(?:user|ip|mail|service|ts|head|jwt):[^\\s\\u0000-\\u001f\\u007f-\\u009f]+)$", "u");
 const pattern14 = new RegExp("^[^\\s*\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f]$", "u");
-const pattern15 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._-]*$", "u");
-const pattern16 = new RegExp("^[A-Za-z0-9_][A-Za-z0-9_.-]*$", "u");
-const pattern17 = new RegExp("^(/|~/)", "u");
-const pattern18 = new RegExp("^[A-Za-z_][A-Za-z0-9_]*$", "u");
-const pattern20 = new RegExp("^bearer$", "u");
-const pattern23 = new RegExp("^[ -~]*$", "u");
-const pattern28 = new RegExp("^auto$", "u");
-const pattern29 = new RegExp("^/[!-~]*$", "u");
-const pattern33 = new RegExp("\\*$", "u");
-const pattern34 = new RegExp("\\*.*\\*", "u");
-const pattern36 = new RegExp("[^*]$", "u");
-const pattern37 = new RegExp("^[^*]*$", "u");
-const pattern39 = new RegExp("\\*.", "u");
-const pattern45 = new RegExp("\\*", "u");
+const pattern15 = new RegExp("^\\d{1,7}(\\.\\d{1,9})?$", "u");
+const pattern16 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._-]*$", "u");
+const pattern17 = new RegExp("^[A-Za-z0-9_][A-Za-z0-9_.-]*$", "u");
+const pattern18 = new RegExp("^(/|~/)", "u");
+const pattern19 = new RegExp("^[A-Za-z_][A-Za-z0-9_]*$", "u");
+const pattern21 = new RegExp("^bearer$", "u");
+const pattern24 = new RegExp("^[ -~]*$", "u");
+const pattern29 = new RegExp("^auto$", "u");
+const pattern30 = new RegExp("^/[!-~]*$", "u");
+const pattern34 = new RegExp("\\*$", "u");
+const pattern35 = new RegExp("\\*.*\\*", "u");
+const pattern37 = new RegExp("[^*]$", "u");
+const pattern38 = new RegExp("^[^*]*$", "u");
+const pattern40 = new RegExp("\\*.", "u");
+const pattern46 = new RegExp("\\*", "u");
 const schema7 = {"type":["string","object"],"pattern":"^(free|reported)$","patternErrorMessage":"must be free, reported, or a price such as { input: 1.25, output: 10 }","hint":"write USD per 1,000,000 tokens: { input: 1.25, output: 10 }","additionalProperties":false,"required":["input"],"properties":{"input":{"description":"Tokens of the prompt.","$ref":"#/definitions/usd_per_million"},"cached_input":{"description":"Tokens of the prompt that were read from the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write":{"description":"Tokens of the prompt that were written to the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write_1h":{"description":"The same, to be kept for an hour (Anthropic). Default: `cache_write`.","$ref":"#/definitions/usd_per_million"},"output":{"description":"Tokens of the response. Default: `input`.","$ref":"#/definitions/usd_per_million"},"reasoning":{"description":"Tokens of reasoning. Default: `output`.","$ref":"#/definitions/usd_per_million"},"request":{"description":"Of each call, in USD. Default: 0.","$ref":"#/definitions/usd_per_call"},"above":{"description":"Prices of long prompts: those of the last entry apply whose `input_tokens` the prompt exceeds, to all tokens of the call. What an entry leaves out is as without it.","$ref":"#/definitions/long_prompts"},"service_tiers":{"type":"object","description":"Prices of service tiers, by name: `flex`, `priority`. What an entry leaves out is as without it, `above` aside. A call in a tier that is not here is charged at the dearest of the prices.","additionalProperties":{"type":"object","additionalProperties":false,"properties":{"input":{"description":"Tokens of the prompt.","$ref":"#/definitions/usd_per_million"},"cached_input":{"description":"Tokens of the prompt that were read from the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write":{"description":"Tokens of the prompt that were written to the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write_1h":{"description":"The same, to be kept for an hour (Anthropic). Default: `cache_write`.","$ref":"#/definitions/usd_per_million"},"output":{"description":"Tokens of the response. Default: `input`.","$ref":"#/definitions/usd_per_million"},"reasoning":{"description":"Tokens of reasoning. Default: `output`.","$ref":"#/definitions/usd_per_million"},"request":{"description":"Of each call, in USD. Default: 0.","$ref":"#/definitions/usd_per_call"},"above":{"description":"Prices of long prompts: those of the last entry apply whose `input_tokens` the prompt exceeds, to all tokens of the call. What an entry leaves out is as without it.","$ref":"#/definitions/long_prompts"}}}}}};
-const pattern30 = new RegExp("^(free|reported)$", "u");
+const pattern31 = new RegExp("^(free|reported)$", "u");
 const schema8 = {"type":["number","string"],"minimum":0,"maximum":10000,"maxLength":24,"pattern":"^[0-9]+([.][0-9]+)?$","patternErrorMessage":"must be a decimal number"};
-const pattern31 = new RegExp("^[0-9]+([.][0-9]+)?$", "u");
+const pattern32 = new RegExp("^[0-9]+([.][0-9]+)?$", "u");
 
 function validate23(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -79,7 +80,7 @@ vErrors.push(err3);
 }
 errors++;
 }
-if(!pattern31.test(data)){
+if(!pattern32.test(data)){
 const err4 = {instancePath,schemaPath:"#/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema8,data};
 if(vErrors === null){
 vErrors = [err4];
@@ -142,7 +143,7 @@ vErrors.push(err3);
 }
 errors++;
 }
-if(!pattern31.test(data)){
+if(!pattern32.test(data)){
 const err4 = {instancePath,schemaPath:"#/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema9,data};
 if(vErrors === null){
 vErrors = [err4];
@@ -308,7 +309,7 @@ vErrors.push(err0);
 errors++;
 }
 if(typeof data === "string"){
-if(!pattern30.test(data)){
+if(!pattern31.test(data)){
 const err1 = {instancePath,schemaPath:"#/pattern",keyword:"pattern",params:{pattern: "^(free|reported)$"},schema:"^(free|reported)$",parentSchema:schema7,data};
 if(vErrors === null){
 vErrors = [err1];
@@ -3422,8 +3423,8 @@ errors++;
 if(data73.budgets !== undefined){
 let data81 = data73.budgets;
 if(Array.isArray(data81)){
-if(data81.length > 0){
-const err236 = {instancePath:instancePath+"/clients/" + key19.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets",schemaPath:"#/properties/clients/additionalProperties/properties/budgets/maxItems",keyword:"maxItems",params:{limit: 0},schema:0,parentSchema:schema6.properties.clients.additionalProperties.properties.budgets,data:data81};
+if(data81.length > 8){
+const err236 = {instancePath:instancePath+"/clients/" + key19.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets",schemaPath:"#/properties/clients/additionalProperties/properties/budgets/maxItems",keyword:"maxItems",params:{limit: 8},schema:8,parentSchema:schema6.properties.clients.additionalProperties.properties.budgets,data:data81};
 if(vErrors === null){
 vErrors = [err236];
 }
@@ -3432,9 +3433,12 @@ vErrors.push(err236);
 }
 errors++;
 }
-}
-else {
-const err237 = {instancePath:instancePath+"/clients/" + key19.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets",schemaPath:"#/properties/clients/additionalProperties/properties/budgets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.clients.additionalProperties.properties.budgets.type,parentSchema:schema6.properties.clients.additionalProperties.properties.budgets,data:data81};
+const len12 = data81.length;
+for(let i12=0; i12<len12; i12++){
+let data82 = data81[i12];
+if(data82 && typeof data82 == "object" && !Array.isArray(data82)){
+if(data82.per === undefined){
+const err237 = {instancePath:instancePath+"/clients/" + key19.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets/" + i12,schemaPath:"#/properties/clients/additionalProperties/properties/budgets/items/required",keyword:"required",params:{missingProperty: "per"},schema:schema6.properties.clients.additionalProperties.properties.budgets.items.required,parentSchema:schema6.properties.clients.additionalProperties.properties.budgets.items,data:data82};
 if(vErrors === null){
 vErrors = [err237];
 }
@@ -3443,10 +3447,9 @@ vErrors.push(err237);
 }
 errors++;
 }
-}
-}
-else {
-const err238 = {instancePath:instancePath+"/clients/" + key19.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/clients/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.clients.additionalProperties.type,parentSchema:schema6.properties.clients.additionalProperties,data:data73};
+for(const key21 in data82){
+if(!(((key21 === "usd") || (key21 === "tokens")) || (key21 === "per"))){
+const err238 = {instancePath:instancePath+"/clients/" + key19.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets/" + i12,schemaPath:"#/properties/clients/additionalProperties/properties/budgets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21},schema:false,parentSchema:schema6.properties.clients.additionalProperties.properties.budgets.items,data:data82};
 if(vErrors === null){
 vErrors = [err238];
 }
@@ -3456,9 +3459,10 @@ vErrors.push(err238);
 errors++;
 }
 }
-}
-else {
-const err239 = {instancePath:instancePath+"/clients",schemaPath:"#/properties/clients/type",keyword:"type",params:{type: "object"},schema:schema6.properties.clients.type,parentSchema:schema6.properties.clients,data:data72};
+if(data82.usd !== undefined){
+let data83 = data82.usd;
+if((!((typeof data83 == "number") && (isFinite(data83)))) && (typeof data83 !== "string")){
+const err239 = {instancePath:instancePath+"/clients/" + key19.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets/" + i12+"/usd",schemaPath:"#/properties/clients/additionalProperties/properties/budgets/items/properties/usd/type",keyword:"type",params:{type: schema6.properties.clients.additionalProperties.properties.budgets.items.properties.usd.type},schema:schema6.properties.clients.additionalProperties.properties.budgets.items.properties.usd.type,parentSchema:schema6.properties.clients.additionalProperties.properties.budgets.items.properties.usd,data:data83};
 if(vErrors === null){
 vErrors = [err239];
 }
@@ -3467,12 +3471,9 @@ vErrors.push(err239);
 }
 errors++;
 }
-}
-if(data.providers !== undefined){
-let data82 = data.providers;
-if(data82 && typeof data82 == "object" && !Array.isArray(data82)){
-if(Object.keys(data82).length < 1){
-const err240 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers,data:data82};
+if((typeof data83 == "number") && (isFinite(data83))){
+if(data83 > 9000000 || isNaN(data83)){
+const err240 = {instancePath:instancePath+"/clients/" + key19.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets/" + i12+"/usd",schemaPath:"#/properties/clients/additionalProperties/properties/budgets/items/properties/usd/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9000000},schema:9000000,parentSchema:schema6.properties.clients.additionalProperties.properties.budgets.items.properties.usd,data:data83};
 if(vErrors === null){
 vErrors = [err240];
 }
@@ -3481,11 +3482,8 @@ vErrors.push(err240);
 }
 errors++;
 }
-for(const key21 in data82){
-const _errs202 = errors;
-if(typeof key21 === "string"){
-if(func4(key21) > 64){
-const err241 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.providers.propertyNames,data:key21,propertyName:key21};
+if(data83 < 0 || isNaN(data83)){
+const err241 = {instancePath:instancePath+"/clients/" + key19.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets/" + i12+"/usd",schemaPath:"#/properties/clients/additionalProperties/properties/budgets/items/properties/usd/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.clients.additionalProperties.properties.budgets.items.properties.usd,data:data83};
 if(vErrors === null){
 vErrors = [err241];
 }
@@ -3494,8 +3492,10 @@ vErrors.push(err241);
 }
 errors++;
 }
-if(func4(key21) < 1){
-const err242 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.propertyNames,data:key21,propertyName:key21};
+}
+if(typeof data83 === "string"){
+if(!pattern15.test(data83)){
+const err242 = {instancePath:instancePath+"/clients/" + key19.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets/" + i12+"/usd",schemaPath:"#/properties/clients/additionalProperties/properties/budgets/items/properties/usd/pattern",keyword:"pattern",params:{pattern: "^\\d{1,7}(\\.\\d{1,9})?$"},schema:"^\\d{1,7}(\\.\\d{1,9})?$",parentSchema:schema6.properties.clients.additionalProperties.properties.budgets.items.properties.usd,data:data83};
 if(vErrors === null){
 vErrors = [err242];
 }
@@ -3504,8 +3504,12 @@ vErrors.push(err242);
 }
 errors++;
 }
-if(!pattern15.test(key21)){
-const err243 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.providers.propertyNames,data:key21,propertyName:key21};
+}
+}
+if(data82.tokens !== undefined){
+let data84 = data82.tokens;
+if(!(((typeof data84 == "number") && (!(data84 % 1) && !isNaN(data84))) && (isFinite(data84)))){
+const err243 = {instancePath:instancePath+"/clients/" + key19.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets/" + i12+"/tokens",schemaPath:"#/properties/clients/additionalProperties/properties/budgets/items/properties/tokens/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.clients.additionalProperties.properties.budgets.items.properties.tokens.type,parentSchema:schema6.properties.clients.additionalProperties.properties.budgets.items.properties.tokens,data:data84};
 if(vErrors === null){
 vErrors = [err243];
 }
@@ -3514,9 +3518,9 @@ vErrors.push(err243);
 }
 errors++;
 }
-}
-else {
-const err244 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.propertyNames.type,parentSchema:schema6.properties.providers.propertyNames,data:key21,propertyName:key21};
+if((typeof data84 == "number") && (isFinite(data84))){
+if(data84 > 1000000000000000 || isNaN(data84)){
+const err244 = {instancePath:instancePath+"/clients/" + key19.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets/" + i12+"/tokens",schemaPath:"#/properties/clients/additionalProperties/properties/budgets/items/properties/tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000000000},schema:1000000000000000,parentSchema:schema6.properties.clients.additionalProperties.properties.budgets.items.properties.tokens,data:data84};
 if(vErrors === null){
 vErrors = [err244];
 }
@@ -3525,9 +3529,8 @@ vErrors.push(err244);
 }
 errors++;
 }
-var valid51 = _errs202 === errors;
-if(!valid51){
-const err245 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames",keyword:"propertyNames",params:{propertyName: key21},schema:schema6.properties.providers.propertyNames,parentSchema:schema6.properties.providers,data:data82};
+if(data84 < 0 || isNaN(data84)){
+const err245 = {instancePath:instancePath+"/clients/" + key19.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets/" + i12+"/tokens",schemaPath:"#/properties/clients/additionalProperties/properties/budgets/items/properties/tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.clients.additionalProperties.properties.budgets.items.properties.tokens,data:data84};
 if(vErrors === null){
 vErrors = [err245];
 }
@@ -3537,15 +3540,11 @@ vErrors.push(err245);
 errors++;
 }
 }
-for(const key22 in data82){
-let data83 = data82[key22];
-const _errs207 = errors;
-let valid53 = true;
-const _errs208 = errors;
-if(data83 && typeof data83 == "object" && !Array.isArray(data83)){
-let missing3;
-if((data83.kind === undefined) && (missing3 = "kind")){
-const err246 = {};
+}
+if(data82.per !== undefined){
+let data85 = data82.per;
+if(typeof data85 !== "string"){
+const err246 = {instancePath:instancePath+"/clients/" + key19.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets/" + i12+"/per",schemaPath:"#/properties/clients/additionalProperties/properties/budgets/items/properties/per/type",keyword:"type",params:{type: "string"},schema:schema6.properties.clients.additionalProperties.properties.budgets.items.properties.per.type,parentSchema:schema6.properties.clients.additionalProperties.properties.budgets.items.properties.per,data:data85};
 if(vErrors === null){
 vErrors = [err246];
 }
@@ -3554,10 +3553,8 @@ vErrors.push(err246);
 }
 errors++;
 }
-else {
-if(data83.kind !== undefined){
-if("echo" !== data83.kind){
-const err247 = {};
+if(!((((data85 === "day") || (data85 === "week")) || (data85 === "month")) || (data85 === "total"))){
+const err247 = {instancePath:instancePath+"/clients/" + key19.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets/" + i12+"/per",schemaPath:"#/properties/clients/additionalProperties/properties/budgets/items/properties/per/enum",keyword:"enum",params:{allowedValues: schema6.properties.clients.additionalProperties.properties.budgets.items.properties.per.enum},schema:schema6.properties.clients.additionalProperties.properties.budgets.items.properties.per.enum,parentSchema:schema6.properties.clients.additionalProperties.properties.budgets.items.properties.per,data:data85};
 if(vErrors === null){
 vErrors = [err247];
 }
@@ -3568,25 +3565,8 @@ errors++;
 }
 }
 }
-}
-var _valid4 = _errs208 === errors;
-errors = _errs207;
-if(vErrors !== null){
-if(_errs207){
-vErrors.length = _errs207;
-}
 else {
-vErrors = null;
-}
-}
-let ifClause3;
-if(_valid4){
-const _errs210 = errors;
-if(data83 && typeof data83 == "object" && !Array.isArray(data83)){
-for(const key23 in data83){
-const _errs211 = errors;
-if(!(key23 === "kind")){
-const err248 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.then.propertyNames.enum},schema:schema6.properties.providers.additionalProperties.then.propertyNames.enum,parentSchema:schema6.properties.providers.additionalProperties.then.propertyNames,data:key23,propertyName:key23};
+const err248 = {instancePath:instancePath+"/clients/" + key19.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets/" + i12,schemaPath:"#/properties/clients/additionalProperties/properties/budgets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.clients.additionalProperties.properties.budgets.items.type,parentSchema:schema6.properties.clients.additionalProperties.properties.budgets.items,data:data82};
 if(vErrors === null){
 vErrors = [err248];
 }
@@ -3595,9 +3575,10 @@ vErrors.push(err248);
 }
 errors++;
 }
-var valid55 = _errs211 === errors;
-if(!valid55){
-const err249 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key23},schema:schema6.properties.providers.additionalProperties.then.propertyNames,parentSchema:schema6.properties.providers.additionalProperties.then,data:data83};
+}
+}
+else {
+const err249 = {instancePath:instancePath+"/clients/" + key19.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets",schemaPath:"#/properties/clients/additionalProperties/properties/budgets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.clients.additionalProperties.properties.budgets.type,parentSchema:schema6.properties.clients.additionalProperties.properties.budgets,data:data81};
 if(vErrors === null){
 vErrors = [err249];
 }
@@ -3608,19 +3589,8 @@ errors++;
 }
 }
 }
-var _valid4 = _errs210 === errors;
-valid53 = _valid4;
-ifClause3 = "then";
-}
 else {
-const _errs212 = errors;
-const _errs213 = errors;
-let valid56 = true;
-const _errs214 = errors;
-if(data83 && typeof data83 == "object" && !Array.isArray(data83)){
-let missing4;
-if((data83.kind === undefined) && (missing4 = "kind")){
-const err250 = {};
+const err250 = {instancePath:instancePath+"/clients/" + key19.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/clients/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.clients.additionalProperties.type,parentSchema:schema6.properties.clients.additionalProperties,data:data73};
 if(vErrors === null){
 vErrors = [err250];
 }
@@ -3629,10 +3599,10 @@ vErrors.push(err250);
 }
 errors++;
 }
+}
+}
 else {
-if(data83.kind !== undefined){
-if("anthropic" !== data83.kind){
-const err251 = {};
+const err251 = {instancePath:instancePath+"/clients",schemaPath:"#/properties/clients/type",keyword:"type",params:{type: "object"},schema:schema6.properties.clients.type,parentSchema:schema6.properties.clients,data:data72};
 if(vErrors === null){
 vErrors = [err251];
 }
@@ -3642,23 +3612,11 @@ vErrors.push(err251);
 errors++;
 }
 }
-}
-}
-var _valid5 = _errs214 === errors;
-errors = _errs213;
-if(vErrors !== null){
-if(_errs213){
-vErrors.length = _errs213;
-}
-else {
-vErrors = null;
-}
-}
-if(!_valid5){
-const _errs216 = errors;
-if(data83 && typeof data83 == "object" && !Array.isArray(data83)){
-if(data83.base_url === undefined){
-const err252 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/else/else/required",keyword:"required",params:{missingProperty: "base_url"},schema:schema6.properties.providers.additionalProperties.else.else.required,parentSchema:schema6.properties.providers.additionalProperties.else.else,data:data83};
+if(data.providers !== undefined){
+let data86 = data.providers;
+if(data86 && typeof data86 == "object" && !Array.isArray(data86)){
+if(Object.keys(data86).length < 1){
+const err252 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers,data:data86};
 if(vErrors === null){
 vErrors = [err252];
 }
@@ -3667,12 +3625,11 @@ vErrors.push(err252);
 }
 errors++;
 }
-}
-var _valid5 = _errs216 === errors;
-valid56 = _valid5;
-}
-if(!valid56){
-const err253 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/else/if",keyword:"if",params:{failingKeyword: "else"},schema:schema6.properties.providers.additionalProperties.else.if,parentSchema:schema6.properties.providers.additionalProperties.else,data:data83};
+for(const key22 in data86){
+const _errs211 = errors;
+if(typeof key22 === "string"){
+if(func4(key22) > 64){
+const err253 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.providers.propertyNames,data:key22,propertyName:key22};
 if(vErrors === null){
 vErrors = [err253];
 }
@@ -3681,12 +3638,8 @@ vErrors.push(err253);
 }
 errors++;
 }
-var _valid4 = _errs212 === errors;
-valid53 = _valid4;
-ifClause3 = "else";
-}
-if(!valid53){
-const err254 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause3},schema:schema6.properties.providers.additionalProperties.if,parentSchema:schema6.properties.providers.additionalProperties,data:data83};
+if(func4(key22) < 1){
+const err254 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.propertyNames,data:key22,propertyName:key22};
 if(vErrors === null){
 vErrors = [err254];
 }
@@ -3695,10 +3648,8 @@ vErrors.push(err254);
 }
 errors++;
 }
-if(data83 && typeof data83 == "object" && !Array.isArray(data83)){
-for(const key24 in data83){
-if(!(func2.call(schema6.properties.providers.additionalProperties.properties, key24))){
-const err255 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key24},schema:false,parentSchema:schema6.properties.providers.additionalProperties,data:data83};
+if(!pattern16.test(key22)){
+const err255 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.providers.propertyNames,data:key22,propertyName:key22};
 if(vErrors === null){
 vErrors = [err255];
 }
@@ -3708,10 +3659,8 @@ vErrors.push(err255);
 errors++;
 }
 }
-if(data83.kind !== undefined){
-let data86 = data83.kind;
-if(typeof data86 !== "string"){
-const err256 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/providers/additionalProperties/properties/kind/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.kind.type,parentSchema:schema6.properties.providers.additionalProperties.properties.kind,data:data86};
+else {
+const err256 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.propertyNames.type,parentSchema:schema6.properties.providers.propertyNames,data:key22,propertyName:key22};
 if(vErrors === null){
 vErrors = [err256];
 }
@@ -3720,8 +3669,9 @@ vErrors.push(err256);
 }
 errors++;
 }
-if(!((((((data86 === "openai") || (data86 === "anthropic")) || (data86 === "llama_cpp")) || (data86 === "ollama")) || (data86 === "vllm")) || (data86 === "echo"))){
-const err257 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/providers/additionalProperties/properties/kind/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.kind.enum},schema:schema6.properties.providers.additionalProperties.properties.kind.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.kind,data:data86};
+var valid54 = _errs211 === errors;
+if(!valid54){
+const err257 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/propertyNames",keyword:"propertyNames",params:{propertyName: key22},schema:schema6.properties.providers.propertyNames,parentSchema:schema6.properties.providers,data:data86};
 if(vErrors === null){
 vErrors = [err257];
 }
@@ -3731,11 +3681,15 @@ vErrors.push(err257);
 errors++;
 }
 }
-if(data83.base_url !== undefined){
-let data87 = data83.base_url;
-if(typeof data87 === "string"){
-if(func4(data87) > 2048){
-const err258 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema6.properties.providers.additionalProperties.properties.base_url,data:data87};
+for(const key23 in data86){
+let data87 = data86[key23];
+const _errs216 = errors;
+let valid56 = true;
+const _errs217 = errors;
+if(data87 && typeof data87 == "object" && !Array.isArray(data87)){
+let missing3;
+if((data87.kind === undefined) && (missing3 = "kind")){
+const err258 = {};
 if(vErrors === null){
 vErrors = [err258];
 }
@@ -3744,8 +3698,10 @@ vErrors.push(err258);
 }
 errors++;
 }
-if(func4(data87) < 1){
-const err259 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.base_url,data:data87};
+else {
+if(data87.kind !== undefined){
+if("echo" !== data87.kind){
+const err259 = {};
 if(vErrors === null){
 vErrors = [err259];
 }
@@ -3755,8 +3711,26 @@ vErrors.push(err259);
 errors++;
 }
 }
+}
+}
+var _valid4 = _errs217 === errors;
+errors = _errs216;
+if(vErrors !== null){
+if(_errs216){
+vErrors.length = _errs216;
+}
 else {
-const err260 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.base_url.type,parentSchema:schema6.properties.providers.additionalProperties.properties.base_url,data:data87};
+vErrors = null;
+}
+}
+let ifClause3;
+if(_valid4){
+const _errs219 = errors;
+if(data87 && typeof data87 == "object" && !Array.isArray(data87)){
+for(const key24 in data87){
+const _errs220 = errors;
+if(!(key24 === "kind")){
+const err260 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.then.propertyNames.enum},schema:schema6.properties.providers.additionalProperties.then.propertyNames.enum,parentSchema:schema6.properties.providers.additionalProperties.then.propertyNames,data:key24,propertyName:key24};
 if(vErrors === null){
 vErrors = [err260];
 }
@@ -3765,11 +3739,9 @@ vErrors.push(err260);
 }
 errors++;
 }
-}
-if(data83.allow_http !== undefined){
-let data88 = data83.allow_http;
-if(typeof data88 !== "boolean"){
-const err261 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/allow_http",schemaPath:"#/properties/providers/additionalProperties/properties/allow_http/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.allow_http.type,parentSchema:schema6.properties.providers.additionalProperties.properties.allow_http,data:data88};
+var valid58 = _errs220 === errors;
+if(!valid58){
+const err261 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key24},schema:schema6.properties.providers.additionalProperties.then.propertyNames,parentSchema:schema6.properties.providers.additionalProperties.then,data:data87};
 if(vErrors === null){
 vErrors = [err261];
 }
@@ -3779,11 +3751,20 @@ vErrors.push(err261);
 errors++;
 }
 }
-if(data83.proxy !== undefined){
-let data89 = data83.proxy;
-if(typeof data89 === "string"){
-if(func4(data89) > 2048){
-const err262 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema6.properties.providers.additionalProperties.properties.proxy,data:data89};
+}
+var _valid4 = _errs219 === errors;
+valid56 = _valid4;
+ifClause3 = "then";
+}
+else {
+const _errs221 = errors;
+const _errs222 = errors;
+let valid59 = true;
+const _errs223 = errors;
+if(data87 && typeof data87 == "object" && !Array.isArray(data87)){
+let missing4;
+if((data87.kind === undefined) && (missing4 = "kind")){
+const err262 = {};
 if(vErrors === null){
 vErrors = [err262];
 }
@@ -3792,8 +3773,10 @@ vErrors.push(err262);
 }
 errors++;
 }
-if(func4(data89) < 1){
-const err263 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.proxy,data:data89};
+else {
+if(data87.kind !== undefined){
+if("anthropic" !== data87.kind){
+const err263 = {};
 if(vErrors === null){
 vErrors = [err263];
 }
@@ -3803,8 +3786,23 @@ vErrors.push(err263);
 errors++;
 }
 }
+}
+}
+var _valid5 = _errs223 === errors;
+errors = _errs222;
+if(vErrors !== null){
+if(_errs222){
+vErrors.length = _errs222;
+}
 else {
-const err264 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.proxy.type,parentSchema:schema6.properties.providers.additionalProperties.properties.proxy,data:data89};
+vErrors = null;
+}
+}
+if(!_valid5){
+const _errs225 = errors;
+if(data87 && typeof data87 == "object" && !Array.isArray(data87)){
+if(data87.base_url === undefined){
+const err264 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/else/else/required",keyword:"required",params:{missingProperty: "base_url"},schema:schema6.properties.providers.additionalProperties.else.else.required,parentSchema:schema6.properties.providers.additionalProperties.else.else,data:data87};
 if(vErrors === null){
 vErrors = [err264];
 }
@@ -3814,16 +3812,11 @@ vErrors.push(err264);
 errors++;
 }
 }
-if(data83.api_key !== undefined){
-let data90 = data83.api_key;
-const _errs228 = errors;
-let valid59 = true;
-const _errs229 = errors;
-if(errors === _errs229){
-if(data90 && typeof data90 == "object" && !Array.isArray(data90)){
-if(data90.credential !== undefined){
-var valid60 = false;
-const err265 = {};
+var _valid5 = _errs225 === errors;
+valid59 = _valid5;
+}
+if(!valid59){
+const err265 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/else/if",keyword:"if",params:{failingKeyword: "else"},schema:schema6.properties.providers.additionalProperties.else.if,parentSchema:schema6.properties.providers.additionalProperties.else,data:data87};
 if(vErrors === null){
 vErrors = [err265];
 }
@@ -3832,13 +3825,12 @@ vErrors.push(err265);
 }
 errors++;
 }
-else {
-var valid60 = true;
+var _valid4 = _errs221 === errors;
+valid56 = _valid4;
+ifClause3 = "else";
 }
-if(valid60){
-if(data90.file !== undefined){
-var valid60 = false;
-const err266 = {};
+if(!valid56){
+const err266 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause3},schema:schema6.properties.providers.additionalProperties.if,parentSchema:schema6.properties.providers.additionalProperties,data:data87};
 if(vErrors === null){
 vErrors = [err266];
 }
@@ -3847,13 +3839,10 @@ vErrors.push(err266);
 }
 errors++;
 }
-else {
-var valid60 = true;
-}
-if(valid60){
-if(data90.env !== undefined){
-var valid60 = false;
-const err267 = {};
+if(data87 && typeof data87 == "object" && !Array.isArray(data87)){
+for(const key25 in data87){
+if(!(func2.call(schema6.properties.providers.additionalProperties.properties, key25))){
+const err267 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key25},schema:false,parentSchema:schema6.properties.providers.additionalProperties,data:data87};
 if(vErrors === null){
 vErrors = [err267];
 }
@@ -3862,13 +3851,11 @@ vErrors.push(err267);
 }
 errors++;
 }
-else {
-var valid60 = true;
 }
-if(valid60){
-if(data90.secret !== undefined){
-var valid60 = false;
-const err268 = {};
+if(data87.kind !== undefined){
+let data90 = data87.kind;
+if(typeof data90 !== "string"){
+const err268 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/providers/additionalProperties/properties/kind/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.kind.type,parentSchema:schema6.properties.providers.additionalProperties.properties.kind,data:data90};
 if(vErrors === null){
 vErrors = [err268];
 }
@@ -3877,15 +3864,8 @@ vErrors.push(err268);
 }
 errors++;
 }
-else {
-var valid60 = true;
-}
-}
-}
-}
-}
-else {
-const err269 = {};
+if(!((((((data90 === "openai") || (data90 === "anthropic")) || (data90 === "llama_cpp")) || (data90 === "ollama")) || (data90 === "vllm")) || (data90 === "echo"))){
+const err269 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/providers/additionalProperties/properties/kind/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.kind.enum},schema:schema6.properties.providers.additionalProperties.properties.kind.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.kind,data:data90};
 if(vErrors === null){
 vErrors = [err269];
 }
@@ -3895,19 +3875,11 @@ vErrors.push(err269);
 errors++;
 }
 }
-var _valid6 = _errs229 === errors;
-errors = _errs228;
-if(vErrors !== null){
-if(_errs228){
-vErrors.length = _errs228;
-}
-else {
-vErrors = null;
-}
-}
-if(_valid6){
-const _errs231 = errors;
-const err270 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/then/not",keyword:"not",params:{},schema:schema6.properties.providers.additionalProperties.properties.api_key.then.not,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.then,data:data90};
+if(data87.base_url !== undefined){
+let data91 = data87.base_url;
+if(typeof data91 === "string"){
+if(func4(data91) > 2048){
+const err270 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema6.properties.providers.additionalProperties.properties.base_url,data:data91};
 if(vErrors === null){
 vErrors = [err270];
 }
@@ -3915,11 +3887,9 @@ else {
 vErrors.push(err270);
 }
 errors++;
-var _valid6 = _errs231 === errors;
-valid59 = _valid6;
 }
-if(!valid59){
-const err271 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.providers.additionalProperties.properties.api_key.if,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key,data:data90};
+if(func4(data91) < 1){
+const err271 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.base_url,data:data91};
 if(vErrors === null){
 vErrors = [err271];
 }
@@ -3928,10 +3898,9 @@ vErrors.push(err271);
 }
 errors++;
 }
-if(data90 && typeof data90 == "object" && !Array.isArray(data90)){
-for(const key25 in data90){
-if(!(((((key25 === "credential") || (key25 === "file")) || (key25 === "env")) || (key25 === "secret")) || (key25 === "optional"))){
-const err272 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key25},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key,data:data90};
+}
+else {
+const err272 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/base_url",schemaPath:"#/properties/providers/additionalProperties/properties/base_url/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.base_url.type,parentSchema:schema6.properties.providers.additionalProperties.properties.base_url,data:data91};
 if(vErrors === null){
 vErrors = [err272];
 }
@@ -3941,11 +3910,10 @@ vErrors.push(err272);
 errors++;
 }
 }
-if(data90.credential !== undefined){
-let data95 = data90.credential;
-if(typeof data95 === "string"){
-if(func4(data95) > 255){
-const err273 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data95};
+if(data87.allow_http !== undefined){
+let data92 = data87.allow_http;
+if(typeof data92 !== "boolean"){
+const err273 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/allow_http",schemaPath:"#/properties/providers/additionalProperties/properties/allow_http/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.allow_http.type,parentSchema:schema6.properties.providers.additionalProperties.properties.allow_http,data:data92};
 if(vErrors === null){
 vErrors = [err273];
 }
@@ -3954,8 +3922,12 @@ vErrors.push(err273);
 }
 errors++;
 }
-if(func4(data95) < 1){
-const err274 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data95};
+}
+if(data87.proxy !== undefined){
+let data93 = data87.proxy;
+if(typeof data93 === "string"){
+if(func4(data93) > 2048){
+const err274 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema6.properties.providers.additionalProperties.properties.proxy,data:data93};
 if(vErrors === null){
 vErrors = [err274];
 }
@@ -3964,8 +3936,8 @@ vErrors.push(err274);
 }
 errors++;
 }
-if(!pattern16.test(data95)){
-const err275 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data95};
+if(func4(data93) < 1){
+const err275 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.proxy,data:data93};
 if(vErrors === null){
 vErrors = [err275];
 }
@@ -3976,7 +3948,7 @@ errors++;
 }
 }
 else {
-const err276 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data95};
+const err276 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/properties/providers/additionalProperties/properties/proxy/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.proxy.type,parentSchema:schema6.properties.providers.additionalProperties.properties.proxy,data:data93};
 if(vErrors === null){
 vErrors = [err276];
 }
@@ -3986,11 +3958,16 @@ vErrors.push(err276);
 errors++;
 }
 }
-if(data90.file !== undefined){
-let data96 = data90.file;
-if(typeof data96 === "string"){
-if(func4(data96) > 4096){
-const err277 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file,data:data96};
+if(data87.api_key !== undefined){
+let data94 = data87.api_key;
+const _errs237 = errors;
+let valid62 = true;
+const _errs238 = errors;
+if(errors === _errs238){
+if(data94 && typeof data94 == "object" && !Array.isArray(data94)){
+if(data94.credential !== undefined){
+var valid63 = false;
+const err277 = {};
 if(vErrors === null){
 vErrors = [err277];
 }
@@ -3999,8 +3976,13 @@ vErrors.push(err277);
 }
 errors++;
 }
-if(func4(data96) < 1){
-const err278 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file,data:data96};
+else {
+var valid63 = true;
+}
+if(valid63){
+if(data94.file !== undefined){
+var valid63 = false;
+const err278 = {};
 if(vErrors === null){
 vErrors = [err278];
 }
@@ -4009,8 +3991,13 @@ vErrors.push(err278);
 }
 errors++;
 }
-if(!pattern17.test(data96)){
-const err279 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file,data:data96};
+else {
+var valid63 = true;
+}
+if(valid63){
+if(data94.env !== undefined){
+var valid63 = false;
+const err279 = {};
 if(vErrors === null){
 vErrors = [err279];
 }
@@ -4019,9 +4006,13 @@ vErrors.push(err279);
 }
 errors++;
 }
-}
 else {
-const err280 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file,data:data96};
+var valid63 = true;
+}
+if(valid63){
+if(data94.secret !== undefined){
+var valid63 = false;
+const err280 = {};
 if(vErrors === null){
 vErrors = [err280];
 }
@@ -4030,12 +4021,15 @@ vErrors.push(err280);
 }
 errors++;
 }
+else {
+var valid63 = true;
 }
-if(data90.env !== undefined){
-let data97 = data90.env;
-if(typeof data97 === "string"){
-if(func4(data97) > 255){
-const err281 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env,data:data97};
+}
+}
+}
+}
+else {
+const err281 = {};
 if(vErrors === null){
 vErrors = [err281];
 }
@@ -4044,8 +4038,20 @@ vErrors.push(err281);
 }
 errors++;
 }
-if(func4(data97) < 1){
-const err282 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env,data:data97};
+}
+var _valid6 = _errs238 === errors;
+errors = _errs237;
+if(vErrors !== null){
+if(_errs237){
+vErrors.length = _errs237;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid6){
+const _errs240 = errors;
+const err282 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/then/not",keyword:"not",params:{},schema:schema6.properties.providers.additionalProperties.properties.api_key.then.not,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.then,data:data94};
 if(vErrors === null){
 vErrors = [err282];
 }
@@ -4053,9 +4059,11 @@ else {
 vErrors.push(err282);
 }
 errors++;
+var _valid6 = _errs240 === errors;
+valid62 = _valid6;
 }
-if(!pattern18.test(data97)){
-const err283 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env,data:data97};
+if(!valid62){
+const err283 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.providers.additionalProperties.properties.api_key.if,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key,data:data94};
 if(vErrors === null){
 vErrors = [err283];
 }
@@ -4064,9 +4072,10 @@ vErrors.push(err283);
 }
 errors++;
 }
-}
-else {
-const err284 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env,data:data97};
+if(data94 && typeof data94 == "object" && !Array.isArray(data94)){
+for(const key26 in data94){
+if(!(((((key26 === "credential") || (key26 === "file")) || (key26 === "env")) || (key26 === "secret")) || (key26 === "optional"))){
+const err284 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key26},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key,data:data94};
 if(vErrors === null){
 vErrors = [err284];
 }
@@ -4076,11 +4085,11 @@ vErrors.push(err284);
 errors++;
 }
 }
-if(data90.secret !== undefined){
-let data98 = data90.secret;
-if(typeof data98 === "string"){
-if(func4(data98) > 100){
-const err285 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret,data:data98};
+if(data94.credential !== undefined){
+let data99 = data94.credential;
+if(typeof data99 === "string"){
+if(func4(data99) > 255){
+const err285 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data99};
 if(vErrors === null){
 vErrors = [err285];
 }
@@ -4089,8 +4098,8 @@ vErrors.push(err285);
 }
 errors++;
 }
-if(func4(data98) < 1){
-const err286 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret,data:data98};
+if(func4(data99) < 1){
+const err286 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data99};
 if(vErrors === null){
 vErrors = [err286];
 }
@@ -4099,8 +4108,8 @@ vErrors.push(err286);
 }
 errors++;
 }
-if(!pattern16.test(data98)){
-const err287 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret,data:data98};
+if(!pattern17.test(data99)){
+const err287 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data99};
 if(vErrors === null){
 vErrors = [err287];
 }
@@ -4111,7 +4120,7 @@ errors++;
 }
 }
 else {
-const err288 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret,data:data98};
+const err288 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.credential,data:data99};
 if(vErrors === null){
 vErrors = [err288];
 }
@@ -4121,10 +4130,11 @@ vErrors.push(err288);
 errors++;
 }
 }
-if(data90.optional !== undefined){
-let data99 = data90.optional;
-if(typeof data99 !== "boolean"){
-const err289 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/optional",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.optional.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.optional,data:data99};
+if(data94.file !== undefined){
+let data100 = data94.file;
+if(typeof data100 === "string"){
+if(func4(data100) > 4096){
+const err289 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file,data:data100};
 if(vErrors === null){
 vErrors = [err289];
 }
@@ -4133,10 +4143,8 @@ vErrors.push(err289);
 }
 errors++;
 }
-}
-}
-else {
-const err290 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.api_key.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key,data:data90};
+if(func4(data100) < 1){
+const err290 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file,data:data100};
 if(vErrors === null){
 vErrors = [err290];
 }
@@ -4145,11 +4153,8 @@ vErrors.push(err290);
 }
 errors++;
 }
-}
-if(data83.auth !== undefined){
-let data100 = data83.auth;
-if((typeof data100 !== "string") && (!(data100 && typeof data100 == "object" && !Array.isArray(data100)))){
-const err291 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.auth.type},schema:schema6.properties.providers.additionalProperties.properties.auth.type,parentSchema:schema6.properties.providers.additionalProperties.properties.auth,data:data100};
+if(!pattern18.test(data100)){
+const err291 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file,data:data100};
 if(vErrors === null){
 vErrors = [err291];
 }
@@ -4158,9 +4163,9 @@ vErrors.push(err291);
 }
 errors++;
 }
-if(typeof data100 === "string"){
-if(!pattern20.test(data100)){
-const err292 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/pattern",keyword:"pattern",params:{pattern: "^bearer$"},schema:"^bearer$",parentSchema:schema6.properties.providers.additionalProperties.properties.auth,data:data100};
+}
+else {
+const err292 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.file,data:data100};
 if(vErrors === null){
 vErrors = [err292];
 }
@@ -4170,9 +4175,11 @@ vErrors.push(err292);
 errors++;
 }
 }
-if(data100 && typeof data100 == "object" && !Array.isArray(data100)){
-if(data100.header === undefined){
-const err293 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/required",keyword:"required",params:{missingProperty: "header"},schema:schema6.properties.providers.additionalProperties.properties.auth.required,parentSchema:schema6.properties.providers.additionalProperties.properties.auth,data:data100};
+if(data94.env !== undefined){
+let data101 = data94.env;
+if(typeof data101 === "string"){
+if(func4(data101) > 255){
+const err293 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env,data:data101};
 if(vErrors === null){
 vErrors = [err293];
 }
@@ -4181,9 +4188,8 @@ vErrors.push(err293);
 }
 errors++;
 }
-for(const key26 in data100){
-if(!(key26 === "header")){
-const err294 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key26},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.auth,data:data100};
+if(func4(data101) < 1){
+const err294 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env,data:data101};
 if(vErrors === null){
 vErrors = [err294];
 }
@@ -4192,12 +4198,8 @@ vErrors.push(err294);
 }
 errors++;
 }
-}
-if(data100.header !== undefined){
-let data101 = data100.header;
-if(typeof data101 === "string"){
-if(func4(data101) > 128){
-const err295 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema6.properties.providers.additionalProperties.properties.auth.properties.header,data:data101};
+if(!pattern19.test(data101)){
+const err295 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env,data:data101};
 if(vErrors === null){
 vErrors = [err295];
 }
@@ -4206,8 +4208,9 @@ vErrors.push(err295);
 }
 errors++;
 }
-if(func4(data101) < 1){
-const err296 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.auth.properties.header,data:data101};
+}
+else {
+const err296 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.env,data:data101};
 if(vErrors === null){
 vErrors = [err296];
 }
@@ -4216,8 +4219,12 @@ vErrors.push(err296);
 }
 errors++;
 }
-if(!pattern10.test(data101)){
-const err297 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema6.properties.providers.additionalProperties.properties.auth.properties.header,data:data101};
+}
+if(data94.secret !== undefined){
+let data102 = data94.secret;
+if(typeof data102 === "string"){
+if(func4(data102) > 100){
+const err297 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret,data:data102};
 if(vErrors === null){
 vErrors = [err297];
 }
@@ -4226,9 +4233,8 @@ vErrors.push(err297);
 }
 errors++;
 }
-}
-else {
-const err298 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.auth.properties.header.type,parentSchema:schema6.properties.providers.additionalProperties.properties.auth.properties.header,data:data101};
+if(func4(data102) < 1){
+const err298 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret,data:data102};
 if(vErrors === null){
 vErrors = [err298];
 }
@@ -4237,17 +4243,8 @@ vErrors.push(err298);
 }
 errors++;
 }
-}
-}
-}
-if(data83.headers !== undefined){
-let data102 = data83.headers;
-if(data102 && typeof data102 == "object" && !Array.isArray(data102)){
-for(const key27 in data102){
-const _errs251 = errors;
-if(typeof key27 === "string"){
-if(func4(key27) > 128){
-const err299 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,data:key27,propertyName:key27};
+if(!pattern17.test(data102)){
+const err299 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret,data:data102};
 if(vErrors === null){
 vErrors = [err299];
 }
@@ -4256,8 +4253,9 @@ vErrors.push(err299);
 }
 errors++;
 }
-if(func4(key27) < 1){
-const err300 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,data:key27,propertyName:key27};
+}
+else {
+const err300 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.secret,data:data102};
 if(vErrors === null){
 vErrors = [err300];
 }
@@ -4266,8 +4264,11 @@ vErrors.push(err300);
 }
 errors++;
 }
-if(!pattern10.test(key27)){
-const err301 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,data:key27,propertyName:key27};
+}
+if(data94.optional !== undefined){
+let data103 = data94.optional;
+if(typeof data103 !== "boolean"){
+const err301 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/optional",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.api_key.properties.optional.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key.properties.optional,data:data103};
 if(vErrors === null){
 vErrors = [err301];
 }
@@ -4277,8 +4278,9 @@ vErrors.push(err301);
 errors++;
 }
 }
+}
 else {
-const err302 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,data:key27,propertyName:key27};
+const err302 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/properties/providers/additionalProperties/properties/api_key/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.api_key.type,parentSchema:schema6.properties.providers.additionalProperties.properties.api_key,data:data94};
 if(vErrors === null){
 vErrors = [err302];
 }
@@ -4287,9 +4289,11 @@ vErrors.push(err302);
 }
 errors++;
 }
-var valid63 = _errs251 === errors;
-if(!valid63){
-const err303 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key27},schema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,parentSchema:schema6.properties.providers.additionalProperties.properties.headers,data:data102};
+}
+if(data87.auth !== undefined){
+let data104 = data87.auth;
+if((typeof data104 !== "string") && (!(data104 && typeof data104 == "object" && !Array.isArray(data104)))){
+const err303 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.auth.type},schema:schema6.properties.providers.additionalProperties.properties.auth.type,parentSchema:schema6.properties.providers.additionalProperties.properties.auth,data:data104};
 if(vErrors === null){
 vErrors = [err303];
 }
@@ -4298,11 +4302,9 @@ vErrors.push(err303);
 }
 errors++;
 }
-}
-for(const key28 in data102){
-let data103 = data102[key28];
-if((typeof data103 !== "string") && (!(data103 && typeof data103 == "object" && !Array.isArray(data103)))){
-const err304 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.type},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data103};
+if(typeof data104 === "string"){
+if(!pattern21.test(data104)){
+const err304 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/pattern",keyword:"pattern",params:{pattern: "^bearer$"},schema:"^bearer$",parentSchema:schema6.properties.providers.additionalProperties.properties.auth,data:data104};
 if(vErrors === null){
 vErrors = [err304];
 }
@@ -4311,14 +4313,10 @@ vErrors.push(err304);
 }
 errors++;
 }
-const _errs256 = errors;
-let valid65 = true;
-const _errs257 = errors;
-if(errors === _errs257){
-if(data103 && typeof data103 == "object" && !Array.isArray(data103)){
-if(data103.credential !== undefined){
-var valid66 = false;
-const err305 = {};
+}
+if(data104 && typeof data104 == "object" && !Array.isArray(data104)){
+if(data104.header === undefined){
+const err305 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/required",keyword:"required",params:{missingProperty: "header"},schema:schema6.properties.providers.additionalProperties.properties.auth.required,parentSchema:schema6.properties.providers.additionalProperties.properties.auth,data:data104};
 if(vErrors === null){
 vErrors = [err305];
 }
@@ -4327,13 +4325,9 @@ vErrors.push(err305);
 }
 errors++;
 }
-else {
-var valid66 = true;
-}
-if(valid66){
-if(data103.file !== undefined){
-var valid66 = false;
-const err306 = {};
+for(const key27 in data104){
+if(!(key27 === "header")){
+const err306 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/properties/providers/additionalProperties/properties/auth/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key27},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.auth,data:data104};
 if(vErrors === null){
 vErrors = [err306];
 }
@@ -4342,13 +4336,12 @@ vErrors.push(err306);
 }
 errors++;
 }
-else {
-var valid66 = true;
 }
-if(valid66){
-if(data103.env !== undefined){
-var valid66 = false;
-const err307 = {};
+if(data104.header !== undefined){
+let data105 = data104.header;
+if(typeof data105 === "string"){
+if(func4(data105) > 128){
+const err307 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema6.properties.providers.additionalProperties.properties.auth.properties.header,data:data105};
 if(vErrors === null){
 vErrors = [err307];
 }
@@ -4357,13 +4350,8 @@ vErrors.push(err307);
 }
 errors++;
 }
-else {
-var valid66 = true;
-}
-if(valid66){
-if(data103.secret !== undefined){
-var valid66 = false;
-const err308 = {};
+if(func4(data105) < 1){
+const err308 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.auth.properties.header,data:data105};
 if(vErrors === null){
 vErrors = [err308];
 }
@@ -4372,15 +4360,8 @@ vErrors.push(err308);
 }
 errors++;
 }
-else {
-var valid66 = true;
-}
-}
-}
-}
-}
-else {
-const err309 = {};
+if(!pattern10.test(data105)){
+const err309 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema6.properties.providers.additionalProperties.properties.auth.properties.header,data:data105};
 if(vErrors === null){
 vErrors = [err309];
 }
@@ -4390,19 +4371,8 @@ vErrors.push(err309);
 errors++;
 }
 }
-var _valid7 = _errs257 === errors;
-errors = _errs256;
-if(vErrors !== null){
-if(_errs256){
-vErrors.length = _errs256;
-}
 else {
-vErrors = null;
-}
-}
-if(_valid7){
-const _errs259 = errors;
-const err310 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/then/not",keyword:"not",params:{},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.then.not,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.then,data:data103};
+const err310 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/properties/providers/additionalProperties/properties/auth/properties/header/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.auth.properties.header.type,parentSchema:schema6.properties.providers.additionalProperties.properties.auth.properties.header,data:data105};
 if(vErrors === null){
 vErrors = [err310];
 }
@@ -4410,11 +4380,18 @@ else {
 vErrors.push(err310);
 }
 errors++;
-var _valid7 = _errs259 === errors;
-valid65 = _valid7;
 }
-if(!valid65){
-const err311 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.if,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data103};
+}
+}
+}
+if(data87.headers !== undefined){
+let data106 = data87.headers;
+if(data106 && typeof data106 == "object" && !Array.isArray(data106)){
+for(const key28 in data106){
+const _errs260 = errors;
+if(typeof key28 === "string"){
+if(func4(key28) > 128){
+const err311 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,data:key28,propertyName:key28};
 if(vErrors === null){
 vErrors = [err311];
 }
@@ -4423,9 +4400,8 @@ vErrors.push(err311);
 }
 errors++;
 }
-if(typeof data103 === "string"){
-if(func4(data103) > 8192){
-const err312 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 8192},schema:8192,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data103};
+if(func4(key28) < 1){
+const err312 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,data:key28,propertyName:key28};
 if(vErrors === null){
 vErrors = [err312];
 }
@@ -4434,8 +4410,8 @@ vErrors.push(err312);
 }
 errors++;
 }
-if(!pattern23.test(data103)){
-const err313 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[ -~]*$"},schema:"^[ -~]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data103};
+if(!pattern10.test(key28)){
+const err313 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,data:key28,propertyName:key28};
 if(vErrors === null){
 vErrors = [err313];
 }
@@ -4445,10 +4421,8 @@ vErrors.push(err313);
 errors++;
 }
 }
-if(data103 && typeof data103 == "object" && !Array.isArray(data103)){
-for(const key29 in data103){
-if(!(((((key29 === "credential") || (key29 === "file")) || (key29 === "env")) || (key29 === "secret")) || (key29 === "optional"))){
-const err314 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key29},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data103};
+else {
+const err314 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,data:key28,propertyName:key28};
 if(vErrors === null){
 vErrors = [err314];
 }
@@ -4457,12 +4431,9 @@ vErrors.push(err314);
 }
 errors++;
 }
-}
-if(data103.credential !== undefined){
-let data108 = data103.credential;
-if(typeof data108 === "string"){
-if(func4(data108) > 255){
-const err315 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data108};
+var valid66 = _errs260 === errors;
+if(!valid66){
+const err315 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key28},schema:schema6.properties.providers.additionalProperties.properties.headers.propertyNames,parentSchema:schema6.properties.providers.additionalProperties.properties.headers,data:data106};
 if(vErrors === null){
 vErrors = [err315];
 }
@@ -4471,8 +4442,11 @@ vErrors.push(err315);
 }
 errors++;
 }
-if(func4(data108) < 1){
-const err316 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data108};
+}
+for(const key29 in data106){
+let data107 = data106[key29];
+if((typeof data107 !== "string") && (!(data107 && typeof data107 == "object" && !Array.isArray(data107)))){
+const err316 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key29.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.type},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data107};
 if(vErrors === null){
 vErrors = [err316];
 }
@@ -4481,8 +4455,14 @@ vErrors.push(err316);
 }
 errors++;
 }
-if(!pattern16.test(data108)){
-const err317 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data108};
+const _errs265 = errors;
+let valid68 = true;
+const _errs266 = errors;
+if(errors === _errs266){
+if(data107 && typeof data107 == "object" && !Array.isArray(data107)){
+if(data107.credential !== undefined){
+var valid69 = false;
+const err317 = {};
 if(vErrors === null){
 vErrors = [err317];
 }
@@ -4491,9 +4471,13 @@ vErrors.push(err317);
 }
 errors++;
 }
-}
 else {
-const err318 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data108};
+var valid69 = true;
+}
+if(valid69){
+if(data107.file !== undefined){
+var valid69 = false;
+const err318 = {};
 if(vErrors === null){
 vErrors = [err318];
 }
@@ -4502,12 +4486,13 @@ vErrors.push(err318);
 }
 errors++;
 }
+else {
+var valid69 = true;
 }
-if(data103.file !== undefined){
-let data109 = data103.file;
-if(typeof data109 === "string"){
-if(func4(data109) > 4096){
-const err319 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data109};
+if(valid69){
+if(data107.env !== undefined){
+var valid69 = false;
+const err319 = {};
 if(vErrors === null){
 vErrors = [err319];
 }
@@ -4516,8 +4501,13 @@ vErrors.push(err319);
 }
 errors++;
 }
-if(func4(data109) < 1){
-const err320 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data109};
+else {
+var valid69 = true;
+}
+if(valid69){
+if(data107.secret !== undefined){
+var valid69 = false;
+const err320 = {};
 if(vErrors === null){
 vErrors = [err320];
 }
@@ -4526,8 +4516,15 @@ vErrors.push(err320);
 }
 errors++;
 }
-if(!pattern17.test(data109)){
-const err321 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data109};
+else {
+var valid69 = true;
+}
+}
+}
+}
+}
+else {
+const err321 = {};
 if(vErrors === null){
 vErrors = [err321];
 }
@@ -4537,8 +4534,19 @@ vErrors.push(err321);
 errors++;
 }
 }
+var _valid7 = _errs266 === errors;
+errors = _errs265;
+if(vErrors !== null){
+if(_errs265){
+vErrors.length = _errs265;
+}
 else {
-const err322 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data109};
+vErrors = null;
+}
+}
+if(_valid7){
+const _errs268 = errors;
+const err322 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key29.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/then/not",keyword:"not",params:{},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.then.not,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.then,data:data107};
 if(vErrors === null){
 vErrors = [err322];
 }
@@ -4546,13 +4554,11 @@ else {
 vErrors.push(err322);
 }
 errors++;
+var _valid7 = _errs268 === errors;
+valid68 = _valid7;
 }
-}
-if(data103.env !== undefined){
-let data110 = data103.env;
-if(typeof data110 === "string"){
-if(func4(data110) > 255){
-const err323 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data110};
+if(!valid68){
+const err323 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key29.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.if,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data107};
 if(vErrors === null){
 vErrors = [err323];
 }
@@ -4561,8 +4567,9 @@ vErrors.push(err323);
 }
 errors++;
 }
-if(func4(data110) < 1){
-const err324 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data110};
+if(typeof data107 === "string"){
+if(func4(data107) > 8192){
+const err324 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key29.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 8192},schema:8192,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data107};
 if(vErrors === null){
 vErrors = [err324];
 }
@@ -4571,8 +4578,8 @@ vErrors.push(err324);
 }
 errors++;
 }
-if(!pattern18.test(data110)){
-const err325 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data110};
+if(!pattern24.test(data107)){
+const err325 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key29.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[ -~]*$"},schema:"^[ -~]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data107};
 if(vErrors === null){
 vErrors = [err325];
 }
@@ -4582,8 +4589,10 @@ vErrors.push(err325);
 errors++;
 }
 }
-else {
-const err326 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data110};
+if(data107 && typeof data107 == "object" && !Array.isArray(data107)){
+for(const key30 in data107){
+if(!(((((key30 === "credential") || (key30 === "file")) || (key30 === "env")) || (key30 === "secret")) || (key30 === "optional"))){
+const err326 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key29.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key30},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties,data:data107};
 if(vErrors === null){
 vErrors = [err326];
 }
@@ -4593,11 +4602,11 @@ vErrors.push(err326);
 errors++;
 }
 }
-if(data103.secret !== undefined){
-let data111 = data103.secret;
-if(typeof data111 === "string"){
-if(func4(data111) > 100){
-const err327 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data111};
+if(data107.credential !== undefined){
+let data112 = data107.credential;
+if(typeof data112 === "string"){
+if(func4(data112) > 255){
+const err327 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key29.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data112};
 if(vErrors === null){
 vErrors = [err327];
 }
@@ -4606,8 +4615,8 @@ vErrors.push(err327);
 }
 errors++;
 }
-if(func4(data111) < 1){
-const err328 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data111};
+if(func4(data112) < 1){
+const err328 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key29.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data112};
 if(vErrors === null){
 vErrors = [err328];
 }
@@ -4616,8 +4625,8 @@ vErrors.push(err328);
 }
 errors++;
 }
-if(!pattern16.test(data111)){
-const err329 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data111};
+if(!pattern17.test(data112)){
+const err329 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key29.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data112};
 if(vErrors === null){
 vErrors = [err329];
 }
@@ -4628,7 +4637,7 @@ errors++;
 }
 }
 else {
-const err330 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data111};
+const err330 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key29.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data112};
 if(vErrors === null){
 vErrors = [err330];
 }
@@ -4638,10 +4647,11 @@ vErrors.push(err330);
 errors++;
 }
 }
-if(data103.optional !== undefined){
-let data112 = data103.optional;
-if(typeof data112 !== "boolean"){
-const err331 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key28.replace(/~/g, "~0").replace(/\//g, "~1")+"/optional",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional,data:data112};
+if(data107.file !== undefined){
+let data113 = data107.file;
+if(typeof data113 === "string"){
+if(func4(data113) > 4096){
+const err331 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key29.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data113};
 if(vErrors === null){
 vErrors = [err331];
 }
@@ -4650,12 +4660,8 @@ vErrors.push(err331);
 }
 errors++;
 }
-}
-}
-}
-}
-else {
-const err332 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.headers.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers,data:data102};
+if(func4(data113) < 1){
+const err332 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key29.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data113};
 if(vErrors === null){
 vErrors = [err332];
 }
@@ -4664,11 +4670,8 @@ vErrors.push(err332);
 }
 errors++;
 }
-}
-if(data83.include_usage !== undefined){
-let data113 = data83.include_usage;
-if(typeof data113 !== "string"){
-const err333 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.include_usage.type,parentSchema:schema6.properties.providers.additionalProperties.properties.include_usage,data:data113};
+if(!pattern18.test(data113)){
+const err333 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key29.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data113};
 if(vErrors === null){
 vErrors = [err333];
 }
@@ -4677,8 +4680,9 @@ vErrors.push(err333);
 }
 errors++;
 }
-if(!(((data113 === "auto") || (data113 === "always")) || (data113 === "never"))){
-const err334 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.include_usage.enum},schema:schema6.properties.providers.additionalProperties.properties.include_usage.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.include_usage,data:data113};
+}
+else {
+const err334 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key29.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.file,data:data113};
 if(vErrors === null){
 vErrors = [err334];
 }
@@ -4688,10 +4692,11 @@ vErrors.push(err334);
 errors++;
 }
 }
-if(data83.speaks !== undefined){
-let data114 = data83.speaks;
-if((typeof data114 !== "string") && (!(Array.isArray(data114)))){
-const err335 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.speaks.type},schema:schema6.properties.providers.additionalProperties.properties.speaks.type,parentSchema:schema6.properties.providers.additionalProperties.properties.speaks,data:data114};
+if(data107.env !== undefined){
+let data114 = data107.env;
+if(typeof data114 === "string"){
+if(func4(data114) > 255){
+const err335 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key29.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data114};
 if(vErrors === null){
 vErrors = [err335];
 }
@@ -4700,9 +4705,8 @@ vErrors.push(err335);
 }
 errors++;
 }
-if(typeof data114 === "string"){
-if(!pattern28.test(data114)){
-const err336 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/pattern",keyword:"pattern",params:{pattern: "^auto$"},schema:"^auto$",parentSchema:schema6.properties.providers.additionalProperties.properties.speaks,data:data114};
+if(func4(data114) < 1){
+const err336 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key29.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data114};
 if(vErrors === null){
 vErrors = [err336];
 }
@@ -4711,10 +4715,8 @@ vErrors.push(err336);
 }
 errors++;
 }
-}
-if(Array.isArray(data114)){
-if(data114.length < 1){
-const err337 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.speaks,data:data114};
+if(!pattern19.test(data114)){
+const err337 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key29.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data114};
 if(vErrors === null){
 vErrors = [err337];
 }
@@ -4723,11 +4725,9 @@ vErrors.push(err337);
 }
 errors++;
 }
-const len12 = data114.length;
-for(let i12=0; i12<len12; i12++){
-let data115 = data114[i12];
-if(typeof data115 !== "string"){
-const err338 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i12,schemaPath:"#/properties/providers/additionalProperties/properties/speaks/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.speaks.items.type,parentSchema:schema6.properties.providers.additionalProperties.properties.speaks.items,data:data115};
+}
+else {
+const err338 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key29.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.env,data:data114};
 if(vErrors === null){
 vErrors = [err338];
 }
@@ -4736,8 +4736,12 @@ vErrors.push(err338);
 }
 errors++;
 }
-if(!(((data115 === "chat") || (data115 === "responses")) || (data115 === "messages"))){
-const err339 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i12,schemaPath:"#/properties/providers/additionalProperties/properties/speaks/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.speaks.items.enum},schema:schema6.properties.providers.additionalProperties.properties.speaks.items.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.speaks.items,data:data115};
+}
+if(data107.secret !== undefined){
+let data115 = data107.secret;
+if(typeof data115 === "string"){
+if(func4(data115) > 100){
+const err339 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key29.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data115};
 if(vErrors === null){
 vErrors = [err339];
 }
@@ -4746,15 +4750,8 @@ vErrors.push(err339);
 }
 errors++;
 }
-}
-}
-}
-if(data83.translation !== undefined){
-let data116 = data83.translation;
-if(data116 && typeof data116 == "object" && !Array.isArray(data116)){
-for(const key30 in data116){
-if(!(func2.call(schema6.properties.providers.additionalProperties.properties.translation.properties, key30))){
-const err340 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/providers/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key30},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.translation,data:data116};
+if(func4(data115) < 1){
+const err340 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key29.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data115};
 if(vErrors === null){
 vErrors = [err340];
 }
@@ -4763,11 +4760,8 @@ vErrors.push(err340);
 }
 errors++;
 }
-}
-if(data116.max_tokens_field !== undefined){
-let data117 = data116.max_tokens_field;
-if(typeof data117 !== "string"){
-const err341 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field,data:data117};
+if(!pattern17.test(data115)){
+const err341 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key29.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data115};
 if(vErrors === null){
 vErrors = [err341];
 }
@@ -4776,8 +4770,9 @@ vErrors.push(err341);
 }
 errors++;
 }
-if(!((data117 === "max_tokens") || (data117 === "max_completion_tokens"))){
-const err342 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field,data:data117};
+}
+else {
+const err342 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key29.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data115};
 if(vErrors === null){
 vErrors = [err342];
 }
@@ -4787,10 +4782,10 @@ vErrors.push(err342);
 errors++;
 }
 }
-if(data116.default_max_tokens !== undefined){
-let data118 = data116.default_max_tokens;
-if(!(((typeof data118 == "number") && (!(data118 % 1) && !isNaN(data118))) && (isFinite(data118)))){
-const err343 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data118};
+if(data107.optional !== undefined){
+let data116 = data107.optional;
+if(typeof data116 !== "boolean"){
+const err343 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key29.replace(/~/g, "~0").replace(/\//g, "~1")+"/optional",schemaPath:"#/properties/providers/additionalProperties/properties/headers/additionalProperties/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers.additionalProperties.properties.optional,data:data116};
 if(vErrors === null){
 vErrors = [err343];
 }
@@ -4799,9 +4794,12 @@ vErrors.push(err343);
 }
 errors++;
 }
-if((typeof data118 == "number") && (isFinite(data118))){
-if(data118 > 1000000 || isNaN(data118)){
-const err344 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data118};
+}
+}
+}
+}
+else {
+const err344 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/properties/providers/additionalProperties/properties/headers/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.headers.type,parentSchema:schema6.properties.providers.additionalProperties.properties.headers,data:data106};
 if(vErrors === null){
 vErrors = [err344];
 }
@@ -4810,8 +4808,11 @@ vErrors.push(err344);
 }
 errors++;
 }
-if(data118 < 1 || isNaN(data118)){
-const err345 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data118};
+}
+if(data87.include_usage !== undefined){
+let data117 = data87.include_usage;
+if(typeof data117 !== "string"){
+const err345 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.include_usage.type,parentSchema:schema6.properties.providers.additionalProperties.properties.include_usage,data:data117};
 if(vErrors === null){
 vErrors = [err345];
 }
@@ -4820,12 +4821,8 @@ vErrors.push(err345);
 }
 errors++;
 }
-}
-}
-if(data116.system_in_middle !== undefined){
-let data119 = data116.system_in_middle;
-if(typeof data119 !== "string"){
-const err346 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle,data:data119};
+if(!(((data117 === "auto") || (data117 === "always")) || (data117 === "never"))){
+const err346 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/properties/providers/additionalProperties/properties/include_usage/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.include_usage.enum},schema:schema6.properties.providers.additionalProperties.properties.include_usage.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.include_usage,data:data117};
 if(vErrors === null){
 vErrors = [err346];
 }
@@ -4834,8 +4831,11 @@ vErrors.push(err346);
 }
 errors++;
 }
-if(!((data119 === "keep") || (data119 === "fold"))){
-const err347 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle,data:data119};
+}
+if(data87.speaks !== undefined){
+let data118 = data87.speaks;
+if((typeof data118 !== "string") && (!(Array.isArray(data118)))){
+const err347 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.speaks.type},schema:schema6.properties.providers.additionalProperties.properties.speaks.type,parentSchema:schema6.properties.providers.additionalProperties.properties.speaks,data:data118};
 if(vErrors === null){
 vErrors = [err347];
 }
@@ -4844,11 +4844,9 @@ vErrors.push(err347);
 }
 errors++;
 }
-}
-if(data116.system_role !== undefined){
-let data120 = data116.system_role;
-if(typeof data120 !== "string"){
-const err348 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_role,data:data120};
+if(typeof data118 === "string"){
+if(!pattern29.test(data118)){
+const err348 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/pattern",keyword:"pattern",params:{pattern: "^auto$"},schema:"^auto$",parentSchema:schema6.properties.providers.additionalProperties.properties.speaks,data:data118};
 if(vErrors === null){
 vErrors = [err348];
 }
@@ -4857,8 +4855,10 @@ vErrors.push(err348);
 }
 errors++;
 }
-if(!((data120 === "system") || (data120 === "developer"))){
-const err349 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.system_role.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_role,data:data120};
+}
+if(Array.isArray(data118)){
+if(data118.length < 1){
+const err349 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/properties/providers/additionalProperties/properties/speaks/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.speaks,data:data118};
 if(vErrors === null){
 vErrors = [err349];
 }
@@ -4867,11 +4867,11 @@ vErrors.push(err349);
 }
 errors++;
 }
-}
-if(data116.text_parts !== undefined){
-let data121 = data116.text_parts;
-if(typeof data121 !== "boolean"){
-const err350 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.text_parts,data:data121};
+const len13 = data118.length;
+for(let i13=0; i13<len13; i13++){
+let data119 = data118[i13];
+if(typeof data119 !== "string"){
+const err350 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i13,schemaPath:"#/properties/providers/additionalProperties/properties/speaks/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.speaks.items.type,parentSchema:schema6.properties.providers.additionalProperties.properties.speaks.items,data:data119};
 if(vErrors === null){
 vErrors = [err350];
 }
@@ -4880,11 +4880,8 @@ vErrors.push(err350);
 }
 errors++;
 }
-}
-if(data116.reasoning_field !== undefined){
-let data122 = data116.reasoning_field;
-if(typeof data122 !== "string"){
-const err351 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field,data:data122};
+if(!(((data119 === "chat") || (data119 === "responses")) || (data119 === "messages"))){
+const err351 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i13,schemaPath:"#/properties/providers/additionalProperties/properties/speaks/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.speaks.items.enum},schema:schema6.properties.providers.additionalProperties.properties.speaks.items.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.speaks.items,data:data119};
 if(vErrors === null){
 vErrors = [err351];
 }
@@ -4893,8 +4890,15 @@ vErrors.push(err351);
 }
 errors++;
 }
-if(!(((data122 === "reasoning_content") || (data122 === "reasoning")) || (data122 === "none"))){
-const err352 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field,data:data122};
+}
+}
+}
+if(data87.translation !== undefined){
+let data120 = data87.translation;
+if(data120 && typeof data120 == "object" && !Array.isArray(data120)){
+for(const key31 in data120){
+if(!(func2.call(schema6.properties.providers.additionalProperties.properties.translation.properties, key31))){
+const err352 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/providers/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key31},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.translation,data:data120};
 if(vErrors === null){
 vErrors = [err352];
 }
@@ -4904,10 +4908,10 @@ vErrors.push(err352);
 errors++;
 }
 }
-if(data116.reasoning_turns !== undefined){
-let data123 = data116.reasoning_turns;
-if(typeof data123 !== "string"){
-const err353 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns,data:data123};
+if(data120.max_tokens_field !== undefined){
+let data121 = data120.max_tokens_field;
+if(typeof data121 !== "string"){
+const err353 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field,data:data121};
 if(vErrors === null){
 vErrors = [err353];
 }
@@ -4916,8 +4920,8 @@ vErrors.push(err353);
 }
 errors++;
 }
-if(!((data123 === "all") || (data123 === "last"))){
-const err354 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns,data:data123};
+if(!((data121 === "max_tokens") || (data121 === "max_completion_tokens"))){
+const err354 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_tokens_field,data:data121};
 if(vErrors === null){
 vErrors = [err354];
 }
@@ -4927,14 +4931,10 @@ vErrors.push(err354);
 errors++;
 }
 }
-if(data116.efforts !== undefined){
-let data124 = data116.efforts;
-if(Array.isArray(data124)){
-const len13 = data124.length;
-for(let i13=0; i13<len13; i13++){
-let data125 = data124[i13];
-if(typeof data125 !== "string"){
-const err355 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i13,schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items,data:data125};
+if(data120.default_max_tokens !== undefined){
+let data122 = data120.default_max_tokens;
+if(!(((typeof data122 == "number") && (!(data122 % 1) && !isNaN(data122))) && (isFinite(data122)))){
+const err355 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data122};
 if(vErrors === null){
 vErrors = [err355];
 }
@@ -4943,8 +4943,9 @@ vErrors.push(err355);
 }
 errors++;
 }
-if(!(((((((data125 === "none") || (data125 === "minimal")) || (data125 === "low")) || (data125 === "medium")) || (data125 === "high")) || (data125 === "xhigh")) || (data125 === "max"))){
-const err356 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i13,schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items,data:data125};
+if((typeof data122 == "number") && (isFinite(data122))){
+if(data122 > 1000000 || isNaN(data122)){
+const err356 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data122};
 if(vErrors === null){
 vErrors = [err356];
 }
@@ -4953,10 +4954,8 @@ vErrors.push(err356);
 }
 errors++;
 }
-}
-}
-else {
-const err357 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts,data:data124};
+if(data122 < 1 || isNaN(data122)){
+const err357 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.default_max_tokens,data:data122};
 if(vErrors === null){
 vErrors = [err357];
 }
@@ -4966,10 +4965,11 @@ vErrors.push(err357);
 errors++;
 }
 }
-if(data116.think_tags !== undefined){
-let data126 = data116.think_tags;
-if(typeof data126 !== "boolean"){
-const err358 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.think_tags,data:data126};
+}
+if(data120.system_in_middle !== undefined){
+let data123 = data120.system_in_middle;
+if(typeof data123 !== "string"){
+const err358 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle,data:data123};
 if(vErrors === null){
 vErrors = [err358];
 }
@@ -4978,11 +4978,8 @@ vErrors.push(err358);
 }
 errors++;
 }
-}
-if(data116.thinking !== undefined){
-let data127 = data116.thinking;
-if(typeof data127 !== "string"){
-const err359 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.thinking,data:data127};
+if(!((data123 === "keep") || (data123 === "fold"))){
+const err359 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_in_middle,data:data123};
 if(vErrors === null){
 vErrors = [err359];
 }
@@ -4991,8 +4988,11 @@ vErrors.push(err359);
 }
 errors++;
 }
-if(!((data127 === "adaptive") || (data127 === "budget"))){
-const err360 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.thinking.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.thinking,data:data127};
+}
+if(data120.system_role !== undefined){
+let data124 = data120.system_role;
+if(typeof data124 !== "string"){
+const err360 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_role,data:data124};
 if(vErrors === null){
 vErrors = [err360];
 }
@@ -5001,12 +5001,8 @@ vErrors.push(err360);
 }
 errors++;
 }
-}
-if(data116.max_temperature !== undefined){
-let data128 = data116.max_temperature;
-if((typeof data128 == "number") && (isFinite(data128))){
-if(data128 > 10 || isNaN(data128)){
-const err361 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data128};
+if(!((data124 === "system") || (data124 === "developer"))){
+const err361 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.system_role.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.system_role,data:data124};
 if(vErrors === null){
 vErrors = [err361];
 }
@@ -5015,8 +5011,11 @@ vErrors.push(err361);
 }
 errors++;
 }
-if(data128 < 0 || isNaN(data128)){
-const err362 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data128};
+}
+if(data120.text_parts !== undefined){
+let data125 = data120.text_parts;
+if(typeof data125 !== "boolean"){
+const err362 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.text_parts,data:data125};
 if(vErrors === null){
 vErrors = [err362];
 }
@@ -5026,8 +5025,10 @@ vErrors.push(err362);
 errors++;
 }
 }
-else {
-const err363 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data128};
+if(data120.reasoning_field !== undefined){
+let data126 = data120.reasoning_field;
+if(typeof data126 !== "string"){
+const err363 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field,data:data126};
 if(vErrors === null){
 vErrors = [err363];
 }
@@ -5036,11 +5037,8 @@ vErrors.push(err363);
 }
 errors++;
 }
-}
-if(data116.max_stop_sequences !== undefined){
-let data129 = data116.max_stop_sequences;
-if((!(((typeof data129 == "number") && (!(data129 % 1) && !isNaN(data129))) && (isFinite(data129)))) && (data129 !== null)){
-const err364 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data129};
+if(!(((data126 === "reasoning_content") || (data126 === "reasoning")) || (data126 === "none"))){
+const err364 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_field,data:data126};
 if(vErrors === null){
 vErrors = [err364];
 }
@@ -5049,9 +5047,11 @@ vErrors.push(err364);
 }
 errors++;
 }
-if((typeof data129 == "number") && (isFinite(data129))){
-if(data129 > 1000 || isNaN(data129)){
-const err365 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data129};
+}
+if(data120.reasoning_turns !== undefined){
+let data127 = data120.reasoning_turns;
+if(typeof data127 !== "string"){
+const err365 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns,data:data127};
 if(vErrors === null){
 vErrors = [err365];
 }
@@ -5060,8 +5060,8 @@ vErrors.push(err365);
 }
 errors++;
 }
-if(data129 < 0 || isNaN(data129)){
-const err366 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data129};
+if(!((data127 === "all") || (data127 === "last"))){
+const err366 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.reasoning_turns,data:data127};
 if(vErrors === null){
 vErrors = [err366];
 }
@@ -5071,11 +5071,14 @@ vErrors.push(err366);
 errors++;
 }
 }
-}
-if(data116.top_k !== undefined){
-let data130 = data116.top_k;
-if(typeof data130 !== "boolean"){
-const err367 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.top_k,data:data130};
+if(data120.efforts !== undefined){
+let data128 = data120.efforts;
+if(Array.isArray(data128)){
+const len14 = data128.length;
+for(let i14=0; i14<len14; i14++){
+let data129 = data128[i14];
+if(typeof data129 !== "string"){
+const err367 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i14,schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items,data:data129};
 if(vErrors === null){
 vErrors = [err367];
 }
@@ -5084,11 +5087,8 @@ vErrors.push(err367);
 }
 errors++;
 }
-}
-if(data116.tool_images !== undefined){
-let data131 = data116.tool_images;
-if(typeof data131 !== "boolean"){
-const err368 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.tool_images,data:data131};
+if(!(((((((data129 === "none") || (data129 === "minimal")) || (data129 === "low")) || (data129 === "medium")) || (data129 === "high")) || (data129 === "xhigh")) || (data129 === "max"))){
+const err368 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i14,schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.items,data:data129};
 if(vErrors === null){
 vErrors = [err368];
 }
@@ -5098,10 +5098,9 @@ vErrors.push(err368);
 errors++;
 }
 }
-if(data116.file_parts !== undefined){
-let data132 = data116.file_parts;
-if(typeof data132 !== "boolean"){
-const err369 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.file_parts,data:data132};
+}
+else {
+const err369 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.efforts,data:data128};
 if(vErrors === null){
 vErrors = [err369];
 }
@@ -5111,10 +5110,10 @@ vErrors.push(err369);
 errors++;
 }
 }
-if(data116.prefill !== undefined){
-let data133 = data116.prefill;
-if(typeof data133 !== "boolean"){
-const err370 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.prefill,data:data133};
+if(data120.think_tags !== undefined){
+let data130 = data120.think_tags;
+if(typeof data130 !== "boolean"){
+const err370 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.think_tags,data:data130};
 if(vErrors === null){
 vErrors = [err370];
 }
@@ -5124,10 +5123,10 @@ vErrors.push(err370);
 errors++;
 }
 }
-if(data116.platform_members !== undefined){
-let data134 = data116.platform_members;
-if(typeof data134 !== "boolean"){
-const err371 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.platform_members,data:data134};
+if(data120.thinking !== undefined){
+let data131 = data120.thinking;
+if(typeof data131 !== "string"){
+const err371 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.thinking,data:data131};
 if(vErrors === null){
 vErrors = [err371];
 }
@@ -5136,11 +5135,8 @@ vErrors.push(err371);
 }
 errors++;
 }
-}
-if(data116.keep_billing_block !== undefined){
-let data135 = data116.keep_billing_block;
-if(typeof data135 !== "boolean"){
-const err372 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.keep_billing_block,data:data135};
+if(!((data131 === "adaptive") || (data131 === "budget"))){
+const err372 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.translation.properties.thinking.enum},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.thinking,data:data131};
 if(vErrors === null){
 vErrors = [err372];
 }
@@ -5150,10 +5146,11 @@ vErrors.push(err372);
 errors++;
 }
 }
-if(data116.cache_prompts !== undefined){
-let data136 = data116.cache_prompts;
-if(typeof data136 !== "boolean"){
-const err373 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.cache_prompts,data:data136};
+if(data120.max_temperature !== undefined){
+let data132 = data120.max_temperature;
+if((typeof data132 == "number") && (isFinite(data132))){
+if(data132 > 10 || isNaN(data132)){
+const err373 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data132};
 if(vErrors === null){
 vErrors = [err373];
 }
@@ -5162,10 +5159,8 @@ vErrors.push(err373);
 }
 errors++;
 }
-}
-}
-else {
-const err374 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/providers/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.translation.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation,data:data116};
+if(data132 < 0 || isNaN(data132)){
+const err374 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data132};
 if(vErrors === null){
 vErrors = [err374];
 }
@@ -5175,12 +5170,8 @@ vErrors.push(err374);
 errors++;
 }
 }
-if(data83.timeouts !== undefined){
-let data137 = data83.timeouts;
-if(data137 && typeof data137 == "object" && !Array.isArray(data137)){
-for(const key31 in data137){
-if(!((((key31 === "connect_ms") || (key31 === "first_byte_ms")) || (key31 === "idle_ms")) || (key31 === "total_ms"))){
-const err375 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key31},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts,data:data137};
+else {
+const err375 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_temperature,data:data132};
 if(vErrors === null){
 vErrors = [err375];
 }
@@ -5190,10 +5181,10 @@ vErrors.push(err375);
 errors++;
 }
 }
-if(data137.connect_ms !== undefined){
-let data138 = data137.connect_ms;
-if(!(((typeof data138 == "number") && (!(data138 % 1) && !isNaN(data138))) && (isFinite(data138)))){
-const err376 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data138};
+if(data120.max_stop_sequences !== undefined){
+let data133 = data120.max_stop_sequences;
+if((!(((typeof data133 == "number") && (!(data133 % 1) && !isNaN(data133))) && (isFinite(data133)))) && (data133 !== null)){
+const err376 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data133};
 if(vErrors === null){
 vErrors = [err376];
 }
@@ -5202,9 +5193,9 @@ vErrors.push(err376);
 }
 errors++;
 }
-if((typeof data138 == "number") && (isFinite(data138))){
-if(data138 > 86400000 || isNaN(data138)){
-const err377 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data138};
+if((typeof data133 == "number") && (isFinite(data133))){
+if(data133 > 1000 || isNaN(data133)){
+const err377 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data133};
 if(vErrors === null){
 vErrors = [err377];
 }
@@ -5213,8 +5204,8 @@ vErrors.push(err377);
 }
 errors++;
 }
-if(data138 < 0 || isNaN(data138)){
-const err378 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data138};
+if(data133 < 0 || isNaN(data133)){
+const err378 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.max_stop_sequences,data:data133};
 if(vErrors === null){
 vErrors = [err378];
 }
@@ -5225,10 +5216,10 @@ errors++;
 }
 }
 }
-if(data137.first_byte_ms !== undefined){
-let data139 = data137.first_byte_ms;
-if(!(((typeof data139 == "number") && (!(data139 % 1) && !isNaN(data139))) && (isFinite(data139)))){
-const err379 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data139};
+if(data120.top_k !== undefined){
+let data134 = data120.top_k;
+if(typeof data134 !== "boolean"){
+const err379 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.top_k,data:data134};
 if(vErrors === null){
 vErrors = [err379];
 }
@@ -5237,9 +5228,11 @@ vErrors.push(err379);
 }
 errors++;
 }
-if((typeof data139 == "number") && (isFinite(data139))){
-if(data139 > 86400000 || isNaN(data139)){
-const err380 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data139};
+}
+if(data120.tool_images !== undefined){
+let data135 = data120.tool_images;
+if(typeof data135 !== "boolean"){
+const err380 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.tool_images,data:data135};
 if(vErrors === null){
 vErrors = [err380];
 }
@@ -5248,8 +5241,11 @@ vErrors.push(err380);
 }
 errors++;
 }
-if(data139 < 0 || isNaN(data139)){
-const err381 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data139};
+}
+if(data120.file_parts !== undefined){
+let data136 = data120.file_parts;
+if(typeof data136 !== "boolean"){
+const err381 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.file_parts,data:data136};
 if(vErrors === null){
 vErrors = [err381];
 }
@@ -5259,11 +5255,10 @@ vErrors.push(err381);
 errors++;
 }
 }
-}
-if(data137.idle_ms !== undefined){
-let data140 = data137.idle_ms;
-if(!(((typeof data140 == "number") && (!(data140 % 1) && !isNaN(data140))) && (isFinite(data140)))){
-const err382 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data140};
+if(data120.prefill !== undefined){
+let data137 = data120.prefill;
+if(typeof data137 !== "boolean"){
+const err382 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.prefill,data:data137};
 if(vErrors === null){
 vErrors = [err382];
 }
@@ -5272,9 +5267,11 @@ vErrors.push(err382);
 }
 errors++;
 }
-if((typeof data140 == "number") && (isFinite(data140))){
-if(data140 > 86400000 || isNaN(data140)){
-const err383 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data140};
+}
+if(data120.platform_members !== undefined){
+let data138 = data120.platform_members;
+if(typeof data138 !== "boolean"){
+const err383 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.platform_members,data:data138};
 if(vErrors === null){
 vErrors = [err383];
 }
@@ -5283,8 +5280,11 @@ vErrors.push(err383);
 }
 errors++;
 }
-if(data140 < 0 || isNaN(data140)){
-const err384 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data140};
+}
+if(data120.keep_billing_block !== undefined){
+let data139 = data120.keep_billing_block;
+if(typeof data139 !== "boolean"){
+const err384 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.keep_billing_block,data:data139};
 if(vErrors === null){
 vErrors = [err384];
 }
@@ -5294,11 +5294,10 @@ vErrors.push(err384);
 errors++;
 }
 }
-}
-if(data137.total_ms !== undefined){
-let data141 = data137.total_ms;
-if(!(((typeof data141 == "number") && (!(data141 % 1) && !isNaN(data141))) && (isFinite(data141)))){
-const err385 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data141};
+if(data120.cache_prompts !== undefined){
+let data140 = data120.cache_prompts;
+if(typeof data140 !== "boolean"){
+const err385 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/properties/providers/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation.properties.cache_prompts,data:data140};
 if(vErrors === null){
 vErrors = [err385];
 }
@@ -5307,9 +5306,10 @@ vErrors.push(err385);
 }
 errors++;
 }
-if((typeof data141 == "number") && (isFinite(data141))){
-if(data141 > 86400000 || isNaN(data141)){
-const err386 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data141};
+}
+}
+else {
+const err386 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/providers/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.translation.type,parentSchema:schema6.properties.providers.additionalProperties.properties.translation,data:data120};
 if(vErrors === null){
 vErrors = [err386];
 }
@@ -5318,8 +5318,13 @@ vErrors.push(err386);
 }
 errors++;
 }
-if(data141 < 0 || isNaN(data141)){
-const err387 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data141};
+}
+if(data87.timeouts !== undefined){
+let data141 = data87.timeouts;
+if(data141 && typeof data141 == "object" && !Array.isArray(data141)){
+for(const key32 in data141){
+if(!((((key32 === "connect_ms") || (key32 === "first_byte_ms")) || (key32 === "idle_ms")) || (key32 === "total_ms"))){
+const err387 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key32},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts,data:data141};
 if(vErrors === null){
 vErrors = [err387];
 }
@@ -5329,10 +5334,10 @@ vErrors.push(err387);
 errors++;
 }
 }
-}
-}
-else {
-const err388 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts,data:data137};
+if(data141.connect_ms !== undefined){
+let data142 = data141.connect_ms;
+if(!(((typeof data142 == "number") && (!(data142 % 1) && !isNaN(data142))) && (isFinite(data142)))){
+const err388 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data142};
 if(vErrors === null){
 vErrors = [err388];
 }
@@ -5341,11 +5346,9 @@ vErrors.push(err388);
 }
 errors++;
 }
-}
-if(data83.max_parallel_requests !== undefined){
-let data142 = data83.max_parallel_requests;
-if(!(((typeof data142 == "number") && (!(data142 % 1) && !isNaN(data142))) && (isFinite(data142)))){
-const err389 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data142};
+if((typeof data142 == "number") && (isFinite(data142))){
+if(data142 > 86400000 || isNaN(data142)){
+const err389 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data142};
 if(vErrors === null){
 vErrors = [err389];
 }
@@ -5354,9 +5357,8 @@ vErrors.push(err389);
 }
 errors++;
 }
-if((typeof data142 == "number") && (isFinite(data142))){
-if(data142 > 1000000 || isNaN(data142)){
-const err390 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data142};
+if(data142 < 0 || isNaN(data142)){
+const err390 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data142};
 if(vErrors === null){
 vErrors = [err390];
 }
@@ -5365,8 +5367,12 @@ vErrors.push(err390);
 }
 errors++;
 }
-if(data142 < 1 || isNaN(data142)){
-const err391 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data142};
+}
+}
+if(data141.first_byte_ms !== undefined){
+let data143 = data141.first_byte_ms;
+if(!(((typeof data143 == "number") && (!(data143 % 1) && !isNaN(data143))) && (isFinite(data143)))){
+const err391 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data143};
 if(vErrors === null){
 vErrors = [err391];
 }
@@ -5375,12 +5381,9 @@ vErrors.push(err391);
 }
 errors++;
 }
-}
-}
-if(data83.health_check !== undefined){
-let data143 = data83.health_check;
-if((typeof data143 !== "boolean") && (!(data143 && typeof data143 == "object" && !Array.isArray(data143)))){
-const err392 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.health_check.type},schema:schema6.properties.providers.additionalProperties.properties.health_check.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check,data:data143};
+if((typeof data143 == "number") && (isFinite(data143))){
+if(data143 > 86400000 || isNaN(data143)){
+const err392 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data143};
 if(vErrors === null){
 vErrors = [err392];
 }
@@ -5389,10 +5392,8 @@ vErrors.push(err392);
 }
 errors++;
 }
-if(data143 && typeof data143 == "object" && !Array.isArray(data143)){
-for(const key32 in data143){
-if(!((key32 === "path") || (key32 === "interval_ms"))){
-const err393 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key32},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check,data:data143};
+if(data143 < 0 || isNaN(data143)){
+const err393 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data143};
 if(vErrors === null){
 vErrors = [err393];
 }
@@ -5402,11 +5403,11 @@ vErrors.push(err393);
 errors++;
 }
 }
-if(data143.path !== undefined){
-let data144 = data143.path;
-if(typeof data144 === "string"){
-if(func4(data144) > 1024){
-const err394 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/maxLength",keyword:"maxLength",params:{limit: 1024},schema:1024,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data144};
+}
+if(data141.idle_ms !== undefined){
+let data144 = data141.idle_ms;
+if(!(((typeof data144 == "number") && (!(data144 % 1) && !isNaN(data144))) && (isFinite(data144)))){
+const err394 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data144};
 if(vErrors === null){
 vErrors = [err394];
 }
@@ -5415,8 +5416,9 @@ vErrors.push(err394);
 }
 errors++;
 }
-if(func4(data144) < 1){
-const err395 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data144};
+if((typeof data144 == "number") && (isFinite(data144))){
+if(data144 > 86400000 || isNaN(data144)){
+const err395 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data144};
 if(vErrors === null){
 vErrors = [err395];
 }
@@ -5425,8 +5427,8 @@ vErrors.push(err395);
 }
 errors++;
 }
-if(!pattern29.test(data144)){
-const err396 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[!-~]*$"},schema:"^/[!-~]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data144};
+if(data144 < 0 || isNaN(data144)){
+const err396 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data144};
 if(vErrors === null){
 vErrors = [err396];
 }
@@ -5436,8 +5438,11 @@ vErrors.push(err396);
 errors++;
 }
 }
-else {
-const err397 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data144};
+}
+if(data141.total_ms !== undefined){
+let data145 = data141.total_ms;
+if(!(((typeof data145 == "number") && (!(data145 % 1) && !isNaN(data145))) && (isFinite(data145)))){
+const err397 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data145};
 if(vErrors === null){
 vErrors = [err397];
 }
@@ -5446,11 +5451,9 @@ vErrors.push(err397);
 }
 errors++;
 }
-}
-if(data143.interval_ms !== undefined){
-let data145 = data143.interval_ms;
-if(!(((typeof data145 == "number") && (!(data145 % 1) && !isNaN(data145))) && (isFinite(data145)))){
-const err398 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data145};
+if((typeof data145 == "number") && (isFinite(data145))){
+if(data145 > 86400000 || isNaN(data145)){
+const err398 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data145};
 if(vErrors === null){
 vErrors = [err398];
 }
@@ -5459,9 +5462,8 @@ vErrors.push(err398);
 }
 errors++;
 }
-if((typeof data145 == "number") && (isFinite(data145))){
-if(data145 > 3600000 || isNaN(data145)){
-const err399 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data145};
+if(data145 < 0 || isNaN(data145)){
+const err399 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data145};
 if(vErrors === null){
 vErrors = [err399];
 }
@@ -5470,8 +5472,11 @@ vErrors.push(err399);
 }
 errors++;
 }
-if(data145 < 1000 || isNaN(data145)){
-const err400 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data145};
+}
+}
+}
+else {
+const err400 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts,data:data141};
 if(vErrors === null){
 vErrors = [err400];
 }
@@ -5481,13 +5486,10 @@ vErrors.push(err400);
 errors++;
 }
 }
-}
-}
-}
-if(data83.discover_models !== undefined){
-let data146 = data83.discover_models;
-if(typeof data146 !== "boolean"){
-const err401 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/discover_models",schemaPath:"#/properties/providers/additionalProperties/properties/discover_models/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.discover_models.type,parentSchema:schema6.properties.providers.additionalProperties.properties.discover_models,data:data146};
+if(data87.max_parallel_requests !== undefined){
+let data146 = data87.max_parallel_requests;
+if(!(((typeof data146 == "number") && (!(data146 % 1) && !isNaN(data146))) && (isFinite(data146)))){
+const err401 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data146};
 if(vErrors === null){
 vErrors = [err401];
 }
@@ -5496,16 +5498,9 @@ vErrors.push(err401);
 }
 errors++;
 }
-}
-if(data83.price !== undefined){
-if(!(validate22(data83.price, {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1")+"/price",parentData:data83,parentDataProperty:"price",rootData}))){
-vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
-errors = vErrors.length;
-}
-}
-}
-else {
-const err402 = {instancePath:instancePath+"/providers/" + key22.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.type,parentSchema:schema6.properties.providers.additionalProperties,data:data83};
+if((typeof data146 == "number") && (isFinite(data146))){
+if(data146 > 1000000 || isNaN(data146)){
+const err402 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data146};
 if(vErrors === null){
 vErrors = [err402];
 }
@@ -5514,10 +5509,8 @@ vErrors.push(err402);
 }
 errors++;
 }
-}
-}
-else {
-const err403 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.type,parentSchema:schema6.properties.providers,data:data82};
+if(data146 < 1 || isNaN(data146)){
+const err403 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data146};
 if(vErrors === null){
 vErrors = [err403];
 }
@@ -5527,21 +5520,11 @@ vErrors.push(err403);
 errors++;
 }
 }
-if(data.models !== undefined){
-let data148 = data.models;
-if(data148 && typeof data148 == "object" && !Array.isArray(data148)){
-for(const key33 in data148){
-if(pattern33.test(key33)){
-let data149 = data148[key33];
-if(data149 && typeof data149 == "object" && !Array.isArray(data149)){
-if(data149.model !== undefined){
-let data150 = data149.model;
-const _errs350 = errors;
-const _errs351 = errors;
-if(errors === _errs351){
-if(typeof data150 === "string"){
-if(!pattern34.test(data150)){
-const err404 = {};
+}
+if(data87.health_check !== undefined){
+let data147 = data87.health_check;
+if((typeof data147 !== "boolean") && (!(data147 && typeof data147 == "object" && !Array.isArray(data147)))){
+const err404 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.health_check.type},schema:schema6.properties.providers.additionalProperties.properties.health_check.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check,data:data147};
 if(vErrors === null){
 vErrors = [err404];
 }
@@ -5550,9 +5533,10 @@ vErrors.push(err404);
 }
 errors++;
 }
-}
-else {
-const err405 = {};
+if(data147 && typeof data147 == "object" && !Array.isArray(data147)){
+for(const key33 in data147){
+if(!((key33 === "path") || (key33 === "interval_ms"))){
+const err405 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check,data:data147};
 if(vErrors === null){
 vErrors = [err405];
 }
@@ -5562,9 +5546,11 @@ vErrors.push(err405);
 errors++;
 }
 }
-var valid78 = _errs351 === errors;
-if(valid78){
-const err406 = {instancePath:instancePath+"/models/" + key33.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/model/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.model.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.model,data:data150};
+if(data147.path !== undefined){
+let data148 = data147.path;
+if(typeof data148 === "string"){
+if(func4(data148) > 1024){
+const err406 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/maxLength",keyword:"maxLength",params:{limit: 1024},schema:1024,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data148};
 if(vErrors === null){
 vErrors = [err406];
 }
@@ -5573,33 +5559,8 @@ vErrors.push(err406);
 }
 errors++;
 }
-else {
-errors = _errs350;
-if(vErrors !== null){
-if(_errs350){
-vErrors.length = _errs350;
-}
-else {
-vErrors = null;
-}
-}
-}
-}
-if(data149.targets !== undefined){
-let data151 = data149.targets;
-if(Array.isArray(data151)){
-const len14 = data151.length;
-for(let i14=0; i14<len14; i14++){
-let data152 = data151[i14];
-if(data152 && typeof data152 == "object" && !Array.isArray(data152)){
-if(data152.model !== undefined){
-let data153 = data152.model;
-const _errs358 = errors;
-const _errs359 = errors;
-if(errors === _errs359){
-if(typeof data153 === "string"){
-if(!pattern34.test(data153)){
-const err407 = {};
+if(func4(data148) < 1){
+const err407 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data148};
 if(vErrors === null){
 vErrors = [err407];
 }
@@ -5608,9 +5569,8 @@ vErrors.push(err407);
 }
 errors++;
 }
-}
-else {
-const err408 = {};
+if(!pattern30.test(data148)){
+const err408 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[!-~]*$"},schema:"^/[!-~]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data148};
 if(vErrors === null){
 vErrors = [err408];
 }
@@ -5620,9 +5580,8 @@ vErrors.push(err408);
 errors++;
 }
 }
-var valid82 = _errs359 === errors;
-if(valid82){
-const err409 = {instancePath:instancePath+"/models/" + key33.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/properties/model/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model,data:data153};
+else {
+const err409 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data148};
 if(vErrors === null){
 vErrors = [err409];
 }
@@ -5631,21 +5590,11 @@ vErrors.push(err409);
 }
 errors++;
 }
-else {
-errors = _errs358;
-if(vErrors !== null){
-if(_errs358){
-vErrors.length = _errs358;
 }
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err410 = {instancePath:instancePath+"/models/" + key33.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i14,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items,data:data152};
+if(data147.interval_ms !== undefined){
+let data149 = data147.interval_ms;
+if(!(((typeof data149 == "number") && (!(data149 % 1) && !isNaN(data149))) && (isFinite(data149)))){
+const err410 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data149};
 if(vErrors === null){
 vErrors = [err410];
 }
@@ -5654,10 +5603,9 @@ vErrors.push(err410);
 }
 errors++;
 }
-}
-}
-else {
-const err411 = {instancePath:instancePath+"/models/" + key33.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets,data:data151};
+if((typeof data149 == "number") && (isFinite(data149))){
+if(data149 > 3600000 || isNaN(data149)){
+const err411 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data149};
 if(vErrors === null){
 vErrors = [err411];
 }
@@ -5666,13 +5614,8 @@ vErrors.push(err411);
 }
 errors++;
 }
-}
-if(data149.aliases !== undefined){
-let data154 = data149.aliases;
-if(Array.isArray(data154)){
-const len15 = data154.length;
-for(let i15=0; i15<len15; i15++){
-const err412 = {instancePath:instancePath+"/models/" + key33.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i15,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/items/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items,data:data154[i15]};
+if(data149 < 1000 || isNaN(data149)){
+const err412 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data149};
 if(vErrors === null){
 vErrors = [err412];
 }
@@ -5682,8 +5625,13 @@ vErrors.push(err412);
 errors++;
 }
 }
-else {
-const err413 = {instancePath:instancePath+"/models/" + key33.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases,data:data154};
+}
+}
+}
+if(data87.discover_models !== undefined){
+let data150 = data87.discover_models;
+if(typeof data150 !== "boolean"){
+const err413 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/discover_models",schemaPath:"#/properties/providers/additionalProperties/properties/discover_models/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.discover_models.type,parentSchema:schema6.properties.providers.additionalProperties.properties.discover_models,data:data150};
 if(vErrors === null){
 vErrors = [err413];
 }
@@ -5693,9 +5641,15 @@ vErrors.push(err413);
 errors++;
 }
 }
+if(data87.price !== undefined){
+if(!(validate22(data87.price, {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/price",parentData:data87,parentDataProperty:"price",rootData}))){
+vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
+errors = vErrors.length;
+}
+}
 }
 else {
-const err414 = {instancePath:instancePath+"/models/" + key33.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"],data:data149};
+const err414 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.type,parentSchema:schema6.properties.providers.additionalProperties,data:data87};
 if(vErrors === null){
 vErrors = [err414];
 }
@@ -5706,15 +5660,8 @@ errors++;
 }
 }
 }
-for(const key34 in data148){
-if(pattern36.test(key34)){
-let data156 = data148[key34];
-if(data156 && typeof data156 == "object" && !Array.isArray(data156)){
-if(data156.model !== undefined){
-let data157 = data156.model;
-if(typeof data157 === "string"){
-if(!pattern37.test(data157)){
-const err415 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data157};
+else {
+const err415 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.type,parentSchema:schema6.properties.providers,data:data86};
 if(vErrors === null){
 vErrors = [err415];
 }
@@ -5724,8 +5671,21 @@ vErrors.push(err415);
 errors++;
 }
 }
-else {
-const err416 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data157};
+if(data.models !== undefined){
+let data152 = data.models;
+if(data152 && typeof data152 == "object" && !Array.isArray(data152)){
+for(const key34 in data152){
+if(pattern34.test(key34)){
+let data153 = data152[key34];
+if(data153 && typeof data153 == "object" && !Array.isArray(data153)){
+if(data153.model !== undefined){
+let data154 = data153.model;
+const _errs359 = errors;
+const _errs360 = errors;
+if(errors === _errs360){
+if(typeof data154 === "string"){
+if(!pattern35.test(data154)){
+const err416 = {};
 if(vErrors === null){
 vErrors = [err416];
 }
@@ -5735,18 +5695,8 @@ vErrors.push(err416);
 errors++;
 }
 }
-if(data156.targets !== undefined){
-let data158 = data156.targets;
-if(Array.isArray(data158)){
-const len16 = data158.length;
-for(let i16=0; i16<len16; i16++){
-let data159 = data158[i16];
-if(data159 && typeof data159 == "object" && !Array.isArray(data159)){
-if(data159.model !== undefined){
-let data160 = data159.model;
-if(typeof data160 === "string"){
-if(!pattern37.test(data160)){
-const err417 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i16+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data160};
+else {
+const err417 = {};
 if(vErrors === null){
 vErrors = [err417];
 }
@@ -5756,8 +5706,9 @@ vErrors.push(err417);
 errors++;
 }
 }
-else {
-const err418 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i16+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data160};
+var valid81 = _errs360 === errors;
+if(valid81){
+const err418 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/model/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.model.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.model,data:data154};
 if(vErrors === null){
 vErrors = [err418];
 }
@@ -5766,10 +5717,33 @@ vErrors.push(err418);
 }
 errors++;
 }
-}
+else {
+errors = _errs359;
+if(vErrors !== null){
+if(_errs359){
+vErrors.length = _errs359;
 }
 else {
-const err419 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i16,schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items,data:data159};
+vErrors = null;
+}
+}
+}
+}
+if(data153.targets !== undefined){
+let data155 = data153.targets;
+if(Array.isArray(data155)){
+const len15 = data155.length;
+for(let i15=0; i15<len15; i15++){
+let data156 = data155[i15];
+if(data156 && typeof data156 == "object" && !Array.isArray(data156)){
+if(data156.model !== undefined){
+let data157 = data156.model;
+const _errs367 = errors;
+const _errs368 = errors;
+if(errors === _errs368){
+if(typeof data157 === "string"){
+if(!pattern35.test(data157)){
+const err419 = {};
 if(vErrors === null){
 vErrors = [err419];
 }
@@ -5779,9 +5753,8 @@ vErrors.push(err419);
 errors++;
 }
 }
-}
 else {
-const err420 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets,data:data158};
+const err420 = {};
 if(vErrors === null){
 vErrors = [err420];
 }
@@ -5791,9 +5764,9 @@ vErrors.push(err420);
 errors++;
 }
 }
-}
-else {
-const err421 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"],data:data156};
+var valid85 = _errs368 === errors;
+if(valid85){
+const err421 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i15+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/properties/model/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model,data:data157};
 if(vErrors === null){
 vErrors = [err421];
 }
@@ -5802,12 +5775,21 @@ vErrors.push(err421);
 }
 errors++;
 }
+else {
+errors = _errs367;
+if(vErrors !== null){
+if(_errs367){
+vErrors.length = _errs367;
+}
+else {
+vErrors = null;
 }
 }
 }
-if(data148 && typeof data148 == "object" && !Array.isArray(data148)){
-if(Object.keys(data148).length < 1){
-const err422 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema6.properties.models,data:data148};
+}
+}
+else {
+const err422 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i15,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items,data:data156};
 if(vErrors === null){
 vErrors = [err422];
 }
@@ -5816,14 +5798,10 @@ vErrors.push(err422);
 }
 errors++;
 }
-for(const key35 in data148){
-const _errs375 = errors;
-const _errs377 = errors;
-const _errs378 = errors;
-if(errors === _errs378){
-if(typeof key35 === "string"){
-if(!pattern39.test(key35)){
-const err423 = {};
+}
+}
+else {
+const err423 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets,data:data155};
 if(vErrors === null){
 vErrors = [err423];
 }
@@ -5833,8 +5811,12 @@ vErrors.push(err423);
 errors++;
 }
 }
-else {
-const err424 = {};
+if(data153.aliases !== undefined){
+let data158 = data153.aliases;
+if(Array.isArray(data158)){
+const len16 = data158.length;
+for(let i16=0; i16<len16; i16++){
+const err424 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i16,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/items/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items,data:data158[i16]};
 if(vErrors === null){
 vErrors = [err424];
 }
@@ -5844,9 +5826,8 @@ vErrors.push(err424);
 errors++;
 }
 }
-var valid90 = _errs378 === errors;
-if(valid90){
-const err425 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/not",keyword:"not",params:{},schema:schema6.properties.models.propertyNames.not,parentSchema:schema6.properties.models.propertyNames,data:key35,propertyName:key35};
+else {
+const err425 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases,data:data158};
 if(vErrors === null){
 vErrors = [err425];
 }
@@ -5855,20 +5836,10 @@ vErrors.push(err425);
 }
 errors++;
 }
-else {
-errors = _errs377;
-if(vErrors !== null){
-if(_errs377){
-vErrors.length = _errs377;
+}
 }
 else {
-vErrors = null;
-}
-}
-}
-if(typeof key35 === "string"){
-if(func4(key35) > 256){
-const err426 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.propertyNames,data:key35,propertyName:key35};
+const err426 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"],data:data153};
 if(vErrors === null){
 vErrors = [err426];
 }
@@ -5877,8 +5848,17 @@ vErrors.push(err426);
 }
 errors++;
 }
-if(func4(key35) < 1){
-const err427 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.propertyNames,data:key35,propertyName:key35};
+}
+}
+for(const key35 in data152){
+if(pattern37.test(key35)){
+let data160 = data152[key35];
+if(data160 && typeof data160 == "object" && !Array.isArray(data160)){
+if(data160.model !== undefined){
+let data161 = data160.model;
+if(typeof data161 === "string"){
+if(!pattern38.test(data161)){
+const err427 = {instancePath:instancePath+"/models/" + key35.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data161};
 if(vErrors === null){
 vErrors = [err427];
 }
@@ -5887,8 +5867,9 @@ vErrors.push(err427);
 }
 errors++;
 }
-if(!pattern3.test(key35)){
-const err428 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.propertyNames,data:key35,propertyName:key35};
+}
+else {
+const err428 = {instancePath:instancePath+"/models/" + key35.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data161};
 if(vErrors === null){
 vErrors = [err428];
 }
@@ -5898,8 +5879,18 @@ vErrors.push(err428);
 errors++;
 }
 }
-else {
-const err429 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.propertyNames.type,parentSchema:schema6.properties.models.propertyNames,data:key35,propertyName:key35};
+if(data160.targets !== undefined){
+let data162 = data160.targets;
+if(Array.isArray(data162)){
+const len17 = data162.length;
+for(let i17=0; i17<len17; i17++){
+let data163 = data162[i17];
+if(data163 && typeof data163 == "object" && !Array.isArray(data163)){
+if(data163.model !== undefined){
+let data164 = data163.model;
+if(typeof data164 === "string"){
+if(!pattern38.test(data164)){
+const err429 = {instancePath:instancePath+"/models/" + key35.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data164};
 if(vErrors === null){
 vErrors = [err429];
 }
@@ -5908,9 +5899,9 @@ vErrors.push(err429);
 }
 errors++;
 }
-var valid89 = _errs375 === errors;
-if(!valid89){
-const err430 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames",keyword:"propertyNames",params:{propertyName: key35},schema:schema6.properties.models.propertyNames,parentSchema:schema6.properties.models,data:data148};
+}
+else {
+const err430 = {instancePath:instancePath+"/models/" + key35.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data164};
 if(vErrors === null){
 vErrors = [err430];
 }
@@ -5920,15 +5911,9 @@ vErrors.push(err430);
 errors++;
 }
 }
-for(const key36 in data148){
-let data161 = data148[key36];
-const _errs383 = errors;
-let valid92 = true;
-const _errs384 = errors;
-if(data161 && typeof data161 == "object" && !Array.isArray(data161)){
-let missing5;
-if((data161.targets === undefined) && (missing5 = "targets")){
-const err431 = {};
+}
+else {
+const err431 = {instancePath:instancePath+"/models/" + key35.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17,schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items,data:data163};
 if(vErrors === null){
 vErrors = [err431];
 }
@@ -5938,26 +5923,9 @@ vErrors.push(err431);
 errors++;
 }
 }
-var _valid8 = _errs384 === errors;
-errors = _errs383;
-if(vErrors !== null){
-if(_errs383){
-vErrors.length = _errs383;
 }
 else {
-vErrors = null;
-}
-}
-let ifClause4;
-if(_valid8){
-const _errs385 = errors;
-if(data161 && typeof data161 == "object" && !Array.isArray(data161)){
-for(const key37 in data161){
-const _errs386 = errors;
-const _errs387 = errors;
-const _errs388 = errors;
-if(!((key37 === "provider") || (key37 === "model"))){
-const err432 = {};
+const err432 = {instancePath:instancePath+"/models/" + key35.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets,data:data162};
 if(vErrors === null){
 vErrors = [err432];
 }
@@ -5966,9 +5934,10 @@ vErrors.push(err432);
 }
 errors++;
 }
-var valid94 = _errs388 === errors;
-if(valid94){
-const err433 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames/not",keyword:"not",params:{},schema:schema6.properties.models.additionalProperties.then.propertyNames.not,parentSchema:schema6.properties.models.additionalProperties.then.propertyNames,data:key37,propertyName:key37};
+}
+}
+else {
+const err433 = {instancePath:instancePath+"/models/" + key35.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"],data:data160};
 if(vErrors === null){
 vErrors = [err433];
 }
@@ -5977,20 +5946,12 @@ vErrors.push(err433);
 }
 errors++;
 }
-else {
-errors = _errs387;
-if(vErrors !== null){
-if(_errs387){
-vErrors.length = _errs387;
-}
-else {
-vErrors = null;
 }
 }
 }
-var valid93 = _errs386 === errors;
-if(!valid93){
-const err434 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key37},schema:schema6.properties.models.additionalProperties.then.propertyNames,parentSchema:schema6.properties.models.additionalProperties.then,data:data161};
+if(data152 && typeof data152 == "object" && !Array.isArray(data152)){
+if(Object.keys(data152).length < 1){
+const err434 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema6.properties.models,data:data152};
 if(vErrors === null){
 vErrors = [err434];
 }
@@ -5999,17 +5960,14 @@ vErrors.push(err434);
 }
 errors++;
 }
-}
-}
-var _valid8 = _errs385 === errors;
-valid92 = _valid8;
-ifClause4 = "then";
-}
-else {
-const _errs389 = errors;
-if(data161 && typeof data161 == "object" && !Array.isArray(data161)){
-if(data161.provider === undefined){
-const err435 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/else/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.models.additionalProperties.else.required,parentSchema:schema6.properties.models.additionalProperties.else,data:data161};
+for(const key36 in data152){
+const _errs384 = errors;
+const _errs386 = errors;
+const _errs387 = errors;
+if(errors === _errs387){
+if(typeof key36 === "string"){
+if(!pattern40.test(key36)){
+const err435 = {};
 if(vErrors === null){
 vErrors = [err435];
 }
@@ -6019,12 +5977,8 @@ vErrors.push(err435);
 errors++;
 }
 }
-var _valid8 = _errs389 === errors;
-valid92 = _valid8;
-ifClause4 = "else";
-}
-if(!valid92){
-const err436 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause4},schema:schema6.properties.models.additionalProperties.if,parentSchema:schema6.properties.models.additionalProperties,data:data161};
+else {
+const err436 = {};
 if(vErrors === null){
 vErrors = [err436];
 }
@@ -6033,10 +5987,10 @@ vErrors.push(err436);
 }
 errors++;
 }
-if(data161 && typeof data161 == "object" && !Array.isArray(data161)){
-for(const key38 in data161){
-if(!(((((((key38 === "provider") || (key38 === "model")) || (key38 === "targets")) || (key38 === "aliases")) || (key38 === "fallbacks")) || (key38 === "translation")) || (key38 === "price"))){
-const err437 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key38},schema:false,parentSchema:schema6.properties.models.additionalProperties,data:data161};
+}
+var valid93 = _errs387 === errors;
+if(valid93){
+const err437 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/not",keyword:"not",params:{},schema:schema6.properties.models.propertyNames.not,parentSchema:schema6.properties.models.propertyNames,data:key36,propertyName:key36};
 if(vErrors === null){
 vErrors = [err437];
 }
@@ -6045,12 +5999,20 @@ vErrors.push(err437);
 }
 errors++;
 }
+else {
+errors = _errs386;
+if(vErrors !== null){
+if(_errs386){
+vErrors.length = _errs386;
 }
-if(data161.provider !== undefined){
-let data162 = data161.provider;
-if(typeof data162 === "string"){
-if(func4(data162) > 64){
-const err438 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data162};
+else {
+vErrors = null;
+}
+}
+}
+if(typeof key36 === "string"){
+if(func4(key36) > 256){
+const err438 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.propertyNames,data:key36,propertyName:key36};
 if(vErrors === null){
 vErrors = [err438];
 }
@@ -6059,8 +6021,8 @@ vErrors.push(err438);
 }
 errors++;
 }
-if(func4(data162) < 1){
-const err439 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data162};
+if(func4(key36) < 1){
+const err439 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.propertyNames,data:key36,propertyName:key36};
 if(vErrors === null){
 vErrors = [err439];
 }
@@ -6069,8 +6031,8 @@ vErrors.push(err439);
 }
 errors++;
 }
-if(!pattern15.test(data162)){
-const err440 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data162};
+if(!pattern3.test(key36)){
+const err440 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.propertyNames,data:key36,propertyName:key36};
 if(vErrors === null){
 vErrors = [err440];
 }
@@ -6081,7 +6043,7 @@ errors++;
 }
 }
 else {
-const err441 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.provider.type,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data162};
+const err441 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.propertyNames.type,parentSchema:schema6.properties.models.propertyNames,data:key36,propertyName:key36};
 if(vErrors === null){
 vErrors = [err441];
 }
@@ -6090,12 +6052,9 @@ vErrors.push(err441);
 }
 errors++;
 }
-}
-if(data161.model !== undefined){
-let data163 = data161.model;
-if(typeof data163 === "string"){
-if(func4(data163) > 256){
-const err442 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data163};
+var valid92 = _errs384 === errors;
+if(!valid92){
+const err442 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames",keyword:"propertyNames",params:{propertyName: key36},schema:schema6.properties.models.propertyNames,parentSchema:schema6.properties.models,data:data152};
 if(vErrors === null){
 vErrors = [err442];
 }
@@ -6104,8 +6063,16 @@ vErrors.push(err442);
 }
 errors++;
 }
-if(func4(data163) < 1){
-const err443 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data163};
+}
+for(const key37 in data152){
+let data165 = data152[key37];
+const _errs392 = errors;
+let valid95 = true;
+const _errs393 = errors;
+if(data165 && typeof data165 == "object" && !Array.isArray(data165)){
+let missing5;
+if((data165.targets === undefined) && (missing5 = "targets")){
+const err443 = {};
 if(vErrors === null){
 vErrors = [err443];
 }
@@ -6114,8 +6081,27 @@ vErrors.push(err443);
 }
 errors++;
 }
-if(!pattern3.test(data163)){
-const err444 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data163};
+}
+var _valid8 = _errs393 === errors;
+errors = _errs392;
+if(vErrors !== null){
+if(_errs392){
+vErrors.length = _errs392;
+}
+else {
+vErrors = null;
+}
+}
+let ifClause4;
+if(_valid8){
+const _errs394 = errors;
+if(data165 && typeof data165 == "object" && !Array.isArray(data165)){
+for(const key38 in data165){
+const _errs395 = errors;
+const _errs396 = errors;
+const _errs397 = errors;
+if(!((key38 === "provider") || (key38 === "model"))){
+const err444 = {};
 if(vErrors === null){
 vErrors = [err444];
 }
@@ -6124,9 +6110,9 @@ vErrors.push(err444);
 }
 errors++;
 }
-}
-else {
-const err445 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.model.type,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data163};
+var valid97 = _errs397 === errors;
+if(valid97){
+const err445 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames/not",keyword:"not",params:{},schema:schema6.properties.models.additionalProperties.then.propertyNames.not,parentSchema:schema6.properties.models.additionalProperties.then.propertyNames,data:key38,propertyName:key38};
 if(vErrors === null){
 vErrors = [err445];
 }
@@ -6135,12 +6121,20 @@ vErrors.push(err445);
 }
 errors++;
 }
+else {
+errors = _errs396;
+if(vErrors !== null){
+if(_errs396){
+vErrors.length = _errs396;
 }
-if(data161.targets !== undefined){
-let data164 = data161.targets;
-if(Array.isArray(data164)){
-if(data164.length < 1){
-const err446 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets,data:data164};
+else {
+vErrors = null;
+}
+}
+}
+var valid96 = _errs395 === errors;
+if(!valid96){
+const err446 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key38},schema:schema6.properties.models.additionalProperties.then.propertyNames,parentSchema:schema6.properties.models.additionalProperties.then,data:data165};
 if(vErrors === null){
 vErrors = [err446];
 }
@@ -6149,12 +6143,17 @@ vErrors.push(err446);
 }
 errors++;
 }
-const len17 = data164.length;
-for(let i17=0; i17<len17; i17++){
-let data165 = data164[i17];
+}
+}
+var _valid8 = _errs394 === errors;
+valid95 = _valid8;
+ifClause4 = "then";
+}
+else {
+const _errs398 = errors;
 if(data165 && typeof data165 == "object" && !Array.isArray(data165)){
 if(data165.provider === undefined){
-const err447 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.models.additionalProperties.properties.targets.items.required,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data165};
+const err447 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/else/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.models.additionalProperties.else.required,parentSchema:schema6.properties.models.additionalProperties.else,data:data165};
 if(vErrors === null){
 vErrors = [err447];
 }
@@ -6163,9 +6162,13 @@ vErrors.push(err447);
 }
 errors++;
 }
-for(const key39 in data165){
-if(!(((((key39 === "provider") || (key39 === "model")) || (key39 === "tier")) || (key39 === "weight")) || (key39 === "price"))){
-const err448 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key39},schema:false,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data165};
+}
+var _valid8 = _errs398 === errors;
+valid95 = _valid8;
+ifClause4 = "else";
+}
+if(!valid95){
+const err448 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause4},schema:schema6.properties.models.additionalProperties.if,parentSchema:schema6.properties.models.additionalProperties,data:data165};
 if(vErrors === null){
 vErrors = [err448];
 }
@@ -6174,12 +6177,10 @@ vErrors.push(err448);
 }
 errors++;
 }
-}
-if(data165.provider !== undefined){
-let data166 = data165.provider;
-if(typeof data166 === "string"){
-if(func4(data166) > 64){
-const err449 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data166};
+if(data165 && typeof data165 == "object" && !Array.isArray(data165)){
+for(const key39 in data165){
+if(!(((((((key39 === "provider") || (key39 === "model")) || (key39 === "targets")) || (key39 === "aliases")) || (key39 === "fallbacks")) || (key39 === "translation")) || (key39 === "price"))){
+const err449 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key39},schema:false,parentSchema:schema6.properties.models.additionalProperties,data:data165};
 if(vErrors === null){
 vErrors = [err449];
 }
@@ -6188,8 +6189,12 @@ vErrors.push(err449);
 }
 errors++;
 }
-if(func4(data166) < 1){
-const err450 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data166};
+}
+if(data165.provider !== undefined){
+let data166 = data165.provider;
+if(typeof data166 === "string"){
+if(func4(data166) > 64){
+const err450 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data166};
 if(vErrors === null){
 vErrors = [err450];
 }
@@ -6198,8 +6203,8 @@ vErrors.push(err450);
 }
 errors++;
 }
-if(!pattern15.test(data166)){
-const err451 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data166};
+if(func4(data166) < 1){
+const err451 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data166};
 if(vErrors === null){
 vErrors = [err451];
 }
@@ -6208,9 +6213,8 @@ vErrors.push(err451);
 }
 errors++;
 }
-}
-else {
-const err452 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data166};
+if(!pattern16.test(data166)){
+const err452 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data166};
 if(vErrors === null){
 vErrors = [err452];
 }
@@ -6220,11 +6224,8 @@ vErrors.push(err452);
 errors++;
 }
 }
-if(data165.model !== undefined){
-let data167 = data165.model;
-if(typeof data167 === "string"){
-if(func4(data167) > 256){
-const err453 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data167};
+else {
+const err453 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.provider.type,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data166};
 if(vErrors === null){
 vErrors = [err453];
 }
@@ -6233,8 +6234,12 @@ vErrors.push(err453);
 }
 errors++;
 }
-if(func4(data167) < 1){
-const err454 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data167};
+}
+if(data165.model !== undefined){
+let data167 = data165.model;
+if(typeof data167 === "string"){
+if(func4(data167) > 256){
+const err454 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data167};
 if(vErrors === null){
 vErrors = [err454];
 }
@@ -6243,8 +6248,8 @@ vErrors.push(err454);
 }
 errors++;
 }
-if(!pattern3.test(data167)){
-const err455 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data167};
+if(func4(data167) < 1){
+const err455 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data167};
 if(vErrors === null){
 vErrors = [err455];
 }
@@ -6253,9 +6258,8 @@ vErrors.push(err455);
 }
 errors++;
 }
-}
-else {
-const err456 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data167};
+if(!pattern3.test(data167)){
+const err456 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data167};
 if(vErrors === null){
 vErrors = [err456];
 }
@@ -6265,10 +6269,8 @@ vErrors.push(err456);
 errors++;
 }
 }
-if(data165.tier !== undefined){
-let data168 = data165.tier;
-if(!(((typeof data168 == "number") && (!(data168 % 1) && !isNaN(data168))) && (isFinite(data168)))){
-const err457 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data168};
+else {
+const err457 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.model.type,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data167};
 if(vErrors === null){
 vErrors = [err457];
 }
@@ -6277,9 +6279,12 @@ vErrors.push(err457);
 }
 errors++;
 }
-if((typeof data168 == "number") && (isFinite(data168))){
-if(data168 > 100 || isNaN(data168)){
-const err458 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},schema:100,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data168};
+}
+if(data165.targets !== undefined){
+let data168 = data165.targets;
+if(Array.isArray(data168)){
+if(data168.length < 1){
+const err458 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets,data:data168};
 if(vErrors === null){
 vErrors = [err458];
 }
@@ -6288,8 +6293,12 @@ vErrors.push(err458);
 }
 errors++;
 }
-if(data168 < 1 || isNaN(data168)){
-const err459 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data168};
+const len18 = data168.length;
+for(let i18=0; i18<len18; i18++){
+let data169 = data168[i18];
+if(data169 && typeof data169 == "object" && !Array.isArray(data169)){
+if(data169.provider === undefined){
+const err459 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.models.additionalProperties.properties.targets.items.required,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data169};
 if(vErrors === null){
 vErrors = [err459];
 }
@@ -6298,12 +6307,9 @@ vErrors.push(err459);
 }
 errors++;
 }
-}
-}
-if(data165.weight !== undefined){
-let data169 = data165.weight;
-if(!(((typeof data169 == "number") && (!(data169 % 1) && !isNaN(data169))) && (isFinite(data169)))){
-const err460 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data169};
+for(const key40 in data169){
+if(!(((((key40 === "provider") || (key40 === "model")) || (key40 === "tier")) || (key40 === "weight")) || (key40 === "price"))){
+const err460 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key40},schema:false,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data169};
 if(vErrors === null){
 vErrors = [err460];
 }
@@ -6312,9 +6318,12 @@ vErrors.push(err460);
 }
 errors++;
 }
-if((typeof data169 == "number") && (isFinite(data169))){
-if(data169 > 1000000 || isNaN(data169)){
-const err461 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data169};
+}
+if(data169.provider !== undefined){
+let data170 = data169.provider;
+if(typeof data170 === "string"){
+if(func4(data170) > 64){
+const err461 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data170};
 if(vErrors === null){
 vErrors = [err461];
 }
@@ -6323,8 +6332,8 @@ vErrors.push(err461);
 }
 errors++;
 }
-if(data169 < 1 || isNaN(data169)){
-const err462 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data169};
+if(func4(data170) < 1){
+const err462 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data170};
 if(vErrors === null){
 vErrors = [err462];
 }
@@ -6333,17 +6342,8 @@ vErrors.push(err462);
 }
 errors++;
 }
-}
-}
-if(data165.price !== undefined){
-if(!(validate22(data165.price, {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17+"/price",parentData:data165,parentDataProperty:"price",rootData}))){
-vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
-errors = vErrors.length;
-}
-}
-}
-else {
-const err463 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.properties.targets.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data165};
+if(!pattern16.test(data170)){
+const err463 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data170};
 if(vErrors === null){
 vErrors = [err463];
 }
@@ -6353,9 +6353,8 @@ vErrors.push(err463);
 errors++;
 }
 }
-}
 else {
-const err464 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.targets.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets,data:data164};
+const err464 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data170};
 if(vErrors === null){
 vErrors = [err464];
 }
@@ -6365,18 +6364,11 @@ vErrors.push(err464);
 errors++;
 }
 }
-if(data161.aliases !== undefined){
-let data171 = data161.aliases;
-if(Array.isArray(data171)){
-const len18 = data171.length;
-for(let i18=0; i18<len18; i18++){
-let data172 = data171[i18];
-const _errs413 = errors;
-const _errs414 = errors;
-if(errors === _errs414){
-if(typeof data172 === "string"){
-if(!pattern45.test(data172)){
-const err465 = {};
+if(data169.model !== undefined){
+let data171 = data169.model;
+if(typeof data171 === "string"){
+if(func4(data171) > 256){
+const err465 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data171};
 if(vErrors === null){
 vErrors = [err465];
 }
@@ -6385,9 +6377,8 @@ vErrors.push(err465);
 }
 errors++;
 }
-}
-else {
-const err466 = {};
+if(func4(data171) < 1){
+const err466 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data171};
 if(vErrors === null){
 vErrors = [err466];
 }
@@ -6396,10 +6387,8 @@ vErrors.push(err466);
 }
 errors++;
 }
-}
-var valid101 = _errs414 === errors;
-if(valid101){
-const err467 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i18,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema6.properties.models.additionalProperties.properties.aliases.items.not,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data172};
+if(!pattern3.test(data171)){
+const err467 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data171};
 if(vErrors === null){
 vErrors = [err467];
 }
@@ -6408,20 +6397,9 @@ vErrors.push(err467);
 }
 errors++;
 }
-else {
-errors = _errs413;
-if(vErrors !== null){
-if(_errs413){
-vErrors.length = _errs413;
 }
 else {
-vErrors = null;
-}
-}
-}
-if(typeof data172 === "string"){
-if(func4(data172) > 256){
-const err468 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i18,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data172};
+const err468 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data171};
 if(vErrors === null){
 vErrors = [err468];
 }
@@ -6430,8 +6408,11 @@ vErrors.push(err468);
 }
 errors++;
 }
-if(func4(data172) < 1){
-const err469 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i18,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data172};
+}
+if(data169.tier !== undefined){
+let data172 = data169.tier;
+if(!(((typeof data172 == "number") && (!(data172 % 1) && !isNaN(data172))) && (isFinite(data172)))){
+const err469 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data172};
 if(vErrors === null){
 vErrors = [err469];
 }
@@ -6440,8 +6421,9 @@ vErrors.push(err469);
 }
 errors++;
 }
-if(!pattern3.test(data172)){
-const err470 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i18,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data172};
+if((typeof data172 == "number") && (isFinite(data172))){
+if(data172 > 100 || isNaN(data172)){
+const err470 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},schema:100,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data172};
 if(vErrors === null){
 vErrors = [err470];
 }
@@ -6450,9 +6432,8 @@ vErrors.push(err470);
 }
 errors++;
 }
-}
-else {
-const err471 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i18,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.aliases.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data172};
+if(data172 < 1 || isNaN(data172)){
+const err471 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data172};
 if(vErrors === null){
 vErrors = [err471];
 }
@@ -6463,8 +6444,10 @@ errors++;
 }
 }
 }
-else {
-const err472 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.aliases.type,parentSchema:schema6.properties.models.additionalProperties.properties.aliases,data:data171};
+if(data169.weight !== undefined){
+let data173 = data169.weight;
+if(!(((typeof data173 == "number") && (!(data173 % 1) && !isNaN(data173))) && (isFinite(data173)))){
+const err472 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data173};
 if(vErrors === null){
 vErrors = [err472];
 }
@@ -6473,16 +6456,9 @@ vErrors.push(err472);
 }
 errors++;
 }
-}
-if(data161.fallbacks !== undefined){
-let data173 = data161.fallbacks;
-if(Array.isArray(data173)){
-const len19 = data173.length;
-for(let i19=0; i19<len19; i19++){
-let data174 = data173[i19];
-if(typeof data174 === "string"){
-if(func4(data174) > 256){
-const err473 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i19,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data174};
+if((typeof data173 == "number") && (isFinite(data173))){
+if(data173 > 1000000 || isNaN(data173)){
+const err473 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data173};
 if(vErrors === null){
 vErrors = [err473];
 }
@@ -6491,8 +6467,8 @@ vErrors.push(err473);
 }
 errors++;
 }
-if(func4(data174) < 1){
-const err474 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i19,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data174};
+if(data173 < 1 || isNaN(data173)){
+const err474 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data173};
 if(vErrors === null){
 vErrors = [err474];
 }
@@ -6501,8 +6477,17 @@ vErrors.push(err474);
 }
 errors++;
 }
-if(!pattern3.test(data174)){
-const err475 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i19,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data174};
+}
+}
+if(data169.price !== undefined){
+if(!(validate22(data169.price, {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/price",parentData:data169,parentDataProperty:"price",rootData}))){
+vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
+errors = vErrors.length;
+}
+}
+}
+else {
+const err475 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.properties.targets.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data169};
 if(vErrors === null){
 vErrors = [err475];
 }
@@ -6512,8 +6497,9 @@ vErrors.push(err475);
 errors++;
 }
 }
+}
 else {
-const err476 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i19,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.fallbacks.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data174};
+const err476 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.targets.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets,data:data168};
 if(vErrors === null){
 vErrors = [err476];
 }
@@ -6523,9 +6509,18 @@ vErrors.push(err476);
 errors++;
 }
 }
-}
-else {
-const err477 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.fallbacks.type,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks,data:data173};
+if(data165.aliases !== undefined){
+let data175 = data165.aliases;
+if(Array.isArray(data175)){
+const len19 = data175.length;
+for(let i19=0; i19<len19; i19++){
+let data176 = data175[i19];
+const _errs422 = errors;
+const _errs423 = errors;
+if(errors === _errs423){
+if(typeof data176 === "string"){
+if(!pattern46.test(data176)){
+const err477 = {};
 if(vErrors === null){
 vErrors = [err477];
 }
@@ -6535,12 +6530,8 @@ vErrors.push(err477);
 errors++;
 }
 }
-if(data161.translation !== undefined){
-let data175 = data161.translation;
-if(data175 && typeof data175 == "object" && !Array.isArray(data175)){
-for(const key40 in data175){
-if(!(func2.call(schema6.properties.models.additionalProperties.properties.translation.properties, key40))){
-const err478 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key40},schema:false,parentSchema:schema6.properties.models.additionalProperties.properties.translation,data:data175};
+else {
+const err478 = {};
 if(vErrors === null){
 vErrors = [err478];
 }
@@ -6550,10 +6541,9 @@ vErrors.push(err478);
 errors++;
 }
 }
-if(data175.max_tokens_field !== undefined){
-let data176 = data175.max_tokens_field;
-if(typeof data176 !== "string"){
-const err479 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data176};
+var valid104 = _errs423 === errors;
+if(valid104){
+const err479 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i19,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema6.properties.models.additionalProperties.properties.aliases.items.not,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data176};
 if(vErrors === null){
 vErrors = [err479];
 }
@@ -6562,8 +6552,20 @@ vErrors.push(err479);
 }
 errors++;
 }
-if(!((data176 === "max_tokens") || (data176 === "max_completion_tokens"))){
-const err480 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data176};
+else {
+errors = _errs422;
+if(vErrors !== null){
+if(_errs422){
+vErrors.length = _errs422;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(typeof data176 === "string"){
+if(func4(data176) > 256){
+const err480 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i19,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data176};
 if(vErrors === null){
 vErrors = [err480];
 }
@@ -6572,11 +6574,8 @@ vErrors.push(err480);
 }
 errors++;
 }
-}
-if(data175.default_max_tokens !== undefined){
-let data177 = data175.default_max_tokens;
-if(!(((typeof data177 == "number") && (!(data177 % 1) && !isNaN(data177))) && (isFinite(data177)))){
-const err481 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data177};
+if(func4(data176) < 1){
+const err481 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i19,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data176};
 if(vErrors === null){
 vErrors = [err481];
 }
@@ -6585,9 +6584,8 @@ vErrors.push(err481);
 }
 errors++;
 }
-if((typeof data177 == "number") && (isFinite(data177))){
-if(data177 > 1000000 || isNaN(data177)){
-const err482 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data177};
+if(!pattern3.test(data176)){
+const err482 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i19,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data176};
 if(vErrors === null){
 vErrors = [err482];
 }
@@ -6596,8 +6594,9 @@ vErrors.push(err482);
 }
 errors++;
 }
-if(data177 < 1 || isNaN(data177)){
-const err483 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data177};
+}
+else {
+const err483 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i19,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.aliases.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data176};
 if(vErrors === null){
 vErrors = [err483];
 }
@@ -6608,10 +6607,8 @@ errors++;
 }
 }
 }
-if(data175.system_in_middle !== undefined){
-let data178 = data175.system_in_middle;
-if(typeof data178 !== "string"){
-const err484 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data178};
+else {
+const err484 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.aliases.type,parentSchema:schema6.properties.models.additionalProperties.properties.aliases,data:data175};
 if(vErrors === null){
 vErrors = [err484];
 }
@@ -6620,8 +6617,16 @@ vErrors.push(err484);
 }
 errors++;
 }
-if(!((data178 === "keep") || (data178 === "fold"))){
-const err485 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data178};
+}
+if(data165.fallbacks !== undefined){
+let data177 = data165.fallbacks;
+if(Array.isArray(data177)){
+const len20 = data177.length;
+for(let i20=0; i20<len20; i20++){
+let data178 = data177[i20];
+if(typeof data178 === "string"){
+if(func4(data178) > 256){
+const err485 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i20,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data178};
 if(vErrors === null){
 vErrors = [err485];
 }
@@ -6630,11 +6635,8 @@ vErrors.push(err485);
 }
 errors++;
 }
-}
-if(data175.system_role !== undefined){
-let data179 = data175.system_role;
-if(typeof data179 !== "string"){
-const err486 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role,data:data179};
+if(func4(data178) < 1){
+const err486 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i20,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data178};
 if(vErrors === null){
 vErrors = [err486];
 }
@@ -6643,8 +6645,8 @@ vErrors.push(err486);
 }
 errors++;
 }
-if(!((data179 === "system") || (data179 === "developer"))){
-const err487 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.system_role.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role,data:data179};
+if(!pattern3.test(data178)){
+const err487 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i20,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data178};
 if(vErrors === null){
 vErrors = [err487];
 }
@@ -6654,10 +6656,8 @@ vErrors.push(err487);
 errors++;
 }
 }
-if(data175.text_parts !== undefined){
-let data180 = data175.text_parts;
-if(typeof data180 !== "boolean"){
-const err488 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.text_parts,data:data180};
+else {
+const err488 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i20,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.fallbacks.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data178};
 if(vErrors === null){
 vErrors = [err488];
 }
@@ -6667,10 +6667,9 @@ vErrors.push(err488);
 errors++;
 }
 }
-if(data175.reasoning_field !== undefined){
-let data181 = data175.reasoning_field;
-if(typeof data181 !== "string"){
-const err489 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data181};
+}
+else {
+const err489 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.fallbacks.type,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks,data:data177};
 if(vErrors === null){
 vErrors = [err489];
 }
@@ -6679,8 +6678,13 @@ vErrors.push(err489);
 }
 errors++;
 }
-if(!(((data181 === "reasoning_content") || (data181 === "reasoning")) || (data181 === "none"))){
-const err490 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data181};
+}
+if(data165.translation !== undefined){
+let data179 = data165.translation;
+if(data179 && typeof data179 == "object" && !Array.isArray(data179)){
+for(const key41 in data179){
+if(!(func2.call(schema6.properties.models.additionalProperties.properties.translation.properties, key41))){
+const err490 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key41},schema:false,parentSchema:schema6.properties.models.additionalProperties.properties.translation,data:data179};
 if(vErrors === null){
 vErrors = [err490];
 }
@@ -6690,10 +6694,10 @@ vErrors.push(err490);
 errors++;
 }
 }
-if(data175.reasoning_turns !== undefined){
-let data182 = data175.reasoning_turns;
-if(typeof data182 !== "string"){
-const err491 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data182};
+if(data179.max_tokens_field !== undefined){
+let data180 = data179.max_tokens_field;
+if(typeof data180 !== "string"){
+const err491 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data180};
 if(vErrors === null){
 vErrors = [err491];
 }
@@ -6702,8 +6706,8 @@ vErrors.push(err491);
 }
 errors++;
 }
-if(!((data182 === "all") || (data182 === "last"))){
-const err492 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data182};
+if(!((data180 === "max_tokens") || (data180 === "max_completion_tokens"))){
+const err492 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data180};
 if(vErrors === null){
 vErrors = [err492];
 }
@@ -6713,14 +6717,10 @@ vErrors.push(err492);
 errors++;
 }
 }
-if(data175.efforts !== undefined){
-let data183 = data175.efforts;
-if(Array.isArray(data183)){
-const len20 = data183.length;
-for(let i20=0; i20<len20; i20++){
-let data184 = data183[i20];
-if(typeof data184 !== "string"){
-const err493 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i20,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data184};
+if(data179.default_max_tokens !== undefined){
+let data181 = data179.default_max_tokens;
+if(!(((typeof data181 == "number") && (!(data181 % 1) && !isNaN(data181))) && (isFinite(data181)))){
+const err493 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data181};
 if(vErrors === null){
 vErrors = [err493];
 }
@@ -6729,8 +6729,9 @@ vErrors.push(err493);
 }
 errors++;
 }
-if(!(((((((data184 === "none") || (data184 === "minimal")) || (data184 === "low")) || (data184 === "medium")) || (data184 === "high")) || (data184 === "xhigh")) || (data184 === "max"))){
-const err494 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i20,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data184};
+if((typeof data181 == "number") && (isFinite(data181))){
+if(data181 > 1000000 || isNaN(data181)){
+const err494 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data181};
 if(vErrors === null){
 vErrors = [err494];
 }
@@ -6739,10 +6740,8 @@ vErrors.push(err494);
 }
 errors++;
 }
-}
-}
-else {
-const err495 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts,data:data183};
+if(data181 < 1 || isNaN(data181)){
+const err495 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data181};
 if(vErrors === null){
 vErrors = [err495];
 }
@@ -6752,10 +6751,11 @@ vErrors.push(err495);
 errors++;
 }
 }
-if(data175.think_tags !== undefined){
-let data185 = data175.think_tags;
-if(typeof data185 !== "boolean"){
-const err496 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.think_tags,data:data185};
+}
+if(data179.system_in_middle !== undefined){
+let data182 = data179.system_in_middle;
+if(typeof data182 !== "string"){
+const err496 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data182};
 if(vErrors === null){
 vErrors = [err496];
 }
@@ -6764,11 +6764,8 @@ vErrors.push(err496);
 }
 errors++;
 }
-}
-if(data175.thinking !== undefined){
-let data186 = data175.thinking;
-if(typeof data186 !== "string"){
-const err497 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking,data:data186};
+if(!((data182 === "keep") || (data182 === "fold"))){
+const err497 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data182};
 if(vErrors === null){
 vErrors = [err497];
 }
@@ -6777,8 +6774,11 @@ vErrors.push(err497);
 }
 errors++;
 }
-if(!((data186 === "adaptive") || (data186 === "budget"))){
-const err498 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.thinking.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking,data:data186};
+}
+if(data179.system_role !== undefined){
+let data183 = data179.system_role;
+if(typeof data183 !== "string"){
+const err498 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role,data:data183};
 if(vErrors === null){
 vErrors = [err498];
 }
@@ -6787,12 +6787,8 @@ vErrors.push(err498);
 }
 errors++;
 }
-}
-if(data175.max_temperature !== undefined){
-let data187 = data175.max_temperature;
-if((typeof data187 == "number") && (isFinite(data187))){
-if(data187 > 10 || isNaN(data187)){
-const err499 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data187};
+if(!((data183 === "system") || (data183 === "developer"))){
+const err499 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.system_role.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role,data:data183};
 if(vErrors === null){
 vErrors = [err499];
 }
@@ -6801,8 +6797,11 @@ vErrors.push(err499);
 }
 errors++;
 }
-if(data187 < 0 || isNaN(data187)){
-const err500 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data187};
+}
+if(data179.text_parts !== undefined){
+let data184 = data179.text_parts;
+if(typeof data184 !== "boolean"){
+const err500 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.text_parts,data:data184};
 if(vErrors === null){
 vErrors = [err500];
 }
@@ -6812,8 +6811,10 @@ vErrors.push(err500);
 errors++;
 }
 }
-else {
-const err501 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data187};
+if(data179.reasoning_field !== undefined){
+let data185 = data179.reasoning_field;
+if(typeof data185 !== "string"){
+const err501 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data185};
 if(vErrors === null){
 vErrors = [err501];
 }
@@ -6822,11 +6823,8 @@ vErrors.push(err501);
 }
 errors++;
 }
-}
-if(data175.max_stop_sequences !== undefined){
-let data188 = data175.max_stop_sequences;
-if((!(((typeof data188 == "number") && (!(data188 % 1) && !isNaN(data188))) && (isFinite(data188)))) && (data188 !== null)){
-const err502 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data188};
+if(!(((data185 === "reasoning_content") || (data185 === "reasoning")) || (data185 === "none"))){
+const err502 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data185};
 if(vErrors === null){
 vErrors = [err502];
 }
@@ -6835,9 +6833,11 @@ vErrors.push(err502);
 }
 errors++;
 }
-if((typeof data188 == "number") && (isFinite(data188))){
-if(data188 > 1000 || isNaN(data188)){
-const err503 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data188};
+}
+if(data179.reasoning_turns !== undefined){
+let data186 = data179.reasoning_turns;
+if(typeof data186 !== "string"){
+const err503 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data186};
 if(vErrors === null){
 vErrors = [err503];
 }
@@ -6846,8 +6846,8 @@ vErrors.push(err503);
 }
 errors++;
 }
-if(data188 < 0 || isNaN(data188)){
-const err504 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data188};
+if(!((data186 === "all") || (data186 === "last"))){
+const err504 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data186};
 if(vErrors === null){
 vErrors = [err504];
 }
@@ -6857,11 +6857,14 @@ vErrors.push(err504);
 errors++;
 }
 }
-}
-if(data175.top_k !== undefined){
-let data189 = data175.top_k;
-if(typeof data189 !== "boolean"){
-const err505 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.top_k,data:data189};
+if(data179.efforts !== undefined){
+let data187 = data179.efforts;
+if(Array.isArray(data187)){
+const len21 = data187.length;
+for(let i21=0; i21<len21; i21++){
+let data188 = data187[i21];
+if(typeof data188 !== "string"){
+const err505 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i21,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data188};
 if(vErrors === null){
 vErrors = [err505];
 }
@@ -6870,11 +6873,8 @@ vErrors.push(err505);
 }
 errors++;
 }
-}
-if(data175.tool_images !== undefined){
-let data190 = data175.tool_images;
-if(typeof data190 !== "boolean"){
-const err506 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.tool_images,data:data190};
+if(!(((((((data188 === "none") || (data188 === "minimal")) || (data188 === "low")) || (data188 === "medium")) || (data188 === "high")) || (data188 === "xhigh")) || (data188 === "max"))){
+const err506 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i21,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data188};
 if(vErrors === null){
 vErrors = [err506];
 }
@@ -6884,10 +6884,9 @@ vErrors.push(err506);
 errors++;
 }
 }
-if(data175.file_parts !== undefined){
-let data191 = data175.file_parts;
-if(typeof data191 !== "boolean"){
-const err507 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.file_parts,data:data191};
+}
+else {
+const err507 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts,data:data187};
 if(vErrors === null){
 vErrors = [err507];
 }
@@ -6897,10 +6896,10 @@ vErrors.push(err507);
 errors++;
 }
 }
-if(data175.prefill !== undefined){
-let data192 = data175.prefill;
-if(typeof data192 !== "boolean"){
-const err508 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.prefill,data:data192};
+if(data179.think_tags !== undefined){
+let data189 = data179.think_tags;
+if(typeof data189 !== "boolean"){
+const err508 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.think_tags,data:data189};
 if(vErrors === null){
 vErrors = [err508];
 }
@@ -6910,10 +6909,10 @@ vErrors.push(err508);
 errors++;
 }
 }
-if(data175.platform_members !== undefined){
-let data193 = data175.platform_members;
-if(typeof data193 !== "boolean"){
-const err509 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.platform_members,data:data193};
+if(data179.thinking !== undefined){
+let data190 = data179.thinking;
+if(typeof data190 !== "string"){
+const err509 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking,data:data190};
 if(vErrors === null){
 vErrors = [err509];
 }
@@ -6922,11 +6921,8 @@ vErrors.push(err509);
 }
 errors++;
 }
-}
-if(data175.keep_billing_block !== undefined){
-let data194 = data175.keep_billing_block;
-if(typeof data194 !== "boolean"){
-const err510 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.keep_billing_block,data:data194};
+if(!((data190 === "adaptive") || (data190 === "budget"))){
+const err510 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.thinking.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking,data:data190};
 if(vErrors === null){
 vErrors = [err510];
 }
@@ -6936,10 +6932,11 @@ vErrors.push(err510);
 errors++;
 }
 }
-if(data175.cache_prompts !== undefined){
-let data195 = data175.cache_prompts;
-if(typeof data195 !== "boolean"){
-const err511 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.cache_prompts,data:data195};
+if(data179.max_temperature !== undefined){
+let data191 = data179.max_temperature;
+if((typeof data191 == "number") && (isFinite(data191))){
+if(data191 > 10 || isNaN(data191)){
+const err511 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data191};
 if(vErrors === null){
 vErrors = [err511];
 }
@@ -6948,10 +6945,8 @@ vErrors.push(err511);
 }
 errors++;
 }
-}
-}
-else {
-const err512 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.properties.translation.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation,data:data175};
+if(data191 < 0 || isNaN(data191)){
+const err512 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data191};
 if(vErrors === null){
 vErrors = [err512];
 }
@@ -6961,15 +6956,8 @@ vErrors.push(err512);
 errors++;
 }
 }
-if(data161.price !== undefined){
-if(!(validate22(data161.price, {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1")+"/price",parentData:data161,parentDataProperty:"price",rootData}))){
-vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
-errors = vErrors.length;
-}
-}
-}
 else {
-const err513 = {instancePath:instancePath+"/models/" + key36.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.type,parentSchema:schema6.properties.models.additionalProperties,data:data161};
+const err513 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data191};
 if(vErrors === null){
 vErrors = [err513];
 }
@@ -6979,9 +6967,10 @@ vErrors.push(err513);
 errors++;
 }
 }
-}
-else {
-const err514 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.type,parentSchema:schema6.properties.models,data:data148};
+if(data179.max_stop_sequences !== undefined){
+let data192 = data179.max_stop_sequences;
+if((!(((typeof data192 == "number") && (!(data192 % 1) && !isNaN(data192))) && (isFinite(data192)))) && (data192 !== null)){
+const err514 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data192};
 if(vErrors === null){
 vErrors = [err514];
 }
@@ -6990,13 +6979,9 @@ vErrors.push(err514);
 }
 errors++;
 }
-}
-if(data.prices !== undefined){
-let data197 = data.prices;
-if(data197 && typeof data197 == "object" && !Array.isArray(data197)){
-for(const key41 in data197){
-if(!((key41 === "list") || (key41 === "file"))){
-const err515 = {instancePath:instancePath+"/prices",schemaPath:"#/properties/prices/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key41},schema:false,parentSchema:schema6.properties.prices,data:data197};
+if((typeof data192 == "number") && (isFinite(data192))){
+if(data192 > 1000 || isNaN(data192)){
+const err515 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data192};
 if(vErrors === null){
 vErrors = [err515];
 }
@@ -7005,11 +6990,8 @@ vErrors.push(err515);
 }
 errors++;
 }
-}
-if(data197.list !== undefined){
-let data198 = data197.list;
-if(typeof data198 !== "string"){
-const err516 = {instancePath:instancePath+"/prices/list",schemaPath:"#/properties/prices/properties/list/type",keyword:"type",params:{type: "string"},schema:schema6.properties.prices.properties.list.type,parentSchema:schema6.properties.prices.properties.list,data:data198};
+if(data192 < 0 || isNaN(data192)){
+const err516 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data192};
 if(vErrors === null){
 vErrors = [err516];
 }
@@ -7018,8 +7000,12 @@ vErrors.push(err516);
 }
 errors++;
 }
-if(!((data198 === "shipped") || (data198 === "off"))){
-const err517 = {instancePath:instancePath+"/prices/list",schemaPath:"#/properties/prices/properties/list/enum",keyword:"enum",params:{allowedValues: schema6.properties.prices.properties.list.enum},schema:schema6.properties.prices.properties.list.enum,parentSchema:schema6.properties.prices.properties.list,data:data198};
+}
+}
+if(data179.top_k !== undefined){
+let data193 = data179.top_k;
+if(typeof data193 !== "boolean"){
+const err517 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.top_k,data:data193};
 if(vErrors === null){
 vErrors = [err517];
 }
@@ -7029,10 +7015,10 @@ vErrors.push(err517);
 errors++;
 }
 }
-if(data197.file !== undefined){
-let data199 = data197.file;
-if((typeof data199 !== "string") && (data199 !== null)){
-const err518 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/type",keyword:"type",params:{type: schema6.properties.prices.properties.file.type},schema:schema6.properties.prices.properties.file.type,parentSchema:schema6.properties.prices.properties.file,data:data199};
+if(data179.tool_images !== undefined){
+let data194 = data179.tool_images;
+if(typeof data194 !== "boolean"){
+const err518 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.tool_images,data:data194};
 if(vErrors === null){
 vErrors = [err518];
 }
@@ -7041,9 +7027,11 @@ vErrors.push(err518);
 }
 errors++;
 }
-if(typeof data199 === "string"){
-if(func4(data199) > 4096){
-const err519 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.prices.properties.file,data:data199};
+}
+if(data179.file_parts !== undefined){
+let data195 = data179.file_parts;
+if(typeof data195 !== "boolean"){
+const err519 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.file_parts,data:data195};
 if(vErrors === null){
 vErrors = [err519];
 }
@@ -7052,8 +7040,11 @@ vErrors.push(err519);
 }
 errors++;
 }
-if(func4(data199) < 1){
-const err520 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.prices.properties.file,data:data199};
+}
+if(data179.prefill !== undefined){
+let data196 = data179.prefill;
+if(typeof data196 !== "boolean"){
+const err520 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.prefill,data:data196};
 if(vErrors === null){
 vErrors = [err520];
 }
@@ -7063,10 +7054,10 @@ vErrors.push(err520);
 errors++;
 }
 }
-}
-}
-else {
-const err521 = {instancePath:instancePath+"/prices",schemaPath:"#/properties/prices/type",keyword:"type",params:{type: "object"},schema:schema6.properties.prices.type,parentSchema:schema6.properties.prices,data:data197};
+if(data179.platform_members !== undefined){
+let data197 = data179.platform_members;
+if(typeof data197 !== "boolean"){
+const err521 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.platform_members,data:data197};
 if(vErrors === null){
 vErrors = [err521];
 }
@@ -7076,12 +7067,10 @@ vErrors.push(err521);
 errors++;
 }
 }
-if(data.routing !== undefined){
-let data200 = data.routing;
-if(data200 && typeof data200 == "object" && !Array.isArray(data200)){
-for(const key42 in data200){
-if(!((((key42 === "retries") || (key42 === "max_retry_wait_ms")) || (key42 === "restart_wait_ms")) || (key42 === "cooldown_ms"))){
-const err522 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key42},schema:false,parentSchema:schema6.properties.routing,data:data200};
+if(data179.keep_billing_block !== undefined){
+let data198 = data179.keep_billing_block;
+if(typeof data198 !== "boolean"){
+const err522 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.keep_billing_block,data:data198};
 if(vErrors === null){
 vErrors = [err522];
 }
@@ -7091,10 +7080,10 @@ vErrors.push(err522);
 errors++;
 }
 }
-if(data200.retries !== undefined){
-let data201 = data200.retries;
-if(!(((typeof data201 == "number") && (!(data201 % 1) && !isNaN(data201))) && (isFinite(data201)))){
-const err523 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.retries.type,parentSchema:schema6.properties.routing.properties.retries,data:data201};
+if(data179.cache_prompts !== undefined){
+let data199 = data179.cache_prompts;
+if(typeof data199 !== "boolean"){
+const err523 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.cache_prompts,data:data199};
 if(vErrors === null){
 vErrors = [err523];
 }
@@ -7103,9 +7092,10 @@ vErrors.push(err523);
 }
 errors++;
 }
-if((typeof data201 == "number") && (isFinite(data201))){
-if(data201 > 10 || isNaN(data201)){
-const err524 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema6.properties.routing.properties.retries,data:data201};
+}
+}
+else {
+const err524 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.properties.translation.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation,data:data179};
 if(vErrors === null){
 vErrors = [err524];
 }
@@ -7114,8 +7104,16 @@ vErrors.push(err524);
 }
 errors++;
 }
-if(data201 < 0 || isNaN(data201)){
-const err525 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.retries,data:data201};
+}
+if(data165.price !== undefined){
+if(!(validate22(data165.price, {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/price",parentData:data165,parentDataProperty:"price",rootData}))){
+vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
+errors = vErrors.length;
+}
+}
+}
+else {
+const err525 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.type,parentSchema:schema6.properties.models.additionalProperties,data:data165};
 if(vErrors === null){
 vErrors = [err525];
 }
@@ -7126,10 +7124,8 @@ errors++;
 }
 }
 }
-if(data200.max_retry_wait_ms !== undefined){
-let data202 = data200.max_retry_wait_ms;
-if(!(((typeof data202 == "number") && (!(data202 % 1) && !isNaN(data202))) && (isFinite(data202)))){
-const err526 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.max_retry_wait_ms.type,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data202};
+else {
+const err526 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.type,parentSchema:schema6.properties.models,data:data152};
 if(vErrors === null){
 vErrors = [err526];
 }
@@ -7138,9 +7134,13 @@ vErrors.push(err526);
 }
 errors++;
 }
-if((typeof data202 == "number") && (isFinite(data202))){
-if(data202 > 60000 || isNaN(data202)){
-const err527 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data202};
+}
+if(data.prices !== undefined){
+let data201 = data.prices;
+if(data201 && typeof data201 == "object" && !Array.isArray(data201)){
+for(const key42 in data201){
+if(!((key42 === "list") || (key42 === "file"))){
+const err527 = {instancePath:instancePath+"/prices",schemaPath:"#/properties/prices/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key42},schema:false,parentSchema:schema6.properties.prices,data:data201};
 if(vErrors === null){
 vErrors = [err527];
 }
@@ -7149,8 +7149,11 @@ vErrors.push(err527);
 }
 errors++;
 }
-if(data202 < 0 || isNaN(data202)){
-const err528 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data202};
+}
+if(data201.list !== undefined){
+let data202 = data201.list;
+if(typeof data202 !== "string"){
+const err528 = {instancePath:instancePath+"/prices/list",schemaPath:"#/properties/prices/properties/list/type",keyword:"type",params:{type: "string"},schema:schema6.properties.prices.properties.list.type,parentSchema:schema6.properties.prices.properties.list,data:data202};
 if(vErrors === null){
 vErrors = [err528];
 }
@@ -7159,12 +7162,8 @@ vErrors.push(err528);
 }
 errors++;
 }
-}
-}
-if(data200.restart_wait_ms !== undefined){
-let data203 = data200.restart_wait_ms;
-if(!(((typeof data203 == "number") && (!(data203 % 1) && !isNaN(data203))) && (isFinite(data203)))){
-const err529 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.restart_wait_ms.type,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data203};
+if(!((data202 === "shipped") || (data202 === "off"))){
+const err529 = {instancePath:instancePath+"/prices/list",schemaPath:"#/properties/prices/properties/list/enum",keyword:"enum",params:{allowedValues: schema6.properties.prices.properties.list.enum},schema:schema6.properties.prices.properties.list.enum,parentSchema:schema6.properties.prices.properties.list,data:data202};
 if(vErrors === null){
 vErrors = [err529];
 }
@@ -7173,9 +7172,11 @@ vErrors.push(err529);
 }
 errors++;
 }
-if((typeof data203 == "number") && (isFinite(data203))){
-if(data203 > 60000 || isNaN(data203)){
-const err530 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data203};
+}
+if(data201.file !== undefined){
+let data203 = data201.file;
+if((typeof data203 !== "string") && (data203 !== null)){
+const err530 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/type",keyword:"type",params:{type: schema6.properties.prices.properties.file.type},schema:schema6.properties.prices.properties.file.type,parentSchema:schema6.properties.prices.properties.file,data:data203};
 if(vErrors === null){
 vErrors = [err530];
 }
@@ -7184,8 +7185,9 @@ vErrors.push(err530);
 }
 errors++;
 }
-if(data203 < 0 || isNaN(data203)){
-const err531 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data203};
+if(typeof data203 === "string"){
+if(func4(data203) > 4096){
+const err531 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.prices.properties.file,data:data203};
 if(vErrors === null){
 vErrors = [err531];
 }
@@ -7194,12 +7196,8 @@ vErrors.push(err531);
 }
 errors++;
 }
-}
-}
-if(data200.cooldown_ms !== undefined){
-let data204 = data200.cooldown_ms;
-if(!(((typeof data204 == "number") && (!(data204 % 1) && !isNaN(data204))) && (isFinite(data204)))){
-const err532 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.cooldown_ms.type,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data204};
+if(func4(data203) < 1){
+const err532 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.prices.properties.file,data:data203};
 if(vErrors === null){
 vErrors = [err532];
 }
@@ -7208,9 +7206,11 @@ vErrors.push(err532);
 }
 errors++;
 }
-if((typeof data204 == "number") && (isFinite(data204))){
-if(data204 > 3600000 || isNaN(data204)){
-const err533 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data204};
+}
+}
+}
+else {
+const err533 = {instancePath:instancePath+"/prices",schemaPath:"#/properties/prices/type",keyword:"type",params:{type: "object"},schema:schema6.properties.prices.type,parentSchema:schema6.properties.prices,data:data201};
 if(vErrors === null){
 vErrors = [err533];
 }
@@ -7219,8 +7219,13 @@ vErrors.push(err533);
 }
 errors++;
 }
-if(data204 < 0 || isNaN(data204)){
-const err534 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data204};
+}
+if(data.budgets !== undefined){
+let data204 = data.budgets;
+if(data204 && typeof data204 == "object" && !Array.isArray(data204)){
+for(const key43 in data204){
+if(!((((key43 === "time_zone") || (key43 === "reserve")) || (key43 === "when_exhausted")) || (key43 === "total"))){
+const err534 = {instancePath:instancePath+"/budgets",schemaPath:"#/properties/budgets/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key43},schema:false,parentSchema:schema6.properties.budgets,data:data204};
 if(vErrors === null){
 vErrors = [err534];
 }
@@ -7230,10 +7235,11 @@ vErrors.push(err534);
 errors++;
 }
 }
-}
-}
-else {
-const err535 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routing.type,parentSchema:schema6.properties.routing,data:data200};
+if(data204.time_zone !== undefined){
+let data205 = data204.time_zone;
+if(typeof data205 === "string"){
+if(func4(data205) > 64){
+const err535 = {instancePath:instancePath+"/budgets/time_zone",schemaPath:"#/properties/budgets/properties/time_zone/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.budgets.properties.time_zone,data:data205};
 if(vErrors === null){
 vErrors = [err535];
 }
@@ -7242,13 +7248,8 @@ vErrors.push(err535);
 }
 errors++;
 }
-}
-if(data.routes !== undefined){
-let data205 = data.routes;
-if(data205 && typeof data205 == "object" && !Array.isArray(data205)){
-for(const key43 in data205){
-if(!((key43 === "rest") || (key43 === "default_model"))){
-const err536 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key43},schema:false,parentSchema:schema6.properties.routes,data:data205};
+if(func4(data205) < 1){
+const err536 = {instancePath:instancePath+"/budgets/time_zone",schemaPath:"#/properties/budgets/properties/time_zone/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.budgets.properties.time_zone,data:data205};
 if(vErrors === null){
 vErrors = [err536];
 }
@@ -7258,10 +7259,8 @@ vErrors.push(err536);
 errors++;
 }
 }
-if(data205.rest !== undefined){
-let data206 = data205.rest;
-if((!(data206 && typeof data206 == "object" && !Array.isArray(data206))) && (data206 !== null)){
-const err537 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/type",keyword:"type",params:{type: schema6.properties.routes.properties.rest.type},schema:schema6.properties.routes.properties.rest.type,parentSchema:schema6.properties.routes.properties.rest,data:data206};
+else {
+const err537 = {instancePath:instancePath+"/budgets/time_zone",schemaPath:"#/properties/budgets/properties/time_zone/type",keyword:"type",params:{type: "string"},schema:schema6.properties.budgets.properties.time_zone.type,parentSchema:schema6.properties.budgets.properties.time_zone,data:data205};
 if(vErrors === null){
 vErrors = [err537];
 }
@@ -7270,9 +7269,11 @@ vErrors.push(err537);
 }
 errors++;
 }
-if(data206 && typeof data206 == "object" && !Array.isArray(data206)){
-if(data206.provider === undefined){
-const err538 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.routes.properties.rest.required,parentSchema:schema6.properties.routes.properties.rest,data:data206};
+}
+if(data204.reserve !== undefined){
+let data206 = data204.reserve;
+if(typeof data206 !== "string"){
+const err538 = {instancePath:instancePath+"/budgets/reserve",schemaPath:"#/properties/budgets/properties/reserve/type",keyword:"type",params:{type: "string"},schema:schema6.properties.budgets.properties.reserve.type,parentSchema:schema6.properties.budgets.properties.reserve,data:data206};
 if(vErrors === null){
 vErrors = [err538];
 }
@@ -7281,9 +7282,8 @@ vErrors.push(err538);
 }
 errors++;
 }
-for(const key44 in data206){
-if(!(key44 === "provider")){
-const err539 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key44},schema:false,parentSchema:schema6.properties.routes.properties.rest,data:data206};
+if(!((data206 === "predicted") || (data206 === "worst_case"))){
+const err539 = {instancePath:instancePath+"/budgets/reserve",schemaPath:"#/properties/budgets/properties/reserve/enum",keyword:"enum",params:{allowedValues: schema6.properties.budgets.properties.reserve.enum},schema:schema6.properties.budgets.properties.reserve.enum,parentSchema:schema6.properties.budgets.properties.reserve,data:data206};
 if(vErrors === null){
 vErrors = [err539];
 }
@@ -7293,11 +7293,10 @@ vErrors.push(err539);
 errors++;
 }
 }
-if(data206.provider !== undefined){
-let data207 = data206.provider;
-if(typeof data207 === "string"){
-if(func4(data207) > 64){
-const err540 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data207};
+if(data204.when_exhausted !== undefined){
+let data207 = data204.when_exhausted;
+if(typeof data207 !== "string"){
+const err540 = {instancePath:instancePath+"/budgets/when_exhausted",schemaPath:"#/properties/budgets/properties/when_exhausted/type",keyword:"type",params:{type: "string"},schema:schema6.properties.budgets.properties.when_exhausted.type,parentSchema:schema6.properties.budgets.properties.when_exhausted,data:data207};
 if(vErrors === null){
 vErrors = [err540];
 }
@@ -7306,8 +7305,8 @@ vErrors.push(err540);
 }
 errors++;
 }
-if(func4(data207) < 1){
-const err541 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data207};
+if(!((data207 === "finish") || (data207 === "cut"))){
+const err541 = {instancePath:instancePath+"/budgets/when_exhausted",schemaPath:"#/properties/budgets/properties/when_exhausted/enum",keyword:"enum",params:{allowedValues: schema6.properties.budgets.properties.when_exhausted.enum},schema:schema6.properties.budgets.properties.when_exhausted.enum,parentSchema:schema6.properties.budgets.properties.when_exhausted,data:data207};
 if(vErrors === null){
 vErrors = [err541];
 }
@@ -7316,8 +7315,12 @@ vErrors.push(err541);
 }
 errors++;
 }
-if(!pattern15.test(data207)){
-const err542 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data207};
+}
+if(data204.total !== undefined){
+let data208 = data204.total;
+if(Array.isArray(data208)){
+if(data208.length > 8){
+const err542 = {instancePath:instancePath+"/budgets/total",schemaPath:"#/properties/budgets/properties/total/maxItems",keyword:"maxItems",params:{limit: 8},schema:8,parentSchema:schema6.properties.budgets.properties.total,data:data208};
 if(vErrors === null){
 vErrors = [err542];
 }
@@ -7326,9 +7329,12 @@ vErrors.push(err542);
 }
 errors++;
 }
-}
-else {
-const err543 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.rest.properties.provider.type,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data207};
+const len22 = data208.length;
+for(let i22=0; i22<len22; i22++){
+let data209 = data208[i22];
+if(data209 && typeof data209 == "object" && !Array.isArray(data209)){
+if(data209.per === undefined){
+const err543 = {instancePath:instancePath+"/budgets/total/" + i22,schemaPath:"#/properties/budgets/properties/total/items/required",keyword:"required",params:{missingProperty: "per"},schema:schema6.properties.budgets.properties.total.items.required,parentSchema:schema6.properties.budgets.properties.total.items,data:data209};
 if(vErrors === null){
 vErrors = [err543];
 }
@@ -7337,15 +7343,9 @@ vErrors.push(err543);
 }
 errors++;
 }
-}
-}
-}
-if(data205.default_model !== undefined){
-let data208 = data205.default_model;
-if(data208 && typeof data208 == "object" && !Array.isArray(data208)){
-for(const key45 in data208){
-if(!(((key45 === "images") || (key45 === "moderations")) || (key45 === "responses"))){
-const err544 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key45},schema:false,parentSchema:schema6.properties.routes.properties.default_model,data:data208};
+for(const key44 in data209){
+if(!(((key44 === "usd") || (key44 === "tokens")) || (key44 === "per"))){
+const err544 = {instancePath:instancePath+"/budgets/total/" + i22,schemaPath:"#/properties/budgets/properties/total/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key44},schema:false,parentSchema:schema6.properties.budgets.properties.total.items,data:data209};
 if(vErrors === null){
 vErrors = [err544];
 }
@@ -7355,11 +7355,10 @@ vErrors.push(err544);
 errors++;
 }
 }
-if(data208.images !== undefined){
-let data209 = data208.images;
-if(typeof data209 === "string"){
-if(func4(data209) > 256){
-const err545 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data209};
+if(data209.usd !== undefined){
+let data210 = data209.usd;
+if((!((typeof data210 == "number") && (isFinite(data210)))) && (typeof data210 !== "string")){
+const err545 = {instancePath:instancePath+"/budgets/total/" + i22+"/usd",schemaPath:"#/properties/budgets/properties/total/items/properties/usd/type",keyword:"type",params:{type: schema6.properties.budgets.properties.total.items.properties.usd.type},schema:schema6.properties.budgets.properties.total.items.properties.usd.type,parentSchema:schema6.properties.budgets.properties.total.items.properties.usd,data:data210};
 if(vErrors === null){
 vErrors = [err545];
 }
@@ -7368,8 +7367,9 @@ vErrors.push(err545);
 }
 errors++;
 }
-if(func4(data209) < 1){
-const err546 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data209};
+if((typeof data210 == "number") && (isFinite(data210))){
+if(data210 > 9000000 || isNaN(data210)){
+const err546 = {instancePath:instancePath+"/budgets/total/" + i22+"/usd",schemaPath:"#/properties/budgets/properties/total/items/properties/usd/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9000000},schema:9000000,parentSchema:schema6.properties.budgets.properties.total.items.properties.usd,data:data210};
 if(vErrors === null){
 vErrors = [err546];
 }
@@ -7378,8 +7378,8 @@ vErrors.push(err546);
 }
 errors++;
 }
-if(!pattern3.test(data209)){
-const err547 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data209};
+if(data210 < 0 || isNaN(data210)){
+const err547 = {instancePath:instancePath+"/budgets/total/" + i22+"/usd",schemaPath:"#/properties/budgets/properties/total/items/properties/usd/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.budgets.properties.total.items.properties.usd,data:data210};
 if(vErrors === null){
 vErrors = [err547];
 }
@@ -7389,8 +7389,9 @@ vErrors.push(err547);
 errors++;
 }
 }
-else {
-const err548 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.images.type,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data209};
+if(typeof data210 === "string"){
+if(!pattern15.test(data210)){
+const err548 = {instancePath:instancePath+"/budgets/total/" + i22+"/usd",schemaPath:"#/properties/budgets/properties/total/items/properties/usd/pattern",keyword:"pattern",params:{pattern: "^\\d{1,7}(\\.\\d{1,9})?$"},schema:"^\\d{1,7}(\\.\\d{1,9})?$",parentSchema:schema6.properties.budgets.properties.total.items.properties.usd,data:data210};
 if(vErrors === null){
 vErrors = [err548];
 }
@@ -7400,11 +7401,11 @@ vErrors.push(err548);
 errors++;
 }
 }
-if(data208.moderations !== undefined){
-let data210 = data208.moderations;
-if(typeof data210 === "string"){
-if(func4(data210) > 256){
-const err549 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data210};
+}
+if(data209.tokens !== undefined){
+let data211 = data209.tokens;
+if(!(((typeof data211 == "number") && (!(data211 % 1) && !isNaN(data211))) && (isFinite(data211)))){
+const err549 = {instancePath:instancePath+"/budgets/total/" + i22+"/tokens",schemaPath:"#/properties/budgets/properties/total/items/properties/tokens/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.budgets.properties.total.items.properties.tokens.type,parentSchema:schema6.properties.budgets.properties.total.items.properties.tokens,data:data211};
 if(vErrors === null){
 vErrors = [err549];
 }
@@ -7413,8 +7414,9 @@ vErrors.push(err549);
 }
 errors++;
 }
-if(func4(data210) < 1){
-const err550 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data210};
+if((typeof data211 == "number") && (isFinite(data211))){
+if(data211 > 1000000000000000 || isNaN(data211)){
+const err550 = {instancePath:instancePath+"/budgets/total/" + i22+"/tokens",schemaPath:"#/properties/budgets/properties/total/items/properties/tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000000000},schema:1000000000000000,parentSchema:schema6.properties.budgets.properties.total.items.properties.tokens,data:data211};
 if(vErrors === null){
 vErrors = [err550];
 }
@@ -7423,8 +7425,8 @@ vErrors.push(err550);
 }
 errors++;
 }
-if(!pattern3.test(data210)){
-const err551 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data210};
+if(data211 < 0 || isNaN(data211)){
+const err551 = {instancePath:instancePath+"/budgets/total/" + i22+"/tokens",schemaPath:"#/properties/budgets/properties/total/items/properties/tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.budgets.properties.total.items.properties.tokens,data:data211};
 if(vErrors === null){
 vErrors = [err551];
 }
@@ -7434,8 +7436,11 @@ vErrors.push(err551);
 errors++;
 }
 }
-else {
-const err552 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.moderations.type,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data210};
+}
+if(data209.per !== undefined){
+let data212 = data209.per;
+if(typeof data212 !== "string"){
+const err552 = {instancePath:instancePath+"/budgets/total/" + i22+"/per",schemaPath:"#/properties/budgets/properties/total/items/properties/per/type",keyword:"type",params:{type: "string"},schema:schema6.properties.budgets.properties.total.items.properties.per.type,parentSchema:schema6.properties.budgets.properties.total.items.properties.per,data:data212};
 if(vErrors === null){
 vErrors = [err552];
 }
@@ -7444,12 +7449,8 @@ vErrors.push(err552);
 }
 errors++;
 }
-}
-if(data208.responses !== undefined){
-let data211 = data208.responses;
-if(typeof data211 === "string"){
-if(func4(data211) > 256){
-const err553 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data211};
+if(!((((data212 === "day") || (data212 === "week")) || (data212 === "month")) || (data212 === "total"))){
+const err553 = {instancePath:instancePath+"/budgets/total/" + i22+"/per",schemaPath:"#/properties/budgets/properties/total/items/properties/per/enum",keyword:"enum",params:{allowedValues: schema6.properties.budgets.properties.total.items.properties.per.enum},schema:schema6.properties.budgets.properties.total.items.properties.per.enum,parentSchema:schema6.properties.budgets.properties.total.items.properties.per,data:data212};
 if(vErrors === null){
 vErrors = [err553];
 }
@@ -7458,8 +7459,10 @@ vErrors.push(err553);
 }
 errors++;
 }
-if(func4(data211) < 1){
-const err554 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data211};
+}
+}
+else {
+const err554 = {instancePath:instancePath+"/budgets/total/" + i22,schemaPath:"#/properties/budgets/properties/total/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.budgets.properties.total.items.type,parentSchema:schema6.properties.budgets.properties.total.items,data:data209};
 if(vErrors === null){
 vErrors = [err554];
 }
@@ -7468,8 +7471,10 @@ vErrors.push(err554);
 }
 errors++;
 }
-if(!pattern3.test(data211)){
-const err555 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data211};
+}
+}
+else {
+const err555 = {instancePath:instancePath+"/budgets/total",schemaPath:"#/properties/budgets/properties/total/type",keyword:"type",params:{type: "array"},schema:schema6.properties.budgets.properties.total.type,parentSchema:schema6.properties.budgets.properties.total,data:data208};
 if(vErrors === null){
 vErrors = [err555];
 }
@@ -7479,8 +7484,9 @@ vErrors.push(err555);
 errors++;
 }
 }
+}
 else {
-const err556 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.responses.type,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data211};
+const err556 = {instancePath:instancePath+"/budgets",schemaPath:"#/properties/budgets/type",keyword:"type",params:{type: "object"},schema:schema6.properties.budgets.type,parentSchema:schema6.properties.budgets,data:data204};
 if(vErrors === null){
 vErrors = [err556];
 }
@@ -7490,9 +7496,12 @@ vErrors.push(err556);
 errors++;
 }
 }
-}
-else {
-const err557 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routes.properties.default_model.type,parentSchema:schema6.properties.routes.properties.default_model,data:data208};
+if(data.routing !== undefined){
+let data213 = data.routing;
+if(data213 && typeof data213 == "object" && !Array.isArray(data213)){
+for(const key45 in data213){
+if(!((((key45 === "retries") || (key45 === "max_retry_wait_ms")) || (key45 === "restart_wait_ms")) || (key45 === "cooldown_ms"))){
+const err557 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key45},schema:false,parentSchema:schema6.properties.routing,data:data213};
 if(vErrors === null){
 vErrors = [err557];
 }
@@ -7502,9 +7511,10 @@ vErrors.push(err557);
 errors++;
 }
 }
-}
-else {
-const err558 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routes.type,parentSchema:schema6.properties.routes,data:data205};
+if(data213.retries !== undefined){
+let data214 = data213.retries;
+if(!(((typeof data214 == "number") && (!(data214 % 1) && !isNaN(data214))) && (isFinite(data214)))){
+const err558 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.retries.type,parentSchema:schema6.properties.routing.properties.retries,data:data214};
 if(vErrors === null){
 vErrors = [err558];
 }
@@ -7513,13 +7523,9 @@ vErrors.push(err558);
 }
 errors++;
 }
-}
-if(data.secrets !== undefined){
-let data212 = data.secrets;
-if(data212 && typeof data212 == "object" && !Array.isArray(data212)){
-for(const key46 in data212){
-if(!((key46 === "dir") || (key46 === "identity"))){
-const err559 = {instancePath:instancePath+"/secrets",schemaPath:"#/properties/secrets/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key46},schema:false,parentSchema:schema6.properties.secrets,data:data212};
+if((typeof data214 == "number") && (isFinite(data214))){
+if(data214 > 10 || isNaN(data214)){
+const err559 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema6.properties.routing.properties.retries,data:data214};
 if(vErrors === null){
 vErrors = [err559];
 }
@@ -7528,11 +7534,8 @@ vErrors.push(err559);
 }
 errors++;
 }
-}
-if(data212.dir !== undefined){
-let data213 = data212.dir;
-if((typeof data213 !== "string") && (data213 !== null)){
-const err560 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/type",keyword:"type",params:{type: schema6.properties.secrets.properties.dir.type},schema:schema6.properties.secrets.properties.dir.type,parentSchema:schema6.properties.secrets.properties.dir,data:data213};
+if(data214 < 0 || isNaN(data214)){
+const err560 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.retries,data:data214};
 if(vErrors === null){
 vErrors = [err560];
 }
@@ -7541,9 +7544,12 @@ vErrors.push(err560);
 }
 errors++;
 }
-if(typeof data213 === "string"){
-if(func4(data213) > 4096){
-const err561 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.secrets.properties.dir,data:data213};
+}
+}
+if(data213.max_retry_wait_ms !== undefined){
+let data215 = data213.max_retry_wait_ms;
+if(!(((typeof data215 == "number") && (!(data215 % 1) && !isNaN(data215))) && (isFinite(data215)))){
+const err561 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.max_retry_wait_ms.type,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data215};
 if(vErrors === null){
 vErrors = [err561];
 }
@@ -7552,8 +7558,9 @@ vErrors.push(err561);
 }
 errors++;
 }
-if(func4(data213) < 1){
-const err562 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.dir,data:data213};
+if((typeof data215 == "number") && (isFinite(data215))){
+if(data215 > 60000 || isNaN(data215)){
+const err562 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data215};
 if(vErrors === null){
 vErrors = [err562];
 }
@@ -7562,8 +7569,8 @@ vErrors.push(err562);
 }
 errors++;
 }
-if(!pattern17.test(data213)){
-const err563 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.secrets.properties.dir,data:data213};
+if(data215 < 0 || isNaN(data215)){
+const err563 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data215};
 if(vErrors === null){
 vErrors = [err563];
 }
@@ -7574,12 +7581,10 @@ errors++;
 }
 }
 }
-if(data212.identity !== undefined){
-let data214 = data212.identity;
-if(data214 && typeof data214 == "object" && !Array.isArray(data214)){
-for(const key47 in data214){
-if(!((key47 === "credential") || (key47 === "file"))){
-const err564 = {instancePath:instancePath+"/secrets/identity",schemaPath:"#/properties/secrets/properties/identity/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key47},schema:false,parentSchema:schema6.properties.secrets.properties.identity,data:data214};
+if(data213.restart_wait_ms !== undefined){
+let data216 = data213.restart_wait_ms;
+if(!(((typeof data216 == "number") && (!(data216 % 1) && !isNaN(data216))) && (isFinite(data216)))){
+const err564 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.restart_wait_ms.type,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data216};
 if(vErrors === null){
 vErrors = [err564];
 }
@@ -7588,12 +7593,9 @@ vErrors.push(err564);
 }
 errors++;
 }
-}
-if(data214.credential !== undefined){
-let data215 = data214.credential;
-if(typeof data215 === "string"){
-if(func4(data215) > 100){
-const err565 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data215};
+if((typeof data216 == "number") && (isFinite(data216))){
+if(data216 > 60000 || isNaN(data216)){
+const err565 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data216};
 if(vErrors === null){
 vErrors = [err565];
 }
@@ -7602,8 +7604,8 @@ vErrors.push(err565);
 }
 errors++;
 }
-if(func4(data215) < 1){
-const err566 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data215};
+if(data216 < 0 || isNaN(data216)){
+const err566 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data216};
 if(vErrors === null){
 vErrors = [err566];
 }
@@ -7612,8 +7614,12 @@ vErrors.push(err566);
 }
 errors++;
 }
-if(!pattern16.test(data215)){
-const err567 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data215};
+}
+}
+if(data213.cooldown_ms !== undefined){
+let data217 = data213.cooldown_ms;
+if(!(((typeof data217 == "number") && (!(data217 % 1) && !isNaN(data217))) && (isFinite(data217)))){
+const err567 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.cooldown_ms.type,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data217};
 if(vErrors === null){
 vErrors = [err567];
 }
@@ -7622,9 +7628,9 @@ vErrors.push(err567);
 }
 errors++;
 }
-}
-else {
-const err568 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.secrets.properties.identity.properties.credential.type,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data215};
+if((typeof data217 == "number") && (isFinite(data217))){
+if(data217 > 3600000 || isNaN(data217)){
+const err568 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data217};
 if(vErrors === null){
 vErrors = [err568];
 }
@@ -7633,11 +7639,8 @@ vErrors.push(err568);
 }
 errors++;
 }
-}
-if(data214.file !== undefined){
-let data216 = data214.file;
-if((typeof data216 !== "string") && (data216 !== null)){
-const err569 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/type",keyword:"type",params:{type: schema6.properties.secrets.properties.identity.properties.file.type},schema:schema6.properties.secrets.properties.identity.properties.file.type,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data216};
+if(data217 < 0 || isNaN(data217)){
+const err569 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data217};
 if(vErrors === null){
 vErrors = [err569];
 }
@@ -7646,9 +7649,11 @@ vErrors.push(err569);
 }
 errors++;
 }
-if(typeof data216 === "string"){
-if(func4(data216) > 4096){
-const err570 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data216};
+}
+}
+}
+else {
+const err570 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routing.type,parentSchema:schema6.properties.routing,data:data213};
 if(vErrors === null){
 vErrors = [err570];
 }
@@ -7657,8 +7662,13 @@ vErrors.push(err570);
 }
 errors++;
 }
-if(func4(data216) < 1){
-const err571 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data216};
+}
+if(data.routes !== undefined){
+let data218 = data.routes;
+if(data218 && typeof data218 == "object" && !Array.isArray(data218)){
+for(const key46 in data218){
+if(!((key46 === "rest") || (key46 === "default_model"))){
+const err571 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key46},schema:false,parentSchema:schema6.properties.routes,data:data218};
 if(vErrors === null){
 vErrors = [err571];
 }
@@ -7667,8 +7677,11 @@ vErrors.push(err571);
 }
 errors++;
 }
-if(!pattern17.test(data216)){
-const err572 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data216};
+}
+if(data218.rest !== undefined){
+let data219 = data218.rest;
+if((!(data219 && typeof data219 == "object" && !Array.isArray(data219))) && (data219 !== null)){
+const err572 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/type",keyword:"type",params:{type: schema6.properties.routes.properties.rest.type},schema:schema6.properties.routes.properties.rest.type,parentSchema:schema6.properties.routes.properties.rest,data:data219};
 if(vErrors === null){
 vErrors = [err572];
 }
@@ -7677,11 +7690,9 @@ vErrors.push(err572);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err573 = {instancePath:instancePath+"/secrets/identity",schemaPath:"#/properties/secrets/properties/identity/type",keyword:"type",params:{type: "object"},schema:schema6.properties.secrets.properties.identity.type,parentSchema:schema6.properties.secrets.properties.identity,data:data214};
+if(data219 && typeof data219 == "object" && !Array.isArray(data219)){
+if(data219.provider === undefined){
+const err573 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.routes.properties.rest.required,parentSchema:schema6.properties.routes.properties.rest,data:data219};
 if(vErrors === null){
 vErrors = [err573];
 }
@@ -7690,10 +7701,9 @@ vErrors.push(err573);
 }
 errors++;
 }
-}
-}
-else {
-const err574 = {instancePath:instancePath+"/secrets",schemaPath:"#/properties/secrets/type",keyword:"type",params:{type: "object"},schema:schema6.properties.secrets.type,parentSchema:schema6.properties.secrets,data:data212};
+for(const key47 in data219){
+if(!(key47 === "provider")){
+const err574 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key47},schema:false,parentSchema:schema6.properties.routes.properties.rest,data:data219};
 if(vErrors === null){
 vErrors = [err574];
 }
@@ -7703,12 +7713,11 @@ vErrors.push(err574);
 errors++;
 }
 }
-if(data.usage !== undefined){
-let data217 = data.usage;
-if(data217 && typeof data217 == "object" && !Array.isArray(data217)){
-for(const key48 in data217){
-if(!((((key48 === "enabled") || (key48 === "keep_calls_days")) || (key48 === "keep_hours_days")) || (key48 === "client_names"))){
-const err575 = {instancePath:instancePath+"/usage",schemaPath:"#/properties/usage/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key48},schema:false,parentSchema:schema6.properties.usage,data:data217};
+if(data219.provider !== undefined){
+let data220 = data219.provider;
+if(typeof data220 === "string"){
+if(func4(data220) > 64){
+const err575 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data220};
 if(vErrors === null){
 vErrors = [err575];
 }
@@ -7717,11 +7726,8 @@ vErrors.push(err575);
 }
 errors++;
 }
-}
-if(data217.enabled !== undefined){
-let data218 = data217.enabled;
-if(typeof data218 !== "boolean"){
-const err576 = {instancePath:instancePath+"/usage/enabled",schemaPath:"#/properties/usage/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.usage.properties.enabled.type,parentSchema:schema6.properties.usage.properties.enabled,data:data218};
+if(func4(data220) < 1){
+const err576 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data220};
 if(vErrors === null){
 vErrors = [err576];
 }
@@ -7730,11 +7736,8 @@ vErrors.push(err576);
 }
 errors++;
 }
-}
-if(data217.keep_calls_days !== undefined){
-let data219 = data217.keep_calls_days;
-if(!(((typeof data219 == "number") && (!(data219 % 1) && !isNaN(data219))) && (isFinite(data219)))){
-const err577 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.usage.properties.keep_calls_days.type,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data219};
+if(!pattern16.test(data220)){
+const err577 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data220};
 if(vErrors === null){
 vErrors = [err577];
 }
@@ -7743,9 +7746,9 @@ vErrors.push(err577);
 }
 errors++;
 }
-if((typeof data219 == "number") && (isFinite(data219))){
-if(data219 > 3650 || isNaN(data219)){
-const err578 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data219};
+}
+else {
+const err578 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.rest.properties.provider.type,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data220};
 if(vErrors === null){
 vErrors = [err578];
 }
@@ -7754,8 +7757,15 @@ vErrors.push(err578);
 }
 errors++;
 }
-if(data219 < 1 || isNaN(data219)){
-const err579 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data219};
+}
+}
+}
+if(data218.default_model !== undefined){
+let data221 = data218.default_model;
+if(data221 && typeof data221 == "object" && !Array.isArray(data221)){
+for(const key48 in data221){
+if(!(((key48 === "images") || (key48 === "moderations")) || (key48 === "responses"))){
+const err579 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key48},schema:false,parentSchema:schema6.properties.routes.properties.default_model,data:data221};
 if(vErrors === null){
 vErrors = [err579];
 }
@@ -7765,11 +7775,11 @@ vErrors.push(err579);
 errors++;
 }
 }
-}
-if(data217.keep_hours_days !== undefined){
-let data220 = data217.keep_hours_days;
-if(!(((typeof data220 == "number") && (!(data220 % 1) && !isNaN(data220))) && (isFinite(data220)))){
-const err580 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.usage.properties.keep_hours_days.type,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data220};
+if(data221.images !== undefined){
+let data222 = data221.images;
+if(typeof data222 === "string"){
+if(func4(data222) > 256){
+const err580 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data222};
 if(vErrors === null){
 vErrors = [err580];
 }
@@ -7778,9 +7788,8 @@ vErrors.push(err580);
 }
 errors++;
 }
-if((typeof data220 == "number") && (isFinite(data220))){
-if(data220 > 3650 || isNaN(data220)){
-const err581 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data220};
+if(func4(data222) < 1){
+const err581 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data222};
 if(vErrors === null){
 vErrors = [err581];
 }
@@ -7789,8 +7798,8 @@ vErrors.push(err581);
 }
 errors++;
 }
-if(data220 < 1 || isNaN(data220)){
-const err582 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data220};
+if(!pattern3.test(data222)){
+const err582 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data222};
 if(vErrors === null){
 vErrors = [err582];
 }
@@ -7800,11 +7809,8 @@ vErrors.push(err582);
 errors++;
 }
 }
-}
-if(data217.client_names !== undefined){
-let data221 = data217.client_names;
-if(typeof data221 !== "string"){
-const err583 = {instancePath:instancePath+"/usage/client_names",schemaPath:"#/properties/usage/properties/client_names/type",keyword:"type",params:{type: "string"},schema:schema6.properties.usage.properties.client_names.type,parentSchema:schema6.properties.usage.properties.client_names,data:data221};
+else {
+const err583 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.images.type,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data222};
 if(vErrors === null){
 vErrors = [err583];
 }
@@ -7813,8 +7819,12 @@ vErrors.push(err583);
 }
 errors++;
 }
-if(!(data221 === "plain")){
-const err584 = {instancePath:instancePath+"/usage/client_names",schemaPath:"#/properties/usage/properties/client_names/enum",keyword:"enum",params:{allowedValues: schema6.properties.usage.properties.client_names.enum},schema:schema6.properties.usage.properties.client_names.enum,parentSchema:schema6.properties.usage.properties.client_names,data:data221};
+}
+if(data221.moderations !== undefined){
+let data223 = data221.moderations;
+if(typeof data223 === "string"){
+if(func4(data223) > 256){
+const err584 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data223};
 if(vErrors === null){
 vErrors = [err584];
 }
@@ -7823,10 +7833,8 @@ vErrors.push(err584);
 }
 errors++;
 }
-}
-}
-else {
-const err585 = {instancePath:instancePath+"/usage",schemaPath:"#/properties/usage/type",keyword:"type",params:{type: "object"},schema:schema6.properties.usage.type,parentSchema:schema6.properties.usage,data:data217};
+if(func4(data223) < 1){
+const err585 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data223};
 if(vErrors === null){
 vErrors = [err585];
 }
@@ -7835,13 +7843,8 @@ vErrors.push(err585);
 }
 errors++;
 }
-}
-if(data.audit !== undefined){
-let data222 = data.audit;
-if(data222 && typeof data222 == "object" && !Array.isArray(data222)){
-for(const key49 in data222){
-if(!((key49 === "enabled") || (key49 === "keep_days"))){
-const err586 = {instancePath:instancePath+"/audit",schemaPath:"#/properties/audit/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key49},schema:false,parentSchema:schema6.properties.audit,data:data222};
+if(!pattern3.test(data223)){
+const err586 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data223};
 if(vErrors === null){
 vErrors = [err586];
 }
@@ -7851,10 +7854,8 @@ vErrors.push(err586);
 errors++;
 }
 }
-if(data222.enabled !== undefined){
-let data223 = data222.enabled;
-if(!(((data223 === "auto") || (data223 === true)) || (data223 === false))){
-const err587 = {instancePath:instancePath+"/audit/enabled",schemaPath:"#/properties/audit/properties/enabled/enum",keyword:"enum",params:{allowedValues: schema6.properties.audit.properties.enabled.enum},schema:schema6.properties.audit.properties.enabled.enum,parentSchema:schema6.properties.audit.properties.enabled,data:data223};
+else {
+const err587 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.moderations.type,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data223};
 if(vErrors === null){
 vErrors = [err587];
 }
@@ -7864,10 +7865,11 @@ vErrors.push(err587);
 errors++;
 }
 }
-if(data222.keep_days !== undefined){
-let data224 = data222.keep_days;
-if(!(((typeof data224 == "number") && (!(data224 % 1) && !isNaN(data224))) && (isFinite(data224)))){
-const err588 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.audit.properties.keep_days.type,parentSchema:schema6.properties.audit.properties.keep_days,data:data224};
+if(data221.responses !== undefined){
+let data224 = data221.responses;
+if(typeof data224 === "string"){
+if(func4(data224) > 256){
+const err588 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data224};
 if(vErrors === null){
 vErrors = [err588];
 }
@@ -7876,9 +7878,8 @@ vErrors.push(err588);
 }
 errors++;
 }
-if((typeof data224 == "number") && (isFinite(data224))){
-if(data224 > 3650 || isNaN(data224)){
-const err589 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.audit.properties.keep_days,data:data224};
+if(func4(data224) < 1){
+const err589 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data224};
 if(vErrors === null){
 vErrors = [err589];
 }
@@ -7887,8 +7888,8 @@ vErrors.push(err589);
 }
 errors++;
 }
-if(data224 < 31 || isNaN(data224)){
-const err590 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 31},schema:31,parentSchema:schema6.properties.audit.properties.keep_days,data:data224};
+if(!pattern3.test(data224)){
+const err590 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data224};
 if(vErrors === null){
 vErrors = [err590];
 }
@@ -7898,10 +7899,8 @@ vErrors.push(err590);
 errors++;
 }
 }
-}
-}
 else {
-const err591 = {instancePath:instancePath+"/audit",schemaPath:"#/properties/audit/type",keyword:"type",params:{type: "object"},schema:schema6.properties.audit.type,parentSchema:schema6.properties.audit,data:data222};
+const err591 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.responses.type,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data224};
 if(vErrors === null){
 vErrors = [err591];
 }
@@ -7911,12 +7910,9 @@ vErrors.push(err591);
 errors++;
 }
 }
-if(data.logging !== undefined){
-let data225 = data.logging;
-if(data225 && typeof data225 == "object" && !Array.isArray(data225)){
-for(const key50 in data225){
-if(!(((key50 === "level") || (key50 === "format")) || (key50 === "transport"))){
-const err592 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key50},schema:false,parentSchema:schema6.properties.logging,data:data225};
+}
+else {
+const err592 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routes.properties.default_model.type,parentSchema:schema6.properties.routes.properties.default_model,data:data221};
 if(vErrors === null){
 vErrors = [err592];
 }
@@ -7926,10 +7922,9 @@ vErrors.push(err592);
 errors++;
 }
 }
-if(data225.level !== undefined){
-let data226 = data225.level;
-if(typeof data226 !== "string"){
-const err593 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.level.type,parentSchema:schema6.properties.logging.properties.level,data:data226};
+}
+else {
+const err593 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routes.type,parentSchema:schema6.properties.routes,data:data218};
 if(vErrors === null){
 vErrors = [err593];
 }
@@ -7938,8 +7933,13 @@ vErrors.push(err593);
 }
 errors++;
 }
-if(!((((data226 === "error") || (data226 === "warn")) || (data226 === "info")) || (data226 === "debug"))){
-const err594 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.level.enum},schema:schema6.properties.logging.properties.level.enum,parentSchema:schema6.properties.logging.properties.level,data:data226};
+}
+if(data.secrets !== undefined){
+let data225 = data.secrets;
+if(data225 && typeof data225 == "object" && !Array.isArray(data225)){
+for(const key49 in data225){
+if(!((key49 === "dir") || (key49 === "identity"))){
+const err594 = {instancePath:instancePath+"/secrets",schemaPath:"#/properties/secrets/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key49},schema:false,parentSchema:schema6.properties.secrets,data:data225};
 if(vErrors === null){
 vErrors = [err594];
 }
@@ -7949,10 +7949,10 @@ vErrors.push(err594);
 errors++;
 }
 }
-if(data225.format !== undefined){
-let data227 = data225.format;
-if(typeof data227 !== "string"){
-const err595 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.format.type,parentSchema:schema6.properties.logging.properties.format,data:data227};
+if(data225.dir !== undefined){
+let data226 = data225.dir;
+if((typeof data226 !== "string") && (data226 !== null)){
+const err595 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/type",keyword:"type",params:{type: schema6.properties.secrets.properties.dir.type},schema:schema6.properties.secrets.properties.dir.type,parentSchema:schema6.properties.secrets.properties.dir,data:data226};
 if(vErrors === null){
 vErrors = [err595];
 }
@@ -7961,8 +7961,9 @@ vErrors.push(err595);
 }
 errors++;
 }
-if(!(((data227 === "auto") || (data227 === "json")) || (data227 === "pretty"))){
-const err596 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.format.enum},schema:schema6.properties.logging.properties.format.enum,parentSchema:schema6.properties.logging.properties.format,data:data227};
+if(typeof data226 === "string"){
+if(func4(data226) > 4096){
+const err596 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.secrets.properties.dir,data:data226};
 if(vErrors === null){
 vErrors = [err596];
 }
@@ -7971,11 +7972,8 @@ vErrors.push(err596);
 }
 errors++;
 }
-}
-if(data225.transport !== undefined){
-let data228 = data225.transport;
-if((!(data228 && typeof data228 == "object" && !Array.isArray(data228))) && (data228 !== null)){
-const err597 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema6.properties.logging.properties.transport.type},schema:schema6.properties.logging.properties.transport.type,parentSchema:schema6.properties.logging.properties.transport,data:data228};
+if(func4(data226) < 1){
+const err597 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.dir,data:data226};
 if(vErrors === null){
 vErrors = [err597];
 }
@@ -7984,9 +7982,8 @@ vErrors.push(err597);
 }
 errors++;
 }
-if(data228 && typeof data228 == "object" && !Array.isArray(data228)){
-if(data228.target === undefined){
-const err598 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema6.properties.logging.properties.transport.required,parentSchema:schema6.properties.logging.properties.transport,data:data228};
+if(!pattern18.test(data226)){
+const err598 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.secrets.properties.dir,data:data226};
 if(vErrors === null){
 vErrors = [err598];
 }
@@ -7995,9 +7992,14 @@ vErrors.push(err598);
 }
 errors++;
 }
-for(const key51 in data228){
-if(!((key51 === "target") || (key51 === "options"))){
-const err599 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key51},schema:false,parentSchema:schema6.properties.logging.properties.transport,data:data228};
+}
+}
+if(data225.identity !== undefined){
+let data227 = data225.identity;
+if(data227 && typeof data227 == "object" && !Array.isArray(data227)){
+for(const key50 in data227){
+if(!((key50 === "credential") || (key50 === "file"))){
+const err599 = {instancePath:instancePath+"/secrets/identity",schemaPath:"#/properties/secrets/properties/identity/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key50},schema:false,parentSchema:schema6.properties.secrets.properties.identity,data:data227};
 if(vErrors === null){
 vErrors = [err599];
 }
@@ -8007,11 +8009,11 @@ vErrors.push(err599);
 errors++;
 }
 }
-if(data228.target !== undefined){
-let data229 = data228.target;
-if(typeof data229 === "string"){
-if(func4(data229) > 4096){
-const err600 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data229};
+if(data227.credential !== undefined){
+let data228 = data227.credential;
+if(typeof data228 === "string"){
+if(func4(data228) > 100){
+const err600 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data228};
 if(vErrors === null){
 vErrors = [err600];
 }
@@ -8020,8 +8022,8 @@ vErrors.push(err600);
 }
 errors++;
 }
-if(func4(data229) < 1){
-const err601 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data229};
+if(func4(data228) < 1){
+const err601 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data228};
 if(vErrors === null){
 vErrors = [err601];
 }
@@ -8030,9 +8032,8 @@ vErrors.push(err601);
 }
 errors++;
 }
-}
-else {
-const err602 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.transport.properties.target.type,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data229};
+if(!pattern17.test(data228)){
+const err602 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data228};
 if(vErrors === null){
 vErrors = [err602];
 }
@@ -8042,10 +8043,8 @@ vErrors.push(err602);
 errors++;
 }
 }
-if(data228.options !== undefined){
-let data230 = data228.options;
-if(!(data230 && typeof data230 == "object" && !Array.isArray(data230))){
-const err603 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.properties.transport.properties.options.type,parentSchema:schema6.properties.logging.properties.transport.properties.options,data:data230};
+else {
+const err603 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.secrets.properties.identity.properties.credential.type,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data228};
 if(vErrors === null){
 vErrors = [err603];
 }
@@ -8055,11 +8054,10 @@ vErrors.push(err603);
 errors++;
 }
 }
-}
-}
-}
-else {
-const err604 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.type,parentSchema:schema6.properties.logging,data:data225};
+if(data227.file !== undefined){
+let data229 = data227.file;
+if((typeof data229 !== "string") && (data229 !== null)){
+const err604 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/type",keyword:"type",params:{type: schema6.properties.secrets.properties.identity.properties.file.type},schema:schema6.properties.secrets.properties.identity.properties.file.type,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data229};
 if(vErrors === null){
 vErrors = [err604];
 }
@@ -8068,15 +8066,437 @@ vErrors.push(err604);
 }
 errors++;
 }
-}
-}
-else {
-const err605 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema6.type,parentSchema:schema6,data};
+if(typeof data229 === "string"){
+if(func4(data229) > 4096){
+const err605 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data229};
 if(vErrors === null){
 vErrors = [err605];
 }
 else {
 vErrors.push(err605);
+}
+errors++;
+}
+if(func4(data229) < 1){
+const err606 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data229};
+if(vErrors === null){
+vErrors = [err606];
+}
+else {
+vErrors.push(err606);
+}
+errors++;
+}
+if(!pattern18.test(data229)){
+const err607 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data229};
+if(vErrors === null){
+vErrors = [err607];
+}
+else {
+vErrors.push(err607);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err608 = {instancePath:instancePath+"/secrets/identity",schemaPath:"#/properties/secrets/properties/identity/type",keyword:"type",params:{type: "object"},schema:schema6.properties.secrets.properties.identity.type,parentSchema:schema6.properties.secrets.properties.identity,data:data227};
+if(vErrors === null){
+vErrors = [err608];
+}
+else {
+vErrors.push(err608);
+}
+errors++;
+}
+}
+}
+else {
+const err609 = {instancePath:instancePath+"/secrets",schemaPath:"#/properties/secrets/type",keyword:"type",params:{type: "object"},schema:schema6.properties.secrets.type,parentSchema:schema6.properties.secrets,data:data225};
+if(vErrors === null){
+vErrors = [err609];
+}
+else {
+vErrors.push(err609);
+}
+errors++;
+}
+}
+if(data.usage !== undefined){
+let data230 = data.usage;
+if(data230 && typeof data230 == "object" && !Array.isArray(data230)){
+for(const key51 in data230){
+if(!((((key51 === "enabled") || (key51 === "keep_calls_days")) || (key51 === "keep_hours_days")) || (key51 === "client_names"))){
+const err610 = {instancePath:instancePath+"/usage",schemaPath:"#/properties/usage/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key51},schema:false,parentSchema:schema6.properties.usage,data:data230};
+if(vErrors === null){
+vErrors = [err610];
+}
+else {
+vErrors.push(err610);
+}
+errors++;
+}
+}
+if(data230.enabled !== undefined){
+let data231 = data230.enabled;
+if(typeof data231 !== "boolean"){
+const err611 = {instancePath:instancePath+"/usage/enabled",schemaPath:"#/properties/usage/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.usage.properties.enabled.type,parentSchema:schema6.properties.usage.properties.enabled,data:data231};
+if(vErrors === null){
+vErrors = [err611];
+}
+else {
+vErrors.push(err611);
+}
+errors++;
+}
+}
+if(data230.keep_calls_days !== undefined){
+let data232 = data230.keep_calls_days;
+if(!(((typeof data232 == "number") && (!(data232 % 1) && !isNaN(data232))) && (isFinite(data232)))){
+const err612 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.usage.properties.keep_calls_days.type,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data232};
+if(vErrors === null){
+vErrors = [err612];
+}
+else {
+vErrors.push(err612);
+}
+errors++;
+}
+if((typeof data232 == "number") && (isFinite(data232))){
+if(data232 > 3650 || isNaN(data232)){
+const err613 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data232};
+if(vErrors === null){
+vErrors = [err613];
+}
+else {
+vErrors.push(err613);
+}
+errors++;
+}
+if(data232 < 1 || isNaN(data232)){
+const err614 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data232};
+if(vErrors === null){
+vErrors = [err614];
+}
+else {
+vErrors.push(err614);
+}
+errors++;
+}
+}
+}
+if(data230.keep_hours_days !== undefined){
+let data233 = data230.keep_hours_days;
+if(!(((typeof data233 == "number") && (!(data233 % 1) && !isNaN(data233))) && (isFinite(data233)))){
+const err615 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.usage.properties.keep_hours_days.type,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data233};
+if(vErrors === null){
+vErrors = [err615];
+}
+else {
+vErrors.push(err615);
+}
+errors++;
+}
+if((typeof data233 == "number") && (isFinite(data233))){
+if(data233 > 3650 || isNaN(data233)){
+const err616 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data233};
+if(vErrors === null){
+vErrors = [err616];
+}
+else {
+vErrors.push(err616);
+}
+errors++;
+}
+if(data233 < 1 || isNaN(data233)){
+const err617 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data233};
+if(vErrors === null){
+vErrors = [err617];
+}
+else {
+vErrors.push(err617);
+}
+errors++;
+}
+}
+}
+if(data230.client_names !== undefined){
+let data234 = data230.client_names;
+if(typeof data234 !== "string"){
+const err618 = {instancePath:instancePath+"/usage/client_names",schemaPath:"#/properties/usage/properties/client_names/type",keyword:"type",params:{type: "string"},schema:schema6.properties.usage.properties.client_names.type,parentSchema:schema6.properties.usage.properties.client_names,data:data234};
+if(vErrors === null){
+vErrors = [err618];
+}
+else {
+vErrors.push(err618);
+}
+errors++;
+}
+if(!(data234 === "plain")){
+const err619 = {instancePath:instancePath+"/usage/client_names",schemaPath:"#/properties/usage/properties/client_names/enum",keyword:"enum",params:{allowedValues: schema6.properties.usage.properties.client_names.enum},schema:schema6.properties.usage.properties.client_names.enum,parentSchema:schema6.properties.usage.properties.client_names,data:data234};
+if(vErrors === null){
+vErrors = [err619];
+}
+else {
+vErrors.push(err619);
+}
+errors++;
+}
+}
+}
+else {
+const err620 = {instancePath:instancePath+"/usage",schemaPath:"#/properties/usage/type",keyword:"type",params:{type: "object"},schema:schema6.properties.usage.type,parentSchema:schema6.properties.usage,data:data230};
+if(vErrors === null){
+vErrors = [err620];
+}
+else {
+vErrors.push(err620);
+}
+errors++;
+}
+}
+if(data.audit !== undefined){
+let data235 = data.audit;
+if(data235 && typeof data235 == "object" && !Array.isArray(data235)){
+for(const key52 in data235){
+if(!((key52 === "enabled") || (key52 === "keep_days"))){
+const err621 = {instancePath:instancePath+"/audit",schemaPath:"#/properties/audit/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key52},schema:false,parentSchema:schema6.properties.audit,data:data235};
+if(vErrors === null){
+vErrors = [err621];
+}
+else {
+vErrors.push(err621);
+}
+errors++;
+}
+}
+if(data235.enabled !== undefined){
+let data236 = data235.enabled;
+if(!(((data236 === "auto") || (data236 === true)) || (data236 === false))){
+const err622 = {instancePath:instancePath+"/audit/enabled",schemaPath:"#/properties/audit/properties/enabled/enum",keyword:"enum",params:{allowedValues: schema6.properties.audit.properties.enabled.enum},schema:schema6.properties.audit.properties.enabled.enum,parentSchema:schema6.properties.audit.properties.enabled,data:data236};
+if(vErrors === null){
+vErrors = [err622];
+}
+else {
+vErrors.push(err622);
+}
+errors++;
+}
+}
+if(data235.keep_days !== undefined){
+let data237 = data235.keep_days;
+if(!(((typeof data237 == "number") && (!(data237 % 1) && !isNaN(data237))) && (isFinite(data237)))){
+const err623 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.audit.properties.keep_days.type,parentSchema:schema6.properties.audit.properties.keep_days,data:data237};
+if(vErrors === null){
+vErrors = [err623];
+}
+else {
+vErrors.push(err623);
+}
+errors++;
+}
+if((typeof data237 == "number") && (isFinite(data237))){
+if(data237 > 3650 || isNaN(data237)){
+const err624 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.audit.properties.keep_days,data:data237};
+if(vErrors === null){
+vErrors = [err624];
+}
+else {
+vErrors.push(err624);
+}
+errors++;
+}
+if(data237 < 31 || isNaN(data237)){
+const err625 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 31},schema:31,parentSchema:schema6.properties.audit.properties.keep_days,data:data237};
+if(vErrors === null){
+vErrors = [err625];
+}
+else {
+vErrors.push(err625);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err626 = {instancePath:instancePath+"/audit",schemaPath:"#/properties/audit/type",keyword:"type",params:{type: "object"},schema:schema6.properties.audit.type,parentSchema:schema6.properties.audit,data:data235};
+if(vErrors === null){
+vErrors = [err626];
+}
+else {
+vErrors.push(err626);
+}
+errors++;
+}
+}
+if(data.logging !== undefined){
+let data238 = data.logging;
+if(data238 && typeof data238 == "object" && !Array.isArray(data238)){
+for(const key53 in data238){
+if(!(((key53 === "level") || (key53 === "format")) || (key53 === "transport"))){
+const err627 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key53},schema:false,parentSchema:schema6.properties.logging,data:data238};
+if(vErrors === null){
+vErrors = [err627];
+}
+else {
+vErrors.push(err627);
+}
+errors++;
+}
+}
+if(data238.level !== undefined){
+let data239 = data238.level;
+if(typeof data239 !== "string"){
+const err628 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.level.type,parentSchema:schema6.properties.logging.properties.level,data:data239};
+if(vErrors === null){
+vErrors = [err628];
+}
+else {
+vErrors.push(err628);
+}
+errors++;
+}
+if(!((((data239 === "error") || (data239 === "warn")) || (data239 === "info")) || (data239 === "debug"))){
+const err629 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.level.enum},schema:schema6.properties.logging.properties.level.enum,parentSchema:schema6.properties.logging.properties.level,data:data239};
+if(vErrors === null){
+vErrors = [err629];
+}
+else {
+vErrors.push(err629);
+}
+errors++;
+}
+}
+if(data238.format !== undefined){
+let data240 = data238.format;
+if(typeof data240 !== "string"){
+const err630 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.format.type,parentSchema:schema6.properties.logging.properties.format,data:data240};
+if(vErrors === null){
+vErrors = [err630];
+}
+else {
+vErrors.push(err630);
+}
+errors++;
+}
+if(!(((data240 === "auto") || (data240 === "json")) || (data240 === "pretty"))){
+const err631 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.format.enum},schema:schema6.properties.logging.properties.format.enum,parentSchema:schema6.properties.logging.properties.format,data:data240};
+if(vErrors === null){
+vErrors = [err631];
+}
+else {
+vErrors.push(err631);
+}
+errors++;
+}
+}
+if(data238.transport !== undefined){
+let data241 = data238.transport;
+if((!(data241 && typeof data241 == "object" && !Array.isArray(data241))) && (data241 !== null)){
+const err632 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema6.properties.logging.properties.transport.type},schema:schema6.properties.logging.properties.transport.type,parentSchema:schema6.properties.logging.properties.transport,data:data241};
+if(vErrors === null){
+vErrors = [err632];
+}
+else {
+vErrors.push(err632);
+}
+errors++;
+}
+if(data241 && typeof data241 == "object" && !Array.isArray(data241)){
+if(data241.target === undefined){
+const err633 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema6.properties.logging.properties.transport.required,parentSchema:schema6.properties.logging.properties.transport,data:data241};
+if(vErrors === null){
+vErrors = [err633];
+}
+else {
+vErrors.push(err633);
+}
+errors++;
+}
+for(const key54 in data241){
+if(!((key54 === "target") || (key54 === "options"))){
+const err634 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key54},schema:false,parentSchema:schema6.properties.logging.properties.transport,data:data241};
+if(vErrors === null){
+vErrors = [err634];
+}
+else {
+vErrors.push(err634);
+}
+errors++;
+}
+}
+if(data241.target !== undefined){
+let data242 = data241.target;
+if(typeof data242 === "string"){
+if(func4(data242) > 4096){
+const err635 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data242};
+if(vErrors === null){
+vErrors = [err635];
+}
+else {
+vErrors.push(err635);
+}
+errors++;
+}
+if(func4(data242) < 1){
+const err636 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data242};
+if(vErrors === null){
+vErrors = [err636];
+}
+else {
+vErrors.push(err636);
+}
+errors++;
+}
+}
+else {
+const err637 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.transport.properties.target.type,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data242};
+if(vErrors === null){
+vErrors = [err637];
+}
+else {
+vErrors.push(err637);
+}
+errors++;
+}
+}
+if(data241.options !== undefined){
+let data243 = data241.options;
+if(!(data243 && typeof data243 == "object" && !Array.isArray(data243))){
+const err638 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.properties.transport.properties.options.type,parentSchema:schema6.properties.logging.properties.transport.properties.options,data:data243};
+if(vErrors === null){
+vErrors = [err638];
+}
+else {
+vErrors.push(err638);
+}
+errors++;
+}
+}
+}
+}
+}
+else {
+const err639 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.type,parentSchema:schema6.properties.logging,data:data238};
+if(vErrors === null){
+vErrors = [err639];
+}
+else {
+vErrors.push(err639);
+}
+errors++;
+}
+}
+}
+else {
+const err640 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema6.type,parentSchema:schema6,data};
+if(vErrors === null){
+vErrors = [err640];
+}
+else {
+vErrors.push(err640);
 }
 errors++;
 }

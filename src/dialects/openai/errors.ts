@@ -44,7 +44,8 @@ export function retryMember({ retryAfterMs }: ErrorFields): object {
   return retryAfterMs === undefined ? {} : { retry_after_ms: retryAfterMs }
 }
 
-function typeOf({ status, limit }: GatewayError): string {
+function typeOf({ code, status, limit }: GatewayError): string {
+  if (code === 'budget_exceeded') return 'insufficient_quota'
   if (limit !== undefined) return limit.counts
   if (status >= 500) return 'api_error'
   return status === 403 ? 'permission_error' : 'invalid_request_error'

@@ -22,6 +22,8 @@ interface Format {
   /** Absent: false. */
   readonly hasStreamOptions?: boolean
   readonly hasOutputTokens?: boolean
+  /** Absent: true. */
+  readonly isPaidByTokens?: boolean
   /** Whether an empty text is a valid response: a transcript of silence. */
   readonly mayBeEmpty?: boolean
   /** The list that a whole response has; absent where there is none. */
@@ -44,6 +46,7 @@ const transcript = {
   bodies: ['multipart'],
   stream: transcriptStream,
   hasOutputTokens: true,
+  isPaidByTokens: false,
   mayBeEmpty: true,
 } as const
 const written = {
@@ -53,10 +56,17 @@ const written = {
   hasStreamOptions: true,
   outputMember: 'choices',
 } as const
-const image = { stream: imageStream, outputMember: 'data' } as const
+const image = { stream: imageStream, isPaidByTokens: false, outputMember: 'data' } as const
 
 const formats: readonly Format[] = [
-  { name: 'speech', path: '/audio/speech', bodies: ['json'], stream: speechStream, hasEvents: false },
+  {
+    name: 'speech',
+    path: '/audio/speech',
+    bodies: ['json'],
+    stream: speechStream,
+    hasEvents: false,
+    isPaidByTokens: false,
+  },
   { ...transcript, name: 'transcription', path: '/audio/transcriptions' },
   { ...transcript, name: 'translation', path: '/audio/translations' },
   {
@@ -70,8 +80,15 @@ const formats: readonly Format[] = [
   { ...image, name: 'image_edit', path: '/images/edits', bodies: ['multipart', 'json'] },
   { ...image, name: 'image', path: '/images/generations', bodies: ['json'] },
   { ...image, name: 'image_variation', path: '/images/variations', bodies: ['multipart'] },
-  { name: 'moderation', path: '/moderations', bodies: ['json'], stream: chatStream, outputMember: 'results' },
-  { name: 'rerank', path: '/rerank', bodies: ['json'], stream: chatStream },
+  {
+    name: 'moderation',
+    path: '/moderations',
+    bodies: ['json'],
+    stream: chatStream,
+    outputMember: 'results',
+    isPaidByTokens: false,
+  },
+  { name: 'rerank', path: '/rerank', bodies: ['json'], stream: chatStream, isPaidByTokens: false },
   {
     name: 'response',
     path: '/responses',
@@ -100,12 +117,14 @@ export const openAiDialects: readonly ClientDialect[] = formats.map(clientDialec
 function clientDialectOf(format: Format): ClientDialect {
   const { name, path, bodies, stream } = format
   const { hasStreamOptions = false, hasOutputTokens = false, hasEvents = true, stored } = format
+  const { isPaidByTokens = true } = format
   return {
     name,
     path,
     bodies,
     hasEvents,
     hasOutputTokens,
+    isPaidByTokens,
     native: providerDialectOf(format),
     scannerOf: (contentType, bytes) => (isMultipart(contentType) ? undefined : jsonScannerOf(bytes)),
     readRequest: (received, defaultModel) =>

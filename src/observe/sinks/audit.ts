@@ -25,8 +25,11 @@ const maxCounted = 50
 
 /** Codes of calls that a rule of security has refused; others are the weather of a day. */
 const refusedCalls: ReadonlySet<string> = new Set([
+  'budget_exceeded',
+  'budget_state_lost',
   'management_not_allowed',
   'model_not_allowed',
+  'price_unknown',
   'rate_limit_exceeded',
 ])
 

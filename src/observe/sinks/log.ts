@@ -87,6 +87,10 @@ function write(event: GatewayEvent, log: Log): void {
     case 'log_transport_failed':
       log.error({ event: event.kind, target: event.target, reason: event.cause.message })
       return
+    case 'budgets_copy_used':
+      log.warn({ event: event.kind, reason: event.reason, message: 'Budgets go on from their second copy.' })
+      return
+    case 'budgets_not_saved':
     case 'formats_not_saved':
     case 'identity_keys_not_saved':
     case 'keys_not_acknowledged':

@@ -1,9 +1,11 @@
 // `GET /v1/limits`: how the limits of all models stand. Field names are part of the interface: they are added to, never changed.
 import type { FastifyInstance } from 'fastify'
 import type { ModelReport, ScopeReport } from '../../admission/admission.ts'
+import type { BudgetState } from '../../admission/budget.ts'
 import type { CalibrationFact } from '../../admission/estimate.ts'
 import { clientScope, type ScopeLimits } from '../../admission/scopes.ts'
 import type { Client, Quota } from '../../domain.ts'
+import { usdOfNano } from '../../prices/usd.ts'
 import { allowedModels } from '../../routing/allowed-models.ts'
 import type { ServerParts } from '../parts.ts'
 
@@ -12,29 +14,55 @@ export function addLimits(
   {
     describeLimits,
     describeClient,
+    describeBudgets,
     routes,
-  }: Pick<ServerParts, 'describeLimits' | 'describeClient' | 'routes'>,
+  }: Pick<ServerParts, 'describeLimits' | 'describeClient' | 'describeBudgets' | 'routes'>,
 ): void {
   app.get('/limits', async ({ client }) => {
     const table = routes()
     const allowed = client.isMaster === true ? undefined : allowedModels(client.terms, table)
     const scope = clientScope(client)
-    const [reports, own] = await Promise.all([
+    const [reports, own, budgets] = await Promise.all([
       describeLimits(table.models()),
       scope === undefined ? undefined : describeClient(scope),
+      describeBudgets(client),
     ])
     const visible = reports.filter(({ model }) => allowed?.concerns(model) !== false)
-    return limitsReport(client, visible, own)
+    return limitsReport(client, visible, { own, budgets })
   })
 }
 
 /**
  * `null` stands for "not limited". Counts cover the last 60 seconds; `parallel` is the current number.
- * @param own of the client, all models together; undefined: it has no limits of its own.
+ * @param of.own of the client, all models together; undefined: it has no limits of its own.
+ * @param of.budgets that apply to the client's calls.
  */
-export function limitsReport(client: Client, reports: readonly ModelReport[], own?: ScopeReport): object {
+export function limitsReport(
+  client: Client,
+  reports: readonly ModelReport[],
+  {
+    own,
+    budgets = [],
+  }: { readonly own?: ScopeReport | undefined; readonly budgets?: readonly BudgetState[] } = {},
+): object {
   const ofClient = own && { client_limits: { limits: shownLimits(own.limits), ...usage(own) } }
-  return { object: 'list', client: client.id, ...ofClient, data: reports.map(modelLimits) }
+  const spending = budgets.length > 0 && { budgets: budgets.map(shownBudget) }
+  return { object: 'list', client: client.id, ...ofClient, ...spending, data: reports.map(modelLimits) }
+}
+
+/** USD are decimal text, which is exact. */
+function shownBudget({ scope, budget, spent, reserved, resetsAtMs }: BudgetState): object {
+  const { unit, per } = budget
+  const shown = (amount: number) => (unit === 'usd' ? usdOfNano(amount) : amount)
+  return {
+    of: scope.name === 'total' ? 'all clients' : scope.entry,
+    unit,
+    per,
+    limit: shown(budget.limit),
+    spent: shown(spent),
+    reserved: shown(reserved),
+    resets_at: resetsAtMs === undefined ? null : new Date(resetsAtMs).toISOString(),
+  }
 }
 
 function modelLimits(report: ModelReport): object {

@@ -98,7 +98,12 @@ function pageProblem({ method, headers }: IncomingMessage): GatewayError | undef
 
 /** No limits of models bind these requests, nor the models that a client may use: its record has to allow them. */
 function routesProblem({ terms }: Client): GatewayError | undefined {
-  if (terms === undefined || terms.routes === true) return undefined
+  if (terms === undefined) return undefined
+  if (terms.budgets.length > 0) {
+    const message = `This client may use the routes of models only: its record (${JSON.stringify(terms.name)}) has a budget, and what other routes cost is not known.`
+    return new GatewayError('management_not_allowed', message)
+  }
+  if (terms.routes === true) return undefined
   const message = `This client may use the routes of models only: its record (${JSON.stringify(terms.name)}) does not have "routes": true.`
   return new GatewayError('management_not_allowed', message)
 }

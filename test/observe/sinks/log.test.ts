@@ -248,6 +248,16 @@ const lines: readonly (readonly [event: GatewayEvent, level: string, rest: strin
     '"event":"limits_loaded","kind":"unreadable","reason":"r"}',
   ],
   [
+    { kind: 'budgets_copy_used', reason: 'r' },
+    'WARN',
+    '"event":"budgets_copy_used","reason":"r","message":"Budgets go on from their second copy."}',
+  ],
+  [
+    { kind: 'budgets_not_saved', cause: boom },
+    'WARN',
+    '"event":"budgets_not_saved","reason":"Error: boom \\"x\\""}',
+  ],
+  [
     { kind: 'limits_not_saved', cause: boom },
     'WARN',
     '"event":"limits_not_saved","reason":"Error: boom \\"x\\""}',

@@ -1,0 +1,56 @@
+// The errors for a call that a budget refuses or ends.
+import type { Budget } from '../domain.ts'
+import { GatewayError } from '../errors.ts'
+import { usdOfNano } from '../prices/usd.ts'
+import type { BudgetExceeded, BudgetRefusal, BudgetState } from './budget.ts'
+
+export function budgetError(refusal: BudgetRefusal): GatewayError {
+  if (refusal.kind === 'budget_state_lost') return new GatewayError('budget_state_lost', refusal.reason)
+  const { budget, spent, reserved, requested } = refusal
+  const amounts = `${amountOf(budget, spent)} are spent, ${amountOf(budget, reserved)} are reserved by calls under way, and this call needs up to ${amountOf(budget, requested)}.`
+  return exceeded(refusal, amounts)
+}
+
+/** Status 429 as an event: the response has begun. */
+export function budgetCutError(state: BudgetState): GatewayError {
+  return exceeded(state, `${amountOf(state.budget, state.spent)} are spent.`)
+}
+
+/**
+ * It is not the error of an exceeded limit, because the same call does not fit a moment later: SDKs must not repeat it, and
+ * nobody should conclude that the key is invalid.
+ */
+function exceeded(state: BudgetState | BudgetExceeded, amounts: string): GatewayError {
+  const { scope, budget, resetsAtMs } = state
+  const resets = resetsAtMs === undefined ? 'never' : isoSecond(resetsAtMs)
+  const ends = resetsAtMs === undefined ? 'It is never renewed' : `It is renewed at ${resets}`
+  const message = `The budget of ${ownerOf(scope)}, ${budgetName(budget)}, has no room for this call: ${amounts} ${ends}; the operator may raise it.`
+  const headers = {
+    'x-should-retry': 'false',
+    'x-llm-gateway-budget': `${budgetName(budget)}; spent ${plain(budget, state.spent)}; reserved ${plain(budget, state.reserved)}; resets ${resets}`,
+  }
+  return new GatewayError('budget_exceeded', message, { headers })
+}
+
+function ownerOf({ name, entry }: BudgetState['scope']): string {
+  if (name === 'total') return 'the gateway (budgets.total)'
+  const quoted = JSON.stringify(entry)
+  return name.startsWith('key:') ? `the key ${quoted}` : `the client (clients[${quoted}].budgets)`
+}
+
+function budgetName(budget: Budget): string {
+  const period = budget.per === 'total' ? ' in total' : `/${budget.per}`
+  return `${plain(budget, budget.limit)} ${budget.unit}${period}`
+}
+
+function amountOf(budget: Budget, amount: number): string {
+  return `${plain(budget, amount)} ${budget.unit === 'usd' ? 'USD' : 'tokens'}`
+}
+
+function plain({ unit }: Budget, amount: number): string {
+  return unit === 'usd' ? usdOfNano(amount) : String(amount)
+}
+
+function isoSecond(ms: number): string {
+  return new Date(ms).toISOString().replace('.000', '')
+}

@@ -1,0 +1,133 @@
+// What a call asks of its budgets, and how a budget stands. Amounts are whole numbers: nano-USD and tokens.
+import { type Budget, maxPlausibleTokens } from '../domain.ts'
+import type { GatewayError } from '../errors.ts'
+import type { Estimate } from './estimate.ts'
+
+/** Whose budgets they are. */
+export interface BudgetScope {
+  /** What is spent is counted by it: `key:ID`, `client:ID`, or `total`. */
+  readonly name: string
+  /** For messages: the name of the key or of the entry of `clients:`. */
+  readonly entry: string
+  readonly budgets: readonly Budget[]
+}
+
+/** What tokens of a call cost at most where it may be answered, in whole pico-USD (10⁻¹² USD). */
+export interface CallRates {
+  readonly input: number
+  readonly output: number
+  readonly request: number
+}
+
+/** The budgets that a call is subject to. */
+export interface BudgetRequest {
+  /** At least one. */
+  readonly scopes: readonly BudgetScope[]
+  /** Undefined: none of the budgets is of money. */
+  readonly rates: CallRates | undefined
+}
+
+/** What a call asks of its budgets. */
+export interface BudgetDemand extends BudgetRequest {
+  readonly nano: number
+  readonly tokens: number
+  /** Of the tokens. */
+  readonly promptTokens: number
+}
+
+export interface BudgetSettings {
+  readonly timeZone: string
+  /** What a call reserves: what answers usually take, or all that it may take. */
+  readonly reserve: 'predicted' | 'worst_case'
+  /** What becomes of calls under way once a budget is spent. */
+  readonly whenExhausted: 'finish' | 'cut'
+}
+
+export const usualBudgetSettings: BudgetSettings = {
+  timeZone: 'UTC',
+  reserve: 'predicted',
+  whenExhausted: 'finish',
+}
+
+/** How a budget stands. Amounts are in its unit. */
+export interface BudgetState {
+  readonly scope: Pick<BudgetScope, 'name' | 'entry'>
+  readonly budget: Budget
+  readonly spent: number
+  readonly reserved: number
+  /** When its window ends, in milliseconds since 1970; undefined: never. */
+  readonly resetsAtMs: number | undefined
+}
+
+export interface BudgetExceeded extends BudgetState {
+  readonly kind: 'budget_exceeded'
+  /** What the call would have reserved. */
+  readonly requested: number
+}
+
+/** What was spent is not known. */
+interface BudgetStateLost {
+  readonly kind: 'budget_state_lost'
+  /** A sentence for people. */
+  readonly reason: string
+}
+
+export type BudgetRefusal = BudgetExceeded | BudgetStateLost
+
+/** What a call has cost. */
+export interface Spent {
+  /** Undefined: nobody knows. */
+  readonly nano: number | undefined
+  readonly tokens: number
+}
+
+/** What can be ended with an error for its client. */
+export interface Interruptible {
+  interrupt(error: GatewayError): void
+}
+
+/** What an admitted call holds of its budgets. Opaque but for these; it is settled once. */
+export interface BudgetHold {
+  readonly kind: 'held'
+  readonly nano: number
+  readonly tokens: number
+  /** Is interrupted, at most once, when the call is to end because a budget is spent. */
+  interruptible: Interruptible | undefined
+}
+
+/** A client that sets no cap is assumed to receive so many tokens at most where the worst case is reserved. */
+const uncappedTokens = 16_384
+
+/** What a call reserves of its budgets. */
+export function budgetDemandOf(
+  request: BudgetRequest,
+  { promptTokens, outputTokens }: Pick<Estimate, 'promptTokens' | 'outputTokens'>,
+  size: {
+    readonly maxOutputTokens: number | undefined
+    readonly choices: number
+    readonly promptCount: number
+  },
+  reserve: BudgetSettings['reserve'],
+): BudgetDemand {
+  const answers = Math.max(1, size.promptCount) * Math.max(1, size.choices)
+  const most = (size.maxOutputTokens ?? uncappedTokens) * answers
+  const output = reserve === 'worst_case' ? Math.max(most, outputTokens) : outputTokens
+  const demand = { ...request, nano: 0, tokens: plausible(promptTokens + output), promptTokens }
+  return { ...demand, nano: nanoOf(demand, demand.tokens) }
+}
+
+/** Whole, and no more than a call can take. */
+export function plausible(tokens: number): number {
+  return Math.min(maxPlausibleTokens, Math.ceil(tokens))
+}
+
+/** What so many tokens in all cost, in nano-USD, rounded up. */
+export function nanoOf(
+  { rates, promptTokens }: Pick<BudgetDemand, 'rates' | 'promptTokens'>,
+  tokens: number,
+): number {
+  if (rates === undefined) return 0
+  const output = Math.max(0, tokens - promptTokens)
+  const pico = promptTokens * rates.input + output * rates.output + rates.request
+  return Math.min(Number.MAX_SAFE_INTEGER, Math.ceil(pico / 1000))
+}

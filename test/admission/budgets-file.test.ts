@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict'
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { suite, test, type TestContext } from 'node:test'
+
+import type { BudgetDemand } from '../../src/admission/budget.ts'
+import { BudgetBook } from '../../src/admission/budget-book.ts'
+import { BudgetsFile, readBudgetsFile } from '../../src/admission/budgets-file.ts'
+import type { LockResult } from '../../src/platform/process-lock.ts'
+import { scratchDirectory } from '../support/config-file.ts'
+import { FakeClock } from '../support/fake-clock.ts'
+
+const scope = { name: 'key:a', entry: 'a', budgets: [{ unit: 'tokens', limit: 100, per: 'total' } as const] }
+const demand: BudgetDemand = { scopes: [scope], rates: undefined, nano: 0, tokens: 10, promptTokens: 5 }
+
+interface Scene {
+  readonly book: BudgetBook
+  readonly file: BudgetsFile
+  readonly clock: FakeClock
+  readonly path: string
+  readonly copyPath: string
+  readonly faults: unknown[]
+  /** A call of 10 tokens. */
+  readonly spend: () => void
+}
+
+function open(
+  t: TestContext,
+  directory = scratchDirectory(t),
+  lock: LockResult = { kind: 'unavailable' },
+): Scene {
+  const clock = new FakeClock()
+  const faults: unknown[] = []
+  const book = new BudgetBook({ wallNow: clock.wallNow, onChange: () => file.touch() })
+  const file = new BudgetsFile({
+    directory,
+    book,
+    now: clock.now,
+    setTimer: clock.setTimer,
+    hold: () => lock,
+    onCopyUsed: (reason) => faults.push(reason),
+    onFault: (cause) => faults.push(cause),
+  })
+  const spend = () => {
+    const hold = book.take(demand)
+    assert.ok(hold.kind === 'held')
+    book.settle(hold, { kind: 'used', tokens: 10 }, { nano: 0, tokens: 10 })
+  }
+  const path = join(directory, 'budgets.json')
+  return { book, file, clock, path, copyPath: join(directory, 'budgets.copy.json'), faults, spend }
+}
+
+async function spentIn(path: string): Promise<number | undefined> {
+  const saved = await readBudgetsFile(path)
+  assert.ok(typeof saved === 'object')
+  return saved.accounts[0]?.windows.find(([per]) => per === 'total')?.[3]
+}
+
+suite('the file of budgets', () => {
+  test('is only for its user, and holds all that was spent once the process has stopped', async (t) => {
+    const { file, path, copyPath, spend } = open(t)
+    await file.load()
+    for (let count = 0; count < 3; count++) spend()
+    await file.stop()
+    for (const each of [path, copyPath]) {
+      assert.equal(statSync(each).mode & 0o777, 0o600)
+      assert.equal(await spentIn(each), 30)
+    }
+  })
+
+  test('is not written where nothing has a budget', async (t) => {
+    const { file, clock, path } = open(t)
+    await file.load()
+    await file.stop()
+    assert.equal(clock.pendingTimers, 0)
+    assert.equal(await readBudgetsFile(path), undefined)
+  })
+
+  test('is left alone while another process keeps it, and calls with a budget are refused', async (t) => {
+    const first = open(t)
+    await first.file.load()
+    first.spend()
+    await first.file.stop()
+    const directory = join(first.path, '..')
+    const { file, book, path } = open(t, directory, { kind: 'taken', pid: 4711 })
+    await file.load()
+    const refused = book.take(demand)
+    assert.ok(refused.kind === 'budget_state_lost')
+    assert.match(refused.reason, /process 4711/)
+    await file.stop()
+    assert.equal(await spentIn(path), 10)
+  })
+
+  test('that cannot be written is a fault, and what was spent is still counted', async (t) => {
+    const directory = scratchDirectory(t)
+    const { file, book, faults, spend } = open(t, join(directory, 'state'))
+    await file.load()
+    writeFileSync(join(directory, 'state'), 'a file in the place of the directory')
+    spend()
+    await file.stop()
+    assert.equal(faults.length, 1)
+    assert.equal(book.describe([scope])[0]!.spent, 10)
+  })
+
+  const contents = [
+    '',
+    '{}',
+    '{"version":2,"timeZone":"UTC","accounts":[]}',
+    '{"version":1,"timeZone":"Mars","accounts":[]}',
+    '{"version":1,"timeZone":"UTC","accounts":[{"name":"key:a","nano":-1,"tokens":0,"windows":[]}]}',
+    '{"version":1,"timeZone":"UTC","accounts":[{"name":"key:a","nano":0,"tokens":0,"windows":[["year",0,0,0]]}]}',
+    '{"version":1,"timeZone":"UTC","accounts":[{"name":"key:a","nano":0,"tokens":0.5,"windows":[]}]}',
+  ]
+  for (const text of contents) {
+    test(`is damaged with ${text || 'nothing'} in it`, async (t) => {
+      const { file, book, path, copyPath, spend } = open(t)
+      writeFileSync(path, text)
+      await file.load()
+      assert.equal(book.take(demand).kind, 'budget_state_lost')
+      await file.stop()
+      assert.equal(readFileSync(path, 'utf8'), text)
+      assert.throws(spend)
+      // The operator accepts the loss.
+      rmSync(path)
+      rmSync(copyPath, { force: true })
+      const again = open(t, join(path, '..'))
+      await again.file.load()
+      again.spend()
+      await again.file.stop()
+      assert.equal(await spentIn(path), 10)
+    })
+  }
+})

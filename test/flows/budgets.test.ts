@@ -1,0 +1,495 @@
+// Budgets, on the wire: who is refused, with what, and what reaches the provider.
+import assert from 'node:assert/strict'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { suite, test, type TestContext } from 'node:test'
+
+import type { Budget, ClientTerms } from '../../src/domain.ts'
+import { usdOfNano } from '../../src/prices/usd.ts'
+import { type Options, type Running, startGateway } from '../support/app.ts'
+import { delta, whole } from '../support/chat-content.ts'
+import { bearer, KeyFileOnDisk, type TestKey, testKey } from '../support/client-keys.ts'
+import { scratchDirectory } from '../support/config-file.ts'
+import { until } from '../support/deadline.ts'
+import { FakeClock } from '../support/fake-clock.ts'
+import { startGatewayProcess } from '../support/gateway-process.ts'
+import { at, type Setup } from '../support/gateway-config.ts'
+import { connectRaw, exchange, type RawResponse, rawRequest } from '../support/raw-client.ts'
+import { chunk, hang, json, reset, streamHead } from '../support/upstream-script.ts'
+
+const dayMs = 86_400_000
+
+/** 12 tokens of `whole` cost 0.0012 USD. */
+const price = { input: 100, output: 100 }
+const perCall = 1_200_000
+const models = { plain: { provider: 'scripted', price }, unpriced: { provider: 'scripted' } }
+
+function usd(limit: number, per: Budget['per'] = 'day'): Budget {
+  return { unit: 'usd', limit, per }
+}
+
+interface Call {
+  readonly key?: TestKey
+  readonly model?: string
+  readonly path?: string
+  readonly more?: object
+}
+
+type WithKeys = Running & {
+  readonly file: KeyFileOnDisk
+  readonly keys: readonly [TestKey, TestKey]
+  readonly call: (call?: Call) => Promise<RawResponse>
+  readonly limits: (key?: TestKey) => Promise<ReportedBudget[] | undefined>
+}
+
+interface ReportedBudget {
+  readonly of: string
+  readonly spent: string | number
+  readonly reserved: string | number
+}
+
+/** Two keys, `ci` with these terms, and `free` without any. */
+async function startWith(
+  t: TestContext,
+  terms: Partial<ClientTerms>,
+  setup: Setup = {},
+  options: Options = {},
+): Promise<WithKeys> {
+  const file = new KeyFileOnDisk(t)
+  const keys = [testKey(), testKey()] as const
+  file.write({ ci: { keys: [keys[0]], terms }, free: { keys: [keys[1]] } })
+  const stateDirectory = scratchDirectory(t)
+  const chosen = { stateDirectory, ...options }
+  const running = await startGateway(t, { models, ...setup, keys: file.setup }, chosen)
+  running.upstream?.respondAlways(whole())
+  return { ...running, file, keys, ...clientsOf(t, running, keys[0]) }
+}
+
+function clientsOf(t: TestContext, { gateway }: Pick<Running, 'gateway'>, own: TestKey) {
+  const call = ({ key = own, model = 'plain', path = 'chat/completions', more = {} }: Call = {}) => {
+    const body = JSON.stringify({ model, messages: [{ role: 'user', content: 'hi' }], ...more })
+    return exchange(t, gateway.url, rawRequest(`POST /v1/${path}`, bearer(key), body))
+  }
+  const limits = async (key = own) => {
+    const response = await exchange(t, gateway.url, rawRequest('GET /v1/limits', bearer(key)))
+    return JSON.parse(response.body().toString()).budgets
+  }
+  return { call, limits }
+}
+
+function errorOf(response: RawResponse): { code: string; type: string; message: string } {
+  return JSON.parse(response.body().toString()).error
+}
+
+suite('a budget of a key', () => {
+  test('is spent by what calls cost; then calls are refused, of this key alone, until its day is over', async (t) => {
+    const clock = new FakeClock()
+    const { upstream, keys, call, limits } = await startWith(
+      t,
+      { budgets: [usd(2 * perCall)] },
+      {},
+      { clock },
+    )
+    assert.equal((await call()).status, 200)
+    assert.deepEqual((await limits())![0]!.spent, '0.0012')
+    assert.equal((await call()).status, 200)
+    const refused = await call()
+    assert.equal(refused.status, 429)
+    const { code, type, message } = errorOf(refused)
+    assert.deepEqual([code, type], ['budget_exceeded', 'insufficient_quota'])
+    assert.match(
+      message,
+      /The budget of the key "ci", 0\.0024 usd\/day, has no room .* 0\.0024 USD are spent/,
+    )
+    assert.equal(refused.header('x-should-retry'), 'false')
+    assert.equal(refused.header('retry-after'), undefined)
+    assert.equal(
+      refused.header('x-llm-gateway-budget'),
+      '0.0024 usd/day; spent 0.0024; reserved 0; resets 2025-06-16T00:00:00Z',
+    )
+    assert.equal(upstream.requests.length, 2)
+    assert.equal((await call({ key: keys[1] })).status, 200)
+    clock.advance(dayMs)
+    assert.equal((await call()).status, 200)
+  })
+
+  test('is written as Anthropic writes errors to its clients', async (t) => {
+    const { call } = await startWith(t, { budgets: [usd(1)] })
+    assert.equal((await call()).status, 200)
+    const refused = await call({ path: 'messages', more: { max_tokens: 5 } })
+    assert.equal(refused.status, 429)
+    assert.equal(errorOf(refused).type, 'rate_limit_error')
+    assert.equal(refused.header('x-should-retry'), 'false')
+    assert.equal(refused.header('x-llm-gateway-error'), 'budget_exceeded')
+  })
+
+  test('holds what calls under way may cost', async (t) => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const { upstream, call, limits } = await startWith(t, { budgets: [usd(30 * perCall)] })
+    upstream.respond([{ kind: 'wait', gate: promise }, ...(whole() as Iterable<never>)])
+    const first = call()
+    await until(() => upstream.requests.length === 1, 'the call under way')
+    const [state] = (await limits())!
+    assert.equal(state!.spent, '0')
+    // 256 tokens of output are predicted.
+    assert.ok(Number(state!.reserved) > 0.0256)
+    assert.equal((await call()).status, 429)
+    resolve()
+    assert.equal((await first).status, 200)
+    assert.deepEqual(
+      (await limits())!.map(({ spent, reserved }) => [spent, reserved]),
+      [['0.0012', '0']],
+    )
+    assert.equal((await call()).status, 200)
+  })
+
+  test('of tokens counts them, whatever they cost', async (t) => {
+    const { call, limits } = await startWith(t, { budgets: [{ unit: 'tokens', limit: 24, per: 'total' }] })
+    assert.equal((await call({ model: 'unpriced' })).status, 200)
+    assert.equal((await call()).status, 200)
+    assert.equal((await limits())![0]!.spent, 24)
+    const refused = await call()
+    assert.equal(refused.status, 429)
+    assert.match(
+      refused.header('x-llm-gateway-budget')!,
+      /^24 tokens in total; spent 24; reserved 0; resets never$/,
+    )
+  })
+
+  test('of money refuses models whose price is not known, and names the setting', async (t) => {
+    const { upstream, call } = await startWith(t, { budgets: [usd(perCall)] })
+    const refused = await call({ model: 'unpriced' })
+    assert.equal(refused.status, 403)
+    assert.equal(errorOf(refused).code, 'price_unknown')
+    assert.match(errorOf(refused).message, /The key "ci" .* Set models\.unpriced\.price/)
+    assert.equal(upstream.requests.length, 0)
+  })
+
+  test('of money refuses calls that are not paid for by tokens, without a price of the call', async (t) => {
+    const priced = { provider: 'scripted', price: { ...price, request: '0.02' } }
+    const setup = { models: { ...models, paint: priced } }
+    const { upstream, call, limits } = await startWith(t, { budgets: [usd(1_000_000_000)] }, setup)
+    const image = { path: 'images/generations', more: { prompt: 'a cat' } }
+    const refused = await call(image)
+    assert.equal(refused.status, 403)
+    assert.match(errorOf(refused).message, /models\.plain\.price\.request/)
+    upstream.respondAlways(json(200, { created: 1, data: [{ b64_json: 'AA==' }] }))
+    assert.equal((await call({ ...image, model: 'paint' })).status, 200)
+    // Nobody counted the tokens, so that what was reserved is charged.
+    assert.ok(Number((await limits())![0]!.spent) >= 0.02)
+  })
+
+  test('lets calls pass that cost nothing, also when it is spent', async (t) => {
+    const free = { provider: 'scripted', price: 'free' as const }
+    const { call } = await startWith(t, { budgets: [usd(1)] }, { models: { ...models, free } })
+    assert.equal((await call()).status, 200)
+    assert.equal((await call()).status, 429)
+    assert.equal((await call({ model: 'free' })).status, 200)
+  })
+
+  test('charges nothing for what a provider refuses', async (t) => {
+    const { upstream, call, limits } = await startWith(t, { budgets: [usd(perCall)] })
+    upstream.respondAlways(json(400, { error: { message: 'no' } }))
+    assert.equal((await call()).status, 400)
+    assert.deepEqual(
+      (await limits())!.map(({ spent, reserved }) => [spent, reserved]),
+      [['0', '0']],
+    )
+  })
+
+  test('is charged for what a client that leaves has seen', async (t) => {
+    const { gateway, upstream, keys, limits } = await startWith(t, { budgets: [usd(1_000_000_000)] })
+    upstream.respond([streamHead(), chunk(`data: ${delta('first')}\n\n`), hang])
+    const client = await connectRaw(t, gateway.url)
+    const body = '{"model":"plain","messages":[],"stream":true}'
+    client.send(rawRequest('POST /v1/chat/completions', bearer(keys[0]), body))
+    await client.seen('first')
+    client.leave()
+    await gateway.logged({ event: 'call', status: 499 })
+    const [state] = (await limits())!
+    assert.ok(Number(state!.spent) > 0)
+    assert.equal(state!.reserved, '0')
+  })
+
+  test('outlives a rotation and another name of the key', async (t) => {
+    const terms = { budgets: [usd(perCall)] }
+    const { gateway, file, keys, call } = await startWith(t, terms)
+    assert.equal((await call()).status, 200)
+    const next = testKey()
+    file.write({ ci: { keys: [keys[0], next], terms } })
+    await gateway.logged({ event: 'keys_loaded', generation: 2 })
+    assert.equal((await call({ key: next })).status, 429)
+    assert.equal((await call()).status, 429)
+  })
+
+  test('is exact over all threads, and a call of any of them is refused', async (t) => {
+    const terms = { budgets: [{ unit: 'tokens', limit: 24, per: 'total' } as const] }
+    const { call, limits } = await startWith(t, terms, { server: { workers: 2 } })
+    for (const expected of [200, 200, 429, 429, 429]) assert.equal((await call()).status, expected)
+    assert.equal((await limits())![0]!.spent, 24)
+  })
+
+  test('is never exceeded by calls at once in several threads that take what was foreseen', async (t) => {
+    const limit = 3_000
+    const terms = { budgets: [{ unit: 'tokens', limit, per: 'total' } as const] }
+    const budgets = { reserve: 'worst_case' } as const
+    const { upstream, call, limits } = await startWith(t, terms, { budgets, server: { workers: 3 } })
+    upstream.respondAlways(whole({ prompt_tokens: 7, completion_tokens: 93, total_tokens: 100 }))
+    const burst = () => Promise.all(Array.from({ length: 40 }, () => call({ more: { max_tokens: 93 } })))
+    const statuses: number[] = []
+    for (let count = 0; count < 3; count++) statuses.push(...(await burst()).map(({ status }) => status))
+    const served = statuses.filter((status) => status === 200).length
+    assert.deepEqual(new Set(statuses), new Set([200, 429]))
+    const [state] = (await limits())!
+    assert.deepEqual([state!.spent, state!.reserved], [100 * served, 0])
+    assert.ok(100 * served <= limit)
+    assert.equal(upstream.requests.length, served)
+  })
+
+  test('keeps the routes closed whose cost is not known', async (t) => {
+    const { gateway, keys } = await startWith(
+      t,
+      { budgets: [usd(1)], routes: true },
+      {
+        routes: { rest: { provider: 'scripted' } },
+      },
+    )
+    const response = await exchange(t, gateway.url, rawRequest('GET /v1/files', bearer(keys[0])))
+    assert.equal(response.status, 403)
+    assert.match(errorOf(response).message, /has a budget/)
+  })
+})
+
+suite('what was spent', () => {
+  test('is the sum of the rows of the ledger, for whole, translated, refused, failed and cut calls', async (t) => {
+    const stateDirectory = scratchDirectory(t)
+    const terms = {
+      budgets: [usd(1_000_000_000, 'total'), { unit: 'tokens', limit: 1e6, per: 'total' } as const],
+    }
+    const { gateway, upstream, keys, call, limits } = await startWith(t, terms, {}, { stateDirectory })
+    assert.equal((await call()).status, 200)
+    assert.equal((await call({ path: 'messages', more: { max_tokens: 5 } })).status, 200)
+    upstream.respond(json(400, { error: { message: 'no' } }))
+    assert.equal((await call()).status, 400)
+    upstream.respond([streamHead(), chunk(`data: ${delta('one')}\n\n`), reset])
+    await call({ more: { stream: true } })
+    upstream.respond([streamHead(), chunk(`data: ${delta('first')}\n\n`), hang])
+    const client = await connectRaw(t, gateway.url)
+    const body = '{"model":"plain","messages":[],"stream":true}'
+    client.send(rawRequest('POST /v1/chat/completions', bearer(keys[0]), body))
+    await client.seen('first')
+    client.leave()
+    await gateway.logged({ event: 'call', status: 499 })
+    const [inUsd, inTokens] = (await limits())!
+    await gateway.stop()
+    const database = new DatabaseSync(join(stateDirectory, 'usage.db'), { readOnly: true })
+    const sums =
+      'SELECT COUNT(*) AS calls, SUM(cost_nano) AS nano, SUM(prompt + completion) AS tokens FROM calls'
+    const { calls, nano, tokens } = database.prepare(sums).get()!
+    database.close()
+    assert.equal(calls, 5)
+    assert.deepEqual([inUsd!.spent, inTokens!.spent], [usdOfNano(nano as number), tokens])
+    assert.deepEqual([inUsd!.reserved, inTokens!.reserved], ['0', 0])
+  })
+
+  test('is known after a restart', async (t) => {
+    const stateDirectory = scratchDirectory(t)
+    const { gateway, upstream, file, keys, call } = await startWith(
+      t,
+      { budgets: [usd(perCall, 'total')] },
+      {},
+      { stateDirectory },
+    )
+    assert.equal((await call()).status, 200)
+    await gateway.stop()
+    const setup: Setup = { models, keys: file.setup, providers: { scripted: at(upstream) } }
+    const again = await startGateway(t, setup, { stateDirectory })
+    const after = clientsOf(t, again, keys[0])
+    assert.equal((await after.call()).status, 429)
+    assert.equal((await after.limits())![0]!.spent, '0.0012')
+  })
+
+  test('includes, after a crash, what calls under way had reserved', async (t) => {
+    const stateDirectory = scratchDirectory(t)
+    const path = join(stateDirectory, 'budgets.json')
+    const { upstream, file, keys, call } = await startWith(
+      t,
+      { budgets: [usd(40 * perCall, 'total')] },
+      {},
+      { stateDirectory },
+    )
+    upstream.respond([hang])
+    void call()
+    const saved = () => JSON.parse(readFileSync(path, 'utf8')).accounts[0].nano
+    await until(() => {
+      try {
+        return saved() > 0
+      } catch {
+        return false
+      }
+    }, 'the hold on disk')
+    // As the process would leave it behind.
+    const elsewhere = scratchDirectory(t)
+    writeFileSync(join(elsewhere, 'budgets.json'), readFileSync(path))
+    const setup: Setup = { models, keys: file.setup, providers: { scripted: at(upstream) } }
+    const again = await startGateway(t, setup, { stateDirectory: elsewhere })
+    const [state] = (await clientsOf(t, again, keys[0]).limits())!
+    assert.ok(Number(state!.spent) > 0.0256)
+    assert.equal(state!.reserved, '0')
+  })
+
+  test('is never less after kill -9 than before it, whole calls and calls under way', async (t) => {
+    const env = { STATE_DIRECTORY: scratchDirectory(t) }
+    const budgets = { total: [{ tokens: 10_000, per: 'total' as const }] }
+    const { gateway, upstream } = await startGatewayProcess(
+      t,
+      { models, budgets, server: { workers: 2 } },
+      env,
+    )
+    const call = (url: string) =>
+      exchange(t, url, rawRequest('POST /v1/chat/completions', {}, '{"model":"plain","messages":[]}'))
+    const state = async (url: string): Promise<ReportedBudget> => {
+      const response = await exchange(t, url, rawRequest('GET /v1/limits'))
+      return JSON.parse(response.body().toString()).budgets[0]
+    }
+    upstream.respondAlways(whole())
+    for (let count = 0; count < 3; count++) assert.equal((await call(gateway.url)).status, 200)
+    upstream.respond([streamHead(), chunk(`data: ${delta('first')}\n\n`), hang])
+    const client = await connectRaw(t, gateway.url)
+    const body = '{"model":"plain","messages":[],"stream":true}'
+    client.send(rawRequest('POST /v1/chat/completions', {}, body))
+    await client.seen('first')
+    const before = await state(gateway.url)
+    assert.equal(before.spent, 36)
+    assert.ok(Number(before.reserved) > 0)
+    const savedTokens = (): number[] => {
+      const [account] = JSON.parse(readFileSync(join(env.STATE_DIRECTORY, 'budgets.json'), 'utf8')).accounts
+      return [account.windows[3][3], account.tokens]
+    }
+    await until(() => {
+      try {
+        return savedTokens().join() === [before.spent, before.reserved].join()
+      } catch {
+        return false
+      }
+    }, 'the file')
+    assert.equal(await gateway.stop('SIGKILL'), 'SIGKILL')
+    const again = await startGatewayProcess(
+      t,
+      { models, budgets, providers: { scripted: at(upstream) } },
+      env,
+    )
+    const after = await state(again.gateway.url)
+    assert.deepEqual([after.spent, after.reserved], [36 + Number(before.reserved), 0])
+  })
+
+  for (const [what, spoil] of [
+    ['damaged', (path: string) => writeFileSync(path, '{"version":1,"acc')],
+    ['missing', (path: string) => rmSync(path)],
+  ] as const) {
+    test(`is read from the second copy where the file is ${what}`, async (t) => {
+      const stateDirectory = scratchDirectory(t)
+      const path = join(stateDirectory, 'budgets.json')
+      const terms = { budgets: [usd(perCall, 'total')] }
+      const { gateway, upstream, file, keys, call } = await startWith(t, terms, {}, { stateDirectory })
+      assert.equal((await call()).status, 200)
+      await gateway.stop()
+      spoil(path)
+      const setup: Setup = { models, keys: file.setup, providers: { scripted: at(upstream) } }
+      const again = await startGateway(t, setup, { stateDirectory })
+      assert.equal((await clientsOf(t, again, keys[0]).call()).status, 429)
+      await again.gateway.logged({ event: 'budgets_copy_used' })
+      await again.gateway.stop()
+      assert.equal(JSON.parse(readFileSync(path, 'utf8')).accounts[0].windows.length, 4)
+    })
+  }
+
+  test('is not known where its file cannot be read: calls with a budget are refused, others are not', async (t) => {
+    const stateDirectory = scratchDirectory(t)
+    const path = join(stateDirectory, 'budgets.json')
+    writeFileSync(path, '{"version":1,"acc')
+    const { gateway, keys, call } = await startWith(t, { budgets: [usd(perCall)] }, {}, { stateDirectory })
+    const refused = await call()
+    assert.equal(refused.status, 503)
+    assert.equal(errorOf(refused).code, 'budget_state_lost')
+    assert.match(errorOf(refused).message, /budgets\.json cannot be read \(not JSON: cut off\?\)/)
+    assert.equal((await call({ key: keys[1] })).status, 200)
+    await gateway.stop()
+    assert.equal(readFileSync(path, 'utf8'), '{"version":1,"acc')
+  })
+})
+
+suite('a budget that is to cut calls', () => {
+  for (const workers of [1, 2]) {
+    test(`ends a stream with an error event, with ${workers} threads`, async (t) => {
+      const terms = { budgets: [{ unit: 'tokens', limit: 400, per: 'day' } as const] }
+      const budgets = { when_exhausted: 'cut' } as const
+      const { gateway, upstream, keys } = await startWith(t, terms, { budgets, server: { workers } })
+      upstream.respond([streamHead(), chunk(`data: ${delta('word '.repeat(2_000))}\n\n`), hang])
+      const client = await connectRaw(t, gateway.url)
+      const body = '{"model":"plain","messages":[],"stream":true}'
+      client.send(rawRequest('POST /v1/chat/completions', bearer(keys[0]), body))
+      await client.seen('budget_exceeded')
+      const { code } = await gateway.logged({ event: 'call' })
+      assert.equal(code, 'budget_exceeded')
+    })
+  }
+})
+
+suite('budgets of the configuration', () => {
+  test('bind all clients together, and show in the limits of those that may know', async (t) => {
+    const budgets = { total: [{ usd: '0.0012', per: 'month' as const }] }
+    const { keys, call, limits } = await startWith(t, {}, { budgets })
+    assert.equal((await call()).status, 200)
+    const refused = await call({ key: keys[1] })
+    assert.equal(refused.status, 429)
+    assert.match(errorOf(refused).message, /The budget of the gateway \(budgets\.total\), 0\.0012 usd\/month/)
+    assert.equal((await limits())![0]!.of, 'all clients')
+  })
+
+  test('change with a reload, and keep what was spent', async (t) => {
+    const setup = (total: object[]) =>
+      ({ models, providers: { scripted: at(upstream) }, budgets: { total } }) as Setup
+    const upstream = (await startGateway(t, {})).upstream
+    upstream.respondAlways(whole())
+    const { gateway } = await startGateway(t, setup([]))
+    const call = () =>
+      exchange(t, gateway.url, rawRequest('POST /v1/chat/completions', {}, '{"model":"plain","messages":[]}'))
+    assert.equal((await call()).status, 200)
+    await gateway.reload(setup([{ tokens: 12, per: 'day' }]))
+    assert.equal((await call()).status, 200)
+    assert.equal((await call()).status, 429)
+    await gateway.reload(setup([{ tokens: 24, per: 'day' }]))
+    assert.equal((await call()).status, 200)
+    assert.equal((await call()).status, 429)
+    await gateway.reload(setup([]))
+    assert.equal((await call()).status, 200)
+  })
+
+  test('bind each client without a key by itself', async (t) => {
+    const setup: Setup = {
+      models,
+      server: { trusted_proxies: [{ user: 'self' }] },
+      clients: { 'ip:203.0.113.0/24': { budgets: [{ tokens: 12, per: 'day' }] } },
+    }
+    const { gateway, upstream } = await startGateway(t, setup)
+    upstream.respondAlways(whole())
+    const call = (address: string) =>
+      exchange(
+        t,
+        gateway.url,
+        rawRequest(
+          'POST /v1/chat/completions',
+          { 'x-forwarded-for': address },
+          '{"model":"plain","messages":[]}',
+        ),
+      )
+    assert.equal((await call('203.0.113.1')).status, 200)
+    const refused = await call('203.0.113.1')
+    assert.equal(refused.status, 429)
+    assert.match(errorOf(refused).message, /clients\["ip:203\.0\.113\.0\/24"\]\.budgets/)
+    assert.equal((await call('203.0.113.2')).status, 200)
+    assert.equal((await call('198.51.100.1')).status, 200)
+  })
+})
