@@ -166,8 +166,8 @@ suite('the key of a provider', () => {
 
     assert.equal(await gateway.stop('SIGUSR2'), 'SIGUSR2')
 
-    const lock = '.local/state/llm-gateway/limits.lock'
-    assert.deepEqual([...filesOf(gateway).keys()].toSorted(), [lock, 'llm-gateway.yaml'])
+    const files = [...filesOf(gateway).keys()].filter((name) => !name.endsWith('.lock'))
+    assert.deepEqual(files, ['llm-gateway.yaml'])
   })
 
   test('shows in nothing that the commands print', async (t) => {

@@ -1,7 +1,17 @@
 // The ledger with its thread: what the gateway hands over is in the file, or waits, or is reported as lost.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { suite, test } from 'node:test'
@@ -240,15 +250,15 @@ test(
       'the first rows',
     )
     const filler = join(folder, 'filler')
-    let size = 4 * 1024 * 1024
-    for (; size > 0; size -= 64 * 1024) {
+    // The thread tries to make its ballast meanwhile, and takes it away again, because there is no room for it.
+    const isFull = () => {
       try {
-        writeFileSync(filler, Buffer.alloc(size))
-        break
+        for (;;) appendFileSync(filler, Buffer.alloc(16 * 1024))
       } catch {
-        // Still too large.
+        return !existsSync(`${ballastOf(path)}.tmp`) && statfsSync(folder).bavail <= 4
       }
     }
+    await until(isFull, 'the disk to be full')
     record(ledger, 4_000)
     await until(isWaiting(ledger), 'the ledger to wait')
     assert.match(ledger.state().reason ?? '', /full|disk I\/O|no space/i)
