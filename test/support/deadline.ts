@@ -21,8 +21,14 @@ export async function soon<T>(promise: Promise<T>, describe: () => string): Prom
 
 /** Looks every few milliseconds until the condition is met, which nothing reports by itself. */
 export async function until(isMet: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  // Looking on would keep the process of a failed test alive for ever.
+  let isOver = false
   const look = async () => {
-    while (!(await isMet())) await new Promise((resolve) => setTimeout(resolve, 5))
+    while (!isOver && !(await isMet())) await new Promise((resolve) => setTimeout(resolve, 5))
   }
-  await soon(look(), () => what)
+  try {
+    await soon(look(), () => what)
+  } finally {
+    isOver = true
+  }
 }
