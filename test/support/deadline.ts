@@ -22,13 +22,13 @@ export async function soon<T>(promise: Promise<T>, describe: () => string): Prom
 /** Looks every few milliseconds until the condition is met, which nothing reports by itself. */
 export async function until(isMet: () => boolean | Promise<boolean>, what: string): Promise<void> {
   // Looking on would keep the process of a failed test alive for ever.
-  let isOver = false
+  const over = new AbortController()
   const look = async () => {
-    while (!isOver && !(await isMet())) await new Promise((resolve) => setTimeout(resolve, 5))
+    while (!over.signal.aborted && !(await isMet())) await new Promise((resolve) => setTimeout(resolve, 5))
   }
   try {
     await soon(look(), () => what)
   } finally {
-    isOver = true
+    over.abort()
   }
 }
