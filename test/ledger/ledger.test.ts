@@ -259,20 +259,24 @@ test(
       }
     }
     await until(isFull, 'the disk to be full')
-    record(ledger, 4_000)
-    await until(isWaiting(ledger), 'the ledger to wait')
-    assert.match(ledger.state().reason ?? '', /full|disk I\/O|no space/i)
-    const before = count(path)
-    assert.ok(before >= 100)
+    let recorded = 100
+    const hasWaited = () => {
+      // What SQLite has reserved before may hold some rows.
+      if (events.length > 0 || recorded >= 40_000) return events.length > 0
+      record(ledger, 500)
+      recorded += 500
+      return false
+    }
+    await until(hasWaited, 'the ledger to wait')
+    const [waiting] = events
+    assert.ok(waiting?.kind === 'ledger_waiting')
+    assert.match(waiting.reason, /full|disk I\/O|no space/i)
     rmSync(filler)
     await until(() => ledger.state().waitingRows === 0, 'the rows to be written')
     await ledger.stop()
 
-    assert.equal(count(path), 4_100)
-    assert.equal(count(path, 'SELECT SUM(calls) AS count FROM quarters'), 4_100)
-    assert.deepEqual(
-      events.map(({ kind }) => kind),
-      ['ledger_waiting', 'ledger_writing'],
-    )
+    assert.equal(count(path), recorded)
+    assert.equal(count(path, 'SELECT SUM(calls) AS count FROM quarters'), recorded)
+    assert.equal(events.at(-1)?.kind, 'ledger_writing')
   },
 )
