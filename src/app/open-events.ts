@@ -46,9 +46,6 @@ export function openEvents(
   const events = createEvents(sinks.filter((sink) => sink !== undefined))
   if (obstacle !== undefined) emit({ kind: 'audit_unavailable', reason: obstacle })
   if (usage.enabled && stateDirectory === undefined) emit({ kind: 'ledger_off', ...hasNoDirectory })
-  if (auditConfig.enabled && stateDirectory === undefined) {
-    emit({ kind: 'audit_unavailable', reason: hasNoDirectory.reason })
-  }
   return { events, logOutput, ledger, audit }
 }
 

@@ -35,8 +35,8 @@ export type AdmitResult =
 export interface Limited {
   readonly kind: 'limited'
   /**
-   * Only the slots of the model or of its provider are taken, not those of the client, so that another model may answer. Its limits per minute are
-   * a promise that no fallback gets around.
+   * Only the slots of the model or of its provider are taken, not those of the client, so that another model may answer.
+   * Its limits per minute are a promise that no fallback gets around.
    */
   readonly canFailOver: boolean
   readonly limitStatus: LimitStatus

@@ -119,6 +119,7 @@ test('without a state directory the gateway serves, and logs that nothing is rec
   const { gateway } = await startGateway(t, { audit: { enabled: true } })
   const { reason } = await gateway.logged({ event: 'audit_unavailable' })
   assert.equal(reason, 'there is no state directory')
+  assert.equal(gateway.log().filter(({ event }) => event === 'audit_unavailable').length, 1)
   assert.equal((await fetch(`${gateway.url}/healthz`)).status, 200)
 })
 
