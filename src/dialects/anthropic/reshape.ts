@@ -26,7 +26,7 @@ interface Block {
   readonly input: JsonView | undefined
   /** Member → text. */
   readonly texts: Map<string, string>
-  readonly citations: unknown[]
+  readonly citations: JsonObject[]
 }
 
 /** Delta → the member that it adds to, in a delta and in a block. */
@@ -103,7 +103,7 @@ class AssembledMessage implements ResponseTranslation {
     const block = this.#blocks.get(index)
     if (block === undefined) return
     const { type, citation } = delta
-    if (type === 'citations_delta') block.citations.push(citation)
+    if (type === 'citations_delta' && isObject(citation)) block.citations.push(citation)
     const member = textMembers.get(type)
     const text = member === undefined ? undefined : delta[member]
     if (typeof text === 'string') block.texts.set(member!, (block.texts.get(member!) ?? '') + text)
