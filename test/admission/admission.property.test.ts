@@ -1,7 +1,7 @@
 // More than 100,000 generated operations on the whole of admission, held against the naive one after each.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../support/properties.ts'
 import { Admission } from '../../src/admission/admission.ts'
 import type { Decision } from '../../src/admission/admission.ts'
 import { Calibration } from '../../src/admission/estimate.ts'

@@ -1,7 +1,7 @@
 // How requests of a client are counted.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../support/properties.ts'
 import { MemoryFloodWindows } from '../../src/admission/flood-windows.ts'
 
 test('any 60 seconds hold as many requests of a client as the limit says, and no more', () => {

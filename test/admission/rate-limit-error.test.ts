@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../support/properties.ts'
 import { rateLimitError } from '../../src/admission/rate-limit-error.ts'
 import { modelScope, providerScope } from '../../src/admission/scopes.ts'
 import type { Limited } from '../../src/admission/stores/store.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../support/properties.ts'
 import { capacityFor, SlidingWindow, windowMs } from '../../src/admission/sliding-window.ts'
 import type { Entry } from '../../src/admission/sliding-window.ts'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../support/properties.ts'
 import { readField, scanMultipart } from '../../src/bytes/multipart.ts'
 import type { MultipartScan } from '../../src/bytes/multipart.ts'
 import { splice } from '../../src/bytes/splice.ts'

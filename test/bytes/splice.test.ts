@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../support/properties.ts'
 import { scanJson } from '../../src/bytes/json/scan.ts'
 import { MemberNames } from '../../src/bytes/json/member-names.ts'
 import { splice } from '../../src/bytes/splice.ts'

@@ -1,7 +1,7 @@
 // However targets fail, in whatever order, and whenever the client leaves: a call ends once and leaves nothing behind.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../support/properties.ts'
 
 import { Admission } from '../../src/admission/admission.ts'
 import { Calibration } from '../../src/admission/estimate.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import fc from 'fast-check'
+import { fc } from '../support/properties.ts'
 
 import { diffLines } from '../../src/cli/diff.ts'
 

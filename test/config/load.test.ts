@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
 
-import fc from 'fast-check'
+import { fc } from '../support/properties.ts'
 
 import { loadConfig, type LoadedConfig } from '../../src/config/load.ts'
 import { loadText, ownAccounts, problemsOf, scratchDirectory, writeScratch } from '../support/config-file.ts'

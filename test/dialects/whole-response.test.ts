@@ -1,7 +1,7 @@
 // Whole bodies under a good status: which are responses, which are errors, and which are neither.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../support/properties.ts'
 
 import { errorHeadOf } from '../../src/dialects/openai/errors.ts'
 import { faultOfHead, judgeWholeResponse, mayBeWhole } from '../../src/dialects/whole-response.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../support/properties.ts'
 import { formatGoDuration, parseDurationMs } from '../../src/http/duration.ts'
 
 const nowMs = Date.parse('2026-11-02T10:00:00.250Z')

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import fc from 'fast-check'
+import { fc } from '../support/properties.ts'
 
 import { dialects } from '../../src/dialects/table.ts'
 import type { ModelRequest } from '../../src/dialects/request.ts'

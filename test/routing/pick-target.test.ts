@@ -1,7 +1,7 @@
 // The order of targets: properties over many rolls, loads and conversations.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../support/properties.ts'
 
 import { type Candidate, orderTargets } from '../../src/routing/pick-target.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import fc from 'fast-check'
+import { fc } from '../support/properties.ts'
 
 import type { ModelConfig } from '../../src/config/types.ts'
 import { modelNotFound, RouteTable } from '../../src/routing/route-table.ts'

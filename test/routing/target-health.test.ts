@@ -1,7 +1,7 @@
 // What calls learn of targets, and how long they remember it.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../support/properties.ts'
 
 import { TargetHealth, type FailureKind } from '../../src/routing/target-health.ts'
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../support/properties.ts'
 
 import { BodyMemory, LargeBody } from '../../src/bytes/large-body.ts'
 import { BodyBudget } from '../../src/server/body-budget.ts'

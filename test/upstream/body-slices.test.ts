@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../support/properties.ts'
 
 import { BodyMemory, LargeBody } from '../../src/bytes/large-body.ts'
 import { spliceParts } from '../../src/bytes/splice.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 
-import fc from 'fast-check'
+import { fc } from '../support/properties.ts'
 
 import { createMask, maskBytes, maskKeyShapes } from '../../src/upstream/mask.ts'
 

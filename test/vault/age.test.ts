@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../support/properties.ts'
 
 import { decrypt, encrypt, generateIdentity, isRecipient, recipientOf } from '../../src/vault/age.ts'
 import { scratchDirectory } from '../support/config-file.ts'

@@ -1,7 +1,7 @@
 // The owner, asked by messages as worker threads do, here without a thread.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../../support/properties.ts'
 import { MemoryFloodWindows } from '../../../src/admission/flood-windows.ts'
 import type { SharedServices } from '../../../src/app/shared-services.ts'
 import { FloodLeases } from '../../../src/app/workers/flood-leases.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../../support/properties.ts'
 import { MessageReader } from '../../../bench/gateways/message-reader.ts'
 
 const head = 'HTTP/1.1 200 OK\r\n'

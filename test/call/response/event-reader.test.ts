@@ -1,7 +1,7 @@
 // A stream's events: the first is found however the stream is cut, and all of them are handed on.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../../support/properties.ts'
 
 import { EventReader } from '../../../src/call/response/event-reader.ts'
 

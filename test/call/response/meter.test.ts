@@ -1,7 +1,7 @@
 // What is counted of an answer: the provider's numbers where it gives them, else what was seen.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../../support/properties.ts'
 
 import { Meter, type MeterOptions } from '../../../src/call/response/meter.ts'
 import { dialects } from '../../../src/dialects/table.ts'

@@ -1,7 +1,7 @@
 // The rules of Cloudflare Access, whose issuer no test can be, and what is remembered of tokens.
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../../support/properties.ts'
 
 import type { KeySets } from '../../../src/clients/identity/key-set.ts'
 import { TokenCheck } from '../../../src/clients/identity/token-check.ts'

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../../support/properties.ts'
 
 import { apiRoutes, findApiPath, whyNotPassed } from '../../../src/dialects/openai/api-routes.ts'
 import { dialects } from '../../../src/dialects/table.ts'

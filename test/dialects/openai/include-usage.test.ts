@@ -1,7 +1,7 @@
 // Asking for usage changes the one member that asks, and not a byte around it.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../../support/properties.ts'
 
 import { includeUsageSplice } from '../../../src/dialects/openai/include-usage.ts'
 import { scanJson } from '../../../src/bytes/json/scan.ts'

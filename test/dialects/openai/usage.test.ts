@@ -1,7 +1,7 @@
 // Usage in the forms of every provider.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../../support/properties.ts'
 
 import { findUsage } from '../../../src/dialects/openai/usage.ts'
 import { completeUsage, newerUsage, type PartialUsage } from '../../../src/dialects/usage.ts'

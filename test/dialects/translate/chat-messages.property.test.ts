@@ -2,7 +2,7 @@
 // message. And what goes from chat to Messages and back keeps its roles, texts, calls and results.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../../support/properties.ts'
 import type { ModelRequest } from '../../../src/dialects/request.ts'
 import type { Translation } from '../../../src/dialects/translator.ts'
 import {

@@ -1,7 +1,7 @@
 // Text that is held while it comes in pieces.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import { fc } from '../../support/properties.ts'
 
 import { GrowingText } from '../../../src/dialects/translate/responses_chat/growing-text.ts'
 

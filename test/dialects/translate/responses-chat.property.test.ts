@@ -1,7 +1,7 @@
 // Random chat responses for a client of the Responses API.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import * as fc from 'fast-check'
+import { fc } from '../../support/properties.ts'
 import type { ModelRequest } from '../../../src/dialects/request.ts'
 import type { Translation } from '../../../src/dialects/translator.ts'
 import { readAsCodex } from './codex-rules.ts'

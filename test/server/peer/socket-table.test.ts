@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 
-import fc from 'fast-check'
+import { fc } from '../../support/properties.ts'
 
 import { type OpenTable, type RowOwner, SocketTable } from '../../../src/server/peer/socket-table.ts'
 import { tableHeader, tableOf, tableRow } from '../../support/socket-tables.ts'
