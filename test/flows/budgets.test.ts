@@ -435,6 +435,22 @@ suite('a budget that is to cut calls', () => {
       assert.equal(code, 'budget_exceeded')
     })
   }
+
+  test('ends a stream that takes more than what is left, and not only more than answers usually take', async (t) => {
+    const terms = { budgets: [{ unit: 'tokens', limit: 5_000, per: 'day' } as const] }
+    const { gateway, upstream, keys, call } = await startWith(t, terms, {
+      budgets: { when_exhausted: 'cut' },
+    })
+    const usage = { prompt_tokens: 10, completion_tokens: 4_000, total_tokens: 4_010 }
+    upstream.respond(whole(usage))
+    assert.equal((await call()).status, 200)
+    // About 2,500 tokens, of the 990 that are left; answers of 8,000 would be usual.
+    upstream.respond([streamHead(), chunk(`data: ${delta('word '.repeat(2_000))}\n\n`), hang])
+    const client = await connectRaw(t, gateway.url)
+    const body = '{"model":"plain","messages":[],"stream":true}'
+    client.send(rawRequest('POST /v1/chat/completions', bearer(keys[0]), body))
+    await client.seen('budget_exceeded')
+  })
 })
 
 suite('budgets of the configuration', () => {
