@@ -94,7 +94,8 @@ async function run(limitUsd: number, way: Way, seed: number): Promise<Outcome> {
   let spentAtRefusal: number | undefined
   await Promise.all(
     Array.from({ length: agents }, async () => {
-      while (way !== 'check_then_record' || recorded < limitUsd) {
+      const mayCall = () => way !== 'check_then_record' || recorded < limitUsd
+      while (mayCall()) {
         const outputTokens = Math.min(maxOutputTokens, Math.ceil(1_640 * Math.exp(normal(random))))
         const response = await send({ url, agent, outputTokens })
         if (response.status === 429) break
