@@ -37,6 +37,7 @@ import type { Listeners } from '../server/listeners/listeners.ts'
 import { limitsReport } from '../server/routes/limits.ts'
 import { KeyCheck, keyRevoked } from '../server/key-check.ts'
 import { createHandlers } from '../server/server.ts'
+import { withCharges } from '../server/wrong-identities.ts'
 import type { Provider } from '../upstream/provider.ts'
 
 export interface App {
@@ -161,7 +162,11 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const isRequired = config.keys.mode === 'required'
   const keylessIds = isRequired ? keylessClients(config.keys) : new Set<string>()
   const { floodWindows, keySets } = shared
-  const identityCheck = identityCheckOf(config.identity, { clock, keySets, clientOf: plainClientOf })
+  const plainIdentityCheck = identityCheckOf(config.identity, { clock, keySets, clientOf: plainClientOf })
+  const identityCheck =
+    plainIdentityCheck === undefined || floodWindows === undefined
+      ? plainIdentityCheck
+      : withCharges(plainIdentityCheck, { floodWindows, clientOf: plainClientOf })
   const keyCheck =
     config.keys.mode === 'off'
       ? undefined
