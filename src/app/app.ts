@@ -14,6 +14,7 @@ import { budgetScopesOf } from '../call/budget-request.ts'
 import type { Call } from '../call/call.ts'
 import { createTicker, type Ticker } from '../call/ticker.ts'
 import { type Clock, systemClock } from '../platform/clock.ts'
+import { builtAtMs } from '../platform/package.ts'
 import { descriptorsOf } from '../platform/descriptors.ts'
 import { findKeyFile } from '../config/find.ts'
 import type { OpenedAuditKey } from '../config/audit-key.ts'
@@ -106,6 +107,8 @@ export interface AppOptions {
   readonly dialects?: Dialects
   /** Where calls are counted; when absent this process's memory, which alone is kept over a restart. */
   readonly store?: AdmissionStore
+  /** When the release was built, in milliseconds since 1970: no right clock shows an earlier time. The package's when absent. */
+  readonly builtAtMs?: number
   /** Absent: this thread serves alone, and owns what calls share. */
   readonly worker?: WorkerServices
 }
@@ -157,7 +160,11 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const apply = (file: KeyFile): AppliedKeys => ({ threads: 1, ended: setKeys(file) })
   const keyWatch = worker === undefined ? keyWatchOf(config, { ...options, clock, events, apply }) : undefined
   const prefixes = [config.keys.prefix]
-  const keys = new KeysInForce(worker?.keyFile ?? keyWatch?.load() ?? noKeys, prefixes)
+  const keys = new KeysInForce(
+    worker?.keyFile ?? keyWatch?.load() ?? noKeys,
+    prefixes,
+    options.builtAtMs ?? builtAtMs(),
+  )
   const isRevoked = ({ secretId }: Client) => secretId !== undefined && keys.isRevoked(secretId)
   const isRequired = config.keys.mode === 'required'
   const keylessIds = isRequired ? keylessClients(config.keys) : new Set<string>()
@@ -271,7 +278,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   }
 }
 
-interface KeyWatchParts extends Pick<AppOptions, 'configFile' | 'stateDirectory'> {
+interface KeyWatchParts extends Pick<AppOptions, 'builtAtMs' | 'configFile' | 'stateDirectory'> {
   readonly clock: Clock
   readonly events: Events
   readonly apply: KeyFileParts['apply']

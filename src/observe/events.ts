@@ -257,6 +257,16 @@ interface KeysMissing {
   readonly file: string
 }
 
+/** The clock shows a time before this release was built, so that keys which expire are refused. */
+interface ClockNotSet {
+  readonly kind: 'clock_not_set'
+  /** As in RFC 3339. */
+  readonly now: string
+  readonly built: string
+  /** How many expire. */
+  readonly keys: number
+}
+
 /** Which keys are in force could not be written down for the command line; they are in force all the same. */
 interface KeysNotAcknowledged {
   readonly kind: 'keys_not_acknowledged'
@@ -390,6 +400,7 @@ export type GatewayEvent =
   | InternalError
   | KeysLoaded
   | KeysMissing
+  | ClockNotSet
   | KeysNotAcknowledged
   | KeysRefused
   | LedgerOff
