@@ -8,6 +8,7 @@ import { ownClientId, peerIdentifiersOf } from './peer-identifiers.ts'
 import type { OpenedAudit } from './open-audit.ts'
 import { openEvents } from './open-events.ts'
 import { ProviderPool } from './provider-pool.ts'
+import { pseudonymsOf, usageReader } from './pseudonyms.ts'
 import { OwnServices, perClientRpmOf, type SharedServices } from './shared-services.ts'
 import { Snapshots } from './snapshots.ts'
 import { budgetScopesOf } from '../call/budget-request.ts'
@@ -17,7 +18,7 @@ import { type Clock, systemClock } from '../platform/clock.ts'
 import { builtAtMs } from '../platform/package.ts'
 import { descriptorsOf } from '../platform/descriptors.ts'
 import { findKeyFile } from '../config/find.ts'
-import type { OpenedAuditKey } from '../config/audit-key.ts'
+import type { OpenedAuditKey } from '../config/record-keys.ts'
 import type { Config } from '../config/types.ts'
 import { dialects as allDialects, type Dialects } from '../dialects/table.ts'
 import type { Client } from '../domain.ts'
@@ -206,7 +207,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     hasSeveralClients,
     routes: () => snapshots.current.routes,
     describeLimits: (models) => coordinator.describe(models),
-    readUsage: (question) => shared.readUsage(question),
+    readUsage: usageReader((question) => shared.readUsage(question), pseudonymsOf(config.usage)),
     ownClientId: ownClientId(),
     describeClient: (scope) => coordinator.describeClient(scope),
     async describeBudgets(client) {

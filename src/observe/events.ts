@@ -441,8 +441,14 @@ export interface Sink {
   receive(event: GatewayEvent): void
 }
 
-/** @param sinks in the order in which they receive an event. */
-export function createEvents(sinks: readonly Sink[]): Events {
+/**
+ * @param sinks in the order in which they receive an event.
+ * @param prepare makes what they receive of an event; absent: they receive it as it is.
+ */
+export function createEvents(
+  sinks: readonly Sink[],
+  prepare: (event: GatewayEvent) => GatewayEvent = asItIs,
+): Events {
   /** Those that threw at their last event. */
   const failing = new Set<Sink>()
 
@@ -465,7 +471,12 @@ export function createEvents(sinks: readonly Sink[]): Events {
   }
   return {
     emit(event) {
-      for (const sink of sinks) deliver(event, sink)
+      const prepared = prepare(event)
+      for (const sink of sinks) deliver(prepared, sink)
     },
   }
+}
+
+function asItIs(event: GatewayEvent): GatewayEvent {
+  return event
 }
