@@ -149,7 +149,13 @@ function configFor(url: string): Config {
     ]),
     routing: { retries: 0, maxRetryWaitMs: 0, restartWaitMs: 0, cooldownMs: 0 },
     routes: { rest: undefined, defaultModel: {} },
-    usage: { enabled: false, keepCallsDays: 1, keepHoursDays: 1 },
+    usage: {
+      enabled: false,
+      isPseudonymous: false,
+      pseudonymKey: undefined,
+      keepCallsDays: 1,
+      keepHoursDays: 1,
+    },
     audit: { enabled: false, keepDays: 31 },
     logging: { level: 'error', format: 'json' },
   }

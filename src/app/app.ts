@@ -8,15 +8,17 @@ import { ownClientId, peerIdentifiersOf } from './peer-identifiers.ts'
 import type { OpenedAudit } from './open-audit.ts'
 import { openEvents } from './open-events.ts'
 import { ProviderPool } from './provider-pool.ts'
+import { pseudonymsOf, usageReader } from './pseudonyms.ts'
 import { OwnServices, perClientRpmOf, type SharedServices } from './shared-services.ts'
 import { Snapshots } from './snapshots.ts'
 import { budgetScopesOf } from '../call/budget-request.ts'
 import type { Call } from '../call/call.ts'
 import { createTicker, type Ticker } from '../call/ticker.ts'
 import { type Clock, systemClock } from '../platform/clock.ts'
+import { builtAtMs } from '../platform/package.ts'
 import { descriptorsOf } from '../platform/descriptors.ts'
 import { findKeyFile } from '../config/find.ts'
-import type { OpenedAuditKey } from '../config/audit-key.ts'
+import type { OpenedAuditKey } from '../config/record-keys.ts'
 import type { Config } from '../config/types.ts'
 import { dialects as allDialects, type Dialects } from '../dialects/table.ts'
 import type { Client } from '../domain.ts'
@@ -37,6 +39,7 @@ import type { Listeners } from '../server/listeners/listeners.ts'
 import { limitsReport } from '../server/routes/limits.ts'
 import { KeyCheck, keyRevoked } from '../server/key-check.ts'
 import { createHandlers } from '../server/server.ts'
+import { withCharges } from '../server/wrong-identities.ts'
 import type { Provider } from '../upstream/provider.ts'
 
 export interface App {
@@ -105,6 +108,8 @@ export interface AppOptions {
   readonly dialects?: Dialects
   /** Where calls are counted; when absent this process's memory, which alone is kept over a restart. */
   readonly store?: AdmissionStore
+  /** When the release was built, in milliseconds since 1970: no right clock shows an earlier time. The package's when absent. */
+  readonly builtAtMs?: number
   /** Absent: this thread serves alone, and owns what calls share. */
   readonly worker?: WorkerServices
 }
@@ -156,12 +161,20 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const apply = (file: KeyFile): AppliedKeys => ({ threads: 1, ended: setKeys(file) })
   const keyWatch = worker === undefined ? keyWatchOf(config, { ...options, clock, events, apply }) : undefined
   const prefixes = [config.keys.prefix]
-  const keys = new KeysInForce(worker?.keyFile ?? keyWatch?.load() ?? noKeys, prefixes)
+  const keys = new KeysInForce(
+    worker?.keyFile ?? keyWatch?.load() ?? noKeys,
+    prefixes,
+    options.builtAtMs ?? builtAtMs(),
+  )
   const isRevoked = ({ secretId }: Client) => secretId !== undefined && keys.isRevoked(secretId)
   const isRequired = config.keys.mode === 'required'
   const keylessIds = isRequired ? keylessClients(config.keys) : new Set<string>()
   const { floodWindows, keySets } = shared
-  const identityCheck = identityCheckOf(config.identity, { clock, keySets, clientOf: plainClientOf })
+  const plainIdentityCheck = identityCheckOf(config.identity, { clock, keySets, clientOf: plainClientOf })
+  const identityCheck =
+    plainIdentityCheck === undefined || floodWindows === undefined
+      ? plainIdentityCheck
+      : withCharges(plainIdentityCheck, { floodWindows, clientOf: plainClientOf })
   const keyCheck =
     config.keys.mode === 'off'
       ? undefined
@@ -194,7 +207,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     hasSeveralClients,
     routes: () => snapshots.current.routes,
     describeLimits: (models) => coordinator.describe(models),
-    readUsage: (question) => shared.readUsage(question),
+    readUsage: usageReader((question) => shared.readUsage(question), pseudonymsOf(config.usage)),
     ownClientId: ownClientId(),
     describeClient: (scope) => coordinator.describeClient(scope),
     async describeBudgets(client) {
@@ -266,7 +279,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   }
 }
 
-interface KeyWatchParts extends Pick<AppOptions, 'configFile' | 'stateDirectory'> {
+interface KeyWatchParts extends Pick<AppOptions, 'builtAtMs' | 'configFile' | 'stateDirectory'> {
   readonly clock: Clock
   readonly events: Events
   readonly apply: KeyFileParts['apply']

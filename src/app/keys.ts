@@ -8,7 +8,7 @@ import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { keyFileRules, noKeys, parseKeyFile } from '../clients/keys/key-file.ts'
-import type { KeyFile } from '../clients/keys/key-record.ts'
+import type { KeyFile, KeyRecord } from '../clients/keys/key-record.ts'
 import { secretIdsOf } from '../clients/keys/keys-in-force.ts'
 import { formatKeysState, keysStateFile } from '../clients/keys/keys-state.ts'
 import { readTrustedFile } from '../config/trusted-file.ts'
@@ -17,6 +17,7 @@ import { fileVersion } from '../config/watch.ts'
 import type { Events } from '../observe/events.ts'
 import type { Clock } from '../platform/clock.ts'
 import { type Accounts, systemAccounts } from '../platform/ownership.ts'
+import { builtAtMs } from '../platform/package.ts'
 import { systemUsers, uidNamed } from '../platform/unix-users.ts'
 
 export interface KeyFileParts {
@@ -31,6 +32,8 @@ export interface KeyFileParts {
   readonly revoke?: (secretIds: ReadonlySet<string>) => void
   /** Default: the system's. */
   readonly accounts?: Accounts
+  /** When the release was built, in milliseconds since 1970. Default: the package's. */
+  readonly builtAtMs?: number
 }
 
 export interface AppliedKeys {
@@ -87,6 +90,7 @@ export class KeyFileWatch {
   start(threads: number): void {
     this.#applied = { threads, ended: 0 }
     this.#acknowledge()
+    this.#reportClock()
     const look = () => {
       this.#change()
       if (!this.#isStopped) this.#setTimer('look', look, lookMs)
@@ -160,6 +164,18 @@ export class KeyFileWatch {
     this.#applied = applied
     this.#parts.events.emit({ kind: 'keys_loaded', generation: file.generation, keys: file.keys.length })
     this.#acknowledge()
+    this.#reportClock()
+  }
+
+  /** Where the clock was lost, keys that expire are refused: by it, those that have expired would be valid again. */
+  #reportClock(): void {
+    const { clock, events, builtAtMs: builtMs = builtAtMs() } = this.#parts
+    const nowMs = clock.wallNow()
+    if (nowMs >= builtMs) return
+    const keys = this.#inForce.keys.filter(hasExpiry).length
+    if (keys === 0) return
+    const [now, built] = [nowMs, builtMs].map((ms) => new Date(ms).toISOString()) as [string, string]
+    events.emit({ kind: 'clock_not_set', now, built, keys })
   }
 
   /** Undefined: it is at fault. */
@@ -217,6 +233,10 @@ export class KeyFileWatch {
       .then(write)
       .catch((cause: unknown) => events.emit({ kind: 'keys_not_acknowledged', cause }))
   }
+}
+
+function hasExpiry({ expiresMs, secrets }: KeyRecord): boolean {
+  return [expiresMs, ...secrets.map(({ untilMs }) => untilMs)].some((ms) => ms !== undefined)
 }
 
 function realPathOf(path: string): string {

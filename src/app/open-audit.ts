@@ -1,13 +1,14 @@
 // The audit log of a process: opened when its first event comes, and closed after the last one.
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import type { OpenedAuditKey } from '../config/audit-key.ts'
+import type { OpenedAuditKey } from '../config/record-keys.ts'
 import type { AuditConfig } from '../config/types.ts'
 import { AuditLog } from '../observe/audit/audit-log.ts'
 import type { AuditEvent } from '../observe/audit/chain.ts'
 import { auditEventOf, type CommandEvent } from '../observe/audit/command-events.ts'
 import { AuditNames } from '../observe/audit/names.ts'
 import type { Events, Sink } from '../observe/events.ts'
+import type { Pseudonyms } from '../observe/pseudonyms.ts'
 import { auditSink } from '../observe/sinks/audit.ts'
 import type { Clock } from '../platform/clock.ts'
 import { holdLock } from '../platform/process-lock.ts'
@@ -35,6 +36,8 @@ export interface AuditParts {
   readonly stateDirectory: string | undefined
   /** Of the chain. `refused`: it is there and does not open, and nothing is recorded. */
   readonly key: OpenedAuditKey
+  /** Of clients and users; undefined: they are named as they are. */
+  readonly pseudonyms: Pseudonyms | undefined
 }
 
 const dayMs = 86_400_000
@@ -55,7 +58,7 @@ export function auditObstacle(
 /** Undefined: nothing is recorded. */
 export function openAudit(
   { enabled, keepDays }: AuditConfig,
-  { clock, emit, stateDirectory, key }: AuditParts,
+  { clock, emit, stateDirectory, key, pseudonyms }: AuditParts,
 ): OpenedAudit | undefined {
   if (!enabled || stateDirectory === undefined || key.kind === 'refused') return undefined
   const names = new AuditNames(stateDirectory)
@@ -104,7 +107,8 @@ export function openAudit(
     return opening
   }
   const add = (event: AuditEvent) => void opened().then((log) => log?.add(event))
-  const numberOf = (name: string) => names.numberOf(name)
+  const nameOf = (id: string) => pseudonyms?.of(id) ?? id
+  const numberOf = (id: string) => names.numberOf(nameOf(id))
   return {
     sink: auditSink({ add, numberOf, digestOf, setTimer: clock.setTimer }),
     async append(event, isRequired) {
@@ -115,7 +119,10 @@ export function openAudit(
       else log.add(line)
     },
     async erase(client, actor) {
-      const erased = names.erase(client)
+      // It may have been recorded before there were pseudonyms, too.
+      const erased = [client, nameOf(client)]
+        .map((name) => names.erase(name))
+        .findLast((name) => name !== undefined)
       if (erased === undefined) return undefined
       await names.save()
       const event = {

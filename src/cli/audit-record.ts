@@ -7,7 +7,7 @@ import { AuditNames } from '../observe/audit/names.ts'
 import { holdLock } from '../platform/process-lock.ts'
 import { printable } from '../platform/printable.ts'
 import { resolveScope, servicePaths } from '../systemd/scope.ts'
-import { openAuditKeyHere } from './audit-key.ts'
+import { namesHere, openAuditKeyHere, recordedName } from './record-keys.ts'
 import type { AuditPlace } from './audit-place.ts'
 import { askControl } from './control-client.ts'
 import { type CommandIo, Output } from './output.ts'
@@ -50,14 +50,24 @@ async function recordAlone(event: CommandEvent, { env, configFile, paths }: Audi
   const opened = await openAuditKeyHere(env, scope, configFile)
   if (opened.kind === 'refused') return failed(opened.message)
   const key = opened.kind === 'opened' ? opened.key : undefined
+  const recordedAs = await namesHere({ env, paths: scope, configFile })
+  if (recordedAs.kind === 'refused') return failed(recordedAs.message)
+  const nameOf = (id: string) => recordedName(recordedAs, id)!
   try {
-    return await asOwnerOf(directory, () => append(event, directory, key))
+    return await asOwnerOf(directory, () => append(event, { directory, key, nameOf }))
   } catch (error) {
     return failed(error instanceof Error ? error.message : String(error))
   }
 }
 
-async function append(event: CommandEvent, directory: string, key: Buffer | undefined): Promise<Recorded> {
+interface LogHere {
+  readonly directory: string
+  readonly key: Buffer | undefined
+  /** How a client or user is named in the log. */
+  readonly nameOf: (id: string) => string
+}
+
+async function append(event: CommandEvent, { directory, key, nameOf }: LogHere): Promise<Recorded> {
   const names = new AuditNames(directory)
   const log = await AuditLog.open({
     directory,
@@ -72,7 +82,7 @@ async function append(event: CommandEvent, directory: string, key: Buffer | unde
       `process ${log.pid} writes it, and takes no events at a control socket of this configuration`,
     )
   try {
-    await log.addAndWait(auditEventOf(event, (name) => names.numberOf(name)))
+    await log.addAndWait(auditEventOf(event, (id) => names.numberOf(nameOf(id))))
     return { kind: 'recorded' }
   } finally {
     await log.close()

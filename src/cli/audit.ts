@@ -5,7 +5,7 @@ import { type AuditHead, type AuditRecord, readLine } from '../observe/audit/cha
 import { auditLines, verifyAudit } from '../observe/audit/verify.ts'
 import { printable } from '../platform/printable.ts'
 import type { ServicePaths } from '../systemd/scope.ts'
-import { openAuditKeyHere } from './audit-key.ts'
+import { openAuditKeyHere } from './record-keys.ts'
 import { type CommandIo, counted, Output } from './output.ts'
 import { chosenConfig } from './secret-setting.ts'
 import { stateDirectoryOf } from './state-directory.ts'

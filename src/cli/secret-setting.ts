@@ -151,10 +151,11 @@ export async function changing(setting: SecretSetting, change: () => Promise<num
       if (held.kind === 'held') held.lock.release()
     }
   } catch (error) {
-    const { code, path, syscall } = error as NodeJS.ErrnoException
+    // Of a rename, the file that was to be replaced.
+    const { code, path, dest, syscall } = error as NodeJS.ErrnoException & { readonly dest?: string }
     const reason = code === undefined ? undefined : reasons[code]
     if (reason === undefined || syscall === undefined) throw error
-    err.line(`Cannot write ${printable(path ?? directory)}: ${reason}.`)
+    err.line(`Cannot write ${printable(dest ?? path ?? directory)}: ${reason}.`)
     return 1
   }
 }
@@ -162,9 +163,11 @@ export async function changing(setting: SecretSetting, change: () => Promise<num
 const reasons: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
   EDQUOT: 'the disk quota is exhausted',
+  EISDIR: 'a directory is in its place; remove it',
   ENOSPC: 'the disk is full',
   EPERM: 'permission denied',
   EROFS: 'the file system is read-only',
+  ERR_FS_EISDIR: 'a directory is in its place; remove it',
 }
 
 /** How a service comes to have a new identity: it receives its credentials when it starts. */

@@ -257,6 +257,16 @@ interface KeysMissing {
   readonly file: string
 }
 
+/** The clock shows a time before this release was built, so that keys which expire are refused. */
+interface ClockNotSet {
+  readonly kind: 'clock_not_set'
+  /** As in RFC 3339. */
+  readonly now: string
+  readonly built: string
+  /** How many expire. */
+  readonly keys: number
+}
+
 /** Which keys are in force could not be written down for the command line; they are in force all the same. */
 interface KeysNotAcknowledged {
   readonly kind: 'keys_not_acknowledged'
@@ -390,6 +400,7 @@ export type GatewayEvent =
   | InternalError
   | KeysLoaded
   | KeysMissing
+  | ClockNotSet
   | KeysNotAcknowledged
   | KeysRefused
   | LedgerOff
@@ -430,8 +441,14 @@ export interface Sink {
   receive(event: GatewayEvent): void
 }
 
-/** @param sinks in the order in which they receive an event. */
-export function createEvents(sinks: readonly Sink[]): Events {
+/**
+ * @param sinks in the order in which they receive an event.
+ * @param prepare makes what they receive of an event; absent: they receive it as it is.
+ */
+export function createEvents(
+  sinks: readonly Sink[],
+  prepare: (event: GatewayEvent) => GatewayEvent = asItIs,
+): Events {
   /** Those that threw at their last event. */
   const failing = new Set<Sink>()
 
@@ -454,7 +471,12 @@ export function createEvents(sinks: readonly Sink[]): Events {
   }
   return {
     emit(event) {
-      for (const sink of sinks) deliver(event, sink)
+      const prepared = prepare(event)
+      for (const sink of sinks) deliver(prepared, sink)
     },
   }
+}
+
+function asItIs(event: GatewayEvent): GatewayEvent {
+  return event
 }

@@ -489,3 +489,19 @@ test('a command that is killed outright leaves secrets that open, and no lock', 
   assert.deepEqual([status, stderr, identities()], [0, '', 1])
   assert.deepEqual(await scene.load(), values)
 })
+
+test('a directory in the place of a file, or of the next one, is reported, and what was there stays', async (t) => {
+  const scene = secretScene(t, ['openai'])
+  await scene.set('openai', 'sk-1')
+  const next = join(scene.directory, '.openai.age.new')
+  mkdirSync(next)
+  const refused = await scene.set('openai', 'sk-2')
+  assert.equal(refused.status, 1)
+  assert.equal(refused.stderr, `Cannot write ${next}: a directory is in its place; remove it.\n`)
+  assert.deepEqual(await scene.load(), { openai: 'sk-1' })
+  mkdirSync(scene.file('other'))
+  for (const { status, stderr } of [await scene.set('other', 'sk-2'), await scene.remove('other')]) {
+    assert.equal(status, 1)
+    assert.equal(stderr, `Cannot write ${scene.file('other')}: a directory is in its place; remove it.\n`)
+  }
+})

@@ -9,6 +9,7 @@ import { isAudited } from '../../observe/sinks/audit.ts'
 import { logSink } from '../../observe/sinks/log.ts'
 import { type App, startApp } from '../app.ts'
 import { ledgerSink } from '../open-ledger.ts'
+import { pseudonymsOf } from '../pseudonyms.ts'
 import { perClientRpmOf } from '../shared-services.ts'
 import { deserializeConfig } from './config-transfer.ts'
 import type { Command, FromWorker, ToWorker, WorkerStart } from './messages.ts'
@@ -57,6 +58,9 @@ const sinks = [
   ...(start.hasAudit ? [securityEvents] : []),
 ]
 
+const pseudonyms = pseudonymsOf(config.usage)
+const prepare = pseudonyms && ((event: GatewayEvent) => pseudonyms.inEvent(event))
+
 const app = startWorker()
 port.on('message', ({ messages }: Batch<ToWorker>) => {
   for (const message of messages) onMessage(message)
@@ -79,7 +83,7 @@ async function startWorker(): Promise<App> {
       configFile,
       stateDirectory: undefined,
       sockets,
-      worker: { shared: services, events: createEvents(sinks), keyFile: start.keyFile },
+      worker: { shared: services, events: createEvents(sinks, prepare), keyFile: start.keyFile },
     },
   )
   const started = await starting

@@ -124,6 +124,24 @@ test('where none is required, a request without an identity is served, and a wro
   assert.equal(refusal(await sendToken('a.b.c')), '401 invalid_identity')
 })
 
+test('wrong identities count as requests of the client that connected, and right ones pass beyond its limit', async (t) => {
+  const more = { rate_limit_settings: { per_client: { rpm: 3 } } }
+  const { gateway, upstream, clock, key, claims, send, sendToken } = await start(t, { required: false, more })
+  for (let count = 0; count < 2; count++)
+    assert.equal(refusal(await sendToken('a.b.c')), '401 invalid_identity')
+  assert.equal((await send({})).status, 200)
+  const limited = await sendToken(signToken(other, claims()))
+  assert.equal(refusal(limited), '429 rate_limit_exceeded')
+  assert.equal(limited.header('retry-after'), '60')
+  assert.equal((await send({})).status, 429)
+  assert.equal((await sendToken(signToken(key, claims()))).status, 200)
+  const line = await gateway.logged({ event: 'rate_limit_exceeded' })
+  assert.match(String(line['client']), /^user:/)
+  assert.equal(upstream.requests.length, 2)
+  clock.advance(60_000)
+  assert.equal(refusal(await sendToken('a.b.c')), '401 invalid_identity')
+})
+
 type Forge = (started: Started) => string
 
 const other = signingKey('k1')
