@@ -178,8 +178,13 @@ function nameOf(payload: JWTPayload, { claim, isCloudflare }: TokenSource): Read
     return faultOfClaim('service', service, 'common_name')
   if (!hasName) return { fault: `has no ${JSON.stringify(claim)}` }
   if (claim !== 'email') return faultOfClaim('jwt', value, claim)
-  if (payload['email_verified'] === false) return { fault: 'has an "email" that is not verified' }
+  if (!isVerified(payload['email_verified'])) return { fault: 'has an "email" that is not verified' }
   return faultOfClaim('mail', value, claim)
+}
+
+/** OpenID Connect Core §5.1 has a boolean, of which some issuers make a text. Many issue tokens without the claim. */
+function isVerified(claim: unknown): boolean {
+  return claim === undefined || claim === true || claim === 'true'
 }
 
 function faultOfClaim(prefix: string, value: string, claim: string): ReadName {
