@@ -163,7 +163,9 @@ function refusalOf(error: unknown, { errors }: Jose): GatewayError {
   if (error instanceof errors.JWKSNoMatchingKey) {
     return invalidIdentity('is signed with a key that its issuer does not publish')
   }
-  if (error instanceof errors.JOSEError) return invalidIdentity('cannot be read')
+  if (error instanceof errors.JOSEError && !(error instanceof errors.JWKSInvalid)) {
+    return invalidIdentity('cannot be read')
+  }
   // A key of the set that cannot be used, say.
   return identityUnavailable('the token cannot be verified')
 }
