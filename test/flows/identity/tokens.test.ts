@@ -195,6 +195,10 @@ const attacks: readonly (readonly [name: string, forge: Forge, expected?: string
   ['an address without a domain', ({ key, claims }) => signToken(key, claims({ email: 'ann@' }))],
   ['two domains', ({ key, claims }) => signToken(key, claims({ email: 'a@evil.example@example.org' }))],
   ['an address that is not verified', ({ key, claims }) => signToken(key, claims({ email_verified: false }))],
+  ...['false', 'False', '', 0, null, 'no'].map((claim): (typeof attacks)[number] => [
+    `an address that is not verified (${JSON.stringify(claim)})`,
+    ({ key, claims: of }) => signToken(key, of({ email_verified: claim })),
+  ]),
   [
     'a very long address',
     ({ key, claims }) => signToken(key, claims({ email: `${'a'.repeat(300)}@example.org` })),
@@ -240,6 +244,8 @@ suite('what is accepted', () => {
   const accepted: readonly (readonly [name: string, forge: Forge])[] = [
     ['a list of audiences with this one', ({ key, claims }) => signToken(key, claims({ aud: ['x', 'llm'] }))],
     ['expired 29 s ago', ({ key, claims }) => signToken(key, claims({ exp: Number(claims()['iat']) - 29 }))],
+    ['an address that is verified', ({ key, claims }) => signToken(key, claims({ email_verified: true }))],
+    ['the same as a text', ({ key, claims }) => signToken(key, claims({ email_verified: 'true' }))],
     ['no key id', ({ key, claims }) => signToken(key, claims(), { kid: undefined })],
   ]
   for (const [name, forge] of accepted) {
