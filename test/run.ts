@@ -1,6 +1,7 @@
 // npm test [-- PATH…]: runs all tests, or those of the given files and folders. Options are passed on to Node's test runner.
 import { spawnSync } from 'node:child_process'
 import { globSync, statSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 
@@ -16,8 +17,16 @@ if (files.length === 0) {
   process.stderr.write(`No tests: ${paths.join(', ')}\n`)
   process.exit(2)
 }
-const args = ['--test', '--test-concurrency=2', '--test-timeout=60000', ...options, ...files]
-const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' })
+// Most of a short test's time is the loading of the gateway: with what V8 compiled before, it takes a third of the time.
+// Coverage needs every function compiled anew.
+const compileCache = join(root, 'node_modules/.cache/test')
+const env = options.some((option) => option.startsWith('--experimental-test-coverage'))
+  ? process.env
+  : { NODE_COMPILE_CACHE: compileCache, ...process.env }
+// Tests wait for sockets, timers and processes as long as they compute.
+const concurrency = 2 * availableParallelism()
+const args = ['--test', `--test-concurrency=${concurrency}`, '--test-timeout=60000', ...options, ...files]
+const { status } = spawnSync(process.execPath, args, { cwd: root, env, stdio: 'inherit' })
 process.exitCode = status ?? 1
 
 function filesOf(path: string): string[] {

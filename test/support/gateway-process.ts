@@ -10,6 +10,9 @@ import { defaultEnv, prepare, type Setup, type Started } from './gateway-config.
 import type { Cleanup } from './scripted-upstream.ts'
 
 const main = join(import.meta.dirname, '../../src/main.ts')
+const { NODE_COMPILE_CACHE } = process.env
+/** For the environment of a program of ours, so that it need not compile what another has compiled (see `test/run.ts`). */
+export const compileCache = NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE }
 
 export interface GatewayProcess {
   /** `http://127.0.0.1:PORT`. */
@@ -81,7 +84,7 @@ export async function runGateway(
   const [program, ...args] = [...unshare, ...prlimit, process.execPath, ...options, main, 'serve', ...config]
   const child = spawn(program!, args, {
     cwd: folder,
-    env: { PATH: process.env['PATH'], HOME: folder, LLM_GATEWAY_PORT: '0', ...env },
+    env: { ...compileCache, PATH: process.env['PATH'], HOME: folder, LLM_GATEWAY_PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let stdout = ''
