@@ -130,7 +130,7 @@ export class CallRecord {
   }
 
   #addSpent(nano: number | undefined): void {
-    if (this.usage !== undefined) this.#spentTokens += this.usage.promptTokens + this.usage.completionTokens
+    if (this.usage !== undefined) this.#spentTokens += this.usage.totalTokens
     if (nano === undefined) this.#spentState = 'unknown'
     else {
       this.#spentNano += nano

@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { AuditNames } from '../observe/audit/names.ts'
 import { type AuditHead, type AuditRecord, readLine } from '../observe/audit/chain.ts'
 import { auditLines, verifyAudit } from '../observe/audit/verify.ts'
-import { printable } from '../platform/printable.ts'
+import { printable, printableJson } from '../platform/printable.ts'
 import type { ServicePaths } from '../systemd/scope.ts'
 import { openAuditKeyHere } from './record-keys.ts'
 import { type CommandIo, counted, Output } from './output.ts'
@@ -26,7 +26,7 @@ export async function auditTailCommand(
     }
     for (const line of last) {
       const record = readLine(line)
-      if (isJson) io.stdout.write(`${line}\n`)
+      if (isJson) io.stdout.write(`${printableJson(line)}\n`)
       else if (record === undefined)
         out.line(out.styled('red', 'a line that cannot be read; see audit verify'))
       else out.line(describe(record, names, out))
@@ -92,7 +92,7 @@ export async function auditExportCommand(
     for await (const line of auditLines(directory)) {
       const record = readLine(line)
       if (record === undefined || Date.parse(record.time) < sinceMs) continue
-      io.stdout.write(`${JSON.stringify(exported(record, withNames(record, names)))}\n`)
+      io.stdout.write(`${printableJson(JSON.stringify(exported(record, withNames(record, names))))}\n`)
     }
     return 0
   })

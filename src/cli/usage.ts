@@ -147,9 +147,14 @@ function printCsv(io: CommandIo, by: readonly Dimension[], { rows, total }: Usag
   for (const line of [names, ...lines]) io.stdout.write(`${line.join(',')}\r\n`)
 }
 
-/** A spreadsheet would take a name that begins like a formula for one. */
+/**
+ * Where a name, or what stands behind another separator in it, begins like a formula, also in wide characters: a spreadsheet
+ * would calculate it.
+ */
+const beforeFormula = /(?<=(?:^|[;\t])\s*)(?=[=+\-@＝＋－＠])/gu
+
 function csvCell(value: string | number | null | undefined): string {
   if (typeof value !== 'string') return String(value ?? '')
-  const text = printable(value).replace(/^(?=[=+\-@])/, "'")
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+  const text = printable(value).replace(beforeFormula, "'")
+  return /[",;\t\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }

@@ -10,6 +10,9 @@ const fileName = 'audit-names.json'
 /** More are one number, so that clients cannot fill the file. */
 const maxNames = 100_000
 
+/** The name of that number. */
+const others = 'others'
+
 export class AuditNames {
   readonly #path: string
   /** By number. */
@@ -27,7 +30,7 @@ export class AuditNames {
   numberOf(name: string): number {
     const known = this.#numbers.get(name)
     if (known !== undefined) return known
-    if (this.#names.length >= maxNames) return this.numberOf('others')
+    if (this.#names.length >= maxNames && name !== others) return this.numberOf(others)
     const number = this.#names.push(name) - 1
     this.#numbers.set(name, number)
     this.#isSaved = false

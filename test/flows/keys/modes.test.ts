@@ -224,6 +224,26 @@ suite('a presented key', () => {
     assert.ok(!JSON.stringify(gateway.log()).includes(key))
   })
 
+  test('reaches no provider and no log, wherever else its holder puts it', async (t) => {
+    const { gateway, upstream, key } = await startWith(t, 'required')
+    const [encoded, hidden] = [key.replaceAll('_', '%5F'), { 'x-request-id': key, 'anthropic-beta': key }]
+    const query = `?code=${key}&user=${encoded}&k=${encoded}&beta=true`
+    const message = '{"model":"plain","max_tokens":5,"messages":[]}'
+    for (const [path, text] of [
+      ['messages', message],
+      ['chat/completions', body],
+    ] as const) {
+      const headers = { ...hidden, 'anthropic-version': '2023-06-01', 'x-api-key': key }
+      await exchange(t, gateway.url, rawRequest(`POST /v1/${path}${query}`, headers, text))
+    }
+    assert.ok(upstream.requests.length >= 2)
+    for (const { target, headers } of upstream.requests) {
+      assert.ok(!decodeURIComponent(JSON.stringify([target, headers])).includes(key))
+      assert.match(target, /\?beta=true$/)
+    }
+    assert.ok(!JSON.stringify(gateway.log()).includes(key))
+  })
+
   test('that has expired, is disabled, or is not valid yet', async (t) => {
     const clock = new FakeClock()
     const file = new KeyFileOnDisk(t)
