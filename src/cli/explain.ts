@@ -74,7 +74,7 @@ export async function explainCommand(io: CommandIo, model: string, options: Expl
     printUnknown(io, { file, model, routes, discovering, isJson: options.json })
     return 1
   }
-  const probes = dialect === undefined ? new Map() : await probesOf(loaded.config, io)
+  const probes = dialect === undefined ? new Map() : probesOf(loaded.config, io)
   const explanation = explain(model, route, { ...loaded, file, storedCredentials, dialect, probes })
   const out = new Output(io.stdout, io.env)
   if (options.json) out.json({ file, found: true, ...explanation })
@@ -83,15 +83,13 @@ export async function explainCommand(io: CommandIo, model: string, options: Expl
 }
 
 /** Of the gateway that runs with this configuration, else of the service. */
-async function probesOf({ server: { hosts, port } }: Config, io: CommandIo): Promise<FormatFindings> {
+function probesOf({ server: { hosts, port } }: Config, io: CommandIo): FormatFindings {
   const pid = hosts.map((host) => findListener(host, port)).find((each) => each !== undefined)
   const paths = servicePaths(resolveScope(undefined, process.getuid!()), io.env)
   const directory = stateDirectoryOf(pid, paths, io.env)?.path
   if (directory === undefined) return new Map()
-  return readProbes(directory, (cause) => {
-    const { code = 'unknown error' } = cause as NodeJS.ErrnoException
-    const message = `What probes have shown cannot be read from ${directory} (${code}).`
-    new Output(io.stderr, io.env).line(`warning: ${printable(message)}`)
+  return readProbes(directory, ({ message }) => {
+    new Output(io.stderr, io.env).line(`warning: what probes have shown is not known: ${printable(message)}`)
   })
 }
 
