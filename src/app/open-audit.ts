@@ -10,7 +10,6 @@ import { AuditNames } from '../observe/audit/names.ts'
 import type { Events, Sink } from '../observe/events.ts'
 import { auditSink } from '../observe/sinks/audit.ts'
 import type { Clock } from '../platform/clock.ts'
-import { holdLock } from '../platform/process-lock.ts'
 
 export interface OpenedAudit {
   readonly sink: Sink
@@ -21,7 +20,7 @@ export interface OpenedAudit {
   append(event: CommandEvent, isRequired: boolean): Promise<void>
   /**
    * Erases the name of a client, and records that `actor` did. @returns the name in its place; undefined: there is none.
-   * @throws what the disk reports.
+   * @throws why the log or its names cannot be written.
    */
   erase(client: string, actor: string): Promise<string | undefined>
   /** Writes what has been received. */
@@ -58,7 +57,8 @@ export function openAudit(
   { clock, emit, stateDirectory, key }: AuditParts,
 ): OpenedAudit | undefined {
   if (!enabled || stateDirectory === undefined || key.kind === 'refused') return undefined
-  const names = new AuditNames(stateDirectory)
+  /** Read once the lock is held; undefined before that, and where they cannot be read. */
+  let names: AuditNames | undefined
   let fault = ''
   const unavailable = (cause: unknown) => {
     fault = messageOf(cause)
@@ -70,20 +70,27 @@ export function openAudit(
   }
   let stopPruning: (() => void) | undefined
   const open = async () => {
-    const log = await AuditLog.open({
+    const opening = AuditLog.open({
       directory: stateDirectory,
       key: key.kind === 'opened' ? key.key : undefined,
       wallNow: clock.wallNow,
-      hold: holdLock,
-      prepare: () => names.save(),
+      prepare: async () => names?.save(),
       onFault: unavailable,
     })
-    if (log instanceof AuditLog) {
-      void prune(log)
-      return log
+    const read = AuditNames.read(stateDirectory, clock.wallNow())
+    if (read instanceof AuditNames) names = read
+    const log = await opening
+    if (!(log instanceof AuditLog)) {
+      unavailable(`another gateway of this user writes it (pid ${log.pid})`)
+      return undefined
     }
-    unavailable(`another gateway of this user writes it (pid ${log.pid})`)
-    return undefined
+    if ('fault' in read) {
+      unavailable(read.fault)
+      await log.close()
+      return undefined
+    }
+    void prune(log)
+    return log
   }
   let opening: Promise<AuditLog | undefined> | undefined
   let stopAnchoring: (() => void) | undefined
@@ -104,7 +111,10 @@ export function openAudit(
     return opening
   }
   const add = (event: AuditEvent) => void opened().then((log) => log?.add(event))
-  const numberOf = (name: string) => names.numberOf(name)
+  const numberOf = (name: string) => {
+    void opened()
+    return names?.numberOf(name) ?? 0
+  }
   return {
     sink: auditSink({ add, numberOf, digestOf, setTimer: clock.setTimer }),
     async append(event, isRequired) {
@@ -115,6 +125,8 @@ export function openAudit(
       else log.add(line)
     },
     async erase(client, actor) {
+      const log = await opened()
+      if (log === undefined || names === undefined) throw new Error(fault)
       const erased = names.erase(client)
       if (erased === undefined) return undefined
       await names.save()
@@ -125,7 +137,7 @@ export function openAudit(
         client: erased,
         attributes: {},
       } as const
-      add(auditEventOf(event, numberOf))
+      log.add(auditEventOf(event, numberOf))
       return erased
     },
     async close() {

@@ -4,7 +4,6 @@ import { userInfo } from 'node:os'
 import { AuditLog } from '../observe/audit/audit-log.ts'
 import { auditEventOf, type CommandEvent } from '../observe/audit/command-events.ts'
 import { AuditNames } from '../observe/audit/names.ts'
-import { holdLock } from '../platform/process-lock.ts'
 import { printable } from '../platform/printable.ts'
 import { resolveScope, servicePaths } from '../systemd/scope.ts'
 import { openAuditKeyHere } from './audit-key.ts'
@@ -58,13 +57,12 @@ async function recordAlone(event: CommandEvent, { env, configFile, paths }: Audi
 }
 
 async function append(event: CommandEvent, directory: string, key: Buffer | undefined): Promise<Recorded> {
-  const names = new AuditNames(directory)
+  let names: AuditNames | undefined
   const log = await AuditLog.open({
     directory,
     key,
     wallNow: () => Date.now(),
-    hold: holdLock,
-    prepare: () => names.save(),
+    prepare: async () => names?.save(),
     onFault: () => {},
   })
   if (!(log instanceof AuditLog))
@@ -72,15 +70,18 @@ async function append(event: CommandEvent, directory: string, key: Buffer | unde
       `process ${log.pid} writes it, and takes no events at a control socket of this configuration`,
     )
   try {
-    await log.addAndWait(auditEventOf(event, (name) => names.numberOf(name)))
+    const read = AuditNames.read(directory, Date.now())
+    if ('fault' in read) return failed(read.fault)
+    names = read
+    await log.addAndWait(auditEventOf(event, (name) => read.numberOf(name)))
     return { kind: 'recorded' }
   } finally {
     await log.close()
   }
 }
 
-/** Root's files would be unreadable for the gateway's user. */
-async function asOwnerOf<Result>(directory: string, work: () => Promise<Result>): Promise<Result> {
+/** Runs `work` as the owner of a directory: root's files would be unreadable for the gateway's user. */
+export async function asOwnerOf<Result>(directory: string, work: () => Promise<Result>): Promise<Result> {
   const { uid, gid } = statSync(directory, { throwIfNoEntry: false }) ?? { uid: 0, gid: 0 }
   if (process.geteuid?.() !== 0 || uid === 0) return work()
   process.setegid?.(gid)
