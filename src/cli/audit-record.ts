@@ -5,9 +5,9 @@ import { AuditLog } from '../observe/audit/audit-log.ts'
 import { auditEventOf, type CommandEvent } from '../observe/audit/command-events.ts'
 import { AuditNames } from '../observe/audit/names.ts'
 import { printable } from '../platform/printable.ts'
-import { resolveScope, servicePaths } from '../systemd/scope.ts'
 import { openAuditKeyHere } from './audit-key.ts'
 import type { AuditPlace } from './audit-place.ts'
+import { chosenPaths } from './chosen-paths.ts'
 import { askControl } from './control-client.ts'
 import { type CommandIo, Output } from './output.ts'
 import { stateDirectoryOf } from './state-directory.ts'
@@ -43,7 +43,7 @@ function failed(reason: string): Recorded {
 
 /** No gateway writes it, or one that was started before the configuration had the log. */
 async function recordAlone(event: CommandEvent, { env, configFile, paths }: AuditPlace): Promise<Recorded> {
-  const scope = paths ?? servicePaths(resolveScope(undefined, process.getuid?.() ?? 0), env)
+  const scope = paths ?? chosenPaths({}, env)
   const directory = stateDirectoryOf(undefined, scope, env)?.path
   if (directory === undefined) return failed('there is no state directory: set STATE_DIRECTORY or HOME')
   const opened = await openAuditKeyHere(env, scope, configFile)

@@ -31,13 +31,11 @@ import {
   unknownDialect,
 } from './explain-formats.ts'
 import { readShippedList } from '../prices/shipped-list.ts'
-import { findListener } from './doctor/listening-program.ts'
 import { Output, type CommandIo } from './output.ts'
 import { systemClock } from '../platform/clock.ts'
 import { printable } from '../platform/printable.ts'
-import { resolveScope, servicePaths } from '../systemd/scope.ts'
 import { placeText, priceJson, settingText } from './price-text.ts'
-import { stateDirectoryOf } from './state-directory.ts'
+import { gatewayAt } from './state-directory.ts'
 import { storedCredentialNames } from './stored-credentials.ts'
 import { printProblems } from './validate-config.ts'
 
@@ -83,10 +81,8 @@ export async function explainCommand(io: CommandIo, model: string, options: Expl
 }
 
 /** Of the gateway that runs with this configuration, else of the service. */
-function probesOf({ server: { hosts, port } }: Config, io: CommandIo): FormatFindings {
-  const pid = hosts.map((host) => findListener(host, port)).find((each) => each !== undefined)
-  const paths = servicePaths(resolveScope(undefined, process.getuid!()), io.env)
-  const directory = stateDirectoryOf(pid, paths, io.env)?.path
+function probesOf({ server }: Config, io: CommandIo): FormatFindings {
+  const { stateDirectory: directory } = gatewayAt(server, io.env)
   if (directory === undefined) return new Map()
   return readProbes(directory, ({ message }) => {
     new Output(io.stderr, io.env).line(`warning: what probes have shown is not known: ${printable(message)}`)

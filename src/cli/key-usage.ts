@@ -3,7 +3,7 @@ import { openReader } from '../ledger/reader.ts'
 import { readReport, type UsageCounts } from '../ledger/report.ts'
 import { readSecretUses, type SecretUse } from '../ledger/secret-uses.ts'
 import { ownTimeZone, startOfDay, wallClock } from '../platform/time-zone.ts'
-import { resolveScope, servicePaths } from '../systemd/scope.ts'
+import { chosenPaths } from './chosen-paths.ts'
 import { findLedger } from './ledger-place.ts'
 
 export interface KeyUsage {
@@ -15,8 +15,7 @@ export interface KeyUsage {
 
 /** Undefined: there is no ledger that this user can read. */
 export function readKeyUsage(env: NodeJS.ProcessEnv, nowMs: number): KeyUsage | undefined {
-  const paths = servicePaths(resolveScope(undefined, process.getuid?.() ?? 0), env)
-  const found = findLedger({ file: undefined, paths }, env)
+  const found = findLedger({ file: undefined, paths: chosenPaths({}, env) }, env)
   const opened = found === undefined ? undefined : openReader(found.path)
   if (opened?.kind !== 'open') return undefined
   const { database } = opened
