@@ -11,7 +11,8 @@ import type { KeyFile } from '../clients/keys/key-record.ts'
 import { secretIdsOf } from '../clients/keys/keys-in-force.ts'
 import { formatKeysState, keysStateFile } from '../clients/keys/keys-state.ts'
 import { readTrustedFile } from '../config/trusted-file.ts'
-import type { KeysConfig } from '../config/types.ts'
+import { findKeyFile } from '../config/find.ts'
+import type { Config, KeysConfig } from '../config/types.ts'
 import { fileVersion } from '../config/watch.ts'
 import type { Events } from '../observe/events.ts'
 import type { Clock } from '../platform/clock.ts'
@@ -228,6 +229,20 @@ const maxShownFaults = 5
 
 function none(): void {}
 const noTimers = { quiet: none, look: none, missing: none } as const
+
+interface KeyWatchParts extends Omit<KeyFileParts, 'path'> {
+  /** The key file is looked for beside it. */
+  readonly configFile: string
+}
+
+/** Undefined: keys are ignored. */
+export function keyWatchOf(
+  { keys }: Config,
+  { configFile, ...parts }: KeyWatchParts,
+): KeyFileWatch | undefined {
+  if (keys.mode === 'off') return undefined
+  return new KeyFileWatch({ ...parts, path: findKeyFile(configFile, keys.file) })
+}
 
 /** The clients that `keys.keyless_users` names. An account that does not exist exempts nobody. */
 export function keylessClients({ keylessUsers }: Pick<KeysConfig, 'keylessUsers'>): ReadonlySet<string> {
