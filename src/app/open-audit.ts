@@ -1,4 +1,5 @@
-// The audit log of a process: opened when its first event comes, and closed after the last one.
+// The audit log of a process: opened when its first event comes, and closed after the last one. While the gateway that this one
+// replaces still writes it, events are held back.
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { OpenedAuditKey } from '../config/audit-key.ts'
@@ -7,8 +8,8 @@ import { AuditLog } from '../observe/audit/audit-log.ts'
 import type { AuditEvent } from '../observe/audit/chain.ts'
 import { auditEventOf, type CommandEvent } from '../observe/audit/command-events.ts'
 import { AuditNames } from '../observe/audit/names.ts'
-import type { Events, Sink } from '../observe/events.ts'
-import { auditSink } from '../observe/sinks/audit.ts'
+import type { Events, GatewayEvent, Sink } from '../observe/events.ts'
+import { auditSink, isSecurityEvent } from '../observe/sinks/audit.ts'
 import type { Clock } from '../platform/clock.ts'
 
 export interface OpenedAudit {
@@ -40,6 +41,10 @@ const dayMs = 86_400_000
 /** Between two looks at months that are too old, and between two reports of the last line. */
 const pruneEveryMs = dayMs
 const anchorEveryMs = 60_000
+/** Between two tries to have the log of a process that still writes it. */
+const retryMs = 1_000
+/** Events that are held back meanwhile; later ones are dropped. */
+const maxHeldBack = 10_000
 
 /** Why nothing can be recorded. Undefined: nothing is in the way, or nothing is to be recorded. */
 export function auditObstacle(
@@ -81,16 +86,34 @@ export function openAudit(
     if (read instanceof AuditNames) names = read
     const log = await opening
     if (!(log instanceof AuditLog)) {
-      unavailable(`another gateway of this user writes it (pid ${log.pid})`)
+      waitFor(log.pid)
       return undefined
     }
     if ('fault' in read) {
-      unavailable(read.fault)
       await log.close()
-      return undefined
+      throw new Error(read.fault)
     }
     void prune(log)
+    release()
     return log
+  }
+  /** Until the lock is held, or the log cannot be had at all; then undefined. */
+  let heldBack: GatewayEvent[] | undefined = []
+  let isWaiting = false
+  let stopRetrying: (() => void) | undefined
+  const waitFor = (pid: number) => {
+    if (!isWaiting) unavailable(`another gateway of this user writes it (pid ${pid})`)
+    isWaiting = true
+    const retry = () => {
+      opening = undefined
+      void opened()
+    }
+    stopRetrying = clock.setTimer(retry, retryMs)
+  }
+  const release = () => {
+    const events = heldBack ?? []
+    heldBack = undefined
+    for (const event of events) sink.receive(event)
   }
   let opening: Promise<AuditLog | undefined> | undefined
   let stopAnchoring: (() => void) | undefined
@@ -105,6 +128,7 @@ export function openAudit(
   const opened = () => {
     opening ??= open().catch((cause: unknown) => {
       unavailable(cause)
+      heldBack = undefined
       return undefined
     })
     stopAnchoring ??= clock.setTimer(() => void anchor(), anchorEveryMs)
@@ -115,8 +139,17 @@ export function openAudit(
     void opened()
     return names?.numberOf(name) ?? 0
   }
+  const sink = auditSink({ add, numberOf, digestOf, setTimer: clock.setTimer })
   return {
-    sink: auditSink({ add, numberOf, digestOf, setTimer: clock.setTimer }),
+    sink: {
+      name: sink.name,
+      receive(event) {
+        if (heldBack === undefined) return sink.receive(event)
+        if (!isSecurityEvent(event)) return
+        if (heldBack.length < maxHeldBack) heldBack.push(event)
+        void opened()
+      },
+    },
     async append(event, isRequired) {
       const log = await opened()
       if (log === undefined) throw new Error(fault)
@@ -141,6 +174,7 @@ export function openAudit(
       return erased
     },
     async close() {
+      stopRetrying?.()
       stopPruning?.()
       stopAnchoring?.()
       const log = await opening
