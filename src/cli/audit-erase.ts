@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path'
 import { findConfigFile } from '../config/find.ts'
 import { AuditNames } from '../observe/audit/names.ts'
 import { holdLock } from '../platform/process-lock.ts'
-import { recordAfterwards } from './audit-record.ts'
+import { asOwnerOf, recordAfterwards } from './audit-record.ts'
 import { askControl } from './control-client.ts'
 import type { FoundLedger } from './ledger-place.ts'
 import type { CommandIo } from './output.ts'
@@ -40,7 +40,7 @@ export async function eraseInAudit(
       return typeof as === 'string' ? { kind: 'erased', as } : { kind: 'unknown' }
     }
   }
-  const erased = await eraseAlone(directory, names)
+  const erased = await asOwnerOf(directory, () => eraseAlone(directory, names))
   if (erased.kind !== 'erased') return erased
   const place = { env, configFile: findConfigFile(undefined, env), isAudited: true }
   await recordAfterwards(io, { name: 'usage.erased', client: erased.as, attributes: {} }, place)
@@ -48,15 +48,17 @@ export async function eraseInAudit(
 }
 
 async function eraseAlone(directory: string, clients: readonly string[]): Promise<ErasedInAudit> {
-  const before = new AuditNames(directory)
-  if (!clients.some((client) => before.has(client))) return { kind: 'unknown' }
+  const known = AuditNames.read(directory, Date.now())
+  if ('fault' in known) return { kind: 'failed', reason: known.fault }
+  if (!clients.some((client) => known.has(client))) return { kind: 'unknown' }
   const held = holdLock(join(directory, 'audit.lock'))
   if (held.kind === 'taken')
     return { kind: 'failed', reason: `process ${held.pid} writes the audit log, and does not answer` }
   try {
     // Read anew: it may have changed before the lock was held.
-    const names = new AuditNames(directory)
-    const as = clients.map((client) => names.erase(client)).findLast((name) => name !== undefined)
+    const names = AuditNames.read(directory, Date.now())
+    if ('fault' in names) return { kind: 'failed', reason: names.fault }
+    const as = names.erase(...clients)
     await names.save()
     return as === undefined ? { kind: 'unknown' } : { kind: 'erased', as }
   } catch (error) {

@@ -3,7 +3,7 @@ import { openReader } from '../ledger/reader.ts'
 import { readReport, type UsageCounts } from '../ledger/report.ts'
 import { readSecretUses, type SecretUse } from '../ledger/secret-uses.ts'
 import { ownTimeZone, startOfDay, wallClock } from '../platform/time-zone.ts'
-import { resolveScope, servicePaths } from '../systemd/scope.ts'
+import { chosenPaths } from './chosen-paths.ts'
 import { namesHere, recordedName } from './record-keys.ts'
 import { findLedger } from './ledger-place.ts'
 
@@ -19,7 +19,7 @@ export async function readKeyUsage(
   { env, configFile }: { readonly env: NodeJS.ProcessEnv; readonly configFile: string },
   nowMs: number,
 ): Promise<KeyUsage | undefined> {
-  const paths = servicePaths(resolveScope(undefined, process.getuid?.() ?? 0), env)
+  const paths = chosenPaths({}, env)
   const found = findLedger({ file: undefined, paths }, env)
   const opened = found === undefined ? undefined : openReader(found.path)
   if (opened?.kind !== 'open') return undefined

@@ -2,7 +2,7 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { systemClock } from '../platform/clock.ts'
 import type { CommandIo } from './output.ts'
-import { chosenPaths, type ScopeOptions } from './service-commands.ts'
+import { chosenPaths, type ScopeOptions } from './chosen-paths.ts'
 import type { LedgerPlace } from './ledger-place.ts'
 import { type UsageFormat, usageFormats } from './usage-format.ts'
 

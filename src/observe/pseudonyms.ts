@@ -1,7 +1,8 @@
 // Names that stand for clients in the log, the ledger and the audit log: an HMAC-SHA256 of the client's id, of which 16 bytes
 // are kept. Whoever has the key can find the records of a name; nobody can find the name of a record but by trying names.
 import { createHmac } from 'node:crypto'
-import type { CallFacts, GatewayEvent } from './events.ts'
+import type { GatewayEvent } from './events.ts'
+import type { CallFacts } from './events/calls.ts'
 
 const kinds = 'head|ip|jwt|key|mail|service|ts|user'
 const idPattern = new RegExp(`^(${kinds}):(.*)$`, 's')

@@ -12,6 +12,7 @@ import { startGateway } from '../support/app.ts'
 import { type RecordedIo, recordedIo } from '../support/command-io.ts'
 import { scratchDirectory } from '../support/config-file.ts'
 import { type GatewayProcess, runGateway, startGatewayProcess } from '../support/gateway-process.ts'
+import { until } from '../support/deadline.ts'
 import { connectRaw } from '../support/raw-client.ts'
 import { runCommand } from '../support/run-command.ts'
 
@@ -137,7 +138,7 @@ test('without keys nothing is recorded, and the commands say how to turn it on',
   assert.match(io.written.stderr, /there is no audit log in .*; audit\.enabled/)
 })
 
-test('calls go on while the log cannot be written', async (t) => {
+test('calls go on while another gateway writes the log, and what happened is recorded once it has ended', async (t) => {
   const { gateway: first } = await startGatewayProcess(t, { audit: { enabled: true } })
   const text = readFileSync(first.file, 'utf8')
   const second = await runGateway(t, text, { STATE_DIRECTORY: stateOf(first), ...defaultEnv })
@@ -145,6 +146,20 @@ test('calls go on while the log cannot be written', async (t) => {
   const client = await connectRaw(t, second.url)
   client.send('GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n')
   assert.equal((await client.response()).status, 200)
+  assert.equal(await refuse(second), 403)
+  const names = () =>
+    readdirSync(stateOf(first))
+      .filter((name) => name.endsWith('.jsonl') && name.startsWith('audit'))
+      .flatMap((name) =>
+        readFileSync(join(stateOf(first), name), 'utf8')
+          .trimEnd()
+          .split('\n'),
+      )
+      .map((line) => (JSON.parse(line) as { event_name: string }).event_name.replace('llm_gateway.', ''))
+  await first.stop()
+  const of = ['gateway.started', 'gateway.stopped', 'gateway.started', 'request.refused']
+  await until(() => names().length >= of.length, 'the events of the second gateway')
+  assert.deepEqual(names(), of)
 })
 
 test('without a state directory the gateway serves, and logs that nothing is recorded', async (t) => {

@@ -19,7 +19,7 @@ const examples = join(import.meta.dirname, '../../config/examples')
 const { identity } = parse(readFileSync(join(examples, 'identity-cloudflare.yaml'), 'utf8')) as {
   readonly identity: NonNullable<Setup['identity']>
 }
-const [source] = identity.sources as readonly [{ readonly team: string; readonly audience: string }]
+const source = identity.sources![0] as { readonly team: string; readonly audience: string }
 const host = `${source.team}.cloudflareaccess.com`
 
 /** All of 127.0.0.0/8 is this machine's, so that port 443 of an address of the run's own is free. */

@@ -1,6 +1,7 @@
 // Which line each event becomes, and how severe it is.
 import { usdOfNano } from '../../prices/usd.ts'
-import type { CallFacts, GatewayEvent, Sink } from '../events.ts'
+import type { GatewayEvent, Sink } from '../events.ts'
+import type { CallFacts } from '../events/calls.ts'
 import type { Log } from '../log/log.ts'
 
 export function logSink(log: Log): Sink {
