@@ -146,6 +146,8 @@ interface Explanation {
   readonly rest: string | null
   /** Whether clients need keys, and where those are. Absent: keys are ignored. */
   readonly keys?: { readonly mode: string; readonly file: string }
+  /** How clients are recorded. Absent: by their names. */
+  readonly clientNames?: 'pseudonym'
   /** Where identities of clients come from, and whether each client needs one. Absent: from nowhere. */
   readonly identity?: { readonly required: boolean; readonly sources: readonly string[] }
   /** Clients without a key that have an entry of their own. Absent: none. */
@@ -240,6 +242,7 @@ function explain(
     rest: config.routes.rest?.provider ?? null,
     ...(mode !== 'off' && { keys: { mode, file: findKeyFile(file, keyFile) } }),
     ...(identities.sources.length > 0 && { identity: explainIdentity(identities) }),
+    ...(config.usage.isPseudonymous && { clientNames: 'pseudonym' as const }),
     ...(clients.length > 0 && { clients }),
     ...(config.budgets.total.length > 0 && { budgets: config.budgets.total.map(budgetText) }),
     ...(transport !== undefined && { logTransport: transport.target }),
@@ -310,6 +313,7 @@ function print(out: Output, explanation: Explanation, listsMembers: boolean): vo
     rest,
     keys,
     identity,
+    clientNames,
     clients = [],
     budgets = [],
     logTransport,
@@ -348,6 +352,8 @@ function print(out: Output, explanation: Explanation, listsMembers: boolean): vo
     const from = identity.sources.map(printable).join('; ')
     out.line(`identity   ${identity.required ? 'required' : 'optional'}, by ${from}`)
   }
+  if (clientNames !== undefined)
+    out.line(`recorded   clients by ${clientNames}s, in the log, the ledger and the audit log`)
   if (clients.length > 0) out.line(`clients    with an entry of their own: ${printable(clients.join(', '))}`)
   if (budgets.length > 0) out.line(`budgets    of all clients together: ${budgets.join(', ')}`)
   if (logTransport !== undefined) out.line(`log        ${printable(logTransport)}`)

@@ -27,7 +27,7 @@ export type NamesHere =
   | { readonly kind: 'plain' }
   | { readonly kind: 'pseudonyms'; readonly pseudonyms: Pseudonyms }
   /** The configuration has pseudonyms, and their key does not open here. The message is for people. */
-  | { readonly kind: 'refused'; readonly message: string }
+  | { readonly kind: 'refused'; readonly message: string; readonly isStored: boolean }
 
 interface Here {
   readonly env: NodeJS.ProcessEnv
@@ -43,9 +43,9 @@ export async function namesHere(here: Here): Promise<NamesHere> {
     case 'opened':
       return { kind: 'pseudonyms', pseudonyms: new Pseudonyms(opened.key) }
     case 'none':
-      return { kind: 'refused', message: `the secret ${pseudonymKeyName} is not stored` }
+      return { kind: 'refused', message: `the secret ${pseudonymKeyName} is not stored`, isStored: false }
     case 'refused':
-      return opened
+      return { ...opened, isStored: true }
     default:
       return opened satisfies never
   }
