@@ -2,10 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import type { GatewayEvent } from '../../src/observe/events.ts'
-import { Pseudonyms } from '../../src/observe/pseudonyms.ts'
+import { namingBy } from '../../src/observe/pseudonymous-events.ts'
+import { Pseudonyms } from '../../src/vault/pseudonyms.ts'
 
 const key = Buffer.from('a key of the tests')
 const names = new Pseudonyms(key)
+const prepare = namingBy(names)!
 
 test('a pseudonym depends on the key and the whole id, and keeps its kind', () => {
   const ann = names.of('mail:ann@example.org')
@@ -30,7 +32,7 @@ for (const [client, reason, name] of [
   ['ip:2001:db8::7', 'Rate limit reached for ip:2001:db8::7 on requests', '2001:db8'],
 ] as const) {
   test(`a message has no name: ${reason}`, () => {
-    const prepared = names.inEvent(refused(client, reason))
+    const prepared = prepare(refused(client, reason))
     assert.ok(prepared.kind === 'refused')
     assert.ok(!prepared.reason.includes(name), prepared.reason)
     assert.match(prepared.reason, /p-[0-9a-f]{32}/)
@@ -48,7 +50,7 @@ test('a call has none in its client, its key, what it came through, and its reas
     model: 'm',
   }
   const event = { kind: 'call_ended', call } as unknown as GatewayEvent
-  const prepared = JSON.stringify(names.inEvent(event))
+  const prepared = JSON.stringify(prepare(event))
   assert.doesNotMatch(prepared, /ann|bob/)
   assert.ok(prepared.includes(`"key":"${names.ofKey('ann')}"`))
 })
