@@ -9,8 +9,8 @@ import type { AuditEvent } from '../observe/audit/chain.ts'
 import { auditEventOf, type CommandEvent } from '../observe/audit/command-events.ts'
 import { AuditNames } from '../observe/audit/names.ts'
 import type { Events, GatewayEvent, Sink } from '../observe/events.ts'
-import type { Pseudonyms } from '../observe/pseudonyms.ts'
 import { auditSink, isSecurityEvent } from '../observe/sinks/audit.ts'
+import type { Pseudonyms } from '../vault/pseudonyms.ts'
 import type { Clock } from '../platform/clock.ts'
 
 export interface OpenedAudit {

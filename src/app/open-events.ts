@@ -2,9 +2,10 @@
 import type { OpenedAuditKey } from '../config/record-keys.ts'
 import type { Config } from '../config/types.ts'
 import type { Ledger } from '../ledger/ledger.ts'
-import { createEvents, type Events, type GatewayEvent } from '../observe/events.ts'
+import { createEvents, type Events } from '../observe/events.ts'
 import { type LogDestination, openLogOutput } from '../observe/log/output.ts'
 import { createLog, type LogOutput } from '../observe/log/log.ts'
+import { namingBy } from '../observe/pseudonymous-events.ts'
 import { logSink } from '../observe/sinks/log.ts'
 import type { Clock } from '../platform/clock.ts'
 import { pseudonymsOf } from './pseudonyms.ts'
@@ -45,10 +46,9 @@ export function openEvents(
   const pseudonyms = pseudonymsOf(usage)
   const audit = openAudit(auditConfig, { clock, emit, stateDirectory, key, pseudonyms })
   const sinks = [log, ledger && ledgerSink(ledger), audit?.sink]
-  const prepare = pseudonyms && ((event: GatewayEvent) => pseudonyms.inEvent(event))
   const events = createEvents(
     sinks.filter((sink) => sink !== undefined),
-    prepare,
+    namingBy(pseudonyms),
   )
   if (obstacle !== undefined) emit({ kind: 'audit_unavailable', reason: obstacle })
   if (usage.enabled && stateDirectory === undefined) emit({ kind: 'ledger_off', ...hasNoDirectory })

@@ -2,7 +2,7 @@
 import type { UsageConfig } from '../config/types.ts'
 import type { UsageAnswer } from '../ledger/ledger.ts'
 import type { UsageQuestion } from '../ledger/report.ts'
-import { Pseudonyms } from '../observe/pseudonyms.ts'
+import { Pseudonyms } from '../vault/pseudonyms.ts'
 
 /** Undefined: clients are named as they are. */
 export function pseudonymsOf({ pseudonymKey }: Pick<UsageConfig, 'pseudonymKey'>): Pseudonyms | undefined {

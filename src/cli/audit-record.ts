@@ -50,8 +50,9 @@ async function recordAlone(event: CommandEvent, { env, configFile, paths }: Audi
   if (opened.kind === 'refused') return failed(opened.message)
   const key = opened.kind === 'opened' ? opened.key : undefined
   const recordedAs = await namesHere({ env, paths: scope, configFile })
-  if (recordedAs.kind === 'refused') return failed(recordedAs.message)
-  const nameOf = (id: string) => recordedName(recordedAs, id)!
+  if (recordedAs.kind === 'refused' && recordedAs.isStored) return failed(recordedAs.message)
+  // Before the key is stored, which is recorded too, nobody has a pseudonym.
+  const nameOf = (id: string) => recordedName(recordedAs, id) ?? 'unnamed'
   try {
     return await asOwnerOf(directory, () => append(event, { directory, key, nameOf }))
   } catch (error) {

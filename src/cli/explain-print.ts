@@ -27,6 +27,7 @@ export function printExplanation(out: Output, explanation: Explanation, listsMem
     rest,
     keys,
     identity,
+    clientNames,
     clients = [],
     budgets = [],
     logTransport,
@@ -65,6 +66,8 @@ export function printExplanation(out: Output, explanation: Explanation, listsMem
     const from = identity.sources.map(printable).join('; ')
     out.line(`identity   ${identity.required ? 'required' : 'optional'}, by ${from}`)
   }
+  if (clientNames !== undefined)
+    out.line(`recorded   clients by ${clientNames}s, in the log, the ledger and the audit log`)
   if (clients.length > 0) out.line(`clients    with an entry of their own: ${printable(clients.join(', '))}`)
   if (budgets.length > 0) out.line(`budgets    of all clients together: ${budgets.join(', ')}`)
   if (logTransport !== undefined) out.line(`log        ${printable(logTransport)}`)

@@ -38,6 +38,8 @@ export interface Explanation {
   readonly rest: string | null
   /** Whether clients need keys, and where those are. Absent: keys are ignored. */
   readonly keys?: { readonly mode: string; readonly file: string }
+  /** How clients are recorded. Absent: by their names. */
+  readonly clientNames?: 'pseudonym'
   /** Where identities of clients come from, and whether each client needs one. Absent: from nowhere. */
   readonly identity?: { readonly required: boolean; readonly sources: readonly string[] }
   /** Clients without a key that have an entry of their own. Absent: none. */
@@ -134,6 +136,7 @@ export function explain(
     rest: config.routes.rest?.provider ?? null,
     ...(mode !== 'off' && { keys: { mode, file: findKeyFile(file, keyFile) } }),
     ...(identities.sources.length > 0 && { identity: explainIdentity(identities) }),
+    ...(config.usage.isPseudonymous && { clientNames: 'pseudonym' as const }),
     ...(clients.length > 0 && { clients }),
     ...(config.budgets.total.length > 0 && { budgets: config.budgets.total.map(budgetText) }),
     ...(transport !== undefined && { logTransport: transport.target }),

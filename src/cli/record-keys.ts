@@ -4,7 +4,7 @@ import { openGeneratedKey, type OpenedAuditKey } from '../config/record-keys.ts'
 import { auditKeyName, pseudonymKeyName } from '../config/generated-secrets.ts'
 import { readConfigFile } from '../config/config-file.ts'
 import { hasPseudonyms } from '../config/stored-names.ts'
-import { Pseudonyms } from '../observe/pseudonyms.ts'
+import { Pseudonyms } from '../vault/pseudonyms.ts'
 import { systemAccounts } from '../platform/ownership.ts'
 import { runProgram } from '../systemd/programs.ts'
 import type { ServicePaths } from '../systemd/scope.ts'
@@ -27,7 +27,7 @@ export type NamesHere =
   | { readonly kind: 'plain' }
   | { readonly kind: 'pseudonyms'; readonly pseudonyms: Pseudonyms }
   /** The configuration has pseudonyms, and their key does not open here. The message is for people. */
-  | { readonly kind: 'refused'; readonly message: string }
+  | { readonly kind: 'refused'; readonly message: string; readonly isStored: boolean }
 
 interface Here {
   readonly env: NodeJS.ProcessEnv
@@ -43,9 +43,9 @@ export async function namesHere(here: Here): Promise<NamesHere> {
     case 'opened':
       return { kind: 'pseudonyms', pseudonyms: new Pseudonyms(opened.key) }
     case 'none':
-      return { kind: 'refused', message: `the secret ${pseudonymKeyName} is not stored` }
+      return { kind: 'refused', message: `the secret ${pseudonymKeyName} is not stored`, isStored: false }
     case 'refused':
-      return opened
+      return { ...opened, isStored: true }
     default:
       return opened satisfies never
   }

@@ -5,6 +5,7 @@ import { StartError } from '../../errors.ts'
 import { createEvents, type GatewayEvent, type Sink } from '../../observe/events.ts'
 import { createLog, type LogOutput } from '../../observe/log/log.ts'
 import { appendRow, type Cell } from '../../ledger/call-row.ts'
+import { namingBy } from '../../observe/pseudonymous-events.ts'
 import { isAudited } from '../../observe/sinks/audit.ts'
 import { logSink } from '../../observe/sinks/log.ts'
 import { type App, startApp } from '../app.ts'
@@ -58,8 +59,7 @@ const sinks = [
   ...(start.hasAudit ? [securityEvents] : []),
 ]
 
-const pseudonyms = pseudonymsOf(config.usage)
-const prepare = pseudonyms && ((event: GatewayEvent) => pseudonyms.inEvent(event))
+const prepare = namingBy(pseudonymsOf(config.usage))
 
 const app = startWorker()
 port.on('message', ({ messages }: Batch<ToWorker>) => {

@@ -1,8 +1,6 @@
 // Names that stand for clients in the log, the ledger and the audit log: an HMAC-SHA256 of the client's id, of which 16 bytes
 // are kept. Whoever has the key can find the records of a name; nobody can find the name of a record but by trying names.
 import { createHmac } from 'node:crypto'
-import type { GatewayEvent } from './events.ts'
-import type { CallFacts } from './events/calls.ts'
 
 const kinds = 'head|ip|jwt|key|mail|service|ts|user'
 const idPattern = new RegExp(`^(${kinds}):(.*)$`, 's')
@@ -44,14 +42,6 @@ export class Pseudonyms {
     return this.of(`key:${name}`).slice('key:'.length)
   }
 
-  /** An event whose members and messages name no client. */
-  inEvent(event: GatewayEvent): GatewayEvent {
-    if (event.kind === 'call_ended') return { ...event, call: this.#inCall(event.call) }
-    if (event.kind !== 'refused') return event
-    const { client, reason } = event
-    return { ...event, client: this.of(client), reason: this.#inText(reason, [client]) }
-  }
-
   /** Rows of a report, in which one client and its key have their names. */
   named<Row extends NamedRow>(rows: readonly Row[], id: string): Row[] {
     const pseudonym = this.of(id)
@@ -63,20 +53,12 @@ export class Pseudonyms {
     }))
   }
 
-  #inCall(call: CallFacts): CallFacts {
-    const { client, key, via, reason } = call
-    const ids = [client, via, key === undefined ? undefined : `key:${key}`].filter((id) => id !== undefined)
-    return {
-      ...call,
-      client: this.of(client),
-      via: via && this.of(via),
-      key: key && this.ofKey(key),
-      reason: reason && this.#inText(reason, ids),
-    }
-  }
-
-  /** Messages name clients by their ids; keys, users and addresses also by the name alone, in quotation marks or between spaces. */
-  #inText(text: string, ids: readonly string[]): string {
+  /**
+   * A text for people without the names of clients: it has them as ids, and those that it is about also by the name alone, in
+   * quotation marks or, of an address, between spaces.
+   * @param ids of the clients that it is about.
+   */
+  inText(text: string, ids: readonly string[]): string {
     let masked = text.replaceAll(idInText, (id) => this.of(id))
     for (const id of ids) {
       const [, kind, name] = idPattern.exec(id) ?? []
