@@ -178,10 +178,6 @@ const attacks: readonly (readonly [name: string, forge: Forge, expected?: string
   ['two domains', ({ key, claims }) => signToken(key, claims({ email: 'a@evil.example@example.org' }))],
   ['an address that is not verified', ({ key, claims }) => signToken(key, claims({ email_verified: false }))],
   [
-    'an address whose verification is denied as a text',
-    ({ key, claims }) => signToken(key, claims({ email_verified: 'false' })),
-  ],
-  [
     'a very long address',
     ({ key, claims }) => signToken(key, claims({ email: `${'a'.repeat(300)}@example.org` })),
   ],
