@@ -9,6 +9,9 @@ const fileName = 'audit-names.json'
 /** More are one number, so that clients cannot fill the file. */
 const maxNames = 100_000
 
+/** The name of that number. */
+const others = 'others'
+
 export class AuditNames {
   readonly #file: StateFile
   /** The number of the first name. */
@@ -46,7 +49,7 @@ export class AuditNames {
   numberOf(name: string): number {
     const known = this.#numbers.get(name)
     if (known !== undefined) return known
-    if (this.#names.length >= maxNames) return this.numberOf('others')
+    if (this.#names.length >= maxNames && name !== others) return this.numberOf(others)
     const number = this.#first + this.#names.push(name) - 1
     this.#numbers.set(name, number)
     this.#isSaved = false
