@@ -11,7 +11,7 @@ interface Pattern {
 /** Clients whose entries are remembered; then all are looked up again. */
 const maxRemembered = 10_000
 
-/** The exact id wins, then the longest pattern, then the default. A client with a key keeps what its key says. */
+/** The exact id wins, then the longest pattern, then the default. A client with a key keeps the terms of its key. */
 export class ClientRecords {
   readonly #exact: ReadonlyMap<string, ClientTerms>
   /** The longest first; of CIDR blocks the smallest. */

@@ -67,5 +67,8 @@ suite('a command', () => {
 test('a path that is too long for a socket is refused with its bound', async (t) => {
   const path = await start(t, () => ({}))
   const long = join(path, '..', 'd'.repeat(100), 'control.sock')
-  await assert.rejects(openControl(long, new Map(), () => {}), /107 bytes/)
+  await assert.rejects(
+    openControl(long, new Map(), () => {}),
+    /107 bytes/,
+  )
 })
