@@ -16,7 +16,7 @@ import {
 import { maxModelNameLength } from '../dialects/request.ts'
 import type { ProbeOutcome } from '../upstream/probe.ts'
 import type { Provider } from '../upstream/provider.ts'
-import { addressOf } from './format-findings.ts'
+import { serverOf } from './format-findings.ts'
 import { type Poll, type PollClock, type PollParts, Polls } from './polls.ts'
 import type { ProviderSet } from './provider-pool.ts'
 
@@ -81,7 +81,7 @@ export class Discovery {
         this.#listings.delete(name)
         continue
       }
-      const address = addressOf(config)
+      const address = serverOf(config)
       const listing = this.#listings.get(name)
       if (listing === undefined) this.#listings.set(name, { ...unlisted, address })
       else {
