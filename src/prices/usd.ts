@@ -84,8 +84,8 @@ function decimal(value: number, decimals: number): string {
   return fraction === '' ? whole : `${whole}.${fraction}`
 }
 
-/** 2^53 nano-USD are 9,007,199.25 USD. */
-const maxBudgetUsd = 9_000_000
+/** The largest budget, in USD: 2^53 nano-USD are 9,007,199.25 USD. */
+export const maxBudgetUsd = 9_000_000
 
 /**
  * A budget in USD as whole nano-USD.

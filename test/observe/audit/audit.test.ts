@@ -16,7 +16,7 @@ import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 
 import { AuditLog, type AuditLogParts } from '../../../src/observe/audit/audit-log.ts'
-import type { AuditEvent, AuditHead } from '../../../src/observe/audit/chain.ts'
+import { type AuditEvent, type AuditHead, readLine } from '../../../src/observe/audit/chain.ts'
 import { verifyAudit } from '../../../src/observe/audit/verify.ts'
 
 const key = Buffer.alloc(32, 7)
@@ -217,6 +217,16 @@ suite('a key that appears later', () => {
     assert.match(fault!, /:5: the line was changed, or was written with another key or without it/)
     assert.match(readFileSync(fileOf(directory), 'utf8').split('\n')[4]!, /llm_gateway\.audit\.unkeyed"/)
   })
+})
+
+test('a line that lacks a member is not read', async (t) => {
+  const [line] = readFileSync(fileOf(await written(t, 1)), 'utf8').split('\n')
+  const members = JSON.parse(line!) as Record<string, unknown>
+  assert.equal(readLine(line!)?.seq, 1)
+  for (const name of Object.keys(members)) {
+    const { [name]: _, ...rest } = members
+    assert.equal(readLine(JSON.stringify(rest)), undefined, name)
+  }
 })
 
 suite('a check finds', () => {
