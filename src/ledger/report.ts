@@ -64,13 +64,16 @@ export interface UsageReport {
 /** More rows are for no person, and a program can ask for less. */
 const maxRows = 50_000
 
+/** What exceeds exact numbers stays at their end: one that cannot be read would take all others with it. */
+const costSum = `CAST(MIN(TOTAL(cost_nano), ${Number.MAX_SAFE_INTEGER}) AS INTEGER) AS cost_nano`
+
 const sums = `SUM(calls) AS calls, SUM(failed) AS failed, SUM(prompt) AS prompt_tokens, SUM(cached) AS cached_tokens,
   SUM(cache_write) AS cache_write_tokens, SUM(completion) AS completion_tokens, SUM(reasoning) AS reasoning_tokens,
-  SUM(cost_nano) AS cost_nano, SUM(unpriced) AS unpriced, SUM(estimated) AS estimated, SUM(lost) AS lost`
+  ${costSum}, SUM(unpriced) AS unpriced, SUM(estimated) AS estimated, SUM(lost) AS lost`
 
 const sumsOfRows = `COUNT(*) AS calls, SUM(${failedSql}) AS failed, SUM(prompt) AS prompt_tokens,
   SUM(cached) AS cached_tokens, SUM(cache_write) AS cache_write_tokens, SUM(completion) AS completion_tokens,
-  SUM(reasoning) AS reasoning_tokens, COALESCE(SUM(cost_nano), 0) AS cost_nano,
+  SUM(reasoning) AS reasoning_tokens, ${costSum},
   SUM(cost_nano IS NULL AND prompt + completion > 0) AS unpriced, SUM(estimated) AS estimated, 0 AS lost`
 
 /** A day's: grouping that many rows takes half the time for each that it takes for those of a quarter of a year. */

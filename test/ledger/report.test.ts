@@ -161,6 +161,23 @@ suite('a report', () => {
     assert.ok(reads <= 12, `${reads}`)
   })
 
+  test('of costs beyond exact numbers can be read, like the others', (t) => {
+    const file = openFile(t, newPath())
+    const absurd = { model: 'absurd', cost_nano: 1e15 }
+    const calls = [...Array.from({ length: 12 }, () => absurd), { model: 'plain', cost_nano: 3 }]
+    file.write({ seq: 1, rows: rowsOf(calls), lostSums: [] })
+    for (const by of [['model'], ['model', 'status']] as const) {
+      const { rows } = readReport(file.database, question({ by }))
+      assert.deepEqual(
+        rows.map(({ model, cost_nano: nano }) => [model, nano]),
+        [
+          ['absurd', Number.MAX_SAFE_INTEGER],
+          ['plain', 3],
+        ],
+      )
+    }
+  })
+
   test('of a ledger without calls is empty', (t) => {
     const file = openFile(t, newPath())
     for (const by of [['day'], [], ['status']] as const) {
