@@ -18,7 +18,7 @@ export function growHold({ meter, hold }: Pick<RelayInput, 'meter' | 'hold'>): v
 }
 
 /** How long a body may go on after the stream's end mark while nothing comes. */
-const maxLingerMs = 5_000
+export const maxLingerMs = 5_000
 
 /** The end of `error`: a search stops at each byte that equals its first, and `e` is everywhere. */
 const errorMark = Buffer.from('rror')

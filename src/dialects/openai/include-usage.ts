@@ -33,7 +33,10 @@ export function includeUsageSplice(body: Buffer, scan: JsonScan): Splice | Gatew
   return spliceIntoOptions(body, member.value)
 }
 
-function spliceIntoOptions(body: Buffer, at: { start: number; end: number }): Splice | GatewayError | undefined {
+function spliceIntoOptions(
+  body: Buffer,
+  at: { start: number; end: number },
+): Splice | GatewayError | undefined {
   if (at.end - at.start > maxOptionsBytes) {
     return invalidOptions(`they have more than ${maxOptionsBytes} bytes`)
   }
