@@ -7,11 +7,12 @@
 //
 // One process at a time keeps the file. A second one serves calls and keeps nothing: refusing to start would cost it its
 // calls, and writing would cost the first one its counts. A process that stops offers the file to the one that replaces it.
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isObject, parseJson } from '../bytes/json/parse.ts'
 import type { SetTimer } from '../platform/clock.ts'
 import type { LockResult } from '../platform/process-lock.ts'
+import { readRegularFile } from '../platform/regular-file.ts'
 import type { Calibration, CalibrationFact } from './estimate.ts'
 import type { MemoryStore, SavedClient, SavedModel, SavedWindows } from './stores/memory.ts'
 import { windowMs } from './sliding-window.ts'
@@ -100,7 +101,7 @@ export class LimitsFile {
     if (this.#lock.kind === 'taken') return { kind: 'in_use', pid: this.#lock.pid, directory }
     let text: string
     try {
-      text = await readFile(this.#path, 'utf8')
+      text = (await readRegularFile(this.#path)).toString()
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return { kind: 'absent' }
       return { kind: 'unreadable', reason: String(cause) }

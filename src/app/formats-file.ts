@@ -1,8 +1,9 @@
 // Keeps over a restart what was found of the formats that providers speak: one small JSON file, replaced whole whenever
 // something is found. It is a convenience: where it can't be read, providers are asked again.
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isObject, membersOf, parseJson } from '../bytes/json/parse.ts'
+import { readRegularFile } from '../platform/regular-file.ts'
 import type { FormatFinding, FormatFindings } from './format-findings.ts'
 
 interface FormatsFileParts {
@@ -29,7 +30,7 @@ export class FormatsFile {
   /** What the last process has written; empty if there is nothing. Never rejects. */
   async load(): Promise<FormatFindings> {
     try {
-      return findingsOf(await readFile(this.#path))
+      return findingsOf(await readRegularFile(this.#path))
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') this.#parts.onFault(cause)
       return new Map()

@@ -3,10 +3,11 @@
 //
 // Where it cannot be written, calls go on, and the fault is reported once; what a later start does not know is like an object
 // that was forgotten. A line that cannot be read (the last one, of a process that was killed) is skipped.
-import { appendFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { parseJson } from '../bytes/json/parse.ts'
 import type { SetTimer } from '../platform/clock.ts'
+import { readRegularFile } from '../platform/regular-file.ts'
 import type { MemoryObjectOwners, OwnedObject } from './object-owners.ts'
 
 export interface ObjectOwnersFileParts {
@@ -43,7 +44,7 @@ export class ObjectOwnersFile {
   async load(): Promise<void> {
     const { owners } = this.#parts
     try {
-      const text = await readFile(this.#path, 'utf8')
+      const text = (await readRegularFile(this.#path)).toString()
       if (text !== '' && !text.endsWith('\n')) this.#separator = '\n'
       const lines = text.split('\n').filter((line) => line !== '')
       this.#lines = lines.length

@@ -1,10 +1,11 @@
 // Writes the audit log: a file for each month in the state directory, one line for each event, synced to disk before the next
 // ones are written. Events of one turn are written together. Nothing waits for it but a command that must not act without a
 // record: calls go on where it cannot be written, and the first event that can be written again counts what was lost.
-import { mkdir, open, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, open, readdir, rename, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseJson } from '../../bytes/json/parse.ts'
 import type { LockResult } from '../../platform/process-lock.ts'
+import { readRegularFile } from '../../platform/regular-file.ts'
 import {
   appendLine,
   type AuditEvent,
@@ -52,7 +53,7 @@ export async function auditFiles(directory: string): Promise<readonly string[]> 
 
 /** The last line that was written, as it is kept beside the log. Undefined: there is none that can be read. */
 export async function readHead(directory: string): Promise<AuditHead | undefined> {
-  const text = await readFile(join(directory, headFile), 'utf8').catch(() => '')
+  const text = await readRegularFile(join(directory, headFile)).then(String, () => '')
   const value = parseJson(text) as Partial<AuditHead> | undefined
   const { seq, mac } = value ?? {}
   return Number.isSafeInteger(seq) && typeof mac === 'string' ? { seq: seq!, mac } : undefined
@@ -245,7 +246,7 @@ async function readEnd(directory: string): Promise<LogEnd> {
   let tornBytes = 0
   for (const name of files.toReversed()) {
     const path = join(directory, name)
-    const bytes = await readFile(path)
+    const bytes = await readRegularFile(path)
     const end = bytes.lastIndexOf(10) + 1
     if (end < bytes.length) {
       tornBytes += bytes.length - end
@@ -259,7 +260,7 @@ async function readEnd(directory: string): Promise<LogEnd> {
 }
 
 async function lastLine(path: string): Promise<string | undefined> {
-  return (await readFile(path, 'utf8')).split('\n').findLast((line) => line !== '')
+  return (await readRegularFile(path)).toString().split('\n').findLast((line) => line !== '')
 }
 
 function headOf(line: string): AuditHead | undefined {

@@ -1,9 +1,9 @@
 // The names of clients and users that the audit log refers to by number, in a file beside it: a person's name can be erased
 // without touching the chain. `save` puts a name on disk before a line that refers to it.
-import { readFileSync } from 'node:fs'
 import { rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isObject, parseJson } from '../../bytes/json/parse.ts'
+import { readRegularFileSync } from '../../platform/regular-file.ts'
 
 const fileName = 'audit-names.json'
 
@@ -76,7 +76,7 @@ export class AuditNames {
 function readNames(path: string): string[] {
   let text: string
   try {
-    text = readFileSync(path, 'utf8')
+    text = readRegularFileSync(path).toString()
   } catch {
     return []
   }
