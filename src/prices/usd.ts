@@ -5,8 +5,8 @@
 export const maxUsdPerMillion = 10_000
 /** The dearest price of a call, whatever its tokens, in USD. */
 export const maxUsdPerCall = 1_000
-/** A reported cost above this is a provider's mistake. In nano-USD: 1,000,000 USD. */
-const maxReportedNano = 1_000_000_000_000_000
+/** A reported cost above this is a provider's mistake, or an attack on the sums. In nano-USD: 10,000 USD. */
+const maxReportedNano = 10_000_000_000_000
 
 /**
  * A price per 1,000,000 tokens as whole pico-USD per token.

@@ -2,9 +2,10 @@
 // ones are written. Events of one turn are written together. Nothing waits for it but a command that must not act without a
 // record: calls go on where it cannot be written, and the first event that can be written again counts what was lost.
 import { existsSync, readdirSync } from 'node:fs'
-import { open, readdir, readFile, rm, truncate } from 'node:fs/promises'
+import { open, readdir, rm, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { membersOf, parseJson } from '../../bytes/json/parse.ts'
+import { readRegularFile } from '../../platform/regular-file.ts'
 import { StateFile } from '../../platform/state-file.ts'
 import {
   appendLine,
@@ -262,7 +263,7 @@ async function readEnd(directory: string): Promise<LogEnd> {
   let tornBytes = 0
   for (const name of files.toReversed()) {
     const path = join(directory, name)
-    const bytes = await readFile(path)
+    const bytes = await readRegularFile(path)
     const end = bytes.lastIndexOf(10) + 1
     if (end < bytes.length) {
       tornBytes += bytes.length - end
@@ -276,7 +277,7 @@ async function readEnd(directory: string): Promise<LogEnd> {
 }
 
 async function lastLine(path: string): Promise<string | undefined> {
-  return (await readFile(path, 'utf8')).split('\n').findLast((line) => line !== '')
+  return (await readRegularFile(path)).toString().split('\n').findLast((line) => line !== '')
 }
 
 function headOf(line: string): AuditHead | undefined {
