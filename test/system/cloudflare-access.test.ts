@@ -16,10 +16,16 @@ import { missing, unless } from '../support/needs.ts'
 import { exchange, rawRequest } from '../support/raw-client.ts'
 
 const examples = join(import.meta.dirname, '../../config/examples')
-const { identity } = parse(readFileSync(join(examples, 'identity-cloudflare.yaml'), 'utf8')) as {
-  readonly identity: NonNullable<Setup['identity']>
+interface Example {
+  readonly identity: Setup['identity'] & { readonly sources: readonly Source[] }
 }
-const [source] = identity.sources as readonly [{ readonly team: string; readonly audience: string }]
+interface Source {
+  readonly team: string
+  readonly audience: string
+}
+
+const { identity } = parse(readFileSync(join(examples, 'identity-cloudflare.yaml'), 'utf8')) as Example
+const source = identity.sources[0]!
 const host = `${source.team}.cloudflareaccess.com`
 
 /** All of 127.0.0.0/8 is this machine's, so that port 443 of an address of the run's own is free. */
