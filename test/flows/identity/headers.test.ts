@@ -3,9 +3,10 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 
-import { type Running, startGateway } from '../../support/app.ts'
+import { type Options, type Running, startGateway } from '../../support/app.ts'
 import { whole } from '../../support/chat-content.ts'
 import { scratchDirectory } from '../../support/config-file.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
 import { echo, type Setup } from '../../support/gateway-config.ts'
 import { unless } from '../../support/needs.ts'
 import { type Address, connectRaw, exchange, rawRequest, type RawResponse } from '../../support/raw-client.ts'
@@ -24,14 +25,20 @@ interface Started extends Running {
   readonly send: (headers: Headers, address?: Address) => Promise<RawResponse>
 }
 
-async function start(t: TestContext, source: Source, more: Setup = {}, required = true): Promise<Started> {
+async function start(
+  t: TestContext,
+  source: Source,
+  more: Setup = {},
+  { required = true, ...options }: Options & { readonly required?: boolean } = {},
+): Promise<Started> {
   const socketPath = join(scratchDirectory(t), 'llm.sock')
-  const running = await startGateway(t, {
+  const setup: Setup = {
     server: { unix_socket: socketPath },
     access: { allowed_users: ['self'] },
     identity: { required, sources: [source] },
     ...more,
-  })
+  }
+  const running = await startGateway(t, setup, options)
   running.upstream.respondAlways(whole())
   const send = (headers: Headers, address: Address = running.gateway.url) =>
     exchange(t, address, call(headers))
@@ -66,7 +73,7 @@ suite('a plain header', isLinux, () => {
   })
 
   test('is ignored elsewhere where no identity is required: the client is the connection’s', async (t) => {
-    const { gateway, send } = await start(t, { ...remoteUser, from_user: otherUser }, {}, false)
+    const { gateway, send } = await start(t, { ...remoteUser, from_user: otherUser }, {}, { required: false })
     assert.equal(resultOf(await send({ 'remote-user': 'ann', remote_user: 'bob' })), '200')
     const line = await gateway.logged({ event: 'call', status: 200 })
     assert.match(String(line['client']), /^user:/)
@@ -119,7 +126,7 @@ suite('a plain header', isLinux, () => {
       t,
       { ...remoteUser, from_user: 'self' },
       { keys: { mode: 'required', keyless_users: ['self'], file } },
-      false,
+      { required: false },
     )
     assert.equal(resultOf(await send({})), '200')
     const request = (headers: Headers) => rawRequest('GET /v1/models', headers)
@@ -129,6 +136,22 @@ suite('a plain header', isLinux, () => {
       assert.equal(resultOf(await client.response()), '401 key_required')
     }
     assert.equal(upstream.requests.length, 1)
+  })
+
+  test('refusals of a client are logged once in a second: no limit counts them yet', async (t) => {
+    for (const [name, code] of [
+      ['eve', 'identity_not_allowed'],
+      ['', 'invalid_identity'],
+    ] as const) {
+      const clock = new FakeClock()
+      const source: Source = { ...remoteUser, from_user: 'self', allow: ['bob'] }
+      const { gateway, send } = await start(t, source, {}, { clock })
+      for (let count = 0; count < 20; count++) await send({ 'remote-user': name })
+      clock.advance(1_000)
+      await send({ 'remote-user': name })
+      await gateway.logged({ event: code, unlogged: 19 })
+      assert.equal(gateway.log().filter(({ event }) => event === code).length, 2)
+    }
   })
 
   test('the gateway does not start when there is no such user', async (t) => {
