@@ -163,8 +163,8 @@ suite('an issuer that does not answer', () => {
   })
 })
 
-function eventsOf({ log }: Running['gateway'], event: string): Record<string, unknown>[] {
-  return log().filter((line) => line['event'] === event)
+function eventsOf(gateway: Running['gateway'], event: string): Record<string, unknown>[] {
+  return gateway.log().filter((line) => line['event'] === event)
 }
 
 suite('the copy in the state directory', () => {
