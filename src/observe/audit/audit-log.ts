@@ -103,19 +103,18 @@ export class AuditLog {
 
   /** Returns at once. */
   add(event: AuditEvent): void {
-    if (this.#waiting.length >= maxWaiting) {
-      this.#lost += 1
-      return
-    }
-    this.#waiting.push(event)
-    if (this.#isWriting) return
-    this.#isWriting = true
-    this.#writing = this.#writing.then(() => this.#writeWaiting())
+    if (this.#waiting.length >= maxWaiting) this.#lost += 1
+    else this.#waiting.push(event)
+    this.#startWriting()
   }
 
   /** Resolves when the event is on disk. @throws why it is not; it will not be written later either. */
   async addAndWait(event: AuditEvent): Promise<AuditHead> {
-    if (this.#waiting.length >= maxWaiting) throw new Error(this.#fault ?? 'too many events wait')
+    if (this.#waiting.length >= maxWaiting) {
+      this.#startWriting()
+      await this.#writing
+      if (this.#waiting.length >= maxWaiting) throw new Error(this.#fault ?? 'too many events wait')
+    }
     this.add(event)
     await this.#writing
     if (!this.#waiting.includes(event)) return this.#head
@@ -149,6 +148,13 @@ export class AuditLog {
   async close(): Promise<void> {
     await this.#writing
     this.#release()
+  }
+
+  /** Also where nothing more can wait: the disk may have room again. */
+  #startWriting(): void {
+    if (this.#isWriting) return
+    this.#isWriting = true
+    this.#writing = this.#writing.then(() => this.#writeWaiting())
   }
 
   async #writeWaiting(): Promise<void> {
@@ -201,11 +207,16 @@ export class AuditLog {
     await this.#writeHead()
   }
 
+  /** The lines are written whether or not there is room for this: it then stays behind them, as `doctor` reports. */
   async #writeHead(): Promise<void> {
     const path = join(this.#parts.directory, headFile)
     const draft = `${path}.${process.pid}`
-    await writeFile(draft, `${JSON.stringify(this.#head)}\n`, { mode: 0o600 })
-    await rename(draft, path)
+    try {
+      await writeFile(draft, `${JSON.stringify(this.#head)}\n`, { mode: 0o600 })
+      await rename(draft, path)
+    } catch {
+      await rm(draft, { force: true }).catch(() => {})
+    }
   }
 }
 

@@ -156,6 +156,36 @@ suite('an audit log', () => {
     assert.match(readFileSync(path, 'utf8'), /"count":1[^]*"count":4/)
   })
 
+  test('has each line once where there is no room for its head', async (t) => {
+    const directory = scratch(t)
+    const log = await openLog(directory)
+    mkdirSync(join(directory, 'audit.head'))
+    await log.addAndWait(eventOf(1))
+    log.add(eventOf(2))
+    await log.close()
+    assert.deepEqual(readFileSync(fileOf(directory), 'utf8').match(/"count":\d/g), ['"count":1', '"count":2'])
+    rmdirSync(join(directory, 'audit.head'))
+    await (await openLog(directory)).close()
+    const { lines, fault } = await verifyAudit(directory, key, [])
+    assert.deepEqual([lines, fault], [2, undefined])
+  })
+
+  test('keeps ten thousand events while it cannot be written, and counts those that it gave up', async (t) => {
+    const directory = scratch(t)
+    const log = await openLog(directory, { onFault: () => {} })
+    const path = join(directory, 'audit-2026-11.jsonl')
+    mkdirSync(path)
+    for (let count = 1; count <= 10_007; count++) log.add(eventOf(count))
+    await assert.rejects(log.addAndWait(eventOf(0)), /EISDIR|too many/)
+    rmdirSync(path)
+    // Whatever comes next has the waiting ones written; it is itself given up, because they leave no room for it.
+    log.add(eventOf(0))
+    await log.close()
+    const { lines, fault, lastOwnFault } = await verifyAudit(directory, key, [])
+    assert.deepEqual([lines, fault, lastOwnFault?.name], [10_001, undefined, 'audit.gap'])
+    assert.match(readFileSync(path, 'utf8'), /audit\.gap".*"lost":8\}/)
+  })
+
   test('drops whole months, and the rest still verifies', async (t) => {
     const directory = await written(t, 3)
     const log = await openLog(directory, { wallNow: () => Date.UTC(2027, 0, 2) })
