@@ -1,6 +1,6 @@
 // Events: what happens in the gateway and is worth reporting, as data. Leaves return facts, the story emits them, and sinks
 // turn them into log lines and metrics. Members are named as in the log. None holds a prompt, answer, key or header value.
-import type { PriceSource } from '../domain.ts'
+import type { PriceSource, Tariff } from '../domain.ts'
 
 interface CallEnded {
   readonly kind: 'call_ended'
@@ -51,6 +51,8 @@ export interface CallFacts {
   readonly cost_nano: number | undefined
   /** Where the price of the last attempt that cost anything comes from; undefined: nowhere, as the cost is unknown. */
   readonly price: PriceSource | undefined
+  /** Which leads from the counts to the cost. For the ledger; undefined: several attempts cost something, or no counts lead there. */
+  readonly tariff?: Tariff | undefined
   readonly wait_ms: number
   readonly first_byte_ms: number | undefined
   readonly duration_ms: number
