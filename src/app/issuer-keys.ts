@@ -22,7 +22,7 @@ export interface IssuerKeysParts {
 }
 
 const fileName = 'identity-keys.json'
-const fetchLimits = { maxBytes: 262_144, timeoutMs: 5_000 } as const
+export const fetchLimits = { maxBytes: 262_144, timeoutMs: 5_000 } as const
 const fileRules = { maxBytes: 16 * fetchLimits.maxBytes, isSecret: false } as const
 
 export class IssuerKeys {
@@ -66,9 +66,12 @@ export class IssuerKeys {
 
   #load(): ReadonlyMap<string, KeySet> {
     if (this.#directory === undefined) return new Map()
-    const read = readTrustedFile(join(this.#directory, fileName), fileRules, systemAccounts())
-    if (read.kind === 'refused') this.#events.emit({ kind: 'identity_keys_refused', reason: read.message })
-    return read.kind === 'read' ? readCopies(read.text) : new Map()
+    const read = readKeptKeys(this.#directory)
+    if ('refused' in read) {
+      this.#events.emit({ kind: 'identity_keys_refused', reason: read.refused })
+      return new Map()
+    }
+    return read.sets
   }
 
   #save(sets: ReadonlyMap<string, KeySet>): void {
@@ -85,6 +88,15 @@ export class IssuerKeys {
       }
     })
   }
+}
+
+/** The copy of the issuers' keys, by their URLs. `refused`: why it is not used, in words that follow its name. */
+export function readKeptKeys(
+  directory: string,
+): { readonly sets: ReadonlyMap<string, KeySet> } | { readonly refused: string } {
+  const read = readTrustedFile(join(directory, fileName), fileRules, systemAccounts())
+  if (read.kind === 'refused') return { refused: read.message }
+  return { sets: read.kind === 'read' ? readCopies(read.text) : new Map() }
 }
 
 function formatCopies(sets: ReadonlyMap<string, KeySet>): string {
