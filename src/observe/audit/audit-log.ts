@@ -117,19 +117,18 @@ export class AuditLog {
 
   /** Returns at once. */
   add(event: AuditEvent): void {
-    if (this.#waiting.length >= maxWaiting) {
-      this.#lost += 1
-      return
-    }
-    this.#waiting.push(event)
-    if (this.#isWriting) return
-    this.#isWriting = true
-    this.#writing = this.#writing.then(() => this.#writeWaiting())
+    if (this.#waiting.length >= maxWaiting) this.#lost += 1
+    else this.#waiting.push(event)
+    this.#startWriting()
   }
 
   /** Resolves when the event is on disk. @throws why it is not; it will not be written later either. */
   async addAndWait(event: AuditEvent): Promise<AuditHead> {
-    if (this.#waiting.length >= maxWaiting) throw new Error(this.#fault ?? 'too many events wait')
+    if (this.#waiting.length >= maxWaiting) {
+      this.#startWriting()
+      await this.#writing
+      if (this.#waiting.length >= maxWaiting) throw new Error(this.#fault ?? 'too many events wait')
+    }
     this.add(event)
     await this.#writing
     if (!this.#waiting.includes(event)) return this.#head
@@ -163,6 +162,13 @@ export class AuditLog {
   async close(): Promise<void> {
     await this.#writing
     this.#headFile.release()
+  }
+
+  /** Also where nothing more can wait: the disk may have room again. */
+  #startWriting(): void {
+    if (this.#isWriting) return
+    this.#isWriting = true
+    this.#writing = this.#writing.then(() => this.#writeWaiting())
   }
 
   async #writeWaiting(): Promise<void> {
@@ -277,7 +283,10 @@ async function readEnd(directory: string): Promise<LogEnd> {
 }
 
 async function lastLine(path: string): Promise<string | undefined> {
-  return (await readRegularFile(path)).toString().split('\n').findLast((line) => line !== '')
+  return (await readRegularFile(path))
+    .toString()
+    .split('\n')
+    .findLast((line) => line !== '')
 }
 
 function headOf(line: string): AuditHead | undefined {

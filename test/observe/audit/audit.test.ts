@@ -164,6 +164,22 @@ suite('an audit log', () => {
     assert.deepEqual([lines, fault, faults], [3, undefined, 1])
   })
 
+  test('keeps ten thousand events while it cannot be written, and counts those that it gave up', async (t) => {
+    const directory = scratch(t)
+    const log = await openLog(directory, { onFault: () => {} })
+    const path = join(directory, 'audit-2026-11.jsonl')
+    mkdirSync(path)
+    for (let count = 1; count <= 10_007; count++) log.add(eventOf(count))
+    await assert.rejects(log.addAndWait(eventOf(0)), /EISDIR|too many/)
+    rmdirSync(path)
+    // Whatever comes next has the waiting ones written; it is itself given up, because they leave no room for it.
+    log.add(eventOf(0))
+    await log.close()
+    const { lines, fault, lastOwnFault } = await verifyAudit(directory, key, [])
+    assert.deepEqual([lines, fault, lastOwnFault?.name], [10_001, undefined, 'audit.gap'])
+    assert.match(readFileSync(path, 'utf8'), /audit\.gap".*"lost":8\}/)
+  })
+
   test('drops whole months, and the rest still verifies', async (t) => {
     const directory = await written(t, 3)
     const log = await openLog(directory, { wallNow: () => Date.UTC(2027, 0, 2) })
