@@ -51,15 +51,18 @@ async function judgeBudgets(
   const own = shown.filter((budget) => budget.of === name)
   const amountOf = ({ unit, spent }: Pick<ShownBudget, 'unit' | 'spent'>) =>
     unit === 'usd' ? nanoOfUsd(spent) : spent
-  await until(async () => {
-    const saved = (await readSaved(lives.stateDirectory)).spent.get(`key:${id}`) ?? { nano: 0, tokens: 0 }
-    return own
-      .filter(({ per }) => per === 'total')
-      .every((budget) => amountOf(budget) === saved[budget.unit === 'usd' ? 'nano' : 'tokens'])
-  }, `the file to have what was spent of ${name}: ${JSON.stringify(own)}`)
+  await until(
+    async () => {
+      const saved = (await readSaved(lives.stateDirectory)).spent.get(`key:${id}`) ?? { nano: 0, tokens: 0 }
+      return own
+        .filter(({ per }) => per === 'total')
+        .every((budget) => amountOf(budget) === saved[budget.unit === 'usd' ? 'nano' : 'tokens'])
+    },
+    `the file to have what was spent of ${name}: ${JSON.stringify(own)}`,
+  )
   const { stdout } = await desk.run('key', 'show', name, '--json')
-  const { budgets } = JSON.parse(stdout) as { budgets: readonly { readonly spent: string | number }[] }
-  const [inApi, inCommand] = [own, budgets].map((each) => each.map(({ spent }) => String(spent)).join())
+  const { spending } = JSON.parse(stdout) as { spending: readonly { readonly spent: string | number }[] }
+  const [inApi, inCommand] = [own, spending].map((each) => each.map(({ spent }) => String(spent)).join())
   if (inApi !== inCommand) accuse(`${name} has spent ${inApi} in /v1/limits and ${inCommand} in key show`)
 }
 
@@ -70,26 +73,28 @@ async function judgeUsage({ lives, desk }: KeysWorld, url: string): Promise<void
     const database = new DatabaseSync(join(lives.stateDirectory, 'usage.db'), { readOnly: true })
     try {
       const sums = `SELECT names.name AS key, SUM(cost_nano) AS nano FROM calls JOIN names ON names.id = calls.key GROUP BY key`
-      return database.prepare(sums).all().map(({ key, nano }) => `${String(key)} ${Number(nano)}`)
+      return database
+        .prepare(sums)
+        .all()
+        .map(({ key, nano }) => `${String(key)} ${Number(nano)}`)
     } finally {
       database.close()
     }
   }
   let seen = ''
-  await until(
-    async () => {
-      const answer = await fetch(`${url}/v1/usage?by=key&since=1d`, { headers })
-      const { data = [], error } = (await answer.json()) as {
-        data?: readonly { readonly key: string | null; readonly cost_nano: number }[]
-        error?: object
-      }
-      if (error !== undefined) throw new Error(`the usage: ${JSON.stringify(error)}`)
-      const reported = data.filter(({ key }) => key !== null && key !== '').map(({ key, cost_nano: nano }) => `${key} ${nano}`)
-      seen = `${reported.toSorted().join()} reported, ${ofRows().toSorted().join()} in rows`
-      return reported.toSorted().join() === ofRows().toSorted().join()
-    },
-    'the usage of each key to be the sum of its rows',
-  ).catch((error: Error) => {
+  await until(async () => {
+    const answer = await fetch(`${url}/v1/usage?by=key&since=1d`, { headers })
+    const { data = [], error } = (await answer.json()) as {
+      data?: readonly { readonly key: string | null; readonly cost_nano: number }[]
+      error?: object
+    }
+    if (error !== undefined) throw new Error(`the usage: ${JSON.stringify(error)}`)
+    const reported = data
+      .filter(({ key }) => key !== null && key !== '')
+      .map(({ key, cost_nano: nano }) => `${key} ${nano}`)
+    seen = `${reported.toSorted().join()} reported, ${ofRows().toSorted().join()} in rows`
+    return reported.toSorted().join() === ofRows().toSorted().join()
+  }, 'the usage of each key to be the sum of its rows').catch((error: Error) => {
     throw new Error(`${error.message}: ${seen}`)
   })
 }

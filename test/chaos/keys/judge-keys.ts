@@ -113,7 +113,11 @@ function* faultsOfTexts({ desk, lives }: KeysWorld): Generator<string> {
 }
 
 /** What became of a call by its key; undefined: its client cannot know. */
-export function fateIn({ wire, verdict, call }: Pick<KeyedCall, 'wire' | 'verdict' | 'call'>): Fate | undefined {
+export function fateIn({
+  wire,
+  verdict,
+  call,
+}: Pick<KeyedCall, 'wire' | 'verdict' | 'call'>): Fate | undefined {
   if (verdict.end === 'left') {
     const status = wire.message?.startLine.split(' ')[1]
     if (status === '200') return 'served'
@@ -122,7 +126,11 @@ export function fateIn({ wire, verdict, call }: Pick<KeyedCall, 'wire' | 'verdic
   }
   if (verdict.end === 'gateway_error' && isFate(verdict.code)) return verdict.code
   // A stream of Messages has the type of the error only.
-  if (verdict.end === 'stream_broken' && call.dialect === 'messages' && verdict.code === 'authentication_error')
+  if (
+    verdict.end === 'stream_broken' &&
+    call.dialect === 'messages' &&
+    verdict.code === 'authentication_error'
+  )
     return 'key_revoked'
   if (verdict.end === 'stream_broken' && isFate(verdict.code)) return verdict.code
   return 'served'
@@ -132,4 +140,3 @@ export function fateIn({ wire, verdict, call }: Pick<KeyedCall, 'wire' | 'verdic
 function isFate(code: string): code is Exclude<Fate, 'served'> {
   return keyErrors[code] !== undefined && code !== 'budget_exceeded'
 }
-

@@ -37,7 +37,12 @@ export class KeyDesk {
   readonly texts: Record<KeyName, string[]> = { ample: [], dollars: [], tokens: [], narrow: [] }
   masterText = ''
   /** The most that each key was ever allowed to spend in all, in the units of its first budget. */
-  readonly limits: Record<KeyName, number> = { ample: Infinity, dollars: 0.004, tokens: 2_500, narrow: Infinity }
+  readonly limits: Record<KeyName, number> = {
+    ample: Infinity,
+    dollars: 0.004,
+    tokens: 2_500,
+    narrow: Infinity,
+  }
   /** Commands by name, and how many found the gateway gone. */
   readonly counts = new Map<string, number>()
   readonly #lives: Lives
@@ -81,7 +86,16 @@ export class KeyDesk {
     const valid = key.secrets.filter(({ untilMs = Infinity }) => untilMs > wallNow())
     if (valid.length === 0) return this.#rotate(name, random.pick(['0', '2s']))
     const [first] = key.secrets
-    const act = random.pick(['rotate', 'rotate', 'rotate', 'revoke', 'secret', 'able', 'terms', 'delete'] as const)
+    const act = random.pick([
+      'rotate',
+      'rotate',
+      'rotate',
+      'revoke',
+      'secret',
+      'able',
+      'terms',
+      'delete',
+    ] as const)
     switch (act) {
       case 'rotate':
         return this.#rotate(name, valid.length < 2 ? random.pick(['1s', '2s', '3s', '0']) : '0')
@@ -161,7 +175,8 @@ export class KeyDesk {
       const models = terms.models?.length === 2 ? 'free,queue' : purses.narrow.models
       return void (await this.run('key', 'set', name, '--models', models))
     }
-    if (!purses[name].runsOut) return void (await this.run('key', 'set', name, '--parallel', String(2 + random.below(20))))
+    if (!purses[name].runsOut)
+      return void (await this.run('key', 'set', name, '--parallel', String(2 + random.below(20))))
     const unit = name === 'dollars' ? 'usd' : 'tokens'
     const limit = Number((this.limits[name] * 1.5).toFixed(unit === 'usd' ? 6 : 0))
     this.limits[name] = limit

@@ -17,7 +17,11 @@ function record(secrets: readonly ReturnType<typeof secret>[], more: Partial<Key
   return { id: 'k_1', name: 'ann', role: 'client', secrets, terms, isDisabled: false, note: '', ...more }
 }
 
-const version = (begunAtMs: number, acknowledgedAtMs: number | undefined, ...keys: KeyRecord[]): KeyVersion => ({
+const version = (
+  begunAtMs: number,
+  acknowledgedAtMs: number | undefined,
+  ...keys: KeyRecord[]
+): KeyVersion => ({
   keys,
   begunAtMs,
   acknowledgedAtMs,
@@ -39,7 +43,11 @@ suite('a call whose key is revoked', () => {
     assert.deepEqual(fates(versions, 900, 1_050), ['invalid_api_key', 'key_revoked', 'served']))
 
   test('is refused by a later acknowledgement too, where the first one is not known', () => {
-    const unconfirmed = [versions[0]!, version(1_000, undefined, record([])), version(2_000, 2_100, record([]))]
+    const unconfirmed = [
+      versions[0]!,
+      version(1_000, undefined, record([])),
+      version(2_000, 2_100, record([])),
+    ]
     assert.deepEqual(fates(unconfirmed, 1_500, 1_600), ['invalid_api_key', 'key_revoked', 'served'])
     assert.deepEqual(fates(unconfirmed, 2_200, 2_300), ['invalid_api_key'])
   })
@@ -48,7 +56,8 @@ suite('a call whose key is revoked', () => {
 suite('a call whose key is rotated', () => {
   const versions = [version(0, 10, record([secret('one', 5_000), secret('two')]))]
 
-  test('is served until the end of the grace', () => assert.deepEqual(fates(versions, 100, 4_900), ['served']))
+  test('is served until the end of the grace', () =>
+    assert.deepEqual(fates(versions, 100, 4_900), ['served']))
 
   test('is refused from then on', () => assert.deepEqual(fates(versions, 5_100, 5_200), ['key_expired']))
 

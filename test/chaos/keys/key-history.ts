@@ -81,7 +81,5 @@ function fateOfValid({ isDisabled, terms }: KeyRecord, model: string): Fate {
 /** @param models names, and beginnings of names with a star. */
 export function mayUse(models: readonly string[] | undefined, model: string): boolean {
   if (models === undefined) return true
-  return models.some((each) =>
-    each.endsWith('*') ? model.startsWith(each.slice(0, -1)) : model === each,
-  )
+  return models.some((each) => (each.endsWith('*') ? model.startsWith(each.slice(0, -1)) : model === each))
 }

@@ -35,7 +35,11 @@ export interface KeysWorld {
 }
 
 /** Ends it, and notes what it has left of the budgets. */
-export async function end({ lives, spend }: KeysWorld, life: Life, signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+export async function end(
+  { lives, spend }: KeysWorld,
+  life: Life,
+  signal: 'SIGKILL' | 'SIGTERM',
+): Promise<void> {
   const before = spend.at(-1)
   await lives.end(life, signal)
   const opening: Spend = before === undefined ? new Map() : openingAfter(before.closing)

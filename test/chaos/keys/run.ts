@@ -49,14 +49,30 @@ export async function chaosOfKeys(t: Cleanup, options: KeysRunOptions): Promise<
   const accuse = (what: string) => {
     if (findings.length < maxFindings) findings.push(what)
   }
-  const fixed: Fixed = { rpm: Math.ceil(connections * seconds * 0.2), parallel: 8, providerParallel: 16, prices }
+  const fixed: Fixed = {
+    rpm: Math.ceil(connections * seconds * 0.2),
+    parallel: 8,
+    providerParallel: 16,
+    prices,
+  }
   const upstreams = ['a', 'b', 'c'].map((name) => new UpstreamProcess(name, seed, () => {}))
   for (const upstream of upstreams) t.after(() => upstream.kill())
   await Promise.all(upstreams.map((upstream) => upstream.start(false)))
   const lives = new Lives(t)
   const counts = { kills: 0, reloads: 0, refusals: 0 }
   const desk = new KeyDesk(lives, accuse)
-  const world: KeysWorld = { seed, connections, fixed, upstreams, lives, desk, accuse, counts, calls: [], spend: [] }
+  const world: KeysWorld = {
+    seed,
+    connections,
+    fixed,
+    upstreams,
+    lives,
+    desk,
+    accuse,
+    counts,
+    calls: [],
+    spend: [],
+  }
   await drive(world, options)
   await judgeAtRest(world)
   const fates = judgeKeys(world)

@@ -56,7 +56,9 @@ export async function readSaved(stateDirectory: string): Promise<SavedSpend> {
 /** What the next process begins with: what calls under way had reserved counts as spent. */
 export function openingAfter({ spent, reserved }: SavedSpend): Spend {
   const names = new Set([...spent.keys(), ...reserved.keys()])
-  return new Map(Array.from(names, (name) => [name, sumOf([spent.get(name) ?? none, reserved.get(name) ?? none])]))
+  return new Map(
+    Array.from(names, (name) => [name, sumOf([spent.get(name) ?? none, reserved.get(name) ?? none])]),
+  )
 }
 
 /** @param recordOf secret → the id of its key. @param path of the ledger of a gateway that has stopped. */
@@ -94,7 +96,10 @@ export function* faultsOfSpend(
   rows: readonly SpentRow[],
   unrecordedRows: number,
 ): Generator<string> {
-  const dearest = { nano: Math.max(0, ...rows.map(({ nano }) => nano)), tokens: Math.max(0, ...rows.map(({ tokens }) => tokens)) }
+  const dearest = {
+    nano: Math.max(0, ...rows.map(({ nano }) => nano)),
+    tokens: Math.max(0, ...rows.map(({ tokens }) => tokens)),
+  }
   for (const [index, { life, opening, closing }] of lives.entries()) {
     const { startedAtMs, endedAtMs = Infinity, endedBy } = life
     const own = rows.filter(({ endedMs }) => endedMs >= startedAtMs && endedMs <= endedAtMs)
@@ -109,7 +114,8 @@ export function* faultsOfSpend(
         const all = sumOf(rowsOf(own, scope))[unit]
         const what = `process ${index + 1} (${endedBy}) spent ${spent} ${unit} of ${scope}`
         if (endedBy === 'SIGTERM' && spent !== all) yield `${what}, and its rows are ${all}`
-        if (endedBy === 'SIGTERM' && reserved[unit] !== 0) yield `${what}, and still has ${reserved[unit]} reserved`
+        if (endedBy === 'SIGTERM' && reserved[unit] !== 0)
+          yield `${what}, and still has ${reserved[unit]} reserved`
         if (spent < least) yield `${what}, and its rows before the last writing are ${least}`
         if (spent > all + unrecordedRows * dearest[unit]) yield `${what}, and all its rows are ${all}`
       }
