@@ -80,11 +80,14 @@ export class KeyDesk {
 
   /** Does one thing to one key. */
   async act(random: Random): Promise<void> {
-    const name = random.pick(keyNames)
+    // Without this most keys would be out of use most of the time.
+    const broken = keyNames.filter((each) => !this.#isInUse(each))
+    const name = random.pick(broken.length > 0 && random.has(0.6) ? broken : keyNames)
     const key = this.keys.find((each) => each.name === name)
     if (key === undefined) return this.#create(name)
     const valid = key.secrets.filter(({ untilMs = Infinity }) => untilMs > wallNow())
     if (valid.length === 0) return this.#rotate(name, random.pick(['0', '2s']))
+    if (key.isDisabled && random.has(0.6)) return void (await this.run('key', 'enable', name))
     const [first] = key.secrets
     const act = random.pick([
       'rotate',
@@ -146,6 +149,12 @@ export class KeyDesk {
       this.#accuse(`${args.slice(0, 3).join(' ')} ended with ${ended.status}: ${ended.stdout}${ended.stderr}`)
     }
     return ended
+  }
+
+  #isInUse(name: KeyName): boolean {
+    const key = this.keys.find((each) => each.name === name)
+    if (key === undefined || key.isDisabled) return false
+    return key.secrets.some(({ untilMs = Infinity }) => untilMs > wallNow())
   }
 
   #note(begunAtMs: number, acknowledgedAtMs: number | undefined): void {
