@@ -323,7 +323,7 @@ suite('what was spent', () => {
     await gateway.stop()
     const [line] = gateway.log().filter(({ event }) => event === 'call')
     const { prompt_tokens: prompt, completion_tokens: completion, cost_usd: cost } = line!
-    assert.ok(Number(prompt) > 8, `${prompt} tokens of the prompt`)
+    assert.ok(Number(prompt) > 8, `${String(prompt)} tokens of the prompt`)
     assert.deepEqual([inTokens!.spent, inUsd!.spent], [Number(prompt) + Number(completion), String(cost)])
   })
 
