@@ -78,8 +78,42 @@ export class KeyDesk {
     }
   }
 
-  /** Does one thing to one key. */
+  /** Does one thing to one key, and tries at once whether its texts are what they are now. */
   async act(random: Random): Promise<void> {
+    const before = this.versions.at(-1)!
+    await this.#change(random)
+    const { keys, acknowledgedAtMs } = this.versions.at(-1)!
+    if (acknowledgedAtMs === undefined) return
+    const [old, now] = [before.keys, keys].map((each) =>
+      each.flatMap(({ secrets }) => secrets.map(({ id }) => id)),
+    )
+    for (const text of Object.values(this.texts).flat()) {
+      const { id } = parseKey(text)!
+      if (old!.includes(id) && !now!.includes(id)) await this.#try(text, acknowledgedAtMs, 401)
+      if (!old!.includes(id) && now!.includes(id)) {
+        const isDisabled = keys.some((key) => key.isDisabled && key.secrets.some((each) => each.id === id))
+        await this.#try(text, acknowledgedAtMs, isDisabled ? 401 : 200)
+      }
+    }
+  }
+
+  /** On a few connections, so that each thread is asked. */
+  async #try(text: string, fromMs: number, expected: 200 | 401): Promise<void> {
+    const { current } = this.#lives
+    if (current === undefined) return
+    const ask = async () => {
+      const headers = { authorization: `Bearer ${text}`, connection: 'close' }
+      const response = await fetch(`${current.gateway.url}/v1/limits`, { headers })
+      await response.arrayBuffer()
+      return response.status
+    }
+    const asked = await Promise.allSettled(Array.from({ length: 6 }, ask))
+    if (!this.#lives.hasLivedThrough(fromMs, wallNow())) return
+    const wrong = asked.filter((each) => each.status === 'rejected' || each.value !== expected)
+    if (wrong.length > 0) this.#accuse(`a key was to get ${expected} at once: ${JSON.stringify(asked)}`)
+  }
+
+  async #change(random: Random): Promise<void> {
     // Without this most keys would be out of use most of the time.
     const broken = keyNames.filter((each) => !this.#isInUse(each))
     const name = random.pick(broken.length > 0 && random.has(0.6) ? broken : keyNames)

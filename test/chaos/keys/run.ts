@@ -124,7 +124,7 @@ async function liveAgainAndAgain(
 ): Promise<void> {
   let life = first
   for (;;) {
-    const reloads = 2 + random.below(5)
+    const reloads = 1 + random.below(4)
     for (let count = 0; count < reloads; count++) {
       if (!(await pause(400 + random.below(1_200), signal))) return
       const addresses = addressesOf(world.upstreams)
