@@ -15,6 +15,16 @@ const callsPerRun = 100_000
 const used = { kind: 'used', tokens: 0 } as const
 const perUsd = 1_000_000_000
 
+const call = {
+  requestId: 'bench',
+  client: 'user:bench',
+  key: undefined,
+  secret: undefined,
+  via: undefined,
+  dialect: 'chat',
+  model: 'm',
+}
+
 /** Microseconds per call with three windows, as the median of the runs. */
 function cost(): number {
   const budgets = (['day', 'week', 'month'] as const).map((per): Budget => ({
@@ -30,6 +40,7 @@ function cost(): number {
     nano: 3_000,
     tokens: 1_500,
     promptTokens: 1_000,
+    call,
   }
   const micros: number[] = []
   for (let run = 0; run <= runs; run++) {
@@ -71,6 +82,7 @@ function simulate(limitUsd: number, reserve: BudgetSettings['reserve'], seed: nu
   const request = {
     scopes: [{ name: 'total', entry: 'total', budgets }],
     rates: { input: 3e6, output: 15e6, request: 0 },
+    call,
   }
   const calibration = new Calibration()
   const chance = chanceOf(seed)

@@ -21,11 +21,13 @@ import type { Events } from '../observe/events.ts'
 import { MemoryObjectOwners, type ObjectOwners } from '../routing/object-owners.ts'
 import { ObjectOwnersFile } from '../routing/object-owners-file.ts'
 import type { Discovered } from '../routing/route-table.ts'
+import { budgetReporter } from './budget-reporter.ts'
 import { Discovery } from './discovery.ts'
 import { FormatDiscovery } from './format-discovery.ts'
 import { FormatsFile } from './formats-file.ts'
 import { IssuerKeys } from './issuer-keys.ts'
 import { HealthChecks } from './health-checks.ts'
+import { hasLedgerFile } from './open-ledger.ts'
 import type { ProviderSet } from './provider-pool.ts'
 
 export interface SharedServices {
@@ -108,13 +110,22 @@ export class OwnServices implements SharedServices {
             setTimer,
             onFault: (cause) => events.emit({ kind: 'owners_not_kept', cause }),
           })
-    const budgets = new BudgetBook({ wallNow: clock.wallNow, onChange: () => this.#budgetsFile?.touch() })
+    const budgets = new BudgetBook({
+      wallNow: clock.wallNow,
+      now,
+      onChange: () => this.#budgetsFile?.touch(),
+      journal: ledger?.spending,
+      onNews: budgetReporter(events, setTimer),
+    })
+    ledger?.followSpending(budgets)
     this.#budgetsFile =
       stateDirectory === undefined
         ? undefined
         : new BudgetsFile({
             directory: stateDirectory,
             book: budgets,
+            store: ledger,
+            wallNow: clock.wallNow,
             now,
             setTimer,
             hold: holdLock,
@@ -170,7 +181,9 @@ export class OwnServices implements SharedServices {
     if (services.#formatsFile !== undefined) services.formats.restore(await services.#formatsFile.load())
     await services.#ownersFile?.load()
     services.#issuerKeys?.store.start()
-    await services.#budgetsFile?.load()
+    const { ledger, stateDirectory = '' } = parts
+    const mayBeRecorded = ledger !== undefined && hasBudgets(config) && hasLedgerFile(stateDirectory)
+    await services.#budgetsFile?.load(config.budgets, mayBeRecorded)
     return services
   }
 
@@ -223,6 +236,12 @@ export class OwnServices implements SharedServices {
 
 /** Nothing is signed. */
 const noKeySets: KeySets = { find: () => ({ set: undefined, isReachable: false }) }
+
+/** In the configuration; those of keys come later. */
+function hasBudgets({ budgets, clients }: Config): boolean {
+  const terms = [...clients.byPattern.values(), clients.default]
+  return budgets.total.length > 0 || terms.some((each) => each !== undefined && each.budgets.length > 0)
+}
 
 /** Undefined: the requests of a client are not limited. */
 export function perClientRpmOf({ rateLimits }: Config): number | undefined {

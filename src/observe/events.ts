@@ -16,6 +16,8 @@ export interface CallFacts {
   /** Name of the client's key, and the id of the secret of it that was used. */
   readonly key?: string | undefined
   readonly key_secret?: string | undefined
+  /** What the client's limits and budgets are counted by, where it has terms: `key:ID`, `client:ID`. */
+  readonly scope?: string | undefined
   /** The Unix user, address or identity that a client with a key or an identity came through. */
   readonly via?: string | undefined
   readonly dialect: string
@@ -323,6 +325,33 @@ interface BudgetsCopyUsed {
   readonly reason: string
 }
 
+/** Four fifths of a budget are spent, all of it is, or something is spent of its new window. */
+interface BudgetReported {
+  readonly kind: 'budget_exhausted' | 'budget_nearly_spent' | 'budget_window_begun'
+  /** What it is counted by: `key:ID`, `client:ID`, `total`. */
+  readonly scope: string
+  /** The name of the key, or of the entry of `clients:`. */
+  readonly of: string
+  /** `5 usd/day`. */
+  readonly budget: string
+  /** In its unit. */
+  readonly spent: string
+  /** ISO 8601. Undefined: never. */
+  readonly resets_at: string | undefined
+}
+
+/** Events of budgets that were not emitted, because there were many in a minute. */
+interface BudgetEventsUnlogged {
+  readonly kind: 'budget_events_unlogged'
+  readonly count: number
+}
+
+/** The wall clock went forward against the monotonic one: windows of budgets may have begun before their time. */
+interface ClockJumped {
+  readonly kind: 'clock_jumped'
+  readonly forward_ms: number
+}
+
 /** The owners of objects could not be read or saved; calls go on. */
 interface OwnersNotKept {
   readonly kind: 'owners_not_kept'
@@ -378,6 +407,7 @@ export type GatewayEvent =
   | AuditHeadWritten
   | AuditUnavailable
   | CallEnded
+  | ClockJumped
   | ControlUnavailable
   | DiscoveryFailed
   | FormatFound
@@ -399,6 +429,8 @@ export type GatewayEvent =
   | LedgerWriting
   | LimitsLoaded
   | LimitsNotSaved
+  | BudgetEventsUnlogged
+  | BudgetReported
   | BudgetsNotSaved
   | BudgetsCopyUsed
   | Listening

@@ -11,6 +11,7 @@ import {
 } from '../../src/admission/budget.ts'
 import { BudgetBook } from '../../src/admission/budget-book.ts'
 import type { Budget } from '../../src/domain.ts'
+import { spendingCall as call } from '../support/spending-call.ts'
 
 const dayMs = 86_400_000
 const settings = { timeZone: 'UTC', reserve: 'predicted', whenExhausted: 'finish' } as const
@@ -25,7 +26,7 @@ const used = { kind: 'used', tokens: 0 } as const
 /** A demand for tokens of output, each of which costs a nano-USD. */
 function demand(tokens: number, ...scopes: BudgetScope[]): BudgetDemand {
   const rates = { input: 1000, output: 1000, request: 0 }
-  return { scopes, rates, nano: tokens, tokens, promptTokens: 0 }
+  return { scopes, rates, nano: tokens, tokens, promptTokens: 0, call }
 }
 
 function bookAt(clock = { ms: Date.parse('2026-11-28T12:00:00Z') }): BudgetBook {
@@ -140,7 +141,11 @@ suite('a budget', () => {
 })
 
 test('the worst case reserves the longest answers that a request allows', () => {
-  const request = { scopes: [scopeOf('key:a', usd(1))], rates: { input: 2000, output: 3000, request: 500 } }
+  const request = {
+    scopes: [scopeOf('key:a', usd(1))],
+    rates: { input: 2000, output: 3000, request: 500 },
+    call,
+  }
   const estimate = { promptTokens: 10, outputTokens: 256 }
   const size = { maxOutputTokens: 1000, choices: 2, promptCount: 1 }
   const predicted = budgetDemandOf(request, estimate, size, 'predicted')
