@@ -253,7 +253,8 @@ export class BudgetBook implements SpendSource {
     const nowMs = this.#parts.wallNow()
     return budgetPeriods.flatMap((per) => {
       const windows = [{ per, ...this.#calendar.windowAt(per, nowMs) }]
-      while (per !== 'total' && windows.length < keptWindows) {
+      if (per === 'total') return windows
+      for (let count = 1; count < keptWindows; count++) {
         windows.unshift({ per, ...this.#calendar.windowAt(per, windows[0]!.startMs - 1) })
       }
       return windows

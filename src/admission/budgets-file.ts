@@ -228,6 +228,24 @@ function copyOf(saved: SavedBudgets, settings: BudgetSettings, wallNow: () => nu
   return { revision, balances: book.balance() }
 }
 
+/** Whether a gateway can begin with either copy. */
+export async function hasReadableCopy(directory: string): Promise<boolean> {
+  const { file, copy } = budgetsFileNames
+  const read = await Promise.all([file, copy].map((name) => readBudgetsFile(join(directory, name))))
+  return read.some((each) => typeof each === 'object')
+}
+
+/** Nothing was spent, as far as the file knows. What cannot be read stays beside it. @throws what the file system throws. */
+export async function beginBudgets(directory: string): Promise<void> {
+  const { file, copy } = budgetsFileNames
+  for (const name of [file, copy]) {
+    const path = join(directory, name)
+    if (existsSync(path)) await rename(path, `${path}.lost`)
+  }
+  const none: SavedBudgets = { timeZone: 'UTC', revision: 0, accounts: [] }
+  await replaceFile(join(directory, file), JSON.stringify({ version, ...none }))
+}
+
 /** Undefined: there is none. A text: what is wrong with it. */
 export async function readBudgetsFile(path: string): Promise<SavedBudgets | string | undefined> {
   try {

@@ -42,6 +42,26 @@ export function repairLedger(path: string, nowMs: number): Repaired {
   }
 }
 
+export type SpendAccepted =
+  /** It knew what was spent of budgets. */
+  | { readonly kind: 'known' }
+  /** What it has counts as all that was spent. */
+  | { readonly kind: 'accepted' }
+  | { readonly kind: 'unusable'; readonly reason: string }
+
+/** From now on budgets begin with what this ledger has of them. @throws what SQLite and the file system throw. */
+export function acceptSpend(path: string, nowMs: number): SpendAccepted {
+  const opened = openDatabase({ path, nowMs, busyTimeoutMs: 5_000 })
+  if (opened.kind === 'unusable') return opened
+  const { database } = opened
+  try {
+    const { changes } = database.prepare('INSERT OR IGNORE INTO budgets(one, revision) VALUES(1, 1)').run()
+    return { kind: changes > 0 ? 'accepted' : 'known' }
+  } finally {
+    database.close()
+  }
+}
+
 /** What the rows say replaces what the sums say. */
 function recount(database: DatabaseSync): void {
   database.exec(`BEGIN IMMEDIATE;
