@@ -98,11 +98,11 @@ export interface SpendJournal {
   rebased(): void
 }
 
-/** What is spent of one scope since the starts of its current windows, the latest start first. */
+/** What is spent of one scope in its current windows, the latest start first. */
 export interface ScopeBalance {
   readonly scope: SpendScope
-  /** Milliseconds since 1970, on whole quarters of an hour; 0: all time. */
-  readonly since: readonly (readonly [startMs: number, nano: number, tokens: number])[]
+  /** Half open, in milliseconds since 1970, on whole quarters of an hour; from 0 to `Infinity`: all time. */
+  readonly windows: readonly (readonly [startMs: number, endMs: number, nano: number, tokens: number])[]
 }
 
 /** What knows all that is spent. */

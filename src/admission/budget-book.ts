@@ -240,11 +240,15 @@ export class BudgetBook implements SpendSource {
   }
 
   balance(): ScopeBalance[] {
+    const nowMs = this.#parts.wallNow()
     return this.describeAll().map(({ name, entry, windows }) => ({
       scope: { name, entry },
-      since: windows
-        .map(([, startMs, nano, tokens]) => [startMs, nano, tokens] as const)
-        .toSorted((one, other) => other[0] - one[0]),
+      windows: windows
+        .map(([per, startMs, ...amounts]) => {
+          const { endMs } = this.#calendar.windowAt(per, nowMs)
+          return [startMs, endMs, ...amounts] as const
+        })
+        .toSorted((one, other) => other[0] - one[0] || one[1] - other[1]),
     }))
   }
 

@@ -23,7 +23,9 @@ export interface SpendStore {
   /** What was spent in these windows, after `copy` has completed it where that is the later one. Never rejects. */
   restoreSpending(question: {
     readonly spans: readonly (CalendarWindow & { readonly per: BudgetPeriod })[]
-    readonly copy: { readonly revision: number; readonly balances: readonly ScopeBalance[] } | undefined
+    readonly copy:
+      | { readonly revision: number | undefined; readonly balances: readonly ScopeBalance[] }
+      | undefined
     readonly nowMs: number
   }): Promise<
     | { readonly kind: 'found'; readonly spent: readonly SpentInWindows[]; readonly revision: number }
@@ -223,9 +225,9 @@ export class BudgetsFile {
 function copyOf(saved: SavedBudgets, settings: BudgetSettings, wallNow: () => number) {
   const book = new BudgetBook({ wallNow })
   book.restore(saved)
-  const { revision } = book
   book.follow(settings)
-  return { revision, balances: book.balance() }
+  // An earlier version wrote none: it ran after the ledger was written last, or there is none yet.
+  return { revision: saved.revision, balances: book.balance() }
 }
 
 /** Whether a gateway can begin with either copy. */
@@ -273,11 +275,11 @@ function parse(text: string): SavedBudgets | string {
   if (value === undefined) return 'not JSON: cut off?'
   if (!isObject(value)) return 'not an object'
   if (value['version'] !== version) return `version ${JSON.stringify(value['version'])}, not ${version}`
-  const { timeZone, revision = 0, accounts } = value
+  const { timeZone, revision, accounts } = value
   if (typeof timeZone !== 'string' || !isTimeZone(timeZone)) return 'malformed time zone'
   if (!Array.isArray(accounts) || !accounts.every(isSavedAccount)) return 'malformed accounts'
-  if (!isCount(revision)) return 'malformed revision'
-  return { timeZone, revision, accounts }
+  if (revision !== undefined && !isCount(revision)) return 'malformed revision'
+  return { timeZone, ...(revision !== undefined && { revision }), accounts }
 }
 
 function isSavedAccount(value: unknown): value is SavedAccount {

@@ -146,7 +146,7 @@ class LedgerFile {
       const unfinished = this.#spend.takeUnfinished(nowMs)
       this.#writeUnfinished(unfinished, nowMs)
       const known = this.#spend.revision
-      const wasCompleted = copy !== undefined && (known === undefined || copy.revision > known)
+      const wasCompleted = copy !== undefined && isLater(copy.revision, known)
       if (wasCompleted) this.#spend.complete(copy.balances, copy.revision, nowMs)
       const revision = this.#spend.revision
       if (revision === undefined) return
@@ -304,6 +304,11 @@ class LedgerFile {
     })
     return changes
   }
+}
+
+/** Of two copies of what was spent. */
+function isLater(revision: number | undefined, known: number | undefined): boolean {
+  return revision === undefined || known === undefined || revision > known
 }
 
 /** Nobody saw its end. */

@@ -30,14 +30,15 @@ export const migrations: readonly string[] = [
   CREATE TABLE runs(
     id INTEGER PRIMARY KEY, started_ms INTEGER NOT NULL, ended_ms INTEGER, seq INTEGER NOT NULL DEFAULT 0,
     lost_rows INTEGER NOT NULL DEFAULT 0) STRICT;`,
-  // What is spent of budgets. `charges` are its rows, one for each call and scope; `spend` sums them by the quarter of an
+  // What is spent of budgets. `charges` are its rows, one for each call and scope, and
+  // corrections without a call; `spend` sums them by the quarter of an
   // hour (0: all that is too old for any window); a hold is of a call under way. Without a row in `budgets` the sums do not
   // begin with the first call.
   `ALTER TABLE calls ADD COLUMN scope INTEGER;
   CREATE TABLE scopes(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, entry TEXT NOT NULL) STRICT;
   CREATE TABLE charges(
     id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, scope INTEGER NOT NULL, request_id TEXT NOT NULL,
-    nano INTEGER NOT NULL CHECK(nano >= 0), tokens INTEGER NOT NULL CHECK(tokens >= 0)) STRICT;
+    nano INTEGER NOT NULL, tokens INTEGER NOT NULL) STRICT;
   CREATE INDEX charges_at ON charges(at_ms);
   CREATE TABLE spend(
     scope INTEGER NOT NULL, quarter INTEGER NOT NULL, nano INTEGER NOT NULL, tokens INTEGER NOT NULL,

@@ -17,7 +17,8 @@ export interface SpendQuestion {
 }
 
 export interface SpendCopy {
-  readonly revision: number
+  /** Undefined: it is later than all that the ledger has. */
+  readonly revision: number | undefined
   readonly balances: readonly ScopeBalance[]
 }
 

@@ -26,6 +26,7 @@ export class SpendTables {
   readonly #addSum: StatementSync
   readonly #putHold: StatementSync
   readonly #dropHold: StatementSync
+  readonly #setRevision: StatementSync
   readonly #sumBetween: StatementSync
 
   /** @param run of this process. */
@@ -51,6 +52,10 @@ export class SpendTables {
         ON CONFLICT(run, hold) DO UPDATE SET nano = excluded.nano, tokens = excluded.tokens`,
     )
     this.#dropHold = database.prepare('DELETE FROM holds WHERE run = ? AND hold = ? RETURNING charged')
+    this.#setRevision = database.prepare(
+      `INSERT INTO budgets(one, revision) VALUES(1, ?)
+        ON CONFLICT(one) DO UPDATE SET revision = MAX(revision, excluded.revision)`,
+    )
     this.#sumBetween = database.prepare(
       `SELECT COALESCE(MIN(SUM(nano), ${largest}), 0) AS nano, COALESCE(MIN(SUM(tokens), ${largest}), 0) AS tokens
         FROM spend WHERE scope = ? AND quarter >= ? AND quarter < ?`,
@@ -163,31 +168,30 @@ export class SpendTables {
   }
 
   /**
-   * Adds what the file lacks; what it has more stays.
-   *
-   * Windows that begin earlier contain those that begin later: what one lacks lies before the next one's start.
+   * Makes the sums of the current windows what `balances` has, by further charges, which are below 0 where the file has
+   * more. Windows come from the latest start on: what is charged at the start of one is in none of those before it.
+   * @param revision of the balances. Undefined: they are later than all that the file has.
    */
-  complete(balances: readonly ScopeBalance[], revision: number, nowMs: number): void {
-    for (const { scope, since } of balances) {
+  complete(balances: readonly ScopeBalance[], revision: number | undefined, nowMs: number): void {
+    for (const { scope, windows } of balances) {
       const id = this.#idOf(scope)
-      let before = { quarter: largest, nano: 0, tokens: 0 }
-      for (const [startMs, nano, tokens] of since) {
-        const quarter = Math.floor(startMs / quarterMs)
-        const has = this.#sumBetween.get(id, quarter, before.quarter) as { nano: number; tokens: number }
-        const lacks = {
-          nano: Math.max(0, nano - before.nano - has.nano),
-          tokens: Math.max(0, tokens - before.tokens - has.tokens),
+      let latestMs = Infinity
+      for (const [startMs, endMs, nano, tokens] of windows) {
+        const has = this.#sumBetween.get(id, ...quartersOf(startMs, endMs)) as {
+          nano: number
+          tokens: number
         }
-        const atMs = before.quarter === largest ? Math.max(nowMs, startMs) : startMs
-        if (lacks.nano > 0 || lacks.tokens > 0) this.#charge(id, { atMs, requestId: noRequest, ...lacks })
-        before = { quarter, nano: Math.max(nano, before.nano), tokens: Math.max(tokens, before.tokens) }
+        const lacks = { nano: nano - has.nano, tokens: tokens - has.tokens }
+        const atMs = latestMs === Infinity ? Math.max(nowMs, startMs) : startMs
+        // At the start of a shorter window, less would be too little there.
+        const isAdded = startMs < latestMs || (lacks.nano >= 0 && lacks.tokens >= 0)
+        if (isAdded && (lacks.nano !== 0 || lacks.tokens !== 0)) {
+          this.#charge(id, { atMs, requestId: noRequest, ...lacks })
+        }
+        latestMs = startMs
       }
     }
-    this.#database
-      .prepare(
-        'INSERT INTO budgets(one, revision) VALUES(1, ?) ON CONFLICT(one) DO UPDATE SET revision = MAX(revision, excluded.revision)',
-      )
-      .run(revision)
+    this.#setRevision.run(revision ?? (this.revision ?? 0) + 1)
   }
 
   #idOf({ name, entry }: SpendScope): number {
@@ -195,6 +199,10 @@ export class SpendTables {
     if (found?.entry === entry) return found.id
     return (this.#addScope.get(name, entry) as { id: number }).id
   }
+}
+
+function quartersOf(startMs: number, endMs: number): [start: number, end: number] {
+  return [Math.floor(startMs / quarterMs), Math.min(largest, Math.floor(endMs / quarterMs))]
 }
 
 /** The name of the scope of all clients together. */
@@ -246,7 +254,7 @@ interface HoldRow {
 /** What is spent of all scopes in these spans. @throws what SQLite throws. */
 export function readSpent(database: DatabaseSync, spans: readonly CalendarSpan[]): SpentInWindows[] {
   const sums = database.prepare(
-    `SELECT s.name, s.entry, MIN(SUM(nano), ${largest}) AS nano, MIN(SUM(tokens), ${largest}) AS tokens FROM spend
+    `SELECT s.name, s.entry, MIN(MAX(SUM(nano), 0), ${largest}) AS nano, MIN(MAX(SUM(tokens), 0), ${largest}) AS tokens FROM spend
       JOIN scopes s ON s.id = spend.scope WHERE quarter >= ? AND quarter < ? GROUP BY spend.scope`,
   )
   const found = new Map<
