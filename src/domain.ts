@@ -117,6 +117,12 @@ export interface SpentInWindows extends SpendScope {
   readonly windows: readonly (readonly [per: Budget['per'], startMs: number, nano: number, tokens: number])[]
 }
 
+/** What is spent of one scope in its current windows, and reserved by calls under way. */
+export interface ScopeSpending extends SpentInWindows {
+  readonly nano: number
+  readonly tokens: number
+}
+
 /** One place where a model can be had: a provider and that provider's name for the model. */
 export interface Target {
   readonly provider: string

@@ -9,8 +9,8 @@ import {
   maxPlausibleTokens,
   type OpenSpending,
   type ScopeBalance,
+  type ScopeSpending,
   type SpendJournal,
-  type SpendScope,
   type SpendSource,
 } from '../domain.ts'
 import {
@@ -224,7 +224,7 @@ export class BudgetBook implements SpendSource {
   }
 
   /** How all scopes stand that something was spent or is reserved of, in the current windows. */
-  describeAll(): (SpendScope & Pick<SavedAccount, 'nano' | 'tokens' | 'windows'>)[] {
+  describeAll(): ScopeSpending[] {
     const nowMs = this.#parts.wallNow()
     return Array.from(this.#accounts, ([name, { entry, nano, tokens, windows }]) => ({
       name,

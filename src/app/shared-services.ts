@@ -207,9 +207,10 @@ export class OwnServices implements SharedServices {
   }
 
   async readUsage(question: UsageQuestion): Promise<UsageAnswer> {
-    if (this.#ledger === undefined) return { state: undefined, report: undefined }
+    const spending = this.coordinator.admission.budgets.describeAll()
+    if (this.#ledger === undefined) return { state: undefined, report: undefined, spending }
     const report = await this.#ledger.read(question)
-    return { state: this.#ledger.state(), report }
+    return { state: this.#ledger.state(), report, spending }
   }
 
   /** Asks providers nothing more, and leaves the file of the counters to the process that replaces this one. */

@@ -45,7 +45,7 @@ export function addUsageCommands(program: Command, io: CommandIo, done: (status:
         format: UsageFormat
       }) => {
         const { usageCommand } = await import('./usage.ts')
-        done(usageCommand(io, place(options), { written: options, format, nowMs: nowMs() }))
+        done(await usageCommand(io, place(options), { written: options, format, nowMs: nowMs() }))
       },
     )
   located(usage.command('verify'))

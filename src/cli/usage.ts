@@ -1,10 +1,12 @@
 // `llm-gateway usage`: what calls used and cost, read from the ledger; the gateway need not run.
+import type { ScopeSpending } from '../domain.ts'
 import { readQuestion, type WrittenQuestion } from '../ledger/question.ts'
 import { openReader } from '../ledger/reader.ts'
-import { formatUsd, renderReport } from '../ledger/render.ts'
+import { formatUsd, renderReport, renderSpending } from '../ledger/render.ts'
 import { type Dimension, readReport, type UsageCounts, type UsageReport } from '../ledger/report.ts'
 import { printable } from '../platform/printable.ts'
 import { ownTimeZone } from '../platform/time-zone.ts'
+import { readSpending } from './budget-spending.ts'
 import { findLedger, type LedgerPlace } from './ledger-place.ts'
 import { type CommandIo, counted, displayWidth, Output } from './output.ts'
 import type { UsageFormat } from './usage-format.ts'
@@ -16,7 +18,11 @@ export interface UsageOptions {
 }
 
 /** @returns the exit status: 0; 1 when the ledger cannot be read; 2 for a question that has no answer. */
-export function usageCommand(io: CommandIo, place: LedgerPlace, options: UsageOptions): number {
+export async function usageCommand(
+  io: CommandIo,
+  place: LedgerPlace,
+  options: UsageOptions,
+): Promise<number> {
   const { written, format, nowMs } = options
   const fail = (message: string, status = 1) => {
     new Output(io.stderr, io.env).line(`error: ${printable(message)}`)
@@ -37,9 +43,15 @@ export function usageCommand(io: CommandIo, place: LedgerPlace, options: UsageOp
   try {
     const report = readReport(database, read.question)
     const out = new Output(io.stdout, io.env)
-    if (format === 'json') out.json({ ...renderReport(report), ledger: path })
-    else if (format === 'csv') printCsv(io, read.question.by, report)
-    else printTable(out, read.question.by, report)
+    const { by } = read.question
+    const spending = format === 'csv' ? [] : await readSpending(database, path, nowMs)
+    const ofBudgets = spending.length > 0 && { spending: renderSpending(spending) }
+    if (format === 'json') out.json({ ...renderReport(report), ...ofBudgets, ledger: path })
+    else if (format === 'csv') printCsv(io, by, report)
+    else {
+      printTable(out, by, report)
+      if (by.length === 0) printSpending(out, spending)
+    }
     return 0
   } catch (error) {
     return fail(`${path} cannot be read: ${String(error)}; try llm-gateway usage verify`)
@@ -100,6 +112,25 @@ function printTable(out: Output, by: readonly Dimension[], report: UsageReport):
   out.line(`from ${instant(sinceMs)} to ${instant(untilMs)}, ${zone}`)
   for (const note of notesOf(report)) out.line(note)
 }
+
+/** A line for each of so many budgets. */
+const maxSpending = 30
+
+function printSpending(out: Output, spending: readonly ScopeSpending[]): void {
+  if (spending.length === 0) return
+  out.line()
+  out.line(out.styled('bold', 'spent of budgets'))
+  const amounts = (nano: number, tokens: number) =>
+    `${formatUsd(roundedUp(nano))} USD, ${counted(tokens, 'token')}`
+  for (const { name, entry, nano, tokens, windows } of spending.slice(0, maxSpending)) {
+    const who = entry === name ? name : `${entry} (${name})`
+    const spent = windows.map(([per, , ...each]) => `${amounts(...each)} ${windowNames[per]}`)
+    out.line(printable(`${who}: ${[...spent, `${amounts(nano, tokens)} reserved`].join('; ')}`))
+  }
+  if (spending.length > maxSpending) out.line(`and ${spending.length - maxSpending} more; see --format json`)
+}
+
+const windowNames = { day: 'today', week: 'this week', month: 'this month', total: 'in total' } as const
 
 function notesOf({ total, isCut }: UsageReport): string[] {
   return [

@@ -7,7 +7,7 @@ import type { Clock } from '../platform/clock.ts'
 import { appendRow, type Cell, type EndedCall, rowWidth } from './call-row.ts'
 import type { RowBatch, Run } from './ledger-file.ts'
 import type { FromWriter, ToWriter, WriterStart } from './messages.ts'
-import type { SpendJournal, SpendSource } from '../domain.ts'
+import type { ScopeSpending, SpendJournal, SpendSource } from '../domain.ts'
 import { QuarterSums } from './quarter-sums.ts'
 import { SpendNews } from './spend-news.ts'
 import type { SpendFound, SpendQuestion } from './spend-question.ts'
@@ -75,6 +75,8 @@ export interface UsageAnswer {
   readonly state: LedgerState | undefined
   /** Undefined: it cannot be read now. */
   readonly report: UsageReport | undefined
+  /** Of all budgets that something was spent of. */
+  readonly spending: readonly ScopeSpending[]
 }
 
 export interface Ledger {

@@ -14,6 +14,7 @@ import type { Budget } from '../../src/domain.ts'
 import { spendingCall as call } from '../support/spending-call.ts'
 
 const dayMs = 86_400_000
+const hourMs = 3_600_000
 const settings = { timeZone: 'UTC', reserve: 'predicted', whenExhausted: 'finish' } as const
 
 function scopeOf(name: string, ...budgets: Budget[]): BudgetScope {
@@ -138,6 +139,33 @@ suite('a budget', () => {
     book.settle(grown, { kind: 'cut', tokens: 0 }, { nano: 100, tokens: 1 })
     assert.deepEqual(errors, ['budget_exceeded', 'budget_exceeded'])
   })
+})
+
+test('a clock that goes forward by more than an hour is reported, once', () => {
+  const clock = { wallMs: Date.parse('2026-11-28T12:00:00Z'), ms: 0 }
+  const jumps: number[] = []
+  const book = new BudgetBook({
+    wallNow: () => clock.wallMs,
+    now: () => clock.ms,
+    onNews: (news) => {
+      if (news.kind === 'clock_jumped') jumps.push(news.forwardMs)
+    },
+  })
+  const spend = () =>
+    book.settle(held(book.take(demand(1, scopeOf('key:a', usd(100))))), used, { nano: 1, tokens: 1 })
+  const go = (wallMs: number, ms: number) => {
+    clock.wallMs += wallMs
+    clock.ms += ms
+    spend()
+  }
+  spend()
+  go(5 * hourMs, 5 * hourMs)
+  go(hourMs, 0)
+  go(-3 * hourMs, 0)
+  assert.deepEqual(jumps, [])
+  go(2 * hourMs, 0)
+  go(1, 1)
+  assert.deepEqual(jumps, [2 * hourMs])
 })
 
 test('the worst case reserves the longest answers that a request allows', () => {
