@@ -378,6 +378,7 @@ export class BudgetBook implements SpendSource {
       }
     }
     this.#calendar = calendar
+    if (this.#accounts.size === 0) return
     this.#parts.journal?.rebased()
     this.#changed()
   }

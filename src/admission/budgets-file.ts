@@ -19,7 +19,7 @@ import { BudgetBook, type SavedAccount, type SavedBudgets } from './budget-book.
 import { type BudgetPeriod, budgetPeriods, type CalendarWindow } from './calendar-window.ts'
 
 /** The ledger as the file needs it. */
-export interface SpendStore {
+interface SpendStore {
   /** What was spent in these windows, after `copy` has completed it where that is the later one. Never rejects. */
   restoreSpending(question: {
     readonly spans: readonly (CalendarWindow & { readonly per: BudgetPeriod })[]

@@ -207,7 +207,8 @@ export class OwnServices implements SharedServices {
   }
 
   async readUsage(question: UsageQuestion): Promise<UsageAnswer> {
-    const spending = this.coordinator.admission.budgets.describeAll()
+    const seesAll = question.client === undefined && question.key === undefined
+    const spending = seesAll ? this.coordinator.admission.budgets.describeAll() : []
     if (this.#ledger === undefined) return { state: undefined, report: undefined, spending }
     const report = await this.#ledger.read(question)
     return { state: this.#ledger.state(), report, spending }

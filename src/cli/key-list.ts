@@ -64,7 +64,7 @@ export async function keyListCommand(
     limitsText(key) || '-',
     key.expiresMs === undefined ? 'never' : momentText(key.expiresMs),
     ...(usage === undefined ? [] : [lastUseText(usage, key), todayText(usage, key)]),
-    ...(hasBudgets ? [spending!(key).map(shortSpendingText).join(', ') || '-'] : []),
+    ...(hasBudgets ? [spending(key).map(shortSpendingText).join(', ') || '-'] : []),
     key.note,
   ])
   const used = usage === undefined ? [] : ['last used', 'today']

@@ -147,7 +147,8 @@ class LedgerFile {
       this.#writeUnfinished(unfinished, nowMs)
       const known = this.#spend.revision
       const wasCompleted = copy !== undefined && isLater(copy.revision, known)
-      if (wasCompleted) this.#spend.complete(copy.balances, copy.revision, nowMs)
+      if (wasCompleted)
+        this.#spend.complete(copy.balances, { revision: copy.revision, nowMs, isComplete: true })
       const revision = this.#spend.revision
       if (revision === undefined) return
       const spent = readSpent(this.#database, spans)

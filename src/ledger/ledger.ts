@@ -75,7 +75,7 @@ export interface UsageAnswer {
   readonly state: LedgerState | undefined
   /** Undefined: it cannot be read now. */
   readonly report: UsageReport | undefined
-  /** Of all budgets that something was spent of. */
+  /** Of all budgets that something was spent of; empty where the question is about one client or key. */
   readonly spending: readonly ScopeSpending[]
 }
 

@@ -31,6 +31,8 @@ export interface SpendBatch {
   readonly ended: readonly number[]
   /** All that is spent: the file may lack some of it. */
   readonly balance: readonly ScopeBalance[] | undefined
+  /** The file has nothing that the balance lacks. Else it may be the later one of the two, which nobody could read. */
+  readonly isBalanceComplete: boolean
   /** Of the source. */
   readonly revision: number
   /** Milliseconds since 1970. */
@@ -48,6 +50,7 @@ export class SpendNews implements SpendJournal {
   #ended: number[] = []
   #source: SpendSource | undefined
   #needsBalance = true
+  #isBalanceComplete = false
 
   /** @param maxCharges that may wait; more are added up. */
   constructor(onNews: () => void, maxCharges: number) {
@@ -63,6 +66,7 @@ export class SpendNews implements SpendJournal {
   /** The file has all that was spent up to now. */
   settled(): void {
     this.#needsBalance = false
+    this.#isBalanceComplete = true
   }
 
   held(spending: OpenSpending): void {
@@ -102,24 +106,28 @@ export class SpendNews implements SpendJournal {
       holds,
       ended: this.#ended,
       balance: this.#needsBalance ? this.#source.balance() : undefined,
+      isBalanceComplete: this.#isBalanceComplete,
       revision: this.#source.revision,
       takenMs: nowMs,
     }
     this.#charges = []
     this.#changed.clear()
     this.#ended = []
+    if (this.#needsBalance) this.#isBalanceComplete = true
     this.#needsBalance = false
     return batch
   }
 
   /** The batch that was taken last is not in the file. */
-  giveBack({ charges, holds, ended, balance }: SpendBatch): void {
+  giveBack({ charges, holds, ended, balance, isBalanceComplete }: SpendBatch): void {
     this.#charges = [...charges, ...this.#charges]
     if (this.#charges.length > this.#maxCharges) this.#charges = addedUp(this.#charges)
     this.#ended = [...ended, ...this.#ended]
     for (const { id } of holds) if (this.#open.has(id)) this.#changed.add(id)
     // It lacks what was charged since.
-    if (balance !== undefined) this.#needsBalance = true
+    if (balance === undefined) return
+    this.#needsBalance = true
+    this.#isBalanceComplete = isBalanceComplete
   }
 }
 

@@ -16,7 +16,7 @@ export interface SpendQuestion {
   readonly nowMs: number
 }
 
-export interface SpendCopy {
+interface SpendCopy {
   /** Undefined: it is later than all that the ledger has. */
   readonly revision: number | undefined
   readonly balances: readonly ScopeBalance[]

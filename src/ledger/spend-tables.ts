@@ -63,7 +63,10 @@ export class SpendTables {
   }
 
   /** @param nameOf the number of a name. */
-  write({ charges, holds, ended, balance, revision, takenMs }: SpendBatch, nameOf: NameOf): void {
+  write(
+    { charges, holds, ended, balance, isBalanceComplete, revision, takenMs }: SpendBatch,
+    nameOf: NameOf,
+  ): void {
     /** By another process, as calls of one that was killed. */
     const charged = new Set<number>()
     for (const id of ended) if (this.#dropHold.get(this.#run, id)?.['charged'] === 1) charged.add(id)
@@ -72,7 +75,9 @@ export class SpendTables {
       this.#charge(this.#idOf(scope), { atMs, requestId, nano, tokens })
     }
     for (const held of holds) this.#hold(held, nameOf)
-    if (balance !== undefined) this.complete(balance, revision, takenMs)
+    if (balance !== undefined) {
+      this.complete(balance, { revision, nowMs: takenMs, isComplete: isBalanceComplete })
+    }
     this.#database.prepare('UPDATE budgets SET revision = MAX(revision, ?)').run(revision)
   }
 
@@ -170,9 +175,10 @@ export class SpendTables {
   /**
    * Makes the sums of the current windows what `balances` has, by further charges, which are below 0 where the file has
    * more. Windows come from the latest start on: what is charged at the start of one is in none of those before it.
-   * @param revision of the balances. Undefined: they are later than all that the file has.
+   * @param of.revision of the balances. Undefined: they are later than all that the file has.
+   * @param of.isComplete false: what the file has more stays.
    */
-  complete(balances: readonly ScopeBalance[], revision: number | undefined, nowMs: number): void {
+  complete(balances: readonly ScopeBalance[], { revision, nowMs, isComplete }: BalanceFacts): void {
     for (const { scope, windows } of balances) {
       const id = this.#idOf(scope)
       let latestMs = Infinity
@@ -184,8 +190,8 @@ export class SpendTables {
         const lacks = { nano: nano - has.nano, tokens: tokens - has.tokens }
         const atMs = latestMs === Infinity ? Math.max(nowMs, startMs) : startMs
         // At the start of a shorter window, less would be too little there.
-        const isAdded = startMs < latestMs || (lacks.nano >= 0 && lacks.tokens >= 0)
-        if (isAdded && (lacks.nano !== 0 || lacks.tokens !== 0)) {
+        const isMore = lacks.nano >= 0 && lacks.tokens >= 0
+        if ((isMore || (isComplete && startMs < latestMs)) && (lacks.nano !== 0 || lacks.tokens !== 0)) {
           this.#charge(id, { atMs, requestId: noRequest, ...lacks })
         }
         latestMs = startMs
@@ -212,6 +218,12 @@ type NameOf = (
   kind: 'client' | 'key' | 'secret' | 'via' | 'dialect' | 'model',
   name: string | undefined,
 ) => number | null
+
+interface BalanceFacts {
+  readonly revision: number | undefined
+  readonly nowMs: number
+  readonly isComplete: boolean
+}
 
 interface Amounts {
   readonly atMs: number

@@ -37,9 +37,13 @@ export const wrongSumsSql = `
   SELECT s.quarter, s.key, s.client, s.model, s.provider FROM s LEFT JOIN quarters q USING(quarter, key, client, model, provider)
     WHERE s.quarter >= ${firstWholeQuarter} AND q.calls IS NULL`
 
-/** Sums of what was spent of budgets that differ from their charges, as above. By the key of the table. */
+/**
+ * Sums of what was spent of budgets that differ from their charges, as above. By the key of the table. A correction may be
+ * of a time whose charges are gone.
+ */
 export const wrongSpendSql = `
-  WITH c AS (${sumsOfCharges}), first AS (SELECT COALESCE(MIN(at_ms) / ${quarterMs} + 1, 9e15) AS quarter FROM charges)
+  WITH c AS (${sumsOfCharges}), first AS (SELECT COALESCE(MIN(at_ms) / ${quarterMs} + 1, 9e15) AS quarter FROM charges
+    WHERE request_id <> '')
   SELECT s.scope, s.quarter FROM spend s LEFT JOIN c USING(scope, quarter)
     WHERE s.quarter >= (SELECT quarter FROM first) AND (c.nano IS NULL OR c.nano <> s.nano OR c.tokens <> s.tokens)
   UNION

@@ -48,7 +48,7 @@ class Gateway {
     saved?.follow(settings)
     const found = this.file.restoreSpend({
       spans: this.book.windows(),
-      copy: saved && { revision: copy!.revision, balances: saved.balance() },
+      copy: saved && { revision: copy.revision, balances: saved.balance() },
       nowMs: clock.ms,
     })
     if (found.kind !== 'found') return
