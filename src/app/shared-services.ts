@@ -182,7 +182,7 @@ export class OwnServices implements SharedServices {
     await services.#ownersFile?.load()
     services.#issuerKeys?.store.start()
     const { ledger, stateDirectory = '' } = parts
-    const mayBeRecorded = ledger !== undefined && hasBudgets(config) && hasLedgerFile(stateDirectory)
+    const mayBeRecorded = ledger !== undefined && mayHaveBudgets(config) && hasLedgerFile(stateDirectory)
     await services.#budgetsFile?.load(config.budgets, mayBeRecorded)
     return services
   }
@@ -239,8 +239,9 @@ export class OwnServices implements SharedServices {
 /** Nothing is signed. */
 const noKeySets: KeySets = { find: () => ({ set: undefined, isReachable: false }) }
 
-/** In the configuration; those of keys come later. */
-function hasBudgets({ budgets, clients }: Config): boolean {
+/** Of keys it is known later only. */
+function mayHaveBudgets({ budgets, clients, keys }: Config): boolean {
+  if (keys.mode !== 'off') return true
   const terms = [...clients.byPattern.values(), clients.default]
   return budgets.total.length > 0 || terms.some((each) => each !== undefined && each.budgets.length > 0)
 }
