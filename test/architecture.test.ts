@@ -37,7 +37,7 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     'app',
     'config',
     'systemd',
-    // key shows what is spent of budgets.
+    // key and usage show what is spent of budgets.
     'admission/budget.ts',
     'admission/budget-book.ts',
     'admission/budgets-file.ts',
@@ -69,6 +69,7 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     'ledger/repair.ts',
     'ledger/report.ts',
     'ledger/secret-uses.ts',
+    'ledger/spend-tables.ts',
     'ledger/upkeep.ts',
     'ledger/verify.ts',
     // audit reads what the gateway has written; commands that change keys or secrets add to it while none runs.
