@@ -64,12 +64,12 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     // usage reads and mends the ledger itself.
     'ledger/ledger-name.ts',
     'ledger/question.ts',
+    'ledger/read-spend.ts',
     'ledger/reader.ts',
     'ledger/render.ts',
     'ledger/repair.ts',
     'ledger/report.ts',
     'ledger/secret-uses.ts',
-    'ledger/spend-tables.ts',
     'ledger/upkeep.ts',
     'ledger/verify.ts',
     // audit reads what the gateway has written; commands that change keys or secrets add to it while none runs.

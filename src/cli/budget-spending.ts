@@ -4,8 +4,8 @@ import { usualBudgetSettings } from '../admission/budget.ts'
 import { BudgetBook } from '../admission/budget-book.ts'
 import { budgetsFileNames, readBudgetsFile } from '../admission/budgets-file.ts'
 import type { ScopeSpending } from '../domain.ts'
+import { readReserved, readSpent } from '../ledger/read-spend.ts'
 import type { OpenedReader } from '../ledger/reader.ts'
-import { readReserved, readSpent } from '../ledger/spend-tables.ts'
 
 /** @param path of the database. @throws what SQLite throws. */
 export async function readSpending(

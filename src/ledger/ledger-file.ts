@@ -7,7 +7,8 @@ import { type OpenOptions, openDatabase, type SetAside } from './open-database.t
 import { type QuarterSum, QuarterSums, quarterMs, sumColumns } from './quarter-sums.ts'
 import type { SpendBatch } from './spend-news.ts'
 import type { SpendFound, SpendQuestion } from './spend-question.ts'
-import { readSpent, SpendTables, type UnfinishedCall } from './spend-tables.ts'
+import { readSpent } from './read-spend.ts'
+import { SpendTables, type UnfinishedCall } from './spend-tables.ts'
 
 /** Rows that are written together, in one transaction. */
 export interface RowBatch {

@@ -1,14 +1,13 @@
 // What is spent of budgets, in the ledger: rows of charges, their sums in quarters of an hour, and the holds of calls under
 // way. All of it is written within transactions of the ledger's file.
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import type { ScopeBalance, SpendScope, SpentInWindows } from '../domain.ts'
-import type { CalendarSpan } from './spend-question.ts'
+import type { ScopeBalance, SpendScope } from '../domain.ts'
 import { quarterMs } from './quarter-sums.ts'
+import { largest, quartersOf } from './read-spend.ts'
 import type { HeldSpending, SpendBatch } from './spend-news.ts'
 
 /** Of charges that only make the sums complete. */
 const noRequest = ''
-const largest = Number.MAX_SAFE_INTEGER
 /** Older sums are in no window but `total`. */
 const keptQuarters = (100 * 24 * 60 * 60_000) / quarterMs
 const quartersPerPiece = 96
@@ -207,10 +206,6 @@ export class SpendTables {
   }
 }
 
-function quartersOf(startMs: number, endMs: number): [start: number, end: number] {
-  return [Math.floor(startMs / quarterMs), Math.min(largest, Math.floor(endMs / quarterMs))]
-}
-
 /** The name of the scope of all clients together. */
 const totalScope = 'total'
 
@@ -261,45 +256,4 @@ interface HoldRow {
   readonly dialect_name: string
   readonly model_name: string | null
   readonly scope_name: string | null
-}
-
-/** What is spent of all scopes in these spans. @throws what SQLite throws. */
-export function readSpent(database: DatabaseSync, spans: readonly CalendarSpan[]): SpentInWindows[] {
-  const sums = database.prepare(
-    `SELECT s.name, s.entry, MIN(MAX(SUM(nano), 0), ${largest}) AS nano, MIN(MAX(SUM(tokens), 0), ${largest}) AS tokens FROM spend
-      JOIN scopes s ON s.id = spend.scope WHERE quarter >= ? AND quarter < ? GROUP BY spend.scope`,
-  )
-  const found = new Map<
-    string,
-    { name: string; entry: string; windows: SpentInWindows['windows'][number][] }
-  >()
-  for (const { per, startMs, endMs } of spans) {
-    const bounds = [
-      Math.floor(startMs / quarterMs),
-      Math.min(largest, Math.floor(endMs / quarterMs)),
-    ] as const
-    for (const row of sums.all(...bounds)) {
-      const { name, entry, nano, tokens } = row as {
-        name: string
-        entry: string
-        nano: number
-        tokens: number
-      }
-      const of = found.get(name) ?? { name, entry, windows: [] }
-      found.set(name, of)
-      of.windows.push([per, startMs, nano, tokens])
-    }
-  }
-  return [...found.values()]
-}
-
-/** What calls under way have reserved, by the name of the scope. @throws what SQLite throws. */
-export function readReserved(database: DatabaseSync): ReadonlyMap<string, { nano: number; tokens: number }> {
-  const rows = database
-    .prepare(
-      `SELECT s.name, SUM(h.nano) AS nano, SUM(h.tokens) AS tokens FROM scopes s
-        JOIN holds h ON s.id IN (h.scope, h.total) WHERE h.charged = 0 GROUP BY s.id`,
-    )
-    .all() as { name: string; nano: number; tokens: number }[]
-  return new Map(rows.map(({ name, nano, tokens }) => [name, { nano, tokens }]))
 }
