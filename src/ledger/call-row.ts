@@ -67,6 +67,7 @@ export const column = {
   waitMs: 23,
   firstMs: 24,
   durationMs: 25,
+  /** The last one. */
   tariff: 26,
 } as const
 
