@@ -4,7 +4,7 @@
 // are tried again. When too many wait, the oldest rows are given up, but what they add up to is kept.
 import { Worker } from 'node:worker_threads'
 import type { Clock } from '../platform/clock.ts'
-import { appendRow, type Cell, type EndedCall, rowWidth } from './call-row.ts'
+import { appendRow, type Cell, column, type EndedCall, rowWidth } from './call-row.ts'
 import type { RowBatch, Run } from './ledger-file.ts'
 import type { FromWriter, ToWriter, WriterStart } from './messages.ts'
 import type { ScopeSpending, SpendJournal, SpendSource } from '../domain.ts'
@@ -110,6 +110,8 @@ const rowsPerBatch = 200
 /** Of those that have waited, so many go into one transaction. */
 const maxRowsPerBatch = 2_000
 const warnEveryMs = 60_000
+/** Tariffs whose texts are shared. */
+const maxTexts = 1_000
 /** Questions that may wait for an answer; each takes the thread some 20 ms. */
 const maxQuestions = 8
 
@@ -137,6 +139,7 @@ class ThreadLedger implements Ledger {
   /** Of rows that were given up, and whose sums are not yet in the file. */
   #lostSums = new QuarterSums()
   #lostRows = 0
+  readonly #texts = new Map<string, string>()
   #seq = 0
   #cancelTimer: (() => void) | undefined
   #cancelRetry: (() => void) | undefined
@@ -189,7 +192,10 @@ class ThreadLedger implements Ledger {
 
   recordRows(rows: readonly Cell[]): void {
     if (this.#offReason !== undefined || this.#isStopping) return
-    for (const cell of rows) this.#open.push(cell)
+    for (let at = 0; at < rows.length; at += rowWidth) {
+      for (let offset = 0; offset < column.tariff; offset++) this.#open.push(rows[at + offset]!)
+      this.#open.push(this.#shared(rows[at + column.tariff]!))
+    }
     this.#onRows()
   }
 
@@ -247,6 +253,16 @@ class ThreadLedger implements Ledger {
       this.#cut()
       this.#send()
     }, batchMs)
+  }
+
+  /** One text for all rows of a tariff: each row of another thread comes with a copy. */
+  #shared(text: Cell): Cell {
+    if (typeof text !== 'string') return text
+    const known = this.#texts.get(text)
+    if (known !== undefined) return known
+    if (this.#texts.size >= maxTexts) this.#texts.clear()
+    this.#texts.set(text, text)
+    return text
   }
 
   #onRows(): void {
