@@ -260,7 +260,10 @@ async function readEnd(directory: string): Promise<LogEnd> {
 }
 
 async function lastLine(path: string): Promise<string | undefined> {
-  return (await readRegularFile(path)).toString().split('\n').findLast((line) => line !== '')
+  return (await readRegularFile(path))
+    .toString()
+    .split('\n')
+    .findLast((line) => line !== '')
 }
 
 function headOf(line: string): AuditHead | undefined {
