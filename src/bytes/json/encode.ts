@@ -43,23 +43,36 @@ export function encodeJson(value: Encodable): Buffer[] {
   return writer.finish()
 }
 
-/** A name that JSON writes as it is. */
-const plainName = /^\w+$/
+/** The JSON as one piece. A long one has memory of exactly its size. */
+export function encodeWhole(value: Encodable): Buffer {
+  const parts = encodeJson(value)
+  const first = parts[0]!
+  return parts.length === 1 && first.length <= maxCopiedBytes ? first : Buffer.concat(parts)
+}
+
+/** A text that JSON writes as it is: nearly every name of a member, and names of roles and types. */
+const plain = /^\w+$/
+
+function quoted(text: string): string {
+  return plain.test(text) ? `"${text}"` : JSON.stringify(text)
+}
 
 /** Longer bytes are parts of their own. */
 const maxCopiedBytes = 4096
 const minStoreBytes = 1024
+const noBytes: Buffer = Buffer.alloc(0)
 
 class Writer {
   readonly #parts: Buffer[] = []
   /** Text that is not in the store yet. */
   #text = ''
   /** The part that is being written, and how much of it is. */
-  #store = Buffer.allocUnsafe(minStoreBytes)
+  #store = noBytes
   #length = 0
 
   write(value: Encodable): void {
-    if (typeof value !== 'object' || value === null) this.#text += JSON.stringify(value)
+    if (typeof value === 'string') this.#text += quoted(value)
+    else if (typeof value !== 'object' || value === null) this.#text += JSON.stringify(value)
     else if (value instanceof JsonView) this.#bytes(value.raw)
     else if (Array.isArray(value)) this.#list(value)
     else if (value instanceof JoinedText) this.#joined(value)
@@ -88,7 +101,7 @@ class Writer {
       const value = members[name]
       if (value === undefined) continue
       this.#text += separator
-      this.#text += plainName.test(name) ? `"${name}":` : `${JSON.stringify(name)}:`
+      this.#text += `${quoted(name)}:`
       separator = ','
       this.write(value)
     }
@@ -126,7 +139,7 @@ class Writer {
   #reserve(bytes: number): void {
     const needed = this.#length + bytes
     if (needed <= this.#store.length) return
-    const larger = Buffer.allocUnsafe(2 * needed)
+    const larger = Buffer.allocUnsafe(Math.max(minStoreBytes, 2 * needed))
     this.#store.copy(larger, 0, 0, this.#length)
     this.#store = larger
   }
@@ -134,7 +147,7 @@ class Writer {
   #endPart(): void {
     if (this.#length === 0) return
     this.#parts.push(this.#store.subarray(0, this.#length))
-    this.#store = Buffer.allocUnsafe(minStoreBytes)
+    this.#store = noBytes
     this.#length = 0
   }
 }
