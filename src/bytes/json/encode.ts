@@ -73,7 +73,7 @@ class Writer {
   write(value: Encodable): void {
     if (typeof value === 'string') this.#text += quoted(value)
     else if (typeof value !== 'object' || value === null) this.#text += JSON.stringify(value)
-    else if (value instanceof JsonView) this.#bytes(value.raw)
+    else if (value instanceof JsonView) this.#view(value)
     else if (Array.isArray(value)) this.#list(value)
     else if (value instanceof JoinedText) this.#joined(value)
     else if (value instanceof TextOfJson) this.#text += JSON.stringify(value.view.raw.toString())
@@ -115,6 +115,15 @@ class Writer {
       else this.#bytes(part instanceof JsonView ? part.rawText : part)
     }
     this.#text += '"'
+  }
+
+  #view(view: JsonView): void {
+    const length = view.end - view.start
+    if (length > maxCopiedBytes) return this.#bytes(view.raw)
+    this.#flush()
+    this.#reserve(length)
+    view.copyTo(this.#store, this.#length)
+    this.#length += length
   }
 
   #bytes(bytes: Buffer): void {
