@@ -105,8 +105,8 @@ const writerEntry = new URL(
 
 /** A row is written so much later at most, when few calls end. */
 const batchMs = 200
-/** A batch is sent at once when it has so many. */
-const rowsPerBatch = 200
+/** A batch is sent at once when it has so many. Each costs a transaction; more rows would take longer to hand over. */
+const rowsPerBatch = 500
 /** Of those that have waited, so many go into one transaction. */
 const maxRowsPerBatch = 2_000
 const warnEveryMs = 60_000
