@@ -5,14 +5,16 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
+import { compileCacheOfWorkers } from './compile-cache.ts'
 import { soon } from './deadline.ts'
 import { defaultEnv, prepare, type Setup, type Started } from './gateway-config.ts'
 import type { Cleanup } from './scripted-upstream.ts'
 
 const main = join(import.meta.dirname, '../../src/main.ts')
+/** Of this process if `npm test` has started it; a gateway does not inherit it. */
 const { NODE_COMPILE_CACHE } = process.env
-/** For the environment of a program of ours, so that it need not compile what another has compiled (see `test/run.ts`). */
-export const compileCache = NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE }
+const cacheEnv = NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE }
+const cacheOptions = NODE_COMPILE_CACHE === undefined ? [] : [`--import=${compileCacheOfWorkers}`]
 
 export interface GatewayProcess {
   /** `http://127.0.0.1:PORT`. */
@@ -77,10 +79,11 @@ export async function runGateway(
   const config = yaml === undefined ? [] : ['--config', file]
   const { descriptors, options = [] } = launch
   const prlimit = descriptors === undefined ? [] : ['prlimit', `--nofile=${descriptors}`]
-  const [program, ...args] = [...prlimit, process.execPath, ...options, main, 'serve', ...config]
+  const node = [process.execPath, ...cacheOptions, ...options]
+  const [program, ...args] = [...prlimit, ...node, main, 'serve', ...config]
   const child = spawn(program!, args, {
     cwd: folder,
-    env: { ...compileCache, PATH: process.env['PATH'], HOME: folder, LLM_GATEWAY_PORT: '0', ...env },
+    env: { ...cacheEnv, PATH: process.env['PATH'], HOME: folder, LLM_GATEWAY_PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let stdout = ''
