@@ -9,13 +9,15 @@ import { MemoryStore } from '../src/admission/stores/memory.ts'
 import type { Charge } from '../src/admission/outcome.ts'
 import type { AdmissionStore, Refusal, Demand, Reservation, Reserved } from '../src/admission/stores/store.ts'
 import { startApp } from '../src/app/app.ts'
-import { type Clock, systemClock } from '../src/platform/clock.ts'
+import type { Clock } from '../src/platform/clock.ts'
 import type { Config } from '../src/config/types.ts'
 import type { ModelLimits } from '../src/domain.ts'
+import { fastClock } from './fast-clock.ts'
 import { randomFrom } from './gateways/statistics.ts'
 import { fixedWindowStore, postHocStore, tokenBucketStore } from './limit-stores.ts'
 import { type RealUse, startCountingProvider } from './limits-provider.ts'
 
+/** Minutes begin where the bursts expect them. */
 const speed = 60
 const rpm = 100
 const tpm = 50_000
@@ -61,7 +63,7 @@ export async function benchLimits(): Promise<void> {
 }
 
 async function run(store: AdmissionStore) {
-  const clock = fastClock()
+  const clock = fastClock(speed)
   const provider = await startCountingProvider(clock)
   const witness = new Witness(store)
   const log = new PassThrough().resume()
@@ -83,19 +85,6 @@ async function run(store: AdmissionStore) {
   await app.stop('bench')
   provider.close()
   return { worst: worstSpans(witness.admittedAtMs(), provider.calls), ...tally }
-}
-
-/** The machine's clock, sped up and starting at 0, so that minutes begin where the bursts expect them. */
-function fastClock(): Clock {
-  const startMs = systemClock.now()
-  return {
-    now: () => (systemClock.now() - startMs) * speed,
-    wallNow: () => systemClock.wallNow(),
-    setTimer: (fn, delayMs) => {
-      const timer = setTimeout(fn, delayMs / speed)
-      return () => clearTimeout(timer)
-    },
-  }
 }
 
 function configFor(url: string): Config {
@@ -160,7 +149,13 @@ function configFor(url: string): Config {
     ]),
     routing: { retries: 0, maxRetryWaitMs: 0, restartWaitMs: 0, cooldownMs: 0 },
     routes: { rest: undefined, defaultModel: {} },
-    usage: { enabled: false, keepCallsDays: 1, keepHoursDays: 1 },
+    usage: {
+      enabled: false,
+      isPseudonymous: false,
+      pseudonymKey: undefined,
+      keepCallsDays: 1,
+      keepHoursDays: 1,
+    },
     audit: { enabled: false, keepDays: 31 },
     logging: { level: 'error', format: 'json' },
   }

@@ -97,7 +97,7 @@ const { metafile } = await bundle({
   supported: { 'dynamic-import': false },
   // fastify loads these for schemas and for tests; no route has a schema, and nothing is injected.
   external: ['@fastify/ajv-compiler', '@fastify/fast-json-stringify-compiler', 'light-my-request'],
-  define: { 'import.meta.url': 'fileUrl' },
+  define: { 'import.meta.url': 'fileUrl', buildDay: JSON.stringify(new Date().toISOString().slice(0, 10)) },
   banner: { js: "const fileUrl = require('node:url').pathToFileURL(__filename).href;" },
   legalComments: 'inline',
   // The source stays in memory. Names and lines of stack traces remain.

@@ -4,6 +4,7 @@
 export const errorTable = {
   budget_exceeded: 429,
   budget_state_lost: 503,
+  clock_not_set: 503,
   expectation_failed: 417,
   headers_too_large: 431,
   host_not_allowed: 403,

@@ -189,7 +189,9 @@ suite('the sources', () => {
   test('emit events, and leave to the composition roots what becomes of them', () => {
     const roots = /^(app\/|observe\/)/
     assert.deepEqual(
-      edges.filter(({ from, to }) => /^observe\/(?!events\.ts|audit\/)/.test(to) && !roots.test(from)),
+      edges.filter(
+        ({ from, to }) => /^observe\/(?!events\.ts|events\/|audit\/)/.test(to) && !roots.test(from),
+      ),
       [],
     )
   })

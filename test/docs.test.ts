@@ -74,6 +74,7 @@ describe('all documents', () => {
     'docs/clients.md',
     'docs/from-other-gateways.md',
     'docs/http.md',
+    'docs/identity.md',
     'docs/keys.md',
     'docs/limits.md',
     'docs/routing.md',
@@ -81,6 +82,7 @@ describe('all documents', () => {
     'docs/security.md',
     'docs/systemd.md',
     'docs/remote.md',
+    'docs/trials/oauth2-proxy.md',
   ]) {
     test(`${file} links to files that exist`, () => {
       const links = [...read(file).matchAll(/\]\((?!https?:|#|mailto:)([^)#]+)(?:#[^)]*)?\)/g)]

@@ -14,6 +14,7 @@ import {
   nanoOf,
   plausible,
   type Spent,
+  tokensFor,
   usualBudgetSettings,
 } from './budget.ts'
 import { budgetCutError } from './budget-error.ts'
@@ -23,6 +24,7 @@ import type { Outcome } from './outcome.ts'
 interface OpenHold extends BudgetHold {
   nano: number
   tokens: number
+  cutsAboveTokens: number
   readonly demand: BudgetDemand
   isOpen: boolean
 }
@@ -120,7 +122,15 @@ export class BudgetBook {
     const refusal = this.probe(demand)
     if (refusal !== undefined) return refusal
     const { nano, tokens } = demand
-    const hold: OpenHold = { kind: 'held', nano, tokens, demand, isOpen: true, interruptible: undefined }
+    const hold: OpenHold = {
+      kind: 'held',
+      nano,
+      tokens,
+      demand,
+      cutsAboveTokens: this.#cutsAbove(demand),
+      isOpen: true,
+      interruptible: undefined,
+    }
     for (const { name } of demand.scopes) {
       const account = this.#accountOf(name)
       account.nano = sum(account.nano, nano)
@@ -132,21 +142,12 @@ export class BudgetBook {
     return hold
   }
 
-  /** Raises what is reserved to `tokens` in all; never lowers it, never refuses. */
+  /** Raises what is reserved to `tokens` in all; never lowers it, never refuses. May cut the call. */
   grow(held: BudgetHold, tokens: number): void {
     const hold = held as OpenHold
-    if (!hold.isOpen || !(tokens > hold.tokens)) return
-    const more = plausible(tokens)
-    const nano = Math.max(hold.nano, nanoOf(hold.demand, more))
-    for (const { name } of hold.demand.scopes) {
-      const account = this.#accountOf(name)
-      account.nano = sum(account.nano, nano - hold.nano)
-      account.tokens = sum(account.tokens, more - hold.tokens)
-    }
-    hold.nano = nano
-    hold.tokens = more
-    this.#parts.onChange?.()
-    if (this.#settings.whenExhausted === 'cut') this.#cutGrown(hold)
+    if (!hold.isOpen) return
+    if (tokens > hold.tokens) this.#raise(hold, plausible(tokens))
+    if (tokens > hold.cutsAboveTokens) this.#cutGrown(hold, plausible(tokens))
   }
 
   /**
@@ -256,15 +257,43 @@ export class BudgetBook {
     this.#calendar = calendar
   }
 
-  #cutGrown(hold: OpenHold): void {
+  #raise(hold: OpenHold, tokens: number): void {
+    const nano = Math.max(hold.nano, nanoOf(hold.demand, tokens))
+    for (const { name } of hold.demand.scopes) {
+      const account = this.#accountOf(name)
+      account.nano = sum(account.nano, nano - hold.nano)
+      account.tokens = sum(account.tokens, tokens - hold.tokens)
+    }
+    hold.nano = nano
+    hold.tokens = tokens
+    this.#parts.onChange?.()
+  }
+
+  /** How many tokens a call may take alone before it exceeds a budget. */
+  #cutsAbove(demand: BudgetDemand): number {
+    if (this.#settings.whenExhausted !== 'cut') return Infinity
     const nowMs = this.#parts.wallNow()
+    let least = Infinity
+    for (const scope of demand.scopes) {
+      for (const budget of scope.budgets) {
+        const left = Math.max(0, budget.limit - this.#stateOf(scope, budget, nowMs).spent)
+        least = Math.min(least, budget.unit === 'tokens' ? left : tokensFor(demand, left))
+      }
+    }
+    return least
+  }
+
+  #cutGrown(hold: OpenHold, tokens: number): void {
+    const nowMs = this.#parts.wallNow()
+    const nano = nanoOf(hold.demand, tokens)
     for (const scope of hold.demand.scopes) {
       for (const budget of scope.budgets) {
         const state = this.#stateOf(scope, budget, nowMs)
-        const own = budget.unit === 'usd' ? hold.nano : hold.tokens
-        if (sum(state.spent, own) > budget.limit) return cut(hold, state)
+        if (sum(state.spent, budget.unit === 'usd' ? nano : tokens) > budget.limit) return cut(hold, state)
       }
     }
+    // A window has begun anew since.
+    hold.cutsAboveTokens = this.#cutsAbove(hold.demand)
   }
 
   #cutExhausted(scopes: readonly BudgetScope[], nowMs: number): void {

@@ -91,6 +91,8 @@ export interface BudgetHold {
   readonly kind: 'held'
   readonly nano: number
   readonly tokens: number
+  /** A call that has taken more than so many tokens is to `grow`, whatever it holds: it may be cut. Infinity: nothing is cut. */
+  readonly cutsAboveTokens: number
   /** Is interrupted, at most once, when the call is to end because a budget is spent. */
   interruptible: Interruptible | undefined
 }
@@ -101,7 +103,7 @@ const uncappedTokens = 16_384
 /** What a call reserves of its budgets. */
 export function budgetDemandOf(
   request: BudgetRequest,
-  { promptTokens, outputTokens }: Pick<Estimate, 'promptTokens' | 'outputTokens'>,
+  { promptTokens, outputTokens, isOutputKnown }: Omit<Estimate, 'tokens' | 'minTokens'>,
   size: {
     readonly maxOutputTokens: number | undefined
     readonly choices: number
@@ -111,7 +113,8 @@ export function budgetDemandOf(
 ): BudgetDemand {
   const answers = Math.max(1, size.promptCount) * Math.max(1, size.choices)
   const most = (size.maxOutputTokens ?? uncappedTokens) * answers
-  const output = reserve === 'worst_case' ? Math.max(most, outputTokens) : outputTokens
+  const isPredicted = reserve === 'predicted' && isOutputKnown
+  const output = isPredicted ? outputTokens : Math.max(most, outputTokens)
   const demand = { ...request, nano: 0, tokens: plausible(promptTokens + output), promptTokens }
   return { ...demand, nano: nanoOf(demand, demand.tokens) }
 }
@@ -130,4 +133,15 @@ export function nanoOf(
   const output = Math.max(0, tokens - promptTokens)
   const pico = promptTokens * rates.input + output * rates.output + rates.request
   return Math.min(Number.MAX_SAFE_INTEGER, Math.ceil(pico / 1000))
+}
+
+/** How many tokens in all so much buys, in nano-USD: the inverse of `nanoOf`, rounded down. */
+export function tokensFor(
+  { rates, promptTokens }: Pick<BudgetDemand, 'rates' | 'promptTokens'>,
+  nano: number,
+): number {
+  if (rates === undefined) return Infinity
+  const left = nano * 1000 - promptTokens * rates.input - rates.request
+  if (left < 0) return 0
+  return rates.output === 0 ? Infinity : promptTokens + Math.floor(left / rates.output)
 }

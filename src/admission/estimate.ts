@@ -6,6 +6,8 @@ import type { RequestSize } from '../domain.ts'
 export interface Estimate {
   readonly promptTokens: number
   readonly outputTokens: number
+  /** Whether any answer of the model has been counted; without one, `outputTokens` is a mere guess. */
+  readonly isOutputKnown: boolean
   /** The sum; what to reserve. */
   readonly tokens: number
   /** What the prompt surely takes, to judge whether the call can ever fit. */
@@ -67,7 +69,8 @@ export class Calibration {
     const promptTokens = Math.ceil(text * (1 + margin) + media) + known
     const minTokens = Math.floor(text * Math.max(0, 1 - margin)) + known
     const outputTokens = predictOutput(rates, size, { promptTokens, tpm })
-    return { promptTokens, outputTokens, tokens: promptTokens + outputTokens, minTokens }
+    const isOutputKnown = rates.outputTokens > 0
+    return { promptTokens, outputTokens, isOutputKnown, tokens: promptTokens + outputTokens, minTokens }
   }
 
   /** What the prompt is expected to take, without the margin that a reservation adds. */

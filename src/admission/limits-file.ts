@@ -7,11 +7,10 @@
 //
 // One process at a time keeps the file. A second one serves calls and keeps nothing: refusing to start would cost it its
 // calls, and writing would cost the first one its counts. A process that stops offers the file to the one that replaces it.
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { isObject, parseJson } from '../bytes/json/parse.ts'
 import type { SetTimer } from '../platform/clock.ts'
 import type { LockResult } from '../platform/process-lock.ts'
+import { StateFile } from '../platform/state-file.ts'
 import type { Calibration, CalibrationFact } from './estimate.ts'
 import type { MemoryStore, SavedClient, SavedModel, SavedWindows } from './stores/memory.ts'
 import { windowMs } from './sliding-window.ts'
@@ -41,9 +40,9 @@ export interface LimitsFileParts {
   /** Milliseconds since 1970; compared only between a save and the next start. */
   readonly wallNow: () => number
   readonly setTimer: SetTimer
-  /** Holds the lock at a path (`holdLock`). */
-  readonly hold: (path: string) => LockResult
-  /** Told of each failed write. */
+  /** Holds the lock at a path. Default: `holdLock`. */
+  readonly hold?: (path: string) => LockResult
+  /** Called for each failed write. */
   readonly onFault: (cause: unknown) => void
 }
 
@@ -74,7 +73,7 @@ const busyMs = 1000
 
 export class LimitsFile {
   readonly #parts: LimitsFileParts
-  readonly #path: string
+  readonly #file: StateFile
   #stopTimer: (() => void) | undefined
   #writing: Promise<void> = Promise.resolve()
   #unfinishedSaves = 0
@@ -84,28 +83,23 @@ export class LimitsFile {
   #budgetMs = maxBurstMs
   #budgetAtMs: number
   #lastWriteMs = 10
-  #lock: LockResult = { kind: 'unavailable' }
-  #isOffered = false
+  /** Another gateway keeps the file. */
+  #isInUse = false
 
   constructor(parts: LimitsFileParts) {
     this.#parts = parts
-    this.#path = join(parts.directory, 'limits.json')
+    this.#file = new StateFile(parts.directory, 'limits.json', { hold: parts.hold })
     this.#budgetAtMs = parts.now()
   }
 
-  /** Takes up what the last process left. Before the first call; never rejects. */
-  async load(): Promise<LoadFact> {
-    const { directory, hold } = this.#parts
-    this.#lock = hold(join(directory, 'limits.lock'))
-    if (this.#lock.kind === 'taken') return { kind: 'in_use', pid: this.#lock.pid, directory }
-    let text: string
-    try {
-      text = await readFile(this.#path, 'utf8')
-    } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return { kind: 'absent' }
-      return { kind: 'unreadable', reason: String(cause) }
-    }
-    const saved = parse(text)
+  /** Takes up what the last process left. Before the first call. */
+  load(): LoadFact {
+    const pid = this.#file.claim()
+    this.#isInUse = pid !== undefined
+    if (pid !== undefined) return { kind: 'in_use', pid, directory: this.#parts.directory }
+    const read = this.#file.read()
+    if (read.kind !== 'read') return read
+    const saved = parse(read.text)
     if (typeof saved === 'string') return { kind: 'unreadable', reason: saved }
     this.#parts.calibration.restore(saved.calibration)
     const sinceMs = this.#parts.wallNow() - saved.savedAtMs
@@ -121,23 +115,22 @@ export class LimitsFile {
 
   /** Something changed: it will be in the file soon, within 2 s at most. */
   touch(): void {
-    if (this.#lock.kind === 'taken') return
+    if (this.#isInUse) return
     if (this.#unfinishedSaves > 0) this.#hasNews = true
     else this.#stopTimer ??= this.#parts.setTimer(() => void this.#save(), this.#delayMs())
   }
 
   /** From now on a process that replaces this one may take the file over; until then this one goes on writing. */
   offer(): void {
-    this.#isOffered = true
-    if (this.#lock.kind === 'held') this.#lock.lock.offer()
+    this.#file.offer()
   }
 
   /** Writes once more, and waits until that is done. */
   async stop(): Promise<void> {
     this.#stopTimer?.()
-    if (this.#lock.kind === 'taken') return
+    if (this.#isInUse) return
     await this.#save({ isLast: true })
-    if (this.#lock.kind === 'held') this.#lock.lock.release()
+    this.#file.release()
   }
 
   /** Until the budget is above 0 again. */
@@ -179,8 +172,8 @@ export class LimitsFile {
   }
 
   async #write(unsavedMs: number): Promise<void> {
-    if (this.#isOffered && this.#lock.kind === 'held' && this.#lock.lock.isTaken) return
-    const { directory, store, calibration, now, wallNow } = this.#parts
+    if (this.#file.isOfAnother) return
+    const { store, calibration, now, wallNow } = this.#parts
     const { models, clients } = store.dump(now())
     const saved: Saved & { version: number } = {
       version,
@@ -190,14 +183,7 @@ export class LimitsFile {
       clients: clients.map(rounded),
       calibration: calibration.describe(),
     }
-    const temporary = `${this.#path}.tmp`
-    const write = () => writeFile(temporary, JSON.stringify(saved), { mode: 0o600 })
-    await write().catch(async (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') throw error
-      await mkdir(directory, { recursive: true, mode: 0o700 })
-      await write()
-    })
-    await rename(temporary, this.#path)
+    await this.#file.replace(JSON.stringify(saved))
   }
 }
 

@@ -1,32 +1,26 @@
 // The composition root: builds the long-lived parts from a configuration, and ends them again.
-import type { IncomingMessage } from 'node:http'
 import { isDeepStrictEqual } from 'node:util'
 import type { AdmissionStore } from '../admission/stores/store.ts'
-import { identityCheckOf } from './identity.ts'
-import { type AppliedKeys, type KeyFileParts, KeyFileWatch, keylessClients, type LoadedKeys } from './keys.ts'
+import { ClientChecks } from './client-checks.ts'
+import type { LoadedKeys } from './keys.ts'
 import { ownClientId, peerIdentifiersOf } from './peer-identifiers.ts'
 import type { OpenedAudit } from './open-audit.ts'
 import { openEvents } from './open-events.ts'
 import { ProviderPool } from './provider-pool.ts'
+import { pseudonymsOf, usageReader } from './pseudonyms.ts'
 import { OwnServices, perClientRpmOf, type SharedServices } from './shared-services.ts'
 import { Snapshots } from './snapshots.ts'
 import { budgetScopesOf } from '../call/budget-request.ts'
-import type { Call } from '../call/call.ts'
 import { createTicker, type Ticker } from '../call/ticker.ts'
 import { type Clock, systemClock } from '../platform/clock.ts'
 import { descriptorsOf } from '../platform/descriptors.ts'
-import { findKeyFile } from '../config/find.ts'
-import type { OpenedAuditKey } from '../config/audit-key.ts'
+import type { OpenedAuditKey } from '../config/record-keys.ts'
 import type { Config } from '../config/types.ts'
 import { dialects as allDialects, type Dialects } from '../dialects/table.ts'
-import type { Client } from '../domain.ts'
 import { shuttingDown } from '../errors.ts'
 import type { Events } from '../observe/events.ts'
-import { ClientRecords } from '../clients/client-records.ts'
-import { clientReader, forwardedForReader } from '../clients/forwarded-for.ts'
-import { noKeys } from '../clients/keys/key-file.ts'
+import { forwardedForReader } from '../clients/forwarded-for.ts'
 import type { KeyFile } from '../clients/keys/key-record.ts'
-import { KeysInForce } from '../clients/keys/keys-in-force.ts'
 import { originMatcher } from '../server/allowed-origins.ts'
 import { type InheritedSocket, listenInherited } from '../server/listeners/inherited.ts'
 import { guardsOf } from '../server/guards/table.ts'
@@ -35,7 +29,6 @@ import { connectionLimits } from '../server/listeners/open-connections.ts'
 import { listen } from '../server/listeners/listen.ts'
 import type { Listeners } from '../server/listeners/listeners.ts'
 import { limitsReport } from '../server/routes/limits.ts'
-import { KeyCheck, keyRevoked } from '../server/key-check.ts'
 import { createHandlers } from '../server/server.ts'
 import type { Provider } from '../upstream/provider.ts'
 
@@ -105,6 +98,8 @@ export interface AppOptions {
   readonly dialects?: Dialects
   /** Where calls are counted; when absent this process's memory, which alone is kept over a restart. */
   readonly store?: AdmissionStore
+  /** When the release was built, in milliseconds since 1970: no right clock shows an earlier time. The package's when absent. */
+  readonly builtAtMs?: number
   /** Absent: this thread serves alone, and owns what calls share. */
   readonly worker?: WorkerServices
 }
@@ -143,58 +138,43 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const isOriginAllowed = originMatcher(cors)
   const forwardedFor = forwardedForReader(server.trustedProxies.cidrs)
   const hasRest = () => snapshots.current.rest !== undefined
-  let records = new ClientRecords(config.clients)
-  const plainClientOf = clientReader(forwardedFor)
-  const clientOf = (request: IncomingMessage) => records.withTerms(plainClientOf(request))
-  /** Calls that `revokeKeys` has ended since the last `setKeys`. */
-  let endedAhead = 0
-  const setKeys = (file: KeyFile) => {
-    const ended = endedAhead + (keys.replace(file) ? snapshots.interrupt(keyRevoked(), isRevoked) : 0)
-    endedAhead = 0
-    return ended
-  }
-  const apply = (file: KeyFile): AppliedKeys => ({ threads: 1, ended: setKeys(file) })
-  const keyWatch = worker === undefined ? keyWatchOf(config, { ...options, clock, events, apply }) : undefined
-  const prefixes = [config.keys.prefix]
-  const keys = new KeysInForce(worker?.keyFile ?? keyWatch?.load() ?? noKeys, prefixes)
-  const isRevoked = ({ secretId }: Client) => secretId !== undefined && keys.isRevoked(secretId)
-  const isRequired = config.keys.mode === 'required'
-  const keylessIds = isRequired ? keylessClients(config.keys) : new Set<string>()
-  const { floodWindows, keySets } = shared
-  const identityCheck = identityCheckOf(config.identity, { clock, keySets, clientOf: plainClientOf })
-  const keyCheck =
-    config.keys.mode === 'off'
-      ? undefined
-      : new KeyCheck({ ...clock, keys, prefixes, isRequired, keylessIds, floodWindows, clientOf })
-  /** While its body arrived, the key of a call may have been revoked: it then ends as it begins. */
-  const endIfRevoked = ({ client, reply }: Pick<Call, 'client' | 'reply'>) => {
-    if (isRevoked(client)) reply.interrupt(keyRevoked())
-  }
+  const clients = new ClientChecks(config, {
+    clock,
+    events,
+    configFile,
+    stateDirectory,
+    ...(options.builtAtMs !== undefined && { builtAtMs: options.builtAtMs }),
+    forwardedFor,
+    floodWindows: shared.floodWindows,
+    keySets: shared.keySets,
+    keyFile: worker?.keyFile,
+    interrupt: (error, isConcerned) => snapshots.interrupt(error, isConcerned),
+  })
   const handlers = await createHandlers({
     guards: guardsOf(config, isOriginAllowed, forwardedFor, hasRest),
     isOriginAllowed,
     maxBodyBytes: server.maxRequestBodyBytes,
     bodyMemoryBytes: Math.floor(server.bodyMemoryBytes / server.workers),
-    floodWindows,
+    floodWindows: shared.floodWindows,
     floodWaitMs: () => floodWaitMs,
     stopped: stopped.signal,
-    clientOf,
-    keyCheck,
-    identityCheck,
+    clientOf: clients.clientOf,
+    keyCheck: clients.keyCheck,
+    identityCheck: clients.identityCheck,
     dialects,
     serveCall(call) {
-      endIfRevoked(call)
+      clients.endIfRevoked(call)
       snapshots.serve(call)
     },
     serveRest(call) {
-      endIfRevoked(call)
+      clients.endIfRevoked(call)
       snapshots.serveRest(call)
     },
     hasRest,
     hasSeveralClients,
     routes: () => snapshots.current.routes,
     describeLimits: (models) => coordinator.describe(models),
-    readUsage: (question) => shared.readUsage(question),
+    readUsage: usageReader((question) => shared.readUsage(question), pseudonymsOf(config.usage)),
     ownClientId: ownClientId(),
     describeClient: (scope) => coordinator.describeClient(scope),
     async describeBudgets(client) {
@@ -218,7 +198,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     own?.stopWatching()
     throw error
   })
-  keyWatch?.start(1)
+  clients.start()
   events.emit({ kind: 'listening', addresses: listeners.addresses, config: configFile })
 
   return {
@@ -231,7 +211,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     reload(next) {
       snapshots.replace(next)
       own?.follow(next, snapshots.current.providers)
-      records = new ClientRecords(next.clients)
+      clients.follow(next)
       shutdownGraceMs = next.server.shutdownGraceMs
       floodWaitMs = next.rateLimits.perClientMaxWaitMs
       return settingsToRestartFor(config, next)
@@ -239,12 +219,9 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     async limits(client) {
       return limitsReport({ id: client }, await coordinator.describe(snapshots.current.routes.models()))
     },
-    setKeys,
-    revokeKeys(secretIds) {
-      keys.revoke(secretIds)
-      endedAhead += snapshots.interrupt(keyRevoked(), isRevoked)
-    },
-    reloadKeys: () => keyWatch?.reload(),
+    setKeys: (file) => clients.setKeys(file),
+    revokeKeys: (secretIds) => clients.revokeKeys(secretIds),
+    reloadKeys: () => clients.reloadKeys(),
     openCalls: () => snapshots.openCalls,
     async stop(reason) {
       isDraining = true
@@ -257,29 +234,13 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       })
       // A call whose connection is gone has still to be settled before that is saved.
       await snapshots.settled()
-      await keyWatch?.stop()
+      await clients.stop()
       await own?.save()
       await snapshots.close()
       events.emit({ kind: 'stopped' })
       await opened?.audit?.close()
     },
   }
-}
-
-interface KeyWatchParts extends Pick<AppOptions, 'configFile' | 'stateDirectory'> {
-  readonly clock: Clock
-  readonly events: Events
-  readonly apply: KeyFileParts['apply']
-  readonly revoke?: NonNullable<KeyFileParts['revoke']>
-}
-
-/** Undefined: keys are ignored. */
-export function keyWatchOf(
-  { keys }: Config,
-  { configFile, ...parts }: KeyWatchParts,
-): KeyFileWatch | undefined {
-  if (keys.mode === 'off') return undefined
-  return new KeyFileWatch({ ...parts, path: findKeyFile(configFile, keys.file) })
 }
 
 /** Whether others than the gateway's own user may call it, who share the objects of its providers' accounts. */

@@ -1,8 +1,7 @@
 // Keeps over a restart what was found of the formats that providers speak: one small JSON file, replaced whole whenever
 // something is found. It is a convenience: where it can't be read, providers are asked again.
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { isObject, membersOf, parseJson } from '../bytes/json/parse.ts'
+import { StateFile } from '../platform/state-file.ts'
 import type { FormatFinding, FormatFindings } from './format-findings.ts'
 
 interface FormatsFileParts {
@@ -10,30 +9,27 @@ interface FormatsFileParts {
   readonly directory: string
   readonly findings: () => FormatFindings
   /** Called for each failed read and write. */
-  readonly onFault: (cause: unknown) => void
+  readonly onFault: (cause: Error) => void
 }
 
 const version = 1
 
 export class FormatsFile {
   readonly #parts: FormatsFileParts
-  readonly #path: string
+  readonly #file: StateFile
   #writing: Promise<void> | undefined
   #hasNews = false
 
   constructor(parts: FormatsFileParts) {
     this.#parts = parts
-    this.#path = join(parts.directory, 'formats.json')
+    this.#file = new StateFile(parts.directory, 'formats.json')
   }
 
-  /** What the last process has written; empty if there is nothing. Never rejects. */
-  async load(): Promise<FormatFindings> {
-    try {
-      return findingsOf(await readFile(this.#path))
-    } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') this.#parts.onFault(cause)
-      return new Map()
-    }
+  /** What the last process has written; empty if there is nothing. */
+  load(): FormatFindings {
+    const read = this.#file.read()
+    if (read.kind === 'unreadable') this.#parts.onFault(new Error(`${this.#file.path} ${read.reason}`))
+    return read.kind === 'read' ? findingsOf(read.text) : new Map()
   }
 
   /** Something has changed: it will be in the file soon. */
@@ -48,23 +44,21 @@ export class FormatsFile {
   }
 
   async #write(): Promise<void> {
-    const { directory, findings, onFault } = this.#parts
+    const { findings, onFault } = this.#parts
     try {
       while (this.#hasNews) {
         this.#hasNews = false
         const text = JSON.stringify({ version, providers: Object.fromEntries(findings()) })
-        await mkdir(directory, { recursive: true, mode: 0o700 })
-        await writeFile(`${this.#path}.tmp`, text, { mode: 0o600 })
-        await rename(`${this.#path}.tmp`, this.#path)
+        await this.#file.replace(text)
       }
     } catch (cause) {
-      onFault(cause)
+      onFault(cause instanceof Error ? cause : new Error(String(cause)))
     }
   }
 }
 
 /** The well-formed entries of a file. */
-function findingsOf(text: Buffer): FormatFindings {
+function findingsOf(text: string): FormatFindings {
   const { version: written, providers } = membersOf(parseJson(text))
   if (written !== version) return new Map()
   const entries = Object.entries(membersOf(providers))

@@ -2,8 +2,6 @@
 // of anybody, so it is only read if nobody but its owner can have written it.
 //
 // Where it cannot be written, identities go on being checked, and the fault is reported.
-import { mkdir, rename, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { membersOf, parseJson } from '../bytes/json/parse.ts'
 import { type KeySet, readKeySet } from '../clients/identity/key-set.ts'
 import { KeySetStore } from '../clients/identity/key-set-store.ts'
@@ -13,6 +11,7 @@ import type { Events } from '../observe/events.ts'
 import { get } from '../outbound/get.ts'
 import type { Clock } from '../platform/clock.ts'
 import { systemAccounts } from '../platform/ownership.ts'
+import { StateFile } from '../platform/state-file.ts'
 
 export interface IssuerKeysParts {
   readonly clock: Clock
@@ -27,12 +26,11 @@ const fileRules = { maxBytes: 16 * fetchLimits.maxBytes, isSecret: false } as co
 
 export class IssuerKeys {
   readonly store: KeySetStore
-  readonly #directory: string | undefined
+  readonly #file: StateFile | undefined
   readonly #events: Events
-  #writing: Promise<void> = Promise.resolve()
 
   private constructor(urls: readonly string[], { clock, events, stateDirectory }: IssuerKeysParts) {
-    this.#directory = stateDirectory
+    this.#file = stateDirectory === undefined ? undefined : new StateFile(stateDirectory, fileName)
     this.#events = events
     this.store = new KeySetStore({
       urls,
@@ -61,29 +59,19 @@ export class IssuerKeys {
 
   /** Resolves when the copy is written. */
   async saved(): Promise<void> {
-    await this.#writing
+    await this.#file?.settled()
   }
 
   #load(): ReadonlyMap<string, KeySet> {
-    if (this.#directory === undefined) return new Map()
-    const read = readTrustedFile(join(this.#directory, fileName), fileRules, systemAccounts())
+    if (this.#file === undefined) return new Map()
+    const read = readTrustedFile(this.#file.path, fileRules, systemAccounts())
     if (read.kind === 'refused') this.#events.emit({ kind: 'identity_keys_refused', reason: read.message })
     return read.kind === 'read' ? readCopies(read.text) : new Map()
   }
 
   #save(sets: ReadonlyMap<string, KeySet>): void {
-    const directory = this.#directory
-    if (directory === undefined) return
-    const path = join(directory, fileName)
-    this.#writing = this.#writing.then(async () => {
-      try {
-        await mkdir(directory, { recursive: true, mode: 0o700 })
-        await writeFile(`${path}.tmp`, formatCopies(sets), { mode: 0o600 })
-        await rename(`${path}.tmp`, path)
-      } catch (cause) {
-        this.#events.emit({ kind: 'identity_keys_not_saved', cause })
-      }
-    })
+    const failed = (cause: unknown) => this.#events.emit({ kind: 'identity_keys_not_saved', cause })
+    void this.#file?.replace(formatCopies(sets)).catch(failed)
   }
 }
 

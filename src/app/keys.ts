@@ -4,19 +4,21 @@
 // A file with a fault is refused as a whole, and the last good one stays in force. A missing file is one without keys, at once:
 // removing it is the emergency stop. The file is only read here; the command line alone writes it.
 import { type FSWatcher, realpathSync, watch } from 'node:fs'
-import { mkdir, rename, writeFile } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { keyFileRules, noKeys, parseKeyFile } from '../clients/keys/key-file.ts'
-import type { KeyFile } from '../clients/keys/key-record.ts'
+import type { KeyFile, KeyRecord } from '../clients/keys/key-record.ts'
 import { secretIdsOf } from '../clients/keys/keys-in-force.ts'
 import { formatKeysState, keysStateFile } from '../clients/keys/keys-state.ts'
 import { readTrustedFile } from '../config/trusted-file.ts'
-import type { KeysConfig } from '../config/types.ts'
+import { findKeyFile } from '../config/find.ts'
+import type { Config, KeysConfig } from '../config/types.ts'
 import { fileVersion } from '../config/watch.ts'
 import type { Events } from '../observe/events.ts'
 import type { Clock } from '../platform/clock.ts'
 import { type Accounts, systemAccounts } from '../platform/ownership.ts'
+import { builtAtMs } from '../platform/package.ts'
+import { StateFile } from '../platform/state-file.ts'
 import { systemUsers, uidNamed } from '../platform/unix-users.ts'
 
 export interface KeyFileParts {
@@ -31,6 +33,8 @@ export interface KeyFileParts {
   readonly revoke?: (secretIds: ReadonlySet<string>) => void
   /** Default: the system's. */
   readonly accounts?: Accounts
+  /** When the release was built, in milliseconds since 1970. Default: the package's. */
+  readonly builtAtMs?: number
 }
 
 export interface AppliedKeys {
@@ -58,11 +62,11 @@ const missingMs = 60_000
 
 export class KeyFileWatch {
   readonly #parts: KeyFileParts
+  /** For acknowledgements. Undefined: nowhere. */
+  readonly #state: StateFile | undefined
   #version: string | undefined
   readonly #watchers: FSWatcher[] = []
   #stopTimers: Readonly<Record<'quiet' | 'look' | 'missing', () => void>> = noTimers
-  /** One acknowledgement after the other. */
-  #writing: Promise<void> = Promise.resolve()
   /** On the way to the threads, or in force in all of them. */
   #latest: KeyFile = noKeys
   #inForce: KeyFile = noKeys
@@ -73,6 +77,8 @@ export class KeyFileWatch {
 
   constructor(parts: KeyFileParts) {
     this.#parts = parts
+    const { stateDirectory } = parts
+    this.#state = stateDirectory === undefined ? undefined : new StateFile(stateDirectory, keysStateFile)
   }
 
   /** Reads the file before the first request. Without a good one no key is valid. */
@@ -87,6 +93,7 @@ export class KeyFileWatch {
   start(threads: number): void {
     this.#applied = { threads, ended: 0 }
     this.#acknowledge()
+    this.#reportClock()
     const look = () => {
       this.#change()
       if (!this.#isStopped) this.#setTimer('look', look, lookMs)
@@ -110,7 +117,7 @@ export class KeyFileWatch {
     this.#isStopped = true
     for (const watcher of this.#watchers) watcher.close()
     for (const stopTimer of Object.values(this.#stopTimers)) stopTimer()
-    await this.#writing
+    await this.#state?.settled()
   }
 
   /** A link is replaced in its directory, the file that it leads to in another one. */
@@ -160,6 +167,18 @@ export class KeyFileWatch {
     this.#applied = applied
     this.#parts.events.emit({ kind: 'keys_loaded', generation: file.generation, keys: file.keys.length })
     this.#acknowledge()
+    this.#reportClock()
+  }
+
+  /** Where the clock was lost, keys that expire are refused: by it, those that have expired would be valid again. */
+  #reportClock(): void {
+    const { clock, events, builtAtMs: builtMs = builtAtMs() } = this.#parts
+    const nowMs = clock.wallNow()
+    if (nowMs >= builtMs) return
+    const keys = this.#inForce.keys.filter(hasExpiry).length
+    if (keys === 0) return
+    const [now, built] = [nowMs, builtMs].map((ms) => new Date(ms).toISOString()) as [string, string]
+    events.emit({ kind: 'clock_not_set', now, built, keys })
   }
 
   /** Undefined: it is at fault. */
@@ -202,21 +221,20 @@ export class KeyFileWatch {
 
   #acknowledge(): void {
     const refused = this.#refused
-    const { stateDirectory, clock, events } = this.#parts
-    if (stateDirectory === undefined) return
-    const { generation } = this.#inForce
-    const loadedAtMs = clock.wallNow()
+    const { clock, events } = this.#parts
     const state = formatKeysState({
-      generation,
-      loadedAtMs,
+      generation: this.#inForce.generation,
+      loadedAtMs: clock.wallNow(),
       threads: this.#applied.threads,
       ...(refused !== undefined && { refused }),
     })
-    const write = () => writeState(stateDirectory, state)
-    this.#writing = this.#writing
-      .then(write)
-      .catch((cause: unknown) => events.emit({ kind: 'keys_not_acknowledged', cause }))
+    const failed = (cause: unknown) => events.emit({ kind: 'keys_not_acknowledged', cause })
+    void this.#state?.replace(state).catch(failed)
   }
+}
+
+function hasExpiry({ expiresMs, secrets }: KeyRecord): boolean {
+  return [expiresMs, ...secrets.map(({ untilMs }) => untilMs)].some((ms) => ms !== undefined)
 }
 
 function realPathOf(path: string): string {
@@ -227,17 +245,24 @@ function realPathOf(path: string): string {
   }
 }
 
-async function writeState(directory: string, state: string): Promise<void> {
-  const path = join(directory, keysStateFile)
-  await mkdir(directory, { recursive: true, mode: 0o700 })
-  await writeFile(`${path}.tmp`, state, { mode: 0o600 })
-  await rename(`${path}.tmp`, path)
-}
-
 const maxShownFaults = 5
 
 function none(): void {}
 const noTimers = { quiet: none, look: none, missing: none } as const
+
+interface KeyWatchParts extends Omit<KeyFileParts, 'path'> {
+  /** The key file is looked for beside it. */
+  readonly configFile: string
+}
+
+/** Undefined: keys are ignored. */
+export function keyWatchOf(
+  { keys }: Config,
+  { configFile, ...parts }: KeyWatchParts,
+): KeyFileWatch | undefined {
+  if (keys.mode === 'off') return undefined
+  return new KeyFileWatch({ ...parts, path: findKeyFile(configFile, keys.file) })
+}
 
 /** The clients that `keys.keyless_users` names. An account that does not exist exempts nobody. */
 export function keylessClients({ keylessUsers }: Pick<KeysConfig, 'keylessUsers'>): ReadonlySet<string> {

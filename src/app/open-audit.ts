@@ -1,16 +1,17 @@
-// The audit log of a process: opened when its first event comes, and closed after the last one.
+// The audit log of a process: opened when its first event comes, and closed after the last one. While the gateway that this one
+// replaces still writes it, events are held back.
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import type { OpenedAuditKey } from '../config/audit-key.ts'
+import type { OpenedAuditKey } from '../config/record-keys.ts'
 import type { AuditConfig } from '../config/types.ts'
 import { AuditLog } from '../observe/audit/audit-log.ts'
 import type { AuditEvent } from '../observe/audit/chain.ts'
 import { auditEventOf, type CommandEvent } from '../observe/audit/command-events.ts'
 import { AuditNames } from '../observe/audit/names.ts'
-import type { Events, Sink } from '../observe/events.ts'
-import { auditSink } from '../observe/sinks/audit.ts'
+import type { Events, GatewayEvent, Sink } from '../observe/events.ts'
+import { auditSink, isSecurityEvent } from '../observe/sinks/audit.ts'
+import type { Pseudonyms } from '../vault/pseudonyms.ts'
 import type { Clock } from '../platform/clock.ts'
-import { holdLock } from '../platform/process-lock.ts'
 
 export interface OpenedAudit {
   readonly sink: Sink
@@ -21,7 +22,7 @@ export interface OpenedAudit {
   append(event: CommandEvent, isRequired: boolean): Promise<void>
   /**
    * Erases the name of a client, and records that `actor` did. @returns the name in its place; undefined: there is none.
-   * @throws what the disk reports.
+   * @throws why the log or its names cannot be written.
    */
   erase(client: string, actor: string): Promise<string | undefined>
   /** Writes what has been received. */
@@ -35,12 +36,18 @@ export interface AuditParts {
   readonly stateDirectory: string | undefined
   /** Of the chain. `refused`: it is there and does not open, and nothing is recorded. */
   readonly key: OpenedAuditKey
+  /** Of clients and users; undefined: they are named as they are. */
+  readonly pseudonyms: Pseudonyms | undefined
 }
 
 const dayMs = 86_400_000
 /** Between two looks at months that are too old, and between two reports of the last line. */
 const pruneEveryMs = dayMs
 const anchorEveryMs = 60_000
+/** Between two tries to have the log of a process that still writes it. */
+const retryMs = 1_000
+/** Events that are held back meanwhile; later ones are dropped. */
+const maxHeldBack = 10_000
 
 /** Why nothing can be recorded. Undefined: nothing is in the way, or nothing is to be recorded. */
 export function auditObstacle(
@@ -55,10 +62,11 @@ export function auditObstacle(
 /** Undefined: nothing is recorded. */
 export function openAudit(
   { enabled, keepDays }: AuditConfig,
-  { clock, emit, stateDirectory, key }: AuditParts,
+  { clock, emit, stateDirectory, key, pseudonyms }: AuditParts,
 ): OpenedAudit | undefined {
   if (!enabled || stateDirectory === undefined || key.kind === 'refused') return undefined
-  const names = new AuditNames(stateDirectory)
+  /** Read once the lock is held; undefined before that, and where they cannot be read. */
+  let names: AuditNames | undefined
   let fault = ''
   const unavailable = (cause: unknown) => {
     fault = messageOf(cause)
@@ -70,20 +78,45 @@ export function openAudit(
   }
   let stopPruning: (() => void) | undefined
   const open = async () => {
-    const log = await AuditLog.open({
+    const opening = AuditLog.open({
       directory: stateDirectory,
       key: key.kind === 'opened' ? key.key : undefined,
       wallNow: clock.wallNow,
-      hold: holdLock,
-      prepare: () => names.save(),
+      prepare: async () => names?.save(),
       onFault: unavailable,
     })
-    if (log instanceof AuditLog) {
-      void prune(log)
-      return log
+    const read = AuditNames.read(stateDirectory, clock.wallNow())
+    if (read instanceof AuditNames) names = read
+    const log = await opening
+    if (!(log instanceof AuditLog)) {
+      waitFor(log.pid)
+      return undefined
     }
-    unavailable(`another gateway of this user writes it (pid ${log.pid})`)
-    return undefined
+    if ('fault' in read) {
+      await log.close()
+      throw new Error(read.fault)
+    }
+    void prune(log)
+    release()
+    return log
+  }
+  /** Until the lock is held, or the log cannot be had at all; then undefined. */
+  let heldBack: GatewayEvent[] | undefined = []
+  let isWaiting = false
+  let stopRetrying: (() => void) | undefined
+  const waitFor = (pid: number) => {
+    if (!isWaiting) unavailable(`another gateway of this user writes it (pid ${pid})`)
+    isWaiting = true
+    const retry = () => {
+      opening = undefined
+      void opened()
+    }
+    stopRetrying = clock.setTimer(retry, retryMs)
+  }
+  const release = () => {
+    const events = heldBack ?? []
+    heldBack = undefined
+    for (const event of events) sink.receive(event)
   }
   let opening: Promise<AuditLog | undefined> | undefined
   let stopAnchoring: (() => void) | undefined
@@ -98,15 +131,29 @@ export function openAudit(
   const opened = () => {
     opening ??= open().catch((cause: unknown) => {
       unavailable(cause)
+      heldBack = undefined
       return undefined
     })
     stopAnchoring ??= clock.setTimer(() => void anchor(), anchorEveryMs)
     return opening
   }
   const add = (event: AuditEvent) => void opened().then((log) => log?.add(event))
-  const numberOf = (name: string) => names.numberOf(name)
+  const nameOf = (id: string) => pseudonyms?.of(id) ?? id
+  const numberOf = (id: string) => {
+    void opened()
+    return names?.numberOf(nameOf(id)) ?? 0
+  }
+  const sink = auditSink({ add, numberOf, digestOf, setTimer: clock.setTimer })
   return {
-    sink: auditSink({ add, numberOf, digestOf, setTimer: clock.setTimer }),
+    sink: {
+      name: sink.name,
+      receive(event) {
+        if (heldBack === undefined) return sink.receive(event)
+        if (!isSecurityEvent(event)) return
+        if (heldBack.length < maxHeldBack) heldBack.push(event)
+        void opened()
+      },
+    },
     async append(event, isRequired) {
       const log = await opened()
       if (log === undefined) throw new Error(fault)
@@ -115,7 +162,10 @@ export function openAudit(
       else log.add(line)
     },
     async erase(client, actor) {
-      const erased = names.erase(client)
+      const log = await opened()
+      if (log === undefined || names === undefined) throw new Error(fault)
+      // It may have been recorded before there were pseudonyms, too.
+      const erased = names.erase(client, nameOf(client))
       if (erased === undefined) return undefined
       await names.save()
       const event = {
@@ -125,10 +175,11 @@ export function openAudit(
         client: erased,
         attributes: {},
       } as const
-      add(auditEventOf(event, numberOf))
+      log.add(auditEventOf(event, numberOf))
       return erased
     },
     async close() {
+      stopRetrying?.()
       stopPruning?.()
       stopAnchoring?.()
       const log = await opening

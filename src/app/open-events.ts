@@ -1,12 +1,14 @@
 // The events of a process and their sinks: the log, and where its lines go, the ledger, and the audit log.
-import type { OpenedAuditKey } from '../config/audit-key.ts'
+import type { OpenedAuditKey } from '../config/record-keys.ts'
 import type { Config } from '../config/types.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { createEvents, type Events } from '../observe/events.ts'
 import { type LogDestination, openLogOutput } from '../observe/log/output.ts'
 import { createLog, type LogOutput } from '../observe/log/log.ts'
+import { namingBy } from '../observe/pseudonymous-events.ts'
 import { logSink } from '../observe/sinks/log.ts'
 import type { Clock } from '../platform/clock.ts'
+import { pseudonymsOf } from './pseudonyms.ts'
 import { auditObstacle, openAudit, type OpenedAudit } from './open-audit.ts'
 import { ledgerSink, openLedgerOf } from './open-ledger.ts'
 
@@ -41,9 +43,13 @@ export function openEvents(
   const log = logSink(createLog(logging.level, logOutput))
   const key = auditKey ?? { kind: 'none' }
   const obstacle = auditObstacle(auditConfig, { stateDirectory, key })
-  const audit = openAudit(auditConfig, { clock, emit, stateDirectory, key })
+  const pseudonyms = pseudonymsOf(usage)
+  const audit = openAudit(auditConfig, { clock, emit, stateDirectory, key, pseudonyms })
   const sinks = [log, ledger && ledgerSink(ledger), audit?.sink]
-  const events = createEvents(sinks.filter((sink) => sink !== undefined))
+  const events = createEvents(
+    sinks.filter((sink) => sink !== undefined),
+    namingBy(pseudonyms),
+  )
   if (obstacle !== undefined) emit({ kind: 'audit_unavailable', reason: obstacle })
   if (usage.enabled && stateDirectory === undefined) emit({ kind: 'ledger_off', ...hasNoDirectory })
   return { events, logOutput, ledger, audit }

@@ -96,7 +96,6 @@ export class OwnServices implements SharedServices {
             store: memory,
             calibration,
             ...clock,
-            hold: holdLock,
             onFault: (cause) => events.emit({ kind: 'limits_not_saved', cause }),
           })
     this.#ownersFile =
@@ -165,10 +164,10 @@ export class OwnServices implements SharedServices {
   static async start(config: Config, parts: OwnerParts): Promise<OwnServices> {
     const services = new OwnServices(config, parts)
     if (services.#file !== undefined) {
-      parts.events.emit({ kind: 'limits_loaded', fact: await services.#file.load() })
+      parts.events.emit({ kind: 'limits_loaded', fact: services.#file.load() })
     }
-    if (services.#formatsFile !== undefined) services.formats.restore(await services.#formatsFile.load())
-    await services.#ownersFile?.load()
+    if (services.#formatsFile !== undefined) services.formats.restore(services.#formatsFile.load())
+    services.#ownersFile?.load()
     services.#issuerKeys?.store.start()
     await services.#budgetsFile?.load()
     return services

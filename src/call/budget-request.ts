@@ -32,12 +32,13 @@ interface BudgetedCall extends Pick<Call, 'client' | 'dialect'> {
   readonly route: Route
 }
 
-/** An error where a budget is of money and nobody knows in advance what the call costs. */
+/** An error where nobody knows what the call costs: in advance, with a budget of money, or even at its end. */
 export function budgetRequestOf(
   { client, dialect, request, route }: BudgetedCall,
   on: Pick<Snapshot, 'budgets' | 'prices'>,
 ): BudgetRequest | GatewayError {
   const scopes = budgetScopesOf(client, on)
+  if (request.isInBackground === true) return costUnseen(scopes[0]!)
   const ofMoney = scopes.find(({ budgets }) => budgets.some(({ unit }) => unit === 'usd'))
   if (ofMoney === undefined) return { scopes, rates: undefined }
   const { size, serviceTier: requestedTier } = request
@@ -74,6 +75,13 @@ function priceUnknown(scope: BudgetScope, { model }: Route, { provider, model: n
     `${ownerOf(scope)} has a budget of money, and the price of ${JSON.stringify(name)} at provider ${JSON.stringify(provider)} ` +
     `is not known in advance. Set ${formatPath(['models', model.name, 'price'])}, or ${formatPath(['providers', provider, 'price'])}.`
   return new GatewayError('price_unknown', message, { param: 'model' })
+}
+
+function costUnseen(scope: BudgetScope): GatewayError {
+  const message =
+    `${ownerOf(scope)} has a budget, and what a response in the background costs is not known when its call ends. ` +
+    'Set "background" to false.'
+  return new GatewayError('price_unknown', message, { param: 'background' })
 }
 
 function notByTokens(scope: BudgetScope, { model }: Route): GatewayError {

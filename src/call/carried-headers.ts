@@ -1,5 +1,6 @@
 // The headers that a format carries between its clients and providers that support it. A translated call has none: they
 // belong to a format that the other end does not speak.
+import { holdsKey } from '../clients/keys/key-format.ts'
 import type { ProviderTraits } from '../config/types.ts'
 import type { ClientDialect } from '../dialects/dialect.ts'
 import type { ResponseHead } from '../domain.ts'
@@ -19,8 +20,10 @@ export function carriedRequestHeaders(
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index]!
     if (!carriesRequestHeader(name, traits) || isSecretName(name)) continue
+    const value = rawHeaders[index + 1]!
+    if (holdsKey(value)) continue
     carried ??= []
-    carried.push(name.toLowerCase(), rawHeaders[index + 1]!)
+    carried.push(name.toLowerCase(), value)
   }
   return carried === undefined ? nothing : withoutOwnOfConnection(carried, rawHeaders)
 }

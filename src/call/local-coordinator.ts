@@ -231,7 +231,7 @@ class LocalHold implements Hold {
   }
 
   get tokens(): number {
-    return this.#reservation.tokens
+    return Math.min(this.#reservation.tokens, this.#spending?.cutsAboveTokens ?? Infinity)
   }
 
   moveTo(targets: readonly Target[]): Target | undefined | Promise<Target | undefined> {

@@ -2,7 +2,7 @@
 import type { Spent } from '../admission/budget.ts'
 import type { GatewayError } from '../errors.ts'
 import type { PriceSource } from '../domain.ts'
-import type { AttemptEnded, CallFacts } from '../observe/events.ts'
+import type { AttemptEnded, CallFacts } from '../observe/events/calls.ts'
 import type { Charged } from '../prices/price-book.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
 import type { Call } from './call.ts'
@@ -130,7 +130,7 @@ export class CallRecord {
   }
 
   #addSpent(nano: number | undefined): void {
-    if (this.usage !== undefined) this.#spentTokens += this.usage.promptTokens + this.usage.completionTokens
+    if (this.usage !== undefined) this.#spentTokens += this.usage.totalTokens
     if (nano === undefined) this.#spentState = 'unknown'
     else {
       this.#spentNano += nano

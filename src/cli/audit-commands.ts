@@ -2,12 +2,7 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { systemClock } from '../platform/clock.ts'
 import type { CommandIo } from './output.ts'
-import { chosenPaths } from './service-commands.ts'
-
-interface AuditOptions {
-  readonly user?: boolean
-  readonly system?: boolean
-}
+import { chosenPaths, type ScopeOptions } from './chosen-paths.ts'
 
 /** @param done receives the exit status of the command that ran. */
 export function addAuditCommands(program: Command, io: CommandIo, done: (status: number) => void): void {
@@ -23,7 +18,7 @@ export function addAuditCommands(program: Command, io: CommandIo, done: (status:
     .option('-n, --lines <count>', 'how many (default: 20)', count)
     .option('--json', 'print the lines as they are written')
     .action(
-      async ({ lines = 20, json = false, ...scope }: AuditOptions & { lines?: number; json?: boolean }) => {
+      async ({ lines = 20, json = false, ...scope }: ScopeOptions & { lines?: number; json?: boolean }) => {
         const { auditTailCommand } = await import('./audit.ts')
         done(await auditTailCommand(io, chosenPaths(scope, io.env), { lines, isJson: json }))
       },
@@ -42,7 +37,7 @@ export function addAuditCommands(program: Command, io: CommandIo, done: (status:
         config,
         json = false,
         ...scope
-      }: AuditOptions & { anchor?: ReturnType<typeof anchor>; config?: string; json?: boolean }) => {
+      }: ScopeOptions & { anchor?: ReturnType<typeof anchor>; config?: string; json?: boolean }) => {
         const { auditVerifyCommand } = await import('./audit.ts')
         const anchors = known === undefined ? [] : [known]
         done(await auditVerifyCommand(io, chosenPaths(scope, io.env), { anchors, isJson: json, config }))
@@ -51,7 +46,7 @@ export function addAuditCommands(program: Command, io: CommandIo, done: (status:
   command('export', 'print all events for another system, one JSON object in a line')
     .requiredOption('--format <format>', 'otlp (OpenTelemetry logs) or ecs (Elastic Common Schema)', format)
     .option('--since <duration>', 'events of the last 90m, 12h, 7d …', age)
-    .action(async ({ format: form, since, ...scope }: AuditOptions & { format: Format; since?: number }) => {
+    .action(async ({ format: form, since, ...scope }: ScopeOptions & { format: Format; since?: number }) => {
       const { auditExportCommand } = await import('./audit.ts')
       const sinceMs = since === undefined ? 0 : systemClock.wallNow() - since
       done(await auditExportCommand(io, chosenPaths(scope, io.env), { format: form, sinceMs }))

@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path'
 import { findConfigFile } from '../config/find.ts'
 import { AuditNames } from '../observe/audit/names.ts'
 import { holdLock } from '../platform/process-lock.ts'
-import { recordAfterwards } from './audit-record.ts'
+import { asOwnerOf, recordAfterwards } from './audit-record.ts'
 import { askControl } from './control-client.ts'
 import type { FoundLedger } from './ledger-place.ts'
 import type { CommandIo } from './output.ts'
@@ -15,12 +15,16 @@ export type ErasedInAudit =
   | { readonly kind: 'unknown' }
   | { readonly kind: 'failed'; readonly reason: string }
 
-/** @param ledger in the state directory, where the names are too. */
+/**
+ * @param names of one client: as it is called, then as it is recorded. The gateway itself knows how.
+ * @param ledger in the state directory, where the names are too.
+ */
 export async function eraseInAudit(
   io: CommandIo,
-  client: string,
+  names: readonly string[],
   { path }: FoundLedger,
 ): Promise<ErasedInAudit> {
+  const client = names[0]!
   const { env } = io
   const directory = resolve(dirname(path))
   const state = await askControl(env, 'GET /-/state', undefined)
@@ -36,22 +40,25 @@ export async function eraseInAudit(
       return typeof as === 'string' ? { kind: 'erased', as } : { kind: 'unknown' }
     }
   }
-  const erased = await eraseAlone(directory, client)
+  const erased = await asOwnerOf(directory, () => eraseAlone(directory, names))
   if (erased.kind !== 'erased') return erased
   const place = { env, configFile: findConfigFile(undefined, env), isAudited: true }
   await recordAfterwards(io, { name: 'usage.erased', client: erased.as, attributes: {} }, place)
   return erased
 }
 
-async function eraseAlone(directory: string, client: string): Promise<ErasedInAudit> {
-  if (!new AuditNames(directory).has(client)) return { kind: 'unknown' }
+async function eraseAlone(directory: string, clients: readonly string[]): Promise<ErasedInAudit> {
+  const known = AuditNames.read(directory, Date.now())
+  if ('fault' in known) return { kind: 'failed', reason: known.fault }
+  if (!clients.some((client) => known.has(client))) return { kind: 'unknown' }
   const held = holdLock(join(directory, 'audit.lock'))
   if (held.kind === 'taken')
     return { kind: 'failed', reason: `process ${held.pid} writes the audit log, and does not answer` }
   try {
     // Read anew: it may have changed before the lock was held.
-    const names = new AuditNames(directory)
-    const as = names.erase(client)
+    const names = AuditNames.read(directory, Date.now())
+    if ('fault' in names) return { kind: 'failed', reason: names.fault }
+    const as = names.erase(...clients)
     await names.save()
     return as === undefined ? { kind: 'unknown' } : { kind: 'erased', as }
   } catch (error) {

@@ -4,11 +4,10 @@ import { userInfo } from 'node:os'
 import { AuditLog } from '../observe/audit/audit-log.ts'
 import { auditEventOf, type CommandEvent } from '../observe/audit/command-events.ts'
 import { AuditNames } from '../observe/audit/names.ts'
-import { holdLock } from '../platform/process-lock.ts'
 import { printable } from '../platform/printable.ts'
-import { resolveScope, servicePaths } from '../systemd/scope.ts'
-import { openAuditKeyHere } from './audit-key.ts'
+import { namesHere, openAuditKeyHere, recordedName } from './record-keys.ts'
 import type { AuditPlace } from './audit-place.ts'
+import { chosenPaths } from './chosen-paths.ts'
 import { askControl } from './control-client.ts'
 import { type CommandIo, Output } from './output.ts'
 import { stateDirectoryOf } from './state-directory.ts'
@@ -44,27 +43,37 @@ function failed(reason: string): Recorded {
 
 /** No gateway writes it, or one that was started before the configuration had the log. */
 async function recordAlone(event: CommandEvent, { env, configFile, paths }: AuditPlace): Promise<Recorded> {
-  const scope = paths ?? servicePaths(resolveScope(undefined, process.getuid?.() ?? 0), env)
+  const scope = paths ?? chosenPaths({}, env)
   const directory = stateDirectoryOf(undefined, scope, env)?.path
   if (directory === undefined) return failed('there is no state directory: set STATE_DIRECTORY or HOME')
   const opened = await openAuditKeyHere(env, scope, configFile)
   if (opened.kind === 'refused') return failed(opened.message)
   const key = opened.kind === 'opened' ? opened.key : undefined
+  const recordedAs = await namesHere({ env, paths: scope, configFile })
+  if (recordedAs.kind === 'refused' && recordedAs.isStored) return failed(recordedAs.message)
+  // Before the key is stored, which is recorded too, nobody has a pseudonym.
+  const nameOf = (id: string) => recordedName(recordedAs, id) ?? 'unnamed'
   try {
-    return await asOwnerOf(directory, () => append(event, directory, key))
+    return await asOwnerOf(directory, () => append(event, { directory, key, nameOf }))
   } catch (error) {
     return failed(error instanceof Error ? error.message : String(error))
   }
 }
 
-async function append(event: CommandEvent, directory: string, key: Buffer | undefined): Promise<Recorded> {
-  const names = new AuditNames(directory)
+interface LogHere {
+  readonly directory: string
+  readonly key: Buffer | undefined
+  /** How a client or user is named in the log. */
+  readonly nameOf: (id: string) => string
+}
+
+async function append(event: CommandEvent, { directory, key, nameOf }: LogHere): Promise<Recorded> {
+  let names: AuditNames | undefined
   const log = await AuditLog.open({
     directory,
     key,
     wallNow: () => Date.now(),
-    hold: holdLock,
-    prepare: () => names.save(),
+    prepare: async () => names?.save(),
     onFault: () => {},
   })
   if (!(log instanceof AuditLog))
@@ -72,15 +81,18 @@ async function append(event: CommandEvent, directory: string, key: Buffer | unde
       `process ${log.pid} writes it, and takes no events at a control socket of this configuration`,
     )
   try {
-    await log.addAndWait(auditEventOf(event, (name) => names.numberOf(name)))
+    const read = AuditNames.read(directory, Date.now())
+    if ('fault' in read) return failed(read.fault)
+    names = read
+    await log.addAndWait(auditEventOf(event, (id) => read.numberOf(nameOf(id))))
     return { kind: 'recorded' }
   } finally {
     await log.close()
   }
 }
 
-/** Root's files would be unreadable for the gateway's user. */
-async function asOwnerOf<Result>(directory: string, work: () => Promise<Result>): Promise<Result> {
+/** Runs `work` as the owner of a directory: root's files would be unreadable for the gateway's user. */
+export async function asOwnerOf<Result>(directory: string, work: () => Promise<Result>): Promise<Result> {
   const { uid, gid } = statSync(directory, { throwIfNoEntry: false }) ?? { uid: 0, gid: 0 }
   if (process.geteuid?.() !== 0 || uid === 0) return work()
   process.setegid?.(gid)

@@ -3,9 +3,9 @@ import { resolve } from 'node:path'
 import { AuditNames } from '../observe/audit/names.ts'
 import { type AuditHead, type AuditRecord, readLine } from '../observe/audit/chain.ts'
 import { auditLines, verifyAudit } from '../observe/audit/verify.ts'
-import { printable } from '../platform/printable.ts'
+import { printable, printableJson } from '../platform/printable.ts'
 import type { ServicePaths } from '../systemd/scope.ts'
-import { openAuditKeyHere } from './audit-key.ts'
+import { openAuditKeyHere } from './record-keys.ts'
 import { type CommandIo, counted, Output } from './output.ts'
 import { chosenConfig } from './secret-setting.ts'
 import { stateDirectoryOf } from './state-directory.ts'
@@ -18,7 +18,7 @@ export async function auditTailCommand(
 ): Promise<number> {
   return withLog(io, paths, async (directory) => {
     const out = new Output(io.stdout, io.env)
-    const names = new AuditNames(directory)
+    const names = namesOf(directory, io)
     const last: string[] = []
     for await (const line of auditLines(directory)) {
       last.push(line)
@@ -26,7 +26,7 @@ export async function auditTailCommand(
     }
     for (const line of last) {
       const record = readLine(line)
-      if (isJson) io.stdout.write(`${line}\n`)
+      if (isJson) io.stdout.write(`${printableJson(line)}\n`)
       else if (record === undefined)
         out.line(out.styled('red', 'a line that cannot be read; see audit verify'))
       else out.line(describe(record, names, out))
@@ -87,12 +87,12 @@ export async function auditExportCommand(
   { format, sinceMs }: { readonly format: 'otlp' | 'ecs'; readonly sinceMs: number },
 ): Promise<number> {
   return withLog(io, paths, async (directory) => {
-    const names = new AuditNames(directory)
+    const names = namesOf(directory, io)
     const exported = format === 'otlp' ? asOtlp : asEcs
     for await (const line of auditLines(directory)) {
       const record = readLine(line)
       if (record === undefined || Date.parse(record.time) < sinceMs) continue
-      io.stdout.write(`${JSON.stringify(exported(record, withNames(record, names)))}\n`)
+      io.stdout.write(`${printableJson(JSON.stringify(exported(record, withNames(record, names))))}\n`)
     }
     return 0
   })
@@ -125,21 +125,29 @@ function reportAbsent(io: CommandIo, directory: string): number {
   return 1
 }
 
+/** Undefined, with the reason on standard error, where numbers have to do. */
+function namesOf(directory: string, io: CommandIo): AuditNames | undefined {
+  const names = AuditNames.read(directory, Date.now())
+  if (names instanceof AuditNames) return names
+  new Output(io.stderr, io.env).line(`warning: ${printable(names.fault)}`)
+  return undefined
+}
+
 type Attributes = Readonly<Record<string, unknown>>
 
 /** Attributes that hold the number of a name. */
 const named: ReadonlySet<string> = new Set(['client', 'actor'])
 
-function withNames({ attributes }: AuditRecord, names: AuditNames): Attributes {
+function withNames({ attributes }: AuditRecord, names: AuditNames | undefined): Attributes {
   return Object.fromEntries(
     Object.entries(attributes).map(([name, value]) => [
       name,
-      named.has(name) && typeof value === 'number' ? (names.nameOf(value) ?? `name ${value}`) : value,
+      named.has(name) && typeof value === 'number' ? (names?.nameOf(value) ?? `name ${value}`) : value,
     ]),
   )
 }
 
-function describe(record: AuditRecord, names: AuditNames, out: Output): string {
+function describe(record: AuditRecord, names: AuditNames | undefined, out: Output): string {
   const { seq, time, event_name: name, outcome } = record
   const facts = Object.entries(withNames(record, names)).map(
     ([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,

@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import { systemClock } from '../platform/clock.ts'
 import { programRunner } from '../systemd/programs.ts'
 import type { CommandIo } from './output.ts'
-import { chosenPaths, type ScopeOptions } from './service-commands.ts'
+import { chosenPaths, type ScopeOptions } from './chosen-paths.ts'
 
 /** `systemctl show` responds at once unless the manager hangs. */
 const systemctlTimeoutMs = 5_000

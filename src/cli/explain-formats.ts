@@ -59,7 +59,7 @@ export function unknownDialect(name: string): string {
  * What the gateway that keeps its state in a directory has learned from probes.
  * @param onFault is called if the file exists and cannot be read.
  */
-export function readProbes(directory: string, onFault: (cause: unknown) => void): Promise<FormatFindings> {
+export function readProbes(directory: string, onFault: (cause: Error) => void): FormatFindings {
   return new FormatsFile({ directory, findings: () => new Map(), onFault }).load()
 }
 

@@ -7,6 +7,7 @@ import { fail, type KeyParts, readPlace } from './key-command.ts'
 import { momentText } from './key-description.ts'
 import { Output } from './output.ts'
 import { readSecret } from './read-secret.ts'
+import { builtAtMs } from '../platform/package.ts'
 import { printable } from '../platform/printable.ts'
 
 /** @returns the exit status: 0 for a valid key, else 1. */
@@ -21,7 +22,7 @@ export async function keyCheckCommand(
   if (text === undefined || text === '') return fail(io, 'no key was entered')
   const { keys, generation, place } = read
   const nowMs = wallNow()
-  const table = new KeyTable({ generation, keys }, [place.prefix])
+  const table = new KeyTable({ generation, keys }, [place.prefix], builtAtMs())
   const held = table.find(text)
   const out = new Output(io.stdout, io.env)
   if (held === undefined) {
@@ -54,6 +55,7 @@ const refusals: Readonly<Record<KeyRefusal, string>> = {
   invalid_api_key: 'it is wrong',
   key_expired: 'it has expired',
   key_disabled: 'it is disabled, or not valid yet',
+  clock_not_set: 'the clock of this machine is not set, so that its expiry cannot be checked',
 }
 
 /** What is wrong with a text that is the key of nobody. */

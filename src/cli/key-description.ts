@@ -36,13 +36,13 @@ function useOf({ uses }: KeyUsage, secretId: string): object {
 }
 
 function todayOf({ today }: KeyUsage, { name }: KeyRecord): object {
-  const { calls = 0, cost_nano: nano = 0, unpriced = 0 } = today.get(name) ?? {}
+  const { calls = 0, cost_nano: nano = 0, unpriced = 0 } = today(name) ?? {}
   return { calls, cost_usd: formatUsd(nano), unpriced }
 }
 
 /** `12 calls, 0.034 USD`, of today. */
 export function todayText({ today }: KeyUsage, { name }: KeyRecord): string {
-  const counts = today.get(name)
+  const counts = today(name)
   if (counts === undefined) return '-'
   const { calls, cost_nano: nano, unpriced } = counts
   const unknown = unpriced === 0 ? '' : `, ${unpriced} without a price`

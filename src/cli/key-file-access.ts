@@ -6,6 +6,7 @@ import {
   fchmodSync,
   fchownSync,
   fsyncSync,
+  lstatSync,
   openSync,
   realpathSync,
   renameSync,
@@ -150,7 +151,7 @@ async function waitForLock(
     if (held.kind === 'unavailable') {
       // Only Linux shows what a stale lock needs: elsewhere the last of two changes at the same moment counts.
       if (process.platform !== 'linux') return { release: () => {} }
-      return { message: `${path} cannot be written: ${unwritable(dirname(path))}` }
+      return { message: `${path} cannot be written: ${obstacleAt(path) ?? unwritable(dirname(path))}` }
     }
     if (waitedMs >= lockWaitMs)
       return {
@@ -166,17 +167,33 @@ function unwritable(directory: string): string {
   if (status === undefined) return `there is no directory ${directory}`
   const own = process.getuid?.()
   if (status.uid === own || own === 0) return `${directory} is read-only, or its file system is full`
-  const owner = systemUsers().nameOf(status.uid) ?? `uid ${status.uid}`
-  return `${directory} belongs to ${owner}; run the command as that user`
+  return `${directory} belongs to ${userNamed(status.uid)}; run the command as that user`
+}
+
+/** What stands at a path that this command has to create, and cannot be replaced. Undefined: nothing is in the way. */
+function obstacleAt(path: string): string | undefined {
+  const status = lstatSync(path, { throwIfNoEntry: false })
+  if (status === undefined) return undefined
+  if (status.isDirectory()) return `${path} is a directory; remove it`
+  const own = process.getuid?.()
+  if (own === 0 || status.uid === own) return undefined
+  return `${path} belongs to ${userNamed(status.uid)}; remove it as that user`
+}
+
+function userNamed(uid: number): string {
+  return systemUsers().nameOf(uid) ?? `uid ${uid}`
 }
 
 /** @returns why it failed; the old file is then as it was. */
 function replaceFile(path: string, text: string): string | undefined {
   const next = `${path}.new`
+  // Left by a command that was killed: the lock is held by this one.
+  if (!isRemoved(next)) {
+    const obstacle = obstacleAt(next) ?? unwritable(dirname(next))
+    return `${path} could not be written: ${obstacle}. The keys are as before`
+  }
   try {
     const { mode, uid, gid } = ownershipFor(path)
-    // Left by a command that was killed: the lock is held by this one.
-    rmSync(next, { force: true })
     const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
     const descriptor = openSync(next, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
     try {
@@ -194,6 +211,16 @@ function replaceFile(path: string, text: string): string | undefined {
     rmSync(next, { force: true })
     const { code = 'unknown error' } = error as NodeJS.ErrnoException
     return `${path} could not be written (${code}); the keys are as before`
+  }
+}
+
+/** Whether there is nothing at the path any more. */
+function isRemoved(path: string): boolean {
+  try {
+    rmSync(path, { force: true })
+    return true
+  } catch {
+    return false
   }
 }
 

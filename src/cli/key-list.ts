@@ -34,7 +34,7 @@ export async function keyListCommand(
   if ('messages' in read) return fail(io, read.messages)
   const { place, keys, generation } = read
   const nowMs = wallNow()
-  const usage = readKeyUsage(io.env, nowMs)
+  const usage = await readKeyUsage({ env: io.env, configFile: place.configFile }, nowMs)
   const out = new Output(io.stdout, io.env)
   if (json) {
     const gateway = findGateway(place, io.env)
@@ -82,7 +82,7 @@ export async function keyShowCommand(
   const found = findKey(read.keys, name)
   if ('message' in found) return fail(io, found.message)
   const nowMs = wallNow()
-  const usage = readKeyUsage(io.env, nowMs)
+  const usage = await readKeyUsage({ env: io.env, configFile: read.place.configFile }, nowMs)
   const out = new Output(io.stdout, io.env)
   const spending = await readSpending(findGateway(read.place, io.env), wallNow)
   const spent = spending?.(found.key) ?? []

@@ -5,11 +5,9 @@ import { keysStateFile, type KeysState, parseKeysState } from '../clients/keys/k
 import { findConfigFile, findKeyFile, packagedConfigFile } from '../config/find.ts'
 import { type PartialConfig, readPartialConfig } from '../config/partial-config.ts'
 import { lockHolder } from '../platform/process-lock.ts'
-import { resolveScope, servicePaths } from '../systemd/scope.ts'
 import { askControl } from './control-client.ts'
-import { findListener } from './doctor/listening-program.ts'
 import { ownCommand } from './invocation.ts'
-import { stateDirectoryOf } from './state-directory.ts'
+import { gatewayAt } from './state-directory.ts'
 
 export interface KeyPlace {
   readonly path: string
@@ -47,10 +45,8 @@ export interface RunningGateway {
 }
 
 /** Undefined: none runs that this user can see. */
-export function findGateway({ hosts, port }: KeyPlace, env: NodeJS.ProcessEnv): RunningGateway | undefined {
-  const listening = hosts.map((host) => findListener(host, port)).find((each) => each !== undefined)
-  const paths = servicePaths(resolveScope(undefined, process.getuid?.() ?? 0), env)
-  const stateDirectory = stateDirectoryOf(listening, paths, env)?.path
+export function findGateway(place: KeyPlace, env: NodeJS.ProcessEnv): RunningGateway | undefined {
+  const { pid: listening, stateDirectory } = gatewayAt(place, env)
   if (stateDirectory === undefined) return undefined
   // The gateway holds this lock as long as it runs, also where it listens on a Unix socket only.
   const pid = lockHolder(join(stateDirectory, 'limits.lock')) ?? listening

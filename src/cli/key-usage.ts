@@ -3,19 +3,23 @@ import { openReader } from '../ledger/reader.ts'
 import { readReport, type UsageCounts } from '../ledger/report.ts'
 import { readSecretUses, type SecretUse } from '../ledger/secret-uses.ts'
 import { ownTimeZone, startOfDay, wallClock } from '../platform/time-zone.ts'
-import { resolveScope, servicePaths } from '../systemd/scope.ts'
+import { chosenPaths } from './chosen-paths.ts'
+import { namesHere, recordedName } from './record-keys.ts'
 import { findLedger } from './ledger-place.ts'
 
 export interface KeyUsage {
   /** By the id of the secret; one that was never used is not in it. */
   readonly uses: ReadonlyMap<string, SecretUse>
-  /** By the name of the key: since midnight of this machine's time zone. */
-  readonly today: ReadonlyMap<string, UsageCounts>
+  /** What a key took since midnight of this machine's time zone, by its name. Undefined: nothing. */
+  readonly today: (name: string) => UsageCounts | undefined
 }
 
 /** Undefined: there is no ledger that this user can read. */
-export function readKeyUsage(env: NodeJS.ProcessEnv, nowMs: number): KeyUsage | undefined {
-  const paths = servicePaths(resolveScope(undefined, process.getuid?.() ?? 0), env)
+export async function readKeyUsage(
+  { env, configFile }: { readonly env: NodeJS.ProcessEnv; readonly configFile: string },
+  nowMs: number,
+): Promise<KeyUsage | undefined> {
+  const paths = chosenPaths({}, env)
   const found = findLedger({ file: undefined, paths }, env)
   const opened = found === undefined ? undefined : openReader(found.path)
   if (opened?.kind !== 'open') return undefined
@@ -25,9 +29,13 @@ export function readKeyUsage(env: NodeJS.ProcessEnv, nowMs: number): KeyUsage | 
     const uses = readSecretUses(database)
     const sinceMs = startOfDay(wallClock(zone)(nowMs).day, zone)
     const { rows } = readReport(database, { by: ['key'], sinceMs, untilMs: nowMs + 1, zone })
+    const names = await namesHere({ env, paths, configFile })
+    // Without the key of the pseudonyms, nobody's calls can be told.
+    if (names.kind === 'refused') return undefined
+    const byName = new Map(rows.filter(({ key }) => key !== null).map((row) => [`key:${row.key}`, row]))
     return {
       uses,
-      today: new Map(rows.filter(({ key }) => key !== null).map((row) => [String(row.key), row])),
+      today: (name) => byName.get(recordedName(names, `key:${name}`)!) ?? byName.get(`key:${name}`),
     }
   } catch {
     // doctor and usage verify report what is wrong with it.

@@ -2,12 +2,12 @@
 // gateway never fetches one: lists of others have been replaced by broken ones, which is for people to notice.
 import {
   closeSync,
+  fstatSync,
   fsyncSync,
   openSync,
-  readFileSync,
+  readSync,
   renameSync,
   rmSync,
-  statSync,
   writeFileSync,
 } from 'node:fs'
 import { createInterface } from 'node:readline/promises'
@@ -100,11 +100,10 @@ function readNewList(from: string): PriceList | string {
   let text: string
   let date: string
   try {
-    const { size, mtime } = statSync(from)
-    if (size > maxPriceListBytes)
-      return `is too large: ${size} bytes; at most ${maxPriceListBytes} are allowed`
-    date = mtime.toISOString().slice(0, 10)
-    text = readFileSync(from, 'utf8')
+    const read = readAtMost(from, maxPriceListBytes)
+    if (read === undefined) return `is too large: at most ${maxPriceListBytes} bytes are allowed`
+    date = read.changedAt.toISOString().slice(0, 10)
+    text = read.text
   } catch (error) {
     return `cannot be read (${(error as NodeJS.ErrnoException).code ?? String(error)})`
   }
@@ -113,6 +112,22 @@ function readNewList(from: string): PriceList | string {
   // A list without a date of its own is as old as the file.
   const read = readPriceList(readForeignList(value, date) ?? value)
   return read.ok ? read.list : read.message
+}
+
+/** Undefined: there is more. A pipe has no size to look at beforehand. @throws when it cannot be read. */
+function readAtMost(path: string, maxBytes: number): { text: string; changedAt: Date } | undefined {
+  const descriptor = openSync(path, 'r')
+  try {
+    const bytes = Buffer.allocUnsafe(maxBytes + 1)
+    let length = 0
+    for (let count = 1; count > 0 && length < bytes.length; length += count) {
+      count = readSync(descriptor, bytes, { offset: length })
+    }
+    if (length > maxBytes) return undefined
+    return { text: bytes.toString('utf8', 0, length), changedAt: fstatSync(descriptor).mtime }
+  } finally {
+    closeSync(descriptor)
+  }
 }
 
 function currentList(

@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import { runProgram } from '../systemd/programs.ts'
 import type { CredentialIo } from './credential-set.ts'
-import { chosenPaths, type ScopeOptions } from './service-commands.ts'
+import { chosenPaths, type ScopeOptions } from './chosen-paths.ts'
 import type { SecretParts } from './secret-setting.ts'
 
 type SecretOptions = ScopeOptions & { readonly config?: string }

@@ -1,4 +1,5 @@
 // `llm-gateway secret list` and `verify`: which secrets are stored, and whether they open. Values are never shown.
+import { setCommandFor } from '../config/generated-secrets.ts'
 import { printable } from '../platform/printable.ts'
 import { recipientOf } from '../vault/age.ts'
 import { describeRecipients } from '../vault/recipients.ts'
@@ -37,7 +38,7 @@ export async function secretListCommand(parts: SecretParts, nowMs: number): Prom
   const missing = new Set(references.map(({ secret }) => secret))
   for (const { name } of stored) missing.delete(name)
   for (const name of missing) {
-    const command = `${ownCommand(io.env)} secret set ${name}`
+    const command = `${ownCommand(io.env)} ${setCommandFor(name)}`
     out.line(printable(`${name}  not stored, ${describeUse(references, name)} (${command})`))
   }
   if (found.kind !== 'found' && stored.length > 0) new Output(io.stderr, io.env).line(found.message)

@@ -6,7 +6,8 @@ import { readConfigFile } from '../config/config-file.ts'
 import { gatewayVariable } from '../config/environment.ts'
 import { findConfigFile, packagedConfigFile } from '../config/find.ts'
 import { isAudited } from '../config/partial-config.ts'
-import { storedReferences } from '../config/stored-names.ts'
+import { pseudonymKeyName } from '../config/generated-secrets.ts'
+import { hasPseudonyms, storedReferences } from '../config/stored-names.ts'
 import { readRecipients, type SecretPlaces, secretPlaces } from '../config/stored-secrets.ts'
 import { readTrustedBytes } from '../config/trusted-file.ts'
 import { type Accounts, systemAccounts } from '../platform/ownership.ts'
@@ -44,7 +45,7 @@ export interface SecretSetting {
   readonly access: Access
   readonly audit: AuditPlace
   readonly accounts: Accounts
-  /** Each reference of the configuration to a stored secret. */
+  /** Each reference of the configuration to a stored secret; in place of a provider may stand a key of the configuration. */
   readonly references: readonly { readonly provider: string; readonly secret: string }[]
 }
 
@@ -76,7 +77,7 @@ export function findSetting(parts: SecretParts): SecretSetting | undefined {
     audit: { env, configFile, paths, isAudited: isAudited(membersOf(read.document.value)) },
     access: isOfService && paths.scope === 'system' ? serviceAccess : ownAccess,
     accounts,
-    references: [...storedReferences(read.document.value)],
+    references: [...storedReferences(read.document.value), ...ownReferences(read.document.value)],
   }
 }
 
@@ -90,6 +91,10 @@ export function chosenConfig({
   const isChosen = config !== undefined || gatewayVariable(io.env, 'CONFIG') !== undefined
   const isOther = found === packagedConfigFile() || paths.scope === 'system'
   return !isChosen && isOther ? paths.configFile : found
+}
+
+function* ownReferences(document: unknown): Generator<{ provider: string; secret: string }> {
+  if (hasPseudonyms(document)) yield { provider: 'usage.client_names', secret: pseudonymKeyName }
 }
 
 type RawSecrets = NonNullable<Parameters<typeof secretPlaces>[0]>
@@ -151,10 +156,11 @@ export async function changing(setting: SecretSetting, change: () => Promise<num
       if (held.kind === 'held') held.lock.release()
     }
   } catch (error) {
-    const { code, path, syscall } = error as NodeJS.ErrnoException
+    // Of a rename, the file that was to be replaced.
+    const { code, path, dest, syscall } = error as NodeJS.ErrnoException & { readonly dest?: string }
     const reason = code === undefined ? undefined : reasons[code]
     if (reason === undefined || syscall === undefined) throw error
-    err.line(`Cannot write ${printable(path ?? directory)}: ${reason}.`)
+    err.line(`Cannot write ${printable(dest ?? path ?? directory)}: ${reason}.`)
     return 1
   }
 }
@@ -162,9 +168,11 @@ export async function changing(setting: SecretSetting, change: () => Promise<num
 const reasons: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
   EDQUOT: 'the disk quota is exhausted',
+  EISDIR: 'a directory is in its place; remove it',
   ENOSPC: 'the disk is full',
   EPERM: 'permission denied',
   EROFS: 'the file system is read-only',
+  ERR_FS_EISDIR: 'a directory is in its place; remove it',
 }
 
 /** How a service comes to have a new identity: it receives its credentials when it starts. */

@@ -2,19 +2,8 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { systemClock } from '../platform/clock.ts'
 import { runProgram } from '../systemd/programs.ts'
-import { resolveScope, type ServicePaths, servicePaths } from '../systemd/scope.ts'
+import { chosenPaths, type ScopeOptions } from './chosen-paths.ts'
 import type { CredentialIo } from './credential-set.ts'
-
-export interface ScopeOptions {
-  readonly user?: boolean
-  readonly system?: boolean
-}
-
-/** The paths of the service that `--user` or `--system` selects. */
-export function chosenPaths({ user, system }: ScopeOptions, env: NodeJS.ProcessEnv): ServicePaths {
-  const requested = system === true ? 'system' : user === true ? 'user' : undefined
-  return servicePaths(resolveScope(requested, process.getuid?.() ?? 0), env)
-}
 
 /** @param done receives the exit status of the command that ran. */
 export function addServiceCommands(program: Command, io: CredentialIo, done: (status: number) => void): void {

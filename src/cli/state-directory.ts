@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import { findStateDirectory } from '../config/find.ts'
 import { systemUsers } from '../platform/unix-users.ts'
 import { type ServicePaths, serviceUnit } from '../systemd/scope.ts'
+import { chosenPaths } from './chosen-paths.ts'
+import { findListener } from './doctor/listening-program.ts'
 
 export interface StateDirectory {
   readonly path: string
@@ -32,6 +34,23 @@ export function stateDirectoryOf(
     return owned(paths.stateDirectory, `of the ${paths.scope} service`)
   }
   return owned(findStateDirectory(env), `of a gateway that user ${userInfo().username} starts`)
+}
+
+/** A running gateway. */
+export interface FoundGateway {
+  /** Undefined: nothing that this user can see listens at its addresses. */
+  readonly pid: number | undefined
+  /** Undefined: there is none. */
+  readonly stateDirectory: string | undefined
+}
+
+/** The gateway that listens at the addresses of a configuration, and where it keeps its state; else the usual place. */
+export function gatewayAt(
+  { hosts, port }: { readonly hosts: readonly string[]; readonly port: number },
+  env: NodeJS.ProcessEnv,
+): FoundGateway {
+  const pid = hosts.map((host) => findListener(host, port)).find((each) => each !== undefined)
+  return { pid, stateDirectory: stateDirectoryOf(pid, chosenPaths({}, env), env)?.path }
 }
 
 /** By the environment of the process: proc_pid_environ(5). Undefined: this user may not read it, or it names none. */

@@ -2,7 +2,7 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { systemClock } from '../platform/clock.ts'
 import type { CommandIo } from './output.ts'
-import { chosenPaths, type ScopeOptions } from './service-commands.ts'
+import { chosenPaths, type ScopeOptions } from './chosen-paths.ts'
 import type { LedgerPlace } from './ledger-place.ts'
 import { type UsageFormat, usageFormats } from './usage-format.ts'
 
@@ -31,21 +31,24 @@ export function addUsageCommands(program: Command, io: CommandIo, done: (status:
     )
     .option('--since <time>', 'from then on: 90m, 24h, 7d, 4w ago, a day or an instant (default: 7d)')
     .option('--until <time>', 'up to then (default: now)')
+    .option('--client <name>', 'only calls of this client: user:ann, key:ci, …')
     .option('--zone <name>', "time zone of days and hours (default: this machine's)")
     .option('--format <name>', usageFormats.join(', '), readFormat, 'table')
     .action(
       async ({
         format,
+        client,
         ...options
       }: PlaceOptions & {
         by?: string
         since?: string
         until?: string
         zone?: string
+        client?: string
         format: UsageFormat
       }) => {
         const { usageCommand } = await import('./usage.ts')
-        done(usageCommand(io, place(options), { written: options, format, nowMs: nowMs() }))
+        done(await usageCommand(io, place(options), { written: options, client, format, nowMs: nowMs() }))
       },
     )
   located(usage.command('verify'))
@@ -81,7 +84,7 @@ export function addUsageCommands(program: Command, io: CommandIo, done: (status:
     })
   located(usage.command('erase'))
     .description('overwrite the name of a client, also in the audit log; its calls stay in all sums')
-    .argument('<client>', 'as usage --by client shows it: user:ann')
+    .argument('<client>', 'its name, as in user:ann, also where the ledger has pseudonyms')
     .action(async (client: string, _: unknown, command: Command) => {
       const { eraseCommand } = await import('./usage-upkeep.ts')
       done(await eraseCommand(io, place(command.optsWithGlobals()), client, nowMs()))

@@ -1,4 +1,5 @@
 // `llm-gateway usage verify`, `repair`, `backup`, `prune` and `erase`.
+import { resolve } from 'node:path'
 import { findConfigFile } from '../config/find.ts'
 import { loadConfig } from '../config/load.ts'
 import { holderOf, openReader } from '../ledger/reader.ts'
@@ -7,6 +8,8 @@ import { backUpLedger, eraseClient, pruneLedger } from '../ledger/upkeep.ts'
 import { verifyLedger } from '../ledger/verify.ts'
 import { printable } from '../platform/printable.ts'
 import { eraseInAudit } from './audit-erase.ts'
+import { namesHere, recordedName } from './record-keys.ts'
+import { chosenConfig } from './secret-setting.ts'
 import { findLedger, type LedgerPlace } from './ledger-place.ts'
 import { type CommandIo, counted, Output } from './output.ts'
 import { printProblems } from './validate-config.ts'
@@ -148,14 +151,24 @@ export async function eraseCommand(
   nowMs: number,
 ): Promise<number> {
   const found = place.file === undefined ? findLedger(place, io.env) : undefined
-  const inAudit = found === undefined ? undefined : await eraseInAudit(io, client, found)
+  const recordedAs = await namesHere({
+    env: io.env,
+    paths: place.paths,
+    configFile: resolve(chosenConfig({ io, paths: place.paths, config: undefined })),
+  })
+  if (recordedAs.kind === 'refused')
+    return fail(io, `nothing was erased: clients have pseudonyms, and ${recordedAs.message}`)
+  const pseudonym = recordedName(recordedAs, client)
+  // It may have been recorded before there were pseudonyms.
+  const names = pseudonym === undefined || pseudonym === client ? [client] : [client, pseudonym]
+  const inAudit = found === undefined ? undefined : await eraseInAudit(io, names, found)
   const out = new Output(io.stdout, io.env)
   if (inAudit?.kind === 'erased') out.line(`${printable(client)} is now ${inAudit.as} in the audit log`)
   const isInAudit = inAudit?.kind === 'erased'
   // Calls need not have been recorded where there is an audit log.
   if (isInAudit && openReader(found!.path).kind === 'absent') return 0
   const status = withLedger(io, place, (path) => {
-    const erased = eraseClient(path, client, nowMs)
+    const erased = eraseClient(path, names, nowMs)
     if (erased.kind === 'unusable') return fail(io, erased.reason)
     if (erased.kind === 'unknown' && isInAudit) return 0
     if (erased.kind === 'unknown') return fail(io, `the ledger has no client ${JSON.stringify(client)}`)

@@ -1,23 +1,32 @@
 // `llm-gateway usage`: what calls used and cost, read from the ledger; the gateway need not run.
+import { resolve } from 'node:path'
 import { readQuestion, type WrittenQuestion } from '../ledger/question.ts'
 import { openReader } from '../ledger/reader.ts'
 import { formatUsd, renderReport } from '../ledger/render.ts'
 import { type Dimension, readReport, type UsageCounts, type UsageReport } from '../ledger/report.ts'
 import { printable } from '../platform/printable.ts'
 import { ownTimeZone } from '../platform/time-zone.ts'
+import { namesHere, type NamesHere, recordedName } from './record-keys.ts'
+import { chosenConfig } from './secret-setting.ts'
 import { findLedger, type LedgerPlace } from './ledger-place.ts'
 import { type CommandIo, counted, displayWidth, Output } from './output.ts'
 import type { UsageFormat } from './usage-format.ts'
 
 export interface UsageOptions {
   readonly written: WrittenQuestion
+  /** Only calls of this one, by its name. Absent: of all. */
+  readonly client?: string | undefined
   readonly format: UsageFormat
   readonly nowMs: number
 }
 
 /** @returns the exit status: 0; 1 when the ledger cannot be read; 2 for a question that has no answer. */
-export function usageCommand(io: CommandIo, place: LedgerPlace, options: UsageOptions): number {
-  const { written, format, nowMs } = options
+export async function usageCommand(
+  io: CommandIo,
+  place: LedgerPlace,
+  options: UsageOptions,
+): Promise<number> {
+  const { written, client, format, nowMs } = options
   const fail = (message: string, status = 1) => {
     new Output(io.stderr, io.env).line(`error: ${printable(message)}`)
     return status
@@ -35,7 +44,15 @@ export function usageCommand(io: CommandIo, place: LedgerPlace, options: UsageOp
   }
   const { database } = opened
   try {
-    const report = readReport(database, read.question)
+    const named = client === undefined ? undefined : await namesIn(io, place)
+    if (named?.kind === 'refused') return fail(`--client: clients have pseudonyms, and ${named.message}`)
+    const recorded = client === undefined || named === undefined ? undefined : recordedName(named, client)
+    const found = readReport(database, { ...read.question, client: recorded })
+    const rows =
+      client !== undefined && named?.kind === 'pseudonyms'
+        ? named.pseudonyms.named(found.rows, client)
+        : found.rows
+    const report = { ...found, rows }
     const out = new Output(io.stdout, io.env)
     if (format === 'json') out.json({ ...renderReport(report), ledger: path })
     else if (format === 'csv') printCsv(io, read.question.by, report)
@@ -46,6 +63,11 @@ export function usageCommand(io: CommandIo, place: LedgerPlace, options: UsageOp
   } finally {
     database.close()
   }
+}
+
+function namesIn(io: CommandIo, { paths }: LedgerPlace): Promise<NamesHere> {
+  const configFile = resolve(chosenConfig({ io, paths, config: undefined }))
+  return namesHere({ env: io.env, paths, configFile })
 }
 
 /** What a line shows besides the dimensions. */
@@ -125,9 +147,14 @@ function printCsv(io: CommandIo, by: readonly Dimension[], { rows, total }: Usag
   for (const line of [names, ...lines]) io.stdout.write(`${line.join(',')}\r\n`)
 }
 
-/** A spreadsheet would take a name that begins like a formula for one. */
+/**
+ * Where a name, or what stands behind another separator in it, begins like a formula, also in wide characters: a spreadsheet
+ * would calculate it.
+ */
+const beforeFormula = /(?<=(?:^|[;\t])\s*)(?=[=+\-@＝＋－＠])/gu
+
 function csvCell(value: string | number | null | undefined): string {
   if (typeof value !== 'string') return String(value ?? '')
-  const text = printable(value).replace(/^(?=[=+\-@])/, "'")
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+  const text = printable(value).replace(beforeFormula, "'")
+  return /[",;\t\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }

@@ -73,11 +73,13 @@ export function controlSocketPath(env: NodeJS.ProcessEnv): string | undefined {
 
 /** Where the control socket of a gateway of this user, or of the system, may be; the likeliest first. */
 export function controlSocketPaths(env: NodeJS.ProcessEnv, uid: number): readonly string[] {
-  const own = env['XDG_RUNTIME_DIR'] === undefined ? `/run/user/${uid}` : env['XDG_RUNTIME_DIR']
+  const named = env['XDG_RUNTIME_DIR'] ?? `/run/user/${uid}`
+  // Below a relative path, whoever owns the working directory could listen.
+  const own = named.startsWith('/') ? [join(named, 'llm-gateway')] : []
   const directories = [
     ...runtimeDirectories(env).slice(0, 1),
-    join(own, 'llm-gateway', 'service'),
-    join(own, 'llm-gateway'),
+    ...own.map((each) => join(each, 'service')),
+    ...own,
     findStateDirectory(env),
     '/run/llm-gateway',
   ]

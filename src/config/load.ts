@@ -24,7 +24,7 @@ import { configSchema, liteLlmHint } from './schema/schema.ts'
 import { secretPaths } from './secret-paths.ts'
 import { isSecretName } from '../vault/secret-files.ts'
 import { findSecret, type SecretSources } from './secrets.ts'
-import { storedNames } from './stored-names.ts'
+import { hasPseudonyms, pseudonymKeyReference, storedNames } from './stored-names.ts'
 import { type OpenedSecrets, openSecrets, secretPlaces } from './stored-secrets.ts'
 import { systemAccounts, type Accounts } from '../platform/ownership.ts'
 import type { Config, Secret } from './types.ts'
@@ -236,6 +236,7 @@ export function* secretReferences(raw: RawConfig): Generator<[Path, RawSecret]> 
       if (typeof value !== 'string') yield [['providers', name, 'headers', header], value]
     }
   }
+  if (hasPseudonyms(raw)) yield [['usage', 'client_names'], pseudonymKeyReference]
 }
 
 /**

@@ -89,7 +89,7 @@ interface RawUsage {
   enabled?: boolean
   keep_calls_days?: number
   keep_hours_days?: number
-  client_names?: 'plain'
+  client_names?: 'plain' | 'pseudonym'
 }
 
 interface RawLogging {

@@ -1,5 +1,6 @@
 // The file's configuration → the program's: defaults applied, short forms written out, units in the names. Pure; it
 // refuses nothing, as all checks have passed.
+import { pseudonymKeyReference } from './stored-names.ts'
 import type { Budget, ClientTerms, ModelLimits, PriceSetting, Target } from '../domain.ts'
 import { asCidr } from './addresses.ts'
 import { parseBaseUrl } from './base-url.ts'
@@ -101,6 +102,8 @@ export function resolve(
       enabled: usage.enabled,
       keepCallsDays: usage.keep_calls_days,
       keepHoursDays: usage.keep_hours_days,
+      isPseudonymous: usage.client_names === 'pseudonym',
+      pseudonymKey: secrets.get(pseudonymKeyReference),
     },
     logging: resolveLogging(raw.logging ?? {}, logTransport),
   }

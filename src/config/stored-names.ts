@@ -1,9 +1,20 @@
 // Which stored secrets a configuration refers to, also one that has problems.
 import { membersOf } from '../bytes/json/parse.ts'
+import { pseudonymKeyName } from './generated-secrets.ts'
+import type { RawSecret } from './raw.ts'
 
-/** The name of each stored secret that a document refers to, in the order of the file; what has another shape is left out. */
+/** The key of the pseudonyms, which a configuration refers to by having them. */
+export const pseudonymKeyReference: RawSecret = { secret: pseudonymKeyName }
+
+/** Whether a document has pseudonyms in the place of clients' names. */
+export function hasPseudonyms(document: unknown): boolean {
+  return membersOf(membersOf(document)['usage'])['client_names'] === 'pseudonym'
+}
+
+/** The name of each stored secret that a document refers to; what has another shape is left out. */
 export function* storedNames(document: unknown): Generator<string> {
   for (const { secret } of storedReferences(document)) yield secret
+  if (hasPseudonyms(document)) yield pseudonymKeyName
 }
 
 /** Each reference to a stored secret, with its provider. */

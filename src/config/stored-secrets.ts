@@ -16,6 +16,7 @@ import {
 import { secretFile } from '../vault/secret-files.ts'
 import { defaults } from './defaults.ts'
 import { findStateDirectory } from './find.ts'
+import { setCommandFor } from './generated-secrets.ts'
 import type { RawConfig } from './raw.ts'
 import { readTrustedBytes, readTrustedFile } from './trusted-file.ts'
 
@@ -201,7 +202,7 @@ function openingFault(
       }
 }
 
-const setHint = (name: string) => `store it: llm-gateway secret set ${name}`
+const setHint = (name: string) => `store it: llm-gateway ${setCommandFor(name)}`
 const restoreHint =
   'bring back that identity, or make a new one: llm-gateway secret rotate-identity --from-recovery'
 

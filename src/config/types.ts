@@ -347,6 +347,10 @@ export interface UsageConfig {
   readonly keepCallsDays: number
   /** Days for which the sums of quarters of an hour are kept; at least 1. */
   readonly keepHoursDays: number
+  /** Whether clients are named by pseudonyms wherever they are recorded. */
+  readonly isPseudonymous: boolean
+  /** Of the pseudonyms. Undefined: there are none, or secrets were not read. */
+  readonly pseudonymKey: Secret | undefined
 }
 
 export interface LoggingConfig {

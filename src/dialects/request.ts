@@ -19,6 +19,8 @@ export interface ModelRequest {
   readonly mayAskUsage: boolean
   /** The service tier that the client requested, which may decide the price. Absent: none. */
   readonly serviceTier?: string | undefined
+  /** The provider answers before it has done the work, which goes on unseen. Absent: it does not. */
+  readonly isInBackground?: true
   /** The kind of object as which a provider that speaks the format keeps the response. Absent: it keeps none. */
   readonly storedAs?: 'chat_completion' | 'response' | undefined
   /**

@@ -59,8 +59,11 @@ export type Erased =
   | { readonly kind: 'unknown' }
   | { readonly kind: 'unusable'; readonly reason: string }
 
-/** Overwrites the name of a client everywhere; its calls stay in all sums. @throws what SQLite throws. */
-export function eraseClient(path: string, client: string, nowMs: number): Erased {
+/**
+ * Overwrites the names of a client everywhere; its calls stay in all sums.
+ * @param names under which it was recorded. @throws what SQLite throws.
+ */
+export function eraseClient(path: string, names: readonly string[], nowMs: number): Erased {
   const opened = openLedgerFile({ path, nowMs, busyTimeoutMs })
   if (opened.kind === 'unusable') return opened
   const { file } = opened
@@ -68,9 +71,9 @@ export function eraseClient(path: string, client: string, nowMs: number): Erased
   try {
     // The old name must not stay in a free part of a page.
     database.exec('PRAGMA secure_delete = ON; BEGIN IMMEDIATE')
-    const found = database
-      .prepare("SELECT id FROM names WHERE kind IN ('client', 'via') AND name = ?")
-      .all(client) as { id: number }[]
+    const find = database.prepare("SELECT id FROM names WHERE kind IN ('client', 'via') AND name = ?")
+    const findKey = database.prepare("SELECT id FROM names WHERE kind = 'key' AND 'key:' || name = ?")
+    const found = names.flatMap((name) => [...find.all(name), ...findKey.all(name)] as { id: number }[])
     const rename = database.prepare('UPDATE names SET name = ? WHERE id = ?')
     for (const { id } of found) rename.run(`erased-${id}`, id)
     database.exec('COMMIT')

@@ -3,10 +3,10 @@
 //
 // Where it cannot be written, calls go on, and the fault is reported once; what a later start does not know is like an object
 // that was forgotten. A line that cannot be read (the last one, of a process that was killed) is skipped.
-import { appendFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { appendFile, mkdir } from 'node:fs/promises'
 import { parseJson } from '../bytes/json/parse.ts'
 import type { SetTimer } from '../platform/clock.ts'
+import { StateFile } from '../platform/state-file.ts'
 import type { MemoryObjectOwners, OwnedObject } from './object-owners.ts'
 
 export interface ObjectOwnersFileParts {
@@ -25,7 +25,7 @@ const minOldLines = 1_000
 
 export class ObjectOwnersFile {
   readonly #parts: ObjectOwnersFileParts
-  readonly #path: string
+  readonly #file: StateFile
   #unsaved: OwnedObject[] = []
   #lines = 0
   /** Ends a line that the last process left unfinished. */
@@ -36,23 +36,24 @@ export class ObjectOwnersFile {
 
   constructor(parts: ObjectOwnersFileParts) {
     this.#parts = parts
-    this.#path = join(parts.directory, 'objects.jsonl')
+    this.#file = new StateFile(parts.directory, 'objects.jsonl')
   }
 
-  /** Takes up what the last process left, and saves from then on what is remembered. Never rejects. */
-  async load(): Promise<void> {
+  /** Takes up what the last process left, and saves from then on what is remembered. */
+  load(): void {
     const { owners } = this.#parts
-    try {
-      const text = await readFile(this.#path, 'utf8')
-      if (text !== '' && !text.endsWith('\n')) this.#separator = '\n'
-      const lines = text.split('\n').filter((line) => line !== '')
-      this.#lines = lines.length
-      owners.remember(lines.map(readLine).filter((object) => object !== undefined))
-    } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') this.#report(cause)
-    }
+    const read = this.#file.read()
+    if (read.kind === 'read') this.#takeUp(read.text)
+    else if (read.kind === 'unreadable') this.#report(new Error(`${this.#file.path} ${read.reason}`))
     const save = (objects: readonly OwnedObject[]) => this.#add(objects)
     owners.onRemembered = save
+  }
+
+  #takeUp(text: string): void {
+    if (text !== '' && !text.endsWith('\n')) this.#separator = '\n'
+    const lines = text.split('\n').filter((line) => line !== '')
+    this.#lines = lines.length
+    this.#parts.owners.remember(lines.map(readLine).filter((object) => object !== undefined))
   }
 
   /** Writes what is new, and waits until that is done. */
@@ -85,25 +86,21 @@ export class ObjectOwnersFile {
   async #write(objects: readonly OwnedObject[]): Promise<void> {
     const { owners } = this.#parts
     this.#lines += objects.length
-    if (this.#lines <= 2 * owners.size + minOldLines) return this.#withDirectory(() => this.#append(objects))
+    if (this.#lines <= 2 * owners.size + minOldLines) return this.#append(objects)
     const all = [...owners.all()]
-    const temporary = `${this.#path}.tmp`
-    await this.#withDirectory(() => writeFile(temporary, linesOf(all), { mode: 0o600 }))
-    await rename(temporary, this.#path)
+    await this.#file.replace(linesOf(all))
     this.#lines = all.length
   }
 
   async #append(objects: readonly OwnedObject[]): Promise<void> {
-    await appendFile(this.#path, this.#separator + linesOf(objects), { mode: 0o600 })
-    this.#separator = ''
-  }
-
-  async #withDirectory(write: () => Promise<void>): Promise<void> {
-    await write().catch(async (error: NodeJS.ErrnoException) => {
+    const { path } = this.#file
+    const append = () => appendFile(path, this.#separator + linesOf(objects), { mode: 0o600 })
+    await append().catch(async (error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOENT') throw error
-      await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 })
-      await write()
+      await mkdir(this.#parts.directory, { recursive: true, mode: 0o700 })
+      await append()
     })
+    this.#separator = ''
   }
 
   #report(cause: unknown): void {

@@ -52,7 +52,10 @@ export class KeyCheck {
     const blockedMs = this.#blockedMs(via)
     if (blockedMs > 0) return this.#tooMany(via, blockedMs)
     const found = text === 'ambiguous' ? ambiguous : keys.check(text, wallNow())
-    if ('refused' in found) return this.#charge(via, found.refused, text === 'ambiguous')
+    if ('refused' in found) {
+      const { refused } = found
+      return refused === 'clock_not_set' ? clockNotSet() : this.#charge(via, refused, text === 'ambiguous')
+    }
     setClient(request, clientWith(found, via))
     return undefined
   }
@@ -67,7 +70,7 @@ export class KeyCheck {
 
   #charge(
     via: Client,
-    refused: KeyRefusal,
+    refused: WrongKey,
     isAmbiguous: boolean,
   ): GatewayError | Promise<GatewayError | undefined> {
     const waitMs = this.#parts.floodWindows?.take(via.id) ?? 0
@@ -86,6 +89,9 @@ export class KeyCheck {
   }
 }
 
+/** The trouble is the client's. */
+type WrongKey = Exclude<KeyRefusal, 'clock_not_set'>
+
 const ambiguous = { refused: 'invalid_api_key' } as const
 
 function clientWith({ key, secret }: ValidKey, via: Client): Client {
@@ -99,7 +105,7 @@ function clientWith({ key, secret }: ValidKey, via: Client): Client {
   return key.role === 'master' ? { ...client, isMaster: true } : client
 }
 
-const messages: Readonly<Record<KeyRefusal, string>> = {
+const messages: Readonly<Record<WrongKey, string>> = {
   invalid_api_key: 'The API key is not one of this gateway.',
   key_expired: 'The API key has expired.',
   key_disabled: 'The API key is disabled at present.',
@@ -111,6 +117,15 @@ function keyRequired(): GatewayError {
   return keyError(
     'key_required',
     'This gateway requires an API key, as "authorization: Bearer KEY" or "x-api-key: KEY".',
+  )
+}
+
+/** The gateway's own trouble: the key may well be valid. */
+function clockNotSet(): GatewayError {
+  return new GatewayError(
+    'clock_not_set',
+    'The clock of the gateway shows a time before its release, so that the expiry of the API key cannot be checked.',
+    { headers: { 'retry-after': '60' } },
   )
 }
 

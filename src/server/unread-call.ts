@@ -1,7 +1,7 @@
 // A call whose client left before its body was read to the end, for the log.
 import type { FastifyRequest } from 'fastify'
 import { clientGoneStatus } from '../call/call.ts'
-import type { CallFacts } from '../observe/events.ts'
+import type { CallFacts } from '../observe/events/calls.ts'
 
 /**
  * @param times in milliseconds; `waitedMs`: of them, in line for a limit.

@@ -5,6 +5,7 @@ import {
   closeSync,
   existsSync,
   fsyncSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -57,8 +58,17 @@ export function listSecretFiles(directory: string): SecretFile[] {
     .sort()
     .map((name) => {
       const path = secretFile(directory, name)
-      return { name, path, changedAtMs: statSync(path).mtimeMs }
+      return { name, path, changedAtMs: changedAtMsOf(path) }
     })
+}
+
+/** Of a link that leads nowhere, the link's: it is listed as a secret that does not open. */
+function changedAtMsOf(path: string): number {
+  try {
+    return statSync(path).mtimeMs
+  } catch {
+    return lstatSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
+  }
 }
 
 /** Creates it if there is none. @throws when that fails. */
@@ -96,7 +106,7 @@ export function replaceFile(
 /** @returns whether there was one. @throws when it cannot be removed. */
 export function removeSecretFile(directory: string, name: string): boolean {
   const path = secretFile(directory, name)
-  if (!existsSync(path)) return false
+  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return false
   rmSync(path)
   syncDirectory(directory)
   return true

@@ -141,12 +141,14 @@ suite('a budget', () => {
 
 test('the worst case reserves the longest answers that a request allows', () => {
   const request = { scopes: [scopeOf('key:a', usd(1))], rates: { input: 2000, output: 3000, request: 500 } }
-  const estimate = { promptTokens: 10, outputTokens: 256 }
+  const estimate = { promptTokens: 10, outputTokens: 256, isOutputKnown: true }
   const size = { maxOutputTokens: 1000, choices: 2, promptCount: 1 }
   const predicted = budgetDemandOf(request, estimate, size, 'predicted')
   assert.deepEqual([predicted.tokens, predicted.nano], [266, 20 + 768 + 1])
   const worst = budgetDemandOf(request, estimate, size, 'worst_case')
   assert.deepEqual([worst.tokens, worst.nano], [2010, 20 + 6000 + 1])
+  // Nobody knows yet how long its answers are: 64 calls at once could spend several times what a guess reserves.
+  assert.deepEqual(budgetDemandOf(request, { ...estimate, isOutputKnown: false }, size, 'predicted'), worst)
 })
 
 suite('whatever happens', () => {

@@ -89,7 +89,7 @@ async function nextWrite({ clock }: Pick<Process, 'clock'>): Promise<void> {
 /** What the next process finds, if this one ends now. */
 async function usedAfterCrash(directory: string): Promise<readonly number[]> {
   const next = start(directory, 1_000_000)
-  await next.file.load()
+  next.file.load()
   return used(next)
 }
 
@@ -97,7 +97,7 @@ test('a restart keeps the counts of the last 60 seconds and what was learnt', ()
   inDirectory(async (directory) => {
     await leaveBehind(directory)
     const after = start(directory, 1_045_000)
-    assert.deepEqual(await after.file.load(), { kind: 'restored', models: 1, ageMs: 5000 })
+    assert.deepEqual(after.file.load(), { kind: 'restored', models: 1, ageMs: 5000 })
     assert.deepEqual(used(after), [2, 100])
     assert.equal(after.calibration.describe('m').length, 1)
     after.clock.advance(15_001)
@@ -108,7 +108,7 @@ test('an entry comes back a millisecond late at most, and never early', () =>
   inDirectory(async (directory) => {
     await leaveBehind(directory)
     const after = start(directory, 1_059_999)
-    await after.file.load()
+    after.file.load()
     assert.deepEqual(used(after), [2, 100])
     after.clock.advance(2)
     assert.deepEqual(used(after), [1, 30])
@@ -123,7 +123,7 @@ test('fractions of a millisecond are rounded to the younger side', () =>
     }
     const { file } = start(directory, 1_000_000, { store })
     await file.stop()
-    await start(directory, 1_000_100, { store }).file.load()
+    start(directory, 1_000_100, { store }).file.load()
     assert.deepEqual(saved, [{ model: 'm', entries: [[109, 1, 5]] }])
   }))
 
@@ -131,7 +131,7 @@ test('60 seconds later the windows are empty, and what was learnt is still known
   inDirectory(async (directory) => {
     await leaveBehind(directory)
     const after = start(directory, 1_101_000)
-    assert.deepEqual(await after.file.load(), { kind: 'stale', ageMs: 61_000 })
+    assert.deepEqual(after.file.load(), { kind: 'stale', ageMs: 61_000 })
     assert.deepEqual(used(after), [0, 0])
     assert.equal(after.calibration.describe().length, 1)
   }))
@@ -140,7 +140,7 @@ test('a file from the future is taken up as if saved now', () =>
   inDirectory(async (directory) => {
     await leaveBehind(directory)
     const after = start(directory, 500_000)
-    assert.deepEqual(await after.file.load(), { kind: 'future_dated', models: 1, aheadMs: 540_000 })
+    assert.deepEqual(after.file.load(), { kind: 'future_dated', models: 1, aheadMs: 540_000 })
     assert.deepEqual(used(after), [2, 100])
     after.clock.advance(60_000)
     assert.deepEqual(used(after), [0, 0])
@@ -148,7 +148,7 @@ test('a file from the future is taken up as if saved now', () =>
 
 test('no file is a first start', () =>
   inDirectory(async (directory) => {
-    assert.deepEqual(await start(directory, 0).file.load(), { kind: 'absent' })
+    assert.deepEqual(start(directory, 0).file.load(), { kind: 'absent' })
   }))
 
 test('a torn file, wherever it was cut, starts the gateway with empty windows', () =>
@@ -159,7 +159,7 @@ test('a torn file, wherever it was cut, starts the gateway with empty windows', 
     for (let length = 0; length < whole.length; length += 7) {
       await writeFile(path, whole.slice(0, length))
       const after = start(directory, 1_045_000)
-      assert.equal((await after.file.load()).kind, 'unreadable')
+      assert.equal(after.file.load().kind, 'unreadable')
       assert.deepEqual(used(after), [0, 0])
     }
   }))
@@ -179,7 +179,7 @@ test('a file from before deviations were learnt is taken up with that of a singl
     const content = { version: 1, savedAtMs: 1000, models: [], calibration: [fact] }
     await writeFile(join(directory, 'limits.json'), JSON.stringify(content))
     const after = start(directory, 2000)
-    assert.equal((await after.file.load()).kind, 'restored')
+    assert.equal(after.file.load().kind, 'restored')
     assert.deepEqual(after.calibration.describe(), [{ ...fact, outputDeviation: 400 }])
   }))
 
@@ -232,7 +232,7 @@ for (const [what, content] of foreign) {
     inDirectory(async (directory) => {
       await writeFile(join(directory, 'limits.json'), JSON.stringify(content))
       const after = start(directory, 1000)
-      assert.equal((await after.file.load()).kind, 'unreadable')
+      assert.equal(after.file.load().kind, 'unreadable')
       assert.deepEqual(after.calibration.describe(), [])
     }))
 }
@@ -341,7 +341,7 @@ test('steps of the wall clock change neither what counts nor how old it is when 
     }
     await running.file.stop()
     const after = start(directory, wallMs + 5000)
-    await after.file.load()
+    after.file.load()
     assert.deepEqual(used(after), [1, 70])
     after.clock.advance(35_001)
     assert.deepEqual(used(after), [0, 0])

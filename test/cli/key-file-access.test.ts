@@ -4,6 +4,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import {
   chmodSync,
+  chownSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -219,6 +220,50 @@ suite('the key file', () => {
       assert.equal(fileAt(path).generation, names.size)
     }
   })
+
+  for (const name of ['keys.json.new', 'keys.json.lock']) {
+    test(`stays as it is when ${name} is a directory`, { skip }, async (t) => {
+      const folder = scratchDirectory(t)
+      const path = join(folder, 'keys.json')
+      await changeKeys(path, parts(), add('ann'))
+      mkdirSync(join(folder, name, 'inside'), { recursive: true })
+      const refused = await changeKeys(path, parts(), add('bob'))
+      assert.ok(refused.kind === 'refused')
+      assert.match(refused.messages.join(), new RegExp(`${name} is a directory; remove it`))
+      assert.equal(fileAt(path).generation, 1)
+      assert.deepEqual(readdirSync(folder).toSorted(), ['keys.json', name])
+    })
+  }
+
+  const notRoot = process.getuid!() !== 0 && 'only root can make files of another user'
+
+  test(
+    'stays as it is when the next one is another user’s, who alone may remove it',
+    { skip: skip || notRoot },
+    (t) => {
+      const folder = scratchDirectory(t)
+      const [path, config] = [join(folder, 'keys.json'), join(folder, 'llm-gateway.yaml')]
+      const own = 65_534
+      writeFileSync(path, formatKeyFile({ generation: 1, keys: [] }), { mode: 0o600 })
+      writeFileSync(config, 'providers: {}\n', { mode: 0o644 })
+      chownSync(path, own, own)
+      writeFileSync(`${path}.new`, '')
+      chmodSync(folder, 0o1777)
+      const before = readFileSync(path, 'utf8')
+      const main = join(import.meta.dirname, '../../src/main.ts')
+      const ended = spawnSync(process.execPath, [main, 'key', 'create', 'bob', '--config', config], {
+        env: { HOME: folder, PATH: process.env['PATH'] },
+        encoding: 'utf8',
+        uid: own,
+        gid: own,
+      })
+      assert.match(
+        ended.stderr,
+        /keys\.json\.new belongs to root; remove it as that user\. The keys are as before/,
+      )
+      assert.deepEqual([ended.status, ended.stdout, readFileSync(path, 'utf8')], [1, '', before])
+    },
+  )
 
   test('stays as it is when there is no room for the next one', { skip }, async (t) => {
     const folder = scratchDirectory(t)

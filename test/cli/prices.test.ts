@@ -257,6 +257,13 @@ describe('prices update', () => {
     }
   })
 
+  test('reads no more of a pipe without an end than a list may have', async (t) => {
+    const io = { ...recordedIo(), stdin: Object.assign(new PassThrough(), { isTTY: false }) }
+    const options = { from: '/dev/zero', config: writeScratch(t, config), yes: true, force: true }
+    assert.equal(await pricesUpdateCommand(io, options, ownAccounts), 1)
+    assert.match(io.written.stderr, /\/dev\/zero is too large: at most \d+ bytes are allowed/)
+  })
+
   test('mends a list that keeps the configuration from being loaded', async (t) => {
     const { code, stderr, file } = await update(t, {
       list: groq(llama(0.59)),

@@ -9,6 +9,7 @@ import fs, {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs'
@@ -114,6 +115,20 @@ test('list shows each secret, its age, whether it opens, and what is missing', a
   const without = await scene.list()
   assert.match(without.stdout, /^openai {2}2 hours old, not examined, for openai$/m)
   assert.match(without.stderr, /There is no identity/)
+})
+
+test('a link that leads nowhere is a secret that does not open, and can be removed', async (t) => {
+  const scene = secretScene(t, ['a'])
+  await scene.set('a', 'sk-a')
+  symlinkSync('/nonexistent/b.age', scene.file('b'))
+  symlinkSync('c.age', scene.file('c'))
+  const listed = await scene.list()
+  assert.equal(listed.status, 0)
+  assert.match(listed.stdout, /^a {2}.*, ok, for a\nb {2}.*, unreadable: .*\nc {2}.*, unreadable: /)
+  assert.equal((await scene.verify()).status, 1)
+  assert.match((await scene.rotate()).stderr, /^b {2}unreadable: /m)
+  for (const name of ['b', 'c']) assert.equal((await scene.remove(name)).status, 0)
+  assert.equal((await scene.rotate()).status, 0)
 })
 
 test('a removed secret is absent, and the command names the providers that refer to it', async (t) => {
@@ -488,4 +503,20 @@ test('a command that is killed outright leaves secrets that open, and no lock', 
   const { status, stderr } = await scene.rotate()
   assert.deepEqual([status, stderr, identities()], [0, '', 1])
   assert.deepEqual(await scene.load(), values)
+})
+
+test('a directory in the place of a file, or of the next one, is reported, and what was there stays', async (t) => {
+  const scene = secretScene(t, ['openai'])
+  await scene.set('openai', 'sk-1')
+  const next = join(scene.directory, '.openai.age.new')
+  mkdirSync(next)
+  const refused = await scene.set('openai', 'sk-2')
+  assert.equal(refused.status, 1)
+  assert.equal(refused.stderr, `Cannot write ${next}: a directory is in its place; remove it.\n`)
+  assert.deepEqual(await scene.load(), { openai: 'sk-1' })
+  mkdirSync(scene.file('other'))
+  for (const { status, stderr } of [await scene.set('other', 'sk-2'), await scene.remove('other')]) {
+    assert.equal(status, 1)
+    assert.equal(stderr, `Cannot write ${scene.file('other')}: a directory is in its place; remove it.\n`)
+  }
 })

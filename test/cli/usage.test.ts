@@ -106,6 +106,18 @@ suite('usage', () => {
     assert.deepEqual([lines.length, lines.at(-1)], [5, ''])
   })
 
+  test('prints CSV that no separator or white space turns into a formula', async () => {
+    const names = ['x;=1+1', '\t=1+1', ' @sum', '＝1+1', 'a-b=c']
+    const path = ledgerOf(names.map((model) => ({ model })))
+    const { stdout } = await run('usage', '--db', path, '--by', 'model', '--format', 'csv')
+    const cells = stdout.split('\r\n').slice(1, -1)
+
+    assert.deepEqual(
+      cells.map((line) => line.replace(/,1,0,100,.*$/, '')).toSorted(),
+      ['"x;\'=1+1"', '"\t\'=1+1"', " '@sum", "'＝1+1", 'a-b=c'].toSorted(),
+    )
+  })
+
   test('reads while the gateway writes', async (t) => {
     const path = newPath()
     const file = openFile(t, path, nowMs)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { describe, test } from 'node:test'
 
-import { findConfigFile, findKeyFile } from '../../src/config/find.ts'
+import { controlSocketPaths, findConfigFile, findKeyFile } from '../../src/config/find.ts'
 
 const env = { LLM_GATEWAY_CONFIG: '/env.yaml', XDG_CONFIG_HOME: '/xdg', HOME: '/home/ann' }
 const own = '/xdg/llm-gateway/llm-gateway.yaml'
@@ -67,4 +67,14 @@ test('the keys of clients are beside the configuration, or where it says', () =>
     '/etc/llm-gateway/team/k.json',
   )
   assert.equal(findKeyFile('/etc/llm-gateway/llm-gateway.yaml', '/var/keys.json'), '/var/keys.json')
+})
+
+test('a control socket is never looked for below the working directory', () => {
+  for (const runtime of ['', 'run', './']) {
+    const paths = controlSocketPaths({ HOME: '/home/ann', XDG_RUNTIME_DIR: runtime }, 1000)
+    assert.deepEqual(paths, [
+      '/home/ann/.local/state/llm-gateway/control.sock',
+      '/run/llm-gateway/control.sock',
+    ])
+  }
 })

@@ -65,7 +65,13 @@ test('what the file leaves out has its default', () => {
     budgets: { timeZone: 'UTC', reserve: 'predicted', whenExhausted: 'finish', total: [] },
     routing: { retries: 2, maxRetryWaitMs: 2000, restartWaitMs: 3000, cooldownMs: 30_000 },
     routes: { rest: undefined, defaultModel: {} },
-    usage: { enabled: true, keepCallsDays: 90, keepHoursDays: 400 },
+    usage: {
+      enabled: true,
+      keepCallsDays: 90,
+      keepHoursDays: 400,
+      isPseudonymous: false,
+      pseudonymKey: undefined,
+    },
     audit: { enabled: false, keepDays: 365 },
     logging: { level: 'info', format: 'auto' },
   })

@@ -1,7 +1,7 @@
 // The audit log of a gateway in a process of its own, and the commands that read it.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 
@@ -10,7 +10,9 @@ import { servicePaths } from '../../src/systemd/scope.ts'
 import { defaultEnv } from '../support/gateway-config.ts'
 import { startGateway } from '../support/app.ts'
 import { type RecordedIo, recordedIo } from '../support/command-io.ts'
+import { scratchDirectory } from '../support/config-file.ts'
 import { type GatewayProcess, runGateway, startGatewayProcess } from '../support/gateway-process.ts'
+import { until } from '../support/deadline.ts'
 import { connectRaw } from '../support/raw-client.ts'
 import { runCommand } from '../support/run-command.ts'
 
@@ -92,6 +94,37 @@ test('export has the names, in the fields of each format', async (t) => {
   assert.match(JSON.stringify(otlp), /"key":"client","value":\{"stringValue":"user:/)
 })
 
+test('goes on when there are more clients than names, and counts the rest as one', async (t) => {
+  const directory = scratchDirectory(t)
+  const names = Array.from({ length: 100_000 }, (_, number) => `ip:${number}`)
+  writeFileSync(join(directory, 'audit-names.json'), JSON.stringify({ version: 1, names }))
+  const { gateway } = await startGatewayProcess(
+    t,
+    { audit: { enabled: true } },
+    { STATE_DIRECTORY: directory },
+  )
+  await refuse(gateway)
+  await gateway.stop()
+  const io = recordedIo({ HOME: gateway.folder, STATE_DIRECTORY: directory })
+  await auditTailCommand(io, paths, { lines: 20, isJson: false })
+  assert.match(io.written.stdout, /request\.refused .*client=others code=origin_not_allowed/)
+  assert.doesNotMatch(gateway.stdout(), /internal_error/)
+})
+
+test('tail and export print no character that moves a terminal, whatever is in the file', async (t) => {
+  const { gateway } = await startGatewayProcess(t, { audit: { enabled: true } })
+  await gateway.stop()
+  const file = readdirSync(stateOf(gateway)).find((name) => name.endsWith('.jsonl'))!
+  const line = readFileSync(join(stateOf(gateway), file), 'utf8').split('\n')[0]!
+  const forged = line.replace('"attributes":{', '"attributes":{"code":"\u009b2J\u202e",')
+  appendFileSync(join(stateOf(gateway), file), `${forged}\n\u001b[2Jtorn\n`)
+  const io = ioOf(gateway)
+  for (const isJson of [false, true]) await auditTailCommand(io, paths, { lines: 20, isJson })
+  for (const format of ['otlp', 'ecs'] as const) await auditExportCommand(io, paths, { format, sinceMs: 0 })
+  assert.doesNotMatch(io.written.stdout, /[^\n\P{Cc}]|\u202e/u)
+  assert.match(io.written.stdout, /\\u009b2J\\u202e/)
+})
+
 test('without keys nothing is recorded, and the commands say how to turn it on', async (t) => {
   const { gateway } = await startGatewayProcess(t)
   await refuse(gateway)
@@ -105,7 +138,7 @@ test('without keys nothing is recorded, and the commands say how to turn it on',
   assert.match(io.written.stderr, /there is no audit log in .*; audit\.enabled/)
 })
 
-test('calls go on while the log cannot be written', async (t) => {
+test('calls go on while another gateway writes the log, and what happened is recorded once it has ended', async (t) => {
   const { gateway: first } = await startGatewayProcess(t, { audit: { enabled: true } })
   const text = readFileSync(first.file, 'utf8')
   const second = await runGateway(t, text, { STATE_DIRECTORY: stateOf(first), ...defaultEnv })
@@ -113,6 +146,20 @@ test('calls go on while the log cannot be written', async (t) => {
   const client = await connectRaw(t, second.url)
   client.send('GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n')
   assert.equal((await client.response()).status, 200)
+  assert.equal(await refuse(second), 403)
+  const names = () =>
+    readdirSync(stateOf(first))
+      .filter((name) => name.endsWith('.jsonl') && name.startsWith('audit'))
+      .flatMap((name) =>
+        readFileSync(join(stateOf(first), name), 'utf8')
+          .trimEnd()
+          .split('\n'),
+      )
+      .map((line) => (JSON.parse(line) as { event_name: string }).event_name.replace('llm_gateway.', ''))
+  await first.stop()
+  const of = ['gateway.started', 'gateway.stopped', 'gateway.started', 'request.refused']
+  await until(() => names().length >= of.length, 'the events of the second gateway')
+  assert.deepEqual(names(), of)
 })
 
 test('without a state directory the gateway serves, and logs that nothing is recorded', async (t) => {

@@ -247,6 +247,39 @@ suite('a budget of a key', () => {
     assert.equal(upstream.requests.length, served)
   })
 
+  test('counts tokens that a provider has in the total only', async (t) => {
+    const terms = { budgets: [{ unit: 'tokens', limit: 5_000, per: 'day' } as const] }
+    const { upstream, call, limits } = await startWith(t, terms)
+    upstream.respond(whole({ prompt_tokens: 7, completion_tokens: 5, total_tokens: 5_012 }))
+    assert.equal((await call()).status, 200)
+    assert.equal((await limits())![0]!.spent, 5_012)
+    assert.equal((await call()).status, 429)
+  })
+
+  test('refuses responses in the background, whose tokens nobody reports', async (t) => {
+    const terms = { budgets: [{ unit: 'tokens', limit: 50_000, per: 'day' } as const] }
+    const { gateway, upstream, keys, call } = await startWith(t, terms)
+    const queued = { id: 'r', object: 'response', status: 'queued', output: [], usage: null }
+    upstream.respondAlways(json(200, queued))
+    const ask = (background: unknown, key = keys[0]) =>
+      call({ key, path: 'responses', more: { input: 'hi', background } })
+    const refused = await ask(true)
+    assert.equal(refused.status, 403)
+    assert.equal(errorOf(refused).code, 'price_unknown')
+    assert.match(errorOf(refused).message, /The key "ci" has a budget, .* background/)
+    assert.equal(upstream.requests.length, 0)
+    for (const [background, key] of [
+      [false, keys[0]],
+      [null, keys[0]],
+      [true, keys[1]],
+    ] as const) {
+      assert.equal((await ask(background, key)).status, 200)
+    }
+    const twice = '{"model":"plain","input":"hi","background":false,"background":true}'
+    const sent = await exchange(t, gateway.url, rawRequest('POST /v1/responses', bearer(keys[0]), twice))
+    assert.equal(sent.status, 400)
+  })
+
   test('keeps the routes closed whose cost is not known', async (t) => {
     const { gateway, keys } = await startWith(
       t,
@@ -435,6 +468,22 @@ suite('a budget that is to cut calls', () => {
       assert.equal(code, 'budget_exceeded')
     })
   }
+
+  test('ends a stream that takes more than what is left, and not only more than answers usually take', async (t) => {
+    const terms = { budgets: [{ unit: 'tokens', limit: 5_000, per: 'day' } as const] }
+    const { gateway, upstream, keys, call } = await startWith(t, terms, {
+      budgets: { when_exhausted: 'cut' },
+    })
+    const usage = { prompt_tokens: 10, completion_tokens: 4_000, total_tokens: 4_010 }
+    upstream.respond(whole(usage))
+    assert.equal((await call()).status, 200)
+    // About 2,500 tokens, of the 990 that are left; answers of 8,000 would be usual.
+    upstream.respond([streamHead(), chunk(`data: ${delta('word '.repeat(2_000))}\n\n`), hang])
+    const client = await connectRaw(t, gateway.url)
+    const body = '{"model":"plain","messages":[],"stream":true}'
+    client.send(rawRequest('POST /v1/chat/completions', bearer(keys[0]), body))
+    await client.seen('budget_exceeded')
+  })
 })
 
 suite('budgets of the configuration', () => {

@@ -125,7 +125,10 @@ suite('GET /v1/usage', () => {
     const stateDirectory = newDirectory()
     const first = await startGateway(t, setup, { stateDirectory })
     await chat(first.gateway, 'echo')
-    assert.equal((await usage(first.gateway, '', { 'x-forwarded-for': '203.0.113.9' })).sees, 'own')
+    const marks = { 'x-forwarded-for': '203.0.113.9', 'x-forwarded-proto': 'https', 'cdn-loop': 'a' }
+    for (const [name, value] of Object.entries(marks)) {
+      assert.equal((await usage(first.gateway, '', { [name]: value, connection: 'close' })).sees, 'own', name)
+    }
     await first.gateway.stop()
     const anyone = { ...setup, access: { allowed_users: ['any'] } }
     const { gateway } = await startGateway(t, anyone, { stateDirectory })

@@ -14,21 +14,16 @@ import type { Cleanup } from '../support/scripted-upstream.ts'
  * @param listenOn `ADDRESS:PORT`.
  * @param upstreamUrl what it forwards to, with its own `X-Forwarded-For` in place of the client's.
  */
-export async function startCaddy(
+export function startCaddy(
   t: Cleanup,
   upstreamUrl: string,
   { uid, listenOn }: { uid: number; listenOn: string },
 ): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'caddy-'))
-  const file = join(folder, 'Caddyfile')
-  const [address] = listenOn.split(':')
-  writeFileSync(
-    file,
-    `{
-  admin off
-  auto_https off
-}
-http://${listenOn} {
+  const [address, port] = listenOn.split(':')
+  return runCaddy(
+    t,
+    uid,
+    `http://:${port} {
   bind ${address}
   reverse_proxy ${new URL(upstreamUrl).host} {
     header_up Host localhost
@@ -36,6 +31,13 @@ http://${listenOn} {
 }
 `,
   )
+}
+
+/** @param site of `http://`; Caddy has neither certificates nor an administrator's port. */
+export async function runCaddy(t: Cleanup, uid: number, site: string): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'caddy-'))
+  const file = join(folder, 'Caddyfile')
+  writeFileSync(file, `{\n  admin off\n  auto_https off\n}\n${site}`)
   chownSync(folder, uid, uid)
   const caddy = spawn(findProgram('caddy')!, ['run', '--config', file, '--adapter', 'caddyfile'], {
     cwd: folder,

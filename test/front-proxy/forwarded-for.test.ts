@@ -12,12 +12,11 @@ import { systemUsers } from '../../src/platform/unix-users.ts'
 import { type GatewayProcess, startGatewayProcess } from '../support/gateway-process.ts'
 import { missing, unless } from '../support/needs.ts'
 import { exchange, rawRequest } from '../support/raw-client.ts'
+import { network } from './addresses.ts'
 import { startCaddy } from './caddy.ts'
 import { startNginx } from './nginx.ts'
 import { echo, type Setup } from '../support/gateway-config.ts'
 
-/** All of 127.0.0.0/8 is this machine's: a run has addresses of its own, so that no port can be taken. */
-const network = `127.${100 + (process.pid % 100)}.${(process.pid >> 8) % 256}`
 const listenOn = `${network}.1:8080`
 const secondListenOn = `${network}.2:8080`
 const clientAddress = `${network}.9`

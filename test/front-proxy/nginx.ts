@@ -56,16 +56,31 @@ export interface NginxOptions {
 }
 
 /** @returns the Unix socket that nginx listens on, unless it was given another address. */
-export async function startNginx(
+export function startNginx(
   t: Cleanup,
   gatewayUrl: string,
   { uid, listenOn, appends = false }: NginxOptions = {},
 ): Promise<{ socketPath: string }> {
+  const forwardedFor = appends ? '$proxy_add_x_forwarded_for' : '$remote_addr'
+  return runNginx(t, uid, (folder, socketPath) =>
+    configuration(folder, gatewayUrl, listenOn ?? `unix:${socketPath}`, forwardedFor),
+  )
+}
+
+/**
+ * Starts nginx with one process that stays in the foreground, which the configuration must demand.
+ * @param uid the user that it runs as, which needs root; undefined: whoever starts it.
+ * @param configure of the folder for its files, and a path for a Unix socket in there.
+ */
+export async function runNginx(
+  t: Cleanup,
+  uid: number | undefined,
+  configure: (folder: string, socketPath: string) => string,
+): Promise<{ socketPath: string }> {
   const folder = mkdtempSync(join(tmpdir(), 'nginx-'))
   const file = join(folder, 'nginx.conf')
-  const forwardedFor = appends ? '$proxy_add_x_forwarded_for' : '$remote_addr'
   const socketPath = join(folder, 'nginx.sock')
-  writeFileSync(file, configuration(folder, gatewayUrl, listenOn ?? `unix:${socketPath}`, forwardedFor))
+  writeFileSync(file, configure(folder, socketPath))
   if (uid !== undefined) chownSync(folder, uid, uid)
   const nginx = spawn(findProgram('nginx')!, ['-e', 'stderr', '-p', folder, '-c', file], {
     stdio: ['ignore', 'ignore', 'pipe'],

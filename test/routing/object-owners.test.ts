@@ -58,7 +58,7 @@ suite('in the file', () => {
       },
       onFault: (cause) => faults.push(cause),
     })
-    await file.load()
+    file.load()
     return { owners, file, faults, timers }
   }
 

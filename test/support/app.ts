@@ -33,7 +33,9 @@ export interface Running<Name extends string = 'scripted'> extends Started<Name>
 }
 
 /** By default real time, and nowhere to keep state. */
-export type Options = Partial<Pick<AppOptions, 'clock' | 'dialects' | 'stateDirectory' | 'ticker'>> & {
+export type Options = Partial<
+  Pick<AppOptions, 'builtAtMs' | 'clock' | 'dialects' | 'stateDirectory' | 'ticker'>
+> & {
   /** For `${NAME}` and secrets, besides the key of scripted upstreams. */
   readonly env?: Readonly<Record<string, string>>
   /** What worker threads run, where there are any. */

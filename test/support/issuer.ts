@@ -1,7 +1,8 @@
 // An issuer of tokens on loopback: signs by hand, so that a test can also sign what no library would, and serves its keys.
 import { createHmac, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer, type RequestListener } from 'node:http'
+import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 
 import type { Cleanup } from './scripted-upstream.ts'
@@ -53,25 +54,43 @@ export interface TestIssuer {
   readonly respond: (listener: RequestListener) => void
 }
 
-export async function startIssuer(t: Cleanup, ...keys: readonly SigningKey[]): Promise<TestIssuer> {
+export function startIssuer(t: Cleanup, ...keys: readonly SigningKey[]): Promise<TestIssuer> {
+  return serveKeys(t, createServer(), { scheme: 'http', host: '127.0.0.1', port: 0 }, keys)
+}
+
+/** Over TLS, on the port that URLs without a port mean, which needs root. */
+export function startTlsIssuer(
+  t: Cleanup,
+  { host, ...certificate }: { readonly host: string; readonly cert: string; readonly key: string },
+  ...keys: readonly SigningKey[]
+): Promise<TestIssuer> {
+  return serveKeys(t, createTlsServer(certificate), { scheme: 'https', host, port: 443 }, keys)
+}
+
+async function serveKeys(
+  t: Cleanup,
+  server: Server | TlsServer,
+  { scheme, host, port }: { readonly scheme: string; readonly host: string; readonly port: number },
+  keys: readonly SigningKey[],
+): Promise<TestIssuer> {
   let fetches = 0
   let listener: RequestListener
   const publish = (...published: readonly SigningKey[]) => {
     listener = (_, response) => void response.end(JSON.stringify({ keys: published.map(({ jwk }) => jwk) }))
   }
   publish(...keys)
-  const server = createServer((request, response) => {
+  server.on('request', (request, response) => {
     fetches += 1
     listener(request, response)
   })
-  server.listen(0, '127.0.0.1')
+  server.listen(port, host)
   await once(server, 'listening')
   t.after(() => {
     server.closeAllConnections()
     server.close()
   })
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks`,
+    url: `${scheme}://${host}:${(server.address() as AddressInfo).port}/jwks`,
     get fetches() {
       return fetches
     },

@@ -5,10 +5,12 @@ import { StartError } from '../../errors.ts'
 import { createEvents, type GatewayEvent, type Sink } from '../../observe/events.ts'
 import { createLog, type LogOutput } from '../../observe/log/log.ts'
 import { appendRow, type Cell } from '../../ledger/call-row.ts'
+import { namingBy } from '../../observe/pseudonymous-events.ts'
 import { isAudited } from '../../observe/sinks/audit.ts'
 import { logSink } from '../../observe/sinks/log.ts'
 import { type App, startApp } from '../app.ts'
 import { ledgerSink } from '../open-ledger.ts'
+import { pseudonymsOf } from '../pseudonyms.ts'
 import { perClientRpmOf } from '../shared-services.ts'
 import { deserializeConfig } from './config-transfer.ts'
 import type { Command, FromWorker, ToWorker, WorkerStart } from './messages.ts'
@@ -57,6 +59,8 @@ const sinks = [
   ...(start.hasAudit ? [securityEvents] : []),
 ]
 
+const prepare = namingBy(pseudonymsOf(config.usage))
+
 const app = startWorker()
 port.on('message', ({ messages }: Batch<ToWorker>) => {
   for (const message of messages) onMessage(message)
@@ -79,7 +83,7 @@ async function startWorker(): Promise<App> {
       configFile,
       stateDirectory: undefined,
       sockets,
-      worker: { shared: services, events: createEvents(sinks), keyFile: start.keyFile },
+      worker: { shared: services, events: createEvents(sinks, prepare), keyFile: start.keyFile },
     },
   )
   const started = await starting

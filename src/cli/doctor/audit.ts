@@ -1,5 +1,5 @@
 // Whether the audit log is written, and whether its end is the one that was written.
-import { openAuditKey } from '../../config/audit-key.ts'
+import { openAuditKey } from '../../config/record-keys.ts'
 import { auditFiles } from '../../observe/audit/audit-log.ts'
 import { verifyAudit } from '../../observe/audit/verify.ts'
 import { counted } from '../output.ts'

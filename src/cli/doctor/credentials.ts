@@ -1,6 +1,7 @@
 // Checks where each key that the configuration refers to can be found. Neither keys nor their lengths are shown.
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { setCommandFor } from '../../config/generated-secrets.ts'
 import { secretReferences } from '../../config/load.ts'
 import type { RawConfig, RawSecret } from '../../config/raw.ts'
 import { findSecret, type SecretSources } from '../../config/secrets.ts'
@@ -128,7 +129,7 @@ class Examiner {
     if (file !== undefined)
       return `(umask 077; cat >${shellWord(file)})   # type the key, then Enter and Ctrl-D`
     if (env === undefined)
-      return `${ownCommand(this.#secretPlaces.env)} secret set ${secret}${this.#scopeOption()}`
+      return `${ownCommand(this.#secretPlaces.env)} ${setCommandFor(secret!)}${this.#scopeOption()}`
     return `set ${env} in the gateway's environment; for the service: systemd/examples/10-environment-file.conf`
   }
 

@@ -11,6 +11,7 @@ import { headerLines } from '../../http/headers.ts'
 import { clientOfSocket, isOfPrivateSocket, setClient } from '../client.ts'
 import { markForwarded } from '../direct-connections.ts'
 import { allowList, type IsAllowed, nameClient } from './client-name.ts'
+import { decodeWords } from './encoded-words.ts'
 import {
   ambiguousIdentity,
   identityNotAllowed,
@@ -107,7 +108,8 @@ export class IdentityCheck {
     if (prefix === 'ts' && !isOfPrivateSocket(socket) && !this.#parts.hasTailnetAddress()) {
       return identityUnavailable('no interface of this machine has an address of a tailnet')
     }
-    const name = faultOfValue(value) ?? nameClient(prefix, value.trim())
+    const reported = prefix === 'ts' ? decodeWords(value) : value
+    const name = faultOfValue(reported) ?? nameClient(prefix, reported.trim())
     return 'fault' in name ? invalidIdentity(name.fault) : name
   }
 }

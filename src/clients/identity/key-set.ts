@@ -36,8 +36,23 @@ const maxKeys = 64
 /** Members of private and symmetric keys (RFC 7518 §6). */
 const privateMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'] as const
 
+/** Members that say what a key is for, and those of RSA and elliptic curves (RFC 7517 §4, RFC 7518 §6, RFC 8037 §2). */
+const neededMembers: ReadonlySet<string> = new Set([
+  'kty',
+  'kid',
+  'use',
+  'key_ops',
+  'alg',
+  'crv',
+  'x',
+  'y',
+  'n',
+  'e',
+])
+
 /**
- * Reads a set as an issuer sends it. Keys for other purposes than signatures are left out.
+ * Reads a set as an issuer sends it. Keys for other purposes than signatures are left out, and of each key what checking does
+ * not need: certificates take much memory, and what nests deep could not be copied to another thread.
  * @returns why the set is refused as a whole, in words that follow "the key set": whoever publishes private keys has no
  * secret left to sign with.
  */
@@ -52,7 +67,7 @@ export function readKeySet(
   if (keys.some((key) => key['kty'] === 'oct' || privateMembers.some((member) => member in key))) {
     return { fault: 'has a private or symmetric key' }
   }
-  const usable = keys.filter(isForSignatures)
+  const usable = keys.filter(isForSignatures).map(withoutOthers)
   return usable.length === 0 ? { fault: 'has no key for signatures' } : { keys: usable }
 }
 
@@ -63,10 +78,21 @@ export function hasKey({ keys }: KeySet, kid: string): boolean {
 const kinds: ReadonlySet<unknown> = new Set(['RSA', 'EC', 'OKP'])
 
 function isForSignatures(key: Readonly<Record<string, unknown>>): key is PublicKey {
-  const { kty, kid, use, key_ops: operations } = key
-  if (!kinds.has(kty) || (kid !== undefined && typeof kid !== 'string')) return false
+  const { kty, use, key_ops: operations } = key
+  if (!kinds.has(kty)) return false
+  for (const member of neededMembers) {
+    if (member !== 'key_ops' && key[member] !== undefined && typeof key[member] !== 'string') return false
+  }
   return (
     (use === undefined || use === 'sig') &&
-    (operations === undefined || (Array.isArray(operations) && operations.includes('verify')))
+    (operations === undefined || (isListOfTexts(operations) && operations.includes('verify')))
   )
+}
+
+function isListOfTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string')
+}
+
+function withoutOthers(key: PublicKey): PublicKey {
+  return Object.fromEntries(Object.entries(key).filter(([name]) => neededMembers.has(name))) as typeof key
 }

@@ -163,7 +163,9 @@ function refusalOf(error: unknown, { errors }: Jose): GatewayError {
   if (error instanceof errors.JWKSNoMatchingKey) {
     return invalidIdentity('is signed with a key that its issuer does not publish')
   }
-  if (error instanceof errors.JOSEError) return invalidIdentity('cannot be read')
+  if (error instanceof errors.JOSEError && !(error instanceof errors.JWKSInvalid)) {
+    return invalidIdentity('cannot be read')
+  }
   // A key of the set that cannot be used, say.
   return identityUnavailable('the token cannot be verified')
 }
@@ -178,8 +180,13 @@ function nameOf(payload: JWTPayload, { claim, isCloudflare }: TokenSource): Read
     return faultOfClaim('service', service, 'common_name')
   if (!hasName) return { fault: `has no ${JSON.stringify(claim)}` }
   if (claim !== 'email') return faultOfClaim('jwt', value, claim)
-  if (payload['email_verified'] === false) return { fault: 'has an "email" that is not verified' }
+  if (!isVerified(payload['email_verified'])) return { fault: 'has an "email" that is not verified' }
   return faultOfClaim('mail', value, claim)
+}
+
+/** OpenID Connect Core §5.1 has a boolean, of which some issuers make a text. Many issue tokens without the claim. */
+function isVerified(claim: unknown): boolean {
+  return claim === undefined || claim === true || claim === 'true'
 }
 
 function faultOfClaim(prefix: string, value: string, claim: string): ReadName {

@@ -49,6 +49,17 @@ export function parseKey(text: string): KeyText | undefined {
   return { prefix: match[1]!, id: match[2]! }
 }
 
+const keyAnywhere = new RegExp(keyPattern.source.slice(1, -1), 'g')
+
+/** Whether a key that was generated, of this gateway or another one, stands somewhere in a text. */
+export function holdsKey(text: string): boolean {
+  return text.length > idLength + secretLength.least && text.match(keyAnywhere)?.some(isKey) === true
+}
+
+function isKey(text: string): boolean {
+  return parseKey(text) !== undefined
+}
+
 /** What the key file keeps of a key, and a lookup compares. */
 export function digestOf(text: string): Buffer {
   return hash('sha256', text, 'buffer')

@@ -11,7 +11,7 @@ export interface ValidKey {
 }
 
 /** `invalid_api_key` alone does not reveal that there is such a key: the others are for clients that have shown to hold it. */
-export type KeyRefusal = 'invalid_api_key' | 'key_expired' | 'key_disabled'
+export type KeyRefusal = 'invalid_api_key' | 'key_expired' | 'key_disabled' | 'clock_not_set'
 
 /** With the moments that a check compares in one place: this is done for every request. */
 interface Entry extends ValidKey {
@@ -22,15 +22,20 @@ interface Entry extends ValidKey {
 export class KeyTable {
   readonly generation: number
   readonly #prefixes: ReadonlySet<string>
+  readonly #earliestMs: number
   readonly #byId: ReadonlyMap<string, Entry>
   /** Of keys that were chosen by hand, whose texts hold no id. At most two. */
   readonly #chosen: readonly Entry[]
 
-  /** @param prefixes with which keys begin. */
-  constructor({ generation, keys }: KeyFile, prefixes: readonly string[]) {
+  /**
+   * @param prefixes with which keys begin.
+   * @param earliestMs a clock that shows an earlier time is wrong, and keys that expire are refused by it.
+   */
+  constructor({ generation, keys }: KeyFile, prefixes: readonly string[], earliestMs = -Infinity) {
     const entries = keys.flatMap((key) => key.secrets.map((secret) => entryOf(key, secret)))
     this.generation = generation
     this.#prefixes = new Set(prefixes)
+    this.#earliestMs = earliestMs
     this.#byId = new Map(entries.map((entry) => [entry.secret.id, entry]))
     this.#chosen = entries.filter(({ secret }) => isChosen(secret))
   }
@@ -42,7 +47,7 @@ export class KeyTable {
   check(text: string, nowMs: number): ValidKey | { readonly refused: KeyRefusal } {
     const entry = this.find(text)
     if (entry === undefined) return invalid
-    const refused = refusalOf(entry, nowMs)
+    const refused = refusalOf(entry, nowMs, this.#earliestMs)
     return refused === undefined ? entry : { refused }
   }
 
@@ -70,7 +75,12 @@ function entryOf(key: KeyRecord, secret: KeySecret): Entry {
 }
 
 /** Undefined: the key is valid now. */
-function refusalOf({ key, fromMs, untilMs }: Entry, nowMs: number): KeyRefusal | undefined {
+function refusalOf(
+  { key, fromMs, untilMs }: Entry,
+  nowMs: number,
+  earliestMs: number,
+): KeyRefusal | undefined {
+  if (untilMs !== Infinity && nowMs < earliestMs) return 'clock_not_set'
   if (nowMs < fromMs) return 'key_disabled'
   if (nowMs >= untilMs) return 'key_expired'
   return key.isDisabled ? 'key_disabled' : undefined

@@ -4,15 +4,17 @@ import { type KeyRefusal, KeyTable, type ValidKey } from './key-table.ts'
 
 export class KeysInForce {
   readonly #prefixes: readonly string[]
+  readonly #earliestMs: number | undefined
   #table: KeyTable
   #secretIds: ReadonlySet<string>
   /** Of the table's secrets, those that a version which is still on its way does not have. */
   #revoked: ReadonlySet<string> = new Set()
 
-  /** @param prefixes with which keys begin. */
-  constructor(file: KeyFile, prefixes: readonly string[]) {
+  /** @param prefixes with which keys begin. @param earliestMs as of `KeyTable`. */
+  constructor(file: KeyFile, prefixes: readonly string[], earliestMs?: number) {
     this.#prefixes = prefixes
-    this.#table = new KeyTable(file, prefixes)
+    this.#earliestMs = earliestMs
+    this.#table = new KeyTable(file, prefixes, earliestMs)
     this.#secretIds = secretIdsOf(file)
   }
 
@@ -20,7 +22,7 @@ export class KeysInForce {
   replace(file: KeyFile): boolean {
     const before = this.#secretIds.union(this.#revoked)
     this.#revoked = new Set()
-    this.#table = new KeyTable(file, this.#prefixes)
+    this.#table = new KeyTable(file, this.#prefixes, this.#earliestMs)
     this.#secretIds = secretIdsOf(file)
     return before.difference(this.#secretIds).size > 0
   }

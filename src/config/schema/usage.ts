@@ -26,9 +26,10 @@ export const usageSchema = {
     },
     client_names: {
       type: 'string',
-      description: '`plain`: clients stand in the ledger by their names.',
+      description:
+        'How clients stand in the ledger, the log and the audit log: by their names, or by [pseudonyms](usage.md#pseudonyms).',
       default: defaults.usage.client_names,
-      enum: ['plain'],
+      enum: ['plain', 'pseudonym'],
     },
   },
 } as const satisfies Schema

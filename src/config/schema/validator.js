@@ -8233,7 +8233,7 @@ vErrors.push(err618);
 }
 errors++;
 }
-if(!(data234 === "plain")){
+if(!((data234 === "plain") || (data234 === "pseudonym"))){
 const err619 = {instancePath:instancePath+"/usage/client_names",schemaPath:"#/properties/usage/properties/client_names/enum",keyword:"enum",params:{allowedValues: schema6.properties.usage.properties.client_names.enum},schema:schema6.properties.usage.properties.client_names.enum,parentSchema:schema6.properties.usage.properties.client_names,data:data234};
 if(vErrors === null){
 vErrors = [err619];

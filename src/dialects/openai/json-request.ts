@@ -42,6 +42,7 @@ const outputCaps = [
 const guardedMembers = new MemberNames(
   [
     ...outputCaps,
+    'background',
     'best_of',
     'input',
     'messages',
@@ -97,6 +98,7 @@ export function readJsonRequest(
     mayAskUsage: usageSplice !== undefined,
     serviceTier: serviceTierOf(body, scan),
     storedAs: storedAs(format, scan),
+    ...(isInBackground(format, scan) && { isInBackground: true }),
     bodyFor(name, asksUsage) {
       const edits: Splice[] = name === inBody ? [] : [modelSplice(name, scan)]
       if (asksUsage && usageSplice !== undefined) edits.push(usageSplice)
@@ -124,6 +126,12 @@ function storedAs({ stored }: JsonFormat, { members }: JsonScan): ModelRequest['
   const store = members.get('store')?.kind
   const isStored = stored?.byDefault === true ? store !== 'false' : store === 'true'
   return isStored ? stored?.as : undefined
+}
+
+/** Only a response can be fetched later. */
+function isInBackground({ stored }: JsonFormat, { members }: JsonScan): boolean {
+  const kind = stored?.as === 'response' ? members.get('background')?.kind : undefined
+  return kind !== undefined && kind !== 'false' && kind !== 'null'
 }
 
 /** Short, so that it ends before the messages that a conversation adds; a shorter cached prefix saves nothing. */

@@ -1,10 +1,11 @@
 // Writes the audit log: a file for each month in the state directory, one line for each event, synced to disk before the next
 // ones are written. Events of one turn are written together. Nothing waits for it but a command that must not act without a
 // record: calls go on where it cannot be written, and the first event that can be written again counts what was lost.
-import { mkdir, open, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises'
+import { existsSync, readdirSync } from 'node:fs'
+import { open, readdir, readFile, rm, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
-import { parseJson } from '../../bytes/json/parse.ts'
-import type { LockResult } from '../../platform/process-lock.ts'
+import { membersOf, parseJson } from '../../bytes/json/parse.ts'
+import { StateFile } from '../../platform/state-file.ts'
 import {
   appendLine,
   type AuditEvent,
@@ -21,8 +22,6 @@ export interface AuditLogParts {
   /** Of the chain; undefined: it shows accidents only. */
   readonly key: Buffer | undefined
   readonly wallNow: () => number
-  /** Holds the lock at a path (`holdLock`). */
-  readonly hold: (path: string) => LockResult
   /** What has to be on disk before the lines. */
   readonly prepare: () => Promise<void>
   /** Called once, until a write succeeds again. */
@@ -50,44 +49,58 @@ export async function auditFiles(directory: string): Promise<readonly string[]> 
   return names.filter((name) => filePattern.test(name)).toSorted()
 }
 
+/** Whether there is a log in a directory. */
+export function hasAuditFiles(directory: string): boolean {
+  return existsSync(directory) && readdirSync(directory).some((name) => filePattern.test(name))
+}
+
 /** The last line that was written, as it is kept beside the log. Undefined: there is none that can be read. */
-export async function readHead(directory: string): Promise<AuditHead | undefined> {
-  const text = await readFile(join(directory, headFile), 'utf8').catch(() => '')
-  const value = parseJson(text) as Partial<AuditHead> | undefined
-  const { seq, mac } = value ?? {}
-  return Number.isSafeInteger(seq) && typeof mac === 'string' ? { seq: seq!, mac } : undefined
+export function readHead(directory: string): AuditHead | undefined {
+  return headIn(new StateFile(directory, headFile))
+}
+
+function headIn(file: StateFile): AuditHead | undefined {
+  const read = file.read()
+  const { seq, mac } = membersOf(read.kind === 'read' ? parseJson(read.text) : undefined)
+  if (typeof seq !== 'number' || !Number.isSafeInteger(seq) || typeof mac !== 'string') return undefined
+  return { seq, mac }
 }
 
 export class AuditLog {
   readonly #parts: AuditLogParts
-  readonly #release: () => void
+  /** Keeps the last line; its lock is the log's. */
+  readonly #headFile: StateFile
   #head: AuditHead
   #waiting: AuditEvent[] = []
   #lost = 0
   /** Why the last write failed. */
   #fault: string | undefined
+  /** The last line could be kept beside the log, as far as that was tried. */
+  #isHeadKept = true
   #writing: Promise<void> = Promise.resolve()
   #isWriting = false
 
-  private constructor(parts: AuditLogParts, head: AuditHead, release: () => void) {
+  private constructor(parts: AuditLogParts, head: AuditHead, file: StateFile) {
     this.#parts = parts
     this.#head = head
-    this.#release = release
+    this.#headFile = file
   }
 
-  /** Continues the log that is there. One process at a time writes it. */
+  /**
+   * Continues the log that is there. One process at a time writes it: the lock is held, or known to be another's, when this
+   * returns its promise. Rejects with what the disk reports.
+   */
   static async open(parts: AuditLogParts): Promise<AuditLog | AuditInUse> {
-    const { directory, hold } = parts
-    await mkdir(directory, { recursive: true, mode: 0o700 })
-    const held = hold(join(directory, 'audit.lock'))
-    if (held.kind === 'taken') return { pid: held.pid }
-    const release = held.kind === 'held' ? () => held.lock.release() : () => {}
+    const { directory } = parts
+    const file = new StateFile(directory, headFile)
+    const pid = file.claim()
+    if (pid !== undefined) return { pid }
     const { head, line, tornBytes } = await readEnd(directory).catch((error: unknown) => {
-      release()
+      file.release()
       throw error
     })
-    const kept = await readHead(directory)
-    const log = new AuditLog(parts, head ?? noHead, release)
+    const kept = headIn(file)
+    const log = new AuditLog(parts, head ?? noHead, file)
     const change = keyChange(line, parts.key)
     if (change !== undefined) log.add(ownEvent(change, {}))
     if (tornBytes > 0) log.add(ownEvent('torn', { bytes: tornBytes }))
@@ -148,7 +161,7 @@ export class AuditLog {
   /** Waits for what was added, and lets another process write. */
   async close(): Promise<void> {
     await this.#writing
-    this.#release()
+    this.#headFile.release()
   }
 
   async #writeWaiting(): Promise<void> {
@@ -198,14 +211,18 @@ export class AuditLog {
       await file.close()
     }
     this.#head = head
-    await this.#writeHead()
+    await this.#keepHead()
   }
 
-  async #writeHead(): Promise<void> {
-    const path = join(this.#parts.directory, headFile)
-    const draft = `${path}.${process.pid}`
-    await writeFile(draft, `${JSON.stringify(this.#head)}\n`, { mode: 0o600 })
-    await rename(draft, path)
+  /** The lines are on disk all the same: a failure is reported, and they are not written again. */
+  async #keepHead(): Promise<void> {
+    try {
+      await this.#headFile.replace(`${JSON.stringify(this.#head)}\n`)
+      this.#isHeadKept = true
+    } catch (cause) {
+      if (this.#isHeadKept) this.#parts.onFault(cause)
+      this.#isHeadKept = false
+    }
   }
 }
 

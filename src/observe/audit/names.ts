@@ -1,34 +1,56 @@
 // The names of clients and users that the audit log refers to by number, in a file beside it: a person's name can be erased
-// without touching the chain. `save` puts a name on disk before a line that refers to it.
-import { readFileSync } from 'node:fs'
-import { rename, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { isObject, parseJson } from '../../bytes/json/parse.ts'
+// without touching the chain. `save` puts a name on disk before a line that refers to it. The lock of the log is the list's.
+import { membersOf, parseJson } from '../../bytes/json/parse.ts'
+import { StateFile } from '../../platform/state-file.ts'
+import { hasAuditFiles } from './audit-log.ts'
 
 const fileName = 'audit-names.json'
 
 /** More are one number, so that clients cannot fill the file. */
 const maxNames = 100_000
 
+/** The name of that number. */
+const others = 'others'
+
 export class AuditNames {
-  readonly #path: string
-  /** By number. */
+  readonly #file: StateFile
+  /** The number of the first name. */
+  readonly #first: number
+  /** In the order of their numbers. */
   readonly #names: string[]
   readonly #numbers: Map<string, number>
   #isSaved = true
 
-  /** Reads the file; one that is absent or unreadable begins anew, and old numbers mean nobody. */
-  constructor(directory: string) {
-    this.#path = join(directory, fileName)
-    this.#names = readNames(this.#path)
-    this.#numbers = new Map(this.#names.map((name, number) => [name, number]))
+  private constructor(file: StateFile, { first, names }: NameList) {
+    this.#file = file
+    this.#first = first
+    this.#names = names
+    this.#numbers = new Map(names.map((name, index) => [name, first + index]))
+  }
+
+  /**
+   * Reads the list. Where it is gone and the log is not, a new one begins at the number `wallMs`, so that no number of an
+   * earlier line comes to mean somebody else.
+   * @param wallMs Unix time in milliseconds.
+   */
+  static read(directory: string, wallMs: number): AuditNames | { readonly fault: string } {
+    const file = new StateFile(directory, fileName, { isSynced: true })
+    const read = file.read()
+    if (read.kind === 'absent') {
+      const first = hasAuditFiles(directory) ? wallMs : 0
+      return new AuditNames(file, { first, names: [] })
+    }
+    const list = read.kind === 'read' ? parseList(read.text) : undefined
+    if (list !== undefined) return new AuditNames(file, list)
+    const reason = read.kind === 'unreadable' ? read.reason : 'is damaged'
+    return { fault: `${file.path} ${reason}; restore it, or remove it, which makes earlier lines anonymous` }
   }
 
   numberOf(name: string): number {
     const known = this.#numbers.get(name)
     if (known !== undefined) return known
-    if (this.#names.length >= maxNames) return this.numberOf('others')
-    const number = this.#names.push(name) - 1
+    if (this.#names.length >= maxNames && name !== others) return this.numberOf(others)
+    const number = this.#first + this.#names.push(name) - 1
     this.#numbers.set(name, number)
     this.#isSaved = false
     return number
@@ -36,48 +58,50 @@ export class AuditNames {
 
   /** Undefined: no such number, or the file was lost. */
   nameOf(number: number): string | undefined {
-    return this.#names[number]
+    return this.#names[number - this.#first]
   }
 
   has(name: string): boolean {
     return this.#numbers.has(name)
   }
 
-  /** @returns the name in its place; undefined if there is no such name. */
-  erase(name: string): string | undefined {
+  /** @param names of one client. @returns the name in the place of the last of them; undefined if there is none. */
+  erase(...names: readonly string[]): string | undefined {
+    return names.map((name) => this.#erase(name)).findLast((erased) => erased !== undefined)
+  }
+
+  #erase(name: string): string | undefined {
     const number = this.#numbers.get(name)
     if (number === undefined) return undefined
     const erased = `erased-${number}`
     this.#numbers.delete(name)
-    this.#names[number] = erased
+    this.#names[number - this.#first] = erased
     this.#numbers.set(erased, number)
     this.#isSaved = false
     return erased
   }
 
-  /** Writes new names. @throws what the disk reports. */
+  /** Writes new names. Rejects with what the disk reports. */
   async save(): Promise<void> {
     if (this.#isSaved) return
     this.#isSaved = true
-    const draft = `${this.#path}.${process.pid}`
-    try {
-      await writeFile(draft, `${JSON.stringify({ version: 1, names: this.#names })}\n`, { mode: 0o600 })
-      await rename(draft, this.#path)
-    } catch (error) {
+    const list = { version: 1, first: this.#first, names: this.#names }
+    await this.#file.replace(`${JSON.stringify(list)}\n`).catch((error: unknown) => {
       this.#isSaved = false
       throw error
-    }
+    })
   }
 }
 
-function readNames(path: string): string[] {
-  let text: string
-  try {
-    text = readFileSync(path, 'utf8')
-  } catch {
-    return []
-  }
-  const value = parseJson(text)
-  const names = isObject(value) ? value['names'] : undefined
-  return Array.isArray(names) ? names.map(String) : []
+interface NameList {
+  readonly first: number
+  readonly names: string[]
+}
+
+/** Undefined for what `save` has not written. */
+function parseList(text: string): NameList | undefined {
+  const { version, first = 0, names } = membersOf(parseJson(text))
+  if (version !== 1 || typeof first !== 'number' || !Number.isSafeInteger(first)) return undefined
+  if (!Array.isArray(names) || !names.every((name) => typeof name === 'string')) return undefined
+  return { first, names }
 }

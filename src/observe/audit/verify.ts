@@ -36,7 +36,7 @@ export async function verifyAudit(
   anchors: readonly AuditHead[],
 ): Promise<AuditVerdict> {
   const check = new ChainCheck(key)
-  const kept = await readHead(directory)
+  const kept = readHead(directory)
   const known = new Map([...anchors, ...(kept === undefined ? [] : [kept])].map(({ seq, mac }) => [seq, mac]))
   let lines = 0
   let fault: string | undefined

@@ -33,6 +33,26 @@ const refusedCalls: ReadonlySet<string> = new Set([
   'rate_limit_exceeded',
 ])
 
+const recordedKinds: ReadonlySet<GatewayEvent['kind']> = new Set([
+  'identity_keys_failed',
+  'identity_keys_loaded',
+  'identity_keys_refused',
+  'keys_loaded',
+  'keys_missing',
+  'keys_refused',
+  'listening',
+  'peer_users_unreadable',
+  'refused',
+  'reload_refused',
+  'reloaded',
+  'stopped',
+])
+
+/** Whether the audit log has a line of an event, or counts it in one. */
+export function isSecurityEvent(event: GatewayEvent): boolean {
+  return event.kind === 'call_ended' ? refusedCalls.has(event.call.event) : recordedKinds.has(event.kind)
+}
+
 /** Whether an event of a worker thread is for the audit log. */
 export function isAudited(event: GatewayEvent): boolean {
   return event.kind === 'refused' || (event.kind === 'call_ended' && refusedCalls.has(event.call.event))
@@ -81,9 +101,10 @@ export function auditSink({ add, numberOf, digestOf, setTimer }: AuditSinkParts)
   return {
     name: 'audit',
     receive(event: GatewayEvent) {
+      if (!isSecurityEvent(event)) return
       if (event.kind === 'call_ended') {
         const { event: code, client } = event.call
-        if (refusedCalls.has(code)) refuse(client, code, 1)
+        refuse(client, code, 1)
       } else if (event.kind === 'refused') {
         if (event.has_left !== true) refuse(event.client, event.code, 1 + (event.unlogged ?? 0))
       } else if (event.kind === 'listening') {

@@ -1,6 +1,7 @@
 // Which line each event becomes, and how severe it is.
 import { usdOfNano } from '../../prices/usd.ts'
-import type { CallFacts, GatewayEvent, Sink } from '../events.ts'
+import type { GatewayEvent, Sink } from '../events.ts'
+import type { CallFacts } from '../events/calls.ts'
 import type { Log } from '../log/log.ts'
 
 export function logSink(log: Log): Sink {
@@ -105,6 +106,9 @@ function write(event: GatewayEvent, log: Log): void {
       else log.warn({ event: kind, reason })
       return
     }
+    case 'clock_not_set':
+      log.warn({ ...lineOf(event), message: expiringKeysRefused })
+      return
     case 'keys_missing':
       log.error({ ...lineOf(event), message: noKeyIsValid })
       return
@@ -142,6 +146,9 @@ const keepsNoCounts =
 
 const noKeyIsValid =
   'No key is valid while there is no key file. Create a key with `llm-gateway key create NAME`, or set keys.mode to off.'
+
+const expiringKeysRefused =
+  'The clock shows a time before this release was built. Keys that expire are refused until it is set.'
 
 /** All members, as they are. */
 function lineOf({ kind, ...facts }: GatewayEvent): object {

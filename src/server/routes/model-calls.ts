@@ -2,6 +2,7 @@
 // hooks; the last hook takes the response over, so that none of fastify's body parsing and sending runs.
 import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyInstance, onRequestHookHandler } from 'fastify'
+import { holdsKey } from '../../clients/keys/key-format.ts'
 import type { ClientDialect } from '../../dialects/dialect.ts'
 import { GatewayError } from '../../errors.ts'
 import type { BodyMemory, LargeBody } from '../../bytes/large-body.ts'
@@ -54,7 +55,7 @@ function takeOver(dialect: ClientDialect, parts: ModelCallParts): onRequestHookH
     const { request, response, requestId, headers } = exchange
     const { client } = fastifyRequest
     const { deployment: model } = fastifyRequest.params as { readonly deployment?: string }
-    const query = forwardedQuery(request.url ?? '')
+    const query = forwardedQuery(request.url ?? '', holdsKey)
     // Only now can the head no longer be refused: a final status earlier spares the client the body. HTTP/1.0 has no interim
     // responses, so that a server ignores the expectation there (RFC 9110 §10.1.1).
     if (request.headers.expect !== undefined && request.httpVersionMinor > 0) response.writeContinue()

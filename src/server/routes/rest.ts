@@ -2,6 +2,7 @@
 // and runs its hooks; the last hook takes the response over.
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify'
+import { holdsKey } from '../../clients/keys/key-format.ts'
 import type { RestCall } from '../../call/rest/request.ts'
 import { type ApiRoute, closestApiPath, findApiPath, whyNotPassed } from '../../dialects/openai/api-routes.ts'
 import { dialects } from '../../dialects/table.ts'
@@ -66,7 +67,7 @@ function askedOf({ raw, url }: FastifyRequest): Asked | GatewayError {
   const { method = '' } = raw
   const route = found?.routes.find((each) => each.method === method)
   if (found === undefined || route === undefined) return notPassed(method, path, found?.routes ?? [])
-  return { route, path, ids: found.ids, query: forwardedQuery(url) }
+  return { route, path, ids: found.ids, query: forwardedQuery(url, holdsKey) }
 }
 
 function notPassed(method: string, path: string, routes: readonly ApiRoute[]): GatewayError {

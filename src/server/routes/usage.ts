@@ -1,5 +1,6 @@
 // `GET /v1/usage`: what the asking client's calls took; for the gateway's own user, what all calls took.
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { isDirect } from '../../clients/direct-connections.ts'
 import { GatewayError } from '../../errors.ts'
 import { readQuestion, type WrittenQuestion } from '../../ledger/question.ts'
 import { renderReport } from '../../ledger/render.ts'
@@ -21,7 +22,8 @@ export function addUsage(app: FastifyInstance, { readUsage, ownClientId, wallNow
   }
   const report = async (request: UsageRequest) => {
     const { client } = request
-    const seesAll = client.isMaster === true || (client.id === ownClientId && !isForwarded(request))
+    // A proxy that nobody has declared connects as its own user, which may be the gateway's; its clients are others.
+    const seesAll = client.isMaster === true || (client.id === ownClientId && isDirect(request.raw))
     const read = readQuestion(writtenQuestion(request.query), { nowMs: wallNow(), defaultZone: 'UTC' })
     if (read.kind === 'fault') throw new GatewayError('invalid_request', read.message, { param: read.param })
     const question = { ...read.question, ...(!seesAll && { client: client.id }) }
@@ -47,22 +49,6 @@ export function addUsage(app: FastifyInstance, { readUsage, ownClientId, wallNow
 interface HeaderRemover {
   removeHeader(name: string): unknown
 }
-
-/** A proxy that nobody has declared connects as its own user, which may be the gateway's; its clients are others. */
-function isForwarded({ raw }: FastifyRequest): boolean {
-  return forwardingHeaders.some((name) => raw.headers[name] !== undefined)
-}
-
-const forwardingHeaders = [
-  'cf-connecting-ip',
-  'cf-ray',
-  'forwarded',
-  'tailscale-user-login',
-  'via',
-  'x-forwarded-for',
-  'x-forwarded-host',
-  'x-real-ip',
-]
 
 const parameters = ['by', 'since', 'until', 'zone'] as const
 

@@ -24,7 +24,7 @@ export function createProvider(config: ProviderConfig, userAgent: string): Provi
   if (config.kind === 'echo') return createEcho(config.name)
   return createHttpProvider(config, userAgent, {
     meaningOf: errorReaders[config.kind],
-    speaks: (format) => speaks(config, format),
+    speaks: speaksOf(config),
     traitsOf: traitsOf(config),
   })
 }
@@ -77,20 +77,31 @@ const conversationFormats: ReadonlySet<string> = new Set<ConversationFormat>(['c
 /** A route beside the Responses API: a server without the one lacks the other. */
 const compaction = 'compaction'
 
+type AnyProvider =
+  | Pick<HttpProvider, 'kind' | 'origin' | 'speaks'>
+  | Extract<ProviderConfig, { kind: 'echo' }>
+
 /**
  * Whether a server speaks a format, as far as the file or its kind tells. Nearly all servers with OpenAI's API speak chat;
  * which other conversation formats they have depends on the server and its version.
  */
-export function speaks(
-  config: Pick<HttpProvider, 'kind' | 'origin' | 'speaks'> | Extract<ProviderConfig, { kind: 'echo' }>,
-  format: string,
-): boolean | undefined {
-  if (format === compaction) return speaks(config, 'response') !== false
-  if (config.kind === 'echo') return echoSpeaks(format)
-  if (!conversationFormats.has(format)) return config.kind !== 'anthropic'
+export function speaks(config: AnyProvider, format: string): boolean | undefined {
+  return speaksOf(config)(format)
+}
+
+/** The same for every call: what depends on the provider alone is determined once. */
+function speaksOf(config: AnyProvider): Provider['speaks'] {
+  const ofServer = config.kind === 'echo' ? echoSpeaks : formatsOfServer(config)
+  return (format) => (format === compaction ? ofServer('response') !== false : ofServer(format))
+}
+
+function formatsOfServer(config: Pick<HttpProvider, 'kind' | 'origin' | 'speaks'>): Provider['speaks'] {
   const formats: readonly string[] | undefined = config.speaks ?? formatsOfKind(config)
-  if (formats !== undefined) return formats.includes(format)
-  return format === 'chat' ? true : undefined
+  return (format) => {
+    if (!conversationFormats.has(format)) return config.kind !== 'anthropic'
+    if (formats !== undefined) return formats.includes(format)
+    return format === 'chat' ? true : undefined
+  }
 }
 
 function formatsOfKind(

@@ -7,7 +7,6 @@ import { test, type TestContext } from 'node:test'
 import { examineAudit } from '../../../src/cli/doctor/audit.ts'
 import { examineControl } from '../../../src/cli/doctor/control.ts'
 import { AuditLog } from '../../../src/observe/audit/audit-log.ts'
-import { holdLock } from '../../../src/platform/process-lock.ts'
 import { scratchDirectory } from '../../support/config-file.ts'
 import { startGatewayProcess } from '../../support/gateway-process.ts'
 
@@ -16,7 +15,6 @@ async function written(directory: string, count: number): Promise<void> {
     directory,
     key: undefined,
     wallNow: () => Date.UTC(2026, 10, 28),
-    hold: holdLock,
     prepare: async () => {},
     onFault: () => {},
   })

@@ -163,6 +163,39 @@ suite('Tailscale', isLinux, () => {
     assert.equal(resultOf(await send({}, { socketPath })), '401 identity_required')
   })
 
+  const logins: readonly (readonly [what: string, value: string, client: string])[] = [
+    ['outside of ASCII', '=?utf-8?q?j=C3=B6rg@example.org?=', 'ts:j%C3%B6rg@example.org'],
+    [
+      'of two encoded words',
+      '=?utf-8?q?=C3=A4=C3=B6=C3=BC=C3=A4=C3=B6=C3=BC=C3=A4=C3=B6=C3=BC=C3=A4?= =?utf-8?q?n_n@example.org?=',
+      'ts:%C3%A4%C3%B6%C3%BC%C3%A4%C3%B6%C3%BC%C3%A4%C3%B6%C3%BC%C3%A4n%20n@example.org',
+    ],
+  ]
+  for (const [what, value, client] of logins) {
+    test(`a login ${what}`, async (t) => {
+      const { gateway, send, socketPath } = await start(t, source)
+      assert.equal(resultOf(await send({ 'tailscale-user-login': value }, { socketPath })), '200')
+      await gateway.logged({ event: 'call', client })
+    })
+  }
+
+  const strange: readonly (readonly [what: string, value: string, expected: string])[] = [
+    ['an ASCII name in the form of an encoded word', '=?utf-8?q?ann@github?=', '403 identity_not_allowed'],
+    ['the same with an encoded @', '=?utf-8?q?ann=40github?=', '403 identity_not_allowed'],
+    ['an encoded word inside of a name', 'x=?utf-8?q?=C3=B6@example.org?=', '403 identity_not_allowed'],
+    ['bytes that are not UTF-8', '=?utf-8?q?=FF@example.org?=', '403 identity_not_allowed'],
+    ['another character set', '=?iso-8859-1?q?j=F6rg@example.org?=', '403 identity_not_allowed'],
+    ['an encoded comma', '=?utf-8?q?=C3=B6=2C_root@example.org?=', '401 invalid_identity'],
+    ['an encoded second domain', '=?utf-8?q?=C3=B6=40evil.example@example.org?=', '401 invalid_identity'],
+  ]
+  for (const [what, value, expected] of strange) {
+    test(`a login that no Serve writes: ${what}`, async (t) => {
+      const { upstream, send, socketPath } = await start(t, source)
+      assert.equal(resultOf(await send({ 'tailscale-user-login': value }, { socketPath })), expected)
+      assert.equal(upstream.requests.length, 0)
+    })
+  }
+
   test('on the TCP port only where an interface of this machine is in the tailnet', async (t) => {
     const { upstream, send } = await start(t, source)
     assert.equal(resultOf(await send(login)), '503 identity_unavailable')

@@ -22,7 +22,7 @@ interface Started extends Running {
 
 async function start(
   t: TestContext,
-  { issuer, clock = new FakeClock(), stateDirectory }: Wishes,
+  { issuer, clock = new FakeClock(), stateDirectory, workers = 1 }: Wishes,
 ): Promise<Started> {
   const source = {
     kind: 'jwt' as const,
@@ -33,7 +33,7 @@ async function start(
     algorithms: ['ES256' as const, 'RS256' as const],
   }
   const options = { clock, ...(stateDirectory !== undefined && { stateDirectory }) }
-  const running = await startGateway(t, { identity: { sources: [source] } }, options)
+  const running = await startGateway(t, { identity: { sources: [source] }, server: { workers } }, options)
   running.upstream.respondAlways(whole())
   return Object.assign(running, {
     clock,
@@ -51,6 +51,7 @@ interface Wishes {
   readonly issuer: TestIssuer
   readonly clock?: FakeClock
   readonly stateDirectory?: string
+  readonly workers?: number
 }
 
 function resultOf(response: RawResponse): string {
@@ -216,5 +217,18 @@ suite('what is no set of keys is refused, and the last one stays', () => {
       assert.equal(await send(published), '200')
       assert.equal(issuer.fetches, 2)
     })
+  }
+})
+
+test('members of a key that checking does not need are left out, however deep', async (t) => {
+  const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`
+  const text = JSON.stringify({ keys: [published.jwk] }).replace('{"kty"', `{"x5c":${deep},"kty"`)
+  for (const workers of [1, 2]) {
+    const issuer = await startIssuer(t)
+    issuer.respond(body(text))
+    // Threads have no clock but the machine's.
+    const clock = new FakeClock(Date.now() - 1_750_000_000_000)
+    const { send } = await start(t, { issuer, clock, workers })
+    for (let count = 0; count < 4; count++) assert.equal(await send(published), '200', `${workers} threads`)
   }
 })

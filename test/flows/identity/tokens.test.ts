@@ -124,6 +124,24 @@ test('where none is required, a request without an identity is served, and a wro
   assert.equal(refusal(await sendToken('a.b.c')), '401 invalid_identity')
 })
 
+test('wrong identities count as requests of the client that connected, and right ones pass beyond its limit', async (t) => {
+  const more = { rate_limit_settings: { per_client: { rpm: 3 } } }
+  const { gateway, upstream, clock, key, claims, send, sendToken } = await start(t, { required: false, more })
+  for (let count = 0; count < 2; count++)
+    assert.equal(refusal(await sendToken('a.b.c')), '401 invalid_identity')
+  assert.equal((await send({})).status, 200)
+  const limited = await sendToken(signToken(other, claims()))
+  assert.equal(refusal(limited), '429 rate_limit_exceeded')
+  assert.equal(limited.header('retry-after'), '60')
+  assert.equal((await send({})).status, 429)
+  assert.equal((await sendToken(signToken(key, claims()))).status, 200)
+  const line = await gateway.logged({ event: 'rate_limit_exceeded' })
+  assert.match(String(line['client']), /^user:/)
+  assert.equal(upstream.requests.length, 2)
+  clock.advance(60_000)
+  assert.equal(refusal(await sendToken('a.b.c')), '401 invalid_identity')
+})
+
 type Forge = (started: Started) => string
 
 const other = signingKey('k1')
@@ -177,6 +195,10 @@ const attacks: readonly (readonly [name: string, forge: Forge, expected?: string
   ['an address without a domain', ({ key, claims }) => signToken(key, claims({ email: 'ann@' }))],
   ['two domains', ({ key, claims }) => signToken(key, claims({ email: 'a@evil.example@example.org' }))],
   ['an address that is not verified', ({ key, claims }) => signToken(key, claims({ email_verified: false }))],
+  ...['false', 'False', '', 0, null, 'no'].map((claim): (typeof attacks)[number] => [
+    `an address that is not verified (${JSON.stringify(claim)})`,
+    ({ key, claims: of }) => signToken(key, of({ email_verified: claim })),
+  ]),
   [
     'a very long address',
     ({ key, claims }) => signToken(key, claims({ email: `${'a'.repeat(300)}@example.org` })),
@@ -222,6 +244,8 @@ suite('what is accepted', () => {
   const accepted: readonly (readonly [name: string, forge: Forge])[] = [
     ['a list of audiences with this one', ({ key, claims }) => signToken(key, claims({ aud: ['x', 'llm'] }))],
     ['expired 29 s ago', ({ key, claims }) => signToken(key, claims({ exp: Number(claims()['iat']) - 29 }))],
+    ['an address that is verified', ({ key, claims }) => signToken(key, claims({ email_verified: true }))],
+    ['the same as a text', ({ key, claims }) => signToken(key, claims({ email_verified: 'true' }))],
     ['no key id', ({ key, claims }) => signToken(key, claims(), { kid: undefined })],
   ]
   for (const [name, forge] of accepted) {

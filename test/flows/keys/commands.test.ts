@@ -161,6 +161,8 @@ for (const isRunning of [true, false]) {
     const at = await desk(t)
     assert.equal((await at.key('create', 'ann')).status, 0)
     if (!isRunning) await at.gateway.stop()
+    const isLoaded = () => at.events().some(({ event_name: name }) => name.endsWith('keys.loaded'))
+    await until(isLoaded, 'the event that follows a new key')
     const [file] = readdirSync(at.state).filter((name) => /^audit-.*\.jsonl$/.test(name))
     rmSync(join(at.state, file!))
     mkdirSync(join(at.state, file!))

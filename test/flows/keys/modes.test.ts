@@ -224,6 +224,26 @@ suite('a presented key', () => {
     assert.ok(!JSON.stringify(gateway.log()).includes(key))
   })
 
+  test('reaches no provider and no log, wherever else its holder puts it', async (t) => {
+    const { gateway, upstream, key } = await startWith(t, 'required')
+    const [encoded, hidden] = [key.replaceAll('_', '%5F'), { 'x-request-id': key, 'anthropic-beta': key }]
+    const query = `?code=${key}&user=${encoded}&k=${encoded}&beta=true`
+    const message = '{"model":"plain","max_tokens":5,"messages":[]}'
+    for (const [path, text] of [
+      ['messages', message],
+      ['chat/completions', body],
+    ] as const) {
+      const headers = { ...hidden, 'anthropic-version': '2023-06-01', 'x-api-key': key }
+      await exchange(t, gateway.url, rawRequest(`POST /v1/${path}${query}`, headers, text))
+    }
+    assert.ok(upstream.requests.length >= 2)
+    for (const { target, headers } of upstream.requests) {
+      assert.ok(!decodeURIComponent(JSON.stringify([target, headers])).includes(key))
+      assert.match(target, /\?beta=true$/)
+    }
+    assert.ok(!JSON.stringify(gateway.log()).includes(key))
+  })
+
   test('that has expired, is disabled, or is not valid yet', async (t) => {
     const clock = new FakeClock()
     const file = new KeyFileOnDisk(t)
@@ -244,6 +264,36 @@ suite('a presented key', () => {
       assert.equal(response.header('x-llm-gateway-error'), code)
       assert.equal(response.header('www-authenticate'), 'Bearer')
     }
+  })
+
+  test('that expires, while the clock shows a time before the release was built', async (t) => {
+    const clock = new FakeClock()
+    const file = new KeyFileOnDisk(t)
+    const [lasting, ending, rotated] = [
+      testKey(),
+      testKey(),
+      testKey({ untilMs: clock.wallNow() + 86_400_000 }),
+    ]
+    file.write({
+      lasting: { keys: [lasting] },
+      ending: { keys: [ending], expiresMs: clock.wallNow() + 86_400_000 },
+      rotated: { keys: [rotated, testKey()] },
+    })
+    const builtAtMs = clock.wallNow() + 5_000
+    const { gateway, upstream } = await startGateway(t, { keys: file.setup }, { clock, builtAtMs })
+    upstream.respondAlways(whole())
+    const line = await gateway.logged({ event: 'clock_not_set', level: 'WARN' })
+    assert.deepEqual([line['keys'], line['built']], [2, new Date(builtAtMs).toISOString()])
+    const send = (key: typeof lasting) => exchange(t, gateway.url, call(bearer(key)))
+    assert.equal((await send(lasting)).status, 200)
+    for (const key of [ending, rotated]) {
+      const refused = await send(key)
+      assert.deepEqual([refused.status, refused.header('x-llm-gateway-error')], [503, 'clock_not_set'])
+      assert.deepEqual([refused.header('retry-after'), refused.header('www-authenticate')], ['60', undefined])
+    }
+    assert.equal(upstream.requests.length, 1)
+    clock.advance(5_000)
+    assert.deepEqual([(await send(ending)).status, (await send(rotated)).status], [200, 200])
   })
 
   test('while it is rotated: both secrets are served, the first until its moment', async (t) => {

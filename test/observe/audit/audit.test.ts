@@ -18,7 +18,6 @@ import { suite, test, type TestContext } from 'node:test'
 import { AuditLog, type AuditLogParts } from '../../../src/observe/audit/audit-log.ts'
 import type { AuditEvent, AuditHead } from '../../../src/observe/audit/chain.ts'
 import { verifyAudit } from '../../../src/observe/audit/verify.ts'
-import { holdLock } from '../../../src/platform/process-lock.ts'
 
 const key = Buffer.alloc(32, 7)
 const failed = (cause: unknown) => assert.fail(String(cause))
@@ -39,7 +38,6 @@ async function openLog(directory: string, own: Partial<AuditLogParts> = {}): Pro
     directory,
     key,
     wallNow: () => november,
-    hold: holdLock,
     prepare: async () => {},
     onFault: failed,
     ...own,
@@ -114,7 +112,6 @@ suite('an audit log', () => {
       directory,
       key,
       wallNow: () => november,
-      hold: holdLock,
       prepare: async () => {},
       onFault: failed,
     }
@@ -154,6 +151,17 @@ suite('an audit log', () => {
     const { lines, fault } = await verifyAudit(directory, key, [])
     assert.deepEqual([lines, fault], [2, undefined])
     assert.match(readFileSync(path, 'utf8'), /"count":1[^]*"count":4/)
+  })
+
+  test('writes each event once, also where its last line cannot be kept beside it', async (t) => {
+    const directory = scratch(t)
+    let faults = 0
+    const log = await openLog(directory, { onFault: () => (faults += 1) })
+    mkdirSync(join(directory, 'audit.head'))
+    for (const count of [1, 2, 3]) await log.addAndWait(eventOf(count))
+    await log.close()
+    const { lines, fault } = await verifyAudit(directory, key, [])
+    assert.deepEqual([lines, fault, faults], [3, undefined, 1])
   })
 
   test('drops whole months, and the rest still verifies', async (t) => {

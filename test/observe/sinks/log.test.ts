@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import type { CallFacts, GatewayEvent } from '../../../src/observe/events.ts'
+import type { GatewayEvent } from '../../../src/observe/events.ts'
+import type { CallFacts } from '../../../src/observe/events/calls.ts'
 import { createLog } from '../../../src/observe/log/log.ts'
 import { logSink } from '../../../src/observe/sinks/log.ts'
 

@@ -1,0 +1,116 @@
+// How an explanation of a model reads.
+import type { RoutingConfig, Timeouts } from '../config/types.ts'
+import type { ModelLimits } from '../domain.ts'
+import { systemClock } from '../platform/clock.ts'
+import { printable } from '../platform/printable.ts'
+import {
+  describeFormats,
+  type ExplainedFormats,
+  printCoverage,
+  printCoverageSummary,
+} from './explain-formats.ts'
+import type { Explanation } from './explanation.ts'
+import type { Output } from './output.ts'
+
+const rules = {
+  name: () => 'is the name of a model',
+  alias: (entry: string) => `is an alias of ${entry}`,
+  wildcard: (entry: string) => `matches the wildcard ${entry}`,
+  discovered: () => 'can be called if its provider lists it (discover_models)',
+}
+
+/** Prints an explanation for people. @param listsMembers of the translations; else a summary of them. */
+export function printExplanation(out: Output, explanation: Explanation, listsMembers: boolean): void {
+  const { model, rule, entry, targets, limits, fallbacks, routing, heartbeatAfterMs } = explanation
+  const {
+    defaultFor: kinds,
+    rest,
+    keys,
+    identity,
+    clientNames,
+    clients = [],
+    budgets = [],
+    logTransport,
+    coverage = {},
+  } = explanation
+  out.line(`${out.styled('bold', printable(model))} ${printable(rules[rule](entry))}`)
+  for (const [index, target] of targets.entries()) {
+    const address = target.baseUrl ?? 'built in'
+    out.line()
+    out.line(`${index + 1}. ${out.styled('bold', printable(target.provider))}  ${address}`)
+    row(out, 'model', printable(target.model))
+    if (target.formats !== undefined) printFormats(out, target.formats, target.kind)
+    if (target.timeouts === null) continue
+    row(out, 'tier, weight', `${target.tier}, ${target.weight}`)
+    row(
+      out,
+      'key',
+      target.credential === 'none' ? 'none' : `${printable(target.credential)}, sent as ${target.auth}`,
+    )
+    if (target.proxy !== null) row(out, 'proxy', target.proxy)
+    if (target.plainHttp !== null) row(out, 'plain http', plainHttpRules[target.plainHttp])
+    if (target.headers.length > 0) row(out, 'headers', target.headers.join(', '))
+    row(out, 'timeouts', formatTimeouts(target.timeouts))
+    const { price } = target
+    row(out, 'price', price === null ? 'unknown' : printable(`${price.setting} (${price.place})`))
+  }
+  out.line()
+  out.line(`limits     ${limits === null ? 'none' : formatLimits(limits)}`)
+  out.line(`fallbacks  ${fallbacks.length === 0 ? 'none' : printable(fallbacks.join(', '))}`)
+  out.line(`heartbeat  after ${heartbeatAfterMs / 1000} s of silence in a stream`)
+  out.line(`retries    ${formatRouting(routing)}`)
+  if (kinds.length > 0) out.line(`default    for ${kinds.join(', ')} whose requests name no model`)
+  if (rest !== null) out.line(`rest       other routes of the API pass to ${printable(rest)}`)
+  if (keys !== undefined) out.line(`keys       ${keys.mode}, of ${printable(keys.file)}`)
+  if (identity !== undefined) {
+    const from = identity.sources.map(printable).join('; ')
+    out.line(`identity   ${identity.required ? 'required' : 'optional'}, by ${from}`)
+  }
+  if (clientNames !== undefined)
+    out.line(`recorded   clients by ${clientNames}s, in the log, the ledger and the audit log`)
+  if (clients.length > 0) out.line(`clients    with an entry of their own: ${printable(clients.join(', '))}`)
+  if (budgets.length > 0) out.line(`budgets    of all clients together: ${budgets.join(', ')}`)
+  if (logTransport !== undefined) out.line(`log        ${printable(logTransport)}`)
+  const printMembers = listsMembers ? printCoverage : printCoverageSummary
+  const ways = Object.entries(coverage)
+  for (const [way, covered] of ways) printMembers(out, way, covered)
+  if (ways.length > 0 && !listsMembers) out.line('\n--members lists all members, and how they are carried')
+}
+
+function printFormats(out: Output, formats: ExplainedFormats, kind: string): void {
+  row(out, 'way', describeFormats(formats, kind, systemClock.wallNow()))
+  const settings = Object.entries(formats.translation).map(
+    ([key, value]) => `${key}: ${JSON.stringify(value)}`,
+  )
+  if (settings.length > 0) row(out, 'translation', settings.join(', '))
+}
+
+const plainHttpRules = {
+  private: 'only if the name has no other addresses than loopback and private ones',
+  anywhere: 'to any address (allow_http)',
+}
+
+function row(out: Output, label: string, text: string): void {
+  out.line(`   ${out.styled('dim', label.padEnd(13))} ${text}`)
+}
+
+function formatTimeouts({ connectMs, firstByteMs, idleMs, totalMs }: Timeouts): string {
+  const shown = (ms: number) => (ms === 0 ? 'off' : `${ms / 1000} s`)
+  return `connect ${shown(connectMs)}, first byte ${shown(firstByteMs)}, idle ${shown(idleMs)}, total ${shown(totalMs)}`
+}
+
+function formatRouting({ retries, maxRetryWaitMs, restartWaitMs, cooldownMs }: RoutingConfig): string {
+  const seconds = (ms: number) => `${ms / 1000} s`
+  const restart = restartWaitMs === 0 ? '' : `, up to ${seconds(restartWaitMs)} for a local restart`
+  return `${retries}, each after at most ${seconds(maxRetryWaitMs)}${restart}; cool-down ${seconds(cooldownMs)}`
+}
+
+function formatLimits({ rpm, tpm, maxParallelRequests, whenLimited, maxWaitMs }: ModelLimits): string {
+  const parts = [
+    rpm === undefined ? undefined : `${rpm} requests per minute`,
+    tpm === undefined ? undefined : `${tpm} tokens per minute`,
+    maxParallelRequests === undefined ? undefined : `${maxParallelRequests} in parallel`,
+  ].filter((part) => part !== undefined)
+  const then = whenLimited === 'wait' ? `wait up to ${maxWaitMs / 1000} s` : 'reject'
+  return parts.length === 0 ? 'none' : `${parts.join(', ')}; then ${then}`
+}

@@ -1,0 +1,99 @@
+// Calls, and requests that did not become one.
+import type { PriceSource } from '../../domain.ts'
+
+export type CallEvent = CallEnded | AttemptEnded | Refused
+
+interface CallEnded {
+  readonly kind: 'call_ended'
+  readonly call: CallFacts
+}
+
+/** Everything that is known about a call when it ends, in the order of its line. Absent facts are left out. */
+export interface CallFacts {
+  /** `call`, or the code of the rule that refused it. */
+  readonly event: string
+  readonly request_id: string
+  readonly client: string
+  /** Name of the client's key, and the id of the secret of it that was used. */
+  readonly key?: string | undefined
+  readonly key_secret?: string | undefined
+  /** The Unix user, address or identity that a client with a key or an identity came through. */
+  readonly via?: string | undefined
+  readonly dialect: string
+  /** Of the API's routes, of a request that passes as it is: `GET /files/{file}`. */
+  readonly route: string | undefined
+  readonly model: string | undefined
+  /** The alias of the model that the client used. */
+  readonly asked: string | undefined
+  readonly provider: string | undefined
+  readonly target_model: string | undefined
+  /** The model that answered, where it is not the one that was asked for. */
+  readonly fallback_model: string | undefined
+  /** Why fallbacks were passed over, in order. */
+  readonly passed_over: readonly string[] | undefined
+  /** `pass`, or the translation of the last attempt: `messages_chat`. `assembled`, `split`: it passed in another form. */
+  readonly way: string | undefined
+  /** Other ways of earlier attempts, in order. */
+  readonly earlier_ways: readonly string[] | undefined
+  /** Names of members of the request that the last attempt left out. */
+  readonly dropped: readonly string[] | undefined
+  /** What the client received; 499 when it left before the end. */
+  readonly status: number
+  readonly stream: boolean
+  readonly prompt_tokens: number | undefined
+  readonly completion_tokens: number | undefined
+  /** Parts of the two counts before them. */
+  readonly cached_tokens: number | undefined
+  readonly cache_write_tokens: number | undefined
+  readonly reasoning_tokens: number | undefined
+  /** The counts are not all the provider's, or the price is not certain. */
+  readonly estimated: boolean | undefined
+  /** What the call cost, failed attempts included, in whole nano-USD (10⁻⁹ USD); undefined: unknown, which is not 0. */
+  readonly cost_nano: number | undefined
+  /** Where the price of the last attempt that cost anything comes from; undefined: nowhere, as the cost is unknown. */
+  readonly price: PriceSource | undefined
+  readonly wait_ms: number
+  readonly first_byte_ms: number | undefined
+  readonly duration_ms: number
+  readonly gateway_ms: number
+  readonly attempts: number
+  readonly code: string | undefined
+  readonly reason: string | undefined
+  readonly provider_status: number | undefined
+  readonly provider_code: string | undefined
+  /** The provider's own id of the last attempt's request. */
+  readonly provider_request_id: string | undefined
+}
+
+/** One try at one target is over, or has begun to answer. Counted, not logged. */
+export interface AttemptEnded {
+  readonly kind: 'attempt_ended'
+  readonly request_id: string
+  readonly provider: string
+  readonly target_model: string
+  /** As in `CallFacts`. */
+  readonly way: string
+  /** `refused`: the provider's own error; `gone`: the client left first. */
+  readonly outcome: 'answered' | 'refused' | 'failed' | 'gone'
+  /** The provider's; undefined when none came. */
+  readonly status: number | undefined
+  /** The provider's code of a refusal, the gateway's of a failure. */
+  readonly code: string | undefined
+  /** From the sending of the request until the outcome was known. */
+  readonly ms: number
+}
+
+/** A guard refused a request before it was routed, or a connection before it was read. */
+interface Refused {
+  readonly kind: 'refused'
+  readonly request_id?: string
+  readonly client: string
+  readonly method: string | undefined
+  readonly code: string
+  readonly status: number
+  readonly reason: string
+  /** The client left before its user was looked up: nobody was turned away. */
+  readonly has_left?: boolean
+  /** Refusals like this one since the last event, which were not emitted. */
+  readonly unlogged?: number
+}

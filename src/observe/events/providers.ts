@@ -1,0 +1,63 @@
+// What is known of providers besides calls.
+
+export type ProviderEvent =
+  | ProviderChecked
+  | ModelsDiscovered
+  | DiscoveryFailed
+  | FormatFound
+  | FormatsNotSaved
+  | HealthChecked
+
+/** Whether a provider could be reached when the gateway started. */
+interface ProviderChecked {
+  readonly kind: 'provider_checked'
+  readonly provider: string
+  readonly is_reachable: boolean
+  readonly detail: string
+}
+
+/** A provider's list of models has come for the first time, has changed, or is available again. */
+interface ModelsDiscovered {
+  readonly kind: 'models_discovered'
+  readonly provider: string
+  readonly count: number
+  readonly added: number
+  readonly removed: number
+  /** Entries without a usable name, or too many. */
+  readonly skipped: number
+}
+
+/** A provider does not list its models; emitted once for each cause, until a list comes. */
+interface DiscoveryFailed {
+  readonly kind: 'discovery_failed'
+  readonly provider: string
+  readonly reason: string
+  /** Nothing has listened there so far, and nothing has to: the server is local, or no model of the file needs it. */
+  readonly is_usual: boolean
+  /** Models of its last list, which can still be called. Absent, as the age: there was none. */
+  readonly kept_models?: number
+  /** Since that list came. */
+  readonly list_age_ms?: number
+}
+
+/** A provider has shown whether it speaks a format. */
+interface FormatFound {
+  readonly kind: 'format_found'
+  readonly provider: string
+  readonly format: string
+  readonly is_spoken: boolean
+}
+
+/** What was found of formats could not be read or saved; calls go on. */
+interface FormatsNotSaved {
+  readonly kind: 'formats_not_saved'
+  readonly cause: unknown
+}
+
+/** The outcome of health checks has changed. */
+interface HealthChecked {
+  readonly kind: 'health_checked'
+  readonly provider: string
+  /** What is wrong; undefined: nothing. */
+  readonly reason: string | undefined
+}

@@ -1,0 +1,95 @@
+// What the gateway keeps on disk: limits, budgets, owners of objects, the ledger and the audit log.
+
+export type StateEvent =
+  | LimitsLoaded
+  | LimitsNotSaved
+  | BudgetsNotSaved
+  | BudgetsCopyUsed
+  | OwnersNotKept
+  | LedgerOff
+  | LedgerWaiting
+  | LedgerWriting
+  | LedgerSetAside
+  | LedgerRowsLost
+  | AuditUnavailable
+  | AuditHeadWritten
+
+/** What the last run left of the limits' counters. */
+interface LimitsLoaded {
+  readonly kind: 'limits_loaded'
+  readonly fact: { readonly kind: string }
+}
+
+/** The counters could not be saved; calls go on. */
+interface LimitsNotSaved {
+  readonly kind: 'limits_not_saved'
+  readonly cause: unknown
+}
+
+/** What was spent of budgets could not be saved; calls go on. */
+interface BudgetsNotSaved {
+  readonly kind: 'budgets_not_saved'
+  readonly cause: unknown
+}
+
+/** Budgets go on from their second copy, which may lack the calls of some seconds. */
+interface BudgetsCopyUsed {
+  readonly kind: 'budgets_copy_used'
+  readonly reason: string
+}
+
+/** The owners of objects could not be read or saved; calls go on. */
+interface OwnersNotKept {
+  readonly kind: 'owners_not_kept'
+  readonly cause: unknown
+}
+
+/** Nothing is recorded in the ledger by this process. */
+interface LedgerOff {
+  readonly kind: 'ledger_off'
+  readonly reason: string
+  /** Nobody has to do anything about it. */
+  readonly is_usual?: boolean
+}
+
+/** Rows of the ledger wait, because they cannot be written now; emitted at most once a minute. */
+interface LedgerWaiting {
+  readonly kind: 'ledger_waiting'
+  readonly reason: string
+  readonly waiting_rows: number
+  /** Rows that were given up so far; their sums are kept. */
+  readonly lost_rows: number
+}
+
+/** The ledger can be written again. */
+interface LedgerWriting {
+  readonly kind: 'ledger_writing'
+  readonly lost_rows: number
+}
+
+/** The ledger's file could not be used, and a new one was begun. */
+interface LedgerSetAside {
+  readonly kind: 'ledger_set_aside'
+  readonly reason: string
+  /** Where the old file is now. Undefined: there is none. */
+  readonly file: string | undefined
+}
+
+/** The process ends, and these rows are in no file. */
+interface LedgerRowsLost {
+  readonly kind: 'ledger_rows_lost'
+  readonly rows: number
+}
+
+/** The audit log can't be written, or another process writes it; calls go on. */
+interface AuditUnavailable {
+  readonly kind: 'audit_unavailable'
+  readonly reason: string
+}
+
+/** The last line of the audit log, for a second place. */
+interface AuditHeadWritten {
+  readonly kind: 'audit_head'
+  readonly seq: number
+  readonly mac: string
+}
