@@ -9,4 +9,8 @@ export const compileCache = join(import.meta.dirname, '../../node_modules/.cache
 /** The module to load before a program. */
 export const compileCacheOfWorkers = import.meta.filename
 
+const { NODE_COMPILE_CACHE } = process.env
+/** For the environment of a program that does not inherit that of `npm test`. */
+export const compileCacheEnv = NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE }
+
 if (!isMainThread) enableCompileCache(compileCache)

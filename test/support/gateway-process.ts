@@ -5,16 +5,13 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-import { compileCacheOfWorkers } from './compile-cache.ts'
+import { compileCacheEnv, compileCacheOfWorkers } from './compile-cache.ts'
 import { soon } from './deadline.ts'
 import { defaultEnv, prepare, type Setup, type Started } from './gateway-config.ts'
 import type { Cleanup } from './scripted-upstream.ts'
 
 const main = join(import.meta.dirname, '../../src/main.ts')
-/** Of this process if `npm test` has started it; a gateway does not inherit it. */
-const { NODE_COMPILE_CACHE } = process.env
-const cacheEnv = NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE }
-const cacheOptions = NODE_COMPILE_CACHE === undefined ? [] : [`--import=${compileCacheOfWorkers}`]
+const cacheOptions = 'NODE_COMPILE_CACHE' in compileCacheEnv ? [`--import=${compileCacheOfWorkers}`] : []
 
 export interface GatewayProcess {
   /** `http://127.0.0.1:PORT`. */
@@ -87,7 +84,7 @@ export async function runGateway(
   const [program, ...args] = [...unshare, ...prlimit, ...node, main, 'serve', ...config]
   const child = spawn(program!, args, {
     cwd: folder,
-    env: { ...cacheEnv, PATH: process.env['PATH'], HOME: folder, LLM_GATEWAY_PORT: '0', ...env },
+    env: { ...compileCacheEnv, PATH: process.env['PATH'], HOME: folder, LLM_GATEWAY_PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let stdout = ''
