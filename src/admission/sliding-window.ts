@@ -10,6 +10,9 @@ export const windowMs = 60_000
 /** Most slots that a ring gets; 6 MiB. Exact for half as many entries a minute. */
 const maxCapacity = 262_144
 
+/** A window begins with so few slots: there may be one for each of many thousand clients, most of which call rarely. */
+const firstSlots = 64
+
 /** What one call holds in the window. Settled through `settle`, once; the object belongs to who reserved. */
 export interface Entry {
   /** Where it stands in the window; further on once it has grown after its first place had left. */
@@ -40,8 +43,9 @@ export function capacityFor(limits: { rpm?: number; tpm?: number } | undefined):
  * Times are milliseconds of one monotonic clock; a time before the newest entry's is taken as that entry's. Sums may exceed a limit (debt) and are never below 0.
  */
 export class SlidingWindow {
+  /** Most slots; there are fewer until so many are in use. */
   readonly capacity: number
-  readonly #mask: number
+  #mask: number
   /** Entries closer than this are merged once half of the ring is in use. */
   readonly #quantumMs: number
   /** Sequence number of the oldest entry. */
@@ -50,18 +54,21 @@ export class SlidingWindow {
   #tail = 0
   /** First time in the newest entry. */
   #newestSinceMs = 0
-  readonly #times: Float64Array
-  readonly #requests: BlockSums
-  readonly #tokens: BlockSums
+  #times: Float64Array
+  #requests: BlockSums
+  #tokens: BlockSums
 
-  /** `capacity` is a power of two, at least 64. */
-  constructor(capacity: number) {
+  /**
+   * @param capacity a power of two, at least 64.
+   * @param slots how many there are at first, of the same kind.
+   */
+  constructor(capacity: number, slots = firstSlots) {
     this.capacity = capacity
-    this.#mask = capacity - 1
+    this.#mask = slots - 1
     this.#quantumMs = windowMs / (capacity / 2 - 1)
-    this.#times = new Float64Array(capacity)
-    this.#requests = new BlockSums(capacity)
-    this.#tokens = new BlockSums(capacity)
+    this.#times = new Float64Array(slots)
+    this.#requests = new BlockSums(slots)
+    this.#tokens = new BlockSums(slots)
   }
 
   /** What counts at `nowMs`. */
@@ -139,19 +146,13 @@ export class SlidingWindow {
     return moreRequests < 0 || moreTokens < 0
   }
 
-  /** The same entries in a larger ring, for a limit that was raised. Handles stay good. */
+  /** The same entries with room for more, for a limit that was raised. Handles stay good. */
   resized(capacity: number): SlidingWindow {
-    const larger = new SlidingWindow(capacity)
+    const larger = new SlidingWindow(capacity, this.#mask + 1)
     larger.#head = this.#head
     larger.#tail = this.#tail
     larger.#newestSinceMs = this.#newestSinceMs
-    for (let seq = this.#head; seq < this.#tail; seq++) {
-      const from = seq & this.#mask
-      const to = seq & larger.#mask
-      larger.#times[to] = this.#times[from]!
-      larger.#requests.put(to, this.#requests.at(from))
-      larger.#tokens.put(to, this.#tokens.at(from))
-    }
+    larger.#copySlots(this)
     return larger
   }
 
@@ -173,6 +174,28 @@ export class SlidingWindow {
       if (requests + tokens > 0) saved.push([ageMs, requests, tokens])
     }
     return saved
+  }
+
+  /** Twice the slots, for the same entries. */
+  #addSlots(): void {
+    const larger = new SlidingWindow(this.capacity, 2 * (this.#mask + 1))
+    larger.#head = this.#head
+    larger.#tail = this.#tail
+    larger.#copySlots(this)
+    this.#mask = larger.#mask
+    this.#times = larger.#times
+    this.#requests = larger.#requests
+    this.#tokens = larger.#tokens
+  }
+
+  #copySlots(other: SlidingWindow): void {
+    for (let seq = this.#head; seq < this.#tail; seq++) {
+      const from = seq & other.#mask
+      const to = seq & this.#mask
+      this.#times[to] = other.#times[from]!
+      this.#requests.put(to, other.#requests.at(from))
+      this.#tokens.put(to, other.#tokens.at(from))
+    }
   }
 
   #sumsOf(dimension: WindowDimension): BlockSums {
@@ -218,6 +241,7 @@ export class SlidingWindow {
       this.#tokens.add(newest, tokens)
       return tail - 1
     }
+    if (size > this.#mask) this.#addSlots()
     const slot = tail & this.#mask
     this.#times[slot] = timeMs
     this.#requests.put(slot, requests)

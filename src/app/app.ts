@@ -104,7 +104,7 @@ export interface AppOptions {
   readonly worker?: WorkerServices
 }
 
-/** @throws StartError when an address can't be had, or a user to be served is none here. */
+/** @throws StartError when an address can't be had, or a user to be served does not exist here. */
 export async function startApp(config: Config, options: AppOptions): Promise<App> {
   const { stdout, isJournal = false, version, configFile, sockets = [], clock = systemClock } = options
   const { stateDirectory, store, worker, dialects = allDialects } = options

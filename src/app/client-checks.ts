@@ -49,7 +49,7 @@ export class ClientChecks {
   /** Calls that `revokeKeys` has ended since the last `setKeys`. */
   #endedAhead = 0
 
-  /** @throws StartError when the configuration names a user that is none here. */
+  /** @throws StartError when the configuration names a user that does not exist here. */
   constructor(
     config: Config,
     { interrupt, forwardedFor, floodWindows, keySets, ...parts }: ClientCheckParts,

@@ -31,7 +31,9 @@ export async function startControl(app: App, facts: ControlFacts): Promise<Contr
     return undefined
   }
   try {
-    return await openControl(path, commandsOf(app, facts))
+    return await openControl(path, commandsOf(app, facts), (error, command) =>
+      app.events.emit({ kind: 'internal_error', error, where: `the command ${command}` }),
+    )
   } catch (error) {
     if (!(error instanceof StartError)) throw error
     unavailable(error.message)
@@ -89,6 +91,7 @@ async function appendToAudit({ audit }: App, input: Readonly<Record<string, unkn
   return { recorded: true }
 }
 
+/** @throws ControlError for a request without names, and where the log or its names cannot be written. */
 async function eraseInAudit(
   { audit }: App,
   { client, actor }: Readonly<Record<string, unknown>>,
@@ -97,5 +100,9 @@ async function eraseInAudit(
     throw new ControlError('Name the client and the user who erases it.')
   }
   if (audit === undefined) return { audited: false }
-  return { audited: true, erased_as: (await audit.erase(client, actor)) ?? null }
+  try {
+    return { audited: true, erased_as: (await audit.erase(client, actor)) ?? null }
+  } catch (error) {
+    throw new ControlError(error instanceof Error ? error.message : String(error))
+  }
 }

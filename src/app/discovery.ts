@@ -16,7 +16,7 @@ import {
 import { maxModelNameLength } from '../dialects/request.ts'
 import type { ProbeOutcome } from '../upstream/probe.ts'
 import type { Provider } from '../upstream/provider.ts'
-import { addressOf } from './format-findings.ts'
+import { serverOf } from './format-findings.ts'
 import { type Poll, type PollClock, type PollParts, Polls } from './polls.ts'
 import type { ProviderSet } from './provider-pool.ts'
 
@@ -50,7 +50,7 @@ interface Listing {
   listedAddress: string | undefined
   /** When it last returned a list, in milliseconds of the monotonic clock; undefined: never. */
   listedAtMs: number | undefined
-  /** Why it gave none last time, as far as that was told. */
+  /** Why it listed none last time, as far as that is known. */
   reportedFault: 'away' | 'no_list' | undefined
 }
 
@@ -81,7 +81,7 @@ export class Discovery {
         this.#listings.delete(name)
         continue
       }
-      const address = addressOf(config)
+      const address = serverOf(config)
       const listing = this.#listings.get(name)
       if (listing === undefined) this.#listings.set(name, { ...unlisted, address })
       else {
@@ -211,7 +211,7 @@ export class Discovery {
   }
 }
 
-/** Undefined: the response is none, or not whole. */
+/** Undefined: there is no response, or not a whole one. */
 function listIn(outcome: ProbeOutcome, provider: Provider): ModelList | undefined {
   if (outcome.kind !== 'answered' || outcome.head.status !== 200) return undefined
   // `PROVIDER/MODEL` has to fit.

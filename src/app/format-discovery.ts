@@ -9,7 +9,7 @@ import type { Clock } from '../platform/clock.ts'
 import { probe, type ProbeOutcome, type ProbeRequest } from '../upstream/probe.ts'
 import type { Provider } from '../upstream/provider.ts'
 import { readVersion, versionPaths } from '../upstream/providers/versions.ts'
-import { addressOf, type FormatFinding, type FormatFindings } from './format-findings.ts'
+import { serverOf, type FormatFinding, type FormatFindings } from './format-findings.ts'
 
 export interface FormatDiscoveryParts {
   readonly clock: Pick<Clock, 'now' | 'wallNow' | 'setTimer'>
@@ -77,7 +77,7 @@ export class FormatDiscovery implements SpokenFormats {
         const provider = providers.get(name)
         return config.kind === 'echo' || provider === undefined
           ? []
-          : [[name, { provider, kind: config.kind, address: addressOf(config) }] as const]
+          : [[name, { provider, kind: config.kind, address: serverOf(config) }] as const]
       }),
     )
     this.#unclearUntilMs.clear()

@@ -3,7 +3,7 @@ import type { HttpProvider } from '../config/types.ts'
 
 /** What a provider has shown. */
 export interface FormatFinding {
-  /** Of the server (`addressOf`): another one under the same name is probed again. */
+  /** Of the server (`serverOf`): another one under the same name is probed again. */
   readonly address: string
   /** Undefined: its kind reports none. */
   readonly version: string | undefined
@@ -17,7 +17,7 @@ export interface FormatFinding {
 export type FormatFindings = ReadonlyMap<string, FormatFinding>
 
 /** What a finding is about, whatever the name of the provider. */
-export function addressOf(config: Pick<HttpProvider, 'kind' | 'origin' | 'basePath' | 'query'>): string {
+export function serverOf(config: Pick<HttpProvider, 'kind' | 'origin' | 'basePath' | 'query'>): string {
   const { kind, origin, basePath, query = '' } = config
   return `${kind} ${origin}${basePath}${query}`
 }

@@ -18,7 +18,7 @@ interface IdentityParts {
 
 /**
  * Undefined: there are no identities.
- * @throws StartError when a source names a user that is none here.
+ * @throws StartError when a source names a user that does not exist here.
  */
 export function identityCheckOf(
   identity: IdentityConfig,

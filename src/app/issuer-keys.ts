@@ -2,6 +2,7 @@
 // of anybody, so it is only read if nobody but its owner can have written it.
 //
 // Where it cannot be written, identities go on being checked, and the fault is reported.
+import { join } from 'node:path'
 import { membersOf, parseJson } from '../bytes/json/parse.ts'
 import { type KeySet, readKeySet } from '../clients/identity/key-set.ts'
 import { KeySetStore } from '../clients/identity/key-set-store.ts'
@@ -21,15 +22,17 @@ export interface IssuerKeysParts {
 }
 
 const fileName = 'identity-keys.json'
-const fetchLimits = { maxBytes: 262_144, timeoutMs: 5_000 } as const
+export const fetchLimits = { maxBytes: 262_144, timeoutMs: 5_000 } as const
 const fileRules = { maxBytes: 16 * fetchLimits.maxBytes, isSecret: false } as const
 
 export class IssuerKeys {
   readonly store: KeySetStore
+  readonly #directory: string | undefined
   readonly #file: StateFile | undefined
   readonly #events: Events
 
   private constructor(urls: readonly string[], { clock, events, stateDirectory }: IssuerKeysParts) {
+    this.#directory = stateDirectory
     this.#file = stateDirectory === undefined ? undefined : new StateFile(stateDirectory, fileName)
     this.#events = events
     this.store = new KeySetStore({
@@ -63,16 +66,28 @@ export class IssuerKeys {
   }
 
   #load(): ReadonlyMap<string, KeySet> {
-    if (this.#file === undefined) return new Map()
-    const read = readTrustedFile(this.#file.path, fileRules, systemAccounts())
-    if (read.kind === 'refused') this.#events.emit({ kind: 'identity_keys_refused', reason: read.message })
-    return read.kind === 'read' ? readCopies(read.text) : new Map()
+    if (this.#directory === undefined) return new Map()
+    const read = readKeptKeys(this.#directory)
+    if ('refused' in read) {
+      this.#events.emit({ kind: 'identity_keys_refused', reason: read.refused })
+      return new Map()
+    }
+    return read.sets
   }
 
   #save(sets: ReadonlyMap<string, KeySet>): void {
     const failed = (cause: unknown) => this.#events.emit({ kind: 'identity_keys_not_saved', cause })
     void this.#file?.replace(formatCopies(sets)).catch(failed)
   }
+}
+
+/** The copy of the issuers' keys, by their URLs. `refused`: why it is not used, in words that follow its name. */
+export function readKeptKeys(
+  directory: string,
+): { readonly sets: ReadonlyMap<string, KeySet> } | { readonly refused: string } {
+  const read = readTrustedFile(join(directory, fileName), fileRules, systemAccounts())
+  if (read.kind === 'refused') return { refused: read.message }
+  return { sets: read.kind === 'read' ? readCopies(read.text) : new Map() }
 }
 
 function formatCopies(sets: ReadonlyMap<string, KeySet>): string {

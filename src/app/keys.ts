@@ -71,6 +71,8 @@ export class KeyFileWatch {
   #latest: KeyFile = noKeys
   #inForce: KeyFile = noKeys
   #applied: AppliedKeys = { threads: 0, ended: 0 }
+  /** Calls that were ended by versions after the one in force. */
+  #ended = 0
   #refused: string | undefined
   #applying: Promise<void> = Promise.resolve()
   #isStopped = false
@@ -108,7 +110,8 @@ export class KeyFileWatch {
    */
   async reload(): Promise<LoadedKeys> {
     this.#change()
-    await this.#applying
+    // A version that comes meanwhile takes the place of this one, which then is never in force by itself.
+    for (let applying; applying !== this.#applying;) await (applying = this.#applying)
     return { ...this.#applied, generation: this.#inForce.generation, refused: this.#refused }
   }
 
@@ -161,10 +164,12 @@ export class KeyFileWatch {
       await setImmediate()
       if (this.#latest !== file) return
     }
-    const applied = await apply(file)
+    const { threads, ended } = await apply(file)
+    this.#ended += ended
     if (this.#latest !== file) return
     this.#inForce = file
-    this.#applied = applied
+    this.#applied = { threads, ended: this.#ended }
+    this.#ended = 0
     this.#parts.events.emit({ kind: 'keys_loaded', generation: file.generation, keys: file.keys.length })
     this.#acknowledge()
     this.#reportClock()

@@ -106,7 +106,7 @@ export class Poll {
     if (this.#probe !== undefined) return
     this.#stopTimer?.()
     this.#startedAtMs = this.#clock.now()
-    // A connection that broke may have been an idle one that the server closed just then: a new one tells.
+    // A connection that broke may have been an idle one that the server closed just then: a new one shows whether it still serves.
     const { request } = this.#parts
     this.#send(request, (outcome) => {
       if (isBroken(outcome)) this.#send(request, (second) => this.#onOutcome(second))

@@ -1,6 +1,6 @@
-// Applies the configuration file to a running gateway again: on request, and when the file changes
-// (`server.watch_config`). A file with problems is refused: the gateway keeps the configuration that it has.
-import { type LoadedConfig, openConfig } from '../config/load.ts'
+// Applies the configuration file to a running gateway again: on request, and when the file changes, or a stored secret that
+// it refers to (`server.watch_config`). A file with problems is refused: the gateway keeps the configuration that it has.
+import { type LoadedConfig, openConfig, storedSecretFiles } from '../config/load.ts'
 import type { Problem } from '../config/problems.ts'
 import type { Config } from '../config/types.ts'
 import { fileVersion, watchForChanges } from '../config/watch.ts'
@@ -13,6 +13,8 @@ export interface ReloaderParts {
   /** What the app was started with, and the version of the file that it was read from. */
   readonly config: Config
   readonly configVersion: string | undefined
+  /** Of the stored secrets that the configuration refers to. */
+  readonly secretFiles: readonly string[]
   /** Called before the file is read. */
   readonly onBegin: () => void
   /** Called with the content of the file, before anything is applied. */
@@ -29,6 +31,8 @@ export class Reloader {
   readonly #parts: ReloaderParts
   #config: Config
   #version: string | undefined
+  /** By path: the versions that were read last. */
+  #secrets: ReadonlyMap<string, string | undefined>
   #stopWatching = () => {}
   #isStopped = false
   /** Resolves when the last reload that was requested has ended. */
@@ -39,6 +43,7 @@ export class Reloader {
     this.#parts = parts
     this.#config = parts.config
     this.#version = parts.configVersion
+    this.#secrets = versionsOf(parts.secretFiles)
     this.#watch()
   }
 
@@ -58,6 +63,7 @@ export class Reloader {
     const { app, env, configFile, onBegin, onRead, onResult } = this.#parts
     onBegin()
     this.#version = fileVersion(configFile)
+    const before = versionsOf([...this.#secrets.keys()])
     const loaded = await openConfig(configFile, { env })
     if (this.#isStopped) return
     onRead(loaded)
@@ -73,6 +79,8 @@ export class Reloader {
     const needsRestart = await app.reload(loaded.config)
     if (this.#isStopped) return
     this.#config = loaded.config
+    const files = storedSecretFiles(loaded.raw, configFile, env)
+    this.#secrets = new Map([...versionsOf(files), ...[...before].filter(([path]) => files.includes(path))])
     this.#watch()
     app.events.emit({ kind: 'reloaded', config: configFile, needs_restart: needsRestart })
     onResult({ kind: 'applied', needsRestart })
@@ -87,8 +95,14 @@ export class Reloader {
   #watch(): void {
     this.#stopWatching()
     if (!this.#config.server.watchConfig) return
-    this.#stopWatching = watchForChanges(this.#parts.configFile, this.#version, () => void this.reload())
+    const files = [[this.#parts.configFile, this.#version] as const, ...this.#secrets]
+    const stops = files.map(([path, version]) => watchForChanges(path, version, () => void this.reload()))
+    this.#stopWatching = () => stops.forEach((stop) => stop())
   }
+}
+
+function versionsOf(paths: readonly string[]): Map<string, string | undefined> {
+  return new Map(paths.map((path) => [path, fileVersion(path)]))
 }
 
 /** A problem on one line: `FILE:LINE:COLUMN PATH: message`. */

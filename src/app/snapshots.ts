@@ -82,7 +82,7 @@ export class Snapshots {
     this.#track(call, handleCall(call, this.#current))
   }
 
-  /** The same for a request that is no model call. */
+  /** The same for a request that is not a model call. */
   serveRest(call: RestCall): void {
     this.#track(call, handleRestCall(call, this.#current))
   }

@@ -1,7 +1,7 @@
 // The facts of one call, collected while it runs and logged when it ends.
 import type { Spent } from '../admission/budget.ts'
 import type { GatewayError } from '../errors.ts'
-import type { PriceSource } from '../domain.ts'
+import type { PriceSource, Tariff } from '../domain.ts'
 import type { AttemptEnded, CallFacts } from '../observe/events/calls.ts'
 import type { Charged } from '../prices/price-book.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
@@ -53,6 +53,9 @@ export class CallRecord {
   /** Of all attempts so far that have used tokens. */
   #costNano = 0
   #priceSource: PriceSource | undefined
+  /** Of the only attempt that cost anything. */
+  #tariff: Tariff | undefined
+  #charges = 0
   #isCostUnknown = false
   /** Of the attempts since `takeSpent`. */
   #spentNano = 0
@@ -108,6 +111,8 @@ export class CallRecord {
   /** @param charged what an attempt has cost whose usage is `usage`; undefined: nobody knows. */
   addCost(charged: Charged | undefined): void {
     this.#addSpent(charged?.nano)
+    this.#charges += 1
+    this.#tariff = this.#charges === 1 ? charged?.tariff : undefined
     if (charged === undefined) {
       this.#isCostUnknown = true
       return
@@ -190,6 +195,7 @@ export class CallRecord {
       estimated: this.usage && (this.usage.isEstimated || this.#isCostEstimated),
       cost_nano: isPriced ? this.#costNano : undefined,
       price: isPriced ? this.#priceSource : undefined,
+      tariff: isPriced ? this.#tariff : undefined,
       wait_ms: round(this.waitMs),
       first_byte_ms: firstByteMs,
       duration_ms: round(nowMs - startedAtMs),

@@ -1,6 +1,7 @@
 // The command line of `audit`: each command is loaded only when it runs.
 import { type Command, InvalidArgumentError } from 'commander'
 import { systemClock } from '../platform/clock.ts'
+import { parseDuration } from '../platform/duration.ts'
 import type { CommandIo } from './output.ts'
 import { chosenPaths, type ScopeOptions } from './chosen-paths.ts'
 
@@ -86,10 +87,8 @@ function anchor(text: string): { readonly seq: number; readonly mac: string } {
   )
 }
 
-const unitMs: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 }
-
 function age(text: string): number {
-  const [, number, unit = ''] = /^(\d{1,6})([mhd])$/.exec(text) ?? []
-  if (number !== undefined) return Number(number) * unitMs[unit]!
-  throw new InvalidArgumentError('Expected minutes, hours or days: 90m, 12h, 7d.')
+  const ms = parseDuration(text)
+  if (ms !== undefined) return ms
+  throw new InvalidArgumentError('Expected minutes, hours, days or weeks: 90m, 12h, 7d, 4w.')
 }

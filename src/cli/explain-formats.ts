@@ -1,5 +1,5 @@
 // Which way a call in a format goes to a provider, how that is known, and what its translation carries.
-import { addressOf, type FormatFindings } from '../app/format-findings.ts'
+import { serverOf, type FormatFindings } from '../app/format-findings.ts'
 import { FormatsFile } from '../app/formats-file.ts'
 import { traitNames } from '../config/resolve-traits.ts'
 import type { ModelConfig, ProviderConfig, ProviderTraits } from '../config/types.ts'
@@ -92,7 +92,7 @@ function knownOf(provider: ProviderConfig, name: string, probes: FormatFindings)
   }
   const probe = provider.kind === 'echo' ? undefined : probes.get(provider.name)
   const shown = probe?.formats[name]
-  if (provider.kind === 'echo' || shown === undefined || probe?.address !== addressOf(provider)) {
+  if (provider.kind === 'echo' || shown === undefined || probe?.address !== serverOf(provider)) {
     return { format, isSpoken: undefined }
   }
   const { foundAtMs: probedAtMs, version } = probe

@@ -4,10 +4,10 @@ import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { identitiesIn, readIdentities } from '../config/stored-secrets.ts'
 import { printable } from '../platform/printable.ts'
+import { replaceFile } from '../platform/replace-file.ts'
 import { readCredential, storeCredential, updateDropIns } from '../systemd/credentials.ts'
 import { scopeOptions } from '../systemd/scope.ts'
 import { type Identity, renderIdentities } from '../vault/identities.ts'
-import { replaceFile } from '../vault/secret-files.ts'
 import type { SecretSetting } from './secret-setting.ts'
 
 export interface IdentitySource {

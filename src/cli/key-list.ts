@@ -17,7 +17,8 @@ import { nameFault } from './key-options.ts'
 import { describeForce } from './key-force.ts'
 import { type KeyUsage, readKeyUsage } from './key-usage.ts'
 import { findGateway, reportedKeys } from './key-place.ts'
-import { type CommandIo, counted, displayWidth, Output } from './output.ts'
+import { type CommandIo, counted, Output } from './output.ts'
+import { printTable } from './table.ts'
 
 export interface ListOptions {
   readonly config: string | undefined
@@ -62,7 +63,8 @@ export async function keyListCommand(
     key.note,
   ])
   const used = usage === undefined ? [] : ['last used', 'today']
-  printTable(out, ['name', 'state', 'models', 'limits', 'expires', ...used, 'note'], rows)
+  const head = ['name', 'state', 'models', 'limits', 'expires', ...used, 'note']
+  printTable(out, { head, rows: rows.map((row) => row.map(printable)) })
   out.line()
   out.line(`${counted(keys.length, 'key')}; ${describeForce(place, generation, io.env).text}`)
   return 0
@@ -125,18 +127,4 @@ function usesText(usage: KeyUsage | undefined, secretId: string): string {
   const use = usage.uses.get(secretId)
   if (use === undefined) return ', never used'
   return `, first used ${momentText(use.firstMs)}, last used ${momentText(use.lastMs)}`
-}
-
-function printTable(out: Output, head: readonly string[], rows: readonly (readonly string[])[]): void {
-  const cells = rows.map((row) => row.map(printable))
-  const widths = head.map((title, column) =>
-    Math.max(...[title, ...cells.map((row) => row[column]!)].map(displayWidth)),
-  )
-  const line = (row: readonly string[]) =>
-    row
-      .map((cell, column) => cell + ' '.repeat(widths[column]! - displayWidth(cell)))
-      .join('  ')
-      .trimEnd()
-  out.line(out.styled('bold', line(head)))
-  for (const row of cells) out.line(line(row))
 }

@@ -4,6 +4,7 @@ import { isModelPattern, limitBounds, modelRule, namePattern, nameRule } from '.
 import { prefixPattern, secretLength } from '../clients/keys/key-format.ts'
 import type { KeyRecord } from '../clients/keys/key-record.ts'
 import type { Budget, ClientTerms } from '../domain.ts'
+import { parseDuration } from '../platform/duration.ts'
 import { holdsKey } from './without-keys.ts'
 
 /** The options of all commands, as typed. */
@@ -111,18 +112,10 @@ function readBudget(text: string): Read<Budget> {
   return { fault: 'must be an amount and a period: 5usd/day, 20usd/month, 1000000tokens/total' }
 }
 
-const unitMs: Readonly<Record<string, number>> = {
-  s: 1_000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-  w: 7 * 86_400_000,
-}
-
 /** A duration from now on, a date or a time in UTC; `never` for none. */
 function readMoment(text: string, nowMs: number): Read<number | null> {
   if (text === 'never') return { value: null }
-  const lasting = durationMs(text)
+  const lasting = parseDuration(text)
   const value = lasting === undefined ? timeMs(text) : nowMs + lasting
   if (value !== undefined && value <= latestMs) return { value }
   return {
@@ -141,7 +134,7 @@ function readNote(text: string): Read<string> {
 const maxGraceMs = 90 * 86_400_000
 
 function readGrace(text: string): Read<number> {
-  const value = text === '0' ? 0 : durationMs(text)
+  const value = text === '0' ? 0 : parseDuration(text)
   if (value !== undefined && value <= maxGraceMs) return { value }
   return {
     fault: 'must be a duration of at most 90 days (24h, 30m, 7d), or 0 to end the secret before at once',
@@ -158,12 +151,6 @@ function readLength(text: string): Read<number> {
 function readPrefix(text: string): Read<string> {
   if (prefixPattern.test(text)) return { value: text }
   return { fault: 'must be a lower-case letter, 1 to 7 lower-case letters or digits, and _' }
-}
-
-function durationMs(text: string): number | undefined {
-  const [, count, unit] = /^(\d{1,6})([smhdw])$/.exec(text) ?? []
-  const ms = Number(count) * (unitMs[unit ?? ''] ?? NaN)
-  return ms > 0 ? ms : undefined
 }
 
 function timeMs(text: string): number | undefined {

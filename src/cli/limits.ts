@@ -6,7 +6,8 @@ import { loadConfig } from '../config/load.ts'
 import type { ServerConfig } from '../config/types.ts'
 import { hostPort } from '../platform/host-port.ts'
 import { askControl } from './control-client.ts'
-import { type CommandIo, displayWidth, Output } from './output.ts'
+import { type CommandIo, Output } from './output.ts'
+import { printTable } from './table.ts'
 import { printable } from '../platform/printable.ts'
 import { printProblems } from './validate-config.ts'
 
@@ -105,16 +106,7 @@ function printReport(out: Output, { client, data }: Record<string, unknown>): vo
     out.line('No model has a limit.')
     return
   }
-  const widths = head.map((title, column) =>
-    Math.max(...[title, ...rows.map((row) => row[column]!)].map(displayWidth)),
-  )
-  const line = (cells: readonly string[]) =>
-    cells
-      .map((cell, column) => cell + ' '.repeat(widths[column]! - displayWidth(cell)))
-      .join('  ')
-      .trimEnd()
-  out.line(out.styled('bold', line(head)))
-  for (const row of rows) out.line(line(row))
+  printTable(out, { head, rows })
   out.line()
   out.line(`used and allowed in the last 60 seconds; asked as ${printable(String(client))}`)
 }

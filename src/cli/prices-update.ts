@@ -1,15 +1,6 @@
 // `llm-gateway prices update --from FILE`: puts a list of prices beside the configuration, in place of the package's. The
 // gateway never fetches one: lists of others have been replaced by broken ones, which is for people to notice.
-import {
-  closeSync,
-  fstatSync,
-  fsyncSync,
-  openSync,
-  readSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { createInterface } from 'node:readline/promises'
 
 import { parseJson } from '../bytes/json/parse.ts'
@@ -19,6 +10,7 @@ import { findPriceList, priceFileOf } from '../config/price-file.ts'
 import type { Config } from '../config/types.ts'
 import { type Accounts, systemAccounts } from '../platform/ownership.ts'
 import { printable } from '../platform/printable.ts'
+import { replaceFile } from '../platform/replace-file.ts'
 import {
   compareLists,
   doubtsAbout,
@@ -82,7 +74,7 @@ export async function pricesUpdateCommand(
     return 1
   }
   try {
-    writeDurably(file, writePriceList(next.raw))
+    replaceFile(file, writePriceList(next.raw), { mode: 0o644 })
   } catch (error) {
     err.line(
       `error: ${printable(file)} could not be written (${(error as NodeJS.ErrnoException).code ?? String(error)})`,
@@ -200,21 +192,4 @@ async function isConfirmed({ stdin, stdout }: UpdateIo, file: string): Promise<b
   const answer = await promise
   reader.close()
   return /^\s*y(es)?\s*$/i.test(answer)
-}
-
-/** A reader finds the old file or the new one, whole, also after a loss of power. */
-function writeDurably(file: string, text: string): void {
-  const draft = `${file}.${process.pid}.new`
-  try {
-    const descriptor = openSync(draft, 'wx', 0o644)
-    try {
-      writeFileSync(descriptor, text)
-      fsyncSync(descriptor)
-    } finally {
-      closeSync(descriptor)
-    }
-    renameSync(draft, file)
-  } finally {
-    rmSync(draft, { force: true })
-  }
 }

@@ -110,7 +110,7 @@ async function ownIdentities(setting: SecretSetting): Promise<Given | undefined>
   return undefined
 }
 
-/** Reads a recovery identity as a key is read. @returns undefined, with the reason on standard error, if it is none. */
+/** Reads a recovery identity as a key is read. @returns undefined, with the reason on standard error, if it is not an identity. */
 export async function readRecovery({ io }: SecretParts): Promise<Given | undefined> {
   const prompt = (text: string) => io.stderr.write(text.replace(/^Key/, 'Recovery identity'))
   // From paper it may come in lower case, as bech32 allows, and with spaces.

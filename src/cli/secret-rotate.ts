@@ -3,6 +3,7 @@
 // is there, and repeating the command completes it.
 import { join } from 'node:path'
 import { printable } from '../platform/printable.ts'
+import { replaceFile } from '../platform/replace-file.ts'
 import { serviceUnit } from '../systemd/scope.ts'
 import { readUnitState } from '../systemd/unit-state.ts'
 import { generateIdentity, recipientOf } from '../vault/age.ts'
@@ -15,7 +16,6 @@ import {
   withRecipient,
 } from '../vault/recipients.ts'
 import { examineSecrets, resealAll } from '../vault/reseal.ts'
-import { replaceFile } from '../vault/secret-files.ts'
 import { recordAfterwards } from './audit-record.ts'
 import { findSource, type IdentitySource, kindOfNewSource, storeIdentities } from './identity-source.ts'
 import { ownCommand } from './invocation.ts'

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { secretFault } from '../config/secrets.ts'
 import { printable } from '../platform/printable.ts'
+import { replaceFile } from '../platform/replace-file.ts'
 import { encrypt, generateIdentity, recipientOf } from '../vault/age.ts'
 import type { Identity } from '../vault/identities.ts'
 import {
@@ -13,7 +14,7 @@ import {
   renderRecipients,
   withRecipient,
 } from '../vault/recipients.ts'
-import { isSecretName, listSecretFiles, replaceFile, secretFile } from '../vault/secret-files.ts'
+import { isSecretName, listSecretFiles, secretFile } from '../vault/secret-files.ts'
 import { notRecorded, recordAfterwards, recordInAudit } from './audit-record.ts'
 import { findSource, kindOfNewSource, storeIdentities } from './identity-source.ts'
 import { ownCommand } from './invocation.ts'

@@ -43,6 +43,8 @@ export interface SecretSetting {
   /** Whether the installed service runs with this configuration. */
   readonly isOfService: boolean
   readonly access: Access
+  /** Whether the gateway notices by itself that a secret has changed. */
+  readonly isWatched: boolean
   readonly audit: AuditPlace
   readonly accounts: Accounts
   /** Each reference of the configuration to a stored secret; in place of a provider may stand a key of the configuration. */
@@ -75,6 +77,7 @@ export function findSetting(parts: SecretParts): SecretSetting | undefined {
     isFileNamed: typeof raw.identity?.file === 'string',
     isOfService,
     audit: { env, configFile, paths, isAudited: isAudited(membersOf(read.document.value)) },
+    isWatched: membersOf(membersOf(read.document.value)['server'])['watch_config'] === true,
     access: isOfService && paths.scope === 'system' ? serviceAccess : ownAccess,
     accounts,
     references: [...storedReferences(read.document.value), ...ownReferences(read.document.value)],
@@ -182,7 +185,8 @@ export function restartHint({ parts: { io, paths } }: SecretSetting): string {
 }
 
 /** How a running gateway comes to use what has changed. */
-export function reloadHint({ isOfService, parts: { paths } }: SecretSetting): string {
+export function reloadHint({ isOfService, isWatched, parts: { paths } }: SecretSetting): string {
+  if (isWatched) return 'A running gateway uses it within a few seconds (server.watch_config).'
   return isOfService
     ? `To use it, run: ${paths.systemctl} reload llm-gateway`
     : 'A running gateway uses it from its next reload on (SIGHUP).'

@@ -7,7 +7,7 @@ import { formatFirstError } from '../app/reload.ts'
 import { startWorkerPool } from '../app/workers/worker-pool.ts'
 import { openAuditKey } from '../config/record-keys.ts'
 import { controlSocketPath, findConfigFile, findStateDirectory } from '../config/find.ts'
-import { type LoadedConfig, openConfig } from '../config/load.ts'
+import { type LoadedConfig, openConfig, storedSecretFiles } from '../config/load.ts'
 import type { Config } from '../config/types.ts'
 import { fileVersion } from '../config/watch.ts'
 import { AddressInUseError, StartError } from '../errors.ts'
@@ -90,7 +90,8 @@ export async function serveCommand(
   checkProviders(app, config, clock)
   const { env, reloadSignal } = io
   const { setTimer } = clock
-  const running = { app, config, settings, env, configFile, configVersion }
+  const secretFiles = storedSecretFiles(loaded.raw, configFile, env)
+  const running = { app, config, settings, env, configFile, configVersion, secretFiles }
   const service = startService({ ...running, reloadSignal, setTimer, onRead })
   const becomesQuiet = sockets.length === 0 ? undefined : () => service.quiet()
   await untilSignal(becomesQuiet, async (signal) => {

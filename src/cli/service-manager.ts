@@ -18,6 +18,8 @@ export interface ServiceParts {
   readonly configFile: string
   /** Version of the file that `config` was read from. */
   readonly configVersion: string | undefined
+  /** Of the stored secrets that it refers to. */
+  readonly secretFiles: readonly string[]
   readonly reloadSignal: ReloadSignal
   readonly setTimer: SetTimer
   /** Called with what the file holds at each reload. */

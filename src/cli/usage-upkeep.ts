@@ -47,14 +47,19 @@ export function verifyCommand(io: CommandIo, place: LedgerPlace): number {
       return fail(io, `${path} cannot be read: ${reason}; ${repairHint}`)
     }
     try {
-      const { damages, wrongSums, calls, lostRows, cutRuns } = verifyLedger(opened.database)
+      const { damages, wrongSums, wrongCosts, calls, lostRows, cutRuns } = verifyLedger(opened.database)
       for (const damage of damages) out.line(printable(damage))
       if (damages.length > 0) return fail(io, `${path} is damaged; ${repairHint}`)
       out.line(`${path}: whole, ${counted(calls, 'call')}`)
       if (lostRows > 0)
         out.line(`${counted(lostRows, 'row')} lost while nothing could be written; the sums count them`)
       if (cutRuns > 0) out.line(`${counted(cutRuns, 'run')} of the gateway did not end in order`)
-      if (wrongSums === 0) return 0
+      if (wrongCosts > 0)
+        fail(
+          io,
+          `${counted(wrongCosts, 'cost')} ${wrongCosts === 1 ? 'is' : 'are'} not what the tokens of the call cost at its price; a backup may have the row as it was`,
+        )
+      if (wrongSums === 0) return wrongCosts === 0 ? 0 : 1
       return fail(io, `${counted(wrongSums, 'sum')} differ from their rows; ${repairHint}`)
     } finally {
       opened.database.close()

@@ -9,7 +9,8 @@ import { ownTimeZone } from '../platform/time-zone.ts'
 import { namesHere, type NamesHere, recordedName } from './record-keys.ts'
 import { chosenConfig } from './secret-setting.ts'
 import { findLedger, type LedgerPlace } from './ledger-place.ts'
-import { type CommandIo, counted, displayWidth, Output } from './output.ts'
+import { type CommandIo, counted, Output } from './output.ts'
+import { printTable } from './table.ts'
 import type { UsageFormat } from './usage-format.ts'
 
 export interface UsageOptions {
@@ -56,7 +57,7 @@ export async function usageCommand(
     const out = new Output(io.stdout, io.env)
     if (format === 'json') out.json({ ...renderReport(report), ledger: path })
     else if (format === 'csv') printCsv(io, read.question.by, report)
-    else printTable(out, read.question.by, report)
+    else printReport(out, read.question.by, report)
     return 0
   } catch (error) {
     return fail(`${path} cannot be read: ${String(error)}; try llm-gateway usage verify`)
@@ -92,7 +93,7 @@ function roundedUp(nano: number): number {
   return Math.ceil(nano / 100_000) * 100_000
 }
 
-function printTable(out: Output, by: readonly Dimension[], report: UsageReport): void {
+function printReport(out: Output, by: readonly Dimension[], report: UsageReport): void {
   const { rows, total, sinceMs, untilMs, zone } = report
   const instant = (ms: number) => new Date(ms).toLocaleString('sv-SE', { timeZone: zone }).slice(0, 16)
   const lines = (by.length === 0 ? [] : rows).map((row) => [
@@ -104,20 +105,7 @@ function printTable(out: Output, by: readonly Dimension[], report: UsageReport):
     ...by.map((_, index) => (index === 0 ? 'total' : '')),
     ...shown.map(([, cell]) => cell(total)),
   ]
-  const widths = head.map((_, column) =>
-    Math.max(...[head, ...lines, foot].map((line) => displayWidth(line[column]!))),
-  )
-  const text = (line: readonly string[]) =>
-    line
-      .map((cell, column) => {
-        const padding = ' '.repeat(widths[column]! - displayWidth(cell))
-        return column < by.length ? cell + padding : padding + cell
-      })
-      .join('  ')
-      .trimEnd()
-  out.line(out.styled('bold', text(head)))
-  for (const line of lines) out.line(text(line))
-  out.line(out.styled('bold', text(foot)))
+  printTable(out, { head, rows: lines, foot, numbersFrom: by.length })
   out.line()
   out.line(`from ${instant(sinceMs)} to ${instant(untilMs)}, ${zone}`)
   for (const note of notesOf(report)) out.line(note)

@@ -1,7 +1,7 @@
 // Which entry of `clients:` applies to a client without a key.
 import type { Client, ClientTerms } from '../domain.ts'
 import type { ClientsConfig } from '../config/types.ts'
-import { cidrMatcher } from './ip-address.ts'
+import { cidrMatcher, plainAddress } from './ip-address.ts'
 
 interface Pattern {
   readonly matches: (id: string) => boolean
@@ -11,7 +11,7 @@ interface Pattern {
 /** Clients whose entries are remembered; then all are looked up again. */
 const maxRemembered = 10_000
 
-/** The exact id wins, then the longest pattern, then the default. A client with a key keeps what its key says. */
+/** The exact id wins, then the longest pattern, then the default. A client with a key keeps the terms of its key. */
 export class ClientRecords {
   readonly #exact: ReadonlyMap<string, ClientTerms>
   /** The longest first; of CIDR blocks the smallest. */
@@ -20,7 +20,7 @@ export class ClientRecords {
   readonly #remembered = new Map<string, Client>()
 
   constructor({ byPattern, default: otherwise }: ClientsConfig) {
-    this.#exact = byPattern
+    this.#exact = new Map(Array.from(byPattern, ([pattern, terms]) => [idOf(pattern), terms]))
     this.#default = otherwise
     this.#patterns = [...byPattern]
       .filter(([pattern]) => isPattern(pattern))
@@ -51,6 +51,13 @@ export class ClientRecords {
 }
 
 const addressPrefix = 'ip:'
+
+/** Addresses may be written in any way. */
+function idOf(pattern: string): string {
+  if (!pattern.startsWith(addressPrefix)) return pattern
+  const address = plainAddress(pattern.slice(addressPrefix.length))
+  return address === undefined ? pattern : addressPrefix + address
+}
 
 function isPattern(text: string): boolean {
   return text.includes('*') || (text.startsWith(addressPrefix) && text.includes('/'))

@@ -1,12 +1,21 @@
 // IP addresses as text: one spelling of each, and lists of CIDRs to match them with.
-import { BlockList, isIP } from 'node:net'
+import { BlockList, isIP, SocketAddress } from 'node:net'
 
-/** IPv4 written as IPv6 (`::ffff:127.0.0.1`) is IPv4. Undefined when the text is not an address. */
+/**
+ * The one spelling of an address (RFC 5952): IPv4 written as IPv6 (`::ffff:127.0.0.1`) is IPv4. Undefined when the text is not
+ * an address.
+ */
 export function plainAddress(text: string | undefined): string | undefined {
   if (text === undefined) return undefined
-  const plain = /^::ffff:[\d.]+$/i.test(text) ? text.slice(7) : text
-  return isIP(plain) === 0 ? undefined : plain
+  const family = isIP(text)
+  if (family !== 6) return family === 4 ? text : undefined
+  const [address = '', zone] = text.split('%', 2)
+  const { address: plain } = new SocketAddress({ address, family: 'ipv6' })
+  if (plain.startsWith(mapped) && plain.includes('.')) return plain.slice(mapped.length)
+  return zone === undefined ? plain : `${plain}%${zone}`
 }
+
+const mapped = '::ffff:'
 
 /** @param cidrs validated by the configuration: addresses, or addresses with a prefix length. */
 export function cidrMatcher(cidrs: readonly string[]): (address: string) => boolean {

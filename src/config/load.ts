@@ -22,7 +22,7 @@ import { findProxies } from './proxy.ts'
 import { resolve } from './resolve.ts'
 import { configSchema, liteLlmHint } from './schema/schema.ts'
 import { secretPaths } from './secret-paths.ts'
-import { isSecretName } from '../vault/secret-files.ts'
+import { isSecretName, secretFile } from '../vault/secret-files.ts'
 import { findSecret, type SecretSources } from './secrets.ts'
 import { hasPseudonyms, pseudonymKeyReference, storedNames } from './stored-names.ts'
 import { type OpenedSecrets, openSecrets, secretPlaces } from './stored-secrets.ts'
@@ -75,6 +75,12 @@ async function openStored(
   const violated = violations(value, problems).filter(({ breaksShape }) => breaksShape)
   const raw = pruned(value, violated)
   return openSecrets(names, secretPlaces(raw.secrets, file, sources.env), sources)
+}
+
+/** The files of the stored secrets that a configuration refers to. */
+export function storedSecretFiles(raw: RawConfig, file: string, env: NodeJS.ProcessEnv): string[] {
+  const { directory } = secretPlaces(raw.secrets, file, env)
+  return [...new Set(storedNames(raw))].filter(isSecretName).map((name) => secretFile(directory, name))
 }
 
 /** Opens the stored secrets that a configuration without problems refers to. */

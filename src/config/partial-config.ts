@@ -67,7 +67,9 @@ function keysOf({ mode, file, prefix }: JsonObject): PartialConfig['keys'] {
 /** As `resolve` decides it. */
 export function isAudited(root: JsonObject): boolean {
   const { enabled = defaults.audit.enabled } = membersOf(root['audit'])
-  return enabled === 'auto' ? keysOf(membersOf(root['keys'])).mode !== 'off' : enabled === true
+  if (enabled !== 'auto') return enabled === true
+  const hasIdentities = listOf(membersOf(root['identity'])['sources']).length > 0
+  return hasIdentities || keysOf(membersOf(root['keys'])).mode !== 'off'
 }
 
 function listOf(value: unknown): readonly unknown[] {

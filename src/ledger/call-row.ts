@@ -1,5 +1,6 @@
 // A call as a row of the ledger: a flat run of cells, which costs the serving thread a microsecond to write down and to hand
 // over. Names travel as text; the writer's thread has numbers for them.
+import type { Tariff } from '../domain.ts'
 
 /** What of a call's facts the ledger keeps, by the names that they have in the log. */
 export interface EndedCall {
@@ -28,6 +29,8 @@ export interface EndedCall {
   readonly cost_nano?: number | undefined
   /** Where the price is from: `target`, `model`, `provider`, `list`, `reported`, `free`. */
   readonly price?: string | undefined
+  /** Which leads from the counts to the cost. */
+  readonly tariff?: Tariff | undefined
   readonly attempts: number
   readonly wait_ms: number
   readonly first_byte_ms: number | undefined
@@ -64,9 +67,10 @@ export const column = {
   waitMs: 23,
   firstMs: 24,
   durationMs: 25,
+  tariff: 26,
 } as const
 
-export const rowWidth = 26
+export const rowWidth = 27
 
 /** Of a model that does not exist the name is whatever the client wrote, and there is no end of such names. */
 const unknownModel = 'model_not_found'
@@ -104,7 +108,21 @@ export function appendRow(rows: Cell[], call: EndedCall, endedMs: number): void 
     Math.round(call.wait_ms),
     call.first_byte_ms === undefined ? null : Math.round(call.first_byte_ms),
     Math.round(call.duration_ms),
+    call.tariff === undefined ? null : textOf(call.tariff),
   )
+}
+
+const texts = new WeakMap<Tariff, string>()
+
+/** Calls share the tariffs of a configuration. */
+function textOf(tariff: Tariff): string {
+  let text = texts.get(tariff)
+  if (text === undefined) {
+    const { rates, above } = tariff
+    text = JSON.stringify({ rates, ...(above.length > 0 && { above }) })
+    texts.set(tariff, text)
+  }
+  return text
 }
 
 function atMost(count: number | undefined, total: number): number {

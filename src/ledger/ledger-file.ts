@@ -29,6 +29,8 @@ export interface Run {
 export interface LedgerFileOptions extends OpenOptions {
   /** Of this process, when its thread was started before. */
   readonly run?: Run | undefined
+  /** Milliseconds of a monotonic clock; absent: the system's. */
+  readonly now?: () => number
 }
 
 /** @throws as `openDatabase`. */
@@ -44,12 +46,21 @@ export function openLedgerFile(options: LedgerFileOptions): OpenedLedger {
   }
 }
 
-/** Of a piece of work that holds the write lock: below 20 ms. */
-const rowsPerPiece = 2_000
-const quartersPerPiece = 96
-const pagesPerPiece = 500
+/**
+ * Rows of a piece of work that holds the write lock. The next piece has half as many after one that took longer than
+ * `longPieceMs`, and twice as many after one that took less than half of that: a piece is to stay below 20 ms on any disk.
+ */
+const rowsOfPiece = { first: 500, fewest: 50, most: 2_000 } as const
+const longPieceMs = 10
+/** A page of the file takes as long to give back as so many rows to remove. */
+const rowsPerPage = 4
 /** Free pages are used again; more than so many are given back. */
 const keptFreePages = 1_000
+
+const noTariff = '{}'
+const maxKeptPrices = 10_000
+/** Columns of `calls`; the price of a row is a row of its own. */
+const callColumns = rowWidth - 1
 
 const sumOf = sumColumns.map((name) => `${name} = ${name} + excluded.${name}`).join(', ')
 
@@ -66,10 +77,17 @@ class LedgerFile {
   readonly #dataVersion: StatementSync
   readonly #findPrice: StatementSync
   readonly #insertPrice: StatementSync
+  readonly #prices = new Map<string, number>()
+  readonly #now: () => number
+  #pieceRows: number = rowsOfPiece.first
   #seq: number
   #seenVersion: unknown
 
-  constructor(database: DatabaseSync, { path, nowMs, run }: LedgerFileOptions) {
+  constructor(
+    database: DatabaseSync,
+    { path, nowMs, run, now = () => performance.now() }: LedgerFileOptions,
+  ) {
+    this.#now = now
     this.#database = database
     this.#path = path
     this.#inode = statSync(path).ino
@@ -77,7 +95,7 @@ class LedgerFile {
     this.#insertCall = database.prepare(
       `INSERT INTO calls(ended_ms, request_id, client, key, secret, via, dialect, model, provider, target, fallback,
         status, code, stream, prompt, cached, cache_write, completion, reasoning, cost_nano, price, estimated, attempts,
-        wait_ms, first_ms, duration_ms) VALUES(${Array.from({ length: rowWidth }, () => '?').join(', ')})`,
+        wait_ms, first_ms, duration_ms) VALUES(${Array.from({ length: callColumns }, () => '?').join(', ')})`,
     )
     this.#addSum = database.prepare(
       `INSERT INTO quarters(quarter, key, client, model, provider, ${sumColumns.join(', ')})
@@ -90,11 +108,9 @@ class LedgerFile {
     )
     this.#endBatch = database.prepare('UPDATE runs SET seq = ?, lost_rows = lost_rows + ? WHERE id = ?')
     this.#dataVersion = database.prepare('PRAGMA data_version')
-    this.#findPrice = database.prepare(
-      "SELECT id FROM prices WHERE target = ? AND source = ? AND json = '{}'",
-    )
+    this.#findPrice = database.prepare('SELECT id FROM prices WHERE target = ? AND source = ? AND json = ?')
     this.#insertPrice = database.prepare(
-      "INSERT INTO prices(since_ms, target, source, json) VALUES(?, ?, ?, '{}')",
+      'INSERT INTO prices(since_ms, target, source, json) VALUES(?, ?, ?, ?)',
     )
     const known = run === undefined ? undefined : this.#seqOf(run)
     this.run = known === undefined ? this.#begin(nowMs) : run!
@@ -131,20 +147,26 @@ class LedgerFile {
    * @returns whether there may be more.
    */
   prunePiece(callsBeforeMs: number, sumsBeforeMs: number): boolean {
-    const sql = `DELETE FROM calls WHERE id IN
-      (SELECT id FROM calls WHERE ended_ms < ? ORDER BY ended_ms LIMIT ${rowsPerPiece})`
-    if (this.#change(sql, callsBeforeMs) > 0) return true
-    const oldest = this.#database.prepare('SELECT MIN(quarter) AS oldest FROM quarters').get() as {
-      oldest: number | null
-    }
-    const before = Math.min(Math.floor(sumsBeforeMs / quarterMs), (oldest.oldest ?? 0) + quartersPerPiece)
-    if (oldest.oldest !== null && oldest.oldest < before)
-      return this.#change('DELETE FROM quarters WHERE quarter < ?', before) > 0
+    const startMs = this.#now()
+    const hasChanged = this.#prunePiece(callsBeforeMs, Math.floor(sumsBeforeMs / quarterMs))
+    const tookMs = this.#now() - startMs
+    if (tookMs > longPieceMs) this.#pieceRows = Math.max(rowsOfPiece.fewest, Math.floor(this.#pieceRows / 2))
+    else if (tookMs < longPieceMs / 2) this.#pieceRows = Math.min(rowsOfPiece.most, this.#pieceRows * 2)
+    return hasChanged
+  }
+
+  #prunePiece(callsBeforeMs: number, beforeQuarter: number): boolean {
+    const sql = `DELETE FROM calls WHERE id IN (SELECT id FROM calls WHERE ended_ms < ? ORDER BY ended_ms LIMIT ?)`
+    if (this.#change(sql, callsBeforeMs, this.#pieceRows) > 0) return true
+    const sums = 'quarter, key, client, model, provider'
+    const sumsSql = `DELETE FROM quarters WHERE (${sums}) IN
+      (SELECT ${sums} FROM quarters WHERE quarter < ? ORDER BY ${sums} LIMIT ?)`
+    if (this.#change(sumsSql, beforeQuarter, this.#pieceRows) > 0) return true
     const { freelist_count: free } = this.#database.prepare('PRAGMA freelist_count').get() as {
       freelist_count: number
     }
     if (free <= keptFreePages) return false
-    this.#database.exec(`PRAGMA incremental_vacuum(${pagesPerPiece})`)
+    this.#database.exec(`PRAGMA incremental_vacuum(${Math.ceil(this.#pieceRows / rowsPerPage)})`)
     return true
   }
 
@@ -183,14 +205,14 @@ class LedgerFile {
     this.#database.exec('BEGIN IMMEDIATE')
     try {
       const version = this.#dataVersion.get()!['data_version']
-      if (version !== this.#seenVersion) this.#names.forget()
+      if (version !== this.#seenVersion) this.#forget()
       work()
       this.#database.exec('COMMIT')
       this.#seenVersion = version
     } catch (error) {
       // SQLite has rolled back some errors by itself.
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
-      this.#names.forget()
+      this.#forget()
       throw error
     }
   }
@@ -222,7 +244,7 @@ class LedgerFile {
       cell(column.completion),
       cell(column.reasoning),
       cell(column.costNano),
-      this.#priceOf(cell(column.price) as string | null, target, endedMs),
+      this.#priceOf(rows, at, target),
       cell(column.estimated),
       cell(column.attempts),
       cell(column.waitMs),
@@ -247,16 +269,33 @@ class LedgerFile {
     return name === null ? null : this.#names.idOf(kind, name)
   }
 
-  #priceOf(source: string | null, target: number | null, sinceMs: number): number | null {
+  /** The price of a row, by which its cost can be computed again; `{}` where it cannot. */
+  #priceOf(rows: readonly Cell[], at: number, target: number | null): number | null {
+    const source = rows[at + column.price] as string | null
     if (source === null) return null
-    const found = this.#findPrice.get(target ?? 0, source) as { id: number } | undefined
-    return found?.id ?? Number(this.#insertPrice.run(sinceMs, target ?? 0, source).lastInsertRowid)
+    const json = (rows[at + column.tariff] as string | null) ?? noTariff
+    const price = [target ?? 0, source, json] as const
+    const key = price.join('\n')
+    const known = this.#prices.get(key)
+    if (known !== undefined) return known
+    const found = this.#findPrice.get(...price) as { id: number } | undefined
+    const sinceMs = rows[at + column.endedMs] as number
+    const id = found?.id ?? Number(this.#insertPrice.run(sinceMs, ...price).lastInsertRowid)
+    if (this.#prices.size >= maxKeptPrices) this.#prices.clear()
+    this.#prices.set(key, id)
+    return id
   }
 
-  #change(sql: string, parameter: number): number {
+  /** After a transaction that was rolled back, or when another process may have changed something. */
+  #forget(): void {
+    this.#names.forget()
+    this.#prices.clear()
+  }
+
+  #change(sql: string, ...parameters: readonly number[]): number {
     let changes = 0
     this.#transaction(() => {
-      changes = Number(this.#database.prepare(sql).run(parameter).changes)
+      changes = Number(this.#database.prepare(sql).run(...parameters).changes)
     })
     return changes
   }

@@ -64,13 +64,16 @@ export interface UsageReport {
 /** More rows are for no person, and a program can ask for less. */
 const maxRows = 50_000
 
+/** What exceeds exact numbers stays at their end: one that cannot be read would take all others with it. */
+const costSum = `CAST(MIN(TOTAL(cost_nano), ${Number.MAX_SAFE_INTEGER}) AS INTEGER) AS cost_nano`
+
 const sums = `SUM(calls) AS calls, SUM(failed) AS failed, SUM(prompt) AS prompt_tokens, SUM(cached) AS cached_tokens,
   SUM(cache_write) AS cache_write_tokens, SUM(completion) AS completion_tokens, SUM(reasoning) AS reasoning_tokens,
-  SUM(cost_nano) AS cost_nano, SUM(unpriced) AS unpriced, SUM(estimated) AS estimated, SUM(lost) AS lost`
+  ${costSum}, SUM(unpriced) AS unpriced, SUM(estimated) AS estimated, SUM(lost) AS lost`
 
 const sumsOfRows = `COUNT(*) AS calls, SUM(${failedSql}) AS failed, SUM(prompt) AS prompt_tokens,
   SUM(cached) AS cached_tokens, SUM(cache_write) AS cache_write_tokens, SUM(completion) AS completion_tokens,
-  SUM(reasoning) AS reasoning_tokens, COALESCE(SUM(cost_nano), 0) AS cost_nano,
+  SUM(reasoning) AS reasoning_tokens, ${costSum},
   SUM(cost_nano IS NULL AND prompt + completion > 0) AS unpriced, SUM(estimated) AS estimated, 0 AS lost`
 
 /** A day's: grouping that many rows takes half the time for each that it takes for those of a quarter of a year. */
@@ -92,17 +95,19 @@ export function readReport(database: DatabaseSync, question: UsageQuestion): Usa
   )
   const nameOf = nameReader(database)
   const unit = periodUnits.find((each) => by.includes(each))
-  const periods =
-    unit === undefined ? [{ label: '', start: since, end: until }] : periodsOf(since, until, zone, unit)
+  const recorded = recordedSpan(database, fromRows)
+  const start = Math.max(since, recorded.start)
+  const end = Math.max(start, Math.min(until, recorded.end))
+  const periods = unit === undefined ? [{ label: '', start, end }] : periodsOf(start, end, zone, unit)
   const rows: UsageRow[] = []
-  for (const { label, start, end } of periods) {
+  for (const period of periods) {
     const groups = new Map<string, Record<string, unknown>>()
-    for (let from = start; from < end; from += quartersPerStatement) {
-      const to = Math.min(end, from + quartersPerStatement)
+    for (let from = period.start; from < period.end; from += quartersPerStatement) {
+      const to = Math.min(period.end, from + quartersPerStatement)
       for (const found of statement.iterate(from * scale, to * scale, ...filter.values))
         addTo(groups, columns, found)
     }
-    for (const found of groups.values()) rows.push(rowOf(found, by, label, nameOf))
+    for (const found of groups.values()) rows.push(rowOf(found, by, period.label, nameOf))
   }
   const sorted = rows.toSorted(comparing(by))
   return {
@@ -113,6 +118,20 @@ export function readReport(database: DatabaseSync, question: UsageQuestion): Usa
     total: totalOf(rows),
     isCut: rows.length > maxRows,
   }
+}
+
+/**
+ * In quarters, half open: what there is to read. Whoever asks about two centuries does not keep the writer waiting for it.
+ * (Two questions, because SQLite answers either from the end of an index, and both at once from all of it.)
+ */
+function recordedSpan(database: DatabaseSync, fromRows: boolean): { start: number; end: number } {
+  const [column, table] = fromRows ? ['ended_ms', 'calls'] : ['quarter', 'quarters']
+  const edge = (of: 'MIN' | 'MAX') =>
+    database.prepare(`SELECT ${of}(${column}) AS edge FROM ${table}`).get()?.['edge'] as number | null
+  const [first, last] = [edge('MIN'), edge('MAX')]
+  if (first === null || last === null) return { start: 0, end: 0 }
+  const quarterOf = (edge: number) => Math.floor(edge / (fromRows ? quarterMs : 1))
+  return { start: quarterOf(first), end: quarterOf(last) + 1 }
 }
 
 /** @param columns by whose numbers calls are added up. */

@@ -1,5 +1,8 @@
 // Whether the ledger is whole: its pages, and its sums against its rows.
 import type { DatabaseSync } from 'node:sqlite'
+import { membersOf, parseJson } from '../bytes/json/parse.ts'
+import type { Tariff, TokenRates, Usage } from '../domain.ts'
+import { costAt } from '../prices/cost.ts'
 import { failedSql, quarterMs, sumColumns } from './quarter-sums.ts'
 
 export interface Verdict {
@@ -7,6 +10,8 @@ export interface Verdict {
   readonly damages: readonly string[]
   /** Sums that differ from their rows, of those whose rows are all kept. */
   readonly wrongSums: number
+  /** Calls whose cost is not what their tokens cost at their price, of those whose price is known. */
+  readonly wrongCosts: number
   readonly calls: number
   /** Rows that were given up while the disk was full or locked; their sums are kept. */
   readonly lostRows: number
@@ -43,11 +48,12 @@ export function verifyLedger(database: DatabaseSync): Verdict {
     .all()
     .map((row) => String(row['quick_check']).replaceAll('\n', ' '))
     .filter((line) => line !== 'ok')
-  if (damages.length > 0) return { damages, wrongSums: 0, calls: 0, lostRows: 0, cutRuns: 0 }
+  if (damages.length > 0) return { damages, wrongSums: 0, wrongCosts: 0, calls: 0, lostRows: 0, cutRuns: 0 }
   const count = (sql: string) => database.prepare(sql).get()!['count'] as number
   return {
     damages,
     wrongSums: count(`SELECT COUNT(*) AS count FROM (${wrongSumsSql})`),
+    wrongCosts: countWrongCosts(database),
     calls: count('SELECT COUNT(*) AS count FROM calls'),
     lostRows: count('SELECT COALESCE(SUM(lost_rows), 0) AS count FROM runs'),
     cutRuns: count(
@@ -55,3 +61,76 @@ export function verifyLedger(database: DatabaseSync): Verdict {
     ),
   }
 }
+
+const rowsPerPiece = 20_000
+
+/** Piece by piece: a long statement would keep the gateway from shortening its log of changes. */
+function countWrongCosts(database: DatabaseSync): number {
+  const tariffs = new Map(
+    database
+      .prepare("SELECT id, json FROM prices WHERE json <> '{}'")
+      .all()
+      .map(({ id, json }) => [id as number, readTariff(String(json))]),
+  )
+  const piece =
+    database.prepare(`SELECT id, price, prompt, cached, cache_write, completion, reasoning, cost_nano
+    FROM calls WHERE id > ? ORDER BY id LIMIT ${rowsPerPiece}`)
+  let wrong = 0
+  for (let last = 0, isOver = false; !isOver;) {
+    const rows = piece.all(last) as unknown as CostRow[]
+    for (const row of rows) {
+      const tariff = row.price === null ? undefined : tariffs.get(row.price)
+      if (tariff !== undefined && tariff !== 'unreadable' && row.cost_nano !== costAt(tariff, usageOf(row)))
+        wrong += 1
+      if (tariff === 'unreadable') wrong += 1
+    }
+    last = rows.at(-1)?.id ?? last
+    isOver = rows.length < rowsPerPiece
+  }
+  return wrong
+}
+
+interface CostRow {
+  readonly id: number
+  readonly price: number | null
+  readonly prompt: number
+  readonly cached: number
+  readonly cache_write: number
+  readonly completion: number
+  readonly reasoning: number
+  readonly cost_nano: number | null
+}
+
+function usageOf(row: CostRow): Usage {
+  return {
+    promptTokens: row.prompt,
+    completionTokens: row.completion,
+    totalTokens: row.prompt + row.completion,
+    cachedTokens: row.cached,
+    cacheWriteTokens: row.cache_write,
+    reasoningTokens: row.reasoning,
+  }
+}
+
+/** As `call-row.ts` writes it. */
+function readTariff(json: string): Tariff | 'unreadable' {
+  const { rates, above = [] } = membersOf(parseJson(json))
+  const isRates = (value: unknown) => rateNames.every((name) => Number.isSafeInteger(membersOf(value)[name]))
+  const isTariff =
+    isRates(rates) &&
+    Array.isArray(above) &&
+    above.every(
+      (tier) => isRates(membersOf(tier)['rates']) && Number.isSafeInteger(membersOf(tier)['inputTokens']),
+    )
+  return isTariff ? ({ rates, above } as unknown as Tariff) : 'unreadable'
+}
+
+const rateNames = [
+  'input',
+  'cachedInput',
+  'cacheWrite',
+  'hourCacheWrite',
+  'output',
+  'reasoning',
+  'request',
+] as const satisfies readonly (keyof TokenRates)[]

@@ -9,8 +9,15 @@ export interface GetLimits {
   readonly timeoutMs: number
 }
 
-/** The body of a 200, or why there is none, in words that follow a colon. */
-export type GetOutcome = { readonly text: string } | { readonly fault: string }
+export type GetOutcome =
+  | {
+      /** The body of a 200. */
+      readonly text: string
+      /** The server's clock when it answered, in milliseconds since 1970. Undefined: it did not report any. */
+      readonly dateMs: number | undefined
+    }
+  /** Why there is none, in words that follow a colon. */
+  | { readonly fault: string }
 
 /** Gets a text over a connection of its own. Never rejects. @param text an `http:` or `https:` URL. */
 export async function get(text: string, limits: GetLimits): Promise<GetOutcome> {
@@ -35,6 +42,7 @@ class Body implements Dispatcher.DispatchHandler {
   readonly #resolve: (outcome: GetOutcome) => void
   readonly #chunks: Buffer[] = []
   #length = 0
+  #dateMs: number | undefined
 
   /** @param resolve the first call counts. */
   constructor(maxBytes: number, resolve: (outcome: GetOutcome) => void) {
@@ -44,7 +52,14 @@ class Body implements Dispatcher.DispatchHandler {
 
   onRequestStart(): void {}
 
-  onResponseStart(_: Dispatcher.DispatchController, status: number): void {
+  onResponseStart(
+    _: Dispatcher.DispatchController,
+    status: number,
+    headers: Readonly<Record<string, string | string[] | undefined>>,
+  ): void {
+    // Of a response that a cache has kept, the date is that of the original.
+    const dateMs = headers['age'] === undefined ? Date.parse(String(headers['date'])) : NaN
+    this.#dateMs = Number.isNaN(dateMs) ? undefined : dateMs
     if (status >= 200 && status !== 200) this.#resolve({ fault: `status ${status}` })
   }
 
@@ -55,7 +70,7 @@ class Body implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
-    this.#resolve({ text: Buffer.concat(this.#chunks).toString() })
+    this.#resolve({ text: Buffer.concat(this.#chunks).toString(), dateMs: this.#dateMs })
   }
 
   onResponseError(_: Dispatcher.DispatchController | null, error: Error & { readonly code?: string }): void {

@@ -5,6 +5,8 @@ import { nanoOfPico } from './usd.ts'
 export interface Cost {
   /** Whole nano-USD, rounded up once a call. */
   readonly nano: number
+  /** At which the tokens were charged. */
+  readonly tariff: Tariff
   /** The price of the service tier is not known. */
   readonly isEstimated: boolean
 }
@@ -18,10 +20,14 @@ const usualTiers: ReadonlySet<string> = new Set(['auto', 'default', 'on_demand',
  * its tariffs applies.
  */
 export function costOf(usage: Usage, price: Price, serviceTier: string | undefined): Cost {
-  const nano = Math.max(...tariffsFor(price, serviceTier).map((tariff) => costAt(tariff, usage)))
+  let dearest: { readonly nano: number; readonly tariff: Tariff } | undefined
+  for (const tariff of tariffsFor(price, serviceTier)) {
+    const nano = costAt(tariff, usage)
+    if (dearest === undefined || nano > dearest.nano) dearest = { nano, tariff }
+  }
   const isKnown =
     serviceTier === undefined || usualTiers.has(serviceTier) || price.serviceTiers.has(serviceTier)
-  return { nano, isEstimated: !isKnown }
+  return { ...dearest!, isEstimated: !isKnown }
 }
 
 /** The tariffs of which the dearest applies: one, unless the price does not have the service tier. */
@@ -31,7 +37,8 @@ export function tariffsFor(price: Price, serviceTier: string | undefined): reado
   return usualTiers.has(serviceTier!) ? [price] : [price, ...price.serviceTiers.values()]
 }
 
-function costAt(tariff: Tariff, usage: Usage): number {
+/** The cost of a call at one tariff, in whole nano-USD. */
+export function costAt(tariff: Tariff, usage: Usage): number {
   const rates = ratesFor(tariff, usage.promptTokens)
   const { input, cachedInput, cacheWrite, hourCacheWrite, output, reasoning, request } = rates
   const { promptTokens, completionTokens, totalTokens } = usage

@@ -1,6 +1,6 @@
 // Reads the lists of others: models.dev (https://models.dev/api.json) and genai-prices
 // (https://github.com/pydantic/genai-prices, data.json). Both have prices in USD per 1,000,000 tokens. What has no
-// price per token (sounds by the second, pictures by the piece) is left out, as is what is no number in range.
+// price per token (sounds by the second, pictures by the piece) is left out, as is anything but a number in range.
 import type { RateName, RawPrice, RawRates, RawTariff } from './read-price.ts'
 import type { RawListModel, RawListProvider, RawPriceList } from './price-list.ts'
 import { picoPerCall, picoPerToken } from './usd.ts'
@@ -33,7 +33,7 @@ export function readForeignList(value: unknown, date: string, licence = 'MIT'): 
 
 // ── genai-prices ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** Addresses of servers whose pattern is no plain text. */
+/** Addresses of servers whose pattern is not plain text. */
 const genaiHosts: Readonly<Record<string, readonly string[]>> = {
   aws: ['bedrock-runtime.*.amazonaws.com'],
   azure: [

@@ -1,6 +1,6 @@
 // Which price a call has, and what it costs: the configuration comes first, then the list, else the price is unknown.
 // Unknown is not 0.
-import type { Price, PriceSetting, PriceSource, Target, Usage } from '../domain.ts'
+import type { Price, PriceSetting, PriceSource, Target, Tariff, Usage } from '../domain.ts'
 import { type ExpectedCall, type ExpectedRates, expectedRates } from './expected-rates.ts'
 import { costOf } from './cost.ts'
 import type { PriceList } from './price-list.ts'
@@ -25,6 +25,8 @@ export interface Charged {
   readonly nano: number
   readonly source: PriceSource
   readonly isEstimated: boolean
+  /** From which the counts that are recorded of a call lead to the cost. Absent: they do not, or the price is none of tokens. */
+  readonly tariff?: Tariff
 }
 
 /** What besides the usage decides what a call costs. */
@@ -75,11 +77,16 @@ export class PriceBook {
         if (nano !== undefined) return { nano, source: 'reported', isEstimated: false }
         lacksReport = true
       } else {
-        const { nano, isEstimated } = costOf(usage, setting, usage.serviceTier ?? requestedTier)
+        const { nano, isEstimated, tariff } = costOf(usage, setting, usage.serviceTier ?? requestedTier)
         // Without counts of the provider's: sounds and pictures are often paid for in other ways.
         if (usage.isEstimated && !hasOutputTokens) return undefined
         if (usage.totalTokens === 0 && nano === 0) return undefined
-        return { nano, source: place, isEstimated: isEstimated || lacksReport }
+        return {
+          nano,
+          source: place,
+          isEstimated: isEstimated || lacksReport,
+          ...(isRecordedWhole(usage) && { tariff }),
+        }
       }
     }
     return undefined
@@ -109,6 +116,16 @@ export class PriceBook {
     ofProvider.set(model, price)
     return price
   }
+}
+
+/** Tokens that are beside the prompt and the completion, and the hours of a cache, are not recorded. */
+function isRecordedWhole(usage: Usage): boolean {
+  const { promptTokens, completionTokens, totalTokens, reasoningTokens = 0, hourCacheWriteTokens = 0 } = usage
+  return (
+    totalTokens <= promptTokens + completionTokens &&
+    reasoningTokens <= completionTokens &&
+    hourCacheWriteTokens === 0
+  )
 }
 
 const freeOfCharge: ExpectedRates = { input: 0, output: 0, request: 0 }

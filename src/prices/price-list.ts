@@ -27,7 +27,7 @@ export interface RawListProvider {
 /** `names`: other names. In a name, a `*` at its start or end stands for any text, and `#` in a date at its end for a digit. */
 export type RawListModel = RawPrice & { readonly names?: readonly string[] }
 
-/** A longer file is no price list. */
+/** A longer file is refused. */
 export const maxPriceListBytes = 8 * 1024 * 1024
 
 /** The names of one provider's models. */
@@ -181,7 +181,7 @@ function modelFault(value: unknown): string | undefined {
   if (!isTexts(names) || !isMapping(tiers)) return ': names must be a list, service_tiers a mapping'
   if (value['input'] === undefined) return ': it has no input'
   for (const each of [tariff, ...Object.values(tiers)]) {
-    if (!isTariff(each)) return ': it has an unknown key or a value that is no price'
+    if (!isTariff(each)) return ': it has an unknown key or a value that is not a price'
   }
   for (const { path, message } of priceFaults(value as unknown as RawPrice)) {
     return `.${path.join('.')}: it ${message}`

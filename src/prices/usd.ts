@@ -5,8 +5,8 @@
 export const maxUsdPerMillion = 10_000
 /** The dearest price of a call, whatever its tokens, in USD. */
 export const maxUsdPerCall = 1_000
-/** A reported cost above this is a provider's mistake. In nano-USD: 1,000,000 USD. */
-const maxReportedNano = 1_000_000_000_000_000
+/** A reported cost above this is a provider's mistake, or an attack on the sums. In nano-USD: 10,000 USD. */
+const maxReportedNano = 10_000_000_000_000
 
 /**
  * A price per 1,000,000 tokens as whole pico-USD per token.
@@ -84,8 +84,8 @@ function decimal(value: number, decimals: number): string {
   return fraction === '' ? whole : `${whole}.${fraction}`
 }
 
-/** 2^53 nano-USD are 9,007,199.25 USD. */
-const maxBudgetUsd = 9_000_000
+/** The largest budget, in USD: 2^53 nano-USD are 9,007,199.25 USD. */
+export const maxBudgetUsd = 9_000_000
 
 /**
  * A budget in USD as whole nano-USD.

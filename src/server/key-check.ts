@@ -1,5 +1,6 @@
 // Whether a request may go on by its key, before a byte of its body is read. A wrong key is charged to the flood window of
-// the connection's client, so that keys cannot be guessed faster than requests may be sent.
+// the connection's client, which bounds what wrong keys cost and log. A valid key goes on all the same: many clients may share
+// that client (a proxy's user), no key can be guessed at any speed, and whoever has none could else lock out all others.
 import type { IncomingMessage } from 'node:http'
 import type { FloodWindows } from '../admission/flood-windows.ts'
 import { clientOfSocket, setClient } from '../clients/client.ts'
@@ -49,15 +50,16 @@ export class KeyCheck {
     const text = presentedKey(request.rawHeaders, prefixes)
     if (text === undefined) return isRequired && !isKeyless ? keyRequired() : undefined
     const via = clientOf(request)
+    const found = text === 'ambiguous' ? ambiguous : keys.check(text, wallNow())
+    if (!('refused' in found)) {
+      setClient(request, clientWith(found, via))
+      return undefined
+    }
+    const { refused } = found
+    if (refused === 'clock_not_set') return clockNotSet()
     const blockedMs = this.#blockedMs(via)
     if (blockedMs > 0) return this.#tooMany(via, blockedMs)
-    const found = text === 'ambiguous' ? ambiguous : keys.check(text, wallNow())
-    if ('refused' in found) {
-      const { refused } = found
-      return refused === 'clock_not_set' ? clockNotSet() : this.#charge(via, refused, text === 'ambiguous')
-    }
-    setClient(request, clientWith(found, via))
-    return undefined
+    return this.#charge(via, refused, text === 'ambiguous')
   }
 
   #blockedMs({ id }: Client): number {

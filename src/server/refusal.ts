@@ -50,7 +50,7 @@ export function createRefuse({
     const client = clientOf(request).id
     const { method } = request
     const entry =
-      status === 401 || code === 'identity_unavailable'
+      status === 401 || code === 'identity_not_allowed' || code === 'identity_unavailable'
         ? throttle.shouldLog(`${code} ${client}`, now())
         : once
     if (entry !== false) {

@@ -6,12 +6,12 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
-  renameSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { replaceFile } from '../platform/replace-file.ts'
 import type { RunProgram } from './programs.ts'
 import { doctorUnit, type Scope, scopeOptions, type ServicePaths, serviceUnit } from './scope.ts'
 
@@ -60,10 +60,7 @@ export function storeCredential(
   const encrypted = encrypt(paths.scope, name, value, run)
   const isEncrypted = encrypted !== undefined
   const path = join(directory, isEncrypted ? name + encryptedEnding : name)
-  const draft = join(directory, `.${name}.new`)
-  rmSync(draft, { force: true })
-  writeFileSync(draft, encrypted ?? value, { mode: 0o600, flag: 'wx', flush: true })
-  renameSync(draft, path)
+  replaceFile(path, encrypted ?? value, { mode: 0o600 })
   // systemd would be told to load the older form too.
   rmSync(join(directory, isEncrypted ? name : name + encryptedEnding), { force: true })
   return { name, path, isEncrypted, changedAtMs: statSync(path).mtimeMs }

@@ -1,7 +1,8 @@
 // Encrypts stored secrets anew, for other recipients: one file after the other, each in place of the old one at once, so that
 // every file opens at every moment. Nothing is written before what is to be written has been opened again.
 import { decrypt, encrypt } from './age.ts'
-import { listSecretFiles, replaceFile, type SecretFile } from './secret-files.ts'
+import { replaceFile } from '../platform/replace-file.ts'
+import { listSecretFiles, type SecretFile } from './secret-files.ts'
 
 /** Reads a file that only trusted users can have written. A message is a predicate. */
 export type ReadBytes = (

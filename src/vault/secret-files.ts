@@ -1,21 +1,8 @@
 // One age file for each secret, NAME.age. Every change replaces a whole file at once, so that there is no moment at which
 // a file does not open. What cannot be read can be replaced all the same.
-import {
-  chmodSync,
-  closeSync,
-  existsSync,
-  fsyncSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs'
-import { dirname, join } from 'node:path'
+import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { syncDirectory } from '../platform/replace-file.ts'
 
 const ending = '.age'
 
@@ -79,30 +66,6 @@ export function makeSecretDirectory(directory: string, access: Access): void {
   chmodSync(directory, access.directory)
 }
 
-/**
- * Writes a file that was complete or absent at any moment, also after a power cut.
- * @param changedAtMs a value that is only encrypted anew keeps its time. Absent: now.
- * @throws when it cannot be written; the old file then stays.
- */
-export function replaceFile(
-  path: string,
-  text: string,
-  { mode, changedAtMs }: { readonly mode: number; readonly changedAtMs?: number },
-): void {
-  const draft = join(dirname(path), `.${path.slice(dirname(path).length + 1)}.new`)
-  rmSync(draft, { force: true })
-  try {
-    writeFileSync(draft, text, { mode: 0o600, flag: 'wx', flush: true })
-    chmodSync(draft, mode)
-    if (changedAtMs !== undefined) utimesSync(draft, changedAtMs / 1000, changedAtMs / 1000)
-    renameSync(draft, path)
-  } catch (error) {
-    rmSync(draft, { force: true })
-    throw error
-  }
-  syncDirectory(dirname(path))
-}
-
 /** @returns whether there was one. @throws when it cannot be removed. */
 export function removeSecretFile(directory: string, name: string): boolean {
   const path = secretFile(directory, name)
@@ -110,13 +73,4 @@ export function removeSecretFile(directory: string, name: string): boolean {
   rmSync(path)
   syncDirectory(directory)
   return true
-}
-
-function syncDirectory(directory: string): void {
-  const descriptor = openSync(directory, 'r')
-  try {
-    fsyncSync(descriptor)
-  } finally {
-    closeSync(descriptor)
-  }
 }

@@ -21,6 +21,7 @@ function start(t: TestContext, needsRestart: string[] = []) {
     configFile,
     config,
     configVersion: undefined,
+    secretFiles: [],
     onBegin() {},
     onRead() {},
     onResult: (result) => void results.push(result),

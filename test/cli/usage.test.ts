@@ -120,7 +120,7 @@ suite('usage', () => {
 
   test('reads while the gateway writes', async (t) => {
     const path = newPath()
-    const file = openFile(t, path, nowMs)
+    const file = openFile(t, path, { nowMs })
     file.write({ seq: 1, rows: rowsOf([{}], nowMs), lostSums: [] })
     const { status, stdout } = await run('usage', '--db', path, '--format', 'json')
 
@@ -257,7 +257,7 @@ suite('usage verify and repair', () => {
 suite('usage backup', () => {
   test('copies all, also what the gateway has not moved into the main file, for the owner only', async (t) => {
     const path = newPath()
-    const file = openFile(t, path, nowMs)
+    const file = openFile(t, path, { nowMs })
     file.write({ seq: 1, rows: rowsOf([{}, {}], nowMs), lostSums: [] })
     const copy = join(newDirectory(), 'copy.db')
     const { status, stderr } = await run('usage', 'backup', copy, '--db', path)

@@ -53,3 +53,17 @@ test('the keys of clients are off and beside the configuration unless it says ot
     prefix: 'team_',
   })
 })
+
+for (const [section, expected] of [
+  ['', false],
+  ['keys: { mode: optional }', true],
+  ['identity: { sources: [{ kind: tailscale, from_user: self }] }', true],
+  ['identity: { sources: [{ kind: tailscale, from_user: self }] }\naudit: { enabled: false }', false],
+  ['audit: { enabled: true }', true],
+] as const) {
+  test(`there ${expected ? 'is' : 'is not'} an audit log with ${section || 'nothing'}`, (t) => {
+    const read = readPartialConfig(writeScratch(t, `providers: { b: { kind: echo } }\n${section}\n`), {})
+    assert.ok(read.kind === 'read')
+    assert.equal(read.config.isAudited, expected)
+  })
+}

@@ -8,7 +8,7 @@ import { suite, test, type TestContext } from 'node:test'
 import type { Budget, ClientTerms } from '../../src/domain.ts'
 import { usdOfNano } from '../../src/prices/usd.ts'
 import { type Options, type Running, startGateway } from '../support/app.ts'
-import { delta, whole } from '../support/chat-content.ts'
+import { delta, usageEvent, whole } from '../support/chat-content.ts'
 import { bearer, KeyFileOnDisk, type TestKey, testKey } from '../support/client-keys.ts'
 import { scratchDirectory } from '../support/config-file.ts'
 import { until } from '../support/deadline.ts'
@@ -211,6 +211,43 @@ suite('a budget of a key', () => {
     assert.ok(Number(state!.spent) > 0)
     assert.equal(state!.reserved, '0')
   })
+
+  for (const [path, more] of [
+    ['chat/completions', {}],
+    ['messages', { max_tokens: 60_000 }],
+  ] as const) {
+    test(`is charged for hidden reasoning where the client of ${path} leaves before its count`, async (t) => {
+      const terms = { budgets: [{ unit: 'tokens', limit: 100_000, per: 'day' } as const] }
+      const providers = { scripted: { speaks: ['chat' as const] } }
+      const { gateway, upstream, keys, limits } = await startWith(t, terms, { providers })
+      const { promise, resolve } = Promise.withResolvers<void>()
+      const finish = { choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] }
+      const usage = { prompt_tokens: 10, completion_tokens: 50_000, total_tokens: 50_010 }
+      upstream.respond([
+        streamHead(),
+        chunk(`data: ${delta('Hi!')}\n\ndata: ${delta('', finish)}\n\n`),
+        { kind: 'wait', gate: promise },
+        chunk(`data: ${usageEvent(usage)}\n\ndata: [DONE]\n\n`),
+        hang,
+      ])
+      const client = await connectRaw(t, gateway.url)
+      const asked = JSON.stringify({
+        model: 'plain',
+        messages: [{ role: 'user', content: 'hi' }],
+        stream: true,
+        ...more,
+      })
+      client.send(rawRequest(`POST /v1/${path}`, bearer(keys[0]), asked))
+      await client.seen('Hi!')
+      client.leave('reset')
+      // What comes later on another connection finds that this one has closed.
+      for (let count = 0; count < 3; count++) await limits()
+      resolve()
+      await gateway.logged({ event: 'call', status: 499 })
+      const [state] = (await limits())!
+      assert.deepEqual([state!.spent, state!.reserved], [50_010, 0])
+    })
+  }
 
   test('outlives a rotation and another name of the key', async (t) => {
     const terms = { budgets: [usd(perCall)] }

@@ -54,6 +54,22 @@ describe('usage is asked for where the format has it and the client did not', ()
     })
   }
 
+  for (const [what, options] of [
+    ['that say it twice', '{"include_usage":true,"include_usage":false}'],
+    ['that say it once more in escapes', '{"include_usage":true,"include\\u005fusage":false}'],
+    ['that say it in another case', '{"Include_Usage":false}'],
+    ['that are longer than is read', `{"include_usage":false${' '.repeat(20_000)}}`],
+  ] as const) {
+    test(`options ${what} are refused: the provider could read another wish than the gateway`, async (t) => {
+      const { gateway, upstream } = await startLimited(t, {})
+      const body = `{"model":"small","messages":[],"stream":true,"stream_options":${options}}`
+      const response = await post(gateway, body)
+      const { error } = (await response.json()) as { error: Record<string, unknown> }
+      assert.deepEqual([response.status, error['param']], [400, 'stream_options'])
+      assert.equal(upstream.requests.length, 0)
+    })
+  }
+
   for (const [setting, isAsked] of [
     ['never', false],
     ['always', true],

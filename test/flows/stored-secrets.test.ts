@@ -12,10 +12,10 @@ import { json } from '../support/upstream-script.ts'
 
 const keys = ['sk-Vb7Qe2RtYk90Lm', 'sk-Hn3Wd8XcPz61Ks'] as const
 
-async function start(t: TestContext, scene: SecretScene, workers = 1) {
+async function start(t: TestContext, scene: SecretScene, workers = 1, more: object = {}) {
   const secrets = { dir: scene.directory, identity: { file: scene.identityFile } }
   const providers = { scripted: { api_key: { secret: 'cloud' } } }
-  const started = await startGatewayProcess(t, { server: { workers }, providers, secrets })
+  const started = await startGatewayProcess(t, { server: { workers, ...more }, providers, secrets })
   started.upstream.respondAlways(json(200, {}))
   return started
 }
@@ -62,6 +62,32 @@ for (const workers of [1, 2]) {
     for (const key of keys) assert.deepEqual(findKey(gateway.stdout() + gateway.stderr(), key), [])
   })
 }
+
+test('with watch_config another key is sent without a signal, and one that does not open changes nothing', async (t) => {
+  const scene = secretScene(t, ['cloud'], { section: 'server: { watch_config: true }' })
+  await scene.set('cloud', keys[0])
+  const { gateway, upstream } = await start(t, scene, 1, { watch_config: true })
+  const sent = async () => {
+    const call = rawRequest('POST /v1/chat/completions', {}, JSON.stringify({ model: 'plain' }))
+    await exchange(t, gateway.url, call)
+    return upstream.requests.at(-1)!.header('authorization')
+  }
+  assert.equal(await sent(), `Bearer ${keys[0]}`)
+  let from = gateway.stdout().length
+  const { stdout } = await scene.set('cloud', keys[1])
+  assert.match(stdout, /A running gateway uses it within a few seconds/)
+  await gateway.says(/"event":"reloaded"/, from)
+  assert.equal(await sent(), `Bearer ${keys[1]}`)
+
+  from = gateway.stdout().length
+  writeFileSync(scene.file('cloud'), 'spoiled')
+  await gateway.says(/"event":"reload_refused"/, from)
+  assert.equal(await sent(), `Bearer ${keys[1]}`)
+  from = gateway.stdout().length
+  await scene.set('cloud', keys[0])
+  await gateway.says(/"event":"reloaded"/, from)
+  assert.equal(await sent(), `Bearer ${keys[0]}`)
+})
 
 test('with a wrong identity, or none, the gateway does not start, and says which it wants and has', async (t) => {
   const scene = secretScene(t, ['cloud'])

@@ -217,6 +217,23 @@ for (const front of fronts) {
       }
     })
 
+    test('a page of another site cannot use the session of its reader', async (t) => {
+      const { upstream } = await start(t, front)
+      for (const added of [
+        ['Origin: https://evil.example'],
+        ['Origin: null'],
+        ['Origin: https://llm.example.org.evil.example', 'Sec-Fetch-Site: same-site'],
+        ['Sec-Fetch-Site: cross-site', 'Sec-Fetch-Mode: no-cors'],
+        ['Origin: https://evil.example', 'Origin: https://llm.example.org'],
+      ]) {
+        const response = await send(t, post('Cookie: session=ann', ...added))
+        assert.equal(codeOf(response), 'origin_not_allowed', added.join())
+      }
+      const form = post('Cookie: session=ann').replace('application/json', 'text/plain')
+      assert.equal((await send(t, form)).status, 415)
+      assert.equal(upstream.requests.length, 0)
+    })
+
     test('a trailer is no header', async (t) => {
       const running = await start(t, front)
       const chunked = (cookie: string) =>

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { appendRow, type Cell, type EndedCall } from '../../src/ledger/call-row.ts'
-import { type LedgerFile, openLedgerFile } from '../../src/ledger/ledger-file.ts'
+import { type LedgerFile, type LedgerFileOptions, openLedgerFile } from '../../src/ledger/ledger-file.ts'
 import type { Cleanup } from '../support/scripted-upstream.ts'
 
 /** 2026-11-01T00:00:00Z. */
@@ -58,8 +58,8 @@ export function newPath(): string {
 }
 
 /** Opens it to write, and closes it after the test if that has not happened. */
-export function openFile(t: Cleanup, path: string, nowMs = novemberMs): LedgerFile {
-  const opened = openLedgerFile({ path, nowMs, busyTimeoutMs: 100 })
+export function openFile(t: Cleanup, path: string, more: Partial<LedgerFileOptions> = {}): LedgerFile {
+  const opened = openLedgerFile({ path, nowMs: novemberMs, busyTimeoutMs: 100, ...more })
   if (opened.kind !== 'open') throw new Error(opened.reason)
   t.after(() => {
     if (opened.file.database.isOpen) opened.file.close()

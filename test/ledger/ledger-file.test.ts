@@ -186,7 +186,7 @@ test('the model that a client names is kept only if there is one, and no kind ha
 
 test('old rows go piece by piece, then old sums, and the file shrinks', (t) => {
   const path = newPath()
-  const file = openFile(t, path)
+  const file = openFile(t, path, { now: () => 0 })
   const dayMs = 24 * 60 * 60_000
   const many = Array.from({ length: 2_500 }, () => ({}))
   file.write(batch(1, rowsOf(many, novemberMs - 100 * dayMs)))
@@ -196,9 +196,35 @@ test('old rows go piece by piece, then old sums, and the file shrinks', (t) => {
   while (file.prunePiece(novemberMs - 90 * dayMs, novemberMs - 400 * dayMs)) pieces += 1
   file.close()
 
-  assert.equal(pieces, 3)
+  assert.equal(pieces, 4)
   assert.deepEqual(read(path, 'SELECT ended_ms FROM calls'), [{ ended_ms: novemberMs }])
   assert.deepEqual(read(path, 'SELECT calls FROM quarters ORDER BY quarter'), [{ calls: 2500 }, { calls: 1 }])
+})
+
+test('a piece of removing is smaller where the one before took long, and larger where it did not', (t) => {
+  const path = newPath()
+  let nowMs = 0
+  let pieceMs = 60
+  const file = openFile(t, path, { now: () => (nowMs += pieceMs / 2) })
+  const clients = Array.from({ length: 6_000 }, (_, index) => ({ client: `user:${index}` }))
+  file.write(batch(1, rowsOf(clients, novemberMs - 1)))
+  const count = (table: string) =>
+    Number(file.database.prepare(`SELECT COUNT(*) AS n FROM ${table}`).get()!['n'])
+  const removed = (table: string, pieces: number) =>
+    Array.from({ length: pieces }, () => {
+      const before = count(table)
+      assert.ok(file.prunePiece(novemberMs, novemberMs + 15 * 60_000))
+      return before - count(table)
+    })
+  assert.deepEqual(removed('calls', 6), [500, 250, 125, 62, 50, 50])
+  pieceMs = 2
+  assert.deepEqual(removed('calls', 6), [50, 100, 200, 400, 800, 1600])
+  pieceMs = 16
+  assert.deepEqual(removed('calls', 1), [1813])
+  assert.deepEqual([count('calls'), count('quarters')], [0, 6_000])
+  // The sums of one quarter may be many.
+  pieceMs = 12
+  assert.deepEqual(removed('quarters', 3), [2000, 2000, 2000])
 })
 
 test('a reader that keeps its transaction open does not make the log grow for ever', (t) => {

@@ -140,6 +140,52 @@ suite('a report', () => {
     )
   })
 
+  test('of two centuries reads no more than there are calls', (t) => {
+    const file = openFile(t, newPath())
+    file.write({ seq: 1, rows: rowsOf([{}, {}]), lostSums: [] })
+    file.write({ seq: 2, rows: rowsOf([{}], novemberMs + dayMs), lostSums: [] })
+    let reads = 0
+    const { database } = file
+    const prepare = database.prepare.bind(database)
+    database.prepare = (sql) => {
+      const statement = prepare(sql)
+      const iterate = statement.iterate.bind(statement) as (...args: never[]) => never
+      return Object.assign(statement, { iterate: (...args: never[]) => ((reads += 1), iterate(...args)) })
+    }
+    const centuries = { sinceMs: Date.UTC(2020, 0), untilMs: Date.UTC(2200, 0) }
+    for (const by of [['day'], ['month'], [], ['day', 'status']] as const) {
+      const report = readReport(database, question({ ...centuries, by, zone: 'Asia/Kathmandu' }))
+      assert.equal(report.total.calls, 3)
+      assert.deepEqual([report.sinceMs, report.untilMs], [centuries.sinceMs, centuries.untilMs])
+    }
+    assert.ok(reads <= 12, `${reads}`)
+  })
+
+  test('of costs beyond exact numbers can be read, like the others', (t) => {
+    const file = openFile(t, newPath())
+    const absurd = { model: 'absurd', cost_nano: 1e15 }
+    const calls = [...Array.from({ length: 12 }, () => absurd), { model: 'plain', cost_nano: 3 }]
+    file.write({ seq: 1, rows: rowsOf(calls), lostSums: [] })
+    for (const by of [['model'], ['model', 'status']] as const) {
+      const { rows } = readReport(file.database, question({ by }))
+      assert.deepEqual(
+        rows.map(({ model, cost_nano: nano }) => [model, nano]),
+        [
+          ['absurd', Number.MAX_SAFE_INTEGER],
+          ['plain', 3],
+        ],
+      )
+    }
+  })
+
+  test('of a ledger without calls is empty', (t) => {
+    const file = openFile(t, newPath())
+    for (const by of [['day'], [], ['status']] as const) {
+      const { rows, total } = readReport(file.database, question({ by }))
+      assert.deepEqual([rows, total.calls], [[], 0])
+    }
+  })
+
   test('of one client knows nothing of the others, and of none nothing at all', (t) => {
     const file = openFile(t, newPath())
     file.write({ seq: 1, rows: rowsOf([{}, { client: 'user:bob' }]), lostSums: [] })

@@ -3,7 +3,7 @@ import { suite, test } from 'node:test'
 import { fc } from '../support/properties.ts'
 
 import type { Usage } from '../../src/domain.ts'
-import { costOf } from '../../src/prices/cost.ts'
+import { costAt, costOf } from '../../src/prices/cost.ts'
 import { type RawPrice, readPrice } from '../../src/prices/read-price.ts'
 
 const gpt: RawPrice = {
@@ -66,12 +66,18 @@ suite('the cost of a call', () => {
     const counts = usage(1000, 100)
     assert.equal(nano(counts, gpt, 'flex'), 625_000 + 500_000)
     for (const tier of ['auto', 'default', 'standard', 'standard_only', 'on_demand', undefined]) {
-      const cost = costOf(counts, readPrice(gpt), tier)
-      assert.deepEqual(cost, { nano: 2_250_000, isEstimated: false }, String(tier))
+      const { nano: cost, isEstimated } = costOf(counts, readPrice(gpt), tier)
+      assert.deepEqual([cost, isEstimated], [2_250_000, false], String(tier))
     }
     // The dearest where the price does not know the tier.
-    assert.deepEqual(costOf(counts, readPrice(gpt), 'scale'), { nano: 4_500_000, isEstimated: true })
-    assert.deepEqual(costOf(usage(300_000, 0), readPrice(gpt), 'x'), { nano: 750_000_000, isEstimated: true })
+    for (const [usageOf, tier, expected] of [
+      [counts, 'scale', 4_500_000],
+      [usage(300_000, 0), 'x', 750_000_000],
+    ] as const) {
+      const { nano: cost, isEstimated, tariff } = costOf(usageOf, readPrice(gpt), tier)
+      assert.deepEqual([cost, isEstimated], [expected, true])
+      assert.equal(costAt(tariff, usageOf), cost)
+    }
   })
 
   test('counts reasoning in the output, or beside it', () => {

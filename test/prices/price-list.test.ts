@@ -103,9 +103,9 @@ suite('a list of prices', () => {
       [withModel({ input: -1 }), /\.input: it must be a number from 0/],
       [withModel({ input: 1e308 }), /\.input: it must be/],
       [withModel({ input: 'NaN' }), /\.input: it must be/],
-      [withModel({ input: null }), /no price/],
+      [withModel({ input: null }), /not a price/],
       [withModel({ input: 1, outptu: 1 }), /unknown key/],
-      [withModel({ input: 1, above: [{ input: 1 }] }), /no price/],
+      [withModel({ input: 1, above: [{ input: 1 }] }), /not a price/],
       [withModel({ input: 1, above: [{ input_tokens: 2 }, { input_tokens: 1 }] }), /above\.1\.input_tokens/],
       [withModel({ input: 1, service_tiers: { flex: { output: -1 } } }), /service_tiers\.flex\.output/],
     ] as const) {

@@ -64,8 +64,8 @@ suite('amounts', () => {
       [1e-300, 1],
       ['1.00E+2', 100_000_000_000],
       [0.1, 100_000_000],
-      [1_000_000, 10 ** 15],
-      [1_000_001, undefined],
+      [10_000, 10 ** 13],
+      [10_001, undefined],
       [1e308, undefined],
       [-0.1, undefined],
       [Number.NaN, undefined],
@@ -83,7 +83,7 @@ suite('amounts', () => {
 
   test('are the same again after they were shown', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 0, max: 10 ** 15 }), (nano) => {
+      fc.property(fc.integer({ min: 0, max: 10 ** 13 }), (nano) => {
         assert.equal(nanoOfUsd(usdOfNano(nano)), nano)
       }),
     )

@@ -30,11 +30,20 @@ type Members = Readonly<Record<string, unknown>>
 
 const encoded = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
 
-/** @param header replaces members of the usual header; undefined leaves one out. */
-export function signToken(key: SigningKey, claims: Members, header: Members = {}): string {
+/**
+ * @param claims JSON; an object, unless the token is to be wrong.
+ * @param header replaces members of the usual header; undefined leaves one out.
+ * @param encoding of a signature of an elliptic curve; `der` is wrong in tokens.
+ */
+export function signToken(
+  key: SigningKey,
+  claims: unknown,
+  header: Members = {},
+  encoding: 'ieee-p1363' | 'der' = 'ieee-p1363',
+): string {
   const text = `${encoded({ alg: key.alg, kid: key.kid, typ: 'JWT', ...header })}.${encoded(claims)}`
   const algorithm = key.alg === 'EdDSA' ? null : 'sha256'
-  const signature = sign(algorithm, Buffer.from(text), { key: key.privateKey, dsaEncoding: 'ieee-p1363' })
+  const signature = sign(algorithm, Buffer.from(text), { key: key.privateKey, dsaEncoding: encoding })
   return `${text}.${signature.toString('base64url')}`
 }
 

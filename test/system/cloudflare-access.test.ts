@@ -12,14 +12,20 @@ import { scratchDirectory } from '../support/config-file.ts'
 import { echo, type Setup } from '../support/gateway-config.ts'
 import { type GatewayProcess, startGatewayProcess } from '../support/gateway-process.ts'
 import { macToken, signingKey, signToken, startTlsIssuer } from '../support/issuer.ts'
-import { missing, unless } from '../support/needs.ts'
+import { findProgram, missing, unless } from '../support/needs.ts'
 import { exchange, rawRequest } from '../support/raw-client.ts'
 
 const examples = join(import.meta.dirname, '../../config/examples')
-const { identity } = parse(readFileSync(join(examples, 'identity-cloudflare.yaml'), 'utf8')) as {
-  readonly identity: NonNullable<Setup['identity']>
+interface Example {
+  readonly identity: Setup['identity'] & { readonly sources: readonly Source[] }
 }
-const source = identity.sources![0] as { readonly team: string; readonly audience: string }
+interface Source {
+  readonly team: string
+  readonly audience: string
+}
+
+const { identity } = parse(readFileSync(join(examples, 'identity-cloudflare.yaml'), 'utf8')) as Example
+const source = identity.sources[0]!
 const host = `${source.team}.cloudflareaccess.com`
 
 /** All of 127.0.0.0/8 is this machine's, so that port 443 of an address of the run's own is free. */
@@ -58,7 +64,7 @@ async function start(t: TestContext): Promise<Started> {
   const subject = ['-subj', `/CN=${host}`, '-addext', `subjectAltName=DNS:${host}`]
   const files = ['-keyout', keyFile, '-out', certFile]
   const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
-  execFileSync('openssl', ['req', '-x509', '-days', '2', ...newKey, ...subject, ...files], {
+  execFileSync(findProgram('openssl')!, ['req', '-x509', '-days', '2', ...newKey, ...subject, ...files], {
     stdio: 'ignore',
   })
   const [cert, key] = [certFile, keyFile].map((file) => readFileSync(file, 'utf8')) as [string, string]

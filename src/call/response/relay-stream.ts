@@ -18,7 +18,7 @@ export function growHold({ meter, hold }: Pick<RelayInput, 'meter' | 'hold'>): v
 }
 
 /** How long a body may go on after the stream's end mark while nothing comes. */
-const maxLingerMs = 5_000
+export const maxLingerMs = 5_000
 
 /** The end of `error`: a search stops at each byte that equals its first, and `e` is everywhere. */
 const errorMark = Buffer.from('rror')
@@ -68,6 +68,9 @@ export class StreamRelay implements Relay, EventSink {
   #isInsideEvent = false
   #hasWritten = true
   #lastWriteMs = 0
+  /** The client has left, and the count of the tokens is awaited. */
+  #isLeft = false
+  #leftAtMs: number | undefined
   /** Whether the last event ends the stream; undefined until it is looked for. */
   #isOver: boolean | undefined
 
@@ -86,6 +89,12 @@ export class StreamRelay implements Relay, EventSink {
 
   onTick(nowMs: number): void {
     growHold(this.#input)
+    if (this.#isLeft) {
+      this.#leftAtMs ??= nowMs
+      if (nowMs - this.#leftAtMs < maxLingerMs) return
+      this.#input.response.abort()
+      return this.#resolve({ kind: 'gone' })
+    }
     if (this.#hasWritten) {
       this.#hasWritten = false
       this.#isOver = undefined
@@ -117,7 +126,10 @@ export class StreamRelay implements Relay, EventSink {
     if (observed === undefined) return
     const event = maskedEvent(observed, this.#input)
     if (!isComment(event)) this.#tail.push(event)
-    this.#join(event)
+    if (!this.#isLeft) return this.#join(event)
+    if (this.reachedEnd() === undefined) return
+    this.#input.response.drain()
+    this.#resolve({ kind: 'gone' })
     this.#gap += received.length - event.length
   }
 
@@ -133,6 +145,7 @@ export class StreamRelay implements Relay, EventSink {
     const { reply, response } = this.#input
     const last = lastEvent(this.#events.end(), response.dialect)
     if (last !== undefined) this.event(last)
+    if (this.#isLeft) return this.#resolve({ kind: 'gone' })
     this.#flush()
     const ending = response.dialect.ending(this.#tail.events)
     if (ending === 'cut') return this.onBroken(endingErrors.cut())
@@ -147,7 +160,13 @@ export class StreamRelay implements Relay, EventSink {
     return ending === 'error' ? failedByProvider() : undefined
   }
 
+  awaitsCount(): boolean {
+    this.#isLeft = this.#input.response.dialect.ending(this.#tail.events) === 'complete'
+    return this.#isLeft
+  }
+
   onBroken(error: GatewayError): void {
+    if (this.#isLeft) return this.#resolve({ kind: 'gone' })
     this.#flush()
     if (this.#endAtMark()) return
     const { reply, own } = this.#input

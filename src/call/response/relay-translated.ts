@@ -11,7 +11,7 @@ import { eventData, type EventSink, isComment } from '../../bytes/sse.ts'
 import type { WholeBody } from '../attempt-outcome.ts'
 import { streamHeaders } from '../heartbeat.ts'
 import type { EventReader } from './event-reader.ts'
-import { endingErrors, growHold, lastEvent, maskedEvent } from './relay-stream.ts'
+import { endingErrors, growHold, lastEvent, maskedEvent, maxLingerMs } from './relay-stream.ts'
 import type { Relay, RelayInput, RelayResult } from './relay-types.ts'
 
 /** The longest stream that becomes a whole body. Its events are several times as long as what they bring. */
@@ -49,6 +49,9 @@ export class TranslatedRelay implements Relay, EventSink {
   /** What follows the last event that was translated; once it is the end, further events of the chunk are only metered. */
   #step: TranslatedStep
   #isOver = false
+  /** The client has left, and the count of the tokens is awaited. */
+  #isLeft = false
+  #leftAtMs: number | undefined
   #hasBegun = false
   #isQuiet = false
   #lastWriteMs = 0
@@ -67,6 +70,12 @@ export class TranslatedRelay implements Relay, EventSink {
 
   onTick(nowMs: number): void {
     growHold(this.#input)
+    if (this.#isLeft) {
+      this.#leftAtMs ??= nowMs
+      if (nowMs - this.#leftAtMs < maxLingerMs) return
+      this.#input.response.abort()
+      return this.#end({ kind: 'gone' })
+    }
     if (!this.#isQuiet) {
       this.#isQuiet = true
       this.#lastWriteMs = nowMs
@@ -121,6 +130,12 @@ export class TranslatedRelay implements Relay, EventSink {
   /** With the response's end the call has ended, too. */
   reachedEnd(): undefined {}
 
+  awaitsCount(): boolean {
+    const { response } = this.#input
+    this.#isLeft = !this.#isOver && response.dialect.ending(this.#tail.events) === 'complete'
+    return this.#isLeft
+  }
+
   #beat(silentMs: number): void {
     const { translation, own } = this.#input
     if (!this.#hasBegun) return this.#send(own.heartbeat(silentMs))
@@ -158,7 +173,7 @@ export class TranslatedRelay implements Relay, EventSink {
 
   #end(result: RelayResult): void {
     this.#isOver = true
-    this.#resolve(result)
+    this.#resolve(this.#isLeft ? { kind: 'gone' } : result)
   }
 
   #flush(): void {

@@ -56,4 +56,9 @@ export interface Relay extends ResponseReader {
    * that the client or the provider does from then on changes that. Else undefined.
    */
   reachedEnd(): RelayResult | undefined
+  /**
+   * Whether the client, which has left, had all of its answer, and only the count of its tokens is still to come. The relay then
+   * reads on for a moment, writes nothing, and reports the end itself. Absent: it never does.
+   */
+  awaitsCount?(): boolean
 }

@@ -34,6 +34,7 @@ export function relay(input: RelayInput): RelayResult | Promise<RelayResult> {
       reply.end()
       return resolve(end)
     }
+    if (reply.interruption === undefined && reader.awaitsCount?.() === true) return response.resume()
     response.abort()
     // Anything written now would land inside an unfinished event or body.
     if (reply.interruption !== undefined && !reader.mayEndHere) reply.cut()

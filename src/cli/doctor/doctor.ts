@@ -27,6 +27,7 @@ import { type CredentialReport, examineCredentials } from './credentials.ts'
 import { examineDescriptors } from './descriptors.ts'
 import { examineFiles } from './files.ts'
 import type { Check, Finding } from './finding.ts'
+import { examineIssuers } from './identity.ts'
 import { examineKeys } from './keys.ts'
 import { examineLedger } from './ledger.ts'
 import { examineListener } from './listener.ts'
@@ -146,6 +147,12 @@ async function examine(examination: Examination): Promise<Check[]> {
   const command = ownCommand(env)
   const isAudited = loaded.ok && loaded.config.audit.enabled && stateDirectory !== undefined
   const audit = isAudited ? [await examineAudit(stateDirectory.path, file, { env, command })] : []
+  const issuers = loaded.ok
+    ? await examineIssuers(loaded.config.identity, {
+        stateDirectory: stateDirectory?.path,
+        wallNow: () => Date.now(),
+      })
+    : []
   const control = await examineControl(file, { env, isRunning: pid !== undefined })
   return [
     ...inArea('runtime', examineRuntime(process.versions.node, runtime)),
@@ -156,6 +163,7 @@ async function examine(examination: Examination): Promise<Check[]> {
     ...inArea('credentials', credentials?.findings ?? notExamined),
     ...inArea('service', service.findings),
     ...inArea('port', [...listener, ...control]),
+    ...inArea('identity', issuers),
     ...inArea('provider', providers),
   ]
 }

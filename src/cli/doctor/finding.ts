@@ -16,7 +16,7 @@ export interface Finding {
 }
 
 export interface Check extends Finding {
-  readonly area: 'runtime' | 'config' | 'files' | 'credentials' | 'service' | 'port' | 'provider'
+  readonly area: 'runtime' | 'config' | 'files' | 'credentials' | 'service' | 'port' | 'identity' | 'provider'
 }
 
 /** Untrusted text on one line of at most `maxLength` UTF-16 code units. */

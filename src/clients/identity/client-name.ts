@@ -3,7 +3,7 @@
 /** Longer ids are refused, in bytes. */
 const maxIdBytes = 200
 
-/** A name, or why it is none. */
+/** The id of a client, or why a name cannot have one, as a predicate. */
 export type ReadName = { readonly id: string } | { readonly fault: string }
 
 /**

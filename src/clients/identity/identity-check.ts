@@ -1,6 +1,6 @@
 // Whether a request may go on by the identity that a front proxy reports, before a byte of its body is read.
 //
-// Signed tokens are believed from any connection. A plain header is no proof by itself: it counts on connections of the Unix
+// Signed tokens are believed from any connection. A plain header does not prove anything by itself: it counts on connections of the Unix
 // user that the source names and on the Unix socket, and is nothing elsewhere.
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
@@ -114,7 +114,7 @@ export class IdentityCheck {
   }
 }
 
-/** What proxies send that is no name. */
+/** Why a value that a proxy sends is not a name. Undefined: it may be one. */
 function faultOfValue(value: string): { readonly fault: string } | undefined {
   // One of the lines may be the client's own.
   if (value.includes(',')) return { fault: 'has a comma, as of several lines that were joined' }

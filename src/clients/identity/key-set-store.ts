@@ -31,7 +31,8 @@ const refreshSpread = 0.1
 const retryMs = 300_000
 /** Between two fetches for the sake of requests, whatever came of the first. */
 const askAgainMs = 30_000
-const usableMs = 24 * 3_600_000
+/** How long a set is used that the issuer does not confirm. */
+export const usableMs = 24 * 3_600_000
 
 interface Issuer {
   set: KeySet | undefined

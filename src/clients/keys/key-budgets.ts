@@ -1,14 +1,10 @@
 // Budgets as the key file writes them (`{ "usd": "5", "per": "day" }`) and as people type them (`5usd/day`). USD are decimal
 // text and whole nano-USD, because sums of binary fractions are not exact.
 import type { Budget } from '../../domain.ts'
+import { maxBudgetUsd, nanoOfBudget, usdOfNano } from '../../prices/usd.ts'
 import { type Members, membersAt, type Place, type ReportFault } from './members.ts'
 
 const periods = ['day', 'week', 'month', 'total'] as const satisfies readonly Budget['per'][]
-
-const nanoDigits = 9
-
-/** 2^53 nano-USD are 9,007,199.25 USD. */
-const maxUsd = 9_000_000
 
 const maxTokens = 1_000_000_000_000_000
 
@@ -24,20 +20,20 @@ export function readBudgets(key: Members, report: ReportFault): readonly Budget[
 
 /** What the key file holds. */
 export function formatBudget({ unit, limit, per }: Budget): Record<string, unknown> {
-  return unit === 'usd' ? { usd: usdOf(limit), per } : { tokens: limit, per }
+  return unit === 'usd' ? { usd: usdOfNano(limit), per } : { tokens: limit, per }
 }
 
 /** Reads `5usd/day`, `2.50usd/month`, `2000000tokens/total`. Undefined for anything else. */
 export function parseBudget(text: string): Budget | undefined {
   const [, amount = '', unit, per] = /^([\d.]+)(usd|tokens)\/(day|week|month|total)$/i.exec(text) ?? []
-  const limit = unit?.toLowerCase() === 'usd' ? nanoOf(amount) : tokensOf(amount)
+  const limit = unit?.toLowerCase() === 'usd' ? nanoOfBudget(amount) : tokensOf(amount)
   if (limit === undefined || unit === undefined) return undefined
   return { unit: unit.toLowerCase() as Budget['unit'], limit, per: per!.toLowerCase() as Budget['per'] }
 }
 
 /** As `parseBudget` reads it. */
 export function budgetText({ unit, limit, per }: Budget): string {
-  return `${unit === 'usd' ? usdOf(limit) : limit}${unit}/${per}`
+  return `${unit === 'usd' ? usdOfNano(limit) : limit}${unit}/${per}`
 }
 
 const budgetMembers = new Set(['usd', 'tokens', 'per'])
@@ -53,25 +49,12 @@ function readBudget(value: unknown, place: Place, report: ReportFault): Budget |
     return undefined
   }
   const limit =
-    unit === 'tokens' ? members.count('tokens', 0, maxTokens) : nanoOf(typeof usd === 'string' ? usd : '')
+    unit === 'tokens'
+      ? members.count('tokens', 0, maxTokens)
+      : nanoOfBudget(typeof usd === 'string' ? usd : '')
   if (limit === undefined && unit === 'usd')
-    members.fault('usd', `must be text from "0" to "${maxUsd}": "2.50"`)
+    members.fault('usd', `must be text from "0" to "${maxBudgetUsd}": "2.50"`)
   return limit === undefined || per === undefined ? undefined : { unit, limit, per }
-}
-
-/** Undefined for what is not a decimal number within bounds. */
-function nanoOf(text: string): number | undefined {
-  const [, whole, fraction = ''] = /^(\d{1,7})(?:\.(\d{1,9}))?$/.exec(text) ?? []
-  if (whole === undefined || Number(whole) > maxUsd) return undefined
-  const nano = Number(whole) * 10 ** nanoDigits + Number(fraction.padEnd(nanoDigits, '0'))
-  return Number.isSafeInteger(nano) ? nano : undefined
-}
-
-function usdOf(nano: number): string {
-  const fraction = String(nano % 10 ** nanoDigits)
-    .padStart(nanoDigits, '0')
-    .replace(/0+$/, '')
-  return `${Math.floor(nano / 10 ** nanoDigits)}${fraction === '' ? '' : '.'}${fraction}`
 }
 
 function tokensOf(text: string): number | undefined {

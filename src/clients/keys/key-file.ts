@@ -214,7 +214,7 @@ const digestBytes = 32
 function readDigest(members: Members): Buffer {
   const value = members.get('sha256')
   const isLong = typeof value === 'string' && value.length === 2 * digestBytes
-  // Ends at the first character that is no hexadecimal digit.
+  // Ends before the first character that is not a hexadecimal digit.
   const digest = Buffer.from(isLong ? value : '', 'hex')
   if (digest.length !== digestBytes)
     members.fault('sha256', 'must be the SHA-256 of the key: 64 hexadecimal digits')

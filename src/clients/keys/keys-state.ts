@@ -1,5 +1,5 @@
 // What the gateway reports about the key file, in `keys.state` of its state directory: which generation all of its threads have
-// in force. The command line waits for it, and says "in force" only then.
+// in force. The command line waits for it, and reports "in force" only then.
 import { membersOf, parseJson } from '../../bytes/json/parse.ts'
 
 export const keysStateFile = 'keys.state'

@@ -102,7 +102,7 @@ export const serverSchema = {
     },
     watch_config: {
       type: 'boolean',
-      description: 'Reload this file when it changes.',
+      description: 'Reload this file when it changes, or a [stored secret](secrets.md) that it refers to.',
       default: defaults.server.watch_config,
     },
   },

@@ -2,6 +2,7 @@
 // to the stream.
 // https://platform.openai.com/docs/api-reference/chat/create#chat-create-stream_options
 import type { ResponseHead } from '../../domain.ts'
+import type { GatewayError } from '../../errors.ts'
 import { isObject, type JsonObject, membersOf } from '../../bytes/json/parse.ts'
 import { scanJson } from '../../bytes/json/scan.ts'
 import type { JsonScan } from '../../bytes/json/types.ts'
@@ -9,6 +10,7 @@ import { MemberNames } from '../../bytes/json/member-names.ts'
 import type { Splice } from '../../bytes/splice.ts'
 import type { EventUsage } from '../usage.ts'
 import { cutMember, topLevelMember } from '../event-bytes.ts'
+import { invalidRequest } from '../request.ts'
 
 const includeUsage = new MemberNames(['include_usage'])
 
@@ -17,9 +19,10 @@ const maxOptionsBytes = 16_384
 
 /**
  * The edit that sets `stream_options.include_usage` and keeps every other option byte for byte. Undefined if the client
- * sets it, or if its `stream_options` are invalid, so that the provider judges them.
+ * sets it, or if its `stream_options` are no object, so that the provider judges them. An error if the provider could read
+ * another wish than the gateway: a stream without usage is charged by what is seen of it, which hidden reasoning is not.
  */
-export function includeUsageSplice(body: Buffer, scan: JsonScan): Splice | undefined {
+export function includeUsageSplice(body: Buffer, scan: JsonScan): Splice | GatewayError | undefined {
   const member = scan.members.get('stream_options')
   if (member === undefined) {
     const at = { start: scan.insertAt, end: scan.insertAt }
@@ -30,10 +33,15 @@ export function includeUsageSplice(body: Buffer, scan: JsonScan): Splice | undef
   return spliceIntoOptions(body, member.value)
 }
 
-function spliceIntoOptions(body: Buffer, at: { start: number; end: number }): Splice | undefined {
-  if (at.end - at.start > maxOptionsBytes) return undefined
+function spliceIntoOptions(
+  body: Buffer,
+  at: { start: number; end: number },
+): Splice | GatewayError | undefined {
+  if (at.end - at.start > maxOptionsBytes) {
+    return invalidOptions(`they have more than ${maxOptionsBytes} bytes`)
+  }
   const outcome = scanJson(body.subarray(at.start, at.end), includeUsage)
-  if (!outcome.ok) return undefined
+  if (!outcome.ok) return invalidOptions(outcome.problem)
   const { members, insertAt, isEmpty } = outcome.scan
   const option = members.get('include_usage')
   if (option?.kind === 'true') return undefined
@@ -42,6 +50,10 @@ function spliceIntoOptions(body: Buffer, at: { start: number; end: number }): Sp
   }
   const start = at.start + insertAt
   return { at: { start, end: start }, bytes: `"include_usage":true${isEmpty ? '' : ','}` }
+}
+
+function invalidOptions(problem: string): GatewayError {
+  return invalidRequest(`Invalid "stream_options": ${problem}.`, 'stream_options')
 }
 
 /** What all chunks of a stream have; a chunk with usage that has more was not added for the usage alone. */

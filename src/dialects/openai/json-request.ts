@@ -88,6 +88,7 @@ export function readJsonRequest(
   if (problem !== undefined) return problem
   const isStream = scan.members.get('stream')?.kind === 'true'
   const usageSplice = format.hasStreamOptions && isStream ? includeUsageSplice(body, scan) : undefined
+  if (usageSplice instanceof GatewayError) return usageSplice
   return {
     model,
     isStream,

@@ -2,9 +2,10 @@
 // ones are written. Events of one turn are written together. Nothing waits for it but a command that must not act without a
 // record: calls go on where it cannot be written, and the first event that can be written again counts what was lost.
 import { existsSync, readdirSync } from 'node:fs'
-import { open, readdir, readFile, rm, truncate } from 'node:fs/promises'
+import { open, readdir, rm, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { membersOf, parseJson } from '../../bytes/json/parse.ts'
+import { readRegularFile } from '../../platform/regular-file.ts'
 import { StateFile } from '../../platform/state-file.ts'
 import {
   appendLine,
@@ -116,19 +117,18 @@ export class AuditLog {
 
   /** Returns at once. */
   add(event: AuditEvent): void {
-    if (this.#waiting.length >= maxWaiting) {
-      this.#lost += 1
-      return
-    }
-    this.#waiting.push(event)
-    if (this.#isWriting) return
-    this.#isWriting = true
-    this.#writing = this.#writing.then(() => this.#writeWaiting())
+    if (this.#waiting.length >= maxWaiting) this.#lost += 1
+    else this.#waiting.push(event)
+    this.#startWriting()
   }
 
   /** Resolves when the event is on disk. @throws why it is not; it will not be written later either. */
   async addAndWait(event: AuditEvent): Promise<AuditHead> {
-    if (this.#waiting.length >= maxWaiting) throw new Error(this.#fault ?? 'too many events wait')
+    if (this.#waiting.length >= maxWaiting) {
+      this.#startWriting()
+      await this.#writing
+      if (this.#waiting.length >= maxWaiting) throw new Error(this.#fault ?? 'too many events wait')
+    }
     this.add(event)
     await this.#writing
     if (!this.#waiting.includes(event)) return this.#head
@@ -162,6 +162,13 @@ export class AuditLog {
   async close(): Promise<void> {
     await this.#writing
     this.#headFile.release()
+  }
+
+  /** Also where nothing more can wait: the disk may have room again. */
+  #startWriting(): void {
+    if (this.#isWriting) return
+    this.#isWriting = true
+    this.#writing = this.#writing.then(() => this.#writeWaiting())
   }
 
   async #writeWaiting(): Promise<void> {
@@ -262,7 +269,7 @@ async function readEnd(directory: string): Promise<LogEnd> {
   let tornBytes = 0
   for (const name of files.toReversed()) {
     const path = join(directory, name)
-    const bytes = await readFile(path)
+    const bytes = await readRegularFile(path)
     const end = bytes.lastIndexOf(10) + 1
     if (end < bytes.length) {
       tornBytes += bytes.length - end
@@ -276,7 +283,10 @@ async function readEnd(directory: string): Promise<LogEnd> {
 }
 
 async function lastLine(path: string): Promise<string | undefined> {
-  return (await readFile(path, 'utf8')).split('\n').findLast((line) => line !== '')
+  return (await readRegularFile(path))
+    .toString()
+    .split('\n')
+    .findLast((line) => line !== '')
 }
 
 function headOf(line: string): AuditHead | undefined {

@@ -68,14 +68,15 @@ export function appendLine(
   return { line: `${text}${macMark}${mac}"}`, head: { seq, mac } }
 }
 
-/** Undefined for what is no line of an audit log. Its code is not checked. */
+/** Undefined for a text that is not a line of an audit log. Its code is not checked. */
 export function readLine(line: string): AuditRecord | undefined {
   const value = parseJson(line)
   if (!isObject(value)) return undefined
-  const { seq, time, event_name: name, prev, mac, attributes } = value
+  const { seq, time, time_unix_nano: nanos, event_name: name, outcome, prev, mac, attributes } = value
   const isRecord =
     Number.isSafeInteger(seq) &&
-    [time, name, prev, mac].every((each) => typeof each === 'string') &&
+    Number.isSafeInteger(value['severity_number']) &&
+    [time, nanos, name, outcome, prev, mac].every((each) => typeof each === 'string') &&
     isObject(attributes)
   return isRecord ? (value as unknown as AuditRecord) : undefined
 }

@@ -74,7 +74,7 @@ function ownFault({ event_name: event, outcome, time }: AuditRecord, line: numbe
   return name === undefined || outcome !== 'failure' ? undefined : { line, time, name }
 }
 
-/** The records of a log, in order; lines that are none are left out. */
+/** The records of a log, in order, whether or not they can be read. */
 export async function* auditLines(directory: string): AsyncGenerator<string> {
   for (const name of await auditFiles(directory)) yield* linesOf(join(directory, name))
 }

@@ -1,5 +1,5 @@
 // Calls, and requests that did not become one.
-import type { PriceSource } from '../../domain.ts'
+import type { PriceSource, Tariff } from '../../domain.ts'
 
 export type CallEvent = CallEnded | AttemptEnded | Refused
 
@@ -52,6 +52,8 @@ export interface CallFacts {
   readonly cost_nano: number | undefined
   /** Where the price of the last attempt that cost anything comes from; undefined: nowhere, as the cost is unknown. */
   readonly price: PriceSource | undefined
+  /** Which leads from the counts to the cost. For the ledger; undefined: several attempts cost something, or no counts lead there. */
+  readonly tariff?: Tariff | undefined
   readonly wait_ms: number
   readonly first_byte_ms: number | undefined
   readonly duration_ms: number

@@ -20,8 +20,11 @@ interface Repeats {
 }
 
 const countMs = 60_000
-/** Clients and codes that are counted apart; more are counted together. */
-const maxCounted = 50
+/**
+ * Clients and codes that are counted apart; more are counted together. Each makes a line at once and one at the end of its
+ * minute, with those of the others 60 in any minute.
+ */
+const maxCounted = 29
 
 /** Codes of calls that a rule of security has refused; others are the weather of a day. */
 const refusedCalls: ReadonlySet<string> = new Set([

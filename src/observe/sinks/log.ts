@@ -165,7 +165,7 @@ function writeCall(facts: CallFacts, log: Log): void {
   else log.info(call)
 }
 
-/** The amount as people write it: text, because a number such as 1e-7 is none that they read. */
+/** The amount as people write it: text, because they do not read numbers such as 1e-7. */
 function withUsd(call: CallFacts, nano: number): object {
-  return { ...call, cost_nano: undefined, cost_usd: usdOfNano(nano) }
+  return { ...call, cost_nano: undefined, tariff: undefined, cost_usd: usdOfNano(nano) }
 }

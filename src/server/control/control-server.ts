@@ -31,13 +31,20 @@ const maxPathBytes = 107
 /** What commands send is short. */
 const maxBodyBytes = 1_048_576
 
-/** @throws StartError when the directory is not private, or another gateway of this user has the socket. */
-export async function openControl(path: string, commands: ControlCommands): Promise<ControlServer> {
+/**
+ * @param onError is called with what a command throws besides `ControlError`: a bug.
+ * @throws StartError when the directory is not private, or another gateway of this user has the socket.
+ */
+export async function openControl(
+  path: string,
+  commands: ControlCommands,
+  onError: (error: unknown, command: string) => void,
+): Promise<ControlServer> {
   if (Buffer.byteLength(path) > maxPathBytes) {
     throw new StartError(`the path ${path} is longer than the ${maxPathBytes} bytes that a socket's may have`)
   }
   const server = createServer((request, response) => {
-    void answer(request, commands).then(({ status, body }) => send(response, status, body))
+    void answer(request, commands, onError).then(({ status, body }) => send(response, status, body))
   })
   await bindUnixSocket(server, path, 'the control socket')
   server.unref()
@@ -52,10 +59,15 @@ export async function openControl(path: string, commands: ControlCommands): Prom
 
 interface Answer {
   readonly status: number
-  readonly body: object
+  /** JSON. */
+  readonly body: string
 }
 
-async function answer(request: IncomingMessage, commands: ControlCommands): Promise<Answer> {
+async function answer(
+  request: IncomingMessage,
+  commands: ControlCommands,
+  onError: (error: unknown, command: string) => void,
+): Promise<Answer> {
   const mark = foreignMark(request)
   if (mark !== undefined) {
     return refuse(403, `The control socket serves the commands of this program; the request has ${mark}.`)
@@ -69,15 +81,20 @@ async function answer(request: IncomingMessage, commands: ControlCommands): Prom
   if (input === undefined)
     return refuse(400, `The body must be a JSON object of at most ${maxBodyBytes} bytes.`)
   try {
-    return { status: 200, body: await command(input) }
+    return answerOf(200, await command(input))
   } catch (error) {
     if (error instanceof ControlError) return refuse(409, error.message)
-    return refuse(500, error instanceof Error ? error.message : String(error))
+    onError(error, name)
+    return refuse(500, 'The gateway has failed at this command; its log has the cause.')
   }
 }
 
 function refuse(status: number, message: string): Answer {
-  return { status, body: { error: { message } } }
+  return answerOf(status, { error: { message } })
+}
+
+function answerOf(status: number, body: object): Answer {
+  return { status, body: JSON.stringify(body) }
 }
 
 /** A header that only browsers and proxies send. */
@@ -112,8 +129,8 @@ async function readInput(request: IncomingMessage): Promise<Readonly<Record<stri
   return isObject(value) ? value : undefined
 }
 
-function send(response: ServerResponse, status: number, body: object): void {
-  const bytes = Buffer.from(`${JSON.stringify(body)}\n`)
+function send(response: ServerResponse, status: number, body: string): void {
+  const bytes = Buffer.from(`${body}\n`)
   response.writeHead(status, {
     'content-type': 'application/json',
     'content-length': bytes.length,

@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type Server as HttpServer, type ServerResponse } from 'node:http'
 import { createServer as createSocketServer, type Server as SocketServer, type Socket } from 'node:net'
 import { clientOfSocket, setPeer } from '../../clients/client.ts'
+import { plainAddress } from '../../clients/ip-address.ts'
 import type { Client } from '../../domain.ts'
 import { GatewayError } from '../../errors.ts'
 import { startTimeouts } from '../../platform/node/http-timeouts.ts'
@@ -122,15 +123,21 @@ function identifyBeforeParsing(
       // The client reset the connection before it was accepted: there is nobody to respond to.
       socket.destroy()
     } else if (gate.isLoopbackOnly && !isLoopback(remoteAddress)) {
-      onRejected({ id: `ip:${remoteAddress}` }, notLocal())
+      onRejected(clientAt(remoteAddress), notLocal())
       socket.destroy()
     } else if (!connections.add(socket)) {
-      const client = { id: remoteAddress === undefined ? 'unknown' : `ip:${remoteAddress}` }
+      const client = clientAt(remoteAddress)
       reject(socket, { kind: 'refused', client, error: connections.tooMany(), hasLeft: false })
     } else {
       void gate.identify(socket).then((identity) => decide(socket, identity))
     }
   })
+}
+
+/** The client of a connection whose user is not looked up. @param address undefined: of a Unix socket, or reset. */
+function clientAt(address: string | undefined): Client {
+  const plain = plainAddress(address)
+  return { id: plain === undefined ? 'unknown' : `ip:${plain}` }
 }
 
 function isLoopback(address: string | undefined): boolean {

@@ -4,6 +4,7 @@ import { describe, test } from 'node:test'
 import { fc } from '../../support/properties.ts'
 
 import { includeUsageSplice } from '../../../src/dialects/openai/include-usage.ts'
+import { GatewayError } from '../../../src/errors.ts'
 import { scanJson } from '../../../src/bytes/json/scan.ts'
 import { MemberNames } from '../../../src/bytes/json/member-names.ts'
 import { splice } from '../../../src/bytes/splice.ts'
@@ -14,6 +15,7 @@ function asked(body: string): string | undefined {
   const outcome = scanJson(bytes, new MemberNames(['stream_options']))
   assert.ok(outcome.ok, body)
   const edit = includeUsageSplice(bytes, outcome.scan)
+  assert.ok(!(edit instanceof GatewayError), body)
   return edit && splice(bytes, [edit]).toString()
 }
 

@@ -1,11 +1,15 @@
 // Plain headers of front proxies: believed from one Unix user and on the Unix socket, and nothing elsewhere.
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 
-import { type Running, startGateway } from '../../support/app.ts'
+import { parse } from 'yaml'
+
+import { type Options, type Running, startGateway } from '../../support/app.ts'
 import { whole } from '../../support/chat-content.ts'
 import { scratchDirectory } from '../../support/config-file.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
 import { echo, type Setup } from '../../support/gateway-config.ts'
 import { unless } from '../../support/needs.ts'
 import { type Address, connectRaw, exchange, rawRequest, type RawResponse } from '../../support/raw-client.ts'
@@ -13,6 +17,7 @@ import { type Address, connectRaw, exchange, rawRequest, type RawResponse } from
 type Headers = Readonly<Record<string, string | undefined>>
 type Source = NonNullable<NonNullable<Setup['identity']>['sources']>[number]
 
+const examples = join(import.meta.dirname, '../../../config/examples')
 const isLinux = { skip: unless(process.platform === 'linux', 'needs Linux') }
 /** Of nobody who runs tests. */
 const otherUser = '61184'
@@ -24,14 +29,20 @@ interface Started extends Running {
   readonly send: (headers: Headers, address?: Address) => Promise<RawResponse>
 }
 
-async function start(t: TestContext, source: Source, more: Setup = {}, required = true): Promise<Started> {
+async function start(
+  t: TestContext,
+  source: Source,
+  more: Setup = {},
+  { required = true, ...options }: Options & { readonly required?: boolean } = {},
+): Promise<Started> {
   const socketPath = join(scratchDirectory(t), 'llm.sock')
-  const running = await startGateway(t, {
+  const setup: Setup = {
     server: { unix_socket: socketPath },
     access: { allowed_users: ['self'] },
     identity: { required, sources: [source] },
     ...more,
-  })
+  }
+  const running = await startGateway(t, setup, options)
   running.upstream.respondAlways(whole())
   const send = (headers: Headers, address: Address = running.gateway.url) =>
     exchange(t, address, call(headers))
@@ -66,7 +77,7 @@ suite('a plain header', isLinux, () => {
   })
 
   test('is ignored elsewhere where no identity is required: the client is the connection’s', async (t) => {
-    const { gateway, send } = await start(t, { ...remoteUser, from_user: otherUser }, {}, false)
+    const { gateway, send } = await start(t, { ...remoteUser, from_user: otherUser }, {}, { required: false })
     assert.equal(resultOf(await send({ 'remote-user': 'ann', remote_user: 'bob' })), '200')
     const line = await gateway.logged({ event: 'call', status: 200 })
     assert.match(String(line['client']), /^user:/)
@@ -113,13 +124,28 @@ suite('a plain header', isLinux, () => {
     })
   }
 
+  test('counts in each of several threads, and elsewhere in none', async (t) => {
+    for (const [user, expected] of [
+      ['self', '200'],
+      [otherUser, '401 identity_required'],
+    ] as const) {
+      const { send } = await start(
+        t,
+        { ...remoteUser, from_user: user },
+        { server: { workers: 2 }, access: { allowed_users: ['self', otherUser] } },
+      )
+      const results = await Promise.all(Array.from({ length: 8 }, () => send({ 'remote-user': 'ann' })))
+      assert.deepEqual(new Set(results.map(resultOf)), new Set([expected]))
+    }
+  })
+
   test('a connection with identities is a proxy’s: its user’s freedom from keys does not hold for it', async (t) => {
     const file = join(scratchDirectory(t), 'keys.json')
     const { gateway, upstream, send } = await start(
       t,
       { ...remoteUser, from_user: 'self' },
       { keys: { mode: 'required', keyless_users: ['self'], file } },
-      false,
+      { required: false },
     )
     assert.equal(resultOf(await send({})), '200')
     const request = (headers: Headers) => rawRequest('GET /v1/models', headers)
@@ -129,6 +155,22 @@ suite('a plain header', isLinux, () => {
       assert.equal(resultOf(await client.response()), '401 key_required')
     }
     assert.equal(upstream.requests.length, 1)
+  })
+
+  test('refusals of a client are logged once in a second: no limit counts them yet', async (t) => {
+    for (const [name, code] of [
+      ['eve', 'identity_not_allowed'],
+      ['', 'invalid_identity'],
+    ] as const) {
+      const clock = new FakeClock()
+      const source: Source = { ...remoteUser, from_user: 'self', allow: ['bob'] }
+      const { gateway, send } = await start(t, source, {}, { clock })
+      for (let count = 0; count < 20; count++) await send({ 'remote-user': name })
+      clock.advance(1_000)
+      await send({ 'remote-user': name })
+      await gateway.logged({ event: code, unlogged: 19 })
+      assert.equal(gateway.log().filter(({ event }) => event === code).length, 2)
+    }
   })
 
   test('the gateway does not start when there is no such user', async (t) => {
@@ -161,6 +203,41 @@ suite('Tailscale', isLinux, () => {
     assert.equal(resultOf(await send(login, { socketPath })), '200')
     await gateway.logged({ event: 'call', client: 'ts:ann@github' })
     assert.equal(resultOf(await send({}, { socketPath })), '401 identity_required')
+  })
+
+  test('a request as Serve sends it, with the example for it', async (t) => {
+    const example = parse(readFileSync(join(examples, 'identity-tailscale.yaml'), 'utf8')) as Required<Setup>
+    const socketPath = join(scratchDirectory(t), 'llm.sock')
+    const running = await startGateway(t, {
+      identity: example.identity,
+      server: { ...example.server, unix_socket: socketPath },
+    })
+    const { gateway, upstream } = running
+    upstream.respondAlways(whole())
+    const sent: Headers = {
+      host: 'the-box.your-net.ts.net',
+      'tailscale-headers-info': 'https://tailscale.com/s/serve-headers',
+      'tailscale-user-login': 'ann@example.org',
+      'tailscale-user-name': '=?utf-8?q?Ann_M=C3=BCller?=',
+      'tailscale-user-profile-pic': 'https://example.org/ann.png',
+      'x-forwarded-for': '100.101.102.103',
+      'x-forwarded-host': 'the-box.your-net.ts.net',
+      'x-forwarded-proto': 'https',
+    }
+    assert.equal(resultOf(await exchange(t, { socketPath }, call(sent))), '200')
+    await gateway.logged({ event: 'call', client: 'ts:ann@example.org' })
+    assert.doesNotMatch(JSON.stringify(upstream.requests[0]!.headers), /tailscale|ann|forwarded/i)
+    const { 'tailscale-user-login': _, ...nobody } = sent
+    for (const more of [
+      {},
+      { 'tailscale-funnel-request': '?1' },
+      { tailscale_user_login: 'ann@example.org' },
+    ]) {
+      const response = await exchange(t, { socketPath }, call({ ...nobody, ...more }))
+      assert.match(resultOf(response), /^(?:401 identity_required|400 invalid_request)$/)
+    }
+    assert.equal(resultOf(await exchange(t, gateway.url, call(sent))), '401 identity_required')
+    assert.equal(upstream.requests.length, 1)
   })
 
   const logins: readonly (readonly [what: string, value: string, client: string])[] = [

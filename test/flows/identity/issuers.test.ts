@@ -1,8 +1,9 @@
 // The keys of an issuer: rotation, outages, a copy over restarts, and what an issuer might send instead of keys.
 import assert from 'node:assert/strict'
 import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import type { RequestListener } from 'node:http'
+import type { RequestListener, ServerResponse } from 'node:http'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { suite, test, type TestContext } from 'node:test'
 
 import { type Running, startGateway } from '../../support/app.ts'
@@ -124,6 +125,48 @@ suite('an issuer that is away', () => {
   })
 })
 
+suite('an issuer that does not answer', () => {
+  test('holds up only tokens that name keys that are not known', async (t) => {
+    const key = signingKey('k')
+    const issuer = await startIssuer(t, key)
+    const { clock, send, gateway } = await start(t, { issuer })
+    assert.equal(await send(key), '200')
+    const answers: ServerResponse[] = []
+    issuer.respond((_, response) => void answers.push(response))
+    clock.advance(1.2 * hourMs)
+    const unknown = Array.from({ length: 50 }, (_, index) => send(signingKey(`unknown${index}`)))
+    for (let count = 0; count < 3; count++) assert.equal(await send(key), '200')
+    assert.deepEqual(eventsOf(gateway, 'identity_keys_failed'), [])
+    assert.equal(issuer.fetches, 2)
+    for (const response of answers) response.writeHead(502).end()
+    assert.deepEqual(new Set(await Promise.all(unknown)), new Set(['503 identity_unavailable']))
+    assert.equal(issuer.fetches, 2)
+  })
+
+  test('one whose keys change with each answer is asked once in 30 s, and only its last keys count', async (t) => {
+    const issuer = await startIssuer(t)
+    let latest = signingKey('k0')
+    issuer.respond((_, response) => {
+      latest = signingKey(`k${issuer.fetches}`)
+      response.end(keysOf(latest.jwk))
+    })
+    const { clock, send } = await start(t, { issuer })
+    for (let round = 1; round <= 10; round++) {
+      const before = latest
+      assert.equal(await send(signingKey('unknown')), '401 invalid_identity')
+      assert.equal(issuer.fetches, round)
+      assert.equal(await send(latest), '200')
+      if (before !== latest) assert.equal(await send(before), '401 invalid_identity')
+      assert.equal(issuer.fetches, round)
+      clock.advance(30_000)
+    }
+  })
+})
+
+function eventsOf(gateway: Running['gateway'], event: string): Record<string, unknown>[] {
+  return gateway.log().filter((line) => line['event'] === event)
+}
+
 suite('the copy in the state directory', () => {
   test('serves a gateway that starts while the issuer is away', async (t) => {
     const key = signingKey('k')
@@ -202,6 +245,33 @@ suite('what is no set of keys is refused, and the last one stays', () => {
         more()
       },
       /more than 262144 bytes/,
+    ],
+    [
+      '5 MB of zeros, compressed',
+      (_, response) =>
+        void response.setHeader('content-encoding', 'gzip').end(gzipSync(Buffer.alloc(5_000_000))),
+      /not a JSON object/,
+    ],
+    ['a key that is only text', body(JSON.stringify({ keys: ['k', null, 7, []] })), /no key for signatures/],
+    [
+      'a key with an id that is a number',
+      body(keysOf({ ...published.jwk, kid: 7 })),
+      /no key for signatures/,
+    ],
+    [
+      'a key with a list for its numbers',
+      body(keysOf({ ...published.jwk, x: [1] })),
+      /no key for signatures/,
+    ],
+    ['a set nested 50,000 levels deep', body('[{"keys":'.repeat(25_000)), /not a JSON object/],
+    ['an answer that never comes', () => {}, /within 5 s/],
+    [
+      'an answer that trickles',
+      (_, response) => {
+        const timer = setInterval(() => response.write(' '), 200)
+        response.once('close', () => clearInterval(timer))
+      },
+      /within 5 s/,
     ],
     ['a cut response', (_, response) => void response.writeHead(200, { 'content-length': 9 }).destroy(), /./],
   ]

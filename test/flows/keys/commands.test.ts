@@ -193,6 +193,32 @@ for (const isRunning of [true, false]) {
   })
 }
 
+test('a change that was recorded and could not be made is recorded as a failure', async (t) => {
+  const at = await desk(t)
+  const { gateway, events, key, run } = at
+  assert.equal((await key('create', 'ann')).status, 0)
+  mkdirSync(join(gateway.folder, 'keys.json.new'))
+  const refused = await key('create', 'bob')
+  assert.equal(refused.status, 1)
+  assert.match(refused.stderr, /keys\.json\.new is a directory; remove it\. The keys are as before/)
+  assert.equal((await key('disable', 'ann')).status, 1)
+  mkdirSync(join(gateway.folder, 'secrets', '.openai.age.new'), { recursive: true })
+  assert.equal((await run('secret', 'set', 'openai', '--generate', '--config', gateway.file)).status, 1)
+  const changes = () =>
+    events()
+      .map(({ event_name: name, outcome }) => `${name.replace('llm_gateway.', '')} ${outcome}`)
+      .filter((event) => /^(key|secret)\./.test(event))
+  // The command does not wait for the last one, which changes nothing.
+  await until(() => changes().length === 5, 'the events')
+  assert.deepEqual(changes(), [
+    'key.created success',
+    'key.created success',
+    'key.created failure',
+    'secret.set success',
+    'secret.set failure',
+  ])
+})
+
 test('the control socket takes only events that commands report', async (t) => {
   const at = await desk(t)
   const event = { name: 'key.created', outcome: 'success', actor: 'user:ann', attributes: {} }

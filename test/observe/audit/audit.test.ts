@@ -16,7 +16,7 @@ import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 
 import { AuditLog, type AuditLogParts } from '../../../src/observe/audit/audit-log.ts'
-import type { AuditEvent, AuditHead } from '../../../src/observe/audit/chain.ts'
+import { type AuditEvent, type AuditHead, readLine } from '../../../src/observe/audit/chain.ts'
 import { verifyAudit } from '../../../src/observe/audit/verify.ts'
 
 const key = Buffer.alloc(32, 7)
@@ -164,6 +164,22 @@ suite('an audit log', () => {
     assert.deepEqual([lines, fault, faults], [3, undefined, 1])
   })
 
+  test('keeps ten thousand events while it cannot be written, and counts those that it gave up', async (t) => {
+    const directory = scratch(t)
+    const log = await openLog(directory, { onFault: () => {} })
+    const path = join(directory, 'audit-2026-11.jsonl')
+    mkdirSync(path)
+    for (let count = 1; count <= 10_007; count++) log.add(eventOf(count))
+    await assert.rejects(log.addAndWait(eventOf(0)), /EISDIR|too many/)
+    rmdirSync(path)
+    // Whatever comes next has the waiting ones written; it is itself given up, because they leave no room for it.
+    log.add(eventOf(0))
+    await log.close()
+    const { lines, fault, lastOwnFault } = await verifyAudit(directory, key, [])
+    assert.deepEqual([lines, fault, lastOwnFault?.name], [10_001, undefined, 'audit.gap'])
+    assert.match(readFileSync(path, 'utf8'), /audit\.gap".*"lost":8\}/)
+  })
+
   test('drops whole months, and the rest still verifies', async (t) => {
     const directory = await written(t, 3)
     const log = await openLog(directory, { wallNow: () => Date.UTC(2027, 0, 2) })
@@ -217,6 +233,16 @@ suite('a key that appears later', () => {
     assert.match(fault!, /:5: the line was changed, or was written with another key or without it/)
     assert.match(readFileSync(fileOf(directory), 'utf8').split('\n')[4]!, /llm_gateway\.audit\.unkeyed"/)
   })
+})
+
+test('a line that lacks a member is not read', async (t) => {
+  const [line] = readFileSync(fileOf(await written(t, 1)), 'utf8').split('\n')
+  const members = JSON.parse(line!) as Record<string, unknown>
+  assert.equal(readLine(line!)?.seq, 1)
+  for (const name of Object.keys(members)) {
+    const { [name]: _, ...rest } = members
+    assert.equal(readLine(JSON.stringify(rest)), undefined, name)
+  }
 })
 
 suite('a check finds', () => {

@@ -44,6 +44,13 @@ suite('names of the audit log', () => {
     assert.deepEqual([later.nameOf(5_000), later.numberOf('user:eve')], ['user:bob', 5_001])
   })
 
+  test('beyond 100,000 are one number', (t) => {
+    const names = namesIn(scratch(t))
+    for (let count = 0; count < 100_000; count++) names.numberOf(`ip:${count}`)
+    assert.deepEqual([names.numberOf('user:ann'), names.numberOf('user:bob')], [100_000, 100_000])
+    assert.equal(names.nameOf(100_000), 'others')
+  })
+
   for (const text of [
     '',
     '{"version":1,"names":["user:ann"',

@@ -8,10 +8,15 @@ import { suite, test, type TestContext } from 'node:test'
 import { type ControlCommand, ControlError, openControl } from '../../../src/server/control/control-server.ts'
 import { askSocket } from '../../support/control-socket.ts'
 
-async function start(t: TestContext, command: ControlCommand): Promise<string> {
+async function start(
+  t: TestContext,
+  command: ControlCommand,
+  onError: Parameters<typeof openControl>[2] = (error) => assert.fail(String(error)),
+): Promise<string> {
   const directory = mkdtempSync(join(tmpdir(), 'control-'))
   t.after(() => rmSync(directory, { recursive: true }))
-  const control = await openControl(join(directory, 'control.sock'), new Map([['POST /-/echo', command]]))
+  const commands = new Map([['POST /-/echo', command]])
+  const control = await openControl(join(directory, 'control.sock'), commands, onError)
   t.after(() => control.close())
   return control.path
 }
@@ -42,20 +47,28 @@ suite('a command', () => {
     assert.deepEqual([status, body], [409, { error: { message: 'not now' } }])
   })
 
-  test('with a bug is a 500, and the next one is answered', async (t) => {
+  test('with a bug is a 500 and reported, and the next one is answered', async (t) => {
     let runs = 0
-    const path = await start(t, () => {
+    const reported: unknown[] = []
+    const command = () => {
       runs += 1
       if (runs === 1) throw new TypeError('a bug')
-      return { runs }
-    })
+      return runs === 2 ? { number: 1n } : { runs }
+    }
+    const path = await start(t, command, (error, name) => reported.push(name, String(error)))
+    assert.equal((await askSocket(path, 'POST /-/echo')).status, 500)
     assert.equal((await askSocket(path, 'POST /-/echo')).status, 500)
     assert.equal((await askSocket(path, 'POST /-/echo')).status, 200)
+    assert.deepEqual(reported.slice(0, 2), ['POST /-/echo', 'TypeError: a bug'])
+    assert.match(String(reported[3]), /BigInt/)
   })
 })
 
 test('a path that is too long for a socket is refused with its bound', async (t) => {
   const path = await start(t, () => ({}))
   const long = join(path, '..', 'd'.repeat(100), 'control.sock')
-  await assert.rejects(openControl(long, new Map()), /107 bytes/)
+  await assert.rejects(
+    openControl(long, new Map(), () => {}),
+    /107 bytes/,
+  )
 })

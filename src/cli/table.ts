@@ -1,0 +1,28 @@
+// A table as commands print it: columns as wide as their widest cell, the head in bold.
+import { displayWidth, type Output } from './output.ts'
+
+interface Table {
+  readonly head: readonly string[]
+  /** Cells that are fit to be printed. */
+  readonly rows: readonly (readonly string[])[]
+  /** In bold. */
+  readonly foot?: readonly string[]
+  /** Columns from this one on are aligned at their right. Absent: none. */
+  readonly numbersFrom?: number
+}
+
+export function printTable(out: Output, { head, rows, foot, numbersFrom = Infinity }: Table): void {
+  const all = [head, ...rows, ...(foot === undefined ? [] : [foot])]
+  const widths = head.map((_, column) => Math.max(...all.map((row) => displayWidth(row[column]!))))
+  const line = (row: readonly string[]) =>
+    row
+      .map((cell, column) => {
+        const padding = ' '.repeat(widths[column]! - displayWidth(cell))
+        return column < numbersFrom ? cell + padding : padding + cell
+      })
+      .join('  ')
+      .trimEnd()
+  out.line(out.styled('bold', line(head)))
+  for (const row of rows) out.line(line(row))
+  if (foot !== undefined) out.line(out.styled('bold', line(foot)))
+}
