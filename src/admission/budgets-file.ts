@@ -64,7 +64,11 @@ export class BudgetsFile {
       return
     }
     const read = await readBudgetsFile(this.#path)
-    if (typeof read === 'object') return book.restore(read)
+    if (typeof read === 'object') {
+      book.restore(read)
+      // What was reserved is spent now, in the windows of this moment.
+      return this.touch()
+    }
     const copy = await readBudgetsFile(this.#copyPath)
     if (typeof copy === 'object') {
       book.restore(copy)

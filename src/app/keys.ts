@@ -102,6 +102,8 @@ export class KeyFileWatch {
     }
     this.#setTimer('look', look, lookMs)
     this.#watchDirectories()
+    // The start of threads takes its time, in which the file may have changed.
+    this.#change()
   }
 
   /**

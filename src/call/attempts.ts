@@ -314,7 +314,7 @@ function chargePrompt(
     totalTokens: promptTokens,
     isEstimated: true,
   }
-  record.usage = usage
+  record.addUsage(usage)
   const { hasOutputTokens } = dialect
   record.addCost(
     prices.charge(usage, target, { ofModel: price, requestedTier: serviceTier, hasOutputTokens }),

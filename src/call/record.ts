@@ -1,7 +1,7 @@
 // The facts of one call, collected while it runs and logged when it ends.
 import type { Spent } from '../admission/budget.ts'
 import type { GatewayError } from '../errors.ts'
-import type { PriceSource, Tariff } from '../domain.ts'
+import type { PriceSource, Tariff, UsageParts } from '../domain.ts'
 import type { AttemptEnded, CallFacts } from '../observe/events/calls.ts'
 import type { Charged } from '../prices/price-book.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
@@ -49,8 +49,8 @@ export class CallRecord {
   #firstByteAtMs: number | undefined
   /** When the outcome of the last attempt was known; from then on what arrives is passed on. */
   #outcomeAtMs: number | undefined
-  usage: Metered | undefined
-  /** Of all attempts so far that have used tokens. */
+  /** Both of all attempts so far that have used tokens. */
+  #usage: Metered | undefined
   #costNano = 0
   #priceSource: PriceSource | undefined
   /** Of the only attempt that cost anything. */
@@ -108,7 +108,13 @@ export class CallRecord {
     }
   }
 
-  /** @param charged what an attempt has cost whose usage is `usage`; undefined: nobody knows. */
+  /** @param usage of an attempt; what it has cost follows. */
+  addUsage(usage: Metered): void {
+    this.#spentTokens += usage.totalTokens
+    this.#usage = this.#usage === undefined ? usage : sumOf(this.#usage, usage)
+  }
+
+  /** @param charged what an attempt has cost; undefined: nobody knows. */
   addCost(charged: Charged | undefined): void {
     this.#addSpent(charged?.nano)
     this.#charges += 1
@@ -120,7 +126,7 @@ export class CallRecord {
     const { nano, source, isEstimated } = charged
     this.#costNano += nano
     if (nano > 0 || this.#priceSource === undefined) this.#priceSource = source
-    if (nano > 0 && (isEstimated || this.usage?.isEstimated === true)) this.#isCostEstimated = true
+    if (nano > 0 && isEstimated) this.#isCostEstimated = true
   }
 
   /** What attempts have cost since this was asked last; undefined: nothing is known of any. */
@@ -135,7 +141,6 @@ export class CallRecord {
   }
 
   #addSpent(nano: number | undefined): void {
-    if (this.usage !== undefined) this.#spentTokens += this.usage.totalTokens
     if (nano === undefined) this.#spentState = 'unknown'
     else {
       this.#spentNano += nano
@@ -187,12 +192,12 @@ export class CallRecord {
       dropped: this.dropped,
       status,
       stream: this.isStream,
-      prompt_tokens: this.usage?.promptTokens,
-      completion_tokens: this.usage?.completionTokens,
-      cached_tokens: this.usage?.cachedTokens,
-      cache_write_tokens: this.usage?.cacheWriteTokens,
-      reasoning_tokens: this.usage?.reasoningTokens,
-      estimated: this.usage && (this.usage.isEstimated || this.#isCostEstimated),
+      prompt_tokens: this.#usage?.promptTokens,
+      completion_tokens: this.#usage?.completionTokens,
+      cached_tokens: this.#usage?.cachedTokens,
+      cache_write_tokens: this.#usage?.cacheWriteTokens,
+      reasoning_tokens: this.#usage?.reasoningTokens,
+      estimated: this.#usage && (this.#usage.isEstimated || this.#isCostEstimated),
       cost_nano: isPriced ? this.#costNano : undefined,
       price: isPriced ? this.#priceSource : undefined,
       tariff: isPriced ? this.#tariff : undefined,
@@ -219,6 +224,21 @@ export class CallRecord {
   #upstreamMs(nowMs: number): number {
     if (this.#sentAtMs === undefined) return this.#earlierMs
     return this.#earlierMs + (this.#outcomeAtMs ?? nowMs) - this.#sentAtMs
+  }
+}
+
+/** Of two attempts. A count that only one of them has is the count of both. */
+function sumOf(one: Metered, other: Metered): Metered {
+  const sum = (of: keyof UsageParts & `${string}Tokens`) =>
+    one[of] === undefined && other[of] === undefined ? undefined : (one[of] ?? 0) + (other[of] ?? 0)
+  return {
+    promptTokens: one.promptTokens + other.promptTokens,
+    completionTokens: one.completionTokens + other.completionTokens,
+    totalTokens: one.totalTokens + other.totalTokens,
+    cachedTokens: sum('cachedTokens'),
+    cacheWriteTokens: sum('cacheWriteTokens'),
+    reasoningTokens: sum('reasoningTokens'),
+    isEstimated: one.isEstimated || other.isEstimated,
   }
 }
 

@@ -151,7 +151,7 @@ async function passAnswer(
 
     const isCut = relayed.kind !== 'complete'
     usage = meter.result(relayed.kind === 'complete' || relayed.kind === 'failed' ? relayed.kind : 'cut')
-    record.usage = usage
+    record.addUsage(usage)
     // A translation does not carry the tier.
     const requestedTier = response.dialect === dialect.native ? admitted.request.serviceTier : undefined
     const pricing = { ofModel: admitted.price, requestedTier, hasOutputTokens }

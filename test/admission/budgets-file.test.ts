@@ -8,6 +8,7 @@ import { BudgetBook } from '../../src/admission/budget-book.ts'
 import { BudgetsFile, readBudgetsFile } from '../../src/admission/budgets-file.ts'
 import type { LockResult } from '../../src/platform/process-lock.ts'
 import { scratchDirectory } from '../support/config-file.ts'
+import { until } from '../support/deadline.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 
 const scope = { name: 'key:a', entry: 'a', budgets: [{ unit: 'tokens', limit: 100, per: 'total' } as const] }
@@ -66,6 +67,20 @@ suite('the file of budgets', () => {
       assert.equal(statSync(each).mode & 0o777, 0o600)
       assert.equal(await spentIn(each), 30)
     }
+  })
+
+  test('has what a process that was killed had reserved as spent, once it has been read', async (t) => {
+    const directory = scratchDirectory(t)
+    const killed = open(t, directory)
+    await killed.file.load()
+    assert.ok(killed.book.take(demand).kind === 'held')
+    killed.clock.advance(1_000)
+    await until(async () => (await readBudgetsFile(killed.path)) !== undefined, 'the hold on disk')
+    assert.equal(await spentIn(killed.path), undefined)
+    const next = open(t, directory)
+    await next.file.load()
+    next.clock.advance(1_000)
+    await until(async () => (await spentIn(next.path)) === 10, 'what was reserved to be spent')
   })
 
   test('is not written where nothing has a budget', async (t) => {

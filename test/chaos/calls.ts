@@ -79,9 +79,10 @@ export function promptOf(callId: string, bytes: number): string {
   return `${callId} says hello. `.repeat(Math.ceil(bytes / callId.length)).slice(0, bytes)
 }
 
-export function requestOf(call: PlannedCall): Buffer {
+/** @param headers besides its id. */
+export function requestOf(call: PlannedCall, headers: Readonly<Record<string, string>> = {}): Buffer {
   const path = call.isCount ? '/messages/count_tokens' : paths[call.dialect]
-  return rawRequest(`POST /v1${path}`, { 'x-request-id': call.id }, JSON.stringify(bodyOf(call)))
+  return rawRequest(`POST /v1${path}`, { 'x-request-id': call.id, ...headers }, JSON.stringify(bodyOf(call)))
 }
 
 const paths: Readonly<Record<Conversation, string>> = {

@@ -9,7 +9,7 @@ import { shapeOf } from './responses.ts'
 import { judgeRest } from './at-rest.ts'
 import { indexOf, type PlannedCall, planCall, requestOf, shapeSeed } from './calls.ts'
 import { ClientConnection } from './client-connection.ts'
-import { judge } from './judge.ts'
+import { judge, keyErrors } from './judge.ts'
 import { faultsOfLedger } from './ledger.ts'
 import { faultsOfMemory, type MemorySample, watchMemory } from './memory.ts'
 import { type Ended, faultOfLine, faultsOfLimits, faultsOfVisits, mostInWindow } from './records.ts'
@@ -127,17 +127,19 @@ async function callAgainAndAgain(
     if ('fault' in verdict) {
       const tookMs = Math.round(performance.now() - wire.sentAtMs)
       accuse(`${call.id} (${kindOf(call)}, ${tookMs} ms): ${verdict.fault}`)
+    } else if ('code' in verdict && keyErrors[verdict.code] !== undefined) {
+      accuse(`${call.id} (${kindOf(call)}) without a key: ${verdict.code}`)
     } else ended.push({ call, wire, verdict })
   }
   connection.close()
 }
 
-function kindOf({ model, dialect, isCount, isStream }: PlannedCall): string {
+export function kindOf({ model, dialect, isCount, isStream }: PlannedCall): string {
   if (isCount) return `${model}, count`
   return `${model}, ${dialect}, ${isStream ? 'streamed' : 'whole'}`
 }
 
-function nameOfEnd({ call, verdict }: Ended): string {
+export function nameOfEnd({ call, verdict }: Pick<Ended, 'call' | 'verdict'>): string {
   const end = call.isCount ? verdict.end : `${call.dialect} ${verdict.end}`
   return 'code' in verdict ? `${end} ${verdict.code}` : end
 }

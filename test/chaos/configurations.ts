@@ -1,7 +1,8 @@
 // The configurations that a run changes between: targets, limits, time limits, addresses, providers that go and come.
 // What the limits are checked by stays the same in all of them.
 import type { Conversation } from '../dialects/translate/client-rules.ts'
-import { configText } from '../support/gateway-config.ts'
+import type { RawPriceSetting } from '../../src/config/raw.ts'
+import { configText, type Setup } from '../support/gateway-config.ts'
 import type { Random } from '../support/random.ts'
 
 export interface Fixed {
@@ -11,6 +12,8 @@ export interface Fixed {
   readonly parallel: number
   /** Calls at once at each provider. */
   readonly providerParallel: number
+  /** Of what each provider answers. Absent: none is known. */
+  readonly prices?: Readonly<Record<string, RawPriceSetting>>
 }
 
 /** Provider → its URL. */
@@ -29,14 +32,19 @@ export function probeModel(provider: string): string {
 }
 
 /** With all that may vary at rest. */
-export function plainConfiguration(addresses: Addresses, fixed: Fixed): string {
-  return configuration(addresses, fixed, undefined)
+export function plainConfiguration(addresses: Addresses, fixed: Fixed, more: Setup = {}): string {
+  return configuration(addresses, fixed, undefined, more)
 }
 
-export function variedConfiguration(addresses: Addresses, fixed: Fixed, random: Random): string {
+export function variedConfiguration(
+  addresses: Addresses,
+  fixed: Fixed,
+  random: Random,
+  more: Setup = {},
+): string {
   const names = [...addresses.keys()]
   const without = random.has(0.3) ? random.pick(names.slice(0, -1)) : undefined
-  return configuration(new Map([...addresses].filter(([name]) => name !== without)), fixed, random)
+  return configuration(new Map([...addresses].filter(([name]) => name !== without)), fixed, random, more)
 }
 
 /** One that must be refused. Were it taken, its only model would not be the one that clients ask for. */
@@ -65,8 +73,13 @@ function impatient(random: Random): typeof patient {
   return { connect_ms: 500, first_byte_ms: random.pick([1_000, 700]), idle_ms: 800, total_ms }
 }
 
-function configuration(addresses: Addresses, fixed: Fixed, random: Random | undefined): string {
-  const { rpm, parallel, providerParallel } = fixed
+function configuration(
+  addresses: Addresses,
+  fixed: Fixed,
+  random: Random | undefined,
+  { server, ...more }: Setup,
+): string {
+  const { rpm, parallel, providerParallel, prices } = fixed
   const names = [...addresses.keys()]
   const vary = <T>(plain: T, ...others: readonly T[]) => random?.pick([plain, ...others]) ?? plain
   const targets = () =>
@@ -77,11 +90,12 @@ function configuration(addresses: Addresses, fixed: Fixed, random: Random | unde
     base_url: `${url}/v1`,
     speaks: spoken[name]!.map((format) => (format === 'response' ? 'responses' : format)),
     max_parallel_requests: providerParallel,
+    ...(prices !== undefined && { price: prices[name]! }),
     include_usage: vary<'auto' | 'always' | 'never'>('auto', 'auto', 'always', 'never'),
     timeouts: random === undefined ? patient : impatient(random),
   })
   return configText({
-    server: { shutdown_grace_ms: 5_000, heartbeat_after_ms: vary(15_000, 300, 1_000) },
+    server: { shutdown_grace_ms: 5_000, heartbeat_after_ms: vary(15_000, 300, 1_000), ...server },
     rate_limit_settings: {
       per_client: {},
       limits: {
@@ -106,5 +120,6 @@ function configuration(addresses: Addresses, fixed: Fixed, random: Random | unde
       ...Object.fromEntries(names.map((name) => [probeModel(name), { provider: name, model: 'deep' }])),
     },
     routing: { retries: vary(2, 0, 1, 3), cooldown_ms: vary(500, 0, 2_000) },
+    ...more,
   })
 }

@@ -26,8 +26,20 @@ export type Verdict =
   | { readonly end: 'left' }
   | { readonly fault: string }
 
+/** Those that a client's key and its budgets cause. */
+export const keyErrors: Readonly<Record<string, number>> = {
+  budget_exceeded: 429,
+  invalid_api_key: 401,
+  key_disabled: 401,
+  key_expired: 401,
+  key_required: 401,
+  key_revoked: 401,
+  model_not_allowed: 403,
+}
+
 /** Statuses of the gateway's own answers in a run. All others would be mistakes of clients, or its own. */
 const gatewayErrors: Readonly<Record<string, number>> = {
+  ...keyErrors,
   no_target_available: 503,
   provider_auth_failed: 502,
   provider_bad_response: 502,
@@ -39,6 +51,8 @@ const gatewayErrors: Readonly<Record<string, number>> = {
 /** The type of such an error in Messages. */
 export function typeOfCode(code: string): string | undefined {
   const status = gatewayErrors[code]
+  if (status === 401) return 'authentication_error'
+  if (status === 403) return 'permission_error'
   if (status === 429) return 'rate_limit_error'
   if (status === 504) return 'timeout_error'
   return status === undefined ? undefined : 'api_error'

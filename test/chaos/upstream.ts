@@ -14,6 +14,8 @@ import { errorAnswers, faultOf, type Fault } from './faults.ts'
 import type { Order, Told } from './upstream-process.ts'
 
 const [name = '', start = '', port = '', seed = ''] = process.argv.slice(2)
+/** With which the keys of the gateway's clients begin. */
+const ofGatewayKeys = 'gw_'
 const timesAsked = new Map<string, number>()
 let isCalm = false
 let connections = 0
@@ -57,6 +59,8 @@ async function receive(request: IncomingMessage, response: ServerResponse): Prom
   const random = new Random(Number(seed) + Number(start) * 7 + times, index * 4 + (name.codePointAt(0)! % 4))
   const fault = isCalm || isProbe(callId) ? 'none' : faultOf(random)
   // Some refuse what they have not read.
+  if (request.rawHeaders.some((value) => value.includes(ofGatewayKeys)))
+    return void response.writeHead(418).end(`the key of ${callId} has come through`)
   const isHasty = (fault === 'reset_first' || errorAnswers[fault] !== undefined) && index % 2 === 0
   const body = isHasty ? '' : await text(request)
   if (!isHasty && !isOf(callId, body)) return void response.writeHead(418).end(`${callId} is mixed up`)

@@ -66,7 +66,7 @@ export async function pause(ms: number, signal: AbortSignal): Promise<boolean> {
 
 /** @param pace how long things take, 1 being seconds. */
 export async function killAndRestart(
-  { seed, counts }: World,
+  { seed, counts }: Pick<World, 'seed' | 'counts'>,
   upstream: UpstreamProcess,
   pace: number,
   signal: AbortSignal,
@@ -92,7 +92,7 @@ export async function reloadAgainAndAgain(world: World, pace: number, signal: Ab
 
 /** Has the gateway load this, and waits until it says that it has, or that it will not. */
 export async function reload(
-  { gateway, log, counts, accuse }: World,
+  { gateway, log, counts, accuse }: Pick<World, 'gateway' | 'log' | 'counts' | 'accuse'>,
   yaml: string,
   expected: 'reloaded' | 'reload_refused',
 ): Promise<void> {

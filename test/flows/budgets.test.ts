@@ -16,7 +16,7 @@ import { FakeClock } from '../support/fake-clock.ts'
 import { startGatewayProcess } from '../support/gateway-process.ts'
 import { at, type Setup } from '../support/gateway-config.ts'
 import { connectRaw, exchange, type RawResponse, rawRequest } from '../support/raw-client.ts'
-import { chunk, hang, json, reset, streamHead } from '../support/upstream-script.ts'
+import { bytes, chunk, hang, head, json, reset, streamHead } from '../support/upstream-script.ts'
 
 const dayMs = 86_400_000
 
@@ -361,6 +361,40 @@ suite('what was spent', () => {
     assert.equal(calls, 5)
     assert.deepEqual([inUsd!.spent, inTokens!.spent], [usdOfNano(nano as number), tokens])
     assert.deepEqual([inUsd!.reserved, inTokens!.reserved], ['0', 0])
+  })
+
+  test('is the sum of the rows, with what attempts took that were not passed on', async (t) => {
+    const stateDirectory = scratchDirectory(t)
+    const terms = {
+      budgets: [usd(1_000_000_000, 'total'), { unit: 'tokens', limit: 1e6, per: 'total' } as const],
+    }
+    const targets = [
+      { provider: 'scripted', tier: 1 },
+      { provider: 'other', tier: 2 },
+    ]
+    const setup: Setup = {
+      providers: { scripted: {}, other: {} },
+      models: { plain: { targets, price } },
+      routing: { retries: 1, restart_wait_ms: 0, cooldown_ms: 0 },
+    }
+    const { gateway, upstream, upstreams, call, limits } = await startWith(t, terms, setup, {
+      stateDirectory,
+    })
+    Object.values(upstreams)[1]!.respondAlways(whole())
+    // Begun, and broken off before anything of it could be passed on.
+    upstream.respond([
+      head(200, { 'content-type': 'application/json', 'content-length': '99' }),
+      bytes('{'),
+      reset,
+    ])
+    assert.equal((await call()).status, 200)
+    assert.equal(upstream.requests.length, 1)
+    const [inUsd, inTokens] = (await limits())!
+    await gateway.stop()
+    const [line] = gateway.log().filter(({ event }) => event === 'call')
+    const { prompt_tokens: prompt, completion_tokens: completion, cost_usd: cost } = line!
+    assert.ok(Number(prompt) > 8, `${String(prompt)} tokens of the prompt`)
+    assert.deepEqual([inTokens!.spent, inUsd!.spent], [Number(prompt) + Number(completion), String(cost)])
   })
 
   test('is known after a restart', async (t) => {

@@ -162,7 +162,7 @@ async function deliver(response: AnsweringResponse, passage: Passage, on: Snapsh
   })
   const takeUsage = () => {
     const usage = meter.result('complete')
-    if (route.hasUsage === true && usage.totalTokens > 0) record.usage = usage
+    if (route.hasUsage === true && usage.totalTokens > 0) record.addUsage(usage)
   }
   if (whole !== undefined) {
     const value = mediaTypeOf(head) === 'application/json' ? parseJson(whole.bytes) : undefined
