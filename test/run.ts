@@ -27,13 +27,13 @@ const preload = isCached ? [`--import=${compileCacheOfWorkers}`] : []
 // The runner sorts the paths, and a slash comes before letters: at the end, nothing is left that takes long and waits.
 const isFirst = (file: string) => /^test\/system(-users)?\/|-systemd\.test\.ts$/.test(file)
 const sorted = files.map((file) => (isFirst(file) ? join(root, file) : file))
-// Tests wait for sockets, timers and processes as long as they compute.
+// Tests wait for sockets, timers and processes as long as they compute. Each may have to do with half a core.
 const concurrency = 2 * availableParallelism()
 const args = [
   ...preload,
   '--test',
   `--test-concurrency=${concurrency}`,
-  '--test-timeout=60000',
+  '--test-timeout=120000',
   ...options,
   ...sorted,
 ]

@@ -54,28 +54,25 @@ suite('the package', { timeout: 120_000 }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'package '))
   let tarball: string
 
-  before(
-    async () => {
-      if (!isBuilt()) await run(process.execPath, [buildScript])
-      // As `npm pack` does it, but where no other test reads the manifest meanwhile.
-      const copy = join(folder, 'copy')
-      cpSync(checkout, copy, {
-        recursive: true,
-        filter: (path) => !['node_modules', '.git'].includes(relative(checkout, path)),
-      })
-      const manifest = readFileSync(join(copy, 'package.json'), 'utf8')
-      const edit = (how: string) => run(process.execPath, [join(copy, 'scripts/packed-manifest.ts'), how])
-      await edit('trim')
-      await npm(['pack', '--ignore-scripts', '--pack-destination', folder], copy)
-      await edit('restore')
-      assert.equal(readFileSync(join(copy, 'package.json'), 'utf8'), manifest)
-      tarball = join(
-        folder,
-        readdirSync(folder).find((name) => name.endsWith('.tgz'))!,
-      )
-    },
-    { timeout: 120_000 },
-  )
+  before(async () => {
+    if (!isBuilt()) await run(process.execPath, [buildScript])
+    // As `npm pack` does it, but where no other test reads the manifest meanwhile.
+    const copy = join(folder, 'copy')
+    cpSync(checkout, copy, {
+      recursive: true,
+      filter: (path) => !['node_modules', '.git'].includes(relative(checkout, path)),
+    })
+    const manifest = readFileSync(join(copy, 'package.json'), 'utf8')
+    const edit = (how: string) => run(process.execPath, [join(copy, 'scripts/packed-manifest.ts'), how])
+    await edit('trim')
+    await npm(['pack', '--ignore-scripts', '--pack-destination', folder], copy)
+    await edit('restore')
+    assert.equal(readFileSync(join(copy, 'package.json'), 'utf8'), manifest)
+    tarball = join(
+      folder,
+      readdirSync(folder).find((name) => name.endsWith('.tgz'))!,
+    )
+  })
   after(() => rmSync(folder, { recursive: true }))
 
   /** npm waits for a registry that does not answer no longer than 10 s, and goes on without the optional package. */

@@ -30,7 +30,6 @@ const show = (manager: UserManager, property: string, unit = 'llm-gateway.servic
 const sudo = { isRoot: true, env: { HOME: '/root', SUDO_USER: 'gateway', SUDO_UID: '1501' } }
 
 suite('the system service', { skip: noUserManager() || missing('tar', 'curl') }, () => {
-  // It packs, unpacks and copies a checkout with its packages.
   test(
     "root installs it from a user's clone, and doctor finds nothing wrong",
     { timeout: 120_000 },
