@@ -19,6 +19,16 @@ const callsPerRun = 100_000
 const used = { kind: 'used', tokens: 0 } as const
 const perUsd = 1_000_000_000
 
+const call = {
+  requestId: 'bench',
+  client: 'user:bench',
+  key: undefined,
+  secret: undefined,
+  via: undefined,
+  dialect: 'chat',
+  model: 'm',
+}
+
 /** Microseconds per call with three windows, as the median of the runs. */
 function cost(): number {
   const budgets = (['day', 'week', 'month'] as const).map((per): Budget => ({
@@ -34,6 +44,7 @@ function cost(): number {
     nano: 3_000,
     tokens: 1_500,
     promptTokens: 1_000,
+    call,
   }
   const micros: number[] = []
   for (let run = 0; run <= runs; run++) {

@@ -43,6 +43,86 @@ export interface Budget {
   readonly per: 'day' | 'week' | 'month' | 'total'
 }
 
+/** A call that a budget applies to, as the ledger would record it if the gateway were killed meanwhile. */
+export interface SpendingCall {
+  readonly requestId: string
+  /** `Client.id`. */
+  readonly client: string
+  /** The name of the client's key, and the id of the secret that was presented. */
+  readonly key: string | undefined
+  readonly secret: string | undefined
+  readonly via: string | undefined
+  readonly dialect: string
+  readonly model: string | undefined
+}
+
+/** Whose budget: `name` is `key:ID`, `client:ID` or `total`; `entry` that of the key or of the entry of `clients:`. */
+export interface SpendScope {
+  readonly name: string
+  readonly entry: string
+}
+
+/** What a call has reserved of budgets. `nano` and `tokens` grow while it runs. */
+export interface OpenSpending {
+  /** Unique in its process. */
+  readonly id: number
+  readonly sinceMs: number
+  readonly nano: number
+  readonly tokens: number
+  readonly demand: {
+    readonly scopes: readonly SpendScope[]
+    readonly promptTokens: number
+    readonly call: SpendingCall
+  }
+}
+
+/** What was spent of one scope by one call, in whole nano-USD and tokens. */
+export interface Charge {
+  /** Milliseconds since 1970. */
+  readonly atMs: number
+  readonly scope: SpendScope
+  readonly requestId: string
+  readonly nano: number
+  readonly tokens: number
+  /** Of `OpenSpending`, where the call may have been recorded as one under way. */
+  readonly hold?: number
+}
+
+/** Learns of all that is reserved and spent, in order. Returns at once, and never throws. */
+export interface SpendJournal {
+  /** Something was reserved, or more of it. */
+  held(spending: OpenSpending): void
+  /** It was replaced by what was spent of its scopes. */
+  charged(spending: OpenSpending, charges: readonly Charge[]): void
+  /** What was spent has changed in another way: the journal asks for the balance. */
+  rebased(): void
+}
+
+/** What is spent of one scope in its current windows, the latest start first. */
+export interface ScopeBalance {
+  readonly scope: SpendScope
+  /** Half open, in milliseconds since 1970, on whole quarters of an hour; from 0 to `Infinity`: all time. */
+  readonly windows: readonly (readonly [startMs: number, endMs: number, nano: number, tokens: number])[]
+}
+
+/** What knows all that is spent. */
+export interface SpendSource {
+  /** Grows with each change, over restarts too: of two copies the one with the larger number is the later one. */
+  readonly revision: number
+  balance(): readonly ScopeBalance[]
+}
+
+/** What was spent of one scope in windows of the calendar. */
+export interface SpentInWindows extends SpendScope {
+  readonly windows: readonly (readonly [per: Budget['per'], startMs: number, nano: number, tokens: number])[]
+}
+
+/** What is spent of one scope in its current windows, and reserved by calls under way. */
+export interface ScopeSpending extends SpentInWindows {
+  readonly nano: number
+  readonly tokens: number
+}
+
 /** One place where a model can be had: a provider and that provider's name for the model. */
 export interface Target {
   readonly provider: string

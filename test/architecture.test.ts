@@ -37,7 +37,7 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     'app',
     'config',
     'systemd',
-    // key shows what is spent of budgets.
+    // key and usage show what is spent of budgets.
     'admission/budget.ts',
     'admission/budget-book.ts',
     'admission/budgets-file.ts',
@@ -64,6 +64,7 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     // usage reads and mends the ledger itself.
     'ledger/ledger-name.ts',
     'ledger/question.ts',
+    'ledger/read-spend.ts',
     'ledger/reader.ts',
     'ledger/render.ts',
     'ledger/repair.ts',

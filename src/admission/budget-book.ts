@@ -3,10 +3,20 @@
 // A call reserves what it is expected to cost, and more while it is seen to take more; its end replaces that by what it
 // has cost. What is spent counts in the window of that moment; what is reserved counts in every window, since the call may
 // end in any.
-import { type Budget, maxPlausibleTokens } from '../domain.ts'
+import {
+  type Budget,
+  type Charge,
+  maxPlausibleTokens,
+  type OpenSpending,
+  type ScopeBalance,
+  type ScopeSpending,
+  type SpendJournal,
+  type SpendSource,
+} from '../domain.ts'
 import {
   type BudgetDemand,
   type BudgetHold,
+  type BudgetNews,
   type BudgetRefusal,
   type BudgetScope,
   type BudgetSettings,
@@ -18,10 +28,10 @@ import {
   usualBudgetSettings,
 } from './budget.ts'
 import { budgetCutError } from './budget-error.ts'
-import { budgetPeriods, type BudgetPeriod, Calendar } from './calendar-window.ts'
+import { budgetPeriods, type BudgetPeriod, Calendar, type CalendarWindow } from './calendar-window.ts'
 import type { Outcome } from './outcome.ts'
 
-interface OpenHold extends BudgetHold {
+interface OpenHold extends BudgetHold, OpenSpending {
   nano: number
   tokens: number
   cutsAboveTokens: number
@@ -37,6 +47,8 @@ interface SpentWindow {
 
 /** What is spent and reserved of one scope. */
 interface Account {
+  /** As it was named last. */
+  entry: string
   nano: number
   tokens: number
   readonly open: Set<OpenHold>
@@ -47,6 +59,8 @@ interface Account {
 /** An account as it is saved. */
 export interface SavedAccount {
   readonly name: string
+  /** Absent where an earlier version has saved it. */
+  readonly entry?: string
   /** Reserved. */
   readonly nano: number
   readonly tokens: number
@@ -55,32 +69,48 @@ export interface SavedAccount {
 
 export interface SavedBudgets {
   readonly timeZone: string
+  /** As `SpendSource.revision`. Absent where an earlier version has saved it. */
+  readonly revision?: number
   readonly accounts: readonly SavedAccount[]
 }
 
 export interface BudgetBookParts {
   /** Milliseconds since 1970. */
   readonly wallNow: () => number
+  /** Of a monotonic clock. Absent: nobody asks whether the other one jumps. */
+  readonly now?: () => number
   /** Called after everything that changes an account. */
   readonly onChange?: () => void
+  readonly journal?: SpendJournal | undefined
+  readonly onNews?: (news: BudgetNews) => void
 }
 
 const keptWindows = 3
+const nearlySpent = 0.8
+const maxJumpMs = 60 * 60_000
 
 /** Clients may be any number of addresses: from so many accounts on, those that count nothing are looked for. */
 const minSweptAccounts = 1_000
 
-export class BudgetBook {
+export class BudgetBook implements SpendSource {
   readonly #parts: BudgetBookParts
   readonly #accounts = new Map<string, Account>()
   #settings = usualBudgetSettings
   #calendar = new Calendar(usualBudgetSettings.timeZone)
   #lost: string | undefined
+  #revision = 0
+  #lastHold = 0
+  /** Between the two clocks. */
+  #offsetMs: number | undefined
   /** The number of accounts at which those that count nothing are dropped next. */
   #sweptAccounts = minSweptAccounts
 
   constructor(parts: BudgetBookParts) {
     this.#parts = parts
+  }
+
+  get revision(): number {
+    return this.#revision
   }
 
   get settings(): BudgetSettings {
@@ -122,8 +152,12 @@ export class BudgetBook {
     const refusal = this.probe(demand)
     if (refusal !== undefined) return refusal
     const { nano, tokens } = demand
+    const sinceMs = this.#watchedNow()
+    const id = ++this.#lastHold
     const hold: OpenHold = {
       kind: 'held',
+      id,
+      sinceMs,
       nano,
       tokens,
       demand,
@@ -131,14 +165,15 @@ export class BudgetBook {
       isOpen: true,
       interruptible: undefined,
     }
-    for (const { name } of demand.scopes) {
-      const account = this.#accountOf(name)
+    for (const { name, entry } of demand.scopes) {
+      const account = this.#accountOf(name, entry)
       account.nano = sum(account.nano, nano)
       account.tokens = sum(account.tokens, tokens)
       account.open.add(hold)
     }
     if (this.#accounts.size >= this.#sweptAccounts) this.#sweep()
-    this.#parts.onChange?.()
+    this.#parts.journal?.held(hold)
+    this.#changed()
     return hold
   }
 
@@ -160,16 +195,18 @@ export class BudgetBook {
     hold.isOpen = false
     hold.interruptible = undefined
     const charge = chargeOf(hold, outcome, spent)
-    const nowMs = this.#parts.wallNow()
-    for (const { name } of hold.demand.scopes) {
-      const account = this.#accountOf(name)
+    const nowMs = this.#watchedNow()
+    const { scopes } = hold.demand
+    for (const scope of scopes) {
+      const account = this.#accountOf(scope.name)
       account.open.delete(hold)
       // Where amounts are at the end of exact numbers, the last call to end takes all with it.
       account.nano = account.open.size === 0 ? 0 : Math.max(0, account.nano - hold.nano)
       account.tokens = account.open.size === 0 ? 0 : Math.max(0, account.tokens - hold.tokens)
-      this.#spend(account, charge, nowMs)
+      this.#spend(account, charge, nowMs, scope)
     }
-    this.#parts.onChange?.()
+    this.#parts.journal?.charged(hold, chargesOf(hold, charge, nowMs))
+    this.#changed()
     if (this.#settings.whenExhausted === 'cut') this.#cutExhausted(hold.demand.scopes, nowMs)
   }
 
@@ -179,28 +216,72 @@ export class BudgetBook {
     return scopes.flatMap((scope) => scope.budgets.map((budget) => this.#stateOf(scope, budget, nowMs)))
   }
 
+  /** How all scopes stand that something was spent or is reserved of, in the current windows. */
+  describeAll(): ScopeSpending[] {
+    const nowMs = this.#parts.wallNow()
+    return Array.from(this.#accounts, ([name, { entry, nano, tokens, windows }]) => ({
+      name,
+      entry,
+      nano,
+      tokens,
+      windows: budgetPeriods.map((per) => {
+        const { startMs } = this.#calendar.windowAt(per, nowMs)
+        const window = windows[per].find((each) => each.startMs === startMs)
+        return [per, startMs, window?.nano ?? 0, window?.tokens ?? 0] as const
+      }),
+    }))
+  }
+
+  balance(): ScopeBalance[] {
+    const nowMs = this.#parts.wallNow()
+    return this.describeAll().map(({ name, entry, windows }) => ({
+      scope: { name, entry },
+      windows: windows
+        .map(([per, startMs, ...amounts]) => {
+          const { endMs } = this.#calendar.windowAt(per, nowMs)
+          return [startMs, endMs, ...amounts] as const
+        })
+        .toSorted((one, other) => other[0] - one[0] || one[1] - other[1]),
+    }))
+  }
+
+  /** The current windows, and those before them that are kept. */
+  windows(): (CalendarWindow & { readonly per: BudgetPeriod })[] {
+    const nowMs = this.#parts.wallNow()
+    return budgetPeriods.flatMap((per) => {
+      const windows = [{ per, ...this.#calendar.windowAt(per, nowMs) }]
+      if (per === 'total') return windows
+      for (let count = 1; count < keptWindows; count++) {
+        windows.unshift({ per, ...this.#calendar.windowAt(per, windows[0]!.startMs - 1) })
+      }
+      return windows
+    })
+  }
+
   /** Everything, to be saved. */
   dump(): SavedBudgets {
-    const accounts = Array.from(this.#accounts, ([name, { nano, tokens, windows }]): SavedAccount => ({
+    const accounts = Array.from(this.#accounts, ([name, { entry, nano, tokens, windows }]): SavedAccount => ({
       name,
+      entry,
       nano,
       tokens,
       windows: budgetPeriods.flatMap((per) =>
         windows[per].map((window) => [per, window.startMs, window.nano, window.tokens] as const),
       ),
     }))
-    return { timeZone: this.#calendar.zone, accounts }
+    return { timeZone: this.#calendar.zone, revision: this.#revision, accounts }
   }
 
   /**
    * Takes up what `dump` returned, before the first call and before `follow`. What was reserved then counts as spent, since
    * its calls are gone, unless the process that saved it is still running.
    */
-  restore({ timeZone, accounts }: SavedBudgets, { isRunning = false } = {}): void {
+  restore({ timeZone, revision = 0, accounts }: SavedBudgets, { isRunning = false } = {}): void {
     this.#calendar = new Calendar(timeZone)
+    this.#revision = Math.max(revision, accounts.length > 0 ? 1 : 0)
     const nowMs = this.#parts.wallNow()
-    for (const { name, nano, tokens, windows } of accounts) {
-      const account = this.#accountOf(name)
+    for (const { name, entry, nano, tokens, windows } of accounts) {
+      const account = this.#accountOf(name, entry)
       for (const [per, startMs, ...amounts] of windows) {
         account.windows[per].push({ startMs, nano: amounts[0], tokens: amounts[1] })
       }
@@ -209,12 +290,30 @@ export class BudgetBook {
     }
   }
 
-  #accountOf(name: string): Account {
+  #changed(): void {
+    this.#revision += 1
+    this.#parts.onChange?.()
+  }
+
+  /** Time on the wall, after a look at whether it has jumped. */
+  #watchedNow(): number {
+    const { now, onNews } = this.#parts
+    const wallMs = this.#parts.wallNow()
+    if (now === undefined) return wallMs
+    const offsetMs = wallMs - now()
+    const forwardMs = offsetMs - (this.#offsetMs ?? offsetMs)
+    this.#offsetMs = offsetMs
+    if (forwardMs > maxJumpMs) onNews?.({ kind: 'clock_jumped', forwardMs: Math.round(forwardMs) })
+    return wallMs
+  }
+
+  #accountOf(name: string, entry?: string): Account {
     let account = this.#accounts.get(name)
     if (account === undefined) {
-      account = { nano: 0, tokens: 0, open: new Set(), windows: { day: [], week: [], month: [], total: [] } }
+      const windows = { day: [], week: [], month: [], total: [] }
+      account = { entry: entry ?? name, nano: 0, tokens: 0, open: new Set(), windows }
       this.#accounts.set(name, account)
-    }
+    } else if (entry !== undefined) account.entry = entry
     return account
   }
 
@@ -228,20 +327,37 @@ export class BudgetBook {
     return { scope: { name, entry }, budget, spent, reserved: account?.[amount] ?? 0, resetsAtMs }
   }
 
-  #spend({ windows }: Account, { nano, tokens }: { nano: number; tokens: number }, nowMs: number): void {
+  /** @param scope whose budgets may have become news. */
+  #spend({ windows }: Account, { nano, tokens }: Amounts, nowMs: number, scope?: BudgetScope): void {
     if (nano === 0 && tokens === 0) return
+    const isNews = this.#parts.onNews !== undefined && scope !== undefined
+    const before = isNews ? scope.budgets.map((budget) => this.#stateOf(scope, budget, nowMs)) : []
+    const begun = new Set<BudgetPeriod>()
     for (const per of budgetPeriods) {
       const { startMs } = this.#calendar.windowAt(per, nowMs)
       const ofPeriod = windows[per]
       let window = ofPeriod.find((each) => each.startMs === startMs)
       if (window === undefined) {
         window = { startMs, nano: 0, tokens: 0 }
+        if (ofPeriod.length > 0) begun.add(per)
         ofPeriod.push(window)
         if (ofPeriod.length > keptWindows) ofPeriod.shift()
       }
       window.nano = sum(window.nano, nano)
       window.tokens = sum(window.tokens, tokens)
     }
+    for (const state of before) this.#report(state, state.budget.unit === 'usd' ? nano : tokens, begun)
+  }
+
+  /** What has become of a budget by spending `amount` of it. */
+  #report(before: BudgetState, amount: number, begun: ReadonlySet<BudgetPeriod>): void {
+    const { onNews } = this.#parts
+    const { limit, per } = before.budget
+    const state = { ...before, spent: sum(before.spent, amount) }
+    if (begun.has(per)) onNews?.({ kind: 'window_begun', ...state })
+    const passes = (bound: number) => before.spent < bound && state.spent >= bound
+    if (passes(limit)) onNews?.({ kind: 'exhausted', ...state })
+    else if (passes(nearlySpent * limit)) onNews?.({ kind: 'nearly_spent', ...state })
   }
 
   /** A budget is not a way to be had anew by another time zone: what is in a current window goes with it. */
@@ -255,6 +371,9 @@ export class BudgetBook {
       }
     }
     this.#calendar = calendar
+    if (this.#accounts.size === 0) return
+    this.#parts.journal?.rebased()
+    this.#changed()
   }
 
   #raise(hold: OpenHold, tokens: number): void {
@@ -266,7 +385,8 @@ export class BudgetBook {
     }
     hold.nano = nano
     hold.tokens = tokens
-    this.#parts.onChange?.()
+    this.#parts.journal?.held(hold)
+    this.#changed()
   }
 
   /** How many tokens a call may take alone before it exceeds a budget. */
@@ -316,6 +436,21 @@ export class BudgetBook {
   }
 }
 
+interface Amounts {
+  readonly nano: number
+  readonly tokens: number
+}
+
+function chargesOf(
+  { demand: { scopes, call } }: OpenHold,
+  { nano, tokens }: Amounts,
+  atMs: number,
+): Charge[] {
+  if (nano === 0 && tokens === 0) return []
+  const { requestId } = call
+  return scopes.map(({ name, entry }) => ({ atMs, scope: { name, entry }, requestId, nano, tokens }))
+}
+
 function cut(hold: OpenHold, state: BudgetState): void {
   const { interruptible } = hold
   hold.interruptible = undefined
@@ -323,11 +458,7 @@ function cut(hold: OpenHold, state: BudgetState): void {
 }
 
 /** What ended unknown counts as reserved: not to know is no way to spend less. */
-function chargeOf(
-  { nano, tokens }: OpenHold,
-  { kind }: Outcome,
-  spent: Spent | undefined,
-): { nano: number; tokens: number } {
+function chargeOf({ nano, tokens }: OpenHold, { kind }: Outcome, spent: Spent | undefined): Amounts {
   if (spent === undefined)
     return kind === 'used' || kind === 'cut' ? { nano, tokens } : { nano: 0, tokens: 0 }
   const isCount = Number.isFinite(spent.tokens) && spent.tokens >= 0 && spent.tokens <= maxPlausibleTokens

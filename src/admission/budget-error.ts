@@ -27,7 +27,7 @@ function exceeded(state: BudgetState | BudgetExceeded, amounts: string): Gateway
   const message = `The budget of ${ownerOf(scope)}, ${budgetName(budget)}, has no room for this call: ${amounts} ${ends}; the operator may raise it.`
   const headers = {
     'x-should-retry': 'false',
-    'x-llm-gateway-budget': `${budgetName(budget)}; spent ${plain(budget, state.spent)}; reserved ${plain(budget, state.reserved)}; resets ${resets}`,
+    'x-llm-gateway-budget': `${budgetName(budget)}; spent ${plainAmount(budget, state.spent)}; reserved ${plainAmount(budget, state.reserved)}; resets ${resets}`,
   }
   return new GatewayError('budget_exceeded', message, { headers })
 }
@@ -38,16 +38,18 @@ function ownerOf({ name, entry }: BudgetState['scope']): string {
   return name.startsWith('key:') ? `the key ${quoted}` : `the client (clients[${quoted}].budgets)`
 }
 
-function budgetName(budget: Budget): string {
+/** `5 usd/day`. */
+export function budgetName(budget: Budget): string {
   const period = budget.per === 'total' ? ' in total' : `/${budget.per}`
-  return `${plain(budget, budget.limit)} ${budget.unit}${period}`
+  return `${plainAmount(budget, budget.limit)} ${budget.unit}${period}`
 }
 
 function amountOf(budget: Budget, amount: number): string {
-  return `${plain(budget, amount)} ${budget.unit === 'usd' ? 'USD' : 'tokens'}`
+  return `${plainAmount(budget, amount)} ${budget.unit === 'usd' ? 'USD' : 'tokens'}`
 }
 
-function plain({ unit }: Budget, amount: number): string {
+/** An amount of the budget, in its unit. */
+export function plainAmount({ unit }: Budget, amount: number): string {
   return unit === 'usd' ? usdOfNano(amount) : String(amount)
 }
 

@@ -1,14 +1,10 @@
 // What a call asks of its budgets, and how a budget stands. Amounts are whole numbers: nano-USD and tokens.
-import { type Budget, maxPlausibleTokens } from '../domain.ts'
+import { type Budget, maxPlausibleTokens, type SpendingCall, type SpendScope } from '../domain.ts'
 import type { GatewayError } from '../errors.ts'
 import type { Estimate } from './estimate.ts'
 
 /** Whose budgets they are. */
-export interface BudgetScope {
-  /** What is spent is counted by it: `key:ID`, `client:ID`, or `total`. */
-  readonly name: string
-  /** For messages: the name of the key or of the entry of `clients:`. */
-  readonly entry: string
+export interface BudgetScope extends SpendScope {
   readonly budgets: readonly Budget[]
 }
 
@@ -25,6 +21,7 @@ export interface BudgetRequest {
   readonly scopes: readonly BudgetScope[]
   /** Undefined: none of the budgets is of money. */
   readonly rates: CallRates | undefined
+  readonly call: SpendingCall
 }
 
 /** What a call asks of its budgets. */
@@ -51,7 +48,7 @@ export const usualBudgetSettings: BudgetSettings = {
 
 /** How a budget stands. Amounts are in its unit. */
 export interface BudgetState {
-  readonly scope: Pick<BudgetScope, 'name' | 'entry'>
+  readonly scope: SpendScope
   readonly budget: Budget
   readonly spent: number
   readonly reserved: number
@@ -73,6 +70,13 @@ interface BudgetStateLost {
 }
 
 export type BudgetRefusal = BudgetExceeded | BudgetStateLost
+
+/** What an operator may want to know of a budget. */
+export type BudgetNews =
+  /** Four fifths are spent; all is spent; something is spent of a new window. */
+  | (BudgetState & { readonly kind: 'nearly_spent' | 'exhausted' | 'window_begun' })
+  /** The wall clock went forward against the monotonic one, which may have begun windows before their time. */
+  | { readonly kind: 'clock_jumped'; readonly forwardMs: number }
 
 /** What a call has cost. */
 export interface Spent {

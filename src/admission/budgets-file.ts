@@ -1,31 +1,65 @@
-// Keeps what was spent of budgets over a restart: one JSON file, replaced whole and synced to disk a quarter of a second
-// after a change. It also holds what calls under way have reserved, which the next process counts as spent: after a crash a
-// budget is too strict by the calls that it ended, and too lax only by those that began in the last quarter of a second.
+// Keeps what was spent of budgets over a restart, beside the ledger: one JSON file, replaced whole and synced to disk a
+// quarter of a second after a change. It also holds what calls under way have reserved, which the next process counts as
+// spent: after a crash a budget is too strict by the calls that it ended, and too lax only by those that began in the last
+// quarter of a second. A second copy, at most ten seconds older, takes the place of a file that is damaged or missing.
 //
-// A second copy, at most ten seconds older, takes the place of a file that is damaged or missing. If neither can be read, or
-// another process keeps them, nobody knows what was spent: calls with a budget are refused then, others are not.
+// Both this file and the ledger only ever lag behind, and each states the revision that it has: the later one counts, and the
+// ledger is completed by the file. If neither can be read although budgets were in use, or another process keeps them, nobody
+// knows what was spent: calls with a budget are refused then, others are not.
+import { existsSync } from 'node:fs'
 import { mkdir, open, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isObject, parseJson } from '../bytes/json/parse.ts'
+import type { ScopeBalance, SpentInWindows } from '../domain.ts'
 import { isTimeZone } from '../platform/time-zone.ts'
 import type { SetTimer } from '../platform/clock.ts'
 import type { LockResult } from '../platform/process-lock.ts'
-import type { BudgetBook, SavedAccount, SavedBudgets } from './budget-book.ts'
-import { budgetPeriods } from './calendar-window.ts'
+import type { BudgetSettings } from './budget.ts'
+import { BudgetBook, type SavedAccount, type SavedBudgets } from './budget-book.ts'
+import { type BudgetPeriod, budgetPeriods, type CalendarWindow } from './calendar-window.ts'
+
+/** The ledger as the file needs it. */
+interface SpendStore {
+  /** What was spent in these windows, after `copy` has completed it where that is the later one. Never rejects. */
+  restoreSpending(question: {
+    readonly spans: readonly (CalendarWindow & { readonly per: BudgetPeriod })[]
+    readonly copy:
+      | { readonly revision: number | undefined; readonly balances: readonly ScopeBalance[] }
+      | undefined
+    readonly nowMs: number
+  }): Promise<
+    | { readonly kind: 'found'; readonly spent: readonly SpentInWindows[]; readonly revision: number }
+    | { readonly kind: 'unknown' }
+    | { readonly kind: 'unreadable'; readonly reason: string }
+  >
+}
 
 export interface BudgetsFileParts {
   readonly directory: string
-  readonly book: Pick<BudgetBook, 'dump' | 'restore' | 'lose'>
+  readonly book: BudgetBook
+  /** Milliseconds since 1970. */
+  readonly wallNow: () => number
+  /** Absent: there is no ledger. */
+  readonly store?: SpendStore | undefined
   /** The monotonic clock. */
   readonly now: () => number
   readonly setTimer: SetTimer
   /** Holds the lock at a path (`holdLock`). */
   readonly hold: (path: string) => LockResult
-  /** Called when the second copy is used. @param reason what is wrong with the file. */
+  /** Called when the second copy is used, or the ledger in its place. @param reason what is wrong with the file. */
   readonly onCopyUsed: (reason: string) => void
   /** Called with each failure to write. */
   readonly onFault: (cause: unknown) => void
 }
+
+/** In the state directory. */
+export const budgetsFileNames = {
+  file: 'budgets.json',
+  copy: 'budgets.copy.json',
+  lock: 'budgets.lock',
+  /** That budgets were in use. */
+  mark: 'budgets.used',
+} as const
 
 const version = 1
 const delayMs = 250
@@ -37,6 +71,8 @@ export class BudgetsFile {
   readonly #parts: BudgetsFileParts
   readonly #path: string
   readonly #copyPath: string
+  readonly #markPath: string
+  #isMarked = false
   #copiedAtMs: number | undefined
   #lock: LockResult = { kind: 'unavailable' }
   #isOffered = false
@@ -50,38 +86,77 @@ export class BudgetsFile {
 
   constructor(parts: BudgetsFileParts) {
     this.#parts = parts
-    this.#path = join(parts.directory, 'budgets.json')
-    this.#copyPath = join(parts.directory, 'budgets.copy.json')
+    this.#path = join(parts.directory, budgetsFileNames.file)
+    this.#copyPath = join(parts.directory, budgetsFileNames.copy)
+    this.#markPath = join(parts.directory, budgetsFileNames.mark)
   }
 
-  /** Takes up what the last process left. Before the first call; never rejects. */
-  async load(): Promise<void> {
+  /**
+   * Takes up what the last process left, before the first call. Never rejects.
+   * @param mayBeRecorded budgets are in use, and there is a ledger, which may have what the file lacks.
+   */
+  async load(settings: BudgetSettings, mayBeRecorded: boolean): Promise<void> {
     const { directory, hold, book } = this.#parts
-    this.#lock = hold(join(directory, 'budgets.lock'))
+    this.#lock = hold(join(directory, budgetsFileNames.lock))
     if (this.#lock.kind === 'taken') {
       this.#isReadOnly = true
       book.lose(`Another gateway (process ${this.#lock.pid}) counts the budgets of this state directory.`)
       return
     }
-    const read = await readBudgetsFile(this.#path)
-    if (typeof read === 'object') {
-      book.restore(read)
+    this.#isMarked = existsSync(this.#markPath)
+    const { saved, fault } = await this.#read()
+    const recorded =
+      saved !== undefined || fault !== undefined || this.#isMarked || mayBeRecorded
+        ? await this.#restoreFromStore(saved, settings)
+        : 'unknown'
+    if (recorded === 'restored') {
+      if (fault !== undefined) this.#parts.onCopyUsed(fault)
+      if (fault !== undefined || book.revision > (saved?.revision ?? 0)) this.touch()
+      return
+    }
+    if (saved !== undefined) {
+      book.restore(saved)
       // What was reserved is spent now, in the windows of this moment.
+      if (fault === undefined) return this.touch()
+      this.#parts.onCopyUsed(fault)
       return this.touch()
     }
-    const copy = await readBudgetsFile(this.#copyPath)
-    if (typeof copy === 'object') {
-      book.restore(copy)
-      this.#parts.onCopyUsed(`${this.#path}: ${read ?? 'missing'}`)
-      return this.touch()
-    }
-    // Neither exists at the first start.
-    if (read === undefined && copy === undefined) return
+    // There is nothing at the first start.
+    if (fault === undefined && !this.#isMarked) return
     this.#isReadOnly = true
-    const unread = read === undefined ? this.#copyPath : this.#path
+    const why = fault ?? `${this.#path}: missing`
     book.lose(
-      `What was spent of the budgets is not known: ${unread} cannot be read (${read ?? copy}). Restore the file, or remove budgets.json and budgets.copy.json to begin at 0, and restart the gateway.`,
+      `What was spent of the budgets is not known (${why}; ${recorded === 'unknown' ? 'the ledger does not have it' : recorded}). Restore ${this.#path}; or accept the loss: stop the gateway, run \`llm-gateway usage repair --accept-loss\`, and start it.`,
     )
+  }
+
+  async #read(): Promise<{ readonly saved: SavedBudgets | undefined; readonly fault: string | undefined }> {
+    const read = await readBudgetsFile(this.#path)
+    if (typeof read === 'object') return { saved: read, fault: undefined }
+    const copy = await readBudgetsFile(this.#copyPath)
+    const faultOf = (path: string, what: string) =>
+      what === 'missing' ? `${path}: missing` : `${path} cannot be read (${what})`
+    if (typeof copy === 'object') return { saved: copy, fault: faultOf(this.#path, read ?? 'missing') }
+    if (read === undefined && copy === undefined) return { saved: undefined, fault: undefined }
+    const fault = read === undefined ? faultOf(this.#copyPath, copy!) : faultOf(this.#path, read)
+    return { saved: undefined, fault }
+  }
+
+  /** @returns a text: why the ledger cannot help. */
+  async #restoreFromStore(saved: SavedBudgets | undefined, settings: BudgetSettings): Promise<string> {
+    const { store, book, wallNow } = this.#parts
+    if (store === undefined) return 'there is no ledger'
+    book.follow(settings)
+    const found = await store.restoreSpending({
+      spans: book.windows(),
+      copy: saved && copyOf(saved, settings, wallNow),
+      nowMs: wallNow(),
+    })
+    if (found.kind === 'unknown') return 'unknown'
+    if (found.kind === 'unreadable') return `the ledger cannot be used: ${found.reason}`
+    const accounts = found.spent.map((each) => ({ ...each, nano: 0, tokens: 0 }))
+    book.restore({ timeZone: settings.timeZone, revision: found.revision, accounts })
+    return 'restored'
   }
 
   /** Something has changed: it will be in the file soon. */
@@ -127,17 +202,51 @@ export class BudgetsFile {
       })
   }
 
+  /** That there was something to lose stands in a file of its own. */
+  async #mark(): Promise<void> {
+    await replaceFile(this.#markPath, 'Budgets have been in use here: see budgets.json and usage.db.\n')
+    this.#isMarked = true
+  }
+
   async #write(): Promise<void> {
     this.#hasNews = false
     if (this.#isOffered && this.#lock.kind === 'held' && this.#lock.lock.isTaken) return
     const { directory, book, now } = this.#parts
     const text = JSON.stringify({ version, ...book.dump() })
     await mkdir(directory, { recursive: true, mode: 0o700 })
+    if (!this.#isMarked) await this.#mark()
     await replaceFile(this.#path, text)
     if (this.#copiedAtMs !== undefined && now() - this.#copiedAtMs < copyEveryMs) return
     await replaceFile(this.#copyPath, text)
     this.#copiedAtMs = now()
   }
+}
+
+/** In the time zone that is in force, with what had been reserved as spent. */
+function copyOf(saved: SavedBudgets, settings: BudgetSettings, wallNow: () => number) {
+  const book = new BudgetBook({ wallNow })
+  book.restore(saved)
+  book.follow(settings)
+  // An earlier version wrote none: it ran after the ledger was written last, or there is none yet.
+  return { revision: saved.revision, balances: book.balance() }
+}
+
+/** Whether a gateway can begin with either copy. */
+export async function hasReadableCopy(directory: string): Promise<boolean> {
+  const { file, copy } = budgetsFileNames
+  const read = await Promise.all([file, copy].map((name) => readBudgetsFile(join(directory, name))))
+  return read.some((each) => typeof each === 'object')
+}
+
+/** Nothing was spent, as far as the file knows. What cannot be read stays beside it. @throws what the file system throws. */
+export async function beginBudgets(directory: string): Promise<void> {
+  const { file, copy } = budgetsFileNames
+  for (const name of [file, copy]) {
+    const path = join(directory, name)
+    if (existsSync(path)) await rename(path, `${path}.lost`)
+  }
+  const none: SavedBudgets = { timeZone: 'UTC', revision: 0, accounts: [] }
+  await replaceFile(join(directory, file), JSON.stringify({ version, ...none }))
 }
 
 /** Undefined: there is none. A text: what is wrong with it. */
@@ -167,15 +276,17 @@ function parse(text: string): SavedBudgets | string {
   if (value === undefined) return 'not JSON: cut off?'
   if (!isObject(value)) return 'not an object'
   if (value['version'] !== version) return `version ${JSON.stringify(value['version'])}, not ${version}`
-  const { timeZone, accounts } = value
+  const { timeZone, revision, accounts } = value
   if (typeof timeZone !== 'string' || !isTimeZone(timeZone)) return 'malformed time zone'
   if (!Array.isArray(accounts) || !accounts.every(isSavedAccount)) return 'malformed accounts'
-  return { timeZone, accounts }
+  if (revision !== undefined && !isCount(revision)) return 'malformed revision'
+  return { timeZone, ...(revision !== undefined && { revision }), accounts }
 }
 
 function isSavedAccount(value: unknown): value is SavedAccount {
   if (!isObject(value) || typeof value['name'] !== 'string') return false
-  const { nano, tokens, windows } = value
+  const { entry = '', nano, tokens, windows } = value
+  if (typeof entry !== 'string') return false
   return isCount(nano) && isCount(tokens) && Array.isArray(windows) && windows.every(isSavedWindow)
 }
 

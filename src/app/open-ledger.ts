@@ -1,4 +1,5 @@
 // The ledger of a process: where it lies, and how calls get into it.
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { UsageConfig } from '../config/types.ts'
 import { ledgerFileName } from '../ledger/ledger-name.ts'
@@ -21,6 +22,11 @@ export function openLedgerOf(
   if (!enabled || stateDirectory === undefined) return undefined
   const path = join(stateDirectory, ledgerFileName)
   return openLedger({ path, keepCallsDays, keepHoursDays, clock, onEvent: emit })
+}
+
+/** Whether there is something to read. */
+export function hasLedgerFile(stateDirectory: string): boolean {
+  return existsSync(join(stateDirectory, ledgerFileName))
 }
 
 export function ledgerSink(ledger: Pick<Ledger, 'record'>): Sink {

@@ -17,7 +17,7 @@ export function usageReader(read: ReadUsage, pseudonyms: Pseudonyms | undefined)
   return async (question) => {
     const { client } = question
     if (client === undefined) return read(question)
-    const { state, report } = await read({ ...question, client: pseudonyms.of(client) })
-    return { state, report: report && { ...report, rows: pseudonyms.named(report.rows, client) } }
+    const { report, ...answer } = await read({ ...question, client: pseudonyms.of(client) })
+    return { ...answer, report: report && { ...report, rows: pseudonyms.named(report.rows, client) } }
   }
 }

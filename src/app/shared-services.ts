@@ -21,11 +21,13 @@ import type { Events } from '../observe/events.ts'
 import { MemoryObjectOwners, type ObjectOwners } from '../routing/object-owners.ts'
 import { ObjectOwnersFile } from '../routing/object-owners-file.ts'
 import type { Discovered } from '../routing/route-table.ts'
+import { budgetReporter } from './budget-reporter.ts'
 import { Discovery } from './discovery.ts'
 import { FormatDiscovery } from './format-discovery.ts'
 import { FormatsFile } from './formats-file.ts'
 import { IssuerKeys } from './issuer-keys.ts'
 import { HealthChecks } from './health-checks.ts'
+import { hasLedgerFile } from './open-ledger.ts'
 import type { ProviderSet } from './provider-pool.ts'
 
 export interface SharedServices {
@@ -107,13 +109,22 @@ export class OwnServices implements SharedServices {
             setTimer,
             onFault: (cause) => events.emit({ kind: 'owners_not_kept', cause }),
           })
-    const budgets = new BudgetBook({ wallNow: clock.wallNow, onChange: () => this.#budgetsFile?.touch() })
+    const budgets = new BudgetBook({
+      wallNow: clock.wallNow,
+      now,
+      onChange: () => this.#budgetsFile?.touch(),
+      journal: ledger?.spending,
+      onNews: budgetReporter(events, setTimer),
+    })
+    ledger?.followSpending(budgets)
     this.#budgetsFile =
       stateDirectory === undefined
         ? undefined
         : new BudgetsFile({
             directory: stateDirectory,
             book: budgets,
+            store: ledger,
+            wallNow: clock.wallNow,
             now,
             setTimer,
             hold: holdLock,
@@ -169,7 +180,9 @@ export class OwnServices implements SharedServices {
     if (services.#formatsFile !== undefined) services.formats.restore(services.#formatsFile.load())
     services.#ownersFile?.load()
     services.#issuerKeys?.store.start()
-    await services.#budgetsFile?.load()
+    const { ledger, stateDirectory = '' } = parts
+    const mayBeRecorded = ledger !== undefined && mayHaveBudgets(config) && hasLedgerFile(stateDirectory)
+    await services.#budgetsFile?.load(config.budgets, mayBeRecorded)
     return services
   }
 
@@ -193,9 +206,11 @@ export class OwnServices implements SharedServices {
   }
 
   async readUsage(question: UsageQuestion): Promise<UsageAnswer> {
-    if (this.#ledger === undefined) return { state: undefined, report: undefined }
+    const seesAll = question.client === undefined && question.key === undefined
+    const spending = seesAll ? this.coordinator.admission.budgets.describeAll() : []
+    if (this.#ledger === undefined) return { state: undefined, report: undefined, spending }
     const report = await this.#ledger.read(question)
-    return { state: this.#ledger.state(), report }
+    return { state: this.#ledger.state(), report, spending }
   }
 
   /** Asks providers nothing more, and leaves the file of the counters to the process that replaces this one. */
@@ -222,6 +237,13 @@ export class OwnServices implements SharedServices {
 
 /** Nothing is signed. */
 const noKeySets: KeySets = { find: () => ({ set: undefined, isReachable: false }) }
+
+/** Of keys it is known later only. */
+function mayHaveBudgets({ budgets, clients, keys }: Config): boolean {
+  if (keys.mode !== 'off') return true
+  const terms = [...clients.byPattern.values(), clients.default]
+  return budgets.total.length > 0 || terms.some((each) => each !== undefined && each.budgets.length > 0)
+}
 
 /** Undefined: the requests of a client are not limited. */
 export function perClientRpmOf({ rateLimits }: Config): number | undefined {

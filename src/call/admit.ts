@@ -48,9 +48,9 @@ export interface Limited {
  * call waits, or where another thread decides. The receiver of the hold settles it.
  */
 export function admit(
-  { call: { client, reply, dialect }, request, route, skipsFailing }: AdmitInput,
+  { call: { client, reply, dialect, requestId }, request, route, skipsFailing }: AdmitInput,
   on: Pick<Snapshot, 'coordinator' | 'budgets' | 'prices'>,
-  record: Pick<CallRecord, 'waitMs'>,
+  record: Pick<CallRecord, 'model' | 'waitMs'>,
 ): AdmitResult | Promise<AdmitResult> {
   const { targets } = route
   const model = route.model.name
@@ -58,7 +58,7 @@ export function admit(
   const { size } = request
   const { name: format } = dialect.native
   const spending = isBudgeted(client, on)
-    ? budgetRequestOf({ client, dialect, request, route }, on)
+    ? budgetRequestOf({ client, dialect, requestId, request, route, model: record.model }, on)
     : undefined
   if (spending instanceof GatewayError) return overBudget(spending)
   const asked = {

@@ -3,7 +3,7 @@ import type { BudgetRequest, BudgetScope, CallRates } from '../admission/budget.
 import { scopeNameOf } from '../admission/scopes.ts'
 import type { BudgetsConfig } from '../config/types.ts'
 import type { ModelRequest } from '../dialects/request.ts'
-import type { Client, Target } from '../domain.ts'
+import type { Client, SpendingCall, Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { formatPath } from '../platform/key-path.ts'
 import type { Route } from '../routing/route-table.ts'
@@ -27,20 +27,30 @@ export function budgetScopesOf(client: Client, { budgets: { total } }: Budgets):
   return scopes
 }
 
-interface BudgetedCall extends Pick<Call, 'client' | 'dialect'> {
+interface BudgetedCall extends Pick<Call, 'client' | 'dialect' | 'requestId'> {
   readonly request: ModelRequest
   readonly route: Route
+  /** Not an alias of it. */
+  readonly model: string | undefined
+}
+
+function spendingCallOf({ client, dialect, requestId, model }: BudgetedCall): SpendingCall {
+  const { id, keyId, secretId: secret, terms, via } = client
+  const key = keyId === undefined ? undefined : terms?.name
+  return { requestId, client: id, key, secret, via, dialect: dialect.name, model }
 }
 
 /** An error where nobody knows what the call costs: in advance, with a budget of money, or even at its end. */
 export function budgetRequestOf(
-  { client, dialect, request, route }: BudgetedCall,
+  budgeted: BudgetedCall,
   on: Pick<Snapshot, 'budgets' | 'prices'>,
 ): BudgetRequest | GatewayError {
+  const { client, dialect, request, route } = budgeted
   const scopes = budgetScopesOf(client, on)
+  const call = spendingCallOf(budgeted)
   if (request.isInBackground === true) return costUnseen(scopes[0]!)
   const ofMoney = scopes.find(({ budgets }) => budgets.some(({ unit }) => unit === 'usd'))
-  if (ofMoney === undefined) return { scopes, rates: undefined }
+  if (ofMoney === undefined) return { scopes, rates: undefined, call }
   const { size, serviceTier: requestedTier } = request
   const about = {
     requestedTier,
@@ -57,7 +67,7 @@ export function budgetRequestOf(
     }
     rates = dearer(rates, ofTarget)
   }
-  return { scopes, rates }
+  return { scopes, rates, call }
 }
 
 const maxMediaTokens = 10_000

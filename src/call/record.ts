@@ -1,5 +1,6 @@
 // The facts of one call, collected while it runs and logged when it ends.
 import type { Spent } from '../admission/budget.ts'
+import { scopeNameOf } from '../admission/scopes.ts'
 import type { GatewayError } from '../errors.ts'
 import type { PriceSource, Tariff, UsageParts } from '../domain.ts'
 import type { AttemptEnded, CallFacts } from '../observe/events/calls.ts'
@@ -178,6 +179,7 @@ export class CallRecord {
       client: client.id,
       key: client.keyId === undefined ? undefined : client.terms?.name,
       key_secret: client.secretId,
+      scope: client.terms === undefined ? undefined : scopeNameOf(client),
       via: client.via,
       dialect: dialect.name,
       route,

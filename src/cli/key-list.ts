@@ -12,7 +12,7 @@ import {
   stateOf,
   todayText,
 } from './key-description.ts'
-import { readSpending, spendingJson, spendingText } from './key-spending.ts'
+import { readSpending, shortSpendingText, spendingJson, spendingText } from './key-spending.ts'
 import { nameFault } from './key-options.ts'
 import { describeForce } from './key-force.ts'
 import { type KeyUsage, readKeyUsage } from './key-usage.ts'
@@ -37,15 +37,19 @@ export async function keyListCommand(
   const nowMs = wallNow()
   const usage = await readKeyUsage({ env: io.env, configFile: place.configFile }, nowMs)
   const out = new Output(io.stdout, io.env)
+  const gateway = findGateway(place, io.env)
+  const spending = await readSpending(gateway, wallNow)
   if (json) {
-    const gateway = findGateway(place, io.env)
     const inForce = gateway === undefined ? undefined : reportedKeys(gateway)?.generation
     out.json({
       file: place.path,
       mode: place.mode,
       generation,
       generation_in_force: inForce ?? null,
-      keys: keys.map((key) => keyJson(key, nowMs, usage)),
+      keys: keys.map((key) => ({
+        ...keyJson(key, nowMs, usage),
+        ...(spending && { spending: spending(key).map(spendingJson) }),
+      })),
     })
     return 0
   }
@@ -53,6 +57,7 @@ export async function keyListCommand(
     out.line(printable(`There are no keys in ${place.path}.`))
     return 0
   }
+  const hasBudgets = spending !== undefined && keys.some(({ terms }) => terms.budgets.length > 0)
   const rows = keys.map((key) => [
     key.name,
     stateOf(key, nowMs),
@@ -60,10 +65,12 @@ export async function keyListCommand(
     limitsText(key) || '-',
     key.expiresMs === undefined ? 'never' : momentText(key.expiresMs),
     ...(usage === undefined ? [] : [lastUseText(usage, key), todayText(usage, key)]),
+    ...(hasBudgets ? [spending(key).map(shortSpendingText).join(', ') || '-'] : []),
     key.note,
   ])
   const used = usage === undefined ? [] : ['last used', 'today']
-  const head = ['name', 'state', 'models', 'limits', 'expires', ...used, 'note']
+  const spent = hasBudgets ? ['spent'] : []
+  const head = ['name', 'state', 'models', 'limits', 'expires', ...used, ...spent, 'note']
   printTable(out, { head, rows: rows.map((row) => row.map(printable)) })
   out.line()
   out.line(`${counted(keys.length, 'key')}; ${describeForce(place, generation, io.env).text}`)

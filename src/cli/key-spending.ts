@@ -32,6 +32,12 @@ export function spendingText({ budget, spent, reserved, resetsAtMs }: BudgetStat
   return `${amount(spent)} of ${budgetText(budget)}, ${amount(reserved)} reserved${until}`
 }
 
+/** `1.5 of 5usd/day`, and what is reserved besides, if anything is. */
+export function shortSpendingText({ budget, spent, reserved }: BudgetState): string {
+  const amount = (value: number) => (budget.unit === 'usd' ? usdOfNano(value) : String(value))
+  return `${amount(spent)}${reserved > 0 ? ` (+${amount(reserved)})` : ''} of ${budgetText(budget)}`
+}
+
 export function spendingJson({ budget, spent, reserved, resetsAtMs }: BudgetState): Record<string, unknown> {
   const amount = (value: number) => (budget.unit === 'usd' ? usdOfNano(value) : value)
   const resetsAt = resetsAtMs === undefined ? null : new Date(resetsAtMs).toISOString()

@@ -59,9 +59,15 @@ export function addUsageCommands(program: Command, io: CommandIo, done: (status:
     })
   located(usage.command('repair'))
     .description('take what can be read of a damaged ledger into a new one; the gateway must not run')
+    .option('--accept-loss', 'where nobody knows what was spent of budgets: begin with what the ledger has')
     .action(async (_: unknown, command: Command) => {
+      const { acceptLoss, ...options } = command.optsWithGlobals<PlaceOptions & { acceptLoss?: true }>()
+      if (acceptLoss === true) {
+        const { acceptLossCommand } = await import('./accept-loss.ts')
+        return done(await acceptLossCommand(io, place(options), nowMs()))
+      }
       const { repairCommand } = await import('./usage-upkeep.ts')
-      done(repairCommand(io, place(command.optsWithGlobals()), nowMs()))
+      done(repairCommand(io, place(options), nowMs()))
     })
   located(usage.command('backup'))
     .description('write a copy of the ledger, also while the gateway runs')

@@ -1,11 +1,13 @@
 // `llm-gateway usage`: what calls used and cost, read from the ledger; the gateway need not run.
 import { resolve } from 'node:path'
+import type { ScopeSpending } from '../domain.ts'
 import { readQuestion, type WrittenQuestion } from '../ledger/question.ts'
 import { openReader } from '../ledger/reader.ts'
-import { formatUsd, renderReport } from '../ledger/render.ts'
+import { formatUsd, renderReport, renderSpending } from '../ledger/render.ts'
 import { type Dimension, readReport, type UsageCounts, type UsageReport } from '../ledger/report.ts'
 import { printable } from '../platform/printable.ts'
 import { ownTimeZone } from '../platform/time-zone.ts'
+import { readSpending } from './budget-spending.ts'
 import { namesHere, type NamesHere, recordedName } from './record-keys.ts'
 import { chosenConfig } from './secret-setting.ts'
 import { findLedger, type LedgerPlace } from './ledger-place.ts'
@@ -55,9 +57,15 @@ export async function usageCommand(
         : found.rows
     const report = { ...found, rows }
     const out = new Output(io.stdout, io.env)
-    if (format === 'json') out.json({ ...renderReport(report), ledger: path })
-    else if (format === 'csv') printCsv(io, read.question.by, report)
-    else printReport(out, read.question.by, report)
+    const { by } = read.question
+    const spending = format === 'csv' || client !== undefined ? [] : await readSpending(database, path, nowMs)
+    const ofBudgets = spending.length > 0 && { spending: renderSpending(spending) }
+    if (format === 'json') out.json({ ...renderReport(report), ...ofBudgets, ledger: path })
+    else if (format === 'csv') printCsv(io, by, report)
+    else {
+      printReport(out, by, report)
+      if (by.length === 0) printSpending(out, spending)
+    }
     return 0
   } catch (error) {
     return fail(`${path} cannot be read: ${String(error)}; try llm-gateway usage verify`)
@@ -110,6 +118,25 @@ function printReport(out: Output, by: readonly Dimension[], report: UsageReport)
   out.line(`from ${instant(sinceMs)} to ${instant(untilMs)}, ${zone}`)
   for (const note of notesOf(report)) out.line(note)
 }
+
+/** A line for each of so many budgets. */
+const maxSpending = 30
+
+function printSpending(out: Output, spending: readonly ScopeSpending[]): void {
+  if (spending.length === 0) return
+  out.line()
+  out.line(out.styled('bold', 'spent of budgets'))
+  const amounts = (nano: number, tokens: number) =>
+    `${formatUsd(roundedUp(nano))} USD, ${counted(tokens, 'token')}`
+  for (const { name, entry, nano, tokens, windows } of spending.slice(0, maxSpending)) {
+    const who = entry === name ? name : `${entry} (${name})`
+    const spent = windows.map(([per, , ...each]) => `${amounts(...each)} ${windowNames[per]}`)
+    out.line(printable(`${who}: ${[...spent, `${amounts(nano, tokens)} reserved`].join('; ')}`))
+  }
+  if (spending.length > maxSpending) out.line(`and ${spending.length - maxSpending} more; see --format json`)
+}
+
+const windowNames = { day: 'today', week: 'this week', month: 'this month', total: 'in total' } as const
 
 function notesOf({ total, isCut }: UsageReport): string[] {
   return [

@@ -9,6 +9,8 @@ export interface EndedCall {
   /** The name of the key that the call came with, and which of its secrets. */
   readonly key?: string | undefined
   readonly key_secret?: string | undefined
+  /** What the client's limits and budgets are counted by: `key:ID`, `client:ID`. */
+  readonly scope?: string | undefined
   /** The Unix user or address that the client came through, where the client is another. */
   readonly via?: string | undefined
   readonly dialect: string
@@ -68,9 +70,10 @@ export const column = {
   firstMs: 24,
   durationMs: 25,
   tariff: 26,
+  scope: 27,
 } as const
 
-export const rowWidth = 27
+export const rowWidth = 28
 
 /** Of a model that does not exist the name is whatever the client wrote, and there is no end of such names. */
 const unknownModel = 'model_not_found'
@@ -109,6 +112,7 @@ export function appendRow(rows: Cell[], call: EndedCall, endedMs: number): void 
     call.first_byte_ms === undefined ? null : Math.round(call.first_byte_ms),
     Math.round(call.duration_ms),
     call.tariff === undefined ? null : textOf(call.tariff),
+    call.scope ?? null,
   )
 }
 

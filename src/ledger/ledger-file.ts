@@ -1,10 +1,14 @@
 // The open ledger, in the writer's thread: the only connection of the gateway that writes.
 import { statSync } from 'node:fs'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import { type Cell, column, rowWidth } from './call-row.ts'
+import { appendRow, type Cell, column, type EndedCall, rowWidth } from './call-row.ts'
 import { Names, type NameKind } from './names.ts'
 import { type OpenOptions, openDatabase, type SetAside } from './open-database.ts'
 import { type QuarterSum, QuarterSums, quarterMs, sumColumns } from './quarter-sums.ts'
+import type { SpendBatch } from './spend-news.ts'
+import type { SpendFound, SpendQuestion } from './spend-question.ts'
+import { readSpent } from './read-spend.ts'
+import { SpendTables, type UnfinishedCall } from './spend-tables.ts'
 
 /** Rows that are written together, in one transaction. */
 export interface RowBatch {
@@ -13,6 +17,8 @@ export interface RowBatch {
   readonly rows: readonly Cell[]
   /** Of rows that are not kept. */
   readonly lostSums: readonly QuarterSum[]
+  /** Of budgets. Undefined: nothing has changed. */
+  readonly spend?: SpendBatch | undefined
 }
 
 export type OpenedLedger =
@@ -70,6 +76,7 @@ class LedgerFile {
   readonly #inode: number
   readonly #database: DatabaseSync
   readonly #names: Names
+  readonly #spend: SpendTables
   readonly #insertCall: StatementSync
   readonly #addSum: StatementSync
   readonly #useSecret: StatementSync
@@ -95,7 +102,7 @@ class LedgerFile {
     this.#insertCall = database.prepare(
       `INSERT INTO calls(ended_ms, request_id, client, key, secret, via, dialect, model, provider, target, fallback,
         status, code, stream, prompt, cached, cache_write, completion, reasoning, cost_nano, price, estimated, attempts,
-        wait_ms, first_ms, duration_ms) VALUES(${Array.from({ length: callColumns }, () => '?').join(', ')})`,
+        wait_ms, first_ms, duration_ms, scope) VALUES(${Array.from({ length: callColumns }, () => '?').join(', ')})`,
     )
     this.#addSum = database.prepare(
       `INSERT INTO quarters(quarter, key, client, model, provider, ${sumColumns.join(', ')})
@@ -115,6 +122,7 @@ class LedgerFile {
     const known = run === undefined ? undefined : this.#seqOf(run)
     this.run = known === undefined ? this.#begin(nowMs) : run!
     this.#seq = known ?? 0
+    this.#spend = new SpendTables(database, this.run.id)
   }
 
   get database(): DatabaseSync {
@@ -127,7 +135,7 @@ class LedgerFile {
   }
 
   /** All or nothing. @throws what SQLite throws. */
-  write({ seq, rows, lostSums }: RowBatch): void {
+  write({ seq, rows, lostSums, spend }: RowBatch): void {
     if (seq <= this.#seq) return
     this.#transaction(() => {
       const sums = new QuarterSums()
@@ -135,6 +143,10 @@ class LedgerFile {
       for (let at = 0; at < rows.length; at += rowWidth) this.#writeRow(rows, at)
       for (const sum of lostSums) sums.add(sum)
       for (const sum of sums.values()) this.#writeSum(sum)
+      if (spend !== undefined) {
+        const nameOf = (kind: NameKind, name: string | undefined) => this.#nameOf(kind, name ?? null)
+        this.#spend.write(spend, nameOf)
+      }
       const lost = lostSums.reduce((total, { counts }) => total + counts[0]!, 0)
       this.#endBatch.run(seq, lost, this.run.id)
     })
@@ -142,22 +154,55 @@ class LedgerFile {
   }
 
   /**
+   * What was spent of budgets, for a gateway that starts. Calls that others have left under way become rows with status 0,
+   * and charges of what they had reserved. @throws what SQLite throws.
+   */
+  restoreSpend({ spans, copy, nowMs }: SpendQuestion): SpendFound {
+    let found: SpendFound = { kind: 'unknown' }
+    this.#transaction(() => {
+      const unfinished = this.#spend.takeUnfinished(nowMs)
+      this.#writeUnfinished(unfinished, nowMs)
+      const known = this.#spend.revision
+      const wasCompleted = copy !== undefined && isLater(copy.revision, known)
+      if (wasCompleted)
+        this.#spend.complete(copy.balances, { revision: copy.revision, nowMs, isComplete: true })
+      const revision = this.#spend.revision
+      if (revision === undefined) return
+      const spent = readSpent(this.#database, spans)
+      found = { kind: 'found', spent, revision, wasCompleted, unfinished: unfinished.length }
+    })
+    return found
+  }
+
+  #writeUnfinished(calls: readonly UnfinishedCall[], nowMs: number): void {
+    const rows: Cell[] = []
+    for (const call of calls) appendRow(rows, endedCallOf(call), nowMs)
+    const sums = new QuarterSums()
+    sums.addRows(rows)
+    for (let at = 0; at < rows.length; at += rowWidth) this.#writeRow(rows, at)
+    for (const sum of sums.values()) this.#writeSum(sum)
+  }
+
+  /**
    * Removes a piece of what is older than it is to be kept.
    * @param callsBeforeMs rows of calls, @param sumsBeforeMs sums that ended before these are removed.
    * @returns whether there may be more.
    */
-  prunePiece(callsBeforeMs: number, sumsBeforeMs: number): boolean {
+  prunePiece(callsBeforeMs: number, sumsBeforeMs: number, nowMs: number): boolean {
     const startMs = this.#now()
-    const hasChanged = this.#prunePiece(callsBeforeMs, Math.floor(sumsBeforeMs / quarterMs))
+    const hasChanged = this.#prunePiece(callsBeforeMs, Math.floor(sumsBeforeMs / quarterMs), nowMs)
     const tookMs = this.#now() - startMs
     if (tookMs > longPieceMs) this.#pieceRows = Math.max(rowsOfPiece.fewest, Math.floor(this.#pieceRows / 2))
     else if (tookMs < longPieceMs / 2) this.#pieceRows = Math.min(rowsOfPiece.most, this.#pieceRows * 2)
     return hasChanged
   }
 
-  #prunePiece(callsBeforeMs: number, beforeQuarter: number): boolean {
+  #prunePiece(callsBeforeMs: number, beforeQuarter: number, nowMs: number): boolean {
     const sql = `DELETE FROM calls WHERE id IN (SELECT id FROM calls WHERE ended_ms < ? ORDER BY ended_ms LIMIT ?)`
     if (this.#change(sql, callsBeforeMs, this.#pieceRows) > 0) return true
+    let hasMore = false
+    this.#transaction(() => (hasMore = this.#spend.prunePiece(callsBeforeMs, nowMs, this.#pieceRows)))
+    if (hasMore) return true
     const sums = 'quarter, key, client, model, provider'
     const sumsSql = `DELETE FROM quarters WHERE (${sums}) IN
       (SELECT ${sums} FROM quarters WHERE quarter < ? ORDER BY ${sums} LIMIT ?)`
@@ -250,6 +295,7 @@ class LedgerFile {
       cell(column.waitMs),
       cell(column.firstMs),
       cell(column.durationMs),
+      name('scope', column.scope),
     )
     if (secret !== null) this.#useSecret.run(secret, endedMs, endedMs)
   }
@@ -298,6 +344,43 @@ class LedgerFile {
       changes = Number(this.#database.prepare(sql).run(...parameters).changes)
     })
     return changes
+  }
+}
+
+/** Of two copies of what was spent. */
+function isLater(revision: number | undefined, known: number | undefined): boolean {
+  return revision === undefined || known === undefined || revision > known
+}
+
+/** Nobody saw its end. */
+function endedCallOf(call: UnfinishedCall): EndedCall {
+  const { requestId, client, key, secret, via, dialect, model, scope, nano, promptTokens, tokens } = call
+  return {
+    request_id: requestId,
+    client,
+    key,
+    key_secret: secret,
+    via,
+    scope,
+    dialect,
+    model,
+    provider: undefined,
+    target_model: undefined,
+    fallback_model: undefined,
+    status: 0,
+    code: 'unfinished',
+    stream: false,
+    prompt_tokens: promptTokens,
+    completion_tokens: tokens - promptTokens,
+    cached_tokens: undefined,
+    cache_write_tokens: undefined,
+    reasoning_tokens: undefined,
+    estimated: true,
+    cost_nano: nano > 0 ? nano : undefined,
+    attempts: 1,
+    wait_ms: 0,
+    first_byte_ms: undefined,
+    duration_ms: 0,
   }
 }
 

@@ -7,7 +7,10 @@ import type { Clock } from '../platform/clock.ts'
 import { appendRow, type Cell, type EndedCall, rowWidth } from './call-row.ts'
 import type { RowBatch, Run } from './ledger-file.ts'
 import type { FromWriter, ToWriter, WriterStart } from './messages.ts'
+import type { ScopeSpending, SpendJournal, SpendSource } from '../domain.ts'
 import { QuarterSums } from './quarter-sums.ts'
+import { SpendNews } from './spend-news.ts'
+import type { SpendFound, SpendQuestion } from './spend-question.ts'
 import type { UsageQuestion, UsageReport } from './report.ts'
 
 export interface LedgerOptions {
@@ -72,6 +75,8 @@ export interface UsageAnswer {
   readonly state: LedgerState | undefined
   /** Undefined: it cannot be read now. */
   readonly report: UsageReport | undefined
+  /** Of all budgets that something was spent of; empty where the question is about one client or key. */
+  readonly spending: readonly ScopeSpending[]
 }
 
 export interface Ledger {
@@ -79,6 +84,12 @@ export interface Ledger {
   record(call: EndedCall): void
   /** The same for rows of another thread. */
   recordRows(rows: readonly Cell[]): void
+  /** Receives what happens to budgets, and writes it down with the rows. */
+  readonly spending: SpendJournal
+  /** Names what knows all that is spent. Before it, nothing of budgets is written. */
+  followSpending(source: SpendSource): void
+  /** What was spent until now, before the first call. Never rejects. */
+  restoreSpending(question: SpendQuestion): Promise<SpendFound>
   /** Undefined: the ledger cannot be read now. */
   read(question: UsageQuestion): Promise<UsageReport | undefined>
   state(): LedgerState
@@ -107,6 +118,10 @@ export function openLedger(options: LedgerOptions): Ledger {
   return new ThreadLedger(options)
 }
 
+function isOther(before: Run | undefined, now: Run): boolean {
+  return before !== undefined && before.startedMs !== now.startedMs
+}
+
 class ThreadLedger implements Ledger {
   readonly #options: LedgerOptions
   readonly #bounds: LedgerBounds
@@ -128,6 +143,8 @@ class ThreadLedger implements Ledger {
   #fault: string | undefined
   #warnedAtMs: number | undefined
   #offReason: string | undefined
+  readonly #spending: SpendNews
+  #onRestored: ((found: SpendFound) => void) | undefined
   readonly #questions = new Map<number, (report: UsageReport | undefined) => void>()
   /** Questions that rows have to be sent before. */
   #asked: ToWriter[] = []
@@ -139,6 +156,29 @@ class ThreadLedger implements Ledger {
   constructor(options: LedgerOptions) {
     this.#options = options
     this.#bounds = { ...usualBounds, ...options.bounds }
+    this.#spending = new SpendNews(() => this.#onSpending(), this.#bounds.maxWaitingRows)
+  }
+
+  get spending(): SpendJournal {
+    return this.#spending
+  }
+
+  followSpending(source: SpendSource): void {
+    this.#spending.follow(source)
+  }
+
+  restoreSpending(question: SpendQuestion): Promise<SpendFound> {
+    return new Promise((resolve) => {
+      this.#onRestored = (found) => {
+        this.#onRestored = undefined
+        // The process may end while nothing else keeps it.
+        this.#worker?.unref()
+        if (found.kind === 'found') this.#spending.settled()
+        resolve(found)
+      }
+      this.#post({ kind: 'restore', question })
+      this.#worker?.ref()
+    })
   }
 
   record(call: EndedCall): void {
@@ -201,6 +241,14 @@ class ThreadLedger implements Ledger {
     return (this.#sent?.rows.length ?? 0) / rowWidth
   }
 
+  #onSpending(): void {
+    if (this.#offReason !== undefined || this.#isStopping) return
+    this.#cancelTimer ??= this.#options.clock.setTimer(() => {
+      this.#cut()
+      this.#send()
+    }, batchMs)
+  }
+
   #onRows(): void {
     if (this.#open.length >= rowsPerBatch * rowWidth) {
       this.#cut()
@@ -242,7 +290,7 @@ class ThreadLedger implements Ledger {
       if (rows.length === 0 && this.#waiting.length === 0) return this.#sendBatch(batch)
       for (const cell of batch) rows.push(cell)
     }
-    if (rows.length > 0 || this.#lostSums.size > 0) this.#sendBatch(rows)
+    if (rows.length > 0 || this.#lostSums.size > 0 || !this.#spending.isEmpty) this.#sendBatch(rows)
   }
 
   /** Sends questions once all rows before them are sent, or cannot be written. */
@@ -257,7 +305,8 @@ class ThreadLedger implements Ledger {
     const lostSums = [...this.#lostSums.values()]
     if (lostSums.length > 0) this.#lostSums = new QuarterSums()
     this.#seq += 1
-    this.#sent = { seq: this.#seq, rows, lostSums }
+    const spend = this.#spending.take(this.#options.clock.wallNow())
+    this.#sent = { seq: this.#seq, rows, lostSums, spend }
     this.#post({ kind: 'batch', batch: this.#sent })
   }
 
@@ -288,6 +337,8 @@ class ThreadLedger implements Ledger {
   #onMessage(message: FromWriter): void {
     switch (message.kind) {
       case 'opened':
+        // Another file than before, which has nothing of what was spent.
+        if (message.setAside !== undefined || isOther(this.#run, message.run)) this.#spending.rebased()
         this.#run = message.run
         if (message.setAside !== undefined)
           this.#options.onEvent({ kind: 'ledger_set_aside', ...message.setAside })
@@ -304,6 +355,9 @@ class ThreadLedger implements Ledger {
       case 'answer':
         this.#questions.get(message.id)?.(message.report)
         this.#questions.delete(message.id)
+        return
+      case 'restored':
+        this.#onRestored?.(message.found)
         return
       case 'stopped':
         return
@@ -333,6 +387,7 @@ class ThreadLedger implements Ledger {
       this.#waitingRows += sent.rows.length / rowWidth
     }
     for (const sum of sent.lostSums) this.#lostSums.add(sum)
+    if (sent.spend !== undefined) this.#spending.giveBack(sent.spend)
     while (this.#waitingRows > this.#bounds.maxWaitingRows) this.#giveUp(this.#waiting.shift()!)
     this.#waitWith(reason)
     this.#ask()
@@ -360,6 +415,7 @@ class ThreadLedger implements Ledger {
   #onExit(worker: Worker, reason: string): void {
     if (this.#worker !== worker) return
     this.#worker = undefined
+    this.#onRestored?.({ kind: 'unreadable', reason })
     for (const answer of this.#questions.values()) answer(undefined)
     this.#questions.clear()
     this.#asked = []
@@ -373,6 +429,7 @@ class ThreadLedger implements Ledger {
 
   #turnOff(reason: string): void {
     this.#offReason = reason
+    this.#onRestored?.({ kind: 'unreadable', reason })
     this.#open = []
     this.#waiting = []
     this.#waitingRows = 0

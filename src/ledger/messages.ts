@@ -2,6 +2,7 @@
 import type { SetAside } from './open-database.ts'
 import type { RowBatch, Run } from './ledger-file.ts'
 import type { UsageQuestion, UsageReport } from './report.ts'
+import type { SpendFound, SpendQuestion } from './spend-question.ts'
 
 export interface WriterStart {
   readonly path: string
@@ -16,6 +17,7 @@ export interface WriterStart {
 export type ToWriter =
   | { readonly kind: 'batch'; readonly batch: RowBatch }
   | { readonly kind: 'question'; readonly id: number; readonly question: UsageQuestion }
+  | { readonly kind: 'restore'; readonly question: SpendQuestion }
   /** Closes the file and ends the thread. */
   | { readonly kind: 'stop' }
 
@@ -27,4 +29,6 @@ export type FromWriter =
   | { readonly kind: 'not_written'; readonly seq: number; readonly reason: string }
   /** Undefined: it cannot be read now. */
   | { readonly kind: 'answer'; readonly id: number; readonly report: UsageReport | undefined }
+  /** Answers `restore`. */
+  | { readonly kind: 'restored'; readonly found: SpendFound }
   | { readonly kind: 'stopped' }

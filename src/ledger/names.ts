@@ -8,6 +8,7 @@ export type NameKind =
   | 'key'
   | 'model'
   | 'provider'
+  | 'scope'
   | 'secret'
   | 'target'
   | 'via'

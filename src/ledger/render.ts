@@ -1,5 +1,6 @@
 // A report as programs read it, from the command and over HTTP. Member names are part of the interface: they are added to,
 // never changed.
+import type { ScopeSpending } from '../domain.ts'
 import type { UsageCounts, UsageReport, UsageRow } from './report.ts'
 
 export function renderReport({ sinceMs, untilMs, zone, rows, total, isCut }: UsageReport): object {
@@ -11,6 +12,22 @@ export function renderReport({ sinceMs, untilMs, zone, rows, total, isCut }: Usa
     total: withUsd(total),
     ...(isCut && { is_cut: true }),
   }
+}
+
+/** What is spent and reserved of budgets, as programs read it. */
+export function renderSpending(spending: readonly ScopeSpending[]): object[] {
+  return spending.map(({ name, entry, nano, tokens, windows }) => ({
+    scope: name,
+    of: entry,
+    reserved_usd: formatUsd(nano),
+    reserved_tokens: tokens,
+    windows: windows.map(([per, startMs, spentNano, spentTokens]) => ({
+      per,
+      since: per === 'total' ? null : new Date(startMs).toISOString(),
+      spent_usd: formatUsd(spentNano),
+      spent_tokens: spentTokens,
+    })),
+  }))
 }
 
 /** The cost in USD is decimal text, because a binary fraction would not be exact. */

@@ -3,7 +3,8 @@
 import { DatabaseSync } from 'node:sqlite'
 import { openDatabase } from './open-database.ts'
 import { sumColumns } from './quarter-sums.ts'
-import { sumsOfCalls, verifyLedger, wrongSumsSql } from './verify.ts'
+import { sumsOfCharges } from './spend-tables.ts'
+import { sumsOfCalls, verifyLedger, wrongSpendSql, wrongSumsSql } from './verify.ts'
 
 export type Repaired =
   | { readonly kind: 'was_whole' }
@@ -41,6 +42,26 @@ export function repairLedger(path: string, nowMs: number): Repaired {
   }
 }
 
+export type SpendAccepted =
+  /** It knew what was spent of budgets. */
+  | { readonly kind: 'known' }
+  /** What it has counts as all that was spent. */
+  | { readonly kind: 'accepted' }
+  | { readonly kind: 'unusable'; readonly reason: string }
+
+/** From now on budgets begin with what this ledger has of them. @throws what SQLite and the file system throw. */
+export function acceptSpend(path: string, nowMs: number): SpendAccepted {
+  const opened = openDatabase({ path, nowMs, busyTimeoutMs: 5_000 })
+  if (opened.kind === 'unusable') return opened
+  const { database } = opened
+  try {
+    const { changes } = database.prepare('INSERT OR IGNORE INTO budgets(one, revision) VALUES(1, 1)').run()
+    return { kind: changes > 0 ? 'accepted' : 'known' }
+  } finally {
+    database.close()
+  }
+}
+
 /** What the rows say replaces what the sums say. */
 function recount(database: DatabaseSync): void {
   database.exec(`BEGIN IMMEDIATE;
@@ -48,10 +69,21 @@ function recount(database: DatabaseSync): void {
     DELETE FROM quarters WHERE (quarter, key, client, model, provider) IN (SELECT * FROM wrong);
     INSERT INTO quarters(quarter, key, client, model, provider, ${sumColumns.join(', ')})
       SELECT * FROM (${sumsOfCalls}) WHERE (quarter, key, client, model, provider) IN (SELECT * FROM wrong);
+    DROP TABLE wrong;
+    CREATE TEMP TABLE wrong AS ${wrongSpendSql};
+    DELETE FROM spend WHERE (scope, quarter) IN (SELECT * FROM wrong);
+    INSERT INTO spend(scope, quarter, nano, tokens)
+      SELECT * FROM (${sumsOfCharges}) WHERE (scope, quarter) IN (SELECT * FROM wrong);
     DROP TABLE wrong; COMMIT`)
 }
 
-const tables = ['names', 'calls', 'quarters', 'prices', 'key_state', 'runs'] as const
+/** Not `budgets`: what is read may not be all that was spent, and the gateway completes it. */
+const tables = ['names', 'calls', 'prices', 'key_state', 'runs', 'scopes', 'charges', 'holds'] as const
+/** Of a single tree, by their keys. */
+const trees = [
+  ['quarters', ['quarter', 'key', 'client', 'model', 'provider']],
+  ['spend', ['scope', 'quarter']],
+] as const
 const rowsPerRange = 256
 
 /** @returns ranges that could not be read. */
@@ -64,12 +96,15 @@ function rescue(from: string, into: DatabaseSync): number {
     return 1
   }
   try {
-    const unread = tables.map((table) =>
-      table === 'quarters' ? copyQuarters(source, into) : copyByRowid(source, into, table),
-    )
+    const has = (table: string) => !isAbsent(source, table)
+    const unread = [
+      ...tables.filter(has).map((table) => copyByRowid(source, into, table)),
+      ...trees.filter(([table]) => has(table)).map(([table, key]) => copyTree(source, into, table, key)),
+    ]
     // What is not among the sums that could be read is made anew of the rows that could be.
     into.exec(`INSERT OR IGNORE INTO quarters(quarter, key, client, model, provider, ${sumColumns.join(', ')})
       ${sumsOfCalls}`)
+    into.exec(`INSERT OR IGNORE INTO spend(scope, quarter, nano, tokens) ${sumsOfCharges}`)
     return unread.reduce((sum, count) => sum + count, 0)
   } finally {
     source.close()
@@ -117,18 +152,27 @@ function lastRowid(source: DatabaseSync, table: string): number {
   return last
 }
 
-/** From both ends, as the table is one tree. */
-function copyQuarters(source: DatabaseSync, into: DatabaseSync): number {
+/** An earlier version had fewer. What cannot be read is taken for there. */
+function isAbsent(source: DatabaseSync, table: string): boolean {
+  try {
+    return source.prepare('SELECT 1 FROM sqlite_schema WHERE name = ?').get(table) === undefined
+  } catch {
+    return false
+  }
+}
+
+/** From both ends. */
+function copyTree(source: DatabaseSync, into: DatabaseSync, table: string, key: readonly string[]): number {
   let unread = 0
   for (const order of ['ASC', 'DESC']) {
     const rows: Row[] = []
     try {
-      const sql = `SELECT 0 AS rowid_, * FROM quarters ORDER BY quarter ${order}, key ${order}, client ${order}, model ${order}, provider ${order}`
+      const sql = `SELECT 0 AS rowid_, * FROM ${table} ORDER BY ${key.map((name) => `${name} ${order}`).join(', ')}`
       for (const row of source.prepare(sql).iterate()) rows.push(row as Row)
     } catch {
       unread += 1
     }
-    insertAll(into, 'quarters', rows)
+    insertAll(into, table, rows)
   }
   return unread
 }

@@ -7,7 +7,7 @@ const periodUnits = ['hour', 'day', 'month'] as const satisfies readonly PeriodU
 /** What the sums tell apart. */
 const sumDimensions = ['key', 'client', 'model', 'provider'] as const
 /** What only rows of calls tell apart. */
-const rowDimensions = ['secret', 'via', 'target', 'dialect', 'code', 'status'] as const
+const rowDimensions = ['secret', 'scope', 'via', 'target', 'dialect', 'code', 'status'] as const
 
 export const dimensions = [...periodUnits, ...sumDimensions, ...rowDimensions] as const
 export type Dimension = (typeof dimensions)[number]

@@ -30,6 +30,25 @@ export const migrations: readonly string[] = [
   CREATE TABLE runs(
     id INTEGER PRIMARY KEY, started_ms INTEGER NOT NULL, ended_ms INTEGER, seq INTEGER NOT NULL DEFAULT 0,
     lost_rows INTEGER NOT NULL DEFAULT 0) STRICT;`,
+  // What is spent of budgets. `charges` are its rows, one for each call and scope, and
+  // corrections without a call; `spend` sums them by the quarter of an
+  // hour (0: all that is too old for any window); a hold is of a call under way. Without a row in `budgets` the sums do not
+  // begin with the first call.
+  `ALTER TABLE calls ADD COLUMN scope INTEGER;
+  CREATE TABLE scopes(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, entry TEXT NOT NULL) STRICT;
+  CREATE TABLE charges(
+    id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, scope INTEGER NOT NULL, request_id TEXT NOT NULL,
+    nano INTEGER NOT NULL, tokens INTEGER NOT NULL) STRICT;
+  CREATE INDEX charges_at ON charges(at_ms);
+  CREATE TABLE spend(
+    scope INTEGER NOT NULL, quarter INTEGER NOT NULL, nano INTEGER NOT NULL, tokens INTEGER NOT NULL,
+    PRIMARY KEY(scope, quarter)) STRICT, WITHOUT ROWID;
+  CREATE TABLE holds(
+    run INTEGER NOT NULL, hold INTEGER NOT NULL, since_ms INTEGER NOT NULL, scope INTEGER, total INTEGER,
+    nano INTEGER NOT NULL, tokens INTEGER NOT NULL, prompt INTEGER NOT NULL, request_id TEXT NOT NULL,
+    client INTEGER NOT NULL, key INTEGER, secret INTEGER, via INTEGER, dialect INTEGER NOT NULL, model INTEGER,
+    charged INTEGER NOT NULL DEFAULT 0, UNIQUE(run, hold)) STRICT;
+  CREATE TABLE budgets(one INTEGER PRIMARY KEY CHECK(one = 1), revision INTEGER NOT NULL) STRICT;`,
 ]
 
 /** The oldest SQLite that writes here: before it, two connections could damage the file by a checkpoint at the same instant. */

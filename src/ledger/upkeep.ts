@@ -45,12 +45,24 @@ export function pruneLedger(
     const count = (table: string) =>
       file.database.prepare(`SELECT COUNT(*) AS count FROM ${table}`).get()!['count'] as number
     const before = [count('calls'), count('quarters')] as const
-    while (file.prunePiece(nowMs - keepCallsDays * dayMs, nowMs - keepHoursDays * dayMs));
+    while (file.prunePiece(nowMs - keepCallsDays * dayMs, nowMs - keepHoursDays * dayMs, nowMs));
     file.forgetRun()
     return { kind: 'pruned', calls: before[0] - count('calls'), sums: before[1] - count('quarters') }
   } finally {
     file.close()
   }
+}
+
+/** Budgets of a client without a key are counted by its name. */
+function eraseScope(database: DatabaseSync, client: string, id: number | undefined): void {
+  if (id === undefined) return
+  const erased = `erased-${id}`
+  database
+    .prepare('UPDATE scopes SET name = ?, entry = ? WHERE name = ?')
+    .run(`client:${erased}`, erased, `client:${client}`)
+  database
+    .prepare("UPDATE names SET name = ? WHERE kind = 'scope' AND name = ?")
+    .run(`client:${erased}`, `client:${client}`)
 }
 
 export type Erased =
@@ -76,6 +88,7 @@ export function eraseClient(path: string, names: readonly string[], nowMs: numbe
     const found = names.flatMap((name) => [...find.all(name), ...findKey.all(name)] as { id: number }[])
     const rename = database.prepare('UPDATE names SET name = ? WHERE id = ?')
     for (const { id } of found) rename.run(`erased-${id}`, id)
+    for (const name of names) eraseScope(database, name, found[0]?.id)
     database.exec('COMMIT')
     file.forgetRun()
     file.checkpoint()

@@ -3,6 +3,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { membersOf, parseJson } from '../bytes/json/parse.ts'
 import type { Tariff, TokenRates, Usage } from '../domain.ts'
 import { costAt } from '../prices/cost.ts'
+import { sumsOfCharges } from './spend-tables.ts'
 import { failedSql, quarterMs, sumColumns } from './quarter-sums.ts'
 
 export interface Verdict {
@@ -41,6 +42,19 @@ export const wrongSumsSql = `
   SELECT s.quarter, s.key, s.client, s.model, s.provider FROM s LEFT JOIN quarters q USING(quarter, key, client, model, provider)
     WHERE s.quarter >= ${firstWholeQuarter} AND q.calls IS NULL`
 
+/**
+ * Sums of what was spent of budgets that differ from their charges, as above. By the key of the table. A correction may be
+ * of a time whose charges are gone.
+ */
+export const wrongSpendSql = `
+  WITH c AS (${sumsOfCharges}), first AS (SELECT COALESCE(MIN(at_ms) / ${quarterMs} + 1, 9e15) AS quarter FROM charges
+    WHERE request_id <> '')
+  SELECT s.scope, s.quarter FROM spend s LEFT JOIN c USING(scope, quarter)
+    WHERE s.quarter >= (SELECT quarter FROM first) AND (c.nano IS NULL OR c.nano <> s.nano OR c.tokens <> s.tokens)
+  UNION
+  SELECT c.scope, c.quarter FROM c LEFT JOIN spend s USING(scope, quarter)
+    WHERE c.quarter >= (SELECT quarter FROM first) AND s.nano IS NULL`
+
 /** Reads all of the file. @throws what SQLite throws, where it cannot be read as far as that. */
 export function verifyLedger(database: DatabaseSync): Verdict {
   const damages = database
@@ -52,7 +66,9 @@ export function verifyLedger(database: DatabaseSync): Verdict {
   const count = (sql: string) => database.prepare(sql).get()!['count'] as number
   return {
     damages,
-    wrongSums: count(`SELECT COUNT(*) AS count FROM (${wrongSumsSql})`),
+    wrongSums: count(
+      `SELECT (SELECT COUNT(*) FROM (${wrongSumsSql})) + (SELECT COUNT(*) FROM (${wrongSpendSql})) AS count`,
+    ),
     wrongCosts: countWrongCosts(database),
     calls: count('SELECT COUNT(*) AS count FROM calls'),
     lostRows: count('SELECT COALESCE(SUM(lost_rows), 0) AS count FROM runs'),

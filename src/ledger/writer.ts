@@ -5,6 +5,7 @@ import { giveUpBallast, keepBallast } from './ballast.ts'
 import { type LedgerFile, openLedgerFile, type RowBatch } from './ledger-file.ts'
 import type { FromWriter, ToWriter, WriterStart } from './messages.ts'
 import { readReport, type UsageQuestion, type UsageReport } from './report.ts'
+import type { SpendFound, SpendQuestion } from './spend-question.ts'
 import { isDamage, isFull, reasonOf } from './sqlite-error.ts'
 
 const start = workerData as WriterStart
@@ -30,6 +31,9 @@ port.on('message', (message: ToWriter) => {
       return
     case 'question':
       post({ kind: 'answer', id: message.id, report: answer(message.question) })
+      return
+    case 'restore':
+      post({ kind: 'restored', found: restored(message.question) })
       return
     case 'stop':
       stop()
@@ -107,7 +111,7 @@ function makeRoom(): void {
 
 function prunePiece(open: LedgerFile): boolean {
   const now = Date.now()
-  return open.prunePiece(now - start.keepCallsDays * dayMs, now - start.keepHoursDays * dayMs)
+  return open.prunePiece(now - start.keepCallsDays * dayMs, now - start.keepHoursDays * dayMs, now)
 }
 
 /** Piece by piece, between which batches are written. */
@@ -137,6 +141,15 @@ function answer(question: UsageQuestion): UsageReport | undefined {
   } catch (error) {
     if (isDamage(error)) close()
     return undefined
+  }
+}
+
+function restored(question: SpendQuestion): SpendFound {
+  try {
+    return opened()?.restoreSpend(question) ?? { kind: 'unreadable', reason: 'it is off' }
+  } catch (error) {
+    if (isDamage(error)) close()
+    return { kind: 'unreadable', reason: reasonOf(error) }
   }
 }
 

@@ -11,8 +11,10 @@ import {
 } from '../../src/admission/budget.ts'
 import { BudgetBook } from '../../src/admission/budget-book.ts'
 import type { Budget } from '../../src/domain.ts'
+import { spendingCall as call } from '../support/spending-call.ts'
 
 const dayMs = 86_400_000
+const hourMs = 3_600_000
 const settings = { timeZone: 'UTC', reserve: 'predicted', whenExhausted: 'finish' } as const
 
 function scopeOf(name: string, ...budgets: Budget[]): BudgetScope {
@@ -25,7 +27,7 @@ const used = { kind: 'used', tokens: 0 } as const
 /** A demand for tokens of output, each of which costs a nano-USD. */
 function demand(tokens: number, ...scopes: BudgetScope[]): BudgetDemand {
   const rates = { input: 1000, output: 1000, request: 0 }
-  return { scopes, rates, nano: tokens, tokens, promptTokens: 0 }
+  return { scopes, rates, nano: tokens, tokens, promptTokens: 0, call }
 }
 
 function bookAt(clock = { ms: Date.parse('2026-11-28T12:00:00Z') }): BudgetBook {
@@ -139,8 +141,39 @@ suite('a budget', () => {
   })
 })
 
+test('a clock that goes forward by more than an hour is reported, once', () => {
+  const clock = { wallMs: Date.parse('2026-11-28T12:00:00Z'), ms: 0 }
+  const jumps: number[] = []
+  const book = new BudgetBook({
+    wallNow: () => clock.wallMs,
+    now: () => clock.ms,
+    onNews: (news) => {
+      if (news.kind === 'clock_jumped') jumps.push(news.forwardMs)
+    },
+  })
+  const spend = () =>
+    book.settle(held(book.take(demand(1, scopeOf('key:a', usd(100))))), used, { nano: 1, tokens: 1 })
+  const go = (wallMs: number, ms: number) => {
+    clock.wallMs += wallMs
+    clock.ms += ms
+    spend()
+  }
+  spend()
+  go(5 * hourMs, 5 * hourMs)
+  go(hourMs, 0)
+  go(-3 * hourMs, 0)
+  assert.deepEqual(jumps, [])
+  go(2 * hourMs, 0)
+  go(1, 1)
+  assert.deepEqual(jumps, [2 * hourMs])
+})
+
 test('the worst case reserves the longest answers that a request allows', () => {
-  const request = { scopes: [scopeOf('key:a', usd(1))], rates: { input: 2000, output: 3000, request: 500 } }
+  const request = {
+    scopes: [scopeOf('key:a', usd(1))],
+    rates: { input: 2000, output: 3000, request: 500 },
+    call,
+  }
   const estimate = { promptTokens: 10, outputTokens: 256, isOutputKnown: true }
   const size = { maxOutputTokens: 1000, choices: 2, promptCount: 1 }
   const predicted = budgetDemandOf(request, estimate, size, 'predicted')

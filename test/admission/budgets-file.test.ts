@@ -3,16 +3,17 @@ import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 
-import type { BudgetDemand } from '../../src/admission/budget.ts'
+import { type BudgetDemand, usualBudgetSettings } from '../../src/admission/budget.ts'
 import { BudgetBook } from '../../src/admission/budget-book.ts'
 import { BudgetsFile, readBudgetsFile } from '../../src/admission/budgets-file.ts'
 import type { LockResult } from '../../src/platform/process-lock.ts'
 import { scratchDirectory } from '../support/config-file.ts'
 import { until } from '../support/deadline.ts'
 import { FakeClock } from '../support/fake-clock.ts'
+import { spendingCall as call } from '../support/spending-call.ts'
 
 const scope = { name: 'key:a', entry: 'a', budgets: [{ unit: 'tokens', limit: 100, per: 'total' } as const] }
-const demand: BudgetDemand = { scopes: [scope], rates: undefined, nano: 0, tokens: 10, promptTokens: 5 }
+const demand: BudgetDemand = { scopes: [scope], rates: undefined, nano: 0, tokens: 10, promptTokens: 5, call }
 
 interface Scene {
   readonly book: BudgetBook
@@ -36,6 +37,7 @@ function open(
   const file = new BudgetsFile({
     directory,
     book,
+    wallNow: clock.wallNow,
     now: clock.now,
     setTimer: clock.setTimer,
     hold: () => lock,
@@ -60,7 +62,7 @@ async function spentIn(path: string): Promise<number | undefined> {
 suite('the file of budgets', () => {
   test('is only for its user, and holds all that was spent once the process has stopped', async (t) => {
     const { file, path, copyPath, spend } = open(t)
-    await file.load()
+    await file.load(usualBudgetSettings, false)
     for (let count = 0; count < 3; count++) spend()
     await file.stop()
     for (const each of [path, copyPath]) {
@@ -72,20 +74,20 @@ suite('the file of budgets', () => {
   test('has what a process that was killed had reserved as spent, once it has been read', async (t) => {
     const directory = scratchDirectory(t)
     const killed = open(t, directory)
-    await killed.file.load()
+    await killed.file.load(usualBudgetSettings, false)
     assert.ok(killed.book.take(demand).kind === 'held')
     killed.clock.advance(1_000)
     await until(async () => (await readBudgetsFile(killed.path)) !== undefined, 'the hold on disk')
     assert.equal(await spentIn(killed.path), undefined)
     const next = open(t, directory)
-    await next.file.load()
+    await next.file.load(usualBudgetSettings, false)
     next.clock.advance(1_000)
     await until(async () => (await spentIn(next.path)) === 10, 'what was reserved to be spent')
   })
 
   test('is not written where nothing has a budget', async (t) => {
     const { file, clock, path } = open(t)
-    await file.load()
+    await file.load(usualBudgetSettings, false)
     await file.stop()
     assert.equal(clock.pendingTimers, 0)
     assert.equal(await readBudgetsFile(path), undefined)
@@ -93,12 +95,12 @@ suite('the file of budgets', () => {
 
   test('is left alone while another process keeps it, and calls with a budget are refused', async (t) => {
     const first = open(t)
-    await first.file.load()
+    await first.file.load(usualBudgetSettings, false)
     first.spend()
     await first.file.stop()
     const directory = join(first.path, '..')
     const { file, book, path } = open(t, directory, { kind: 'taken', pid: 4711 })
-    await file.load()
+    await file.load(usualBudgetSettings, false)
     const refused = book.take(demand)
     assert.ok(refused.kind === 'budget_state_lost')
     assert.match(refused.reason, /process 4711/)
@@ -109,7 +111,7 @@ suite('the file of budgets', () => {
   test('that cannot be written is a fault, and what was spent is still counted', async (t) => {
     const directory = scratchDirectory(t)
     const { file, book, faults, spend } = open(t, join(directory, 'state'))
-    await file.load()
+    await file.load(usualBudgetSettings, false)
     writeFileSync(join(directory, 'state'), 'a file in the place of the directory')
     spend()
     await file.stop()
@@ -130,7 +132,7 @@ suite('the file of budgets', () => {
     test(`is damaged with ${text || 'nothing'} in it`, async (t) => {
       const { file, book, path, copyPath, spend } = open(t)
       writeFileSync(path, text)
-      await file.load()
+      await file.load(usualBudgetSettings, false)
       assert.equal(book.take(demand).kind, 'budget_state_lost')
       await file.stop()
       assert.equal(readFileSync(path, 'utf8'), text)
@@ -139,7 +141,7 @@ suite('the file of budgets', () => {
       rmSync(path)
       rmSync(copyPath, { force: true })
       const again = open(t, join(path, '..'))
-      await again.file.load()
+      await again.file.load(usualBudgetSettings, false)
       again.spend()
       await again.file.stop()
       assert.equal(await spentIn(path), 10)

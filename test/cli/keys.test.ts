@@ -454,6 +454,9 @@ suite('budgets of a key', () => {
     assert.match((await at.key('show', 'ann')).stdout, /^spent +1\.5 of 5usd\/total, 0\.01 reserved$/m)
     const { spending } = JSON.parse((await at.key('show', 'ann', '--json')).stdout)
     assert.deepEqual(spending, [{ budget: '5usd/total', spent: '1.5', reserved: '0.01', resets_at: null }])
+    const list = (await at.key('list')).stdout
+    assert.match(list, / spent .*\n.* 1\.5 \(\+0\.01\) of 5usd\/total/)
+    assert.deepEqual(JSON.parse((await at.key('list', '--json')).stdout).keys[0].spending, spending)
   })
 })
 

@@ -10,6 +10,7 @@ import { LocalCoordinator } from '../../src/call/local-coordinator.ts'
 import type { ModelLimits, Target } from '../../src/domain.ts'
 import type { GatewayError } from '../../src/errors.ts'
 import { FakeClock } from '../support/fake-clock.ts'
+import { spendingCall } from '../support/spending-call.ts'
 
 const size = {
   textBytes: 400,
@@ -128,7 +129,7 @@ export function testCoordinator(name: string, make: (owner: LocalCoordinator) =>
         { name: 'key:k', entry: 'k', budgets: [{ unit: 'usd', limit: 1_000, per: 'day' } as const] },
       ]
       const rates = { input: 1_000, output: 1_000, request: 0 }
-      const spending = { scopes, rates }
+      const spending = { scopes, rates, call: spendingCall }
       const state = async () => {
         const [{ spent, reserved }] = (await coordinator.describeBudgets(scopes)) as [BudgetState]
         return [spent, reserved]
@@ -160,7 +161,7 @@ export function testCoordinator(name: string, make: (owner: LocalCoordinator) =>
     const scopes = [
       { name: 'key:k', entry: 'k', budgets: [{ unit: 'tokens', limit: 500, per: 'day' } as const] },
     ]
-    const spending = { scopes, rates: undefined }
+    const spending = { scopes, rates: undefined, call: spendingCall }
     const hold = await admit(coordinator, { spending })
     const { promise, resolve } = Promise.withResolvers<GatewayError>()
     hold.interruptible = { interrupt: resolve }

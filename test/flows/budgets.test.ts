@@ -1,6 +1,6 @@
 // Budgets, on the wire: who is refused, with what, and what reaches the provider.
 import assert from 'node:assert/strict'
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { suite, test, type TestContext } from 'node:test'
@@ -16,6 +16,7 @@ import { FakeClock } from '../support/fake-clock.ts'
 import { startGatewayProcess } from '../support/gateway-process.ts'
 import { at, type Setup } from '../support/gateway-config.ts'
 import { connectRaw, exchange, type RawResponse, rawRequest } from '../support/raw-client.ts'
+import { runCommand } from '../support/run-command.ts'
 import { bytes, chunk, hang, head, json, reset, streamHead } from '../support/upstream-script.ts'
 
 const dayMs = 86_400_000
@@ -521,6 +522,85 @@ suite('what was spent', () => {
     assert.equal((await call({ key: keys[1] })).status, 200)
     await gateway.stop()
     assert.equal(readFileSync(path, 'utf8'), '{"version":1,"acc')
+  })
+})
+
+suite('what becomes of a budget', () => {
+  test('is in the log and in the audit log: nearly spent, exhausted, begun anew', async (t) => {
+    const clock = new FakeClock()
+    const stateDirectory = scratchDirectory(t)
+    const terms = { budgets: [{ unit: 'tokens', limit: 2 * 12 + 2, per: 'day' } as const] }
+    const setup = { audit: { enabled: true } }
+    const { gateway, call } = await startWith(t, terms, setup, { clock, stateDirectory })
+    for (let count = 0; count < 3; count++) assert.equal((await call()).status, 200)
+    assert.equal((await call()).status, 429)
+    clock.advance(dayMs)
+    assert.equal((await call()).status, 200)
+    await gateway.stop()
+    const events = ['budget_nearly_spent', 'budget_exhausted', 'budget_window_begun']
+    for (const [index, event] of events.entries()) {
+      const { scope, of, budget, spent } = await gateway.logged({ event })
+      assert.deepEqual([scope, of, budget], ['key:k_000000000001', 'ci', '26 tokens/day'])
+      assert.equal(spent, ['24', '36', '12'][index])
+      assert.equal(gateway.log().filter((line) => line['event'] === event).length, 1)
+    }
+    const audited = readdirSync(stateDirectory).find((name) => /^audit-.*jsonl$/.test(name))!
+    const names = readFileSync(join(stateDirectory, audited), 'utf8')
+    for (const name of ['nearly_spent', 'exhausted', 'window_begun']) {
+      assert.match(names, new RegExp(`llm_gateway.budget.${name}".*key:k_000000000001`))
+    }
+  })
+
+  test('shows in the usage: its own to a client, all to the master, and both to the command', async (t) => {
+    const stateDirectory = scratchDirectory(t)
+    const file = new KeyFileOnDisk(t)
+    const [ci, ben, master] = [testKey(), testKey(), testKey()] as const
+    const terms = { budgets: [usd(5 * perCall), { unit: 'tokens', limit: 100, per: 'total' } as const] }
+    file.write({
+      ci: { keys: [ci], terms },
+      ben: { keys: [ben], terms },
+      master: { keys: [master], role: 'master' },
+    })
+    const { gateway, upstream } = await startGateway(t, { models, keys: file.setup }, { stateDirectory })
+    upstream.respondAlways(whole())
+    assert.equal((await clientsOf(t, { gateway }, ci).call()).status, 200)
+    const usage = async (key: TestKey) => {
+      const response = await exchange(t, gateway.url, rawRequest('GET /v1/usage', bearer(key)))
+      return JSON.parse(response.body().toString())
+    }
+    const own = await usage(ci)
+    const states = own.budgets.map(({ spent, reserved }: ReportedBudget) => [spent, reserved])
+    assert.deepEqual(
+      [own.spending, states],
+      [
+        undefined,
+        [
+          ['0.0012', '0'],
+          [12, 0],
+        ],
+      ],
+    )
+    assert.equal((await usage(ben)).budgets[0].spent, '0')
+    const [spending, ...others] = (await usage(master)).spending
+    assert.deepEqual(others, [])
+    assert.deepEqual([spending.scope, spending.of], ['key:k_000000000001', 'ci'])
+    assert.deepEqual(spending.windows.at(-1), {
+      per: 'total',
+      since: null,
+      spent_usd: '0.0012',
+      spent_tokens: 12,
+    })
+    await gateway.stop()
+    const args = ['usage', '--db', join(stateDirectory, 'usage.db')]
+    const printed = await runCommand(args)
+    assert.match(
+      printed.stdout,
+      /^ci \(key:k_000000000001\): 0\.0012 USD, 12 tokens today; .* in total; 0\.00 USD, 0 tokens reserved$/m,
+    )
+    const asJson = await runCommand([...args, '--format', 'json', '--by', 'scope'])
+    const { data, spending: ofLedger } = JSON.parse(asJson.stdout)
+    assert.deepEqual(ofLedger[0].windows, spending.windows)
+    assert.equal(data[0].scope, 'key:k_000000000001')
   })
 })
 

@@ -3,11 +3,15 @@ import assert from 'node:assert/strict'
 import { DatabaseSync } from 'node:sqlite'
 import { verifyLedger } from '../../src/ledger/verify.ts'
 import { soon } from '../support/deadline.ts'
-import { echo } from '../support/gateway-config.ts'
+import { echo, type Setup } from '../support/gateway-config.ts'
 import { startGatewayProcess } from '../support/gateway-process.ts'
 import type { Cleanup } from '../support/scripted-upstream.ts'
 
-const setup = { ...echo, models: { echo: { provider: 'echo' } } } as const
+const setup: Setup<'echo'> = {
+  ...echo,
+  models: { echo: { provider: 'echo' } },
+  budgets: { total: [{ tokens: 1_000_000_000, per: 'total' }] },
+}
 const body = JSON.stringify({ model: 'echo', messages: [{ role: 'user', content: 'x' }] })
 
 /** When to kill it: after so many calls were answered, of which the ledger has acknowledged a part. */
@@ -18,7 +22,7 @@ export interface Moment {
 
 /**
  * Kills the gateway under load. Then the ledger must be whole, with sums that equal its rows, and have the row of each call
- * that was answered before an answer of `GET /v1/usage` counted it.
+ * that was answered before an answer of `GET /v1/usage` counted it, and what it has spent of a budget.
  * @returns the rows in the file.
  */
 export async function killOnce(t: Cleanup, directory: string, moment: Moment): Promise<number> {
@@ -55,7 +59,7 @@ export async function killOnce(t: Cleanup, directory: string, moment: Moment): P
   await answers(moment.acknowledgedAfter)
   const before = [...answered]
   const usage = (await (await fetch(`${gateway.url}/v1/usage?since=1h`)).json()) as {
-    total: { calls: number }
+    total: { calls: number; prompt_tokens: number; completion_tokens: number }
   }
   await answers(Math.max(answered.length + 1, moment.killedAfter))
   load.isOver = true
@@ -68,6 +72,9 @@ export async function killOnce(t: Cleanup, directory: string, moment: Moment): P
     assert.deepEqual([damages, wrongSums], [[], 0])
     assert.equal(database.prepare('SELECT SUM(calls) AS calls FROM quarters').get()?.['calls'], calls)
     assert.ok(calls >= usage.total.calls, `${calls} rows, ${usage.total.calls} acknowledged`)
+    const { prompt_tokens: prompt, completion_tokens: completion } = usage.total
+    const spent = database.prepare('SELECT SUM(tokens) AS sum FROM charges').get()!['sum'] as number
+    assert.ok(spent >= prompt + completion, `${spent} tokens are spent, ${prompt + completion} acknowledged`)
     const find = database.prepare('SELECT COUNT(*) AS count FROM calls WHERE request_id = ?')
     for (const id of before) assert.equal(find.get(id)?.['count'], 1, `the row of ${id}`)
     return calls

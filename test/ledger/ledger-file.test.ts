@@ -193,7 +193,7 @@ test('old rows go piece by piece, then old sums, and the file shrinks', (t) => {
   file.write(batch(2, rowsOf([{}], novemberMs - 500 * dayMs)))
   file.write(batch(3, rowsOf([{}], novemberMs)))
   let pieces = 0
-  while (file.prunePiece(novemberMs - 90 * dayMs, novemberMs - 400 * dayMs)) pieces += 1
+  while (file.prunePiece(novemberMs - 90 * dayMs, novemberMs - 400 * dayMs, novemberMs)) pieces += 1
   file.close()
 
   assert.equal(pieces, 4)
@@ -213,7 +213,7 @@ test('a piece of removing is smaller where the one before took long, and larger 
   const removed = (table: string, pieces: number) =>
     Array.from({ length: pieces }, () => {
       const before = count(table)
-      assert.ok(file.prunePiece(novemberMs, novemberMs + 15 * 60_000))
+      assert.ok(file.prunePiece(novemberMs, novemberMs + 15 * 60_000, novemberMs))
       return before - count(table)
     })
   assert.deepEqual(removed('calls', 6), [500, 250, 125, 62, 50, 50])
@@ -342,7 +342,7 @@ suite('a file', () => {
     const opened = openLedgerFile({ path, nowMs: novemberMs, busyTimeoutMs: 100 })
 
     assert.ok(opened.kind === 'unusable')
-    assert.match(opened.reason, /later version.*schema 99; this one knows 1/)
+    assert.match(opened.reason, /later version.*schema 99; this one knows 2/)
     assert.ok(readFileSync(path).equals(before))
   })
 
@@ -359,14 +359,33 @@ suite('a file', () => {
   })
 
   test('of an earlier version takes the steps that it lacks, and a copy of it stays', (t) => {
-    const path = filled(t)
-    const next = [...migrations, 'CREATE TABLE added(x INTEGER) STRICT']
-    const opened = openDatabase({ path, nowMs: novemberMs, busyTimeoutMs: 100, migrations: next })
-    assert.ok(opened.kind === 'open')
-    opened.database.close()
+    const path = newPath()
+    const first = openDatabase({
+      path,
+      nowMs: novemberMs,
+      busyTimeoutMs: 100,
+      migrations: migrations.slice(0, 1),
+    })
+    assert.ok(first.kind === 'open')
+    first.database.exec(`INSERT INTO names(kind, name) VALUES('client', 'user:ann'), ('dialect', 'chat');
+      INSERT INTO calls(ended_ms, request_id, client, dialect, status, stream, prompt, cached, cache_write, completion,
+        reasoning, estimated, attempts, wait_ms, duration_ms) VALUES(1, 'old', 1, 2, 200, 0, 1, 0, 0, 1, 0, 0, 1, 0, 1)`)
+    first.database.close()
+    const file = openFile(t, path)
+    file.write(batch(1, rowsOf([{ scope: 'key:k_1' }])))
+    file.close()
 
-    assert.deepEqual(read(path, 'SELECT COUNT(*) AS count FROM added'), [{ count: 0 }])
-    assert.deepEqual(read(`${path}.v1`, 'SELECT COUNT(*) AS calls FROM calls'), [{ calls: 20_000 }])
+    assert.deepEqual(
+      read(
+        path,
+        'SELECT request_id, name FROM calls LEFT JOIN names n ON n.id = calls.scope ORDER BY calls.id',
+      ),
+      [
+        { request_id: 'old', name: null },
+        { request_id: 'req-1', name: 'key:k_1' },
+      ],
+    )
+    assert.deepEqual(read(`${path}.v1`, 'SELECT request_id FROM calls'), [{ request_id: 'old' }])
     assert.equal(statSync(`${path}.v1`).mode & 0o777, 0o600)
   })
 
@@ -376,7 +395,7 @@ suite('a file', () => {
     assert.throws(() => openDatabase({ path, nowMs: novemberMs, busyTimeoutMs: 100, migrations: broken }))
 
     assert.deepEqual(read(path, "SELECT name FROM sqlite_schema WHERE name = 'added'"), [])
-    assert.deepEqual(read(path, 'PRAGMA user_version'), [{ user_version: 1 }])
+    assert.deepEqual(read(path, 'PRAGMA user_version'), [{ user_version: migrations.length }])
     const file = openFile(t, path)
     file.write(batch(1, rowsOf([{}])))
     assert.equal(existsSync(ballastOf(path)), false)

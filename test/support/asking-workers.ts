@@ -53,7 +53,7 @@ export async function startAskingWorkers(
     discovered: new Map(),
     onModels: undefined,
     refreshModels: () => Promise.resolve(),
-    readUsage: () => Promise.resolve({ state: undefined, report: undefined }),
+    readUsage: () => Promise.resolve({ state: undefined, report: undefined, spending: [] }),
   }
   const threads = Array.from({ length: count }, (_, index) => {
     const number = index + 1

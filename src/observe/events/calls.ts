@@ -17,6 +17,8 @@ export interface CallFacts {
   /** Name of the client's key, and the id of the secret of it that was used. */
   readonly key?: string | undefined
   readonly key_secret?: string | undefined
+  /** What the client's limits and budgets are counted by, where it has terms: `key:ID`, `client:ID`. */
+  readonly scope?: string | undefined
   /** The Unix user, address or identity that a client with a key or an identity came through. */
   readonly via?: string | undefined
   readonly dialect: string

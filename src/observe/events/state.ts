@@ -5,6 +5,9 @@ export type StateEvent =
   | LimitsNotSaved
   | BudgetsNotSaved
   | BudgetsCopyUsed
+  | BudgetReported
+  | BudgetEventsUnlogged
+  | ClockJumped
   | OwnersNotKept
   | LedgerOff
   | LedgerWaiting
@@ -36,6 +39,33 @@ interface BudgetsNotSaved {
 interface BudgetsCopyUsed {
   readonly kind: 'budgets_copy_used'
   readonly reason: string
+}
+
+/** Four fifths of a budget are spent, all of it is, or something is spent of its new window. */
+interface BudgetReported {
+  readonly kind: 'budget_exhausted' | 'budget_nearly_spent' | 'budget_window_begun'
+  /** What it is counted by: `key:ID`, `client:ID`, `total`. */
+  readonly scope: string
+  /** The name of the key, or of the entry of `clients:`. */
+  readonly of: string
+  /** `5 usd/day`. */
+  readonly budget: string
+  /** In its unit. */
+  readonly spent: string
+  /** ISO 8601. Undefined: never. */
+  readonly resets_at: string | undefined
+}
+
+/** Events of budgets that were not emitted, because there were many in a minute. */
+interface BudgetEventsUnlogged {
+  readonly kind: 'budget_events_unlogged'
+  readonly count: number
+}
+
+/** The wall clock went forward against the monotonic one: windows of budgets may have begun before their time. */
+interface ClockJumped {
+  readonly kind: 'clock_jumped'
+  readonly forward_ms: number
 }
 
 /** The owners of objects could not be read or saved; calls go on. */

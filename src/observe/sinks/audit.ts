@@ -19,6 +19,10 @@ interface Repeats {
   count: number
 }
 
+type BudgetEvent = GatewayEvent & {
+  readonly kind: 'budget_exhausted' | 'budget_nearly_spent' | 'budget_window_begun'
+}
+
 const countMs = 60_000
 /**
  * Clients and codes that are counted apart; more are counted together. Each makes a line at once and one at the end of its
@@ -99,6 +103,13 @@ export function auditSink({ add, numberOf, digestOf, setTimer }: AuditSinkParts)
     repeats.clear()
   }
 
+  const budgetOf = ({ scope, budget, spent, resets_at }: BudgetEvent): AuditAttributes => {
+    const [kind, id = ''] = scope.split(/:(.*)/s)
+    // A client's name may be a person's; the id of a key is not.
+    const of = kind === 'client' ? { client: numberOf(id) } : { scope }
+    return { ...of, budget, spent, ...(resets_at !== undefined && { resets_at }) }
+  }
+
   const configOf = (path: string): AuditAttributes => ({ 'config.sha256': digestOf(path) ?? 'unreadable' })
 
   return {
@@ -124,6 +135,14 @@ export function auditSink({ add, numberOf, digestOf, setTimer }: AuditSinkParts)
         record('keys.refused', attributes, { outcome: 'failure', severity: 'error' })
       } else if (event.kind === 'keys_missing') {
         record('keys.missing', {}, { outcome: 'failure', severity: 'error' })
+      } else if (event.kind === 'budget_exhausted' || event.kind === 'budget_nearly_spent') {
+        record(event.kind.replace('_', '.'), budgetOf(event), { severity: 'warn' })
+      } else if (event.kind === 'budget_window_begun') {
+        record('budget.window_begun', budgetOf(event))
+      } else if (event.kind === 'budget_events_unlogged') {
+        record('budget.events_unlogged', { count: event.count }, { severity: 'warn' })
+      } else if (event.kind === 'clock_jumped') {
+        record('clock.jumped', { forward_ms: event.forward_ms }, { severity: 'warn' })
       } else if (event.kind === 'identity_keys_loaded') {
         record('identity.keys_loaded', { url: event.url, keys: event.keys })
       } else if (event.kind === 'identity_keys_failed') {

@@ -91,6 +91,9 @@ function write(event: GatewayEvent, log: Log): void {
     case 'budgets_copy_used':
       log.warn({ event: event.kind, reason: event.reason, message: 'Budgets go on from their second copy.' })
       return
+    case 'clock_jumped':
+      log.warn({ ...lineOf(event), message: clockJumped })
+      return
     case 'budgets_not_saved':
     case 'formats_not_saved':
     case 'identity_keys_not_saved':
@@ -118,12 +121,16 @@ function write(event: GatewayEvent, log: Log): void {
     case 'reload_refused':
       log.error(lineOf(event))
       return
+    case 'budget_events_unlogged':
+    case 'budget_exhausted':
+    case 'budget_nearly_spent':
     case 'identity_keys_failed':
     case 'identity_keys_refused':
     case 'ledger_waiting':
     case 'workers_missing':
       log.warn(lineOf(event))
       return
+    case 'budget_window_begun':
     case 'format_found':
     case 'ledger_writing':
     case 'identity_keys_loaded':
@@ -149,6 +156,9 @@ const noKeyIsValid =
 
 const expiringKeysRefused =
   'The clock shows a time before this release was built. Keys that expire are refused until it is set.'
+const clockJumped =
+  'The clock of this machine was set forward, or the machine slept. Windows of budgets follow it; if it was wrong, set it right: ' +
+  'what was spent is counted under the start of each window, and is found again.'
 
 /** All members, as they are. */
 function lineOf({ kind, ...facts }: GatewayEvent): object {

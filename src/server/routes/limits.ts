@@ -51,7 +51,7 @@ export function limitsReport(
 }
 
 /** USD are decimal text, which is exact. */
-function shownBudget({ scope, budget, spent, reserved, resetsAtMs }: BudgetState): object {
+export function shownBudget({ scope, budget, spent, reserved, resetsAtMs }: BudgetState): object {
   const { unit, per } = budget
   const shown = (amount: number) => (unit === 'usd' ? usdOfNano(amount) : amount)
   return {

@@ -3,18 +3,22 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { isDirect } from '../../clients/direct-connections.ts'
 import { GatewayError } from '../../errors.ts'
 import { readQuestion, type WrittenQuestion } from '../../ledger/question.ts'
-import { renderReport } from '../../ledger/render.ts'
+import { renderReport, renderSpending } from '../../ledger/render.ts'
 import { corsHeaderNames } from '../cors.ts'
 import type { ServerParts } from '../parts.ts'
+import { shownBudget } from './limits.ts'
 
 interface UsageQuery {
   readonly Querystring: Readonly<Record<string, unknown>>
 }
 
 type UsageRequest = FastifyRequest<UsageQuery>
-type UsageParts = Pick<ServerParts, 'readUsage' | 'ownClientId' | 'wallNow'>
+type UsageParts = Pick<ServerParts, 'describeBudgets' | 'ownClientId' | 'readUsage' | 'wallNow'>
 
-export function addUsage(app: FastifyInstance, { readUsage, ownClientId, wallNow }: UsageParts): void {
+export function addUsage(
+  app: FastifyInstance,
+  { describeBudgets, readUsage, ownClientId, wallNow }: UsageParts,
+): void {
   const onRequest = (request: FastifyRequest, reply: HeaderRemover, done: () => void) => {
     // No page may read it, whatever the configuration allows.
     for (const name of corsHeaderNames(request.headers.origin)) reply.removeHeader(name)
@@ -27,7 +31,10 @@ export function addUsage(app: FastifyInstance, { readUsage, ownClientId, wallNow
     const read = readQuestion(writtenQuestion(request.query), { nowMs: wallNow(), defaultZone: 'UTC' })
     if (read.kind === 'fault') throw new GatewayError('invalid_request', read.message, { param: read.param })
     const question = { ...read.question, ...(!seesAll && { client: client.id }) }
-    const { state, report: found } = await readUsage(question)
+    const [{ state, report: found, spending }, budgets] = await Promise.all([
+      readUsage(question),
+      describeBudgets(client),
+    ])
     if (found === undefined) throw new GatewayError('usage_unavailable', unavailable(state?.reason, seesAll))
     return {
       object: 'usage',
@@ -35,6 +42,8 @@ export function addUsage(app: FastifyInstance, { readUsage, ownClientId, wallNow
       sees: seesAll ? 'all' : 'own',
       by: question.by,
       ...renderReport(found),
+      ...(budgets.length > 0 && { budgets: budgets.map(shownBudget) }),
+      ...(seesAll && spending.length > 0 && { spending: renderSpending(spending) }),
       ledger: {
         state: state!.state,
         waiting_rows: state!.waitingRows,

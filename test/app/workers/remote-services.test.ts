@@ -31,7 +31,7 @@ function connect(
     floodWindows: windows,
     discovered: new Map(),
     onModels: undefined,
-    readUsage: () => Promise.resolve({ state: undefined, report: undefined }),
+    readUsage: () => Promise.resolve({ state: undefined, report: undefined, spending: [] }),
     refreshModels: (model) => Promise.resolve(void refreshed.push(model)),
   }
   const answers = new Outbox<OwnerMessage>({

@@ -88,7 +88,7 @@ export async function chaosOfKeys(t: Cleanup, options: KeysRunOptions): Promise<
 }
 
 async function drive(world: KeysWorld, { seconds, connections }: KeysRunOptions): Promise<void> {
-  const { desk, lives } = world
+  const { desk, lives, accuse } = world
   const over = new AbortController()
   const { signal } = over
   const random = new Random(world.seed + 11, 0)
@@ -99,7 +99,7 @@ async function drive(world: KeysWorld, { seconds, connections }: KeysRunOptions)
     ...world.upstreams.map((upstream) => killAndRestart(world, upstream, 2, signal)),
     actAgainAndAgain(world, signal),
     liveAgainAndAgain(world, first, random, signal),
-  ]
+  ].map((each) => each.catch((error: Error) => accuse(error.message)))
   await pause(seconds * 1_000, signal)
   over.abort()
   await Promise.all(others)
