@@ -75,7 +75,6 @@ async function startTogether(t: TestContext) {
   const { text, upstream } = await prepare(t, limited({ limits: { small: { rpm: 10 } } }))
   upstream.respondAlways(whole())
   const gateways: GatewayProcess[] = []
-  // They write to the directory until they end, so this goes before its removal.
   t.after(() => Promise.all(gateways.map((gateway) => gateway.stop('SIGKILL'))))
   const state = scratchDirectory(t)
   const start = async () => {

@@ -20,8 +20,8 @@ import { promisify } from 'node:util'
 import { stringify } from 'yaml'
 
 import { codeCacheFile } from '../../src/cli/bundle.ts'
+import { buildScript, checkout, isBuilt } from '../support/built-checkout.ts'
 
-const repository = join(import.meta.dirname, '../..')
 const run = promisify(execFile)
 
 const minimal = { providers: { echo: { kind: 'echo' } }, models: { echo: { provider: 'echo' } } }
@@ -55,12 +55,12 @@ suite('the package', { timeout: 120_000 }, () => {
   let tarball: string
 
   before(async () => {
-    await run(process.execPath, [join(repository, 'scripts/build.ts')])
+    if (!isBuilt()) await run(process.execPath, [buildScript])
     // As `npm pack` does it, but where no other test reads the manifest meanwhile.
     const copy = join(folder, 'copy')
-    cpSync(repository, copy, {
+    cpSync(checkout, copy, {
       recursive: true,
-      filter: (path) => !['node_modules', '.git'].includes(relative(repository, path)),
+      filter: (path) => !['node_modules', '.git'].includes(relative(checkout, path)),
     })
     const manifest = readFileSync(join(copy, 'package.json'), 'utf8')
     const edit = (how: string) => run(process.execPath, [join(copy, 'scripts/packed-manifest.ts'), how])
@@ -76,7 +76,7 @@ suite('the package', { timeout: 120_000 }, () => {
   after(() => rmSync(folder, { recursive: true }))
 
   /** npm waits for a registry that does not answer no longer than 10 s, and goes on without the optional package. */
-  async function npm(args: readonly string[], cwd = repository): Promise<void> {
+  async function npm(args: readonly string[], cwd = checkout): Promise<void> {
     const bounds = [
       '--fetch-retries=0',
       '--fetch-timeout=10000',
@@ -196,7 +196,7 @@ suite('the package', { timeout: 120_000 }, () => {
   suite('is made of', () => {
     let metafile: Metafile
     before(() => {
-      metafile = JSON.parse(readFileSync(join(repository, 'dist/metafile.json'), 'utf8')) as Metafile
+      metafile = JSON.parse(readFileSync(join(checkout, 'dist/metafile.json'), 'utf8')) as Metafile
     })
 
     test('the packages of the design, each used by its room', () => {
@@ -219,7 +219,7 @@ suite('the package', { timeout: 120_000 }, () => {
         if (namespace === 'seam') assert.match(file, /^seam:(gateway|program|worker)$/)
         // Node's own modules, which the bundle loads later than the packages ask for them.
         else if (namespace === 'deferred') assert.ok(isBuiltin(module!), file)
-        else assert.equal(bytes, statSync(join(repository, file)).size, file)
+        else assert.equal(bytes, statSync(join(checkout, file)).size, file)
       }
     })
 
@@ -231,9 +231,9 @@ suite('the package', { timeout: 120_000 }, () => {
     })
 
     test('code that V8 compiled at the build, which every thread of a process accepts', async () => {
-      const bundle = JSON.stringify(join(repository, 'src/cli/bundle.ts'))
+      const bundle = JSON.stringify(join(checkout, 'src/cli/bundle.ts'))
       const load = `import(${bundle}).then(({ loadBundle }) =>
-        console.log(loadBundle(${JSON.stringify(join(repository, 'dist'))}).script.cachedDataRejected))`
+        console.log(loadBundle(${JSON.stringify(join(checkout, 'dist'))}).script.cachedDataRejected))`
       const code = `${load}.then(() => new (require('node:worker_threads').Worker)(${JSON.stringify(load)}, { eval: true }))`
       const { stdout } = await run(process.execPath, ['--disable-sigusr1', '-e', code], { env })
       assert.equal(stdout, 'false\nfalse\n')

@@ -1,7 +1,6 @@
 // The real gateway in this process, from a configuration to open ports, with its log at hand.
 import assert from 'node:assert/strict'
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 
@@ -9,6 +8,7 @@ import { type App, startApp, type AppOptions } from '../../src/app/app.ts'
 import { startWorkerPool } from '../../src/app/workers/worker-pool.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import type { Config } from '../../src/config/types.ts'
+import { scratchDirectory } from './config-file.ts'
 import { soon } from './deadline.ts'
 import { configText, defaultEnv, prepare, type Setup, type Started } from './gateway-config.ts'
 import { findKey } from './key-forms.ts'
@@ -51,8 +51,7 @@ export async function startGateway<Name extends string = 'scripted'>(
   setup: Setup<Name> = {},
   { env: ownEnv = {}, workerEntry, ...chosen }: Options = {},
 ): Promise<Running<Name>> {
-  const folder = mkdtempSync(join(tmpdir(), 'llm-gateway-test-'))
-  t.after(() => rmSync(folder, { recursive: true }))
+  const folder = scratchDirectory(t)
   const file = join(folder, 'llm-gateway.yaml')
   const env = { LLM_GATEWAY_PORT: '0', ...defaultEnv, ...ownEnv }
   const load = (text: string): Config => {

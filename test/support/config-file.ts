@@ -6,13 +6,20 @@ import type { TestContext } from 'node:test'
 
 import { loadConfig, type LoadedConfig, type LoadOptions } from '../../src/config/load.ts'
 import type { Accounts } from '../../src/platform/ownership.ts'
+import type { Cleanup } from './scripted-upstream.ts'
 
 /** The user that runs the tests, alone on the machine. */
 export const ownAccounts: Accounts = { uid: process.getuid!(), isPrivateGroup: () => true }
 
-export function scratchDirectory(t: TestContext): string {
+const ofEndedTests: string[] = []
+process.once('exit', () => {
+  for (const directory of ofEndedTests) rmSync(directory, { recursive: true, force: true })
+})
+
+/** It is removed at the end of the process: gateways write to it until later hooks of the test have stopped them. */
+export function scratchDirectory(t: Cleanup): string {
   const directory = mkdtempSync(join(tmpdir(), 'llm-gateway-test-'))
-  t.after(() => rmSync(directory, { recursive: true }))
+  t.after(() => void ofEndedTests.push(directory))
   return directory
 }
 

@@ -5,14 +5,13 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
+import { compileCacheEnv, compileCacheOfWorkers } from './compile-cache.ts'
 import { soon } from './deadline.ts'
 import { defaultEnv, prepare, type Setup, type Started } from './gateway-config.ts'
 import type { Cleanup } from './scripted-upstream.ts'
 
 const main = join(import.meta.dirname, '../../src/main.ts')
-const { NODE_COMPILE_CACHE } = process.env
-/** For the environment of a program of ours, so that it need not compile what another has compiled (see `test/run.ts`). */
-export const compileCache = NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE }
+const cacheOptions = 'NODE_COMPILE_CACHE' in compileCacheEnv ? [`--import=${compileCacheOfWorkers}`] : []
 
 export interface GatewayProcess {
   /** `http://127.0.0.1:PORT`. */
@@ -81,10 +80,11 @@ export async function runGateway(
   const prlimit = descriptors === undefined ? [] : ['prlimit', `--nofile=${descriptors}`]
   const mount = 'mount --bind "$0" /etc/hosts && exec "$@"'
   const unshare = hosts === undefined ? [] : ['unshare', '--mount', 'sh', '-c', mount, hosts]
-  const [program, ...args] = [...unshare, ...prlimit, process.execPath, ...options, main, 'serve', ...config]
+  const node = [process.execPath, ...cacheOptions, ...options]
+  const [program, ...args] = [...unshare, ...prlimit, ...node, main, 'serve', ...config]
   const child = spawn(program!, args, {
     cwd: folder,
-    env: { ...compileCache, PATH: process.env['PATH'], HOME: folder, LLM_GATEWAY_PORT: '0', ...env },
+    env: { ...compileCacheEnv, PATH: process.env['PATH'], HOME: folder, LLM_GATEWAY_PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let stdout = ''

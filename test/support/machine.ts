@@ -1,14 +1,8 @@
 // A machine for the length of a test: systemd as its first process, and the manager of a user under it. All that systemd and
 // the test can write is private to it; the disk below is read-only, and of the distribution's units only the few that are
 // listed here run, so that none sets up or cleans the real machine.
-import {
-  checkout,
-  environment,
-  home,
-  namespaces,
-  runtimeDirectory,
-  startInNamespaces,
-} from './user-manager.ts'
+import { checkout } from './built-checkout.ts'
+import { environment, home, namespaces, runtimeDirectory, startInNamespaces } from './user-manager.ts'
 import { uid, untilUp, type UserManager } from './user-manager.ts'
 import type { Cleanup } from './scripted-upstream.ts'
 

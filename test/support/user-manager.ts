@@ -1,13 +1,13 @@
 // A real systemd user manager with a journal, in namespaces of its own: processes, mounts, network, cgroups. Nothing of
 // the machine changes, and everything ends with the test.
-import { execFile, execFileSync, spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 
-import { computeDigest, readDigest } from '../../src/cli/program-digest.ts'
+import { checkout, provideBuild } from './built-checkout.ts'
 import { missing, unless } from './needs.ts'
 import type { Cleanup } from './scripted-upstream.ts'
 
@@ -39,13 +39,12 @@ export const uid = 1501
 const user = 'gateway'
 export const home = `/home/${user}`
 export const runtimeDirectory = `/run/user/${uid}`
-export const checkout = join(import.meta.dirname, '../..')
 
 /** For `skip`: the reason for which no manager can be had here, false when one can. */
 export function noUserManager(): string | false {
   return (
     unless(process.getuid?.() === 0, 'namespaces need root') ||
-    missing('unshare', 'nsenter', 'setpriv', 'ip', 'systemctl') ||
+    missing('flock', 'unshare', 'nsenter', 'setpriv', 'ip', 'systemctl') ||
     unless(unifiedCgroups() !== undefined, 'no cgroup2 file system')
   )
 }
@@ -76,8 +75,7 @@ export function untilUp(option: '--user' | '--system'): string {
 /** @param script runs as the first process; prints `set up` when its mounts are done. */
 export async function startInNamespaces(t: Cleanup, options: string, script: string): Promise<UserManager> {
   // Otherwise every `systemd install` would build the checkout again.
-  const isBuilt = readDigest(join(checkout, 'dist')) === computeDigest(checkout)
-  if (!isBuilt) execFileSync(process.execPath, [join(checkout, 'scripts/build.ts')])
+  provideBuild()
   const cgroup = join(unifiedCgroups()!, `llm-gateway-test-${randomUUID()}`)
   mkdirSync(cgroup)
   const unshare = spawn(

@@ -11,6 +11,7 @@ import { systemClock } from '../../../src/platform/clock.ts'
 import type { RunProgram } from '../../../src/systemd/programs.ts'
 import { servicePaths } from '../../../src/systemd/scope.ts'
 import { recordedIo } from '../../support/command-io.ts'
+import { compileCacheEnv } from '../../support/compile-cache.ts'
 import { scratchDirectory, writeScratch } from '../../support/config-file.ts'
 import { startGatewayProcess } from '../../support/gateway-process.ts'
 import { findKey } from '../../support/key-forms.ts'
@@ -250,7 +251,8 @@ test('a terminal without a width is written to all the same', () => {
 const execute = promisify(execFile)
 
 async function start(program: string, args: readonly string[], cwd: string) {
-  const env = { PATH: process.env['PATH'], HOME: cwd, CLOUD_KEY: key, LLM_GATEWAY_PORT: '0' }
+  const own = { HOME: cwd, CLOUD_KEY: key, LLM_GATEWAY_PORT: '0' }
+  const env = { ...compileCacheEnv, PATH: process.env['PATH'], ...own }
   const ended = await execute(program, args, { env, cwd }).then(
     (written) => ({ ...written, status: 0 }),
     (error: { code: number; stdout: string; stderr: string }) => ({ ...error, status: error.code }),

@@ -4,7 +4,7 @@
 // `request.json` → `sent.json` (compared as values) or `refused.json` (code, param and a part of the message of the error);
 // `response.json`, `response.sse` or `error.json` (`{"status", "body"}`) → `returned.json` (values), `returned.sse` (bytes),
 // or `failed.json` (code and a part of the message).
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ProviderTraits } from '../../../src/config/types.ts'
 import type { ClientDialect } from '../../../src/dialects/dialect.ts'
@@ -46,10 +46,9 @@ export function readVectors(folder: string): readonly Vector[] {
     .filter((name) => !name.startsWith('.'))
     .toSorted()
     .map((name) => {
-      const file = (leaf: string) => {
-        const path = join(folder, name, leaf)
-        return existsSync(path) ? readFileSync(path, 'utf8') : undefined
-      }
+      const leaves = readdirSync(join(folder, name))
+      const texts = new Map(leaves.map((leaf) => [leaf, readFileSync(join(folder, name, leaf), 'utf8')]))
+      const file = (leaf: string) => texts.get(leaf)
       return { ...(JSON.parse(file('case.json')!) as Case), name, file }
     })
 }
