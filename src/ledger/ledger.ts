@@ -147,6 +147,8 @@ class ThreadLedger implements Ledger {
   #warnedAtMs: number | undefined
   #offReason: string | undefined
   readonly #spending: SpendNews
+  /** What is new of budgets goes with the rows that are collected meanwhile, or once it is time for them. */
+  #isSpendingDue = false
   #onRestored: ((found: SpendFound) => void) | undefined
   readonly #questions = new Map<number, (report: UsageReport | undefined) => void>()
   /** Questions that rows have to be sent before. */
@@ -281,6 +283,7 @@ class ThreadLedger implements Ledger {
   #cut(): void {
     this.#cancelTimer?.()
     this.#cancelTimer = undefined
+    this.#isSpendingDue = true
     if (this.#open.length === 0) return
     this.#waiting.push(this.#open)
     this.#waitingRows += this.#open.length / rowWidth
@@ -306,7 +309,8 @@ class ThreadLedger implements Ledger {
       if (rows.length === 0 && this.#waiting.length === 0) return this.#sendBatch(batch)
       for (const cell of batch) rows.push(cell)
     }
-    if (rows.length > 0 || this.#lostSums.size > 0 || !this.#spending.isEmpty) this.#sendBatch(rows)
+    const hasSpending = this.#isSpendingDue && !this.#spending.isEmpty
+    if (rows.length > 0 || this.#lostSums.size > 0 || hasSpending) this.#sendBatch(rows)
   }
 
   /** Sends questions once all rows before them are sent, or cannot be written. */
@@ -322,6 +326,7 @@ class ThreadLedger implements Ledger {
     if (lostSums.length > 0) this.#lostSums = new QuarterSums()
     this.#seq += 1
     const spend = this.#spending.take(this.#options.clock.wallNow())
+    this.#isSpendingDue = false
     this.#sent = { seq: this.#seq, rows, lostSums, spend }
     this.#post({ kind: 'batch', batch: this.#sent })
   }
@@ -403,7 +408,10 @@ class ThreadLedger implements Ledger {
       this.#waitingRows += sent.rows.length / rowWidth
     }
     for (const sum of sent.lostSums) this.#lostSums.add(sum)
-    if (sent.spend !== undefined) this.#spending.giveBack(sent.spend)
+    if (sent.spend !== undefined) {
+      this.#spending.giveBack(sent.spend)
+      this.#isSpendingDue = true
+    }
     while (this.#waitingRows > this.#bounds.maxWaitingRows) this.#giveUp(this.#waiting.shift()!)
     this.#waitWith(reason)
     this.#ask()
