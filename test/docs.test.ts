@@ -1,7 +1,6 @@
 // What the documents say is held against the code.
 import assert from 'node:assert/strict'
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 
@@ -11,6 +10,7 @@ import { dialects } from '../src/dialects/table.ts'
 import { renderError } from '../src/dialects/openai/errors.ts'
 import { type ErrorCode, errorTable, GatewayError } from '../src/errors.ts'
 import { TargetHealth, type FailureKind } from '../src/routing/target-health.ts'
+import { scratchDirectory } from './support/config-file.ts'
 
 const root = join(import.meta.dirname, '..')
 const read = (file: string) => readFileSync(join(root, file), 'utf8')
@@ -51,8 +51,7 @@ describe('README.md', () => {
     assert.ok(example !== undefined)
     const exported = /`export ([^`]+)`/.exec(section)?.[1] ?? ''
     const env = Object.fromEntries(exported.split(' ').map((each) => each.split('=')))
-    const folder = mkdtempSync(join(tmpdir(), 'llm-gateway-docs-'))
-    t.after(() => rmSync(folder, { recursive: true }))
+    const folder = scratchDirectory(t)
     const file = join(folder, 'gateway.yaml')
     writeFileSync(file, example)
     chmodSync(file, 0o600)

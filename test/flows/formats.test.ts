@@ -1,11 +1,11 @@
 // Which format a provider is asked in, where neither the file nor its kind tells, on the wire.
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 
 import type { RawProvider } from '../../src/config/raw.ts'
+import { scratchDirectory } from '../support/config-file.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { type Options, startGateway, type TestGateway } from '../support/app.ts'
 import { chat, post } from '../support/calls.ts'
@@ -61,8 +61,7 @@ function targets({ requests }: { readonly requests: readonly ReceivedRequest[] }
 
 /** For a gateway that the test stops: it writes there until then. */
 function stateDirectory(t: TestContext): string {
-  const folder = mkdtempSync(join(tmpdir(), 'llm-gateway-state-'))
-  t.after(() => rmSync(folder, { recursive: true }))
+  const folder = scratchDirectory(t)
   return folder
 }
 

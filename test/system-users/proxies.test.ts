@@ -1,12 +1,11 @@
 // Local programs that the door lets in, one of them the front proxy: X-Forwarded-For counts from its user alone.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import type { TestContext } from 'node:test'
 
+import { scratchDirectory } from '../support/config-file.ts'
 import { startGatewayProcess } from '../support/gateway-process.ts'
 import type { GatewayProcess } from '../support/gateway-process.ts'
 import { unless } from '../support/needs.ts'
@@ -27,8 +26,7 @@ async function start(
   t: TestContext,
   access: readonly string[],
 ): Promise<{ gateway: GatewayProcess; socket: Address }> {
-  const folder = mkdtempSync(join(tmpdir(), 'gateway-'))
-  t.after(() => rmSync(folder, { recursive: true }))
+  const folder = scratchDirectory(t)
   const socketPath = join(folder, 'gateway.sock')
   const { gateway } = await startGatewayProcess(t, {
     ...echo,

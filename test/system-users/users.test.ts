@@ -2,12 +2,11 @@
 // through a real SSH login, with no effect on anything; the owner and users who are named are served.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import type { TestContext } from 'node:test'
 
+import { scratchDirectory } from '../support/config-file.ts'
 import { startGatewayProcess } from '../support/gateway-process.ts'
 import type { GatewayProcess } from '../support/gateway-process.ts'
 import { missing, unless } from '../support/needs.ts'
@@ -28,8 +27,7 @@ interface Started {
 }
 
 async function start(t: TestContext, allowed_users?: string[]): Promise<Started> {
-  const folder = mkdtempSync(join(tmpdir(), 'gateway-'))
-  t.after(() => rmSync(folder, { recursive: true }))
+  const folder = scratchDirectory(t)
   const socketPath = join(folder, 'gateway.sock')
   const { gateway, upstream } = await startGatewayProcess(t, {
     server: { unix_socket: socketPath },

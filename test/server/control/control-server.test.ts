@@ -1,11 +1,10 @@
 // The input of commands and what they answer.
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 
 import { type ControlCommand, ControlError, openControl } from '../../../src/server/control/control-server.ts'
+import { scratchDirectory } from '../../support/config-file.ts'
 import { askSocket } from '../../support/control-socket.ts'
 
 async function start(
@@ -13,8 +12,7 @@ async function start(
   command: ControlCommand,
   onError: Parameters<typeof openControl>[2] = (error) => assert.fail(String(error)),
 ): Promise<string> {
-  const directory = mkdtempSync(join(tmpdir(), 'control-'))
-  t.after(() => rmSync(directory, { recursive: true }))
+  const directory = scratchDirectory(t)
   const commands = new Map([['POST /-/echo', command]])
   const control = await openControl(join(directory, 'control.sock'), commands, onError)
   t.after(() => control.close())
