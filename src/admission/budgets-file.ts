@@ -7,7 +7,7 @@
 // ledger is completed by the file. If neither can be read although budgets were in use, or another process keeps them, nobody
 // knows what was spent: calls with a budget are refused then, others are not.
 import { existsSync } from 'node:fs'
-import { mkdir, open, readFile, rename } from 'node:fs/promises'
+import { chown, mkdir, open, readFile, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isObject, parseJson } from '../bytes/json/parse.ts'
 import type { ScopeBalance, SpentInWindows } from '../domain.ts'
@@ -247,6 +247,9 @@ export async function beginBudgets(directory: string): Promise<void> {
   }
   const none: SavedBudgets = { timeZone: 'UTC', revision: 0, accounts: [] }
   await replaceFile(join(directory, file), JSON.stringify({ version, ...none }))
+  // Root's file would be unreadable for the gateway's user.
+  const { uid, gid } = await stat(directory)
+  if (process.geteuid?.() === 0) await chown(join(directory, file), uid, gid)
 }
 
 /** Undefined: there is none. A text: what is wrong with it. */

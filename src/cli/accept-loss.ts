@@ -4,8 +4,11 @@ import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { beginBudgets, budgetsFileNames, hasReadableCopy } from '../admission/budgets-file.ts'
 import { acceptSpend } from '../ledger/repair.ts'
+import { findConfigFile } from '../config/find.ts'
+import { readPartialConfig } from '../config/partial-config.ts'
 import { lockHolder } from '../platform/process-lock.ts'
 import { printable } from '../platform/printable.ts'
+import { recordAfterwards } from './audit-record.ts'
 import { findLedger, type LedgerPlace } from './ledger-place.ts'
 import { type CommandIo, Output } from './output.ts'
 import { repairCommand } from './usage-upkeep.ts'
@@ -40,9 +43,22 @@ export async function acceptLossCommand(io: CommandIo, place: LedgerPlace, nowMs
       return 0
     }
     await beginBudgets(directory)
+    if (place.file === undefined) await record(io, place)
     out.line(accepted === undefined ? 'budgets begin at 0' : 'budgets begin with what the ledger has of them')
     return 0
   } catch (error) {
     return fail(error instanceof Error ? error.message : String(error))
   }
+}
+
+async function record(io: CommandIo, { paths }: LedgerPlace): Promise<void> {
+  const { env } = io
+  const configFile = findConfigFile(undefined, env)
+  const read = readPartialConfig(configFile, env)
+  const isAudited = read.kind !== 'unreadable' && read.config.isAudited
+  await recordAfterwards(
+    io,
+    { name: 'usage.loss_accepted', attributes: {} },
+    { env, configFile, paths, isAudited },
+  )
 }

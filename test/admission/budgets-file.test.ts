@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chownSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 
 import { type BudgetDemand, usualBudgetSettings } from '../../src/admission/budget.ts'
 import { BudgetBook } from '../../src/admission/budget-book.ts'
-import { BudgetsFile, readBudgetsFile } from '../../src/admission/budgets-file.ts'
+import { beginBudgets, BudgetsFile, readBudgetsFile } from '../../src/admission/budgets-file.ts'
 import type { LockResult } from '../../src/platform/process-lock.ts'
 import { scratchDirectory } from '../support/config-file.ts'
 import { until } from '../support/deadline.ts'
@@ -147,4 +147,16 @@ suite('the file of budgets', () => {
       assert.equal(await spentIn(path), 10)
     })
   }
+})
+
+test('a file that begins anew belongs to the owner of its directory, and what was there stays beside it', async (t) => {
+  const directory = scratchDirectory(t)
+  const path = join(directory, 'budgets.json')
+  writeFileSync(path, 'damaged')
+  if (process.getuid?.() === 0) chownSync(directory, 65_534, 65_534)
+  const { uid } = statSync(directory)
+  await beginBudgets(directory)
+  assert.deepEqual(await readBudgetsFile(path), { timeZone: 'UTC', revision: 0, accounts: [] })
+  assert.deepEqual([statSync(path).uid, statSync(path).mode & 0o777], [uid, 0o600])
+  assert.equal(readFileSync(`${path}.lost`, 'utf8'), 'damaged')
 })

@@ -16,6 +16,7 @@ const severities = {
   'secret.identity_rotated': 'info',
   'secret.recovery_replaced': 'info',
   'usage.erased': 'info',
+  'usage.loss_accepted': 'warn',
 } as const satisfies Readonly<Record<string, AuditEvent['severity']>>
 
 /** `llm_gateway.` stands before it in the log. */
