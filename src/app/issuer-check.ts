@@ -75,12 +75,13 @@ async function ask({ keysUrl, algorithms }: TokenSource, wallNow: () => number):
 
 /** RFC 7518 §3.1 and §6.1, RFC 8037 §3.1. */
 function fits({ kty, alg }: PublicKey, algorithm: TokenAlgorithm): boolean {
-  if (alg !== undefined && alg !== algorithm && !(isEdwards(String(alg)) && isEdwards(algorithm)))
-    return false
+  const isForAny = typeof alg !== 'string' || (isEdwards(alg) && isEdwards(algorithm))
+  if (!isForAny && alg !== algorithm) return false
   if (isEdwards(algorithm)) return kty === 'OKP'
   return kty === (algorithm.startsWith('ES') ? 'EC' : 'RSA')
 }
 
+/** `EdDSA` stands for `Ed25519` too (RFC 9864 §4.1.2). */
 function isEdwards(algorithm: string): boolean {
   return algorithm.startsWith('Ed')
 }

@@ -13,7 +13,7 @@ export interface ModelRequest {
   /** As it came, for translations. */
   readonly body: Buffer | LargeBody
   readonly size: RequestSize
-  /** The first bytes of the prompt: the same for every call of a conversation. */
+  /** The first bytes of the prompt: the same for every call of a conversation. Put together when asked for. */
   readonly promptPrefix: Buffer
   /** Whether the gateway may request usage on this stream, because the client did not. */
   readonly mayAskUsage: boolean

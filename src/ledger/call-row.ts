@@ -69,8 +69,9 @@ export const column = {
   waitMs: 23,
   firstMs: 24,
   durationMs: 25,
-  tariff: 26,
-  scope: 27,
+  scope: 26,
+  /** The last one. */
+  tariff: 27,
 } as const
 
 export const rowWidth = 28
@@ -111,8 +112,8 @@ export function appendRow(rows: Cell[], call: EndedCall, endedMs: number): void 
     Math.round(call.wait_ms),
     call.first_byte_ms === undefined ? null : Math.round(call.first_byte_ms),
     Math.round(call.duration_ms),
-    call.tariff === undefined ? null : textOf(call.tariff),
     call.scope ?? null,
+    call.tariff === undefined ? null : textOf(call.tariff),
   )
 }
 

@@ -4,7 +4,7 @@
 // are tried again. When too many wait, the oldest rows are given up, but what they add up to is kept.
 import { Worker } from 'node:worker_threads'
 import type { Clock } from '../platform/clock.ts'
-import { appendRow, type Cell, type EndedCall, rowWidth } from './call-row.ts'
+import { appendRow, type Cell, column, type EndedCall, rowWidth } from './call-row.ts'
 import type { RowBatch, Run } from './ledger-file.ts'
 import type { FromWriter, ToWriter, WriterStart } from './messages.ts'
 import type { ScopeSpending, SpendJournal, SpendSource } from '../domain.ts'
@@ -105,11 +105,13 @@ const writerEntry = new URL(
 
 /** A row is written so much later at most, when few calls end. */
 const batchMs = 200
-/** A batch is sent at once when it has so many. */
-const rowsPerBatch = 200
+/** A batch is sent at once when it has so many. Each costs a transaction; more rows would take longer to hand over. */
+const rowsPerBatch = 500
 /** Of those that have waited, so many go into one transaction. */
 const maxRowsPerBatch = 2_000
 const warnEveryMs = 60_000
+/** Tariffs whose texts are shared. */
+const maxTexts = 1_000
 /** Questions that may wait for an answer; each takes the thread some 20 ms. */
 const maxQuestions = 8
 
@@ -137,6 +139,7 @@ class ThreadLedger implements Ledger {
   /** Of rows that were given up, and whose sums are not yet in the file. */
   #lostSums = new QuarterSums()
   #lostRows = 0
+  readonly #texts = new Map<string, string>()
   #seq = 0
   #cancelTimer: (() => void) | undefined
   #cancelRetry: (() => void) | undefined
@@ -144,6 +147,8 @@ class ThreadLedger implements Ledger {
   #warnedAtMs: number | undefined
   #offReason: string | undefined
   readonly #spending: SpendNews
+  /** What is new of budgets goes with the rows that are collected meanwhile, or once it is time for them. */
+  #isSpendingDue = false
   #onRestored: ((found: SpendFound) => void) | undefined
   readonly #questions = new Map<number, (report: UsageReport | undefined) => void>()
   /** Questions that rows have to be sent before. */
@@ -189,7 +194,10 @@ class ThreadLedger implements Ledger {
 
   recordRows(rows: readonly Cell[]): void {
     if (this.#offReason !== undefined || this.#isStopping) return
-    for (const cell of rows) this.#open.push(cell)
+    for (let at = 0; at < rows.length; at += rowWidth) {
+      for (let offset = 0; offset < column.tariff; offset++) this.#open.push(rows[at + offset]!)
+      this.#open.push(this.#shared(rows[at + column.tariff]!))
+    }
     this.#onRows()
   }
 
@@ -249,6 +257,16 @@ class ThreadLedger implements Ledger {
     }, batchMs)
   }
 
+  /** One text for all rows of a tariff: each row of another thread comes with a copy. */
+  #shared(text: Cell): Cell {
+    if (typeof text !== 'string') return text
+    const known = this.#texts.get(text)
+    if (known !== undefined) return known
+    if (this.#texts.size >= maxTexts) this.#texts.clear()
+    this.#texts.set(text, text)
+    return text
+  }
+
   #onRows(): void {
     if (this.#open.length >= rowsPerBatch * rowWidth) {
       this.#cut()
@@ -265,6 +283,7 @@ class ThreadLedger implements Ledger {
   #cut(): void {
     this.#cancelTimer?.()
     this.#cancelTimer = undefined
+    this.#isSpendingDue = true
     if (this.#open.length === 0) return
     this.#waiting.push(this.#open)
     this.#waitingRows += this.#open.length / rowWidth
@@ -290,7 +309,8 @@ class ThreadLedger implements Ledger {
       if (rows.length === 0 && this.#waiting.length === 0) return this.#sendBatch(batch)
       for (const cell of batch) rows.push(cell)
     }
-    if (rows.length > 0 || this.#lostSums.size > 0 || !this.#spending.isEmpty) this.#sendBatch(rows)
+    const hasSpending = this.#isSpendingDue && !this.#spending.isEmpty
+    if (rows.length > 0 || this.#lostSums.size > 0 || hasSpending) this.#sendBatch(rows)
   }
 
   /** Sends questions once all rows before them are sent, or cannot be written. */
@@ -306,6 +326,7 @@ class ThreadLedger implements Ledger {
     if (lostSums.length > 0) this.#lostSums = new QuarterSums()
     this.#seq += 1
     const spend = this.#spending.take(this.#options.clock.wallNow())
+    this.#isSpendingDue = false
     this.#sent = { seq: this.#seq, rows, lostSums, spend }
     this.#post({ kind: 'batch', batch: this.#sent })
   }
@@ -387,7 +408,10 @@ class ThreadLedger implements Ledger {
       this.#waitingRows += sent.rows.length / rowWidth
     }
     for (const sum of sent.lostSums) this.#lostSums.add(sum)
-    if (sent.spend !== undefined) this.#spending.giveBack(sent.spend)
+    if (sent.spend !== undefined) {
+      this.#spending.giveBack(sent.spend)
+      this.#isSpendingDue = true
+    }
     while (this.#waitingRows > this.#bounds.maxWaitingRows) this.#giveUp(this.#waiting.shift()!)
     this.#waitWith(reason)
     this.#ask()

@@ -10,10 +10,16 @@ export function namingBy(
   if (pseudonyms === undefined) return undefined
   return (event) => {
     if (event.kind === 'call_ended') return { ...event, call: named(event.call, pseudonyms) }
+    // Texts of the key file may be names; the places of the faults remain.
+    if (event.kind === 'keys_refused') return { ...event, faults: event.faults.map(withoutQuotes) }
     if (event.kind !== 'refused') return event
     const { client, reason } = event
     return { ...event, client: pseudonyms.of(client), reason: pseudonyms.inText(reason, [client]) }
   }
+}
+
+function withoutQuotes(text: string): string {
+  return text.replaceAll(/"(?:[^"\\]|\\.)*"/g, '"…"')
 }
 
 function named(call: CallFacts, pseudonyms: Pseudonyms): CallFacts {

@@ -223,6 +223,13 @@ suite('the package', { timeout: 120_000 }, () => {
       }
     })
 
+    test('the day on which it was built, before which no right clock is', () => {
+      const code = readFileSync(join(checkout, 'dist/gateway.cjs'), 'utf8')
+      const [, day] = /Date\.parse\("(\d{4}-\d\d-\d\d)"\)/.exec(code) ?? []
+      const agoMs = Date.now() - Date.parse(day ?? '')
+      assert.ok(agoMs >= 0 && agoMs < 2 * 86_400_000, String(day))
+    })
+
     test('code that V8 compiled at the build, which every thread of a process accepts', async () => {
       const bundle = JSON.stringify(join(checkout, 'src/cli/bundle.ts'))
       const load = `import(${bundle}).then(({ loadBundle }) =>

@@ -19,8 +19,10 @@ import { ballastOf } from '../../src/ledger/ballast.ts'
 import { type Ledger, type LedgerEvent, type LedgerOptions, openLedger } from '../../src/ledger/ledger.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { until } from '../support/deadline.ts'
+import { FakeClock } from '../support/fake-clock.ts'
 import { findProgram, unless } from '../support/needs.ts'
 import type { Cleanup } from '../support/scripted-upstream.ts'
+import { spendingCall } from '../support/spending-call.ts'
 import { endedCall, newPath } from './ended-call.ts'
 
 interface Opened {
@@ -70,6 +72,34 @@ test('nothing is opened before the first call ends, and each is in the file soon
 
   assert.equal(count(path), 1)
   assert.deepEqual(events, [])
+})
+
+test('what is new of budgets waits for the next batch, however soon the last one is written', async (t) => {
+  const path = newPath()
+  const clock = new FakeClock()
+  const options = { path, keepCallsDays: 9_000, keepHoursDays: 9_000, clock, onEvent: () => {} }
+  const ledger = openLedger(options)
+  t.after(() => ledger.stop())
+  ledger.followSpending({ revision: 1, balance: () => [] })
+  const scope = { name: 'total', entry: 'total' }
+  const demand = { scopes: [scope], promptTokens: 1, call: spendingCall }
+  const spending = { id: 1, sinceMs: 0, nano: 3, tokens: 3, demand }
+  ledger.spending.held(spending)
+  record(ledger, 1)
+  clock.advance(200)
+  ledger.spending.charged(spending, [
+    { atMs: clock.wallNow(), scope, requestId: 'req-1', nano: 2, tokens: 2 },
+  ])
+  await until(() => ledger.state().waitingRows === 0, 'the first batch')
+  // It has been read after all that was sent before.
+  await ledger.restoreSpending({ spans: [], copy: undefined, nowMs: 1 })
+  assert.equal(count(path, 'SELECT seq AS count FROM runs'), 1)
+  assert.equal(count(path), 1)
+  assert.equal(count(path, 'SELECT COUNT(*) AS count FROM holds'), 1)
+  clock.advance(200)
+  await until(() => count(path, 'SELECT seq AS count FROM runs') === 2, 'the second batch')
+  assert.equal(count(path, 'SELECT COUNT(*) AS count FROM holds'), 0)
+  assert.equal(count(path, 'SELECT SUM(nano) AS count FROM charges'), 2)
 })
 
 test('a stop writes all there is, and ends the run in order', async (t) => {

@@ -54,3 +54,10 @@ test('a call has none in its client, its key, what it came through, and its reas
   assert.doesNotMatch(prepared, /ann|bob/)
   assert.ok(prepared.includes(`"key":"${names.ofKey('ann')}"`))
 })
+
+test('faults of the key file have no names', () => {
+  const faults = ['keys[1].name repeats the name "ann \\"b\\""', 'is not JSON']
+  const prepared = prepare({ kind: 'keys_refused', file: '/keys.json', faults, unshown: 0 })
+  assert.ok(prepared.kind === 'keys_refused')
+  assert.deepEqual(prepared.faults, ['keys[1].name repeats the name "…"', 'is not JSON'])
+})

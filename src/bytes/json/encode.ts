@@ -43,24 +43,37 @@ export function encodeJson(value: Encodable): Buffer[] {
   return writer.finish()
 }
 
-/** A name that JSON writes as it is. */
-const plainName = /^\w+$/
+/** The JSON as one piece. A long one has memory of exactly its size. */
+export function encodeWhole(value: Encodable): Buffer {
+  const parts = encodeJson(value)
+  const first = parts[0]!
+  return parts.length === 1 && first.length <= maxCopiedBytes ? first : Buffer.concat(parts)
+}
+
+/** A text that JSON writes as it is: nearly every name of a member, and names of roles and types. */
+const plain = /^\w+$/
+
+function quoted(text: string): string {
+  return plain.test(text) ? `"${text}"` : JSON.stringify(text)
+}
 
 /** Longer bytes are parts of their own. */
 const maxCopiedBytes = 4096
 const minStoreBytes = 1024
+const noBytes: Buffer = Buffer.alloc(0)
 
 class Writer {
   readonly #parts: Buffer[] = []
   /** Text that is not in the store yet. */
   #text = ''
   /** The part that is being written, and how much of it is. */
-  #store = Buffer.allocUnsafe(minStoreBytes)
+  #store = noBytes
   #length = 0
 
   write(value: Encodable): void {
-    if (typeof value !== 'object' || value === null) this.#text += JSON.stringify(value)
-    else if (value instanceof JsonView) this.#bytes(value.raw)
+    if (typeof value === 'string') this.#text += quoted(value)
+    else if (typeof value !== 'object' || value === null) this.#text += JSON.stringify(value)
+    else if (value instanceof JsonView) this.#view(value)
     else if (Array.isArray(value)) this.#list(value)
     else if (value instanceof JoinedText) this.#joined(value)
     else if (value instanceof TextOfJson) this.#text += JSON.stringify(value.view.raw.toString())
@@ -88,7 +101,7 @@ class Writer {
       const value = members[name]
       if (value === undefined) continue
       this.#text += separator
-      this.#text += plainName.test(name) ? `"${name}":` : `${JSON.stringify(name)}:`
+      this.#text += `${quoted(name)}:`
       separator = ','
       this.write(value)
     }
@@ -102,6 +115,15 @@ class Writer {
       else this.#bytes(part instanceof JsonView ? part.rawText : part)
     }
     this.#text += '"'
+  }
+
+  #view(view: JsonView): void {
+    const length = view.end - view.start
+    if (length > maxCopiedBytes) return this.#bytes(view.raw)
+    this.#flush()
+    this.#reserve(length)
+    view.copyTo(this.#store, this.#length)
+    this.#length += length
   }
 
   #bytes(bytes: Buffer): void {
@@ -126,7 +148,7 @@ class Writer {
   #reserve(bytes: number): void {
     const needed = this.#length + bytes
     if (needed <= this.#store.length) return
-    const larger = Buffer.allocUnsafe(2 * needed)
+    const larger = Buffer.allocUnsafe(Math.max(minStoreBytes, 2 * needed))
     this.#store.copy(larger, 0, 0, this.#length)
     this.#store = larger
   }
@@ -134,7 +156,7 @@ class Writer {
   #endPart(): void {
     if (this.#length === 0) return
     this.#parts.push(this.#store.subarray(0, this.#length))
-    this.#store = Buffer.allocUnsafe(minStoreBytes)
+    this.#store = noBytes
     this.#length = 0
   }
 }

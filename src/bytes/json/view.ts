@@ -46,9 +46,15 @@ export class JsonView {
     return this.#source.bytes.subarray(this.start + 1, this.end - 1)
   }
 
+  /** Copies the bytes as they were written. */
+  copyTo(target: Buffer, at: number): void {
+    this.#source.bytes.copy(target, at, this.start, this.end)
+  }
+
   /** The decoded value. Copies it, so it is not for values that may be large. */
   value(): unknown {
-    return JSON.parse(this.raw.toString())
+    if (this.kind !== 'number') return JSON.parse(this.raw.toString())
+    return Number(this.#source.bytes.toString('latin1', this.start, this.end))
   }
 
   /** The decoded text of a string; undefined for any other value, for invalid UTF-8 and for half a surrogate pair. */

@@ -78,12 +78,15 @@ const maxFieldLength = 6
 /** With these bytes JSON begins, and no event. */
 const [OBJECT, ARRAY] = [0x7b, 0x5b]
 
+const noBytes: Buffer = Buffer.alloc(0)
+
 /** The body's first bytes tell whether it consists of events, whatever its head says. */
 class Sniffing implements Phase {
   readonly #whole: Phase
   readonly #dialect: ProviderDialect
   #phase: Phase | undefined
-  #start: Buffer = Buffer.alloc(0)
+  /** While it is undecided. */
+  #start = noBytes
 
   constructor(whole: Phase, dialect: ProviderDialect) {
     this.#whole = whole

@@ -126,10 +126,8 @@ export class StreamRelay implements Relay, EventSink {
     if (observed === undefined) return
     const event = maskedEvent(observed, this.#input)
     if (!isComment(event)) this.#tail.push(event)
-    if (!this.#isLeft) return this.#join(event)
-    if (this.reachedEnd() === undefined) return
-    this.#input.response.drain()
-    this.#resolve({ kind: 'gone' })
+    if (this.#isLeft) return this.#countUntilEnd()
+    this.#join(event)
     this.#gap += received.length - event.length
   }
 
@@ -187,6 +185,12 @@ export class StreamRelay implements Relay, EventSink {
     this.#input.reply.end()
     this.#resolve(end)
     return true
+  }
+
+  #countUntilEnd(): void {
+    if (this.reachedEnd() === undefined) return
+    this.#input.response.drain()
+    this.#resolve({ kind: 'gone' })
   }
 
   #join(event: Buffer): void {

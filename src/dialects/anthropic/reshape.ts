@@ -1,7 +1,7 @@
 // Messages in their other form: the events of a stream become one message, and a message becomes the events that lead to it.
 // https://docs.claude.com/en/docs/build-with-claude/streaming
 import { isObject, type JsonObject, membersOf, parseJson } from '../../bytes/json/parse.ts'
-import { type Encodable, encodeJson } from '../../bytes/json/encode.ts'
+import { type Encodable, encodeWhole } from '../../bytes/json/encode.ts'
 import { type JsonView, viewJson, viewObject } from '../../bytes/json/view.ts'
 import { eventData } from '../../bytes/sse.ts'
 import { GatewayError } from '../../errors.ts'
@@ -76,7 +76,7 @@ class AssembledMessage implements ResponseTranslation {
     }
     const usage = { ...membersOf(this.#message['usage']), ...this.#usage }
     const message = { ...this.#message, content, ...this.#end, usage } as Encodable
-    return Buffer.concat(encodeJson(message))
+    return encodeWhole(message)
   }
 
   whole(body: Buffer): Buffer {

@@ -24,13 +24,16 @@ export const chatStream: StreamFormat = {
     for (const event of tail) {
       const data = eventData(event)
       if (data === undefined) continue
+      if (isEndMark(data)) {
+        ending = 'over'
+        continue
+      }
       // Data that is not JSON does not reveal the ending; the client has received it unchanged.
       const { error, object, choices } = membersOf(parseJson(data))
       // vLLM sends `[DONE]` after an error too; its older form has `object: "error"` in place of an `error` member.
       if ((error !== undefined && error !== null) || object === 'error') return 'error'
-      if (isEndMark(data)) ending = 'over'
       // Some servers omit `[DONE]`; a finish_reason also shows that the stream is complete.
-      else if (ending === 'cut' && hasFinished(choices)) ending = 'complete'
+      if (ending === 'cut' && hasFinished(choices)) ending = 'complete'
     }
     return ending
   },

@@ -95,7 +95,9 @@ export function readJsonRequest(
     contentType: 'application/json',
     body: received,
     size: sizeOf(format, body, scan),
-    promptPrefix: prefixOf(format, received, scan),
+    get promptPrefix() {
+      return prefixOf(format, received, scan)
+    },
     mayAskUsage: usageSplice !== undefined,
     serviceTier: serviceTierOf(body, scan),
     storedAs: storedAs(format, scan),

@@ -1,6 +1,6 @@
 // A list of the account's objects in OpenAI's form, and the way from one of its pages to the next.
 // https://platform.openai.com/docs/api-reference/files/list
-import { type Encodable, encodeJson } from '../../bytes/json/encode.ts'
+import { type Encodable, encodeWhole } from '../../bytes/json/encode.ts'
 import { MemberNames } from '../../bytes/json/member-names.ts'
 import { scanJson } from '../../bytes/json/scan.ts'
 import { type JsonView, viewJson } from '../../bytes/json/view.ts'
@@ -34,7 +34,7 @@ export function readObjectList(body: Buffer): ObjectList | undefined {
       const kept = objects.filter((_, index) => isKept(index))
       if (kept.length === objects.length) return body
       const keptIds = ids.filter((id, index) => id !== '' && isKept(index))
-      return Buffer.concat(encodeJson(reduced(members, kept, keptIds)))
+      return encodeWhole(reduced(members, kept, keptIds))
     },
   }
 }

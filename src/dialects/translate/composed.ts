@@ -64,7 +64,9 @@ function middleRequest(request: ModelRequest, { contentType, body }: Translation
     contentType,
     body: bytes,
     size: request.size,
-    promptPrefix: request.promptPrefix,
+    get promptPrefix() {
+      return request.promptPrefix
+    },
     mayAskUsage: false,
     bodyFor: () => (bytes instanceof LargeBody ? { of: bytes, parts: [bytes.bytes] } : bytes),
   }

@@ -1,9 +1,8 @@
 // The body of a translated request.
-import { type Encodable, encodeJson } from '../../bytes/json/encode.ts'
+import { type Encodable, encodeJson, encodeWhole } from '../../bytes/json/encode.ts'
 import { LargeBody, type SplicedBody } from '../../bytes/large-body.ts'
 
 /** @param received the body whose values stand in the request. Parts of a large one are sent from where they are. */
 export function encodeRequest(request: Encodable, received: Buffer | LargeBody): Buffer | SplicedBody {
-  const parts = encodeJson(request)
-  return received instanceof LargeBody ? { of: received, parts } : Buffer.concat(parts)
+  return received instanceof LargeBody ? { of: received, parts: encodeJson(request) } : encodeWhole(request)
 }

@@ -1,5 +1,5 @@
 // A whole Messages response. https://docs.claude.com/en/api/messages
-import { type Encodable, encodeJson } from '../../../bytes/json/encode.ts'
+import { type Encodable, encodeWhole } from '../../../bytes/json/encode.ts'
 import { viewObject } from '../../../bytes/json/view.ts'
 import { GatewayError } from '../../../errors.ts'
 import type { ChatCall } from '../chat-calls.ts'
@@ -59,7 +59,7 @@ export class WholeMessage implements MessageOutput {
       stop_sequence: stopSequence,
       usage: messagesUsage(usage) as Encodable,
     }
-    return Buffer.concat(encodeJson(message))
+    return encodeWhole(message)
   }
 
   #add(kind: 'text' | 'thinking', text: string): void {

@@ -1,5 +1,5 @@
 // The response object, which repeats what the request has set.
-import { type Encodable, encodeJson } from '../../../bytes/json/encode.ts'
+import { type Encodable, encodeWhole } from '../../../bytes/json/encode.ts'
 import { parseJson } from '../../../bytes/json/parse.ts'
 import { maxSmallBytes } from '../../../bytes/large-body.ts'
 import type { ResponseIdentity } from '../../openai/response-stream.ts'
@@ -84,7 +84,7 @@ function echoOf(members: Members): Buffer {
     if (fits) left -= length
     echo[name] = fits ? view! : absent
   }
-  const json = Buffer.concat(encodeJson(echo))
+  const json = encodeWhole(echo)
   // A line break between members would end a line of an event.
   const line = json.includes(LF) || json.includes(CR) ? Buffer.from(JSON.stringify(parseJson(json))) : json
   return line.subarray(1, -1)
