@@ -30,44 +30,40 @@ const show = (manager: UserManager, property: string, unit = 'llm-gateway.servic
 const sudo = { isRoot: true, env: { HOME: '/root', SUDO_USER: 'gateway', SUDO_UID: '1501' } }
 
 suite('the system service', { skip: noUserManager() || missing('tar', 'curl') }, () => {
-  test(
-    "root installs it from a user's clone, and doctor finds nothing wrong",
-    { timeout: 120_000 },
-    async (t) => {
-      const machine = await startMachine(t)
-      // With its build, which takes long; the operator's day builds one.
-      await machine.ok(
-        'mkdir clone && tar -c -C llm-gateway --exclude=./.git . | tar -x -C clone && chown -R gateway: clone',
-        { isRoot: true },
-      )
-      assert.match(await machine.ok('clone/bin/llm-gateway systemd install --system', sudo), /^enabled /m)
-      // The user whose clone it is may call it, and can change nothing that it runs.
-      assert.match(await machine.ok(streamCommand()), /"content":"hello"[^]*DONE/)
-      const command = await machine.ok('systemctl show -P ExecStart llm-gateway', sudo)
-      assert.doesNotMatch(command, /\/home\//)
-      const changeable = '! -user root -o -perm /022'
-      assert.equal(await machine.ok(`find /usr/local/lib/llm-gateway ${changeable}`, { isRoot: true }), '')
-      assert.equal(await machine.ok('find clone -user root', { isRoot: true }), '')
+  test("root installs it from a user's clone, and doctor finds nothing wrong", async (t) => {
+    const machine = await startMachine(t)
+    // With its build, which takes long; the operator's day builds one.
+    await machine.ok(
+      'mkdir clone && tar -c -C llm-gateway --exclude=./.git . | tar -x -C clone && chown -R gateway: clone',
+      { isRoot: true },
+    )
+    assert.match(await machine.ok('clone/bin/llm-gateway systemd install --system', sudo), /^enabled /m)
+    // The user whose clone it is may call it, and can change nothing that it runs.
+    assert.match(await machine.ok(streamCommand()), /"content":"hello"[^]*DONE/)
+    const command = await machine.ok('systemctl show -P ExecStart llm-gateway', sudo)
+    assert.doesNotMatch(command, /\/home\//)
+    const changeable = '! -user root -o -perm /022'
+    assert.equal(await machine.ok(`find /usr/local/lib/llm-gateway ${changeable}`, { isRoot: true }), '')
+    assert.equal(await machine.ok('find clone -user root', { isRoot: true }), '')
 
-      await machine.ok(
-        `sed -i 's/ollama_api_key, env: OLLAMA_API_KEY, optional: true/ollama_api_key/' /etc/llm-gateway/llm-gateway.yaml`,
-        sudo,
+    await machine.ok(
+      `sed -i 's/ollama_api_key, env: OLLAMA_API_KEY, optional: true/ollama_api_key/' /etc/llm-gateway/llm-gateway.yaml`,
+      sudo,
+    )
+    const system = '/usr/local/lib/llm-gateway/bin/llm-gateway'
+    await machine.ok(`${system} credential set ollama --system`, { ...sudo, input: 'sk-test' })
+    await machine.ok(`${system} systemd restart --system`, sudo)
+    for (const program of [system, 'clone/bin/llm-gateway']) {
+      const { status, stdout } = await machine.sh(`${program} doctor --system --no-calls`, sudo)
+      assert.equal(status, 0, stdout)
+      assert.doesNotMatch(stdout, /chown/)
+      assert.match(
+        stdout,
+        /ok +files: state directory +\/var\/lib\/llm-gateway belongs to the user of the service/,
       )
-      const system = '/usr/local/lib/llm-gateway/bin/llm-gateway'
-      await machine.ok(`${system} credential set ollama --system`, { ...sudo, input: 'sk-test' })
-      await machine.ok(`${system} systemd restart --system`, sudo)
-      for (const program of [system, 'clone/bin/llm-gateway']) {
-        const { status, stdout } = await machine.sh(`${program} doctor --system --no-calls`, sudo)
-        assert.equal(status, 0, stdout)
-        assert.doesNotMatch(stdout, /chown/)
-        assert.match(
-          stdout,
-          /ok +files: state directory +\/var\/lib\/llm-gateway belongs to the user of the service/,
-        )
-        assert.match(stdout, /ok +config: file +\/etc\/llm-gateway\/llm-gateway\.yaml/)
-      }
-    },
-  )
+      assert.match(stdout, /ok +config: file +\/etc\/llm-gateway\/llm-gateway\.yaml/)
+    }
+  })
 })
 
 suite('the service', { skip: noUserManager() }, () => {
