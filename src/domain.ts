@@ -12,6 +12,8 @@ export interface Client {
   readonly keyId?: string
   /** Of the secret that was presented: a key has two of them while it is rotated. */
   readonly secretId?: string
+  /** What it is counted by in the place of its id, where clients have pseudonyms. */
+  readonly countedAs?: string
   /** May see what all clients use. Limits and budgets bind it too. */
   readonly isMaster?: true
 }

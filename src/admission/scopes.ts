@@ -50,8 +50,12 @@ export function clientScope(client: Client): Scope | undefined {
 }
 
 /** What a client is counted by: the id of its key's record, which outlives rotations and another name, or its own. */
-export function scopeNameOf({ id, keyId }: Pick<Client, 'id' | 'keyId'>): string {
-  return keyId === undefined ? `client:${id}` : `key:${keyId}`
+export function scopeNameOf({
+  id,
+  keyId,
+  countedAs = id,
+}: Pick<Client, 'countedAs' | 'id' | 'keyId'>): string {
+  return keyId === undefined ? `client:${countedAs}` : `key:${keyId}`
 }
 
 /** One object for each record: counters compare them. */

@@ -18,6 +18,7 @@ import { KeyCheck, keyRevoked } from '../server/key-check.ts'
 import { withCharges } from '../server/wrong-identities.ts'
 import { identityCheckOf } from './identity.ts'
 import { type KeyFileWatch, keylessClients, keyWatchOf, type LoadedKeys } from './keys.ts'
+import { pseudonymsOf } from './pseudonyms.ts'
 import type { SharedServices } from './shared-services.ts'
 
 interface ClientCheckParts extends Pick<SharedServices, 'floodWindows' | 'keySets'> {
@@ -45,6 +46,7 @@ export class ClientChecks {
   readonly #watch: KeyFileWatch | undefined
   readonly #interrupt: ClientCheckParts['interrupt']
   readonly #isRevoked: (client: Client) => boolean
+  readonly #countedAs: ((id: string) => string) | undefined
   #records: ClientRecords
   /** Calls that `revokeKeys` has ended since the last `setKeys`. */
   #endedAhead = 0
@@ -57,7 +59,8 @@ export class ClientChecks {
     const { clock, keyFile } = parts
     const { mode, prefix } = config.keys
     this.#interrupt = interrupt
-    this.#records = new ClientRecords(config.clients)
+    this.#countedAs = countedAs(config)
+    this.#records = new ClientRecords(config.clients, this.#countedAs)
     const plainClientOf = clientReader(forwardedFor)
     this.clientOf = (request) => this.#records.withTerms(plainClientOf(request))
     const apply = (file: KeyFile) => ({ threads: 1, ended: this.setKeys(file) })
@@ -83,7 +86,7 @@ export class ClientChecks {
 
   /** Goes over to the entries of another configuration; keys and identities stay as they were at the start. */
   follow({ clients }: Config): void {
-    this.#records = new ClientRecords(clients)
+    this.#records = new ClientRecords(clients, this.#countedAs)
   }
 
   /** Follows the key file from here on. */
@@ -122,4 +125,10 @@ export class ClientChecks {
   #endRevoked(): number {
     return this.#interrupt(keyRevoked(), this.#isRevoked)
   }
+}
+
+/** Undefined: clients are counted by their ids. */
+function countedAs({ usage }: Config): ((id: string) => string) | undefined {
+  const pseudonyms = pseudonymsOf(usage)
+  return pseudonyms && ((id) => pseudonyms.of(id))
 }

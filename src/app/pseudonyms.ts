@@ -1,5 +1,6 @@
 // The pseudonyms of a configuration, and reports of usage by the names of clients where the ledger has pseudonyms.
 import type { UsageConfig } from '../config/types.ts'
+import type { SpendingCall, SpendJournal, SpendScope, SpendSource } from '../domain.ts'
 import type { UsageAnswer } from '../ledger/ledger.ts'
 import type { UsageQuestion } from '../ledger/report.ts'
 import { Pseudonyms } from '../vault/pseudonyms.ts'
@@ -19,5 +20,49 @@ export function usageReader(read: ReadUsage, pseudonyms: Pseudonyms | undefined)
     if (client === undefined) return read(question)
     const { report, ...answer } = await read({ ...question, client: pseudonyms.of(client) })
     return { ...answer, report: report && { ...report, rows: pseudonyms.named(report.rows, client) } }
+  }
+}
+
+/** Records what happens to budgets by pseudonyms. */
+export function spendJournal(journal: SpendJournal, pseudonyms: Pseudonyms | undefined): SpendJournal {
+  if (pseudonyms === undefined) return journal
+  const named = (scope: SpendScope) => scopeNamed(scope, pseudonyms)
+  return {
+    held(spending) {
+      const { scopes, call, promptTokens } = spending.demand
+      const demand = { scopes: scopes.map(named), call: callNamed(call, pseudonyms), promptTokens }
+      journal.held({ ...spending, demand })
+    },
+    charged: (spending, charges) =>
+      journal.charged(
+        spending,
+        charges.map((charge) => ({ ...charge, scope: named(charge.scope) })),
+      ),
+    rebased: () => journal.rebased(),
+  }
+}
+
+/** The same for what is asked after. */
+export function spendSource(source: SpendSource, pseudonyms: Pseudonyms | undefined): SpendSource {
+  if (pseudonyms === undefined) return source
+  return {
+    get revision() {
+      return source.revision
+    },
+    balance: () => source.balance().map((each) => ({ ...each, scope: scopeNamed(each.scope, pseudonyms) })),
+  }
+}
+
+function scopeNamed({ name, entry }: SpendScope, pseudonyms: Pseudonyms): SpendScope {
+  return { name, entry: name.startsWith('key:') ? pseudonyms.ofKey(entry) : pseudonyms.of(entry) }
+}
+
+function callNamed(call: SpendingCall, pseudonyms: Pseudonyms): SpendingCall {
+  const { client, key, via } = call
+  return {
+    ...call,
+    client: pseudonyms.of(client),
+    key: key && pseudonyms.ofKey(key),
+    via: via && pseudonyms.of(via),
   }
 }

@@ -29,6 +29,7 @@ import { IssuerKeys } from './issuer-keys.ts'
 import { HealthChecks } from './health-checks.ts'
 import { hasLedgerFile } from './open-ledger.ts'
 import type { ProviderSet } from './provider-pool.ts'
+import { pseudonymsOf, spendJournal, spendSource } from './pseudonyms.ts'
 
 export interface SharedServices {
   readonly coordinator: Coordinator
@@ -109,14 +110,15 @@ export class OwnServices implements SharedServices {
             setTimer,
             onFault: (cause) => events.emit({ kind: 'owners_not_kept', cause }),
           })
+    const pseudonyms = pseudonymsOf(config.usage)
     const budgets = new BudgetBook({
       wallNow: clock.wallNow,
       now,
       onChange: () => this.#budgetsFile?.touch(),
-      journal: ledger?.spending,
+      journal: ledger && spendJournal(ledger.spending, pseudonyms),
       onNews: budgetReporter(events, setTimer),
     })
-    ledger?.followSpending(budgets)
+    ledger?.followSpending(spendSource(budgets, pseudonyms))
     this.#budgetsFile =
       stateDirectory === undefined
         ? undefined

@@ -18,8 +18,11 @@ export class ClientRecords {
   readonly #patterns: readonly Pattern[]
   readonly #default: ClientTerms | undefined
   readonly #remembered = new Map<string, Client>()
+  readonly #countedAs: ((id: string) => string) | undefined
 
-  constructor({ byPattern, default: otherwise }: ClientsConfig) {
+  /** @param countedAs the name of a client in what is kept on disk; absent: its id. */
+  constructor({ byPattern, default: otherwise }: ClientsConfig, countedAs?: (id: string) => string) {
+    this.#countedAs = countedAs
     this.#exact = new Map(Array.from(byPattern, ([pattern, terms]) => [idOf(pattern), terms]))
     this.#default = otherwise
     this.#patterns = [...byPattern]
@@ -38,7 +41,8 @@ export class ClientRecords {
     const terms = this.#termsOf(id)
     if (terms === undefined) return client
     if (this.#remembered.size >= maxRemembered) this.#remembered.clear()
-    const found = { ...client, terms }
+    const countedAs = this.#countedAs?.(id)
+    const found = { ...client, terms, ...(countedAs !== undefined && { countedAs }) }
     this.#remembered.set(entry, found)
     return found
   }

@@ -53,7 +53,7 @@ export function pruneLedger(
   }
 }
 
-/** Budgets of a client without a key are counted by its name. */
+/** Budgets of a client without a key are counted by its name; those of a key have its name beside its id. */
 function eraseScope(database: DatabaseSync, client: string, id: number | undefined): void {
   if (id === undefined) return
   const erased = `erased-${id}`
@@ -63,6 +63,10 @@ function eraseScope(database: DatabaseSync, client: string, id: number | undefin
   database
     .prepare("UPDATE names SET name = ? WHERE kind = 'scope' AND name = ?")
     .run(`client:${erased}`, `client:${client}`)
+  if (!client.startsWith('key:')) return
+  database
+    .prepare("UPDATE scopes SET entry = ? WHERE name LIKE 'key:%' AND entry = ?")
+    .run(erased, client.slice('key:'.length))
 }
 
 export type Erased =

@@ -12,6 +12,10 @@ export function namingBy(
     if (event.kind === 'call_ended') return { ...event, call: named(event.call, pseudonyms) }
     // Texts of the key file may be names; the places of the faults remain.
     if (event.kind === 'keys_refused') return { ...event, faults: event.faults.map(withoutQuotes) }
+    if ('scope' in event) {
+      const { scope, of } = event
+      return { ...event, of: scope.startsWith('key:') ? pseudonyms.ofKey(of) : pseudonyms.of(of) }
+    }
     if (event.kind !== 'refused') return event
     const { client, reason } = event
     return { ...event, client: pseudonyms.of(client), reason: pseudonyms.inText(reason, [client]) }

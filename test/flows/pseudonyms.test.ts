@@ -25,6 +25,7 @@ async function scene(t: TestContext, workers = 1) {
     models: { echo: { provider: 'echo' } },
     server: { workers },
     keys: { mode: 'optional' },
+    clients: { [own]: { budgets: [{ tokens: 1_000_000, per: 'day' }] } },
     rate_limit_settings: { per_client: { rpm: 4 } },
     usage: { client_names: 'pseudonym' },
     audit: { enabled: true },
@@ -49,7 +50,7 @@ for (const workers of [1, 2]) {
       const { run, start, stateFile } = await scene(t, workers)
       assert.equal((await run('secret', 'set', 'client-pseudonyms', '--generate')).status, 0)
       assert.match((await run('explain', 'echo')).stdout, /^recorded +clients by pseudonyms/m)
-      const created = await run('key', 'create', 'annabel')
+      const created = await run('key', 'create', 'annabel', '--budget', '150tokens/day')
       const [key] = /gw_\w+/.exec(created.stdout) ?? []
       assert.ok(key !== undefined, created.stderr)
       const gateway = await start()

@@ -129,18 +129,24 @@ test('a damaged file does not know what was spent, unless the operator accepts w
 })
 
 test('the name of an erased client is not in its budget either', (t) => {
+  const ofKey = { name: 'key:k_1', entry: 'bob' }
   const path = newPath()
   const file = openFile(t, path)
   file.write({
     seq: 1,
-    rows: rowsOf([{ scope: scope.name }]),
+    rows: rowsOf([{ scope: scope.name }, { key: 'bob', client: 'key:bob', scope: ofKey.name }]),
     lostSums: [],
-    spend: batch({ charges: [charge(1, 5)] }),
+    spend: batch({ charges: [charge(1, 5), charge(1, 5, { scope: ofKey })] }),
   })
   file.close()
-  assert.equal(eraseClient(path, ['user:ann'], novemberMs).kind, 'erased')
+  for (const client of ['user:ann', 'key:bob'])
+    assert.equal(eraseClient(path, [client], novemberMs).kind, 'erased')
   const database = new DatabaseSync(path, { readOnly: true })
-  const names = database.prepare('SELECT name FROM scopes UNION SELECT name FROM names').all()
+  const sql = 'SELECT name FROM scopes UNION SELECT entry FROM scopes UNION SELECT name FROM names'
+  const names = database.prepare(sql).all()
   database.close()
-  assert.ok(names.every(({ name }) => !String(name).includes('user:ann')))
+  assert.deepEqual(
+    names.filter(({ name }) => /ann|bob/.test(String(name))),
+    [],
+  )
 })
