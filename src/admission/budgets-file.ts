@@ -7,12 +7,13 @@
 // ledger is completed by the file. If neither can be read although budgets were in use, or another process keeps them, nobody
 // knows what was spent: calls with a budget are refused then, others are not.
 import { existsSync } from 'node:fs'
-import { chown, mkdir, open, readFile, rename, stat } from 'node:fs/promises'
+import { chown, mkdir, open, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isObject, parseJson } from '../bytes/json/parse.ts'
 import type { ScopeBalance, SpentInWindows } from '../domain.ts'
 import { isTimeZone } from '../platform/time-zone.ts'
 import type { SetTimer } from '../platform/clock.ts'
+import { readRegularFile } from '../platform/regular-file.ts'
 import type { LockResult } from '../platform/process-lock.ts'
 import type { BudgetSettings } from './budget.ts'
 import { BudgetBook, type SavedAccount, type SavedBudgets } from './budget-book.ts'
@@ -255,7 +256,7 @@ export async function beginBudgets(directory: string): Promise<void> {
 /** Undefined: there is none. A text: what is wrong with it. */
 export async function readBudgetsFile(path: string): Promise<SavedBudgets | string | undefined> {
   try {
-    return parse(await readFile(path, 'utf8'))
+    return parse((await readRegularFile(path)).toString())
   } catch (cause) {
     return (cause as NodeJS.ErrnoException).code === 'ENOENT' ? undefined : String(cause)
   }

@@ -3,7 +3,14 @@
 // (app/workers/); calls see no difference except that an answer comes later.
 import type { ModelReport, ScopeReport } from '../admission/admission.ts'
 import type { OverBudget } from '../admission/admission.ts'
-import type { BudgetRequest, BudgetScope, BudgetState, Interruptible, Spent } from '../admission/budget.ts'
+import type {
+  BudgetHold,
+  BudgetRequest,
+  BudgetScope,
+  BudgetState,
+  Interruptible,
+  Spent,
+} from '../admission/budget.ts'
 import type { Outcome } from '../admission/outcome.ts'
 import type { Scope } from '../admission/scopes.ts'
 import type { Disconnect, NotAdmitted } from '../admission/waiting-line.ts'
@@ -72,6 +79,8 @@ export interface Hold {
   readonly isSlotLimited: boolean
   /** Whether a budget applies to the call. */
   readonly isBudgeted: boolean
+  /** What is reserved of budgets. Undefined: nothing is, or only the owner knows it. */
+  readonly reserved: Pick<BudgetHold, 'nano' | 'tokens'> | undefined
   /** Is interrupted when the call is to end because a budget is spent. */
   interruptible: Interruptible | undefined
   /** Of the model's limits at admission, with this call counted. */

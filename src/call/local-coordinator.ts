@@ -222,6 +222,10 @@ class LocalHold implements Hold {
     this.#begin()
   }
 
+  get reserved(): Hold['reserved'] {
+    return this.#spending
+  }
+
   get isBudgeted(): boolean {
     return this.#spending !== undefined
   }

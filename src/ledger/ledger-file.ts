@@ -1,14 +1,15 @@
 // The open ledger, in the writer's thread: the only connection of the gateway that writes.
 import { statSync } from 'node:fs'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import { appendRow, type Cell, column, type EndedCall, rowWidth } from './call-row.ts'
+import { type Cell, column, rowWidth } from './call-row.ts'
 import { Names, type NameKind } from './names.ts'
 import { type OpenOptions, openDatabase, type SetAside } from './open-database.ts'
 import { type QuarterSum, QuarterSums, quarterMs, sumColumns } from './quarter-sums.ts'
 import type { SpendBatch } from './spend-news.ts'
 import type { SpendFound, SpendQuestion } from './spend-question.ts'
 import { readSpent } from './read-spend.ts'
-import { SpendTables, type UnfinishedCall } from './spend-tables.ts'
+import { SpendTables } from './spend-tables.ts'
+import { appendUnfinished, type UnfinishedCall } from './unfinished-call.ts'
 
 /** Rows that are written together, in one transaction. */
 export interface RowBatch {
@@ -176,7 +177,7 @@ class LedgerFile {
 
   #writeUnfinished(calls: readonly UnfinishedCall[], nowMs: number): void {
     const rows: Cell[] = []
-    for (const call of calls) appendRow(rows, endedCallOf(call), nowMs)
+    for (const call of calls) appendUnfinished(rows, call, nowMs)
     const sums = new QuarterSums()
     sums.addRows(rows)
     for (let at = 0; at < rows.length; at += rowWidth) this.#writeRow(rows, at)
@@ -350,38 +351,6 @@ class LedgerFile {
 /** Of two copies of what was spent. */
 function isLater(revision: number | undefined, known: number | undefined): boolean {
   return revision === undefined || known === undefined || revision > known
-}
-
-/** Nobody saw its end. */
-function endedCallOf(call: UnfinishedCall): EndedCall {
-  const { requestId, client, key, secret, via, dialect, model, scope, nano, promptTokens, tokens } = call
-  return {
-    request_id: requestId,
-    client,
-    key,
-    key_secret: secret,
-    via,
-    scope,
-    dialect,
-    model,
-    provider: undefined,
-    target_model: undefined,
-    fallback_model: undefined,
-    status: 0,
-    code: 'unfinished',
-    stream: false,
-    prompt_tokens: promptTokens,
-    completion_tokens: tokens - promptTokens,
-    cached_tokens: undefined,
-    cache_write_tokens: undefined,
-    reasoning_tokens: undefined,
-    estimated: true,
-    cost_nano: nano > 0 ? nano : undefined,
-    attempts: 1,
-    wait_ms: 0,
-    first_byte_ms: undefined,
-    duration_ms: 0,
-  }
 }
 
 export type { LedgerFile }

@@ -5,6 +5,7 @@ import type { ScopeBalance, SpendScope } from '../domain.ts'
 import { quarterMs } from './quarter-sums.ts'
 import { largest, quartersOf } from './read-spend.ts'
 import type { HeldSpending, SpendBatch } from './spend-news.ts'
+import type { UnfinishedCall } from './unfinished-call.ts'
 
 /** Of charges that only make the sums complete. */
 const noRequest = ''
@@ -224,21 +225,6 @@ interface Amounts {
   readonly atMs: number
   readonly requestId: string
   readonly nano: number
-  readonly tokens: number
-}
-
-/** A call whose process was killed, and what it had reserved. */
-export interface UnfinishedCall {
-  readonly requestId: string
-  readonly client: string
-  readonly key: string | undefined
-  readonly secret: string | undefined
-  readonly via: string | undefined
-  readonly dialect: string
-  readonly model: string | undefined
-  readonly scope: string | undefined
-  readonly nano: number
-  readonly promptTokens: number
   readonly tokens: number
 }
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { chownSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
@@ -159,4 +160,11 @@ test('a file that begins anew belongs to the owner of its directory, and what wa
   assert.deepEqual(await readBudgetsFile(path), { timeZone: 'UTC', revision: 0, accounts: [] })
   assert.deepEqual([statSync(path).uid, statSync(path).mode & 0o777], [uid, 0o600])
   assert.equal(readFileSync(`${path}.lost`, 'utf8'), 'damaged')
+})
+
+test('a pipe in the place of the file is not waited for', async (t) => {
+  const directory = scratchDirectory(t)
+  execFileSync('mkfifo', [join(directory, 'budgets.json')])
+  const read = await readBudgetsFile(join(directory, 'budgets.json'))
+  assert.match(String(read), /not a regular file/)
 })

@@ -124,6 +124,7 @@ class RemoteHold implements Hold {
   readonly isSlotLimited: boolean
   readonly isBudgeted: boolean
   readonly limitStatus: Hold['limitStatus']
+  readonly reserved = undefined
   target: Target
   tokens: number
   readonly #parts: HoldParts

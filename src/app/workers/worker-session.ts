@@ -1,9 +1,11 @@
 // The main thread's side of one worker: answers its questions, and keeps what its calls hold, so that nothing is left of
 // them when the thread ends, wherever in its work.
+import type { BudgetRequest } from '../../admission/budget.ts'
 import type { AdmissionResult, Hold } from '../../call/coordinator.ts'
 import type { Disconnect } from '../../admission/waiting-line.ts'
 import type { Target } from '../../domain.ts'
 import type { GatewayError } from '../../errors.ts'
+import type { UnfinishedCall } from '../../ledger/unfinished-call.ts'
 import { SlotTable } from '../../platform/slot-table.ts'
 import type { SharedServices } from '../shared-services.ts'
 import type { FloodLeases, LeaseHolder } from './flood-leases.ts'
@@ -21,6 +23,7 @@ import type {
 /** A call from its question for admission on. */
 interface Admitting {
   readonly targets: readonly Target[]
+  readonly spending: BudgetRequest | undefined
   readonly disconnect: Disconnect
   /** Once it is admitted. */
   hold: Hold | undefined
@@ -31,19 +34,23 @@ export interface SessionParts {
   /** Undefined: requests of a client are not limited. */
   readonly leases: FloodLeases | undefined
   readonly post: (message: OwnerMessage) => void
+  /** Receives the calls that budgets apply to and that are under way when the thread ends. */
+  readonly onUnfinished: (call: UnfinishedCall) => void
 }
 
 export class WorkerSession implements LeaseHolder {
   readonly #services: SharedServices
   readonly #leases: FloodLeases | undefined
   readonly #post: (message: OwnerMessage) => void
+  readonly #onUnfinished: SessionParts['onUnfinished']
   #calls = new SlotTable<Admitting>()
   #hasEnded = false
 
-  constructor({ services, leases, post }: SessionParts) {
+  constructor({ services, leases, post, onUnfinished }: SessionParts) {
     this.#services = services
     this.#leases = leases
     this.#post = post
+    this.#onUnfinished = onUnfinished
   }
 
   onRequest(request: WorkerRequest): void {
@@ -157,13 +164,18 @@ export class WorkerSession implements LeaseHolder {
     // All leave first, so that nothing that gets free goes to one of them.
     for (const { disconnect } of calls) disconnect.isGone = true
     for (const { disconnect } of calls) disconnect.onGone?.()
-    for (const { hold } of calls) hold?.settle({ kind: 'cut', tokens: 0 })
+    for (const { hold, spending } of calls) {
+      if (hold?.reserved !== undefined && spending !== undefined) {
+        this.#onUnfinished(unfinishedOf(hold, hold.reserved, spending))
+      }
+      hold?.settle({ kind: 'cut', tokens: 0 })
+    }
   }
 
   #admit(id: number, params: Requests['admit']['params']): void {
     const { targets } = params
     const disconnect: Disconnect = { isGone: false, onGone: undefined }
-    const call: Admitting = { targets, disconnect, hold: undefined }
+    const call: Admitting = { targets, spending: params.spending, disconnect, hold: undefined }
     this.#calls.set(id, call)
     const take = (result: AdmissionResult) => this.#takeResult(id, call, result)
     const { coordinator } = this.#services
@@ -231,6 +243,16 @@ export class WorkerSession implements LeaseHolder {
     if (result instanceof Promise) void result.then((late) => this.#respond(id, late))
     else this.#respond(id, result)
   }
+}
+
+/** It is charged what it has reserved. */
+function unfinishedOf(
+  { promptTokens }: Hold,
+  { nano, tokens }: NonNullable<Hold['reserved']>,
+  { call, scopes }: BudgetRequest,
+): UnfinishedCall {
+  const scope = scopes.find(({ name }) => name !== 'total')?.name
+  return { ...call, scope, nano, tokens, promptTokens }
 }
 
 function admittedMessage(hold: Hold, targets: readonly Target[]): AdmissionMessage {

@@ -2,6 +2,8 @@
 import { MessageChannel, Worker } from 'node:worker_threads'
 import { StartError } from '../../errors.ts'
 import type { Cell } from '../../ledger/call-row.ts'
+import { appendUnfinished, type UnfinishedCall } from '../../ledger/unfinished-call.ts'
+import { systemClock } from '../../platform/clock.ts'
 import type { GatewayEvent } from '../../observe/events.ts'
 import type { SharedServices } from '../shared-services.ts'
 import type { Command, FromWorker, ToWorker, WorkerStart } from './messages.ts'
@@ -66,7 +68,12 @@ export class WorkerThread {
     })
     this.#outbox = new Outbox(port)
     const post = (message: ToWorker) => this.#outbox.post(message)
-    this.#session = new WorkerSession({ services, leases, post })
+    const onUnfinished = (call: UnfinishedCall) => {
+      const rows: Cell[] = []
+      appendUnfinished(rows, call, systemClock.wallNow())
+      onRows(rows)
+    }
+    this.#session = new WorkerSession({ services, leases, post, onUnfinished })
     inbox.open(port, (message) => this.#onMessage(message))
     this.#worker.on('error', (error: unknown) => {
       this.#cause = error instanceof Error ? error : new Error(String(error))

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fc } from '../../support/properties.ts'
+import type { BudgetState } from '../../../src/admission/budget.ts'
 import { MemoryFloodWindows } from '../../../src/admission/flood-windows.ts'
 import type { SharedServices } from '../../../src/app/shared-services.ts'
 import { FloodLeases } from '../../../src/app/workers/flood-leases.ts'
@@ -10,9 +11,12 @@ import { Outbox } from '../../../src/app/workers/outbox.ts'
 import { RemoteServices } from '../../../src/app/workers/remote-services.ts'
 import { WorkerSession } from '../../../src/app/workers/worker-session.ts'
 import type { LocalCoordinator } from '../../../src/call/local-coordinator.ts'
+import { type Cell, column, rowWidth } from '../../../src/ledger/call-row.ts'
+import { appendUnfinished, type UnfinishedCall } from '../../../src/ledger/unfinished-call.ts'
 import { MemoryObjectOwners } from '../../../src/routing/object-owners.ts'
 import { request, startOwner, testCoordinator } from '../../contracts/coordinator.ts'
 import { soon } from '../../support/deadline.ts'
+import { spendingCall } from '../../support/spending-call.ts'
 import { unknownFormats } from '../../support/unknown-formats.ts'
 
 /** Both ends of one worker's connection to the owner. */
@@ -34,12 +38,18 @@ function connect(
     readUsage: () => Promise.resolve({ state: undefined, report: undefined, spending: [] }),
     refreshModels: (model) => Promise.resolve(void refreshed.push(model)),
   }
+  const unfinished: UnfinishedCall[] = []
   const answers = new Outbox<OwnerMessage>({
     postMessage({ messages }) {
       for (const message of structuredClone(messages)) remote.onMessage(message)
     },
   })
-  const session = new WorkerSession({ services, leases, post: (message) => answers.post(message) })
+  const session = new WorkerSession({
+    services,
+    leases,
+    post: (message) => answers.post(message),
+    onUnfinished: (call) => unfinished.push(call),
+  })
   const outbox = new Outbox<FromWorker>({
     postMessage({ messages }) {
       for (const message of structuredClone(messages)) {
@@ -58,7 +68,7 @@ function connect(
     discovered: new Map(),
     foundFormats: new Map(),
   })
-  return { remote, session, services }
+  return { remote, session, services, unfinished }
 }
 
 testCoordinator('by messages', (owner) => connect(owner).remote.coordinator)
@@ -130,13 +140,42 @@ test('permits of a worker that ends count as used, and nobody waits for their re
   assert.equal(await left.remote.floodWindows!.take('user:me'), 60_000)
 })
 
+test('the budgeted calls of a worker that ends are charged what they had reserved, and become rows of that', async () => {
+  const { owner } = startOwner()
+  const { remote, session, unfinished } = connect(owner)
+  const scopes = [
+    { name: 'key:k_1', entry: 'ci', budgets: [{ unit: 'usd', limit: 1_000, per: 'day' } as const] },
+  ]
+  const spending = { scopes, rates: { input: 1_000, output: 1_000, request: 0 }, call: spendingCall }
+  for (const asked of [{ spending }, {}]) {
+    assert.equal((await remote.coordinator.admit(request(asked))).kind, 'admitted')
+  }
+  const [{ reserved }] = (await owner.describeBudgets(scopes)) as [BudgetState]
+  session.end()
+
+  const [{ spent, reserved: left }] = (await owner.describeBudgets(scopes)) as [BudgetState]
+  assert.deepEqual([spent, left], [reserved, 0])
+  const rows: Cell[] = []
+  for (const call of unfinished) appendUnfinished(rows, call, 1)
+  assert.equal(rows.length, rowWidth)
+  assert.deepEqual(
+    [rows[column.requestId], rows[column.scope], rows[column.status], rows[column.costNano]],
+    ['req-1', 'key:k_1', 0, spent],
+  )
+})
+
 test('a worker that ends while it asks is leased nothing', async () => {
   let nowMs = 0
   const now = () => nowMs
   const windows = new MemoryFloodWindows(40, now)
   const leases = new FloodLeases(windows)
   const left = connect(startOwner().owner, now, [], windows, leases)
-  const gone = new WorkerSession({ services: left.services, leases, post: () => {} })
+  const gone = new WorkerSession({
+    services: left.services,
+    leases,
+    post: () => {},
+    onUnfinished: () => {},
+  })
   await left.remote.floodWindows!.take('user:me')
   while (windows.used('user:me') < 39) windows.take('user:me')
   const asking = leases.take('user:me')
