@@ -369,6 +369,7 @@ export class BudgetBook implements SpendSource {
         const window = windows[per].find((each) => each.startMs === from)
         if (window !== undefined) window.startMs = calendar.windowAt(per, nowMs).startMs
       }
+      evenOut(windows, (per) => calendar.windowAt(per, nowMs).startMs)
     }
     this.#calendar = calendar
     if (this.#accounts.size === 0) return
@@ -433,6 +434,24 @@ export class BudgetBook implements SpendSource {
       if (open.size === 0 && windows.total.length === 0) this.#accounts.delete(name)
     }
     this.#sweptAccounts = Math.max(minSweptAccounts, 2 * this.#accounts.size)
+  }
+}
+
+/** Of windows that begin at the same instant, a Monday and its week, none has spent more than the other. */
+function evenOut(windows: Account['windows'], startOf: (per: BudgetPeriod) => number): void {
+  for (const per of budgetPeriods) {
+    const startMs = startOf(per)
+    for (const other of budgetPeriods) {
+      const from = windows[other].find((each) => each.startMs === startMs)
+      if (from === undefined || startOf(other) !== startMs || other === per) continue
+      let window = windows[per].find((each) => each.startMs === startMs)
+      if (window === undefined) {
+        window = { startMs, nano: 0, tokens: 0 }
+        windows[per].push(window)
+      }
+      window.nano = Math.max(window.nano, from.nano)
+      window.tokens = Math.max(window.tokens, from.tokens)
+    }
   }
 }
 

@@ -102,6 +102,21 @@ suite('a budget', () => {
     assert.equal(book.describe([key])[0]!.spent, 100)
   })
 
+  test('has spent as much in a day as in its week where another time zone begins both at once', () => {
+    const clock = { ms: Date.parse('2026-11-27T12:00:00Z') }
+    const book = bookAt(clock)
+    const key = scopeOf('key:a', usd(100), usd(100, 'week'))
+    book.settle(held(book.take(demand(40, key))), used, { nano: 40, tokens: 1 })
+    clock.ms = Date.parse('2026-11-29T13:00:00Z')
+    book.settle(held(book.take(demand(19, key))), used, { nano: 19, tokens: 1 })
+    // It is Monday there.
+    book.follow({ ...settings, timeZone: 'Pacific/Auckland' })
+    assert.deepEqual(
+      book.describe([key]).map(({ spent }) => spent),
+      [59, 59],
+    )
+  })
+
   test('is charged what was reserved where nobody knows what a call has cost', () => {
     const book = bookAt()
     const key = scopeOf('key:a', usd(100))

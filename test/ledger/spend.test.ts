@@ -229,7 +229,7 @@ test('what is spent is the sum of the rows of its window, through crashes, lost 
       )
       gateway.file.close()
     }),
-    { numRuns: 15 },
+    { numRuns: 15, endOnFailure: true },
   )
 })
 
