@@ -98,9 +98,9 @@ export class LimitsFile {
     this.#isInUse = pid !== undefined
     if (pid !== undefined) return { kind: 'in_use', pid, directory: this.#parts.directory }
     const read = this.#file.read()
-    if (read.kind !== 'read') return read
-    const saved = parse(read.text)
-    if (typeof saved === 'string') return { kind: 'unreadable', reason: saved }
+    if (read.kind === 'absent') return read
+    const saved = read.kind === 'read' ? parse(read.text) : read.reason
+    if (typeof saved === 'string') return { kind: 'unreadable', reason: `${this.#file.path}: ${saved}` }
     this.#parts.calibration.restore(saved.calibration)
     const sinceMs = this.#parts.wallNow() - saved.savedAtMs
     if (sinceMs >= windowMs) return { kind: 'stale', ageMs: sinceMs }

@@ -10,7 +10,7 @@ import { scratchDirectory } from '../support/config-file.ts'
 import { echo } from '../support/gateway-config.ts'
 import { startGatewayProcess } from '../support/gateway-process.ts'
 
-const names = ['limits.json', 'formats.json', 'objects.jsonl', 'audit.head', 'audit-names.json']
+const names = ['limits.json', 'formats.json', 'objects.jsonl', 'audit.head']
 const setup = { ...echo, models: { echo: { provider: 'echo' } }, audit: { enabled: true } } as const
 
 for (const [what, make] of [
@@ -22,7 +22,7 @@ for (const [what, make] of [
     for (const name of names) make(join(directory, name))
     const { gateway } = await startGatewayProcess(t, setup, { STATE_DIRECTORY: directory })
     assert.equal((await chat(gateway, 'echo')).status, 200)
-    await gateway.says(/limits\.json is not a regular file/)
+    await gateway.says(/limits\.json: is not a regular file/)
     await gateway.stop()
     assert.match(gateway.stdout(), /"event":"audit_head"/)
   })

@@ -348,11 +348,9 @@ suite('the price of a target', () => {
     const book = new PriceBook(new Map([['p', { address: 'api.openai.com/v1' }]]), read)
     assert.equal(reads, 0)
     for (const _ of [1, 2]) {
-      assert.deepEqual(book.charge(usage, target, pricing), {
-        nano: 1_250_000,
-        source: 'list',
-        isEstimated: false,
-      })
+      const { tariff, ...charged } = book.charge(usage, target, pricing)!
+      assert.deepEqual(charged, { nano: 1_250_000, source: 'list', isEstimated: false })
+      assert.equal(tariff?.rates.input, 1_250_000)
     }
     assert.equal(book.charge(usage, { ...target, model: 'x' }, pricing), undefined)
     assert.equal(book.charge({ ...usage, totalTokens: 0, promptTokens: 0 }, target, pricing), undefined)

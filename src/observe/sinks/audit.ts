@@ -41,6 +41,11 @@ const refusedCalls: ReadonlySet<string> = new Set([
 ])
 
 const recordedKinds: ReadonlySet<GatewayEvent['kind']> = new Set([
+  'budget_events_unlogged',
+  'budget_exhausted',
+  'budget_nearly_spent',
+  'budget_window_begun',
+  'clock_jumped',
   'identity_keys_failed',
   'identity_keys_loaded',
   'identity_keys_refused',
