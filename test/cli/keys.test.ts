@@ -437,6 +437,12 @@ suite('budgets of a key', () => {
     assert.match((await at.key('list')).stdout, /5usd\/day, 1000tokens\/total/)
     assert.equal((await at.key('set', 'ann', '--budget', '0.5usd/week')).status, 0)
     assert.deepEqual(at.record('ann').terms.budgets, [{ unit: 'usd', limit: 500_000_000, per: 'week' }])
+    const mixed = await at.key('set', 'ann', '--budget', 'none', '--budget', '1usd/day')
+    assert.deepEqual([mixed.status, /or none alone/.test(mixed.stderr)], [2, true])
+    assert.equal(at.record('ann').terms.budgets.length, 1)
+    const removed = await at.key('set', 'ann', '--budget', 'none')
+    assert.match(removed.stdout, /"ann" may use every model, without limits\./)
+    assert.deepEqual(at.record('ann').terms.budgets, [])
     assert.doesNotMatch((await at.key('show', 'ann')).stdout, /^spent/m)
   })
 
@@ -455,7 +461,7 @@ suite('budgets of a key', () => {
     const { spending } = JSON.parse((await at.key('show', 'ann', '--json')).stdout)
     assert.deepEqual(spending, [{ budget: '5usd/total', spent: '1.5', reserved: '0.01', resets_at: null }])
     const list = (await at.key('list')).stdout
-    assert.match(list, / spent .*\n.* 1\.5 \(\+0\.01\) of 5usd\/total/)
+    assert.match(list, / spent\n.* 1\.5 \(\+0\.01\) of 5usd\/total/)
     assert.deepEqual(JSON.parse((await at.key('list', '--json')).stdout).keys[0].spending, spending)
   })
 })
