@@ -169,7 +169,7 @@ export function auditSink({ add, numberOf, digestOf, setTimer }: AuditSinkParts)
         report()
         record('gateway.stopped', {})
       } else {
-        event satisfies never
+        event.kind satisfies never
       }
     },
   }
