@@ -1,6 +1,15 @@
 // The commands `key …`, as somebody types them: what they print, what they write, how they end.
 import assert from 'node:assert/strict'
-import { chmodSync, existsSync, readdirSync, readFileSync, statSync, watch, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  watch,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 
@@ -463,6 +472,10 @@ suite('budgets of a key', () => {
     const list = (await at.key('list')).stdout
     assert.match(list, / spent\n.* 1\.5 \(\+0\.01\) of 5usd\/total/)
     assert.deepEqual(JSON.parse((await at.key('list', '--json')).stdout).keys[0].spending, spending)
+    // Budgets were in use, and their file is lost: nothing is known, which is not 0.
+    rmSync(join(at.folder, 'budgets.json'))
+    writeFileSync(join(at.folder, 'budgets.used'), '')
+    assert.doesNotMatch((await at.key('show', 'ann')).stdout, /^spent/m)
   })
 })
 
