@@ -515,7 +515,7 @@ suite('key list, show and check', () => {
       [text, /The key of "ann" \(k_\w+\), secret \w+: it has expired\./],
       [`${text}x`, /its checksum does not match/],
       [text.slice(0, -1), /incomplete or mistyped/],
-      [createKey('gw_', 43).text, /there is no such key/],
+      [createKey('gw_', 43).text, /there is no such key; its secret [0-9A-Za-z]{12} may have been revoked/],
       [createKey('sk_', 43).text, /it does not begin with gw_/],
       ['', /no key was entered/],
     ] as const
