@@ -49,6 +49,8 @@ export interface BudgetsFileParts {
   readonly hold: (path: string) => LockResult
   /** Called when the second copy is used, or the ledger in its place. @param reason what is wrong with the file. */
   readonly onCopyUsed: (reason: string) => void
+  /** Called when nobody knows what was spent. @param reason with what can be done. */
+  readonly onLost: (reason: string) => void
   /** Called with each failure to write. */
   readonly onFault: (cause: unknown) => void
 }
@@ -101,7 +103,7 @@ export class BudgetsFile {
     this.#lock = hold(join(directory, budgetsFileNames.lock))
     if (this.#lock.kind === 'taken') {
       this.#isReadOnly = true
-      book.lose(`Another gateway (process ${this.#lock.pid}) counts the budgets of this state directory.`)
+      this.#lose(`Another gateway (process ${this.#lock.pid}) counts the budgets of this state directory.`)
       return
     }
     this.#isMarked = existsSync(this.#markPath)
@@ -112,7 +114,9 @@ export class BudgetsFile {
         : 'unknown'
     if (recorded === 'restored') {
       if (fault !== undefined) this.#parts.onCopyUsed(fault)
-      if (fault !== undefined || book.revision > (saved?.revision ?? 0)) this.touch()
+      // What was reserved is spent now; `key list` reads from the file how budgets stand.
+      const hadReserved = saved?.accounts.some(({ nano, tokens }) => nano > 0 || tokens > 0) === true
+      if (fault !== undefined || hadReserved || book.revision > (saved?.revision ?? 0)) this.touch()
       return
     }
     if (saved !== undefined) {
@@ -126,9 +130,14 @@ export class BudgetsFile {
     if (fault === undefined && !this.#isMarked) return
     this.#isReadOnly = true
     const why = fault ?? `${this.#path}: missing`
-    book.lose(
+    this.#lose(
       `What was spent of the budgets is not known (${why}; ${recorded === 'unknown' ? 'the ledger does not have it' : recorded}). Restore ${this.#path}; or accept the loss: stop the gateway, run \`llm-gateway usage repair --accept-loss\`, and start it.`,
     )
+  }
+
+  #lose(reason: string): void {
+    this.#parts.book.lose(reason)
+    this.#parts.onLost(reason)
   }
 
   async #read(): Promise<{ readonly saved: SavedBudgets | undefined; readonly fault: string | undefined }> {

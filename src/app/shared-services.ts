@@ -131,6 +131,7 @@ export class OwnServices implements SharedServices {
             setTimer,
             hold: holdLock,
             onCopyUsed: (reason) => events.emit({ kind: 'budgets_copy_used', reason }),
+            onLost: (reason) => events.emit({ kind: 'budgets_lost', reason }),
             onFault: (cause) => events.emit({ kind: 'budgets_not_saved', cause }),
           })
     const admission = new Admission({

@@ -61,6 +61,8 @@ const refusals: Readonly<Record<KeyRefusal, string>> = {
 /** What is wrong with a text that is the key of nobody. */
 function reasonOf(text: string, prefix: string): string {
   if (!text.startsWith(prefix)) return `it does not begin with ${prefix}`
-  if (parseKey(text) !== undefined) return 'there is no such key; it may have been revoked or deleted'
+  // The audit log has the id of each secret that was made: so the owner of a revoked key can still be found.
+  const id = parseKey(text)?.id
+  if (id !== undefined) return `there is no such key; its secret ${id} may have been revoked or deleted`
   return 'it is incomplete or mistyped: its checksum does not match'
 }

@@ -50,7 +50,11 @@ function withTermOptions(command: Command): Command {
     .option('--rpm <n>', 'requests in any 60 seconds, or none')
     .option('--tpm <n>', 'tokens in any 60 seconds, or none')
     .option('--parallel <n>', 'calls at once, or none')
-    .option('--budget <amount>', 'what it may spend: 5usd/day, 1000000tokens/total; repeatable', collect)
+    .option(
+      '--budget <amount>',
+      'what it may spend: 5usd/day, 1000000tokens/total; repeatable; none for no budget',
+      collect,
+    )
     .option('--expires <when>', 'refuse it from then on: 90d, 2027-01-31 (UTC), never')
     .option('--not-before <when>', 'refuse it until then: 12h, 2027-01-31 (UTC), never')
     .option('--routes', 'allow routes that are passed to a provider as they are')

@@ -58,6 +58,7 @@ export async function keyListCommand(
     return 0
   }
   const hasBudgets = spending !== undefined && keys.some(({ terms }) => terms.budgets.length > 0)
+  const hasNotes = keys.some(({ note }) => note !== '')
   const rows = keys.map((key) => [
     key.name,
     stateOf(key, nowMs),
@@ -66,11 +67,20 @@ export async function keyListCommand(
     key.expiresMs === undefined ? 'never' : momentText(key.expiresMs),
     ...(usage === undefined ? [] : [lastUseText(usage, key), todayText(usage, key)]),
     ...(hasBudgets ? [spending(key).map(shortSpendingText).join(', ') || '-'] : []),
-    key.note,
+    ...(hasNotes ? [key.note] : []),
   ])
   const used = usage === undefined ? [] : ['last used', 'today']
   const spent = hasBudgets ? ['spent'] : []
-  const head = ['name', 'state', 'models', 'limits', 'expires', ...used, ...spent, 'note']
+  const head = [
+    'name',
+    'state',
+    'models',
+    'limits',
+    'expires',
+    ...used,
+    ...spent,
+    ...(hasNotes ? ['note'] : []),
+  ]
   printTable(out, { head, rows: rows.map((row) => row.map(printable)) })
   out.line()
   out.line(`${counted(keys.length, 'key')}; ${describeForce(place, generation, io.env).text}`)

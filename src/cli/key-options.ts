@@ -60,7 +60,9 @@ export function readOptions(typed: TypedOptions, nowMs: number): Read<KeyOptions
     return undefined
   }
   const moment = (text: string) => readMoment(text, nowMs)
-  const budgets = typed.budget?.map((each) => read('budget', each, readBudget))
+  // `none` stands alone: an empty list removes the budgets.
+  const typedBudgets = typed.budget?.length === 1 && typed.budget[0] === 'none' ? [] : typed.budget
+  const budgets = typedBudgets?.map((each) => read('budget', each, readBudget))
   const options = {
     models: read('models', typed.models, readModels),
     rpm: read('rpm', typed.rpm, (text) => readLimit(text, limitBounds.rpm)),
@@ -109,7 +111,9 @@ function readLimit(text: string, most: number): Read<number | null> {
 function readBudget(text: string): Read<Budget> {
   const value = parseBudget(text)
   if (value !== undefined) return { value }
-  return { fault: 'must be an amount and a period: 5usd/day, 20usd/month, 1000000tokens/total' }
+  return {
+    fault: 'must be an amount and a period: 5usd/day, 20usd/month, 1000000tokens/total; or none alone',
+  }
 }
 
 /** A duration from now on, a date or a time in UTC; `never` for none. */

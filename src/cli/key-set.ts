@@ -19,7 +19,11 @@ export async function keySetCommand(
   if ('fault' in read || fault !== undefined) return fail(io, fault ?? '', usageStatus)
   const options = read.value
   if (Object.keys(options).length === 0)
-    return fail(io, 'name what to change: --models, --rpm, --tpm, --parallel, --expires, …', usageStatus)
+    return fail(
+      io,
+      'name what to change: --models, --rpm, --tpm, --parallel, --budget, --expires, …',
+      usageStatus,
+    )
   return changeAndReport<KeyRecord>(io, parts, {
     config,
     stream: io.stdout,

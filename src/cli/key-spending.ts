@@ -1,8 +1,9 @@
 // How the budgets of keys stand, as the gateway has saved them.
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { BudgetState } from '../admission/budget.ts'
 import { BudgetBook } from '../admission/budget-book.ts'
-import { readBudgetsFile } from '../admission/budgets-file.ts'
+import { budgetsFileNames, readBudgetsFile } from '../admission/budgets-file.ts'
 import { budgetText } from '../clients/keys/key-budgets.ts'
 import type { KeyRecord } from '../clients/keys/key-record.ts'
 import { usdOfNano } from '../prices/usd.ts'
@@ -12,14 +13,16 @@ import type { RunningGateway } from './key-place.ts'
 /** Returns how the budgets of a key stand; undefined: no gateway runs, or its file cannot be read. */
 export type ReadSpending = (key: KeyRecord) => readonly BudgetState[]
 
-/** What the gateway saved a moment ago. Undefined: it cannot be read. */
+/** What the gateway saved a moment ago. Undefined: it cannot be read, or was lost. */
 export async function readSpending(
   gateway: RunningGateway | undefined,
   wallNow: () => number,
 ): Promise<ReadSpending | undefined> {
   if (gateway === undefined) return undefined
-  const saved = await readBudgetsFile(join(gateway.stateDirectory, 'budgets.json'))
+  const { file, mark } = budgetsFileNames
+  const saved = await readBudgetsFile(join(gateway.stateDirectory, file))
   if (typeof saved === 'string') return undefined
+  if (saved === undefined && existsSync(join(gateway.stateDirectory, mark))) return undefined
   const book = new BudgetBook({ wallNow })
   if (saved !== undefined) book.restore(saved, { isRunning: true })
   return ({ id, terms: { name, budgets } }) => book.describe([{ name: `key:${id}`, entry: name, budgets }])

@@ -106,6 +106,8 @@ export async function backupCommand(io: CommandIo, place: LedgerPlace, file: str
   try {
     await backUpLedger(opened.database, file)
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST')
+      return fail(io, `${file} exists already; choose another name`)
     return fail(io, `${file} cannot be written: ${error instanceof Error ? error.message : String(error)}`)
   } finally {
     opened.database.close()

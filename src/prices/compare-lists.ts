@@ -37,8 +37,10 @@ export function compareLists(old: PriceList, next: PriceList, used: readonly Use
   const vanished: string[] = []
   const moved: Move[] = []
   let total = 0
-  for (const { provider, model, address, price: from } of old.entries()) {
+  for (const { provider, model, address, price } of old.entries()) {
     total += 1
+    // Where two providers share an address, calls have the price of one of them.
+    const from = priceIn(old, address, model) ?? price
     const to = priceIn(next, address, model)
     const name = `${provider}/${model}`
     if (to === undefined) vanished.push(name)

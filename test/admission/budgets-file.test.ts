@@ -23,6 +23,7 @@ interface Scene {
   readonly path: string
   readonly copyPath: string
   readonly faults: unknown[]
+  readonly losses: string[]
   /** A call of 10 tokens. */
   readonly spend: () => void
 }
@@ -34,6 +35,7 @@ function open(
 ): Scene {
   const clock = new FakeClock()
   const faults: unknown[] = []
+  const losses: string[] = []
   const book = new BudgetBook({ wallNow: clock.wallNow, onChange: () => file.touch() })
   const file = new BudgetsFile({
     directory,
@@ -43,6 +45,7 @@ function open(
     setTimer: clock.setTimer,
     hold: () => lock,
     onCopyUsed: (reason) => faults.push(reason),
+    onLost: (reason) => losses.push(reason),
     onFault: (cause) => faults.push(cause),
   })
   const spend = () => {
@@ -51,7 +54,7 @@ function open(
     book.settle(hold, { kind: 'used', tokens: 10 }, { nano: 0, tokens: 10 })
   }
   const path = join(directory, 'budgets.json')
-  return { book, file, clock, path, copyPath: join(directory, 'budgets.copy.json'), faults, spend }
+  return { book, file, clock, path, copyPath: join(directory, 'budgets.copy.json'), faults, losses, spend }
 }
 
 async function spentIn(path: string): Promise<number | undefined> {
@@ -131,9 +134,10 @@ suite('the file of budgets', () => {
   ]
   for (const text of contents) {
     test(`is damaged with ${text || 'nothing'} in it`, async (t) => {
-      const { file, book, path, copyPath, spend } = open(t)
+      const { file, book, path, copyPath, losses, spend } = open(t)
       writeFileSync(path, text)
       await file.load(usualBudgetSettings, false)
+      assert.equal(losses.length, 1)
       assert.equal(book.take(demand).kind, 'budget_state_lost')
       await file.stop()
       assert.equal(readFileSync(path, 'utf8'), text)

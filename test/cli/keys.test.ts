@@ -1,6 +1,15 @@
 // The commands `key …`, as somebody types them: what they print, what they write, how they end.
 import assert from 'node:assert/strict'
-import { chmodSync, existsSync, readdirSync, readFileSync, statSync, watch, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  watch,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 
@@ -437,6 +446,12 @@ suite('budgets of a key', () => {
     assert.match((await at.key('list')).stdout, /5usd\/day, 1000tokens\/total/)
     assert.equal((await at.key('set', 'ann', '--budget', '0.5usd/week')).status, 0)
     assert.deepEqual(at.record('ann').terms.budgets, [{ unit: 'usd', limit: 500_000_000, per: 'week' }])
+    const mixed = await at.key('set', 'ann', '--budget', 'none', '--budget', '1usd/day')
+    assert.deepEqual([mixed.status, /or none alone/.test(mixed.stderr)], [2, true])
+    assert.equal(at.record('ann').terms.budgets.length, 1)
+    const removed = await at.key('set', 'ann', '--budget', 'none')
+    assert.match(removed.stdout, /"ann" may use every model, without limits\./)
+    assert.deepEqual(at.record('ann').terms.budgets, [])
     assert.doesNotMatch((await at.key('show', 'ann')).stdout, /^spent/m)
   })
 
@@ -455,8 +470,12 @@ suite('budgets of a key', () => {
     const { spending } = JSON.parse((await at.key('show', 'ann', '--json')).stdout)
     assert.deepEqual(spending, [{ budget: '5usd/total', spent: '1.5', reserved: '0.01', resets_at: null }])
     const list = (await at.key('list')).stdout
-    assert.match(list, / spent .*\n.* 1\.5 \(\+0\.01\) of 5usd\/total/)
+    assert.match(list, / spent\n.* 1\.5 \(\+0\.01\) of 5usd\/total/)
     assert.deepEqual(JSON.parse((await at.key('list', '--json')).stdout).keys[0].spending, spending)
+    // Budgets were in use, and their file is lost: nothing is known, which is not 0.
+    rmSync(join(at.folder, 'budgets.json'))
+    writeFileSync(join(at.folder, 'budgets.used'), '')
+    assert.doesNotMatch((await at.key('show', 'ann')).stdout, /^spent/m)
   })
 })
 
@@ -496,7 +515,7 @@ suite('key list, show and check', () => {
       [text, /The key of "ann" \(k_\w+\), secret \w+: it has expired\./],
       [`${text}x`, /its checksum does not match/],
       [text.slice(0, -1), /incomplete or mistyped/],
-      [createKey('gw_', 43).text, /there is no such key/],
+      [createKey('gw_', 43).text, /there is no such key; its secret [0-9A-Za-z]{12} may have been revoked/],
       [createKey('sk_', 43).text, /it does not begin with gw_/],
       ['', /no key was entered/],
     ] as const

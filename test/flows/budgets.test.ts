@@ -487,6 +487,11 @@ suite('what was spent', () => {
     )
     const after = await state(again.gateway.url)
     assert.deepEqual([after.spent, after.reserved], [36 + Number(before.reserved), 0])
+    // `key list` reads the file: it must not show the reservation until the next call.
+    await until(
+      () => savedTokens().join() === [after.spent, 0].join(),
+      'what was reserved to be spent in the file',
+    )
   })
 
   for (const [what, spoil] of [
@@ -515,6 +520,7 @@ suite('what was spent', () => {
     const path = join(stateDirectory, 'budgets.json')
     writeFileSync(path, '{"version":1,"acc')
     const { gateway, keys, call } = await startWith(t, { budgets: [usd(perCall)] }, {}, { stateDirectory })
+    await gateway.logged({ event: 'budgets_lost' })
     const refused = await call()
     assert.equal(refused.status, 503)
     assert.equal(errorOf(refused).code, 'budget_state_lost')

@@ -21,6 +21,7 @@ import { isJournal } from '../../systemd/journal.ts'
 import type { RunProgram } from '../../systemd/programs.ts'
 import type { ServicePaths } from '../../systemd/scope.ts'
 import { examineAudit } from './audit.ts'
+import { examineBudgets } from './budgets.ts'
 import { examineConfig } from './config.ts'
 import { examineControl } from './control.ts'
 import { type CredentialReport, examineCredentials } from './credentials.ts'
@@ -144,6 +145,8 @@ async function examine(examination: Examination): Promise<Check[]> {
   const { stateDirectory } = files
   const records = loaded.ok && loaded.config.usage.enabled && stateDirectory !== undefined
   const ledger = records ? examineLedger(stateDirectory) : []
+  const budgets =
+    stateDirectory === undefined ? [] : await examineBudgets(stateDirectory, { isRunning: pid !== undefined })
   const command = ownCommand(env)
   const isAudited = loaded.ok && loaded.config.audit.enabled && stateDirectory !== undefined
   const audit = isAudited ? [await examineAudit(stateDirectory.path, file, { env, command })] : []
@@ -159,7 +162,7 @@ async function examine(examination: Examination): Promise<Check[]> {
     ...inArea('runtime', examineDescriptors(listener)),
     ...inArea('config', config),
     ...inArea('files', modes),
-    ...inArea('files', [...keys, ...ledger, ...audit]),
+    ...inArea('files', [...keys, ...ledger, ...budgets, ...audit]),
     ...inArea('credentials', credentials?.findings ?? notExamined),
     ...inArea('service', service.findings),
     ...inArea('port', [...listener, ...control]),

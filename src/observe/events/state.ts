@@ -5,6 +5,7 @@ export type StateEvent =
   | LimitsNotSaved
   | BudgetsNotSaved
   | BudgetsCopyUsed
+  | BudgetsLost
   | BudgetReported
   | BudgetEventsUnlogged
   | ClockJumped
@@ -33,6 +34,12 @@ interface LimitsNotSaved {
 interface BudgetsNotSaved {
   readonly kind: 'budgets_not_saved'
   readonly cause: unknown
+}
+
+/** What was spent of budgets is not known at a start: calls with a budget are refused, others are not. */
+interface BudgetsLost {
+  readonly kind: 'budgets_lost'
+  readonly reason: string
 }
 
 /** Budgets go on from their second copy, which may lack the calls of some seconds. */

@@ -58,10 +58,15 @@ const recordedKinds: ReadonlySet<GatewayEvent['kind']> = new Set([
   'reload_refused',
   'reloaded',
   'stopped',
-])
+] as const satisfies readonly GatewayEvent['kind'][]
+
+const recordedKinds: ReadonlySet<GatewayEvent['kind']> = new Set(recorded)
+
+/** The sink has a line for each: the compiler compares its branches with the list. */
+type SecurityEvent = Extract<GatewayEvent, { readonly kind: (typeof recorded)[number] | 'call_ended' }>
 
 /** Whether the audit log has a line of an event, or counts it in one. */
-export function isSecurityEvent(event: GatewayEvent): boolean {
+export function isSecurityEvent(event: GatewayEvent): event is SecurityEvent {
   return event.kind === 'call_ended' ? refusedCalls.has(event.call.event) : recordedKinds.has(event.kind)
 }
 
@@ -140,10 +145,13 @@ export function auditSink({ add, numberOf, digestOf, setTimer }: AuditSinkParts)
         record('keys.refused', attributes, { outcome: 'failure', severity: 'error' })
       } else if (event.kind === 'keys_missing') {
         record('keys.missing', {}, { outcome: 'failure', severity: 'error' })
-      } else if (event.kind === 'budget_exhausted' || event.kind === 'budget_nearly_spent') {
-        record(event.kind.replace('_', '.'), budgetOf(event), { severity: 'warn' })
-      } else if (event.kind === 'budget_window_begun') {
-        record('budget.window_begun', budgetOf(event))
+      } else if (
+        event.kind === 'budget_exhausted' ||
+        event.kind === 'budget_nearly_spent' ||
+        event.kind === 'budget_window_begun'
+      ) {
+        const severity = event.kind === 'budget_window_begun' ? 'info' : 'warn'
+        record(event.kind.replace('_', '.'), budgetOf(event), { severity })
       } else if (event.kind === 'budget_events_unlogged') {
         record('budget.events_unlogged', { count: event.count }, { severity: 'warn' })
       } else if (event.kind === 'clock_jumped') {
@@ -160,6 +168,8 @@ export function auditSink({ add, numberOf, digestOf, setTimer }: AuditSinkParts)
       } else if (event.kind === 'stopped') {
         report()
         record('gateway.stopped', {})
+      } else {
+        event.kind satisfies never
       }
     },
   }

@@ -88,6 +88,9 @@ function write(event: GatewayEvent, log: Log): void {
     case 'log_transport_failed':
       log.error({ event: event.kind, target: event.target, reason: event.cause.message })
       return
+    case 'budgets_lost':
+      log.error({ event: event.kind, reason: event.reason, message: 'Calls with a budget are refused.' })
+      return
     case 'budgets_copy_used':
       log.warn({ event: event.kind, reason: event.reason, message: 'Budgets go on from their second copy.' })
       return

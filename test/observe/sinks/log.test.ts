@@ -249,6 +249,11 @@ const lines: readonly (readonly [event: GatewayEvent, level: string, rest: strin
     '"event":"limits_loaded","kind":"unreadable","reason":"r"}',
   ],
   [
+    { kind: 'budgets_lost', reason: 'r' },
+    'ERROR',
+    '"event":"budgets_lost","reason":"r","message":"Calls with a budget are refused."}',
+  ],
+  [
     { kind: 'budgets_copy_used', reason: 'r' },
     'WARN',
     '"event":"budgets_copy_used","reason":"r","message":"Budgets go on from their second copy."}',
