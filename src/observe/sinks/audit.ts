@@ -40,7 +40,12 @@ const refusedCalls: ReadonlySet<string> = new Set([
   'rate_limit_exceeded',
 ])
 
-const recordedKinds: ReadonlySet<GatewayEvent['kind']> = new Set([
+const recordedKinds = [
+  'budget_events_unlogged',
+  'budget_exhausted',
+  'budget_nearly_spent',
+  'budget_window_begun',
+  'clock_jumped',
   'identity_keys_failed',
   'identity_keys_loaded',
   'identity_keys_refused',
@@ -53,11 +58,19 @@ const recordedKinds: ReadonlySet<GatewayEvent['kind']> = new Set([
   'reload_refused',
   'reloaded',
   'stopped',
-])
+] as const satisfies readonly GatewayEvent['kind'][]
+
+/** By its type, `auditSink` has a line for each of these kinds and for no other. */
+type SecurityEvent = Extract<
+  GatewayEvent,
+  { readonly kind: 'call_ended' | (typeof recordedKinds)[number] }
+>
+
+const recorded: ReadonlySet<GatewayEvent['kind']> = new Set(recordedKinds)
 
 /** Whether the audit log has a line of an event, or counts it in one. */
-export function isSecurityEvent(event: GatewayEvent): boolean {
-  return event.kind === 'call_ended' ? refusedCalls.has(event.call.event) : recordedKinds.has(event.kind)
+export function isSecurityEvent(event: GatewayEvent): event is SecurityEvent {
+  return event.kind === 'call_ended' ? refusedCalls.has(event.call.event) : recorded.has(event.kind)
 }
 
 /** Whether an event of a worker thread is for the audit log. */
@@ -155,6 +168,8 @@ export function auditSink({ add, numberOf, digestOf, setTimer }: AuditSinkParts)
       } else if (event.kind === 'stopped') {
         report()
         record('gateway.stopped', {})
+      } else {
+        event.kind satisfies never
       }
     },
   }
