@@ -61,10 +61,7 @@ const recordedKinds = [
 ] as const satisfies readonly GatewayEvent['kind'][]
 
 /** By its type, `auditSink` has a line for each of these kinds and for no other. */
-type SecurityEvent = Extract<
-  GatewayEvent,
-  { readonly kind: 'call_ended' | (typeof recordedKinds)[number] }
->
+type SecurityEvent = Extract<GatewayEvent, { readonly kind: 'call_ended' | (typeof recordedKinds)[number] }>
 
 const recorded: ReadonlySet<GatewayEvent['kind']> = new Set(recordedKinds)
 
