@@ -7,7 +7,7 @@
 // ledger is completed by the file. If neither can be read although budgets were in use, or another process keeps them, nobody
 // knows what was spent: calls with a budget are refused then, others are not.
 import { existsSync } from 'node:fs'
-import { chown, mkdir, open, rename, stat } from 'node:fs/promises'
+import { chown, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isObject, parseJson } from '../bytes/json/parse.ts'
 import type { ScopeBalance, SpentInWindows } from '../domain.ts'
@@ -15,6 +15,7 @@ import { isTimeZone } from '../platform/time-zone.ts'
 import type { SetTimer } from '../platform/clock.ts'
 import { readRegularFile } from '../platform/regular-file.ts'
 import type { LockResult } from '../platform/process-lock.ts'
+import { StateFile } from '../platform/state-file.ts'
 import type { BudgetSettings } from './budget.ts'
 import { BudgetBook, type SavedAccount, type SavedBudgets } from './budget-book.ts'
 import { type BudgetPeriod, budgetPeriods, type CalendarWindow } from './calendar-window.ts'
@@ -65,6 +66,7 @@ export const budgetsFileNames = {
 } as const
 
 const version = 1
+const markText = 'Budgets have been in use here: see budgets.json and usage.db.\n'
 const delayMs = 250
 /** Writing may take a twentieth of the time. */
 const writingFactor = 20
@@ -72,13 +74,12 @@ const copyEveryMs = 10_000
 
 export class BudgetsFile {
   readonly #parts: BudgetsFileParts
-  readonly #path: string
-  readonly #copyPath: string
-  readonly #markPath: string
+  /** Its lock is that of all of them. */
+  readonly #file: StateFile
+  readonly #copy: StateFile
+  readonly #mark: StateFile
   #isMarked = false
   #copiedAtMs: number | undefined
-  #lock: LockResult = { kind: 'unavailable' }
-  #isOffered = false
   /** Nothing is written over a file that could not be read. */
   #isReadOnly = false
   #stopTimer: (() => void) | undefined
@@ -89,9 +90,10 @@ export class BudgetsFile {
 
   constructor(parts: BudgetsFileParts) {
     this.#parts = parts
-    this.#path = join(parts.directory, budgetsFileNames.file)
-    this.#copyPath = join(parts.directory, budgetsFileNames.copy)
-    this.#markPath = join(parts.directory, budgetsFileNames.mark)
+    const { directory, hold } = parts
+    this.#file = new StateFile(directory, budgetsFileNames.file, { isSynced: true, hold })
+    this.#copy = new StateFile(directory, budgetsFileNames.copy, { isSynced: true })
+    this.#mark = new StateFile(directory, budgetsFileNames.mark, { isSynced: true })
   }
 
   /**
@@ -99,14 +101,14 @@ export class BudgetsFile {
    * @param mayBeRecorded budgets are in use, and there is a ledger, which may have what the file lacks.
    */
   async load(settings: BudgetSettings, mayBeRecorded: boolean): Promise<void> {
-    const { directory, hold, book } = this.#parts
-    this.#lock = hold(join(directory, budgetsFileNames.lock))
-    if (this.#lock.kind === 'taken') {
+    const { book } = this.#parts
+    const pid = this.#file.claim()
+    if (pid !== undefined) {
       this.#isReadOnly = true
-      this.#lose(`Another gateway (process ${this.#lock.pid}) counts the budgets of this state directory.`)
+      this.#lose(`Another gateway (process ${pid}) counts the budgets of this state directory.`)
       return
     }
-    this.#isMarked = existsSync(this.#markPath)
+    this.#isMarked = existsSync(this.#mark.path)
     const { saved, fault } = await this.#read()
     const recorded =
       saved !== undefined || fault !== undefined || this.#isMarked || mayBeRecorded
@@ -129,9 +131,9 @@ export class BudgetsFile {
     // There is nothing at the first start.
     if (fault === undefined && !this.#isMarked) return
     this.#isReadOnly = true
-    const why = fault ?? `${this.#path}: missing`
+    const why = fault ?? `${this.#file.path}: missing`
     this.#lose(
-      `What was spent of the budgets is not known (${why}; ${recorded === 'unknown' ? 'the ledger does not have it' : recorded}). Restore ${this.#path}; or accept the loss: stop the gateway, run \`llm-gateway usage repair --accept-loss\`, and start it.`,
+      `What was spent of the budgets is not known (${why}; ${recorded === 'unknown' ? 'the ledger does not have it' : recorded}). Restore ${this.#file.path}; or accept the loss: stop the gateway, run \`llm-gateway usage repair --accept-loss\`, and start it.`,
     )
   }
 
@@ -141,14 +143,15 @@ export class BudgetsFile {
   }
 
   async #read(): Promise<{ readonly saved: SavedBudgets | undefined; readonly fault: string | undefined }> {
-    const read = await readBudgetsFile(this.#path)
+    const [path, copyPath] = [this.#file.path, this.#copy.path]
+    const read = await readBudgetsFile(path)
     if (typeof read === 'object') return { saved: read, fault: undefined }
-    const copy = await readBudgetsFile(this.#copyPath)
-    const faultOf = (path: string, what: string) =>
-      what === 'missing' ? `${path}: missing` : `${path} cannot be read (${what})`
-    if (typeof copy === 'object') return { saved: copy, fault: faultOf(this.#path, read ?? 'missing') }
+    const copy = await readBudgetsFile(copyPath)
+    const faultOf = (of: string, what: string) =>
+      what === 'missing' ? `${of}: missing` : `${of} cannot be read (${what})`
+    if (typeof copy === 'object') return { saved: copy, fault: faultOf(path, read ?? 'missing') }
     if (read === undefined && copy === undefined) return { saved: undefined, fault: undefined }
-    const fault = read === undefined ? faultOf(this.#copyPath, copy!) : faultOf(this.#path, read)
+    const fault = read === undefined ? faultOf(copyPath, copy!) : faultOf(path, read)
     return { saved: undefined, fault }
   }
 
@@ -179,8 +182,7 @@ export class BudgetsFile {
 
   /** From now on a process that replaces this one may take the file over; until then this one goes on writing. */
   offer(): void {
-    this.#isOffered = true
-    if (this.#lock.kind === 'held') this.#lock.lock.offer()
+    this.#file.offer()
   }
 
   /** Writes both copies once more, and waits until that is done. */
@@ -191,7 +193,7 @@ export class BudgetsFile {
     this.#copiedAtMs = undefined
     if ((this.#hasNews || hasWritten) && !this.#isReadOnly) await this.#write().catch(this.#parts.onFault)
     this.#isReadOnly = true
-    if (this.#lock.kind === 'held') this.#lock.lock.release()
+    this.#file.release()
   }
 
   #save(): void {
@@ -212,22 +214,17 @@ export class BudgetsFile {
       })
   }
 
-  /** That there was something to lose stands in a file of its own. */
-  async #mark(): Promise<void> {
-    await replaceFile(this.#markPath, 'Budgets have been in use here: see budgets.json and usage.db.\n')
-    this.#isMarked = true
-  }
-
   async #write(): Promise<void> {
     this.#hasNews = false
-    if (this.#isOffered && this.#lock.kind === 'held' && this.#lock.lock.isTaken) return
-    const { directory, book, now } = this.#parts
+    if (this.#file.isOfAnother) return
+    const { book, now } = this.#parts
     const text = JSON.stringify({ version, ...book.dump() })
-    await mkdir(directory, { recursive: true, mode: 0o700 })
-    if (!this.#isMarked) await this.#mark()
-    await replaceFile(this.#path, text)
+    // That there was something to lose stands in a file of its own.
+    if (!this.#isMarked) await this.#mark.replace(markText)
+    this.#isMarked = true
+    await this.#file.replace(text)
     if (this.#copiedAtMs !== undefined && now() - this.#copiedAtMs < copyEveryMs) return
-    await replaceFile(this.#copyPath, text)
+    await this.#copy.replace(text)
     this.#copiedAtMs = now()
   }
 }
@@ -256,10 +253,11 @@ export async function beginBudgets(directory: string): Promise<void> {
     if (existsSync(path)) await rename(path, `${path}.lost`)
   }
   const none: SavedBudgets = { timeZone: 'UTC', revision: 0, accounts: [] }
-  await replaceFile(join(directory, file), JSON.stringify({ version, ...none }))
+  const begun = new StateFile(directory, file, { isSynced: true })
+  await begun.replace(JSON.stringify({ version, ...none }))
   // Root's file would be unreadable for the gateway's user.
   const { uid, gid } = await stat(directory)
-  if (process.geteuid?.() === 0) await chown(join(directory, file), uid, gid)
+  if (process.geteuid?.() === 0) await chown(begun.path, uid, gid)
 }
 
 /** Undefined: there is none. A text: what is wrong with it. */
@@ -269,18 +267,6 @@ export async function readBudgetsFile(path: string): Promise<SavedBudgets | stri
   } catch (cause) {
     return (cause as NodeJS.ErrnoException).code === 'ENOENT' ? undefined : String(cause)
   }
-}
-
-async function replaceFile(path: string, text: string): Promise<void> {
-  const temporary = `${path}.tmp`
-  const file = await open(temporary, 'w', 0o600)
-  try {
-    await file.writeFile(text)
-    await file.datasync()
-  } finally {
-    await file.close()
-  }
-  await rename(temporary, path)
 }
 
 /** What is in the file, checked; or what is wrong with it. */

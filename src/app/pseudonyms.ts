@@ -12,12 +12,16 @@ export function pseudonymsOf({ pseudonymKey }: Pick<UsageConfig, 'pseudonymKey'>
 
 type ReadUsage = (question: UsageQuestion) => Promise<UsageAnswer>
 
-/** Answers questions about a client by its name. In its own report it has its name, and others stay pseudonyms. */
+/** Answers questions about a client by its name. In its own report it has its name, and others have pseudonyms. */
 export function usageReader(read: ReadUsage, pseudonyms: Pseudonyms | undefined): ReadUsage {
   if (pseudonyms === undefined) return read
   return async (question) => {
     const { client } = question
-    if (client === undefined) return read(question)
+    if (client === undefined) {
+      const { spending, ...answer } = await read(question)
+      const named = spending.map((each) => ({ ...each, ...scopeNamed(each, pseudonyms) }))
+      return { ...answer, spending: named }
+    }
     const { report, ...answer } = await read({ ...question, client: pseudonyms.of(client) })
     return { ...answer, report: report && { ...report, rows: pseudonyms.named(report.rows, client) } }
   }
@@ -57,7 +61,8 @@ function scopeNamed({ name, entry }: SpendScope, pseudonyms: Pseudonyms): SpendS
   return { name, entry: name.startsWith('key:') ? pseudonyms.ofKey(entry) : pseudonyms.of(entry) }
 }
 
-function callNamed(call: SpendingCall, pseudonyms: Pseudonyms): SpendingCall {
+/** A call as it is recorded. */
+export function callNamed<Call extends SpendingCall>(call: Call, pseudonyms: Pseudonyms): Call {
   const { client, key, via } = call
   return {
     ...call,

@@ -17,6 +17,7 @@ import type { Config } from '../config/types.ts'
 import type { Cell } from '../ledger/call-row.ts'
 import type { Ledger, UsageAnswer } from '../ledger/ledger.ts'
 import type { UsageQuestion } from '../ledger/report.ts'
+import { appendUnfinished, type UnfinishedCall } from '../ledger/unfinished-call.ts'
 import type { Events } from '../observe/events.ts'
 import { MemoryObjectOwners, type ObjectOwners } from '../routing/object-owners.ts'
 import { ObjectOwnersFile } from '../routing/object-owners-file.ts'
@@ -29,7 +30,8 @@ import { IssuerKeys } from './issuer-keys.ts'
 import { HealthChecks } from './health-checks.ts'
 import { hasLedgerFile } from './open-ledger.ts'
 import type { ProviderSet } from './provider-pool.ts'
-import { pseudonymsOf, spendJournal, spendSource } from './pseudonyms.ts'
+import type { Pseudonyms } from '../vault/pseudonyms.ts'
+import { callNamed, pseudonymsOf, spendJournal, spendSource } from './pseudonyms.ts'
 
 export interface SharedServices {
   readonly coordinator: Coordinator
@@ -79,10 +81,14 @@ export class OwnServices implements SharedServices {
   readonly #formatsFile: FormatsFile | undefined
   readonly #ownersFile: ObjectOwnersFile | undefined
   readonly #ledger: Ledger | undefined
+  readonly #pseudonyms: Pseudonyms | undefined
+  readonly #wallNow: Clock['wallNow']
   #isStopped = false
 
   private constructor(config: Config, { clock, events, stateDirectory, store, ledger }: OwnerParts) {
     this.#ledger = ledger
+    this.#pseudonyms = pseudonymsOf(config.usage)
+    this.#wallNow = clock.wallNow
     this.#issuerKeys = IssuerKeys.of(config.identity, { clock, events, stateDirectory })
     this.keySets = this.#issuerKeys?.store ?? noKeySets
     const { now, setTimer } = clock
@@ -110,7 +116,7 @@ export class OwnServices implements SharedServices {
             setTimer,
             onFault: (cause) => events.emit({ kind: 'owners_not_kept', cause }),
           })
-    const pseudonyms = pseudonymsOf(config.usage)
+    const pseudonyms = this.#pseudonyms
     const budgets = new BudgetBook({
       wallNow: clock.wallNow,
       now,
@@ -205,6 +211,14 @@ export class OwnServices implements SharedServices {
 
   /** Takes the ends of calls that another thread has served: `Ledger.recordRows`. */
   recordRows(rows: readonly Cell[]): void {
+    this.#ledger?.recordRows(rows)
+  }
+
+  /** Makes a row of a call that budgets apply to and whose thread has died. */
+  recordUnfinished(call: UnfinishedCall): void {
+    const named = this.#pseudonyms === undefined ? call : callNamed(call, this.#pseudonyms)
+    const rows: Cell[] = []
+    appendUnfinished(rows, named, this.#wallNow())
     this.#ledger?.recordRows(rows)
   }
 

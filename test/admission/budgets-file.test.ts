@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { chownSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chownSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 
@@ -121,6 +121,25 @@ suite('the file of budgets', () => {
     await file.stop()
     assert.equal(faults.length, 1)
     assert.equal(book.describe([scope])[0]!.spent, 10)
+  })
+
+  test('that cannot be replaced stays as it is, without a draft beside it', async (t) => {
+    const { file, path, faults, spend } = open(t)
+    await file.load(usualBudgetSettings, false)
+    mkdirSync(path)
+    spend()
+    await file.stop()
+    assert.equal(faults.length, 1)
+    assert.deepEqual(readdirSync(join(path, '..')), ['budgets.json', 'budgets.used'])
+  })
+
+  test('is written beside the draft of a process that is being replaced', async (t) => {
+    const { file, path, spend } = open(t)
+    await file.load(usualBudgetSettings, false)
+    execFileSync('mkfifo', [`${path}.tmp`])
+    spend()
+    await file.stop()
+    assert.equal(await spentIn(path), 10)
   })
 
   const contents = [

@@ -3,6 +3,9 @@ import { test } from 'node:test'
 
 import { ProviderPool } from '../../src/app/provider-pool.ts'
 import { OwnServices } from '../../src/app/shared-services.ts'
+import { type Cell, column } from '../../src/ledger/call-row.ts'
+import type { Ledger } from '../../src/ledger/ledger.ts'
+import { spendingCall } from '../support/spending-call.ts'
 import { until } from '../support/deadline.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { at } from '../support/gateway-config.ts'
@@ -32,6 +35,33 @@ test('a reload that comes after the end asks nobody', async (t) => {
   assert.equal(provider.asked.length, 2)
   assert.ok(provider.asked.every(({ isAborted }) => isAborted))
   assert.equal(clock.pendingTimers, 0)
+})
+
+test('a call whose thread has died is recorded by pseudonyms where clients have them', async (t) => {
+  const config = configOf(t, { providers: { p: at({ url: 'http://127.0.0.1:1' }) } })
+  const usage = { ...config.usage, pseudonymKey: { reveal: () => 'a key of the test', source: 'the test' } }
+  const rows: Cell[] = []
+  const ledger = {
+    spending: { held() {}, charged() {}, rebased() {} },
+    followSpending() {},
+    recordRows: (more: readonly Cell[]) => void rows.push(...more),
+  }
+  const parts = {
+    clock: new FakeClock(),
+    events: new KeptEvents(),
+    stateDirectory: undefined,
+    store: undefined,
+  }
+  const services = await OwnServices.start(
+    { ...config, usage },
+    { ...parts, ledger: ledger as unknown as Ledger },
+  )
+  const call = { ...spendingCall, client: 'key:annabel', key: 'annabel', via: 'user:annabel' }
+  services.recordUnfinished({ ...call, scope: 'key:k_1', nano: 1, promptTokens: 1, tokens: 2 })
+  assert.match(String(rows[column.client]), /^key:p-[0-9a-f]{32}$/)
+  assert.match(String(rows[column.via]), /^user:p-[0-9a-f]{32}$/)
+  assert.equal(`key:${rows[column.key]}`, rows[column.client])
+  assert.doesNotMatch(JSON.stringify(rows), /annabel/)
 })
 
 test('a bug in what a new list of models leads to is reported, and the next list is taken up', async (t) => {

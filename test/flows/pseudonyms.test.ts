@@ -67,7 +67,11 @@ for (const workers of [1, 2]) {
       const asked = async (headers = {}) => {
         const response = await exchange(t, gateway.url, rawRequest('GET /v1/usage?by=client,key', headers))
         assert.equal(response.status, 200)
-        return JSON.parse(response.body().toString()) as Report & { sees: string; client: string }
+        return JSON.parse(response.body().toString()) as Report & {
+          sees: string
+          client: string
+          spending: { of: string }[]
+        }
       }
       let own4: Report | undefined
       await until(async () => {
@@ -81,6 +85,8 @@ for (const workers of [1, 2]) {
       const all = await asked()
       assert.equal(all.sees, 'all')
       for (const { client } of all.data) assert.match(String(client), pseudonym)
+      assert.ok(all.spending.some(({ of }) => /^p-[0-9a-f]{32}$/.test(of)))
+      assert.doesNotMatch(JSON.stringify(all), /annabel/)
       await gateway.stop()
 
       const records = [

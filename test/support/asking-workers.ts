@@ -77,7 +77,7 @@ export async function startAskingWorkers(
     }
     const entry = new URL('./asking-worker.ts', import.meta.url)
     const onLog = (text: string) => printed.get(number)?.(text)
-    const ignored = { onRows: () => {}, onAudited: () => {} }
+    const ignored = { onRows: () => {}, onUnfinished: () => {}, onAudited: () => {} }
     return new WorkerThread({ entry, start, inbox, services, leases: undefined, onLog, ...ignored })
   })
   const end = async (thread: number) => {

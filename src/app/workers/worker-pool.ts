@@ -244,6 +244,7 @@ class WorkerPool implements App {
       services,
       onLog,
       onRows: (rows) => services.recordRows(rows),
+      onUnfinished: (call) => services.recordUnfinished(call),
       onAudited: (event) => this.#parts.audit?.sink.receive(event),
     })
     this.#workers.set(number, worker)

@@ -2,8 +2,7 @@
 import { MessageChannel, Worker } from 'node:worker_threads'
 import { StartError } from '../../errors.ts'
 import type { Cell } from '../../ledger/call-row.ts'
-import { appendUnfinished, type UnfinishedCall } from '../../ledger/unfinished-call.ts'
-import { systemClock } from '../../platform/clock.ts'
+import type { UnfinishedCall } from '../../ledger/unfinished-call.ts'
 import type { GatewayEvent } from '../../observe/events.ts'
 import type { SharedServices } from '../shared-services.ts'
 import type { Command, FromWorker, ToWorker, WorkerStart } from './messages.ts'
@@ -25,6 +24,8 @@ export interface WorkerThreadParts {
   readonly onLog: (text: string) => void
   /** Receives the ends of calls, for the ledger. */
   readonly onRows: (rows: readonly Cell[]) => void
+  /** Receives the calls that budgets apply to and that are under way when the thread ends. */
+  readonly onUnfinished: (call: UnfinishedCall) => void
   readonly onAudited: (event: GatewayEvent) => void
 }
 
@@ -53,7 +54,17 @@ export class WorkerThread {
   #isStopping = false
   #hasEnded = false
 
-  constructor({ entry, start, inbox, services, leases, onLog, onRows, onAudited }: WorkerThreadParts) {
+  constructor({
+    entry,
+    start,
+    inbox,
+    services,
+    leases,
+    onLog,
+    onRows,
+    onUnfinished,
+    onAudited,
+  }: WorkerThreadParts) {
     this.#onLog = onLog
     this.#onRows = onRows
     this.#onAudited = onAudited
@@ -68,11 +79,6 @@ export class WorkerThread {
     })
     this.#outbox = new Outbox(port)
     const post = (message: ToWorker) => this.#outbox.post(message)
-    const onUnfinished = (call: UnfinishedCall) => {
-      const rows: Cell[] = []
-      appendUnfinished(rows, call, systemClock.wallNow())
-      onRows(rows)
-    }
     this.#session = new WorkerSession({ services, leases, post, onUnfinished })
     inbox.open(port, (message) => this.#onMessage(message))
     this.#worker.on('error', (error: unknown) => {

@@ -40,7 +40,7 @@ const refusedCalls: ReadonlySet<string> = new Set([
   'rate_limit_exceeded',
 ])
 
-const recordedKinds: ReadonlySet<GatewayEvent['kind']> = new Set([
+const recordedKinds = [
   'budget_events_unlogged',
   'budget_exhausted',
   'budget_nearly_spent',
@@ -60,14 +60,14 @@ const recordedKinds: ReadonlySet<GatewayEvent['kind']> = new Set([
   'stopped',
 ] as const satisfies readonly GatewayEvent['kind'][]
 
-const recordedKinds: ReadonlySet<GatewayEvent['kind']> = new Set(recorded)
+/** By its type, `auditSink` has a line for each of these kinds and for no other. */
+type SecurityEvent = Extract<GatewayEvent, { readonly kind: 'call_ended' | (typeof recordedKinds)[number] }>
 
-/** The sink has a line for each: the compiler compares its branches with the list. */
-type SecurityEvent = Extract<GatewayEvent, { readonly kind: (typeof recorded)[number] | 'call_ended' }>
+const recorded: ReadonlySet<GatewayEvent['kind']> = new Set(recordedKinds)
 
 /** Whether the audit log has a line of an event, or counts it in one. */
 export function isSecurityEvent(event: GatewayEvent): event is SecurityEvent {
-  return event.kind === 'call_ended' ? refusedCalls.has(event.call.event) : recordedKinds.has(event.kind)
+  return event.kind === 'call_ended' ? refusedCalls.has(event.call.event) : recorded.has(event.kind)
 }
 
 /** Whether an event of a worker thread is for the audit log. */
@@ -145,13 +145,10 @@ export function auditSink({ add, numberOf, digestOf, setTimer }: AuditSinkParts)
         record('keys.refused', attributes, { outcome: 'failure', severity: 'error' })
       } else if (event.kind === 'keys_missing') {
         record('keys.missing', {}, { outcome: 'failure', severity: 'error' })
-      } else if (
-        event.kind === 'budget_exhausted' ||
-        event.kind === 'budget_nearly_spent' ||
-        event.kind === 'budget_window_begun'
-      ) {
-        const severity = event.kind === 'budget_window_begun' ? 'info' : 'warn'
-        record(event.kind.replace('_', '.'), budgetOf(event), { severity })
+      } else if (event.kind === 'budget_exhausted' || event.kind === 'budget_nearly_spent') {
+        record(event.kind.replace('_', '.'), budgetOf(event), { severity: 'warn' })
+      } else if (event.kind === 'budget_window_begun') {
+        record('budget.window_begun', budgetOf(event))
       } else if (event.kind === 'budget_events_unlogged') {
         record('budget.events_unlogged', { count: event.count }, { severity: 'warn' })
       } else if (event.kind === 'clock_jumped') {

@@ -77,6 +77,34 @@ suite('a refusal', () => {
   })
 })
 
+const budget = {
+  scope: 'client:user:ann',
+  of: 'user:ann',
+  budget: '5 usd/day',
+  spent: '4.1',
+  resets_at: '2026-11-29T00:00:00.000Z',
+} as const
+
+const stateLines = [
+  [{ kind: 'budget_nearly_spent', ...budget }, 'budget.nearly_spent', 'warn'],
+  [{ kind: 'budget_exhausted', ...budget }, 'budget.exhausted', 'warn'],
+  [{ kind: 'budget_window_begun', ...budget }, 'budget.window_begun', 'info'],
+  [{ kind: 'budget_events_unlogged', count: 7 }, 'budget.events_unlogged', 'warn'],
+  [{ kind: 'clock_jumped', forward_ms: 7_200_000 }, 'clock.jumped', 'warn'],
+] as const satisfies readonly (readonly [GatewayEvent, string, string])[]
+
+for (const [event, name, severity] of stateLines) {
+  test(`${event.kind} is recorded, without the name of a client`, () => {
+    const { sink, lines } = start()
+    sink.receive(event)
+    assert.deepEqual(
+      lines.map((line) => [line.name, line.severity]),
+      [[`llm_gateway.${name}`, severity]],
+    )
+    assert.doesNotMatch(JSON.stringify(lines), /ann/)
+  })
+}
+
 test('the configuration is recorded by its digest', () => {
   const { sink, lines } = start()
   const config = '/home/ann/llm-gateway.yaml'
