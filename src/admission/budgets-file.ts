@@ -167,7 +167,11 @@ export class BudgetsFile {
     })
     if (found.kind === 'unknown') return 'unknown'
     if (found.kind === 'unreadable') return `the ledger cannot be used: ${found.reason}`
-    const accounts = found.spent.map((each) => ({ ...each, nano: 0, tokens: 0 }))
+    const known = saved?.timeZone === settings.timeZone ? saved.accounts : []
+    const windowsOf = new Map(known.map(({ name, windows }) => [name, windows]))
+    const accounts = found.spent.map(({ name, entry, windows }): SavedAccount => {
+      return { name, entry, nano: 0, tokens: 0, windows: joined(windows, windowsOf.get(name) ?? []) }
+    })
     book.restore({ timeZone: settings.timeZone, revision: found.revision, accounts })
     return 'restored'
   }
@@ -228,6 +232,22 @@ export class BudgetsFile {
     this.#copiedAtMs = now()
   }
 }
+
+/**
+ * The larger amounts of both. The clock may stand before the last windows, which the ledger is not asked for then; and a
+ * ledger that was pruned by a clock ahead of time has nothing of the current ones.
+ */
+function joined(ofLedger: Windows, ofFile: Windows): Windows {
+  const windows = new Map<string, Windows[number]>()
+  for (const [per, startMs, nano, tokens] of [...ofLedger, ...ofFile]) {
+    const id = `${per} ${startMs}`
+    const known = windows.get(id)
+    windows.set(id, [per, startMs, Math.max(nano, known?.[2] ?? 0), Math.max(tokens, known?.[3] ?? 0)])
+  }
+  return [...windows.values()].toSorted((one, other) => one[1] - other[1])
+}
+
+type Windows = SavedAccount['windows']
 
 /** In the time zone that is in force, with what had been reserved as spent. */
 function copyOf(saved: SavedBudgets, settings: BudgetSettings, wallNow: () => number) {
