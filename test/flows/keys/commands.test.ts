@@ -170,7 +170,10 @@ for (const isRunning of [true, false]) {
     const before = readFileSync(join(at.gateway.folder, 'keys.json'), 'utf8')
     const refused = await at.key('create', 'bob')
     assert.equal(refused.status, 1)
-    assert.match(refused.stderr, /the audit log cannot be written \(.*EISDIR.*\); nothing was changed/)
+    assert.match(
+      refused.stderr,
+      /the audit log cannot be written \(.* (?:is not a regular file|EISDIR.*)\); nothing was changed/,
+    )
     assert.equal(refused.stdout, '')
     for (const args of [
       ['set', 'ann', '--rpm', '1'],
@@ -183,7 +186,7 @@ for (const isRunning of [true, false]) {
     const revoked = await at.key('revoke', 'ann')
     assert.equal(revoked.status, 0, revoked.stderr)
     if (!isRunning) {
-      assert.match(revoked.stderr, /warning: it is not in the audit log: .*EISDIR/)
+      assert.match(revoked.stderr, /warning: it is not in the audit log: .*is not a regular file/)
       return
     }
     // The gateway writes the revocation as soon as it can, and not the creation that was refused.
