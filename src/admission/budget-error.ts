@@ -5,11 +5,15 @@ import { usdOfNano } from '../prices/usd.ts'
 import type { BudgetExceeded, BudgetRefusal, BudgetState } from './budget.ts'
 
 export function budgetError(refusal: BudgetRefusal): GatewayError {
-  if (refusal.kind === 'budget_state_lost') return new GatewayError('budget_state_lost', refusal.reason)
+  if (refusal.kind === 'budget_state_lost') return new GatewayError('budget_state_lost', stateLost)
   const { budget, spent, reserved, requested } = refusal
   const amounts = `${amountOf(budget, spent)} are spent, ${amountOf(budget, reserved)} are reserved by calls under way, and this call needs up to ${amountOf(budget, requested)}.`
   return exceeded(refusal, amounts)
 }
+
+/** The reason, with the paths of files, is in the log and in the report of `doctor`. */
+const stateLost =
+  'A budget applies to this call, and the gateway does not know what was spent of it. Its log and `llm-gateway doctor` have the reason, and what the operator can do.'
 
 /** Status 429 as an event: the response has begun. */
 export function budgetCutError(state: BudgetState): GatewayError {
