@@ -86,6 +86,14 @@ export class SpendTables {
     return this.#database.prepare('SELECT revision FROM budgets').get()?.['revision'] as number | undefined
   }
 
+  /**
+   * Forgets which calls of others are charged already. A process that is about to end may still end them, and must not charge
+   * them again; those that were charged at an earlier start are over.
+   */
+  forgetCharged(): void {
+    this.#database.prepare('DELETE FROM holds WHERE charged = 1').run()
+  }
+
   /** Makes charges of the calls that other processes have left under way. @returns them. */
   takeUnfinished(nowMs: number): UnfinishedCall[] {
     const left = this.#database
@@ -102,8 +110,6 @@ export class SpendTables {
         if (id !== null) this.#charge(id, { atMs: nowMs, requestId, nano, tokens })
       }
     }
-    // A process that is about to end may still end these, and must not charge them again.
-    this.#database.prepare('DELETE FROM holds WHERE charged = 1').run()
     this.#database.prepare('UPDATE holds SET charged = 1 WHERE run <> ?').run(this.#run)
     return left.map((row) => ({
       requestId: row.request_id,

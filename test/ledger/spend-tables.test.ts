@@ -99,6 +99,19 @@ suite('a call under way', () => {
     assert.equal(verifyLedger(after.database).wrongSums, 0)
   })
 
+  test('is not charged once more where a process began without the ledger, and counts it as spent', (t) => {
+    const path = newPath()
+    write(openFile(t, path), 1, { holds: [held] })
+    const file = openFile(t, path, { nowMs: novemberMs + 1 })
+    const windows = [[0, Infinity, held.nano, held.tokens]] as const
+    write(file, 1, { balance: [{ scope, windows }], revision: 2 })
+    const found = restore(openFile(t, path, { nowMs: novemberMs + 2 }))
+    assert.ok(found.kind === 'found')
+    assert.deepEqual([found.unfinished, totalOf(found)], [0, held.nano])
+    assert.equal(file.database.prepare('SELECT COUNT(*) AS count FROM calls').get()!['count'], 1)
+    assert.equal(verifyLedger(file.database).wrongSums, 0)
+  })
+
   test('is not charged by the process that it belongs to', (t) => {
     const file = openFile(t, newPath())
     write(file, 1, { holds: [held] })
