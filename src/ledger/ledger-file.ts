@@ -126,6 +126,11 @@ class LedgerFile {
     this.#spend = new SpendTables(database, this.run.id)
   }
 
+  /** Of the last batch of the run. */
+  get seq(): number {
+    return this.#seq
+  }
+
   get database(): DatabaseSync {
     return this.#database
   }
