@@ -99,6 +99,18 @@ suite('a call under way', () => {
     assert.equal(verifyLedger(after.database).wrongSums, 0)
   })
 
+  test('is charged by the process that ends it for what it takes beyond what the other one has charged', (t) => {
+    const path = newPath()
+    const before = openFile(t, path)
+    write(before, 1, { holds: [held] })
+    const after = openFile(t, path, { nowMs: novemberMs + 1 })
+    restore(after)
+    write(before, 2, { holds: [{ ...held, nano: 60, tokens: 60 }] })
+    write(before, 3, { ended: [1], charges: [charge(novemberMs, 70, { hold: 1 })] })
+    assert.equal(totalOf(restore(after)), 70)
+    assert.equal(verifyLedger(after.database).wrongSums, 0)
+  })
+
   test('is not charged by the process that it belongs to', (t) => {
     const file = openFile(t, newPath())
     write(file, 1, { holds: [held] })
