@@ -181,8 +181,11 @@ export class BudgetBook implements SpendSource {
   grow(held: BudgetHold, tokens: number): void {
     const hold = held as OpenHold
     if (!hold.isOpen) return
-    if (tokens > hold.tokens) this.#raise(hold, plausible(tokens))
-    if (tokens > hold.cutsAboveTokens) this.#cutGrown(hold, plausible(tokens))
+    const isRaised = tokens > hold.tokens
+    if (isRaised) this.#raise(hold, plausible(tokens))
+    // Others may have spent, since the call began, what was left for it.
+    const mayBeCut = isRaised && this.#settings.whenExhausted === 'cut'
+    if (mayBeCut || tokens > hold.cutsAboveTokens) this.#cutGrown(hold, plausible(tokens))
   }
 
   /**

@@ -9,7 +9,7 @@ import type { SpendBatch } from './spend-news.ts'
 import type { SpendFound, SpendQuestion } from './spend-question.ts'
 import { readSpent } from './read-spend.ts'
 import { SpendTables } from './spend-tables.ts'
-import { appendUnfinished, type UnfinishedCall } from './unfinished-call.ts'
+import { appendUnfinished } from './unfinished-call.ts'
 
 /** Rows that are written together, in one transaction. */
 export interface RowBatch {
@@ -90,6 +90,8 @@ class LedgerFile {
   #pieceRows: number = rowsOfPiece.first
   #seq: number
   #seenVersion: unknown
+  /** Calls that others had left under way. */
+  #hasEndedUnfinished = false
 
   constructor(
     database: DatabaseSync,
@@ -126,6 +128,11 @@ class LedgerFile {
     this.#spend = new SpendTables(database, this.run.id)
   }
 
+  /** Of the last batch of the run. */
+  get seq(): number {
+    return this.#seq
+  }
+
   get database(): DatabaseSync {
     return this.#database
   }
@@ -145,6 +152,8 @@ class LedgerFile {
       for (const sum of lostSums) sums.add(sum)
       for (const sum of sums.values()) this.#writeSum(sum)
       if (spend !== undefined) {
+        // At the start the file could not be read; the balance has these calls, and the next start is not to charge them again.
+        if (spend.balance !== undefined && !this.#hasEndedUnfinished) this.#endUnfinished(spend.takenMs)
         const nameOf = (kind: NameKind, name: string | undefined) => this.#nameOf(kind, name ?? null)
         this.#spend.write(spend, nameOf)
       }
@@ -152,6 +161,7 @@ class LedgerFile {
       this.#endBatch.run(seq, lost, this.run.id)
     })
     this.#seq = seq
+    if (spend?.balance !== undefined) this.#hasEndedUnfinished = true
   }
 
   /**
@@ -161,8 +171,8 @@ class LedgerFile {
   restoreSpend({ spans, copy, nowMs }: SpendQuestion): SpendFound {
     let found: SpendFound = { kind: 'unknown' }
     this.#transaction(() => {
-      const unfinished = this.#spend.takeUnfinished(nowMs)
-      this.#writeUnfinished(unfinished, nowMs)
+      this.#spend.forgetCharged()
+      const unfinished = this.#endUnfinished(nowMs)
       const known = this.#spend.revision
       const wasCompleted = copy !== undefined && isLater(copy.revision, known)
       if (wasCompleted)
@@ -170,18 +180,22 @@ class LedgerFile {
       const revision = this.#spend.revision
       if (revision === undefined) return
       const spent = readSpent(this.#database, spans)
-      found = { kind: 'found', spent, revision, wasCompleted, unfinished: unfinished.length }
+      found = { kind: 'found', spent, revision, wasCompleted, unfinished }
     })
+    this.#hasEndedUnfinished = true
     return found
   }
 
-  #writeUnfinished(calls: readonly UnfinishedCall[], nowMs: number): void {
+  /** @returns how many. */
+  #endUnfinished(nowMs: number): number {
+    const calls = this.#spend.takeUnfinished(nowMs)
     const rows: Cell[] = []
     for (const call of calls) appendUnfinished(rows, call, nowMs)
     const sums = new QuarterSums()
     sums.addRows(rows)
     for (let at = 0; at < rows.length; at += rowWidth) this.#writeRow(rows, at)
     for (const sum of sums.values()) this.#writeSum(sum)
+    return calls.length
   }
 
   /**

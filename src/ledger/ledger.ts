@@ -141,6 +141,8 @@ class ThreadLedger implements Ledger {
   #lostRows = 0
   readonly #texts = new Map<string, string>()
   #seq = 0
+  /** The last one that was in the file. */
+  #writtenSeq = 0
   #cancelTimer: (() => void) | undefined
   #cancelRetry: (() => void) | undefined
   #fault: string | undefined
@@ -358,8 +360,13 @@ class ThreadLedger implements Ledger {
   #onMessage(message: FromWriter): void {
     switch (message.kind) {
       case 'opened':
-        // Another file than before, which has nothing of what was spent.
-        if (message.setAside !== undefined || isOther(this.#run, message.run)) this.#spending.rebased()
+        // Another file than before, or an older copy of it: it lacks some of what was spent, or all.
+        if (
+          message.setAside !== undefined ||
+          isOther(this.#run, message.run) ||
+          message.seq < this.#writtenSeq
+        )
+          this.#spending.rebased()
         this.#run = message.run
         if (message.setAside !== undefined)
           this.#options.onEvent({ kind: 'ledger_set_aside', ...message.setAside })
@@ -388,6 +395,7 @@ class ThreadLedger implements Ledger {
   }
 
   #onWritten(seq: number): void {
+    this.#writtenSeq = seq
     if (this.#sent?.seq === seq) this.#sent = undefined
     if (this.#fault !== undefined) {
       this.#fault = undefined

@@ -22,7 +22,8 @@ export type ToWriter =
   | { readonly kind: 'stop' }
 
 export type FromWriter =
-  | { readonly kind: 'opened'; readonly run: Run; readonly setAside?: SetAside }
+  /** @param seq of the last batch of the run in the file. */
+  | { readonly kind: 'opened'; readonly run: Run; readonly seq: number; readonly setAside?: SetAside }
   | { readonly kind: 'unusable'; readonly reason: string }
   | { readonly kind: 'written'; readonly seq: number }
   /** Nothing of the batch is in the file; it may be sent again. */

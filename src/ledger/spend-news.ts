@@ -42,6 +42,8 @@ export interface SpendBatch {
 export class SpendNews implements SpendJournal {
   readonly #onNews: () => void
   readonly #maxCharges: number
+  /** Charges are added up when there are more. */
+  #addedUpAbove: number
   readonly #open = new Map<number, OpenSpending>()
   readonly #changed = new Set<number>()
   /** Sent, and so perhaps in the file. */
@@ -56,6 +58,7 @@ export class SpendNews implements SpendJournal {
   constructor(onNews: () => void, maxCharges: number) {
     this.#onNews = onNews
     this.#maxCharges = maxCharges
+    this.#addedUpAbove = maxCharges
   }
 
   /** Nothing is taken before. */
@@ -81,7 +84,7 @@ export class SpendNews implements SpendJournal {
     const wasSent = this.#sent.delete(id)
     if (wasSent) this.#ended.push(id)
     for (const charge of charges) this.#charges.push(wasSent ? { ...charge, hold: id } : charge)
-    if (this.#charges.length > this.#maxCharges) this.#charges = addedUp(this.#charges)
+    this.#addUp()
     this.#onNews()
   }
 
@@ -111,6 +114,7 @@ export class SpendNews implements SpendJournal {
       takenMs: nowMs,
     }
     this.#charges = []
+    this.#addedUpAbove = this.#maxCharges
     this.#changed.clear()
     this.#ended = []
     if (this.#needsBalance) this.#isBalanceComplete = true
@@ -118,10 +122,17 @@ export class SpendNews implements SpendJournal {
     return batch
   }
 
+  #addUp(): void {
+    if (this.#charges.length <= this.#addedUpAbove) return
+    this.#charges = addedUp(this.#charges)
+    // Of many scopes as many sums remain, and not each charge is to go through all of them.
+    this.#addedUpAbove = Math.max(this.#maxCharges, 2 * this.#charges.length)
+  }
+
   /** The batch that was taken last is not in the file. */
   giveBack({ charges, holds, ended, balance, isBalanceComplete }: SpendBatch): void {
     this.#charges = [...charges, ...this.#charges]
-    if (this.#charges.length > this.#maxCharges) this.#charges = addedUp(this.#charges)
+    this.#addUp()
     this.#ended = [...ended, ...this.#ended]
     for (const { id } of holds) if (this.#open.has(id)) this.#changed.add(id)
     // It lacks what was charged since.

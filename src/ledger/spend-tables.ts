@@ -49,9 +49,9 @@ export class SpendTables {
     this.#putHold = database.prepare(
       `INSERT INTO holds(run, hold, since_ms, scope, total, nano, tokens, prompt, request_id, client, key, secret, via,
         dialect, model) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-        ON CONFLICT(run, hold) DO UPDATE SET nano = excluded.nano, tokens = excluded.tokens`,
+        ON CONFLICT(run, hold) DO UPDATE SET nano = excluded.nano, tokens = excluded.tokens WHERE charged = 0`,
     )
-    this.#dropHold = database.prepare('DELETE FROM holds WHERE run = ? AND hold = ? RETURNING charged')
+    this.#dropHold = database.prepare('DELETE FROM holds WHERE run = ? AND hold = ? RETURNING charged, nano, tokens')
     this.#setRevision = database.prepare(
       `INSERT INTO budgets(one, revision) VALUES(1, ?)
         ON CONFLICT(one) DO UPDATE SET revision = MAX(revision, excluded.revision)`,
@@ -67,11 +67,17 @@ export class SpendTables {
     { charges, holds, ended, balance, isBalanceComplete, revision, takenMs }: SpendBatch,
     nameOf: NameOf,
   ): void {
-    /** By another process, as calls of one that was killed. */
-    const charged = new Set<number>()
-    for (const id of ended) if (this.#dropHold.get(this.#run, id)?.['charged'] === 1) charged.add(id)
-    for (const { atMs, scope, requestId, nano, tokens, hold } of charges) {
-      if (hold !== undefined && charged.has(hold)) continue
+    /** By another process, as calls of one that was killed. What they took beyond that is still to be charged. */
+    const charged = new Map<number, DroppedHold>()
+    for (const id of ended) {
+      const held = this.#dropHold.get(this.#run, id) as DroppedHold | undefined
+      if (held?.charged === 1) charged.set(id, held)
+    }
+    for (const { atMs, scope, requestId, hold, ...amounts } of charges) {
+      const known = hold === undefined ? undefined : charged.get(hold)
+      const nano = Math.max(0, amounts.nano - (known?.nano ?? 0))
+      const tokens = Math.max(0, amounts.tokens - (known?.tokens ?? 0))
+      if (known !== undefined && nano === 0 && tokens === 0) continue
       this.#charge(this.#idOf(scope), { atMs, requestId, nano, tokens })
     }
     for (const held of holds) this.#hold(held, nameOf)
@@ -84,6 +90,14 @@ export class SpendTables {
   /** Undefined: the sums do not begin with the first call. */
   get revision(): number | undefined {
     return this.#database.prepare('SELECT revision FROM budgets').get()?.['revision'] as number | undefined
+  }
+
+  /**
+   * Forgets which calls of others are charged already. A process that is about to end may still end them, and must not charge
+   * them again; those that were charged at an earlier start are over.
+   */
+  forgetCharged(): void {
+    this.#database.prepare('DELETE FROM holds WHERE charged = 1').run()
   }
 
   /** Makes charges of the calls that other processes have left under way. @returns them. */
@@ -102,8 +116,6 @@ export class SpendTables {
         if (id !== null) this.#charge(id, { atMs: nowMs, requestId, nano, tokens })
       }
     }
-    // A process that is about to end may still end these, and must not charge them again.
-    this.#database.prepare('DELETE FROM holds WHERE charged = 1').run()
     this.#database.prepare('UPDATE holds SET charged = 1 WHERE run <> ?').run(this.#run)
     return left.map((row) => ({
       requestId: row.request_id,
@@ -224,6 +236,12 @@ interface BalanceFacts {
 interface Amounts {
   readonly atMs: number
   readonly requestId: string
+  readonly nano: number
+  readonly tokens: number
+}
+
+interface DroppedHold {
+  readonly charged: number
   readonly nano: number
   readonly tokens: number
 }

@@ -80,7 +80,7 @@ function opened(): LedgerFile | undefined {
   }
   file = result.file
   run = file.run
-  post({ kind: 'opened', run, ...(result.setAside && { setAside: result.setAside }) })
+  post({ kind: 'opened', run, seq: file.seq, ...(result.setAside && { setAside: result.setAside }) })
   setImmediate(() => {
     keepBallast(path)
     prune()

@@ -1,11 +1,12 @@
 // What was spent of budgets after kill -9, whichever file is lost with it.
 import assert from 'node:assert/strict'
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { suite, test, type TestContext } from 'node:test'
 
 import { verifyLedger } from '../../src/ledger/verify.ts'
+import { startGateway } from '../support/app.ts'
 import { bearer, KeyFileOnDisk, type TestKey, testKey } from '../support/client-keys.ts'
 import { delta, whole } from '../support/chat-content.ts'
 import { scratchDirectory } from '../support/config-file.ts'
@@ -162,6 +163,34 @@ suite('what was spent, after kill -9,', () => {
       )
     })
   }
+
+  test('is in an older copy of the ledger, too, that is put in its place meanwhile', async (t) => {
+    const directory = scratchDirectory(t)
+    const budgets = { total: [{ tokens: limit, per: 'month' as const }] }
+    const { gateway, upstream } = await startGateway(t, { models, budgets }, { stateDirectory: directory })
+    upstream.respondAlways(whole())
+    const spent = () => {
+      try {
+        return query(directory, 'SELECT SUM(tokens) AS sum FROM spend')
+      } catch {
+        return undefined
+      }
+    }
+    const call = async (calls: number) => {
+      const body = '{"model":"plain","messages":[]}'
+      await exchange(t, gateway.url, rawRequest('POST /v1/chat/completions', {}, body))
+      await until(() => spent() === calls * tokensPerCall, `${calls} calls in the ledger`)
+    }
+    await call(1)
+    const path = join(directory, 'usage.db')
+    const database = new DatabaseSync(path)
+    database.prepare('VACUUM INTO ?').run(`${path}.old`)
+    database.close()
+    await call(2)
+    remove(directory, ...ledger)
+    renameSync(`${path}.old`, path)
+    await call(3)
+  })
 
   test('is not known where both are lost: calls with a budget are refused until the operator accepts it', async (t) => {
     const { directory, again, keys } = await killWithBudgets(t)

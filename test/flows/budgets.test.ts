@@ -17,7 +17,7 @@ import { startGatewayProcess } from '../support/gateway-process.ts'
 import { at, type Setup } from '../support/gateway-config.ts'
 import { connectRaw, exchange, type RawResponse, rawRequest } from '../support/raw-client.ts'
 import { runCommand } from '../support/run-command.ts'
-import { bytes, chunk, hang, head, json, reset, streamHead } from '../support/upstream-script.ts'
+import { bytes, chunk, hang, head, json, reset, streamHead, wait } from '../support/upstream-script.ts'
 
 const dayMs = 86_400_000
 
@@ -640,6 +640,28 @@ suite('a budget that is to cut calls', () => {
     const client = await connectRaw(t, gateway.url)
     const body = '{"model":"plain","messages":[],"stream":true}'
     client.send(rawRequest('POST /v1/chat/completions', bearer(keys[0]), body))
+    await client.seen('budget_exceeded')
+  })
+
+  test('ends a stream under way that takes more than what other calls have left since', async (t) => {
+    const budgets = {
+      total: [{ tokens: 5_000, per: 'day' as const }],
+      when_exhausted: 'cut' as const,
+    }
+    const { gateway, upstream, keys, call } = await startWith(t, {}, { budgets })
+    // From now on the length of an answer is known.
+    assert.equal((await call()).status, 200)
+    const gate = Promise.withResolvers<void>()
+    const more = chunk(`data: ${delta('word '.repeat(2_000))}\n\n`)
+    upstream.respond([streamHead(), chunk(`data: ${delta('first')}\n\n`), wait(gate.promise), more, hang])
+    const client = await connectRaw(t, gateway.url)
+    const body = '{"model":"plain","messages":[],"stream":true}'
+    client.send(rawRequest('POST /v1/chat/completions', bearer(keys[0]), body))
+    await client.seen('first')
+    upstream.respond(whole({ prompt_tokens: 10, completion_tokens: 4_000, total_tokens: 4_010 }))
+    assert.equal((await call({ key: keys[1] })).status, 200)
+    // About 2,500 tokens, of the 990 that are left; nothing but the stream is to come.
+    gate.resolve()
     await client.seen('budget_exceeded')
   })
 })

@@ -99,6 +99,31 @@ suite('a call under way', () => {
     assert.equal(verifyLedger(after.database).wrongSums, 0)
   })
 
+  test('is not charged once more where a process began without the ledger, and counts it as spent', (t) => {
+    const path = newPath()
+    write(openFile(t, path), 1, { holds: [held] })
+    const file = openFile(t, path, { nowMs: novemberMs + 1 })
+    const windows = [[0, Infinity, held.nano, held.tokens]] as const
+    write(file, 1, { balance: [{ scope, windows }], revision: 2 })
+    const found = restore(openFile(t, path, { nowMs: novemberMs + 2 }))
+    assert.ok(found.kind === 'found')
+    assert.deepEqual([found.unfinished, totalOf(found)], [0, held.nano])
+    assert.equal(file.database.prepare('SELECT COUNT(*) AS count FROM calls').get()!['count'], 1)
+    assert.equal(verifyLedger(file.database).wrongSums, 0)
+  })
+
+  test('is charged by the process that ends it for what it takes beyond what the other one has charged', (t) => {
+    const path = newPath()
+    const before = openFile(t, path)
+    write(before, 1, { holds: [held] })
+    const after = openFile(t, path, { nowMs: novemberMs + 1 })
+    restore(after)
+    write(before, 2, { holds: [{ ...held, nano: 60, tokens: 60 }] })
+    write(before, 3, { ended: [1], charges: [charge(novemberMs, 70, { hold: 1 })] })
+    assert.equal(totalOf(restore(after)), 70)
+    assert.equal(verifyLedger(after.database).wrongSums, 0)
+  })
+
   test('is not charged by the process that it belongs to', (t) => {
     const file = openFile(t, newPath())
     write(file, 1, { holds: [held] })

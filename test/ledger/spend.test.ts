@@ -236,3 +236,24 @@ test('what is spent is the sum of the rows of its window, through crashes, lost 
 function revisionOf({ database }: LedgerFile): number {
   return (database.prepare('SELECT revision FROM budgets').get()?.['revision'] as number | undefined) ?? 0
 }
+
+test('charges of any number of clients that wait for the disk are added up in a number of steps like theirs', () => {
+  const news = new SpendNews(() => {}, 100)
+  let reads = 0
+  const clients = 5_000
+  for (let id = 0; id < clients; id++) {
+    const scope = {
+      get name() {
+        reads += 1
+        return `client:ip:${id}`
+      },
+      entry: 'ip:*',
+    }
+    const demand = { scopes: [scope], promptTokens: 0, call }
+    const spending = { id, sinceMs: 0, nano: 1, tokens: 1, demand }
+    news.charged(spending, [{ atMs: 0, scope, requestId: 'r', nano: 1, tokens: 1 }])
+  }
+  assert.ok(reads < 4 * clients, String(reads))
+  news.follow({ revision: 1, balance: () => [] })
+  assert.equal(news.take(0)!.charges.length, clients)
+})
