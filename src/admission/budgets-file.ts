@@ -52,7 +52,7 @@ export interface BudgetsFileParts {
   readonly onCopyUsed: (reason: string) => void
   /** Called when nobody knows what was spent. @param reason with what can be done. */
   readonly onLost: (reason: string) => void
-  /** Called with each failure to write. */
+  /** Called with a failure to write, at most once a minute. */
   readonly onFault: (cause: unknown) => void
 }
 
@@ -71,6 +71,8 @@ const delayMs = 250
 /** Writing may take a twentieth of the time. */
 const writingFactor = 20
 const copyEveryMs = 10_000
+/** A full disk fails four times a second, and may be the one that has the log. */
+const reportEveryMs = 60_000
 
 export class BudgetsFile {
   readonly #parts: BudgetsFileParts
@@ -87,6 +89,8 @@ export class BudgetsFile {
   #isWriting = false
   #hasNews = false
   #lastWriteMs = 0
+  /** Of the last failure. */
+  #reportedAtMs: number | undefined
 
   constructor(parts: BudgetsFileParts) {
     this.#parts = parts
@@ -207,6 +211,8 @@ export class BudgetsFile {
     const startedAtMs = now()
     const failed = (cause: unknown) => {
       this.#hasNews = true
+      if (this.#reportedAtMs !== undefined && startedAtMs - this.#reportedAtMs < reportEveryMs) return
+      this.#reportedAtMs = startedAtMs
       onFault(cause)
     }
     this.#writing = this.#write()

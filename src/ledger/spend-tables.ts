@@ -51,7 +51,9 @@ export class SpendTables {
         dialect, model) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT(run, hold) DO UPDATE SET nano = excluded.nano, tokens = excluded.tokens WHERE charged = 0`,
     )
-    this.#dropHold = database.prepare('DELETE FROM holds WHERE run = ? AND hold = ? RETURNING charged, nano, tokens')
+    this.#dropHold = database.prepare(
+      'DELETE FROM holds WHERE run = ? AND hold = ? RETURNING charged, nano, tokens',
+    )
     this.#setRevision = database.prepare(
       `INSERT INTO budgets(one, revision) VALUES(1, ?)
         ON CONFLICT(one) DO UPDATE SET revision = MAX(revision, excluded.revision)`,

@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { chownSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 
@@ -108,6 +117,28 @@ suite('the file of budgets', () => {
     const refused = book.take(demand)
     assert.ok(refused.kind === 'budget_state_lost')
     assert.match(refused.reason, /process 4711/)
+    await file.stop()
+    assert.equal(await spentIn(path), 10)
+  })
+
+  test('that cannot be written is tried again and again, and reported once a minute', async (t) => {
+    const { file, clock, path, faults, spend } = open(t)
+    await file.load(usualBudgetSettings, false)
+    mkdirSync(path)
+    spend()
+    const tries = async (count: number) => {
+      for (let tried = 0; tried < count; tried++) {
+        clock.advance(250)
+        await until(() => clock.pendingTimers > 0, 'the next try')
+      }
+    }
+    await tries(240)
+    assert.equal(faults.length, 1)
+    await tries(1)
+    assert.equal(faults.length, 2)
+    rmSync(path, { recursive: true })
+    clock.advance(250)
+    await until(() => existsSync(path), 'the file')
     await file.stop()
     assert.equal(await spentIn(path), 10)
   })
