@@ -195,8 +195,8 @@ export class BudgetsFile {
 
   /** Writes both copies once more, and waits until that is done. */
   async stop(): Promise<void> {
-    this.#stopTimer?.()
     await this.#writing
+    this.#stopTimer?.()
     const hasWritten = this.#copiedAtMs !== undefined
     this.#copiedAtMs = undefined
     if ((this.#hasNews || hasWritten) && !this.#isReadOnly) await this.#write().catch(this.#parts.onFault)

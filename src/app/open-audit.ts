@@ -46,7 +46,7 @@ const pruneEveryMs = dayMs
 const anchorEveryMs = 60_000
 /** Between two tries to have the log of a process that still writes it. */
 const retryMs = 1_000
-/** Events that are held back meanwhile; later ones are dropped. */
+/** Events that are held back meanwhile; later ones are counted as lost. */
 const maxHeldBack = 10_000
 
 /** Why nothing can be recorded. Undefined: nothing is in the way, or nothing is to be recorded. */
@@ -97,11 +97,13 @@ export function openAudit(
       throw new Error(read.fault)
     }
     void prune(log)
+    log.countLost(lost)
     release()
     return log
   }
   /** Until the lock is held, or the log cannot be had at all; then undefined. */
   let heldBack: GatewayEvent[] | undefined = []
+  let lost = 0
   let isWaiting = false
   let stopRetrying: (() => void) | undefined
   const waitFor = (pid: number) => {
@@ -151,6 +153,7 @@ export function openAudit(
         if (heldBack === undefined) return sink.receive(event)
         if (!isSecurityEvent(event)) return
         if (heldBack.length < maxHeldBack) heldBack.push(event)
+        else lost += 1
         void opened()
       },
     },

@@ -175,8 +175,11 @@ class LedgerFile {
       const unfinished = this.#endUnfinished(nowMs)
       const known = this.#spend.revision
       const wasCompleted = copy !== undefined && isLater(copy.revision, known)
-      if (wasCompleted)
-        this.#spend.complete(copy.balances, { revision: copy.revision, nowMs, isComplete: true })
+      if (wasCompleted) {
+        // What could be rescued of a damaged ledger may be later than an old copy.
+        const isComplete = known !== undefined
+        this.#spend.complete(copy.balances, { revision: copy.revision, nowMs, isComplete })
+      }
       const revision = this.#spend.revision
       if (revision === undefined) return
       const spent = readSpent(this.#database, spans)

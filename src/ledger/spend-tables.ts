@@ -201,11 +201,14 @@ export class SpendTables {
           nano: number
           tokens: number
         }
-        const lacks = { nano: nano - has.nano, tokens: tokens - has.tokens }
         const atMs = latestMs === Infinity ? Math.max(nowMs, startMs) : startMs
         // At the start of a shorter window, less would be too little there.
-        const isMore = lacks.nano >= 0 && lacks.tokens >= 0
-        if ((isMore || (isComplete && startMs < latestMs)) && (lacks.nano !== 0 || lacks.tokens !== 0)) {
+        const least = isComplete && startMs < latestMs ? -Infinity : 0
+        const lacks = {
+          nano: Math.max(least, nano - has.nano),
+          tokens: Math.max(least, tokens - has.tokens),
+        }
+        if (lacks.nano !== 0 || lacks.tokens !== 0) {
           this.#charge(id, { atMs, requestId: noRequest, ...lacks })
         }
         latestMs = startMs

@@ -98,6 +98,17 @@ suite('the file of budgets', () => {
     await until(async () => (await spentIn(next.path)) === 10, 'what was reserved to be spent')
   })
 
+  test('is not written any more after a stop that comes while it is written', async (t) => {
+    const { file, clock, path, spend } = open(t)
+    await file.load(usualBudgetSettings, false)
+    spend()
+    clock.advance(1_000)
+    spend()
+    await file.stop()
+    assert.equal(clock.pendingTimers, 0)
+    assert.equal(await spentIn(path), 20)
+  })
+
   test('is not written where nothing has a budget', async (t) => {
     const { file, clock, path } = open(t)
     await file.load(usualBudgetSettings, false)

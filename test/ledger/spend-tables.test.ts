@@ -153,6 +153,23 @@ test('a damaged file does not know what was spent, unless the operator accepts w
   assert.equal(totalOf(restore(openFile(t, path, { nowMs: novemberMs + 2 }))), 5)
 })
 
+test('of a ledger that does not know whether it has all, and a copy, the larger amount counts', (t) => {
+  const windows = [[0, Infinity, 9, 5]] as const
+  const charges = [charge(novemberMs, 5, { tokens: 9 })]
+  const copy = { revision: 3, balances: [{ scope, windows }] }
+  const question = { spans: allTime, copy, nowMs: novemberMs }
+  const amounts = (found: SpendFound) => found.kind === 'found' && found.spent[0]?.windows[0]?.slice(2)
+  const rescued = openFile(t, newPath())
+  write(rescued, 1, { charges, balance: undefined })
+  assert.deepEqual(amounts(rescued.restoreSpend(question)), [9, 9])
+  const unread = openFile(t, newPath())
+  write(unread, 1, { charges, balance: copy.balances, isBalanceComplete: false })
+  assert.deepEqual(amounts(restore(unread)), [9, 9])
+  const earlier = openFile(t, newPath())
+  write(earlier, 1, { charges })
+  assert.deepEqual(amounts(earlier.restoreSpend(question)), [9, 5])
+})
+
 test('the name of an erased client is not in its budget either', (t) => {
   const ofKey = { name: 'key:k_1', entry: 'bob' }
   const path = newPath()

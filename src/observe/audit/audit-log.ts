@@ -122,6 +122,11 @@ export class AuditLog {
     this.#startWriting()
   }
 
+  /** Records that so many events were lost before they reached this log. Returns at once. */
+  countLost(count: number): void {
+    this.#lost += count
+  }
+
   /** Resolves when the event is on disk. @throws why it is not; it will not be written later either. */
   async addAndWait(event: AuditEvent): Promise<AuditHead> {
     if (this.#waiting.length >= maxWaiting) {
