@@ -11,7 +11,7 @@ import { faultOfLine } from '../records.ts'
 import { keyNames, purses } from './key-desk.ts'
 import { type Fate, fatesOf, mayUse, versionsDuring } from './key-history.ts'
 import { type KeyedCall, type KeysWorld, lanesOfKey } from './keys-world.ts'
-import { faultOfOvershoot, faultsOfSpend, readRows } from './spend.ts'
+import { faultOfOvershoot, faultsOfCharges, faultsOfSpend, readCharges, readRows } from './spend.ts'
 
 /** @returns calls with a key by what became of them. */
 export function judgeKeys(world: KeysWorld): ReadonlyMap<string, number> {
@@ -80,7 +80,9 @@ function* faultsOfStores({ desk, lives, spend, connections }: KeysWorld): Genera
       unrecorded += 1
     }
   }
-  yield* faultsOfSpend(spend, rows, unrecorded)
+  const charges = readCharges(path)
+  yield* faultsOfCharges(rows, charges)
+  yield* faultsOfSpend(spend, charges, unrecorded)
   for (const name of keyNames) {
     if (!purses[name].runsOut) continue
     const unit = name === 'dollars' ? 'nano' : 'tokens'

@@ -6,7 +6,7 @@ import type { Verdict } from '../judge.ts'
 import type { UpstreamProcess } from '../upstream-process.ts'
 import { type HeldKey, type KeyDesk, keyNames } from './key-desk.ts'
 import type { Life, Lives } from './lives.ts'
-import { type LifeSpend, openingAfter, readSaved, type Spend } from './spend.ts'
+import { type LifeSpend, readSaved } from './spend.ts'
 
 /** A call that has ended, of which the gateway's end may have left a part. */
 export interface KeyedCall {
@@ -40,10 +40,8 @@ export async function end(
   life: Life,
   signal: 'SIGKILL' | 'SIGTERM',
 ): Promise<void> {
-  const before = spend.at(-1)
   await lives.end(life, signal)
-  const opening: Spend = before === undefined ? new Map() : openingAfter(before.closing)
-  spend.push({ life, opening, closing: await readSaved(lives.stateDirectory) })
+  spend.push({ life, closing: await readSaved(lives.stateDirectory) })
 }
 
 /** Of two streaming and two other clients one each. */

@@ -2,19 +2,27 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 
-import { faultOfOvershoot, faultsOfSpend, type LifeSpend, openingAfter, type SpentRow } from './spend.ts'
+import {
+  faultOfOvershoot,
+  faultsOfCharges,
+  faultsOfSpend,
+  type LifeSpend,
+  type SpentCharge,
+  type SpentRow,
+} from './spend.ts'
 
 const scope = 'key:k_1'
-const row = (endedMs: number, nano: number): SpentRow => ({
-  requestId: `r${endedMs}`,
-  endedMs,
+const charge = (atMs: number, nano: number): SpentCharge => ({
+  requestId: `r${atMs}`,
+  atMs,
   nano,
   tokens: 50,
   scope,
 })
-const rows = [row(1_000, 300), row(2_000, 500), row(9_000, 700)]
+const charges = [charge(1_000, 300), charge(2_000, 500), charge(9_000, 700)]
+const rows = charges.map(({ atMs, ...each }): SpentRow => ({ ...each, endedMs: atMs, isPriced: true }))
 
-/** What the file has at its end, and 0 before. */
+/** What the file has at its end. */
 function life(
   endedBy: 'SIGTERM' | 'SIGKILL',
   [nano, tokens]: readonly [number, number],
@@ -22,7 +30,6 @@ function life(
 ): LifeSpend {
   return {
     life: { startedAtMs: 0, endedAtMs: 10_000, endedBy },
-    opening: new Map(),
     closing: {
       atMs: 9_500,
       spent: new Map([[scope, { nano, tokens }]]),
@@ -31,25 +38,36 @@ function life(
   }
 }
 
-const faults = (...of: Parameters<typeof life>) => [...faultsOfSpend([life(...of)], rows, 1)]
+const faults = (...of: Parameters<typeof life>) => [...faultsOfSpend([life(...of)], charges, 1)]
 
 suite('what was spent', () => {
-  test('is the sum of the rows where the process ended in order', () => {
+  test('is the sum of the charges where the process ended in order', () => {
     assert.deepEqual(faults('SIGTERM', [1_500, 150]), [])
-    assert.match(faults('SIGTERM', [1_499, 150])[0]!, /spent 1499 nano of key:k_1, and its rows are 1500/)
-    assert.match(faults('SIGTERM', [1_500, 200])[0]!, /spent 200 tokens/)
-    assert.match(faults('SIGTERM', [1_500, 150], [10, 0])[0]!, /still has 10 reserved/)
+    assert.match(
+      faults('SIGTERM', [1_499, 150])[0]!,
+      /1499 nano of key:k_1 are spent, and its charges are 1500/,
+    )
+    assert.match(faults('SIGTERM', [1_500, 200])[0]!, /200 tokens of key:k_1 are spent/)
+    assert.match(faults('SIGTERM', [1_500, 150], [10, 0])[0]!, /10 still reserved/)
   })
 
   test('may lack what came last where it was killed, and no more', () => {
     assert.deepEqual(faults('SIGKILL', [800, 100], [700, 50]), [])
-    assert.match(faults('SIGKILL', [799, 100])[0]!, /rows before the last writing are 800/)
-    assert.match(faults('SIGKILL', [2_201, 150])[0]!, /all its rows are 1500/)
+    assert.match(faults('SIGKILL', [799, 100])[0]!, /charges before the last writing are 800/)
+    assert.match(faults('SIGKILL', [2_201, 150])[0]!, /all its charges are 1500/)
   })
 
-  test('is, for the next process, what was spent and reserved', () => {
-    const { closing } = life('SIGKILL', [800, 100], [700, 50])
-    assert.deepEqual(openingAfter(closing), new Map([[scope, { nano: 1_500, tokens: 150 }]]))
+  test('is charged for each call as its row has it, of its key and of all together', () => {
+    const ofAll = charges.map((each) => ({ ...each, scope: 'total' }))
+    const faultsOf = (of: readonly SpentCharge[]) => [...faultsOfCharges(rows, of)]
+    assert.deepEqual(faultsOf([...charges, ...ofAll]), [])
+    assert.match(faultsOf([...charges, ...ofAll.slice(1)])[0]!, /r1000 was charged 0 nano .* of total/)
+    assert.match(
+      faultsOf([...charges, ...ofAll, charges[2]!])[0]!,
+      /r9000 was charged 1400 nano .* of key:k_1/,
+    )
+    const other = charges.map((each) => ({ ...each, nano: each.nano - 1 }))
+    assert.match(faultsOf([...other, ...ofAll])[0]!, /charged 299 nano .* and its row has 300/)
   })
 })
 

@@ -1,4 +1,4 @@
-// What was spent of the budgets against the rows of the ledger. Pure but for the reading. Amounts are whole nano-USD and tokens.
+// What was spent of the budgets against the ledger: its charges, and the rows of its calls. Pure but for the reading. Amounts are whole nano-USD and tokens.
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -25,14 +25,23 @@ export interface SavedSpend {
   readonly reserved: Spend
 }
 
-/** A process of the gateway, from what it found to what it left. */
+/** A process of the gateway, and what it left. */
 export interface LifeSpend {
   readonly life: Pick<Life, 'startedAtMs' | 'endedAtMs' | 'endedBy'>
-  readonly opening: Spend
   readonly closing: SavedSpend
 }
 
+/** What was spent of one scope by one call, or what a start has corrected. */
+export interface SpentCharge extends Amounts {
+  /** Empty: a correction. */
+  readonly requestId: string
+  readonly atMs: number
+  readonly scope: string
+}
+
+/** A call that has ended. Its amounts are undefined where nobody knows them. */
 export interface SpentRow extends Amounts {
+  readonly isPriced: boolean
   readonly requestId: string
   readonly endedMs: number
   /** `key:ID` of the record that the call's key belongs to; undefined: there was none. */
@@ -53,28 +62,21 @@ export async function readSaved(stateDirectory: string): Promise<SavedSpend> {
   return { atMs: statSync(path).mtimeMs, spent, reserved }
 }
 
-/** What the next process begins with: what calls under way had reserved counts as spent. */
-export function openingAfter({ spent, reserved }: SavedSpend): Spend {
-  const names = new Set([...spent.keys(), ...reserved.keys()])
-  return new Map(
-    Array.from(names, (name) => [name, sumOf([spent.get(name) ?? none, reserved.get(name) ?? none])]),
-  )
-}
-
-/** @param recordOf secret → the id of its key. @param path of the ledger of a gateway that has stopped. */
+/** Calls that have ended, so that nothing of them is an estimate of the next start. @param recordOf secret → the id of its key. @param path of the ledger of a gateway that has stopped. */
 export function readRows(path: string, recordOf: ReadonlyMap<string, string>): SpentRow[] {
   const database = new DatabaseSync(path, { readOnly: true })
   try {
     const rows = database
       .prepare(
         `SELECT request_id AS id, ended_ms AS endedMs, cost_nano AS nano, prompt + completion AS tokens, name AS secret
-        FROM calls LEFT JOIN names ON names.id = calls.secret`,
+        FROM calls LEFT JOIN names ON names.id = calls.secret WHERE status > 0`,
       )
       .all()
     return rows.map(({ id, endedMs, nano, tokens, secret }) => ({
       requestId: String(id),
       endedMs: Number(endedMs),
       nano: Number(nano ?? 0),
+      isPriced: nano !== null,
       tokens: Number(tokens),
       scope: secret === null ? undefined : `key:${recordOf.get(String(secret))}`,
     }))
@@ -83,41 +85,72 @@ export function readRows(path: string, recordOf: ReadonlyMap<string, string>): S
   }
 }
 
+/** @param path of the ledger of a gateway that has stopped. */
+export function readCharges(path: string): SpentCharge[] {
+  const database = new DatabaseSync(path, { readOnly: true })
+  try {
+    const charges = database
+      .prepare(
+        `SELECT at_ms AS atMs, request_id AS requestId, nano, tokens, name AS scope
+        FROM charges JOIN scopes ON scopes.id = charges.scope`,
+      )
+      .all()
+    return charges.map((charge) => ({ ...charge }) as unknown as SpentCharge)
+  } finally {
+    database.close()
+  }
+}
+
+/** Each call is charged what its row has, of its key and of all together: in one charge, or one for each model that it tried. */
+export function* faultsOfCharges(
+  rows: readonly SpentRow[],
+  charges: readonly SpentCharge[],
+): Generator<string> {
+  const byCall = Map.groupBy(charges, ({ requestId }) => requestId)
+  for (const { requestId, scope, nano, tokens, isPriced } of rows) {
+    const ofCall = byCall.get(requestId) ?? []
+    for (const name of scope === undefined ? ['total'] : [scope, 'total']) {
+      const charge = sumOf(ofScope(ofCall, name))
+      const isRight = charge.tokens === tokens && (charge.nano === nano || !isPriced)
+      if (!isRight) {
+        yield `${requestId} was charged ${charge.nano} nano and ${charge.tokens} tokens of ${name}, and its row has ${nano} and ${tokens}`
+      }
+    }
+  }
+}
+
 /** What was spent just before the file was written may not be in it yet. */
 const unsavedMs = 1_000
 
 /**
- * What a process has spent must be the sum of the rows of its calls: exactly, where it ended in order. A killed one may lack
- * what came after the last writing of either.
- * @param unrecordedRows how many calls may have ended without a row.
+ * What is spent must be the sum of the charges: exactly, where the process ended in order. A killed one may lack what came
+ * after the last writing of either; the next start charges that, and corrects.
+ * @param unrecorded how many calls may have ended without a charge.
  */
 export function* faultsOfSpend(
   lives: readonly LifeSpend[],
-  rows: readonly SpentRow[],
-  unrecordedRows: number,
+  charges: readonly SpentCharge[],
+  unrecorded: number,
 ): Generator<string> {
   const dearest = {
-    nano: Math.max(0, ...rows.map(({ nano }) => nano)),
-    tokens: Math.max(0, ...rows.map(({ tokens }) => tokens)),
+    nano: Math.max(0, ...charges.map(({ nano }) => nano)),
+    tokens: Math.max(0, ...charges.map(({ tokens }) => tokens)),
   }
-  for (const [index, { life, opening, closing }] of lives.entries()) {
-    const { startedAtMs, endedAtMs = Infinity, endedBy } = life
-    const own = rows.filter(({ endedMs }) => endedMs >= startedAtMs && endedMs <= endedAtMs)
-    const saved = own.filter(({ endedMs }) => endedMs < closing.atMs - unsavedMs)
-    for (const scope of new Set([...opening.keys(), ...closing.spent.keys()])) {
-      const before = opening.get(scope) ?? none
-      const after = closing.spent.get(scope) ?? none
+  for (const [index, { life, closing }] of lives.entries()) {
+    const { endedAtMs = Infinity, endedBy } = life
+    const all = charges.filter(({ atMs }) => atMs <= endedAtMs)
+    const saved = all.filter(({ atMs }) => atMs < closing.atMs - unsavedMs)
+    for (const [scope, after] of closing.spent) {
       const reserved = closing.reserved.get(scope) ?? none
       for (const unit of ['nano', 'tokens'] as const) {
-        const spent = after[unit] - before[unit]
-        const least = sumOf(rowsOf(saved, scope))[unit]
-        const all = sumOf(rowsOf(own, scope))[unit]
-        const what = `process ${index + 1} (${endedBy}) spent ${spent} ${unit} of ${scope}`
-        if (endedBy === 'SIGTERM' && spent !== all) yield `${what}, and its rows are ${all}`
+        const spent = after[unit]
+        const [most, least] = [sumOf(ofScope(all, scope))[unit], sumOf(ofScope(saved, scope))[unit]]
+        const what = `after process ${index + 1} (${endedBy}) ${spent} ${unit} of ${scope} are spent`
+        if (endedBy === 'SIGTERM' && spent !== most) yield `${what}, and its charges are ${most}`
         if (endedBy === 'SIGTERM' && reserved[unit] !== 0)
-          yield `${what}, and still has ${reserved[unit]} reserved`
-        if (spent < least) yield `${what}, and its rows before the last writing are ${least}`
-        if (spent > all + unrecordedRows * dearest[unit]) yield `${what}, and all its rows are ${all}`
+          yield `${what}, and ${reserved[unit]} still reserved`
+        if (spent < least) yield `${what}, and its charges before the last writing are ${least}`
+        if (spent > most + unrecorded * dearest[unit]) yield `${what}, and all its charges are ${most}`
       }
     }
   }
@@ -132,7 +165,7 @@ export function faultOfOvershoot(
   scope: string,
   { unit, limit, atOnce }: { readonly unit: keyof Amounts; readonly limit: number; readonly atOnce: number },
 ): string | undefined {
-  const amounts = rowsOf(rows, scope).map((row) => row[unit])
+  const amounts = ofScope(rows, scope).map((row) => row[unit])
   const spent = amounts.reduce((sum, amount) => sum + amount, 0)
   const under = amounts
     .toSorted((one, other) => other - one)
@@ -142,8 +175,8 @@ export function faultOfOvershoot(
   return `${scope} spent ${spent} ${unit} of ${limit}, and ${atOnce} of its calls at once took ${under} at most`
 }
 
-function rowsOf(rows: readonly SpentRow[], scope: string): readonly SpentRow[] {
-  return scope === 'total' ? rows : rows.filter((row) => row.scope === scope)
+function ofScope<Each extends { readonly scope: string | undefined }>(all: readonly Each[], scope: string) {
+  return all.filter((each) => each.scope === scope)
 }
 
 function sumOf(amounts: readonly Amounts[]): Amounts {
