@@ -37,12 +37,15 @@ export interface ClientTerms {
   readonly routes?: boolean
 }
 
+/** The windows of budgets: of the calendar, or all time. */
+export const budgetPeriods = ['day', 'week', 'month', 'total'] as const
+
 /** What may be spent in one window of the calendar. */
 export interface Budget {
   readonly unit: 'usd' | 'tokens'
   /** nano-USD or tokens; a whole number. */
   readonly limit: number
-  readonly per: 'day' | 'week' | 'month' | 'total'
+  readonly per: (typeof budgetPeriods)[number]
 }
 
 /** A call that a budget applies to, as the ledger would record it if the gateway were killed meanwhile. */

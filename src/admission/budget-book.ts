@@ -5,6 +5,7 @@
 // end in any.
 import {
   type Budget,
+  budgetPeriods,
   type Charge,
   maxPlausibleTokens,
   type OpenSpending,
@@ -28,8 +29,9 @@ import {
   usualBudgetSettings,
 } from './budget.ts'
 import { budgetCutError } from './budget-error.ts'
-import { budgetPeriods, type BudgetPeriod, Calendar, type CalendarWindow } from './calendar-window.ts'
+import { type BudgetPeriod, Calendar, type CalendarWindow } from './calendar-window.ts'
 import type { Outcome } from './outcome.ts'
+import { type Amounts, keptWindows, type SavedWindow, SpentWindows, sum } from './spent-windows.ts'
 
 interface OpenHold extends BudgetHold, OpenSpending {
   nano: number
@@ -39,12 +41,6 @@ interface OpenHold extends BudgetHold, OpenSpending {
   isOpen: boolean
 }
 
-interface SpentWindow {
-  startMs: number
-  nano: number
-  tokens: number
-}
-
 /** What is spent and reserved of one scope. */
 interface Account {
   /** As it was named last. */
@@ -52,8 +48,7 @@ interface Account {
   nano: number
   tokens: number
   readonly open: Set<OpenHold>
-  /** The newest ones: a clock that is set back finds its window again. */
-  readonly windows: Record<BudgetPeriod, SpentWindow[]>
+  readonly spent: SpentWindows
 }
 
 /** An account as it is saved. */
@@ -64,7 +59,7 @@ export interface SavedAccount {
   /** Reserved. */
   readonly nano: number
   readonly tokens: number
-  readonly windows: readonly (readonly [per: BudgetPeriod, startMs: number, nano: number, tokens: number])[]
+  readonly windows: readonly SavedWindow[]
 }
 
 export interface SavedBudgets {
@@ -85,7 +80,6 @@ export interface BudgetBookParts {
   readonly onNews?: (news: BudgetNews) => void
 }
 
-const keptWindows = 3
 const nearlySpent = 0.8
 const maxJumpMs = 60 * 60_000
 
@@ -222,15 +216,15 @@ export class BudgetBook implements SpendSource {
   /** How all scopes stand that something was spent or is reserved of, in the current windows. */
   describeAll(): ScopeSpending[] {
     const nowMs = this.#parts.wallNow()
-    return Array.from(this.#accounts, ([name, { entry, nano, tokens, windows }]) => ({
+    return Array.from(this.#accounts, ([name, { entry, nano, tokens, spent }]) => ({
       name,
       entry,
       nano,
       tokens,
       windows: budgetPeriods.map((per) => {
         const { startMs } = this.#calendar.windowAt(per, nowMs)
-        const window = windows[per].find((each) => each.startMs === startMs)
-        return [per, startMs, window?.nano ?? 0, window?.tokens ?? 0] as const
+        const amounts = spent.at(per, startMs)
+        return [per, startMs, amounts.nano, amounts.tokens] as const
       }),
     }))
   }
@@ -263,14 +257,12 @@ export class BudgetBook implements SpendSource {
 
   /** Everything, to be saved. */
   dump(): SavedBudgets {
-    const accounts = Array.from(this.#accounts, ([name, { entry, nano, tokens, windows }]): SavedAccount => ({
+    const accounts = Array.from(this.#accounts, ([name, { entry, nano, tokens, spent }]): SavedAccount => ({
       name,
       entry,
       nano,
       tokens,
-      windows: budgetPeriods.flatMap((per) =>
-        windows[per].map((window) => [per, window.startMs, window.nano, window.tokens] as const),
-      ),
+      windows: spent.saved(),
     }))
     return { timeZone: this.#calendar.zone, revision: this.#revision, accounts }
   }
@@ -285,9 +277,7 @@ export class BudgetBook implements SpendSource {
     const nowMs = this.#parts.wallNow()
     for (const { name, entry, nano, tokens, windows } of accounts) {
       const account = this.#accountOf(name, entry)
-      for (const [per, startMs, ...amounts] of windows) {
-        account.windows[per].push({ startMs, nano: amounts[0], tokens: amounts[1] })
-      }
+      account.spent.restore(windows)
       if (isRunning) Object.assign(account, { nano, tokens })
       else if (nano > 0 || tokens > 0) this.#spend(account, { nano, tokens }, nowMs)
     }
@@ -313,8 +303,7 @@ export class BudgetBook implements SpendSource {
   #accountOf(name: string, entry?: string): Account {
     let account = this.#accounts.get(name)
     if (account === undefined) {
-      const windows = { day: [], week: [], month: [], total: [] }
-      account = { entry: entry ?? name, nano: 0, tokens: 0, open: new Set(), windows }
+      account = { entry: entry ?? name, nano: 0, tokens: 0, open: new Set(), spent: new SpentWindows() }
       this.#accounts.set(name, account)
     } else if (entry !== undefined) account.entry = entry
     return account
@@ -323,32 +312,19 @@ export class BudgetBook implements SpendSource {
   #stateOf({ name, entry }: BudgetScope, budget: Budget, nowMs: number): BudgetState {
     const { startMs, endMs } = this.#calendar.windowAt(budget.per, nowMs)
     const account = this.#accounts.get(name)
-    const window = account?.windows[budget.per].find((each) => each.startMs === startMs)
     const amount = budget.unit === 'usd' ? 'nano' : 'tokens'
     const resetsAtMs = Number.isFinite(endMs) ? endMs : undefined
-    const spent = window?.[amount] ?? 0
+    const spent = account?.spent.at(budget.per, startMs)[amount] ?? 0
     return { scope: { name, entry }, budget, spent, reserved: account?.[amount] ?? 0, resetsAtMs }
   }
 
   /** @param scope whose budgets may have become news. */
-  #spend({ windows }: Account, { nano, tokens }: Amounts, nowMs: number, scope?: BudgetScope): void {
+  #spend({ spent }: Account, amounts: Amounts, nowMs: number, scope?: BudgetScope): void {
+    const { nano, tokens } = amounts
     if (nano === 0 && tokens === 0) return
     const isNews = this.#parts.onNews !== undefined && scope !== undefined
     const before = isNews ? scope.budgets.map((budget) => this.#stateOf(scope, budget, nowMs)) : []
-    const begun = new Set<BudgetPeriod>()
-    for (const per of budgetPeriods) {
-      const { startMs } = this.#calendar.windowAt(per, nowMs)
-      const ofPeriod = windows[per]
-      let window = ofPeriod.find((each) => each.startMs === startMs)
-      if (window === undefined) {
-        window = { startMs, nano: 0, tokens: 0 }
-        if (ofPeriod.length > 0) begun.add(per)
-        ofPeriod.push(window)
-        if (ofPeriod.length > keptWindows) ofPeriod.shift()
-      }
-      window.nano = sum(window.nano, nano)
-      window.tokens = sum(window.tokens, tokens)
-    }
+    const begun = spent.add(amounts, this.#calendar, nowMs)
     for (const state of before) this.#report(state, state.budget.unit === 'usd' ? nano : tokens, begun)
   }
 
@@ -366,14 +342,7 @@ export class BudgetBook implements SpendSource {
   /** A budget is not a way to be had anew by another time zone: what is in a current window goes with it. */
   #moveTo(calendar: Calendar): void {
     const nowMs = this.#parts.wallNow()
-    for (const { windows } of this.#accounts.values()) {
-      for (const per of budgetPeriods) {
-        const from = this.#calendar.windowAt(per, nowMs).startMs
-        const window = windows[per].find((each) => each.startMs === from)
-        if (window !== undefined) window.startMs = calendar.windowAt(per, nowMs).startMs
-      }
-      evenOut(windows, (per) => calendar.windowAt(per, nowMs).startMs)
-    }
+    for (const { spent } of this.#accounts.values()) spent.move(this.#calendar, calendar, nowMs)
     this.#calendar = calendar
     if (this.#accounts.size === 0) return
     this.#parts.journal?.rebased()
@@ -433,34 +402,11 @@ export class BudgetBook implements SpendSource {
 
   /** Keeps what was spent for good or in a window that is not over. */
   #sweep(): void {
-    for (const [name, { open, windows }] of this.#accounts) {
-      if (open.size === 0 && windows.total.length === 0) this.#accounts.delete(name)
+    for (const [name, { open, spent }] of this.#accounts) {
+      if (open.size === 0 && !spent.hasTotal) this.#accounts.delete(name)
     }
     this.#sweptAccounts = Math.max(minSweptAccounts, 2 * this.#accounts.size)
   }
-}
-
-/** Of windows that begin at the same instant, a Monday and its week, none has spent more than the other. */
-function evenOut(windows: Account['windows'], startOf: (per: BudgetPeriod) => number): void {
-  for (const per of budgetPeriods) {
-    const startMs = startOf(per)
-    for (const other of budgetPeriods) {
-      const from = windows[other].find((each) => each.startMs === startMs)
-      if (from === undefined || startOf(other) !== startMs || other === per) continue
-      let window = windows[per].find((each) => each.startMs === startMs)
-      if (window === undefined) {
-        window = { startMs, nano: 0, tokens: 0 }
-        windows[per].push(window)
-      }
-      window.nano = Math.max(window.nano, from.nano)
-      window.tokens = Math.max(window.tokens, from.tokens)
-    }
-  }
-}
-
-interface Amounts {
-  readonly nano: number
-  readonly tokens: number
 }
 
 function chargesOf(
@@ -486,9 +432,4 @@ function chargeOf({ nano, tokens }: OpenHold, { kind }: Outcome, spent: Spent | 
   const isCount = Number.isFinite(spent.tokens) && spent.tokens >= 0 && spent.tokens <= maxPlausibleTokens
   const isAmount = Number.isSafeInteger(spent.nano) && spent.nano! >= 0
   return { nano: isAmount ? spent.nano! : nano, tokens: isCount ? Math.ceil(spent.tokens) : tokens }
-}
-
-/** Of amounts from 0 on; what exceeds exact numbers stays at their end. */
-function sum(one: number, other: number): number {
-  return Math.min(Number.MAX_SAFE_INTEGER, one + other)
 }

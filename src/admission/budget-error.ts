@@ -7,8 +7,10 @@ import type { BudgetExceeded, BudgetRefusal, BudgetState } from './budget.ts'
 export function budgetError(refusal: BudgetRefusal): GatewayError {
   if (refusal.kind === 'budget_state_lost') return new GatewayError('budget_state_lost', stateLost)
   const { budget, spent, reserved, requested } = refusal
-  const amounts = `${amountOf(budget, spent)} are spent, ${amountOf(budget, reserved)} are reserved by calls under way, and this call needs up to ${amountOf(budget, requested)}.`
-  return exceeded(refusal, amounts)
+  const needed = `this call needs up to ${amountOf(budget, requested)}.`
+  if (isOfAll(refusal)) return exceeded(refusal, needed)
+  const taken = `${amountOf(budget, spent)} are spent, ${amountOf(budget, reserved)} are reserved by calls under way`
+  return exceeded(refusal, `${taken}, and ${needed}`)
 }
 
 /** The reason, with the paths of files, is in the log and in the report of `doctor`. */
@@ -17,7 +19,15 @@ const stateLost =
 
 /** Status 429 as an event: the response has begun. */
 export function budgetCutError(state: BudgetState): GatewayError {
-  return exceeded(state, `${amountOf(state.budget, state.spent)} are spent.`)
+  return exceeded(
+    state,
+    isOfAll(state) ? 'it is spent.' : `${amountOf(state.budget, state.spent)} are spent.`,
+  )
+}
+
+/** What all clients together have spent is none of each one's business: `GET /v1/limits` shows it to those that may know. */
+function isOfAll({ scope }: BudgetState): boolean {
+  return scope.name === 'total'
 }
 
 /**
@@ -29,9 +39,12 @@ function exceeded(state: BudgetState | BudgetExceeded, amounts: string): Gateway
   const resets = resetsAtMs === undefined ? 'never' : isoSecond(resetsAtMs)
   const ends = resetsAtMs === undefined ? 'It is never renewed' : `It is renewed at ${resets}`
   const message = `The budget of ${ownerOf(scope)}, ${budgetName(budget)}, has no room for this call: ${amounts} ${ends}; the operator may raise it.`
+  const taken = isOfAll(state)
+    ? ''
+    : ` spent ${plainAmount(budget, state.spent)}; reserved ${plainAmount(budget, state.reserved)};`
   const headers = {
     'x-should-retry': 'false',
-    'x-llm-gateway-budget': `${budgetName(budget)}; spent ${plainAmount(budget, state.spent)}; reserved ${plainAmount(budget, state.reserved)}; resets ${resets}`,
+    'x-llm-gateway-budget': `${budgetName(budget)};${taken} resets ${resets}`,
   }
   return new GatewayError('budget_exceeded', message, { headers })
 }

@@ -10,7 +10,7 @@ import { existsSync } from 'node:fs'
 import { chown, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isObject, parseJson } from '../bytes/json/parse.ts'
-import type { ScopeBalance, SpentInWindows } from '../domain.ts'
+import { budgetPeriods, type ScopeBalance, type SpentInWindows } from '../domain.ts'
 import { isTimeZone } from '../platform/time-zone.ts'
 import type { SetTimer } from '../platform/clock.ts'
 import { readRegularFile } from '../platform/regular-file.ts'
@@ -18,7 +18,7 @@ import type { LockResult } from '../platform/process-lock.ts'
 import { StateFile } from '../platform/state-file.ts'
 import type { BudgetSettings } from './budget.ts'
 import { BudgetBook, type SavedAccount, type SavedBudgets } from './budget-book.ts'
-import { type BudgetPeriod, budgetPeriods, type CalendarWindow } from './calendar-window.ts'
+import type { BudgetPeriod, CalendarWindow } from './calendar-window.ts'
 
 /** The ledger as the file needs it. */
 interface SpendStore {

@@ -11,8 +11,6 @@ export interface CalendarWindow {
   readonly endMs: number
 }
 
-export const budgetPeriods = ['day', 'week', 'month', 'total'] as const satisfies readonly BudgetPeriod[]
-
 const allTime: CalendarWindow = { startMs: 0, endMs: Infinity }
 const dayMs = 24 * 60 * 60_000
 

@@ -674,6 +674,8 @@ suite('budgets of the configuration', () => {
     const refused = await call({ key: keys[1] })
     assert.equal(refused.status, 429)
     assert.match(errorOf(refused).message, /The budget of the gateway \(budgets\.total\), 0\.0012 usd\/month/)
+    assert.doesNotMatch(errorOf(refused).message, /spent/)
+    assert.match(refused.header('x-llm-gateway-budget')!, /^0\.0012 usd\/month; resets [\dT:-]+Z$/)
     assert.equal((await limits())![0]!.of, 'all clients')
   })
 

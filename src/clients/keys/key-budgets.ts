@@ -1,10 +1,8 @@
 // Budgets as the key file writes them (`{ "usd": "5", "per": "day" }`) and as people type them (`5usd/day`). USD are decimal
 // text and whole nano-USD, because sums of binary fractions are not exact.
-import type { Budget } from '../../domain.ts'
+import { type Budget, budgetPeriods } from '../../domain.ts'
 import { maxBudgetUsd, nanoOfBudget, usdOfNano } from '../../prices/usd.ts'
 import { type Members, membersAt, type Place, type ReportFault } from './members.ts'
-
-const periods = ['day', 'week', 'month', 'total'] as const satisfies readonly Budget['per'][]
 
 const maxTokens = 1_000_000_000_000_000
 
@@ -41,7 +39,7 @@ const budgetMembers = new Set(['usd', 'tokens', 'per'])
 function readBudget(value: unknown, place: Place, report: ReportFault): Budget | undefined {
   const members = membersAt(value, place, budgetMembers, report)
   if (members === undefined) return undefined
-  const per = members.choice('per', periods)
+  const per = members.choice('per', budgetPeriods)
   const usd = members.get('usd')
   const unit = usd === undefined ? 'tokens' : 'usd'
   if ((usd === undefined) === (members.get('tokens') === undefined)) {
