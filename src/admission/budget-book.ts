@@ -92,6 +92,7 @@ export class BudgetBook implements SpendSource {
   #settings = usualBudgetSettings
   #calendar = new Calendar(usualBudgetSettings.timeZone)
   #lost: string | undefined
+  #suspended: string | undefined
   #revision = 0
   #lastHold = 0
   /** Between the two clocks. */
@@ -122,9 +123,19 @@ export class BudgetBook implements SpendSource {
     this.#lost = reason
   }
 
+  /** The same until `resume`. */
+  suspend(reason: string): void {
+    this.#suspended = reason
+  }
+
+  resume(): void {
+    this.#suspended = undefined
+  }
+
   /** What `take` would refuse with; undefined if it would not. Changes nothing. */
   probe(demand: BudgetDemand): BudgetRefusal | undefined {
-    if (this.#lost !== undefined) return { kind: 'budget_state_lost', reason: this.#lost }
+    const reason = this.#lost ?? this.#suspended
+    if (reason !== undefined) return { kind: 'budget_state_lost', reason }
     const nowMs = this.#parts.wallNow()
     for (const scope of demand.scopes) {
       for (const budget of scope.budgets) {

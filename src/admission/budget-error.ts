@@ -15,7 +15,7 @@ export function budgetError(refusal: BudgetRefusal): GatewayError {
 
 /** The reason, with the paths of files, is in the log and in the report of `doctor`. */
 const stateLost =
-  'A budget applies to this call, and the gateway does not know what was spent of it. Its log and `llm-gateway doctor` have the reason, and what the operator can do.'
+  'A budget applies to this call, and the gateway does not know what was spent of it, or cannot write it down. Its log and `llm-gateway doctor` have the reason, and what the operator can do.'
 
 /** Status 429 as an event: the response has begun. */
 export function budgetCutError(state: BudgetState): GatewayError {

@@ -22,6 +22,8 @@ import type { BudgetPeriod, CalendarWindow } from './calendar-window.ts'
 
 /** The ledger as the file needs it. */
 interface SpendStore {
+  /** Whether what is spent is written: `idle` or `writing`. */
+  state(): { readonly state: string }
   /** What was spent in these windows, after `copy` has completed it where that is the later one. Never rejects. */
   restoreSpending(question: {
     readonly spans: readonly (CalendarWindow & { readonly per: BudgetPeriod })[]
@@ -73,6 +75,8 @@ const writingFactor = 20
 const copyEveryMs = 10_000
 /** A full disk fails four times a second, and may be the one that has the log. */
 const reportEveryMs = 60_000
+/** How long what is spent may be in memory alone. */
+const maxUnwrittenMs = 15 * 60_000
 
 export class BudgetsFile {
   readonly #parts: BudgetsFileParts
@@ -91,6 +95,8 @@ export class BudgetsFile {
   #lastWriteMs = 0
   /** Of the last failure. */
   #reportedAtMs: number | undefined
+  #failingSinceMs: number | undefined
+  #isSuspended = false
 
   constructor(parts: BudgetsFileParts) {
     this.#parts = parts
@@ -211,17 +217,41 @@ export class BudgetsFile {
     const startedAtMs = now()
     const failed = (cause: unknown) => {
       this.#hasNews = true
+      this.#failingSinceMs ??= startedAtMs
+      this.#judgeUnwritten(cause, startedAtMs - this.#failingSinceMs)
       if (this.#reportedAtMs !== undefined && startedAtMs - this.#reportedAtMs < reportEveryMs) return
       this.#reportedAtMs = startedAtMs
       onFault(cause)
     }
+    const succeeded = () => {
+      this.#failingSinceMs = undefined
+      this.#resume()
+    }
     this.#writing = this.#write()
-      .catch(failed)
+      .then(succeeded, failed)
       .then(() => {
         this.#lastWriteMs = now() - startedAtMs
         this.#isWriting = false
         if (this.#hasNews) this.touch()
       })
+  }
+
+  /** A process that ends now takes with it what is written nowhere: the longer that lasts, the more is spent anew. */
+  #judgeUnwritten(cause: unknown, forMs: number): void {
+    const { book, store, onLost } = this.#parts
+    const ofStore = store?.state().state
+    if (forMs < maxUnwrittenMs || ofStore === 'idle' || ofStore === 'writing') return this.#resume()
+    if (this.#isSuspended) return
+    this.#isSuspended = true
+    const reason = `What is spent of budgets could not be written for ${Math.round(forMs / 60_000)} minutes (${String(cause)}). Calls with a budget are refused until it can be.`
+    book.suspend(reason)
+    onLost(reason)
+  }
+
+  #resume(): void {
+    if (!this.#isSuspended) return
+    this.#isSuspended = false
+    this.#parts.book.resume()
   }
 
   async #write(): Promise<void> {

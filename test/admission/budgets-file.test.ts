@@ -227,6 +227,25 @@ test('a file that begins anew belongs to the owner of its directory, and what wa
   assert.equal(readFileSync(`${path}.lost`, 'utf8'), 'damaged')
 })
 
+test('what cannot be written for a quarter of an hour refuses further calls, until it can be', async (t) => {
+  const { book, clock, file, path, faults, losses, spend } = open(t)
+  await file.load(usualBudgetSettings, false)
+  mkdirSync(path)
+  spend()
+  clock.advance(1_000)
+  await until(() => faults.length > 0, 'the first failure')
+  const isRefused = () => {
+    clock.advance(5_000)
+    return book.probe(demand)?.kind === 'budget_state_lost'
+  }
+  await until(isRefused, 'the refusal')
+  assert.ok(clock.now() >= 15 * 60_000)
+  assert.match(String(losses), /could not be written for \d+ minutes/)
+  rmSync(path, { recursive: true })
+  await until(() => !isRefused(), 'calls to be admitted again')
+  assert.ok(typeof (await readBudgetsFile(path)) === 'object')
+})
+
 test('a pipe in the place of the file is not waited for', async (t) => {
   const directory = scratchDirectory(t)
   execFileSync('mkfifo', [join(directory, 'budgets.json')])
