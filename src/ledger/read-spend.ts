@@ -23,11 +23,7 @@ export function readSpent(database: DatabaseSync, spans: readonly CalendarSpan[]
     { name: string; entry: string; windows: SpentInWindows['windows'][number][] }
   >()
   for (const { per, startMs, endMs } of spans) {
-    const bounds = [
-      Math.floor(startMs / quarterMs),
-      Math.min(largest, Math.floor(endMs / quarterMs)),
-    ] as const
-    for (const row of sums.all(...bounds)) {
+    for (const row of sums.all(...quartersOf(startMs, endMs))) {
       const { name, entry, nano, tokens } = row as {
         name: string
         entry: string

@@ -39,7 +39,7 @@ export interface SpentCharge extends Amounts {
   readonly scope: string
 }
 
-/** A call that has ended. Its amounts are undefined where nobody knows them. */
+/** A call that has ended. What it cost is 0 where nobody knows it, and then it is not priced. */
 export interface SpentRow extends Amounts {
   readonly isPriced: boolean
   readonly requestId: string
