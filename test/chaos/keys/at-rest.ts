@@ -60,10 +60,21 @@ async function judgeBudgets(
     },
     `the file to have what was spent of ${name}: ${JSON.stringify(own)}`,
   )
-  const { stdout } = await desk.run('key', 'show', name, '--json')
-  const { spending } = JSON.parse(stdout) as { spending: readonly { readonly spent: string | number }[] }
-  const [inApi, inCommand] = [own, spending].map((each) => each.map(({ spent }) => String(spent)).join())
-  if (inApi !== inCommand) accuse(`${name} has spent ${inApi} in /v1/limits and ${inCommand} in key show`)
+  const inApi = spentOf(own)
+  let inCommand = ''
+  // The command reads the file, which is written a moment after the last charge.
+  await until(async () => {
+    const { stdout } = await desk.run('key', 'show', name, '--json')
+    const { spending } = JSON.parse(stdout) as { spending: readonly Pick<ShownBudget, 'spent'>[] }
+    inCommand = spentOf(spending)
+    return inCommand === inApi
+  }, `key show to agree with /v1/limits`).catch(() => {
+    accuse(`${name} has spent ${inApi} in /v1/limits and ${inCommand} in key show`)
+  })
+}
+
+function spentOf(budgets: readonly Pick<ShownBudget, 'spent'>[]): string {
+  return budgets.map(({ spent }) => String(spent)).join()
 }
 
 /** `GET /v1/usage` and the rows. */
