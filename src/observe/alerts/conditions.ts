@@ -107,6 +107,13 @@ export class Conditions {
       .toSorted((one, other) => compareSeverity(other.severity, one.severity))
   }
 
+  /** What is firing, as it is reported to those who keep no state for long. */
+  firing({ nowMs, wallMs }: Omit<Now, 'isQuiet'>): Notice[] {
+    return [...this.#conditions.values()]
+      .filter(({ state }) => state === 'firing')
+      .map((condition) => noticeOf(condition, 'repeated', { nowMs, wallMs }))
+  }
+
   save(look: Pick<Look, 'measures'>, { nowMs, wallMs }: Omit<Now, 'isQuiet'>): SavedCondition[] {
     const wallOf = (ms: number) => Math.round(wallMs - (nowMs - ms))
     return [...this.#conditions.values()].flatMap((condition): SavedCondition[] => {
@@ -180,7 +187,8 @@ export class Conditions {
       return this.#changed(condition, 'firing', now)
     }
     const isWorse = compareSeverity(cause.severity, condition.cause.severity) > 0
-    condition.cause = { ...condition.cause, severity: cause.severity }
+    // Who was sent the worst of it is to be sent its end.
+    if (isWorse) condition.cause = { ...condition.cause, severity: cause.severity }
     if (now.isQuiet) return undefined
     if (isWorse) return sent(condition, 'firing', now)
     if (now.nowMs - condition.sentMs < repeatMs) return undefined
@@ -236,9 +244,16 @@ export class Conditions {
   }
 }
 
-function sent(condition: Condition, kind: Notice['kind'], { nowMs, wallMs }: Now): Notice {
-  condition.sentMs = nowMs
-  const { rule, subject, cause, sinceMs } = condition
+function sent(condition: Condition, kind: Notice['kind'], now: Now): Notice {
+  condition.sentMs = now.nowMs
+  return noticeOf(condition, kind, now)
+}
+
+function noticeOf(
+  { rule, subject, cause, sinceMs }: Condition,
+  kind: Notice['kind'],
+  { nowMs, wallMs }: Omit<Now, 'isQuiet'>,
+): Notice {
   return {
     kind,
     rule: rules[rule].alert,

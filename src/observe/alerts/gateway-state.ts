@@ -27,6 +27,8 @@ interface ReloadState {
 interface BudgetState {
   /** Of which key or client: as an operator names it. */
   readonly of: string
+  /** `usd per day`: the same for any limit. */
+  readonly kind: string
   /** `5 usd/day`. */
   readonly budget: string
   /** Of what is spent to the limit. */

@@ -55,6 +55,10 @@ function* risen(track: Track, count: number): Generator<readonly [subject: strin
   }
 }
 
+function budgetSubject({ of, kind }: { readonly of: string; readonly kind: string }): string {
+  return `${of}, ${kind}`
+}
+
 export const rules: Readonly<Record<AlertRule, Rule>> = {
   access_refused: {
     alert: 'AccessRefused',
@@ -75,14 +79,15 @@ export const rules: Readonly<Record<AlertRule, Rule>> = {
   },
   budget: {
     alert: 'Budget',
-    clearAfterMs: 0,
+    // Of a budget that applied to no call since the start, nothing is known.
+    clearAfterMs: 25 * 60 * minuteMs,
     *causes({ state }, { ratio }) {
-      for (const { of, budget, ratio: used, spent, resetsAt } of state.budgets) {
+      for (const { of, kind, budget, ratio: used, spent, resetsAt } of state.budgets) {
         if (used <= ratio) continue
         const isSpent = used >= 1
         const renewed = resetsAt === undefined ? 'It is never renewed.' : `It is renewed at ${resetsAt}.`
         yield {
-          subject: `${of}: ${budget}`,
+          subject: budgetSubject({ of, kind }),
           severity: isSpent ? 'critical' : 'warning',
           what: isSpent
             ? `The budget of ${of}, ${budget}, is spent: calls are refused.`
@@ -92,7 +97,7 @@ export const rules: Readonly<Record<AlertRule, Rule>> = {
         }
       }
     },
-    hasRecovered: () => true,
+    hasRecovered: (subject, { state }) => state.budgets.some((each) => budgetSubject(each) === subject),
   },
   error_rate: {
     alert: 'ErrorRate',

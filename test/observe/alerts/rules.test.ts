@@ -21,7 +21,7 @@ const outage = (name: string, reason: string | undefined, isHealthy?: boolean) =
 })
 const budget = (ratio: number) => ({
   budgets: [
-    { of: 'laptop', budget: '5 usd/day', ratio, spent: String(5 * ratio), resetsAt: '2026-11-29T00:00:00Z' },
+    { of: 'laptop', kind: 'usd per day', budget: '5 usd/day', ratio, spent: String(5 * ratio), resetsAt: '2026-11-29T00:00:00Z' },
   ],
 })
 
@@ -235,9 +235,9 @@ const cases: readonly Case[] = [
       scene.pass(2_000)
     },
     reported: [
-      'firing Budget of laptop: 5 usd/day',
-      'firing Budget of laptop: 5 usd/day',
-      'recovered Budget of laptop: 5 usd/day',
+      'firing Budget of laptop, usd per day',
+      'firing Budget of laptop, usd per day',
+      'recovered Budget of laptop, usd per day',
     ],
   },
 ]
