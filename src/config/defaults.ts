@@ -58,8 +58,9 @@ export const defaults = {
   secrets: { dir: null, identity: { credential: 'gateway_identity', file: null } },
   budgets: { time_zone: 'UTC', reserve: 'predicted', when_exhausted: 'finish', total: [] },
   audit: { enabled: 'auto', keep_days: 365 },
+  metrics: { enabled: true, allowed_users: [] },
+  status: { enabled: true, allowed_users: ['self'], playground: true, via_proxy: false, recent_calls: 200 },
   notify: {
-    sinks: {},
     repeat_ms: 14_400_000,
     quiet_start_ms: 60_000,
     min_severity: 'warning',

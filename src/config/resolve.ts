@@ -10,6 +10,7 @@ import { readPrice } from '../prices/read-price.ts'
 import { normalOrigin } from '../http/origin.ts'
 import { authOf, baseUrlOf } from './provider-kind.ts'
 import { resolveIdentity } from './resolve-identity.ts'
+import { resolveNotify } from './resolve-notify.ts'
 import { resolveTraits } from './resolve-traits.ts'
 import type {
   RawBudget,
@@ -31,6 +32,7 @@ import type {
   KeysConfig,
   LoggingConfig,
   LogTransportConfig,
+  MetricsConfig,
   ModelConfig,
   PricesConfig,
   ProviderConfig,
@@ -38,6 +40,7 @@ import type {
   RateLimitConfig,
   Secret,
   ServerConfig,
+  StatusConfig,
   Timeouts,
 } from './types.ts'
 
@@ -98,6 +101,9 @@ export function resolve(
     },
     routes: { rest: raw.routes?.rest ?? undefined, defaultModel: { ...raw.routes?.default_model } },
     audit: resolveAudit(raw),
+    notify: resolveNotify(raw.notify, secrets),
+    metrics: resolveMetrics(raw.metrics),
+    status: resolveStatus(raw.status),
     usage: {
       enabled: usage.enabled,
       keepCallsDays: usage.keep_calls_days,
@@ -114,6 +120,22 @@ function resolveAudit(raw: RawConfig): AuditConfig {
   const hasKeys = (raw.keys?.mode ?? defaults.keys.mode) !== 'off'
   const hasIdentities = (raw.identity?.sources ?? defaults.identity.sources).length > 0
   return { enabled: enabled === 'auto' ? hasKeys || hasIdentities : enabled, keepDays }
+}
+
+function resolveMetrics(raw: RawConfig['metrics']): MetricsConfig {
+  const { enabled, allowed_users: allowedUsers } = { ...defaults.metrics, ...raw }
+  return { enabled, allowedUsers }
+}
+
+function resolveStatus(raw: RawConfig['status']): StatusConfig {
+  const status = { ...defaults.status, ...raw }
+  return {
+    enabled: status.enabled,
+    allowedUsers: status.allowed_users,
+    hasPlayground: status.playground,
+    isServedViaProxy: status.via_proxy,
+    recentCalls: status.recent_calls,
+  }
 }
 
 function resolveLogging(

@@ -11,8 +11,10 @@ import { routesSchema } from './routes.ts'
 import { pricesSchema } from './price.ts'
 import { providersSchema } from './providers.ts'
 import { auditSchema } from './audit.ts'
+import { notifySchema } from './notify.ts'
 import { budgetsSchema } from './budgets.ts'
 import { usageSchema } from './usage.ts'
+import { metricsSchema, statusSchema } from './views.ts'
 
 /** What to write in place of LiteLLM's list of models. */
 export const liteLlmHint =
@@ -41,6 +43,9 @@ export const configSchema = {
     secrets: secretsSchema,
     usage: usageSchema,
     audit: auditSchema,
+    notify: notifySchema,
+    metrics: metricsSchema,
+    status: statusSchema,
     logging: loggingSchema,
   },
 } as const satisfies Schema

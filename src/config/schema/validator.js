@@ -8331,12 +8331,12 @@ vErrors.push(err626);
 errors++;
 }
 }
-if(data.logging !== undefined){
-let data238 = data.logging;
+if(data.notify !== undefined){
+let data238 = data.notify;
 if(data238 && typeof data238 == "object" && !Array.isArray(data238)){
 for(const key53 in data238){
-if(!(((key53 === "level") || (key53 === "format")) || (key53 === "transport"))){
-const err627 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key53},schema:false,parentSchema:schema6.properties.logging,data:data238};
+if(!(((((key53 === "sinks") || (key53 === "repeat_ms")) || (key53 === "quiet_start_ms")) || (key53 === "rules")) || (key53 === "heartbeat"))){
+const err627 = {instancePath:instancePath+"/notify",schemaPath:"#/properties/notify/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key53},schema:false,parentSchema:schema6.properties.notify,data:data238};
 if(vErrors === null){
 vErrors = [err627];
 }
@@ -8346,10 +8346,14 @@ vErrors.push(err627);
 errors++;
 }
 }
-if(data238.level !== undefined){
-let data239 = data238.level;
-if(typeof data239 !== "string"){
-const err628 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.level.type,parentSchema:schema6.properties.logging.properties.level,data:data239};
+if(data238.sinks !== undefined){
+let data239 = data238.sinks;
+if(data239 && typeof data239 == "object" && !Array.isArray(data239)){
+for(const key54 in data239){
+const _errs562 = errors;
+if(typeof key54 === "string"){
+if(func4(key54) > 64){
+const err628 = {instancePath:instancePath+"/notify/sinks",schemaPath:"#/properties/notify/properties/sinks/propertyNames/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.notify.properties.sinks.propertyNames,data:key54,propertyName:key54};
 if(vErrors === null){
 vErrors = [err628];
 }
@@ -8358,8 +8362,8 @@ vErrors.push(err628);
 }
 errors++;
 }
-if(!((((data239 === "error") || (data239 === "warn")) || (data239 === "info")) || (data239 === "debug"))){
-const err629 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.level.enum},schema:schema6.properties.logging.properties.level.enum,parentSchema:schema6.properties.logging.properties.level,data:data239};
+if(!pattern17.test(key54)){
+const err629 = {instancePath:instancePath+"/notify/sinks",schemaPath:"#/properties/notify/properties/sinks/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.propertyNames,data:key54,propertyName:key54};
 if(vErrors === null){
 vErrors = [err629];
 }
@@ -8369,10 +8373,9 @@ vErrors.push(err629);
 errors++;
 }
 }
-if(data238.format !== undefined){
-let data240 = data238.format;
-if(typeof data240 !== "string"){
-const err630 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.format.type,parentSchema:schema6.properties.logging.properties.format,data:data240};
+var valid124 = _errs562 === errors;
+if(!valid124){
+const err630 = {instancePath:instancePath+"/notify/sinks",schemaPath:"#/properties/notify/properties/sinks/propertyNames",keyword:"propertyNames",params:{propertyName: key54},schema:schema6.properties.notify.properties.sinks.propertyNames,parentSchema:schema6.properties.notify.properties.sinks,data:data239};
 if(vErrors === null){
 vErrors = [err630];
 }
@@ -8381,8 +8384,16 @@ vErrors.push(err630);
 }
 errors++;
 }
-if(!(((data240 === "auto") || (data240 === "json")) || (data240 === "pretty"))){
-const err631 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.format.enum},schema:schema6.properties.logging.properties.format.enum,parentSchema:schema6.properties.logging.properties.format,data:data240};
+}
+for(const key55 in data239){
+let data240 = data239[key55];
+const _errs566 = errors;
+let valid126 = true;
+const _errs567 = errors;
+if(data240 && typeof data240 == "object" && !Array.isArray(data240)){
+let missing6;
+if((data240.kind === undefined) && (missing6 = "kind")){
+const err631 = {};
 if(vErrors === null){
 vErrors = [err631];
 }
@@ -8391,11 +8402,10 @@ vErrors.push(err631);
 }
 errors++;
 }
-}
-if(data238.transport !== undefined){
-let data241 = data238.transport;
-if((!(data241 && typeof data241 == "object" && !Array.isArray(data241))) && (data241 !== null)){
-const err632 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema6.properties.logging.properties.transport.type},schema:schema6.properties.logging.properties.transport.type,parentSchema:schema6.properties.logging.properties.transport,data:data241};
+else {
+if(data240.kind !== undefined){
+if(!(data240.kind === "pagerduty")){
+const err632 = {};
 if(vErrors === null){
 vErrors = [err632];
 }
@@ -8404,9 +8414,25 @@ vErrors.push(err632);
 }
 errors++;
 }
-if(data241 && typeof data241 == "object" && !Array.isArray(data241)){
-if(data241.target === undefined){
-const err633 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema6.properties.logging.properties.transport.required,parentSchema:schema6.properties.logging.properties.transport,data:data241};
+}
+}
+}
+var _valid9 = _errs567 === errors;
+errors = _errs566;
+if(vErrors !== null){
+if(_errs566){
+vErrors.length = _errs566;
+}
+else {
+vErrors = null;
+}
+}
+let ifClause5;
+if(_valid9){
+const _errs569 = errors;
+if(data240 && typeof data240 == "object" && !Array.isArray(data240)){
+if(data240.routing_key === undefined){
+const err633 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/then/required",keyword:"required",params:{missingProperty: "routing_key"},schema:schema6.properties.notify.properties.sinks.additionalProperties.then.required,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.then,data:data240};
 if(vErrors === null){
 vErrors = [err633];
 }
@@ -8415,9 +8441,10 @@ vErrors.push(err633);
 }
 errors++;
 }
-for(const key54 in data241){
-if(!((key54 === "target") || (key54 === "options"))){
-const err634 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key54},schema:false,parentSchema:schema6.properties.logging.properties.transport,data:data241};
+for(const key56 in data240){
+const _errs570 = errors;
+if(!((((key56 === "routing_key") || (key56 === "kind")) || (key56 === "url")) || (key56 === "min_severity"))){
+const err634 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.then.propertyNames.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.then.propertyNames.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.then.propertyNames,data:key56,propertyName:key56};
 if(vErrors === null){
 vErrors = [err634];
 }
@@ -8426,12 +8453,9 @@ vErrors.push(err634);
 }
 errors++;
 }
-}
-if(data241.target !== undefined){
-let data242 = data241.target;
-if(typeof data242 === "string"){
-if(func4(data242) > 4096){
-const err635 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data242};
+var valid128 = _errs570 === errors;
+if(!valid128){
+const err635 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key56},schema:schema6.properties.notify.properties.sinks.additionalProperties.then.propertyNames,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.then,data:data240};
 if(vErrors === null){
 vErrors = [err635];
 }
@@ -8440,8 +8464,21 @@ vErrors.push(err635);
 }
 errors++;
 }
-if(func4(data242) < 1){
-const err636 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data242};
+}
+}
+var _valid9 = _errs569 === errors;
+valid126 = _valid9;
+ifClause5 = "then";
+}
+else {
+const _errs571 = errors;
+const _errs572 = errors;
+let valid129 = true;
+const _errs573 = errors;
+if(data240 && typeof data240 == "object" && !Array.isArray(data240)){
+let missing7;
+if((data240.kind === undefined) && (missing7 = "kind")){
+const err636 = {};
 if(vErrors === null){
 vErrors = [err636];
 }
@@ -8450,9 +8487,11 @@ vErrors.push(err636);
 }
 errors++;
 }
-}
 else {
-const err637 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.transport.properties.target.type,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data242};
+if(data240.kind !== undefined){
+let data242 = data240.kind;
+if(!((data242 === "discord") || (data242 === "slack"))){
+const err637 = {};
 if(vErrors === null){
 vErrors = [err637];
 }
@@ -8462,10 +8501,26 @@ vErrors.push(err637);
 errors++;
 }
 }
-if(data241.options !== undefined){
-let data243 = data241.options;
-if(!(data243 && typeof data243 == "object" && !Array.isArray(data243))){
-const err638 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.properties.transport.properties.options.type,parentSchema:schema6.properties.logging.properties.transport.properties.options,data:data243};
+}
+}
+var _valid10 = _errs573 === errors;
+errors = _errs572;
+if(vErrors !== null){
+if(_errs572){
+vErrors.length = _errs572;
+}
+else {
+vErrors = null;
+}
+}
+let ifClause6;
+if(_valid10){
+const _errs575 = errors;
+if(data240 && typeof data240 == "object" && !Array.isArray(data240)){
+for(const key57 in data240){
+const _errs576 = errors;
+if(!(((key57 === "kind") || (key57 === "url")) || (key57 === "min_severity"))){
+const err638 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.else.then.propertyNames.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.then.propertyNames.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else.then.propertyNames,data:key57,propertyName:key57};
 if(vErrors === null){
 vErrors = [err638];
 }
@@ -8474,12 +8529,9 @@ vErrors.push(err638);
 }
 errors++;
 }
-}
-}
-}
-}
-else {
-const err639 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.type,parentSchema:schema6.properties.logging,data:data238};
+var valid131 = _errs576 === errors;
+if(!valid131){
+const err639 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/then/propertyNames",keyword:"propertyNames",params:{propertyName: key57},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.then.propertyNames,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else.then,data:data240};
 if(vErrors === null){
 vErrors = [err639];
 }
@@ -8490,13 +8542,3666 @@ errors++;
 }
 }
 }
+var _valid10 = _errs575 === errors;
+valid129 = _valid10;
+ifClause6 = "then";
+}
 else {
-const err640 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema6.type,parentSchema:schema6,data};
+const _errs577 = errors;
+if(data240 && typeof data240 == "object" && !Array.isArray(data240)){
+for(const key58 in data240){
+const _errs578 = errors;
+if(!((((key58 === "token") || (key58 === "kind")) || (key58 === "url")) || (key58 === "min_severity"))){
+const err640 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/else/propertyNames/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.else.else.propertyNames.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.else.propertyNames.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else.else.propertyNames,data:key58,propertyName:key58};
 if(vErrors === null){
 vErrors = [err640];
 }
 else {
 vErrors.push(err640);
+}
+errors++;
+}
+var valid132 = _errs578 === errors;
+if(!valid132){
+const err641 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/else/propertyNames",keyword:"propertyNames",params:{propertyName: key58},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.else.propertyNames,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else.else,data:data240};
+if(vErrors === null){
+vErrors = [err641];
+}
+else {
+vErrors.push(err641);
+}
+errors++;
+}
+}
+}
+var _valid10 = _errs577 === errors;
+valid129 = _valid10;
+ifClause6 = "else";
+}
+if(!valid129){
+const err642 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/if",keyword:"if",params:{failingKeyword: ifClause6},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else,data:data240};
+if(vErrors === null){
+vErrors = [err642];
+}
+else {
+vErrors.push(err642);
+}
+errors++;
+}
+if(data240 && typeof data240 == "object" && !Array.isArray(data240)){
+if(data240.url === undefined){
+const err643 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/required",keyword:"required",params:{missingProperty: "url"},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.required,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else,data:data240};
+if(vErrors === null){
+vErrors = [err643];
+}
+else {
+vErrors.push(err643);
+}
+errors++;
+}
+}
+var _valid9 = _errs571 === errors;
+valid126 = _valid9;
+ifClause5 = "else";
+}
+if(!valid126){
+const err644 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause5},schema:schema6.properties.notify.properties.sinks.additionalProperties.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties,data:data240};
+if(vErrors === null){
+vErrors = [err644];
+}
+else {
+vErrors.push(err644);
+}
+errors++;
+}
+if(data240 && typeof data240 == "object" && !Array.isArray(data240)){
+if(data240.kind === undefined){
+const err645 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/required",keyword:"required",params:{missingProperty: "kind"},schema:schema6.properties.notify.properties.sinks.additionalProperties.required,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties,data:data240};
+if(vErrors === null){
+vErrors = [err645];
+}
+else {
+vErrors.push(err645);
+}
+errors++;
+}
+for(const key59 in data240){
+if(!(((((key59 === "kind") || (key59 === "url")) || (key59 === "routing_key")) || (key59 === "token")) || (key59 === "min_severity"))){
+const err646 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key59},schema:false,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties,data:data240};
+if(vErrors === null){
+vErrors = [err646];
+}
+else {
+vErrors.push(err646);
+}
+errors++;
+}
+}
+if(data240.kind !== undefined){
+let data243 = data240.kind;
+if(typeof data243 !== "string"){
+const err647 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/kind/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.kind.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.kind,data:data243};
+if(vErrors === null){
+vErrors = [err647];
+}
+else {
+vErrors.push(err647);
+}
+errors++;
+}
+if(!((((((data243 === "alertmanager") || (data243 === "discord")) || (data243 === "ntfy")) || (data243 === "pagerduty")) || (data243 === "slack")) || (data243 === "webhook"))){
+const err648 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/kind/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.properties.kind.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.kind.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.kind,data:data243};
+if(vErrors === null){
+vErrors = [err648];
+}
+else {
+vErrors.push(err648);
+}
+errors++;
+}
+}
+if(data240.url !== undefined){
+let data244 = data240.url;
+if((!(data244 && typeof data244 == "object" && !Array.isArray(data244))) && (typeof data244 !== "string")){
+const err649 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/type",keyword:"type",params:{type: schema6.properties.notify.properties.sinks.additionalProperties.properties.url.type},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data244};
+if(vErrors === null){
+vErrors = [err649];
+}
+else {
+vErrors.push(err649);
+}
+errors++;
+}
+const _errs584 = errors;
+let valid134 = true;
+const _errs585 = errors;
+if(errors === _errs585){
+if(data244 && typeof data244 == "object" && !Array.isArray(data244)){
+if(data244.credential !== undefined){
+var valid135 = false;
+const err650 = {};
+if(vErrors === null){
+vErrors = [err650];
+}
+else {
+vErrors.push(err650);
+}
+errors++;
+}
+else {
+var valid135 = true;
+}
+if(valid135){
+if(data244.file !== undefined){
+var valid135 = false;
+const err651 = {};
+if(vErrors === null){
+vErrors = [err651];
+}
+else {
+vErrors.push(err651);
+}
+errors++;
+}
+else {
+var valid135 = true;
+}
+if(valid135){
+if(data244.env !== undefined){
+var valid135 = false;
+const err652 = {};
+if(vErrors === null){
+vErrors = [err652];
+}
+else {
+vErrors.push(err652);
+}
+errors++;
+}
+else {
+var valid135 = true;
+}
+if(valid135){
+if(data244.secret !== undefined){
+var valid135 = false;
+const err653 = {};
+if(vErrors === null){
+vErrors = [err653];
+}
+else {
+vErrors.push(err653);
+}
+errors++;
+}
+else {
+var valid135 = true;
+}
+}
+}
+}
+}
+else {
+const err654 = {};
+if(vErrors === null){
+vErrors = [err654];
+}
+else {
+vErrors.push(err654);
+}
+errors++;
+}
+}
+var _valid11 = _errs585 === errors;
+errors = _errs584;
+if(vErrors !== null){
+if(_errs584){
+vErrors.length = _errs584;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid11){
+const _errs587 = errors;
+const err655 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/then/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.then.not,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.then,data:data244};
+if(vErrors === null){
+vErrors = [err655];
+}
+else {
+vErrors.push(err655);
+}
+errors++;
+var _valid11 = _errs587 === errors;
+valid134 = _valid11;
+}
+if(!valid134){
+const err656 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data244};
+if(vErrors === null){
+vErrors = [err656];
+}
+else {
+vErrors.push(err656);
+}
+errors++;
+}
+if(typeof data244 === "string"){
+if(func4(data244) > 2048){
+const err657 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data244};
+if(vErrors === null){
+vErrors = [err657];
+}
+else {
+vErrors.push(err657);
+}
+errors++;
+}
+if(func4(data244) < 1){
+const err658 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data244};
+if(vErrors === null){
+vErrors = [err658];
+}
+else {
+vErrors.push(err658);
+}
+errors++;
+}
+}
+if(data244 && typeof data244 == "object" && !Array.isArray(data244)){
+for(const key60 in data244){
+if(!(((((key60 === "credential") || (key60 === "file")) || (key60 === "env")) || (key60 === "secret")) || (key60 === "optional"))){
+const err659 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key60},schema:false,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data244};
+if(vErrors === null){
+vErrors = [err659];
+}
+else {
+vErrors.push(err659);
+}
+errors++;
+}
+}
+if(data244.credential !== undefined){
+let data249 = data244.credential;
+if(typeof data249 === "string"){
+if(func4(data249) > 255){
+const err660 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential,data:data249};
+if(vErrors === null){
+vErrors = [err660];
+}
+else {
+vErrors.push(err660);
+}
+errors++;
+}
+if(func4(data249) < 1){
+const err661 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential,data:data249};
+if(vErrors === null){
+vErrors = [err661];
+}
+else {
+vErrors.push(err661);
+}
+errors++;
+}
+if(!pattern17.test(data249)){
+const err662 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential,data:data249};
+if(vErrors === null){
+vErrors = [err662];
+}
+else {
+vErrors.push(err662);
+}
+errors++;
+}
+}
+else {
+const err663 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential,data:data249};
+if(vErrors === null){
+vErrors = [err663];
+}
+else {
+vErrors.push(err663);
+}
+errors++;
+}
+}
+if(data244.file !== undefined){
+let data250 = data244.file;
+if(typeof data250 === "string"){
+if(func4(data250) > 4096){
+const err664 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file,data:data250};
+if(vErrors === null){
+vErrors = [err664];
+}
+else {
+vErrors.push(err664);
+}
+errors++;
+}
+if(func4(data250) < 1){
+const err665 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file,data:data250};
+if(vErrors === null){
+vErrors = [err665];
+}
+else {
+vErrors.push(err665);
+}
+errors++;
+}
+if(!pattern18.test(data250)){
+const err666 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file,data:data250};
+if(vErrors === null){
+vErrors = [err666];
+}
+else {
+vErrors.push(err666);
+}
+errors++;
+}
+}
+else {
+const err667 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file,data:data250};
+if(vErrors === null){
+vErrors = [err667];
+}
+else {
+vErrors.push(err667);
+}
+errors++;
+}
+}
+if(data244.env !== undefined){
+let data251 = data244.env;
+if(typeof data251 === "string"){
+if(func4(data251) > 255){
+const err668 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env,data:data251};
+if(vErrors === null){
+vErrors = [err668];
+}
+else {
+vErrors.push(err668);
+}
+errors++;
+}
+if(func4(data251) < 1){
+const err669 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env,data:data251};
+if(vErrors === null){
+vErrors = [err669];
+}
+else {
+vErrors.push(err669);
+}
+errors++;
+}
+if(!pattern19.test(data251)){
+const err670 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env,data:data251};
+if(vErrors === null){
+vErrors = [err670];
+}
+else {
+vErrors.push(err670);
+}
+errors++;
+}
+}
+else {
+const err671 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env,data:data251};
+if(vErrors === null){
+vErrors = [err671];
+}
+else {
+vErrors.push(err671);
+}
+errors++;
+}
+}
+if(data244.secret !== undefined){
+let data252 = data244.secret;
+if(typeof data252 === "string"){
+if(func4(data252) > 100){
+const err672 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret,data:data252};
+if(vErrors === null){
+vErrors = [err672];
+}
+else {
+vErrors.push(err672);
+}
+errors++;
+}
+if(func4(data252) < 1){
+const err673 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret,data:data252};
+if(vErrors === null){
+vErrors = [err673];
+}
+else {
+vErrors.push(err673);
+}
+errors++;
+}
+if(!pattern17.test(data252)){
+const err674 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret,data:data252};
+if(vErrors === null){
+vErrors = [err674];
+}
+else {
+vErrors.push(err674);
+}
+errors++;
+}
+}
+else {
+const err675 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret,data:data252};
+if(vErrors === null){
+vErrors = [err675];
+}
+else {
+vErrors.push(err675);
+}
+errors++;
+}
+}
+if(data244.optional !== undefined){
+let data253 = data244.optional;
+if(typeof data253 !== "boolean"){
+const err676 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/optional",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.optional.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.optional,data:data253};
+if(vErrors === null){
+vErrors = [err676];
+}
+else {
+vErrors.push(err676);
+}
+errors++;
+}
+}
+}
+}
+if(data240.routing_key !== undefined){
+let data254 = data240.routing_key;
+const _errs602 = errors;
+let valid137 = true;
+const _errs603 = errors;
+if(errors === _errs603){
+if(data254 && typeof data254 == "object" && !Array.isArray(data254)){
+if(data254.credential !== undefined){
+var valid138 = false;
+const err677 = {};
+if(vErrors === null){
+vErrors = [err677];
+}
+else {
+vErrors.push(err677);
+}
+errors++;
+}
+else {
+var valid138 = true;
+}
+if(valid138){
+if(data254.file !== undefined){
+var valid138 = false;
+const err678 = {};
+if(vErrors === null){
+vErrors = [err678];
+}
+else {
+vErrors.push(err678);
+}
+errors++;
+}
+else {
+var valid138 = true;
+}
+if(valid138){
+if(data254.env !== undefined){
+var valid138 = false;
+const err679 = {};
+if(vErrors === null){
+vErrors = [err679];
+}
+else {
+vErrors.push(err679);
+}
+errors++;
+}
+else {
+var valid138 = true;
+}
+if(valid138){
+if(data254.secret !== undefined){
+var valid138 = false;
+const err680 = {};
+if(vErrors === null){
+vErrors = [err680];
+}
+else {
+vErrors.push(err680);
+}
+errors++;
+}
+else {
+var valid138 = true;
+}
+}
+}
+}
+}
+else {
+const err681 = {};
+if(vErrors === null){
+vErrors = [err681];
+}
+else {
+vErrors.push(err681);
+}
+errors++;
+}
+}
+var _valid12 = _errs603 === errors;
+errors = _errs602;
+if(vErrors !== null){
+if(_errs602){
+vErrors.length = _errs602;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid12){
+const _errs605 = errors;
+const err682 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/then/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.then.not,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.then,data:data254};
+if(vErrors === null){
+vErrors = [err682];
+}
+else {
+vErrors.push(err682);
+}
+errors++;
+var _valid12 = _errs605 === errors;
+valid137 = _valid12;
+}
+if(!valid137){
+const err683 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key,data:data254};
+if(vErrors === null){
+vErrors = [err683];
+}
+else {
+vErrors.push(err683);
+}
+errors++;
+}
+if(data254 && typeof data254 == "object" && !Array.isArray(data254)){
+for(const key61 in data254){
+if(!(((((key61 === "credential") || (key61 === "file")) || (key61 === "env")) || (key61 === "secret")) || (key61 === "optional"))){
+const err684 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key61},schema:false,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key,data:data254};
+if(vErrors === null){
+vErrors = [err684];
+}
+else {
+vErrors.push(err684);
+}
+errors++;
+}
+}
+if(data254.credential !== undefined){
+let data259 = data254.credential;
+if(typeof data259 === "string"){
+if(func4(data259) > 255){
+const err685 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.credential,data:data259};
+if(vErrors === null){
+vErrors = [err685];
+}
+else {
+vErrors.push(err685);
+}
+errors++;
+}
+if(func4(data259) < 1){
+const err686 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.credential,data:data259};
+if(vErrors === null){
+vErrors = [err686];
+}
+else {
+vErrors.push(err686);
+}
+errors++;
+}
+if(!pattern17.test(data259)){
+const err687 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.credential,data:data259};
+if(vErrors === null){
+vErrors = [err687];
+}
+else {
+vErrors.push(err687);
+}
+errors++;
+}
+}
+else {
+const err688 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.credential.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.credential,data:data259};
+if(vErrors === null){
+vErrors = [err688];
+}
+else {
+vErrors.push(err688);
+}
+errors++;
+}
+}
+if(data254.file !== undefined){
+let data260 = data254.file;
+if(typeof data260 === "string"){
+if(func4(data260) > 4096){
+const err689 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.file,data:data260};
+if(vErrors === null){
+vErrors = [err689];
+}
+else {
+vErrors.push(err689);
+}
+errors++;
+}
+if(func4(data260) < 1){
+const err690 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.file,data:data260};
+if(vErrors === null){
+vErrors = [err690];
+}
+else {
+vErrors.push(err690);
+}
+errors++;
+}
+if(!pattern18.test(data260)){
+const err691 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.file,data:data260};
+if(vErrors === null){
+vErrors = [err691];
+}
+else {
+vErrors.push(err691);
+}
+errors++;
+}
+}
+else {
+const err692 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.file.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.file,data:data260};
+if(vErrors === null){
+vErrors = [err692];
+}
+else {
+vErrors.push(err692);
+}
+errors++;
+}
+}
+if(data254.env !== undefined){
+let data261 = data254.env;
+if(typeof data261 === "string"){
+if(func4(data261) > 255){
+const err693 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.env,data:data261};
+if(vErrors === null){
+vErrors = [err693];
+}
+else {
+vErrors.push(err693);
+}
+errors++;
+}
+if(func4(data261) < 1){
+const err694 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.env,data:data261};
+if(vErrors === null){
+vErrors = [err694];
+}
+else {
+vErrors.push(err694);
+}
+errors++;
+}
+if(!pattern19.test(data261)){
+const err695 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.env,data:data261};
+if(vErrors === null){
+vErrors = [err695];
+}
+else {
+vErrors.push(err695);
+}
+errors++;
+}
+}
+else {
+const err696 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.env.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.env,data:data261};
+if(vErrors === null){
+vErrors = [err696];
+}
+else {
+vErrors.push(err696);
+}
+errors++;
+}
+}
+if(data254.secret !== undefined){
+let data262 = data254.secret;
+if(typeof data262 === "string"){
+if(func4(data262) > 100){
+const err697 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.secret,data:data262};
+if(vErrors === null){
+vErrors = [err697];
+}
+else {
+vErrors.push(err697);
+}
+errors++;
+}
+if(func4(data262) < 1){
+const err698 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.secret,data:data262};
+if(vErrors === null){
+vErrors = [err698];
+}
+else {
+vErrors.push(err698);
+}
+errors++;
+}
+if(!pattern17.test(data262)){
+const err699 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.secret,data:data262};
+if(vErrors === null){
+vErrors = [err699];
+}
+else {
+vErrors.push(err699);
+}
+errors++;
+}
+}
+else {
+const err700 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.secret.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.secret,data:data262};
+if(vErrors === null){
+vErrors = [err700];
+}
+else {
+vErrors.push(err700);
+}
+errors++;
+}
+}
+if(data254.optional !== undefined){
+let data263 = data254.optional;
+if(typeof data263 !== "boolean"){
+const err701 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/optional",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.optional.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.optional,data:data263};
+if(vErrors === null){
+vErrors = [err701];
+}
+else {
+vErrors.push(err701);
+}
+errors++;
+}
+}
+}
+else {
+const err702 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key,data:data254};
+if(vErrors === null){
+vErrors = [err702];
+}
+else {
+vErrors.push(err702);
+}
+errors++;
+}
+}
+if(data240.token !== undefined){
+let data264 = data240.token;
+const _errs620 = errors;
+let valid140 = true;
+const _errs621 = errors;
+if(errors === _errs621){
+if(data264 && typeof data264 == "object" && !Array.isArray(data264)){
+if(data264.credential !== undefined){
+var valid141 = false;
+const err703 = {};
+if(vErrors === null){
+vErrors = [err703];
+}
+else {
+vErrors.push(err703);
+}
+errors++;
+}
+else {
+var valid141 = true;
+}
+if(valid141){
+if(data264.file !== undefined){
+var valid141 = false;
+const err704 = {};
+if(vErrors === null){
+vErrors = [err704];
+}
+else {
+vErrors.push(err704);
+}
+errors++;
+}
+else {
+var valid141 = true;
+}
+if(valid141){
+if(data264.env !== undefined){
+var valid141 = false;
+const err705 = {};
+if(vErrors === null){
+vErrors = [err705];
+}
+else {
+vErrors.push(err705);
+}
+errors++;
+}
+else {
+var valid141 = true;
+}
+if(valid141){
+if(data264.secret !== undefined){
+var valid141 = false;
+const err706 = {};
+if(vErrors === null){
+vErrors = [err706];
+}
+else {
+vErrors.push(err706);
+}
+errors++;
+}
+else {
+var valid141 = true;
+}
+}
+}
+}
+}
+else {
+const err707 = {};
+if(vErrors === null){
+vErrors = [err707];
+}
+else {
+vErrors.push(err707);
+}
+errors++;
+}
+}
+var _valid13 = _errs621 === errors;
+errors = _errs620;
+if(vErrors !== null){
+if(_errs620){
+vErrors.length = _errs620;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid13){
+const _errs623 = errors;
+const err708 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/then/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.then.not,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.then,data:data264};
+if(vErrors === null){
+vErrors = [err708];
+}
+else {
+vErrors.push(err708);
+}
+errors++;
+var _valid13 = _errs623 === errors;
+valid140 = _valid13;
+}
+if(!valid140){
+const err709 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token,data:data264};
+if(vErrors === null){
+vErrors = [err709];
+}
+else {
+vErrors.push(err709);
+}
+errors++;
+}
+if(data264 && typeof data264 == "object" && !Array.isArray(data264)){
+for(const key62 in data264){
+if(!(((((key62 === "credential") || (key62 === "file")) || (key62 === "env")) || (key62 === "secret")) || (key62 === "optional"))){
+const err710 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key62},schema:false,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token,data:data264};
+if(vErrors === null){
+vErrors = [err710];
+}
+else {
+vErrors.push(err710);
+}
+errors++;
+}
+}
+if(data264.credential !== undefined){
+let data269 = data264.credential;
+if(typeof data269 === "string"){
+if(func4(data269) > 255){
+const err711 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.credential,data:data269};
+if(vErrors === null){
+vErrors = [err711];
+}
+else {
+vErrors.push(err711);
+}
+errors++;
+}
+if(func4(data269) < 1){
+const err712 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.credential,data:data269};
+if(vErrors === null){
+vErrors = [err712];
+}
+else {
+vErrors.push(err712);
+}
+errors++;
+}
+if(!pattern17.test(data269)){
+const err713 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.credential,data:data269};
+if(vErrors === null){
+vErrors = [err713];
+}
+else {
+vErrors.push(err713);
+}
+errors++;
+}
+}
+else {
+const err714 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.credential.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.credential,data:data269};
+if(vErrors === null){
+vErrors = [err714];
+}
+else {
+vErrors.push(err714);
+}
+errors++;
+}
+}
+if(data264.file !== undefined){
+let data270 = data264.file;
+if(typeof data270 === "string"){
+if(func4(data270) > 4096){
+const err715 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.file,data:data270};
+if(vErrors === null){
+vErrors = [err715];
+}
+else {
+vErrors.push(err715);
+}
+errors++;
+}
+if(func4(data270) < 1){
+const err716 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.file,data:data270};
+if(vErrors === null){
+vErrors = [err716];
+}
+else {
+vErrors.push(err716);
+}
+errors++;
+}
+if(!pattern18.test(data270)){
+const err717 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.file,data:data270};
+if(vErrors === null){
+vErrors = [err717];
+}
+else {
+vErrors.push(err717);
+}
+errors++;
+}
+}
+else {
+const err718 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.file.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.file,data:data270};
+if(vErrors === null){
+vErrors = [err718];
+}
+else {
+vErrors.push(err718);
+}
+errors++;
+}
+}
+if(data264.env !== undefined){
+let data271 = data264.env;
+if(typeof data271 === "string"){
+if(func4(data271) > 255){
+const err719 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.env,data:data271};
+if(vErrors === null){
+vErrors = [err719];
+}
+else {
+vErrors.push(err719);
+}
+errors++;
+}
+if(func4(data271) < 1){
+const err720 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.env,data:data271};
+if(vErrors === null){
+vErrors = [err720];
+}
+else {
+vErrors.push(err720);
+}
+errors++;
+}
+if(!pattern19.test(data271)){
+const err721 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.env,data:data271};
+if(vErrors === null){
+vErrors = [err721];
+}
+else {
+vErrors.push(err721);
+}
+errors++;
+}
+}
+else {
+const err722 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.env.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.env,data:data271};
+if(vErrors === null){
+vErrors = [err722];
+}
+else {
+vErrors.push(err722);
+}
+errors++;
+}
+}
+if(data264.secret !== undefined){
+let data272 = data264.secret;
+if(typeof data272 === "string"){
+if(func4(data272) > 100){
+const err723 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.secret,data:data272};
+if(vErrors === null){
+vErrors = [err723];
+}
+else {
+vErrors.push(err723);
+}
+errors++;
+}
+if(func4(data272) < 1){
+const err724 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.secret,data:data272};
+if(vErrors === null){
+vErrors = [err724];
+}
+else {
+vErrors.push(err724);
+}
+errors++;
+}
+if(!pattern17.test(data272)){
+const err725 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.secret,data:data272};
+if(vErrors === null){
+vErrors = [err725];
+}
+else {
+vErrors.push(err725);
+}
+errors++;
+}
+}
+else {
+const err726 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.secret.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.secret,data:data272};
+if(vErrors === null){
+vErrors = [err726];
+}
+else {
+vErrors.push(err726);
+}
+errors++;
+}
+}
+if(data264.optional !== undefined){
+let data273 = data264.optional;
+if(typeof data273 !== "boolean"){
+const err727 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/optional",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.optional.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.optional,data:data273};
+if(vErrors === null){
+vErrors = [err727];
+}
+else {
+vErrors.push(err727);
+}
+errors++;
+}
+}
+}
+else {
+const err728 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token,data:data264};
+if(vErrors === null){
+vErrors = [err728];
+}
+else {
+vErrors.push(err728);
+}
+errors++;
+}
+}
+if(data240.min_severity !== undefined){
+let data274 = data240.min_severity;
+if(typeof data274 !== "string"){
+const err729 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/min_severity",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/min_severity/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity,data:data274};
+if(vErrors === null){
+vErrors = [err729];
+}
+else {
+vErrors.push(err729);
+}
+errors++;
+}
+if(!(((data274 === "info") || (data274 === "warning")) || (data274 === "critical"))){
+const err730 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/min_severity",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/min_severity/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity,data:data274};
+if(vErrors === null){
+vErrors = [err730];
+}
+else {
+vErrors.push(err730);
+}
+errors++;
+}
+}
+}
+else {
+const err731 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.sinks.additionalProperties.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties,data:data240};
+if(vErrors === null){
+vErrors = [err731];
+}
+else {
+vErrors.push(err731);
+}
+errors++;
+}
+}
+}
+else {
+const err732 = {instancePath:instancePath+"/notify/sinks",schemaPath:"#/properties/notify/properties/sinks/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.sinks.type,parentSchema:schema6.properties.notify.properties.sinks,data:data239};
+if(vErrors === null){
+vErrors = [err732];
+}
+else {
+vErrors.push(err732);
+}
+errors++;
+}
+}
+if(data238.repeat_ms !== undefined){
+let data275 = data238.repeat_ms;
+if(!(((typeof data275 == "number") && (!(data275 % 1) && !isNaN(data275))) && (isFinite(data275)))){
+const err733 = {instancePath:instancePath+"/notify/repeat_ms",schemaPath:"#/properties/notify/properties/repeat_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.repeat_ms.type,parentSchema:schema6.properties.notify.properties.repeat_ms,data:data275};
+if(vErrors === null){
+vErrors = [err733];
+}
+else {
+vErrors.push(err733);
+}
+errors++;
+}
+if((typeof data275 == "number") && (isFinite(data275))){
+if(data275 > 604800000 || isNaN(data275)){
+const err734 = {instancePath:instancePath+"/notify/repeat_ms",schemaPath:"#/properties/notify/properties/repeat_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 604800000},schema:604800000,parentSchema:schema6.properties.notify.properties.repeat_ms,data:data275};
+if(vErrors === null){
+vErrors = [err734];
+}
+else {
+vErrors.push(err734);
+}
+errors++;
+}
+if(data275 < 60000 || isNaN(data275)){
+const err735 = {instancePath:instancePath+"/notify/repeat_ms",schemaPath:"#/properties/notify/properties/repeat_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 60000},schema:60000,parentSchema:schema6.properties.notify.properties.repeat_ms,data:data275};
+if(vErrors === null){
+vErrors = [err735];
+}
+else {
+vErrors.push(err735);
+}
+errors++;
+}
+}
+}
+if(data238.quiet_start_ms !== undefined){
+let data276 = data238.quiet_start_ms;
+if(!(((typeof data276 == "number") && (!(data276 % 1) && !isNaN(data276))) && (isFinite(data276)))){
+const err736 = {instancePath:instancePath+"/notify/quiet_start_ms",schemaPath:"#/properties/notify/properties/quiet_start_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.quiet_start_ms.type,parentSchema:schema6.properties.notify.properties.quiet_start_ms,data:data276};
+if(vErrors === null){
+vErrors = [err736];
+}
+else {
+vErrors.push(err736);
+}
+errors++;
+}
+if((typeof data276 == "number") && (isFinite(data276))){
+if(data276 > 3600000 || isNaN(data276)){
+const err737 = {instancePath:instancePath+"/notify/quiet_start_ms",schemaPath:"#/properties/notify/properties/quiet_start_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema6.properties.notify.properties.quiet_start_ms,data:data276};
+if(vErrors === null){
+vErrors = [err737];
+}
+else {
+vErrors.push(err737);
+}
+errors++;
+}
+if(data276 < 0 || isNaN(data276)){
+const err738 = {instancePath:instancePath+"/notify/quiet_start_ms",schemaPath:"#/properties/notify/properties/quiet_start_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.quiet_start_ms,data:data276};
+if(vErrors === null){
+vErrors = [err738];
+}
+else {
+vErrors.push(err738);
+}
+errors++;
+}
+}
+}
+if(data238.rules !== undefined){
+let data277 = data238.rules;
+if(data277 && typeof data277 == "object" && !Array.isArray(data277)){
+for(const key63 in data277){
+if(!(func2.call(schema6.properties.notify.properties.rules.properties, key63))){
+const err739 = {instancePath:instancePath+"/notify/rules",schemaPath:"#/properties/notify/properties/rules/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key63},schema:false,parentSchema:schema6.properties.notify.properties.rules,data:data277};
+if(vErrors === null){
+vErrors = [err739];
+}
+else {
+vErrors.push(err739);
+}
+errors++;
+}
+}
+if(data277.access_refused !== undefined){
+let data278 = data277.access_refused;
+if((!(data278 && typeof data278 == "object" && !Array.isArray(data278))) && (typeof data278 !== "boolean")){
+const err740 = {instancePath:instancePath+"/notify/rules/access_refused",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.access_refused.type},schema:schema6.properties.notify.properties.rules.properties.access_refused.type,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused,data:data278};
+if(vErrors === null){
+vErrors = [err740];
+}
+else {
+vErrors.push(err740);
+}
+errors++;
+}
+const _errs647 = errors;
+const _errs648 = errors;
+if(true !== data278){
+const err741 = {};
+if(vErrors === null){
+vErrors = [err741];
+}
+else {
+vErrors.push(err741);
+}
+errors++;
+}
+var valid144 = _errs648 === errors;
+if(valid144){
+const err742 = {instancePath:instancePath+"/notify/rules/access_refused",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.access_refused.not,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused,data:data278};
+if(vErrors === null){
+vErrors = [err742];
+}
+else {
+vErrors.push(err742);
+}
+errors++;
+}
+else {
+errors = _errs647;
+if(vErrors !== null){
+if(_errs647){
+vErrors.length = _errs647;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data278 && typeof data278 == "object" && !Array.isArray(data278)){
+for(const key64 in data278){
+if(!((key64 === "after_ms") || (key64 === "count"))){
+const err743 = {instancePath:instancePath+"/notify/rules/access_refused",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key64},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused,data:data278};
+if(vErrors === null){
+vErrors = [err743];
+}
+else {
+vErrors.push(err743);
+}
+errors++;
+}
+}
+if(data278.after_ms !== undefined){
+let data279 = data278.after_ms;
+if(!(((typeof data279 == "number") && (!(data279 % 1) && !isNaN(data279))) && (isFinite(data279)))){
+const err744 = {instancePath:instancePath+"/notify/rules/access_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms,data:data279};
+if(vErrors === null){
+vErrors = [err744];
+}
+else {
+vErrors.push(err744);
+}
+errors++;
+}
+if((typeof data279 == "number") && (isFinite(data279))){
+if(data279 > 86400000 || isNaN(data279)){
+const err745 = {instancePath:instancePath+"/notify/rules/access_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms,data:data279};
+if(vErrors === null){
+vErrors = [err745];
+}
+else {
+vErrors.push(err745);
+}
+errors++;
+}
+if(data279 < 0 || isNaN(data279)){
+const err746 = {instancePath:instancePath+"/notify/rules/access_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms,data:data279};
+if(vErrors === null){
+vErrors = [err746];
+}
+else {
+vErrors.push(err746);
+}
+errors++;
+}
+}
+}
+if(data278.count !== undefined){
+let data280 = data278.count;
+if(!(((typeof data280 == "number") && (!(data280 % 1) && !isNaN(data280))) && (isFinite(data280)))){
+const err747 = {instancePath:instancePath+"/notify/rules/access_refused/count",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count,data:data280};
+if(vErrors === null){
+vErrors = [err747];
+}
+else {
+vErrors.push(err747);
+}
+errors++;
+}
+if((typeof data280 == "number") && (isFinite(data280))){
+if(data280 > 1000000000 || isNaN(data280)){
+const err748 = {instancePath:instancePath+"/notify/rules/access_refused/count",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count,data:data280};
+if(vErrors === null){
+vErrors = [err748];
+}
+else {
+vErrors.push(err748);
+}
+errors++;
+}
+if(data280 < 0 || isNaN(data280)){
+const err749 = {instancePath:instancePath+"/notify/rules/access_refused/count",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count,data:data280};
+if(vErrors === null){
+vErrors = [err749];
+}
+else {
+vErrors.push(err749);
+}
+errors++;
+}
+}
+}
+}
+}
+if(data277.budget !== undefined){
+let data281 = data277.budget;
+if((!(data281 && typeof data281 == "object" && !Array.isArray(data281))) && (typeof data281 !== "boolean")){
+const err750 = {instancePath:instancePath+"/notify/rules/budget",schemaPath:"#/properties/notify/properties/rules/properties/budget/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.budget.type},schema:schema6.properties.notify.properties.rules.properties.budget.type,parentSchema:schema6.properties.notify.properties.rules.properties.budget,data:data281};
+if(vErrors === null){
+vErrors = [err750];
+}
+else {
+vErrors.push(err750);
+}
+errors++;
+}
+const _errs656 = errors;
+const _errs657 = errors;
+if(true !== data281){
+const err751 = {};
+if(vErrors === null){
+vErrors = [err751];
+}
+else {
+vErrors.push(err751);
+}
+errors++;
+}
+var valid146 = _errs657 === errors;
+if(valid146){
+const err752 = {instancePath:instancePath+"/notify/rules/budget",schemaPath:"#/properties/notify/properties/rules/properties/budget/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.budget.not,parentSchema:schema6.properties.notify.properties.rules.properties.budget,data:data281};
+if(vErrors === null){
+vErrors = [err752];
+}
+else {
+vErrors.push(err752);
+}
+errors++;
+}
+else {
+errors = _errs656;
+if(vErrors !== null){
+if(_errs656){
+vErrors.length = _errs656;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data281 && typeof data281 == "object" && !Array.isArray(data281)){
+for(const key65 in data281){
+if(!((key65 === "after_ms") || (key65 === "ratio"))){
+const err753 = {instancePath:instancePath+"/notify/rules/budget",schemaPath:"#/properties/notify/properties/rules/properties/budget/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key65},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.budget,data:data281};
+if(vErrors === null){
+vErrors = [err753];
+}
+else {
+vErrors.push(err753);
+}
+errors++;
+}
+}
+if(data281.after_ms !== undefined){
+let data282 = data281.after_ms;
+if(!(((typeof data282 == "number") && (!(data282 % 1) && !isNaN(data282))) && (isFinite(data282)))){
+const err754 = {instancePath:instancePath+"/notify/rules/budget/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms,data:data282};
+if(vErrors === null){
+vErrors = [err754];
+}
+else {
+vErrors.push(err754);
+}
+errors++;
+}
+if((typeof data282 == "number") && (isFinite(data282))){
+if(data282 > 86400000 || isNaN(data282)){
+const err755 = {instancePath:instancePath+"/notify/rules/budget/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms,data:data282};
+if(vErrors === null){
+vErrors = [err755];
+}
+else {
+vErrors.push(err755);
+}
+errors++;
+}
+if(data282 < 0 || isNaN(data282)){
+const err756 = {instancePath:instancePath+"/notify/rules/budget/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms,data:data282};
+if(vErrors === null){
+vErrors = [err756];
+}
+else {
+vErrors.push(err756);
+}
+errors++;
+}
+}
+}
+if(data281.ratio !== undefined){
+let data283 = data281.ratio;
+if((typeof data283 == "number") && (isFinite(data283))){
+if(data283 > 1 || isNaN(data283)){
+const err757 = {instancePath:instancePath+"/notify/rules/budget/ratio",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio,data:data283};
+if(vErrors === null){
+vErrors = [err757];
+}
+else {
+vErrors.push(err757);
+}
+errors++;
+}
+if(data283 < 0 || isNaN(data283)){
+const err758 = {instancePath:instancePath+"/notify/rules/budget/ratio",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio,data:data283};
+if(vErrors === null){
+vErrors = [err758];
+}
+else {
+vErrors.push(err758);
+}
+errors++;
+}
+}
+else {
+const err759 = {instancePath:instancePath+"/notify/rules/budget/ratio",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio.type,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio,data:data283};
+if(vErrors === null){
+vErrors = [err759];
+}
+else {
+vErrors.push(err759);
+}
+errors++;
+}
+}
+}
+}
+if(data277.error_rate !== undefined){
+let data284 = data277.error_rate;
+if((!(data284 && typeof data284 == "object" && !Array.isArray(data284))) && (typeof data284 !== "boolean")){
+const err760 = {instancePath:instancePath+"/notify/rules/error_rate",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.error_rate.type},schema:schema6.properties.notify.properties.rules.properties.error_rate.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate,data:data284};
+if(vErrors === null){
+vErrors = [err760];
+}
+else {
+vErrors.push(err760);
+}
+errors++;
+}
+const _errs665 = errors;
+const _errs666 = errors;
+if(true !== data284){
+const err761 = {};
+if(vErrors === null){
+vErrors = [err761];
+}
+else {
+vErrors.push(err761);
+}
+errors++;
+}
+var valid148 = _errs666 === errors;
+if(valid148){
+const err762 = {instancePath:instancePath+"/notify/rules/error_rate",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.error_rate.not,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate,data:data284};
+if(vErrors === null){
+vErrors = [err762];
+}
+else {
+vErrors.push(err762);
+}
+errors++;
+}
+else {
+errors = _errs665;
+if(vErrors !== null){
+if(_errs665){
+vErrors.length = _errs665;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data284 && typeof data284 == "object" && !Array.isArray(data284)){
+for(const key66 in data284){
+if(!(((key66 === "after_ms") || (key66 === "ratio")) || (key66 === "calls"))){
+const err763 = {instancePath:instancePath+"/notify/rules/error_rate",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key66},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate,data:data284};
+if(vErrors === null){
+vErrors = [err763];
+}
+else {
+vErrors.push(err763);
+}
+errors++;
+}
+}
+if(data284.after_ms !== undefined){
+let data285 = data284.after_ms;
+if(!(((typeof data285 == "number") && (!(data285 % 1) && !isNaN(data285))) && (isFinite(data285)))){
+const err764 = {instancePath:instancePath+"/notify/rules/error_rate/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms,data:data285};
+if(vErrors === null){
+vErrors = [err764];
+}
+else {
+vErrors.push(err764);
+}
+errors++;
+}
+if((typeof data285 == "number") && (isFinite(data285))){
+if(data285 > 86400000 || isNaN(data285)){
+const err765 = {instancePath:instancePath+"/notify/rules/error_rate/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms,data:data285};
+if(vErrors === null){
+vErrors = [err765];
+}
+else {
+vErrors.push(err765);
+}
+errors++;
+}
+if(data285 < 0 || isNaN(data285)){
+const err766 = {instancePath:instancePath+"/notify/rules/error_rate/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms,data:data285};
+if(vErrors === null){
+vErrors = [err766];
+}
+else {
+vErrors.push(err766);
+}
+errors++;
+}
+}
+}
+if(data284.ratio !== undefined){
+let data286 = data284.ratio;
+if((typeof data286 == "number") && (isFinite(data286))){
+if(data286 > 1 || isNaN(data286)){
+const err767 = {instancePath:instancePath+"/notify/rules/error_rate/ratio",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio,data:data286};
+if(vErrors === null){
+vErrors = [err767];
+}
+else {
+vErrors.push(err767);
+}
+errors++;
+}
+if(data286 < 0 || isNaN(data286)){
+const err768 = {instancePath:instancePath+"/notify/rules/error_rate/ratio",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio,data:data286};
+if(vErrors === null){
+vErrors = [err768];
+}
+else {
+vErrors.push(err768);
+}
+errors++;
+}
+}
+else {
+const err769 = {instancePath:instancePath+"/notify/rules/error_rate/ratio",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio,data:data286};
+if(vErrors === null){
+vErrors = [err769];
+}
+else {
+vErrors.push(err769);
+}
+errors++;
+}
+}
+if(data284.calls !== undefined){
+let data287 = data284.calls;
+if(!(((typeof data287 == "number") && (!(data287 % 1) && !isNaN(data287))) && (isFinite(data287)))){
+const err770 = {instancePath:instancePath+"/notify/rules/error_rate/calls",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/calls/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls,data:data287};
+if(vErrors === null){
+vErrors = [err770];
+}
+else {
+vErrors.push(err770);
+}
+errors++;
+}
+if((typeof data287 == "number") && (isFinite(data287))){
+if(data287 > 1000000000 || isNaN(data287)){
+const err771 = {instancePath:instancePath+"/notify/rules/error_rate/calls",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/calls/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls,data:data287};
+if(vErrors === null){
+vErrors = [err771];
+}
+else {
+vErrors.push(err771);
+}
+errors++;
+}
+if(data287 < 1 || isNaN(data287)){
+const err772 = {instancePath:instancePath+"/notify/rules/error_rate/calls",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/calls/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls,data:data287};
+if(vErrors === null){
+vErrors = [err772];
+}
+else {
+vErrors.push(err772);
+}
+errors++;
+}
+}
+}
+}
+}
+if(data277.limit_reached !== undefined){
+let data288 = data277.limit_reached;
+if((!(data288 && typeof data288 == "object" && !Array.isArray(data288))) && (typeof data288 !== "boolean")){
+const err773 = {instancePath:instancePath+"/notify/rules/limit_reached",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.limit_reached.type},schema:schema6.properties.notify.properties.rules.properties.limit_reached.type,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached,data:data288};
+if(vErrors === null){
+vErrors = [err773];
+}
+else {
+vErrors.push(err773);
+}
+errors++;
+}
+const _errs676 = errors;
+const _errs677 = errors;
+if(true !== data288){
+const err774 = {};
+if(vErrors === null){
+vErrors = [err774];
+}
+else {
+vErrors.push(err774);
+}
+errors++;
+}
+var valid150 = _errs677 === errors;
+if(valid150){
+const err775 = {instancePath:instancePath+"/notify/rules/limit_reached",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.limit_reached.not,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached,data:data288};
+if(vErrors === null){
+vErrors = [err775];
+}
+else {
+vErrors.push(err775);
+}
+errors++;
+}
+else {
+errors = _errs676;
+if(vErrors !== null){
+if(_errs676){
+vErrors.length = _errs676;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data288 && typeof data288 == "object" && !Array.isArray(data288)){
+for(const key67 in data288){
+if(!((key67 === "after_ms") || (key67 === "count"))){
+const err776 = {instancePath:instancePath+"/notify/rules/limit_reached",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key67},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached,data:data288};
+if(vErrors === null){
+vErrors = [err776];
+}
+else {
+vErrors.push(err776);
+}
+errors++;
+}
+}
+if(data288.after_ms !== undefined){
+let data289 = data288.after_ms;
+if(!(((typeof data289 == "number") && (!(data289 % 1) && !isNaN(data289))) && (isFinite(data289)))){
+const err777 = {instancePath:instancePath+"/notify/rules/limit_reached/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms,data:data289};
+if(vErrors === null){
+vErrors = [err777];
+}
+else {
+vErrors.push(err777);
+}
+errors++;
+}
+if((typeof data289 == "number") && (isFinite(data289))){
+if(data289 > 86400000 || isNaN(data289)){
+const err778 = {instancePath:instancePath+"/notify/rules/limit_reached/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms,data:data289};
+if(vErrors === null){
+vErrors = [err778];
+}
+else {
+vErrors.push(err778);
+}
+errors++;
+}
+if(data289 < 0 || isNaN(data289)){
+const err779 = {instancePath:instancePath+"/notify/rules/limit_reached/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms,data:data289};
+if(vErrors === null){
+vErrors = [err779];
+}
+else {
+vErrors.push(err779);
+}
+errors++;
+}
+}
+}
+if(data288.count !== undefined){
+let data290 = data288.count;
+if(!(((typeof data290 == "number") && (!(data290 % 1) && !isNaN(data290))) && (isFinite(data290)))){
+const err780 = {instancePath:instancePath+"/notify/rules/limit_reached/count",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count,data:data290};
+if(vErrors === null){
+vErrors = [err780];
+}
+else {
+vErrors.push(err780);
+}
+errors++;
+}
+if((typeof data290 == "number") && (isFinite(data290))){
+if(data290 > 1000000000 || isNaN(data290)){
+const err781 = {instancePath:instancePath+"/notify/rules/limit_reached/count",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count,data:data290};
+if(vErrors === null){
+vErrors = [err781];
+}
+else {
+vErrors.push(err781);
+}
+errors++;
+}
+if(data290 < 0 || isNaN(data290)){
+const err782 = {instancePath:instancePath+"/notify/rules/limit_reached/count",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count,data:data290};
+if(vErrors === null){
+vErrors = [err782];
+}
+else {
+vErrors.push(err782);
+}
+errors++;
+}
+}
+}
+}
+}
+if(data277.no_target !== undefined){
+let data291 = data277.no_target;
+if((!(data291 && typeof data291 == "object" && !Array.isArray(data291))) && (typeof data291 !== "boolean")){
+const err783 = {instancePath:instancePath+"/notify/rules/no_target",schemaPath:"#/properties/notify/properties/rules/properties/no_target/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.no_target.type},schema:schema6.properties.notify.properties.rules.properties.no_target.type,parentSchema:schema6.properties.notify.properties.rules.properties.no_target,data:data291};
+if(vErrors === null){
+vErrors = [err783];
+}
+else {
+vErrors.push(err783);
+}
+errors++;
+}
+const _errs685 = errors;
+const _errs686 = errors;
+if(true !== data291){
+const err784 = {};
+if(vErrors === null){
+vErrors = [err784];
+}
+else {
+vErrors.push(err784);
+}
+errors++;
+}
+var valid152 = _errs686 === errors;
+if(valid152){
+const err785 = {instancePath:instancePath+"/notify/rules/no_target",schemaPath:"#/properties/notify/properties/rules/properties/no_target/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.no_target.not,parentSchema:schema6.properties.notify.properties.rules.properties.no_target,data:data291};
+if(vErrors === null){
+vErrors = [err785];
+}
+else {
+vErrors.push(err785);
+}
+errors++;
+}
+else {
+errors = _errs685;
+if(vErrors !== null){
+if(_errs685){
+vErrors.length = _errs685;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data291 && typeof data291 == "object" && !Array.isArray(data291)){
+for(const key68 in data291){
+if(!((key68 === "after_ms") || (key68 === "count"))){
+const err786 = {instancePath:instancePath+"/notify/rules/no_target",schemaPath:"#/properties/notify/properties/rules/properties/no_target/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key68},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.no_target,data:data291};
+if(vErrors === null){
+vErrors = [err786];
+}
+else {
+vErrors.push(err786);
+}
+errors++;
+}
+}
+if(data291.after_ms !== undefined){
+let data292 = data291.after_ms;
+if(!(((typeof data292 == "number") && (!(data292 % 1) && !isNaN(data292))) && (isFinite(data292)))){
+const err787 = {instancePath:instancePath+"/notify/rules/no_target/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms,data:data292};
+if(vErrors === null){
+vErrors = [err787];
+}
+else {
+vErrors.push(err787);
+}
+errors++;
+}
+if((typeof data292 == "number") && (isFinite(data292))){
+if(data292 > 86400000 || isNaN(data292)){
+const err788 = {instancePath:instancePath+"/notify/rules/no_target/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms,data:data292};
+if(vErrors === null){
+vErrors = [err788];
+}
+else {
+vErrors.push(err788);
+}
+errors++;
+}
+if(data292 < 0 || isNaN(data292)){
+const err789 = {instancePath:instancePath+"/notify/rules/no_target/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms,data:data292};
+if(vErrors === null){
+vErrors = [err789];
+}
+else {
+vErrors.push(err789);
+}
+errors++;
+}
+}
+}
+if(data291.count !== undefined){
+let data293 = data291.count;
+if(!(((typeof data293 == "number") && (!(data293 % 1) && !isNaN(data293))) && (isFinite(data293)))){
+const err790 = {instancePath:instancePath+"/notify/rules/no_target/count",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.no_target.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.count,data:data293};
+if(vErrors === null){
+vErrors = [err790];
+}
+else {
+vErrors.push(err790);
+}
+errors++;
+}
+if((typeof data293 == "number") && (isFinite(data293))){
+if(data293 > 1000000000 || isNaN(data293)){
+const err791 = {instancePath:instancePath+"/notify/rules/no_target/count",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.count,data:data293};
+if(vErrors === null){
+vErrors = [err791];
+}
+else {
+vErrors.push(err791);
+}
+errors++;
+}
+if(data293 < 0 || isNaN(data293)){
+const err792 = {instancePath:instancePath+"/notify/rules/no_target/count",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.count,data:data293};
+if(vErrors === null){
+vErrors = [err792];
+}
+else {
+vErrors.push(err792);
+}
+errors++;
+}
+}
+}
+}
+}
+if(data277.peers_unreadable !== undefined){
+let data294 = data277.peers_unreadable;
+if((!(data294 && typeof data294 == "object" && !Array.isArray(data294))) && (typeof data294 !== "boolean")){
+const err793 = {instancePath:instancePath+"/notify/rules/peers_unreadable",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.peers_unreadable.type},schema:schema6.properties.notify.properties.rules.properties.peers_unreadable.type,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable,data:data294};
+if(vErrors === null){
+vErrors = [err793];
+}
+else {
+vErrors.push(err793);
+}
+errors++;
+}
+const _errs694 = errors;
+const _errs695 = errors;
+if(true !== data294){
+const err794 = {};
+if(vErrors === null){
+vErrors = [err794];
+}
+else {
+vErrors.push(err794);
+}
+errors++;
+}
+var valid154 = _errs695 === errors;
+if(valid154){
+const err795 = {instancePath:instancePath+"/notify/rules/peers_unreadable",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.peers_unreadable.not,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable,data:data294};
+if(vErrors === null){
+vErrors = [err795];
+}
+else {
+vErrors.push(err795);
+}
+errors++;
+}
+else {
+errors = _errs694;
+if(vErrors !== null){
+if(_errs694){
+vErrors.length = _errs694;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data294 && typeof data294 == "object" && !Array.isArray(data294)){
+for(const key69 in data294){
+if(!(key69 === "after_ms")){
+const err796 = {instancePath:instancePath+"/notify/rules/peers_unreadable",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key69},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable,data:data294};
+if(vErrors === null){
+vErrors = [err796];
+}
+else {
+vErrors.push(err796);
+}
+errors++;
+}
+}
+if(data294.after_ms !== undefined){
+let data295 = data294.after_ms;
+if(!(((typeof data295 == "number") && (!(data295 % 1) && !isNaN(data295))) && (isFinite(data295)))){
+const err797 = {instancePath:instancePath+"/notify/rules/peers_unreadable/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms,data:data295};
+if(vErrors === null){
+vErrors = [err797];
+}
+else {
+vErrors.push(err797);
+}
+errors++;
+}
+if((typeof data295 == "number") && (isFinite(data295))){
+if(data295 > 86400000 || isNaN(data295)){
+const err798 = {instancePath:instancePath+"/notify/rules/peers_unreadable/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms,data:data295};
+if(vErrors === null){
+vErrors = [err798];
+}
+else {
+vErrors.push(err798);
+}
+errors++;
+}
+if(data295 < 0 || isNaN(data295)){
+const err799 = {instancePath:instancePath+"/notify/rules/peers_unreadable/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms,data:data295};
+if(vErrors === null){
+vErrors = [err799];
+}
+else {
+vErrors.push(err799);
+}
+errors++;
+}
+}
+}
+}
+}
+if(data277.provider_auth !== undefined){
+let data296 = data277.provider_auth;
+if((!(data296 && typeof data296 == "object" && !Array.isArray(data296))) && (typeof data296 !== "boolean")){
+const err800 = {instancePath:instancePath+"/notify/rules/provider_auth",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_auth.type},schema:schema6.properties.notify.properties.rules.properties.provider_auth.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth,data:data296};
+if(vErrors === null){
+vErrors = [err800];
+}
+else {
+vErrors.push(err800);
+}
+errors++;
+}
+const _errs701 = errors;
+const _errs702 = errors;
+if(true !== data296){
+const err801 = {};
+if(vErrors === null){
+vErrors = [err801];
+}
+else {
+vErrors.push(err801);
+}
+errors++;
+}
+var valid156 = _errs702 === errors;
+if(valid156){
+const err802 = {instancePath:instancePath+"/notify/rules/provider_auth",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_auth.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth,data:data296};
+if(vErrors === null){
+vErrors = [err802];
+}
+else {
+vErrors.push(err802);
+}
+errors++;
+}
+else {
+errors = _errs701;
+if(vErrors !== null){
+if(_errs701){
+vErrors.length = _errs701;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data296 && typeof data296 == "object" && !Array.isArray(data296)){
+for(const key70 in data296){
+if(!(key70 === "after_ms")){
+const err803 = {instancePath:instancePath+"/notify/rules/provider_auth",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key70},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth,data:data296};
+if(vErrors === null){
+vErrors = [err803];
+}
+else {
+vErrors.push(err803);
+}
+errors++;
+}
+}
+if(data296.after_ms !== undefined){
+let data297 = data296.after_ms;
+if(!(((typeof data297 == "number") && (!(data297 % 1) && !isNaN(data297))) && (isFinite(data297)))){
+const err804 = {instancePath:instancePath+"/notify/rules/provider_auth/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms,data:data297};
+if(vErrors === null){
+vErrors = [err804];
+}
+else {
+vErrors.push(err804);
+}
+errors++;
+}
+if((typeof data297 == "number") && (isFinite(data297))){
+if(data297 > 86400000 || isNaN(data297)){
+const err805 = {instancePath:instancePath+"/notify/rules/provider_auth/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms,data:data297};
+if(vErrors === null){
+vErrors = [err805];
+}
+else {
+vErrors.push(err805);
+}
+errors++;
+}
+if(data297 < 0 || isNaN(data297)){
+const err806 = {instancePath:instancePath+"/notify/rules/provider_auth/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms,data:data297};
+if(vErrors === null){
+vErrors = [err806];
+}
+else {
+vErrors.push(err806);
+}
+errors++;
+}
+}
+}
+}
+}
+if(data277.provider_down !== undefined){
+let data298 = data277.provider_down;
+if((!(data298 && typeof data298 == "object" && !Array.isArray(data298))) && (typeof data298 !== "boolean")){
+const err807 = {instancePath:instancePath+"/notify/rules/provider_down",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_down.type},schema:schema6.properties.notify.properties.rules.properties.provider_down.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down,data:data298};
+if(vErrors === null){
+vErrors = [err807];
+}
+else {
+vErrors.push(err807);
+}
+errors++;
+}
+const _errs708 = errors;
+const _errs709 = errors;
+if(true !== data298){
+const err808 = {};
+if(vErrors === null){
+vErrors = [err808];
+}
+else {
+vErrors.push(err808);
+}
+errors++;
+}
+var valid158 = _errs709 === errors;
+if(valid158){
+const err809 = {instancePath:instancePath+"/notify/rules/provider_down",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_down.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down,data:data298};
+if(vErrors === null){
+vErrors = [err809];
+}
+else {
+vErrors.push(err809);
+}
+errors++;
+}
+else {
+errors = _errs708;
+if(vErrors !== null){
+if(_errs708){
+vErrors.length = _errs708;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data298 && typeof data298 == "object" && !Array.isArray(data298)){
+for(const key71 in data298){
+if(!(key71 === "after_ms")){
+const err810 = {instancePath:instancePath+"/notify/rules/provider_down",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key71},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down,data:data298};
+if(vErrors === null){
+vErrors = [err810];
+}
+else {
+vErrors.push(err810);
+}
+errors++;
+}
+}
+if(data298.after_ms !== undefined){
+let data299 = data298.after_ms;
+if(!(((typeof data299 == "number") && (!(data299 % 1) && !isNaN(data299))) && (isFinite(data299)))){
+const err811 = {instancePath:instancePath+"/notify/rules/provider_down/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms,data:data299};
+if(vErrors === null){
+vErrors = [err811];
+}
+else {
+vErrors.push(err811);
+}
+errors++;
+}
+if((typeof data299 == "number") && (isFinite(data299))){
+if(data299 > 86400000 || isNaN(data299)){
+const err812 = {instancePath:instancePath+"/notify/rules/provider_down/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms,data:data299};
+if(vErrors === null){
+vErrors = [err812];
+}
+else {
+vErrors.push(err812);
+}
+errors++;
+}
+if(data299 < 0 || isNaN(data299)){
+const err813 = {instancePath:instancePath+"/notify/rules/provider_down/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms,data:data299};
+if(vErrors === null){
+vErrors = [err813];
+}
+else {
+vErrors.push(err813);
+}
+errors++;
+}
+}
+}
+}
+}
+if(data277.provider_quota !== undefined){
+let data300 = data277.provider_quota;
+if((!(data300 && typeof data300 == "object" && !Array.isArray(data300))) && (typeof data300 !== "boolean")){
+const err814 = {instancePath:instancePath+"/notify/rules/provider_quota",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_quota.type},schema:schema6.properties.notify.properties.rules.properties.provider_quota.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota,data:data300};
+if(vErrors === null){
+vErrors = [err814];
+}
+else {
+vErrors.push(err814);
+}
+errors++;
+}
+const _errs715 = errors;
+const _errs716 = errors;
+if(true !== data300){
+const err815 = {};
+if(vErrors === null){
+vErrors = [err815];
+}
+else {
+vErrors.push(err815);
+}
+errors++;
+}
+var valid160 = _errs716 === errors;
+if(valid160){
+const err816 = {instancePath:instancePath+"/notify/rules/provider_quota",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_quota.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota,data:data300};
+if(vErrors === null){
+vErrors = [err816];
+}
+else {
+vErrors.push(err816);
+}
+errors++;
+}
+else {
+errors = _errs715;
+if(vErrors !== null){
+if(_errs715){
+vErrors.length = _errs715;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data300 && typeof data300 == "object" && !Array.isArray(data300)){
+for(const key72 in data300){
+if(!(key72 === "after_ms")){
+const err817 = {instancePath:instancePath+"/notify/rules/provider_quota",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key72},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota,data:data300};
+if(vErrors === null){
+vErrors = [err817];
+}
+else {
+vErrors.push(err817);
+}
+errors++;
+}
+}
+if(data300.after_ms !== undefined){
+let data301 = data300.after_ms;
+if(!(((typeof data301 == "number") && (!(data301 % 1) && !isNaN(data301))) && (isFinite(data301)))){
+const err818 = {instancePath:instancePath+"/notify/rules/provider_quota/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms,data:data301};
+if(vErrors === null){
+vErrors = [err818];
+}
+else {
+vErrors.push(err818);
+}
+errors++;
+}
+if((typeof data301 == "number") && (isFinite(data301))){
+if(data301 > 86400000 || isNaN(data301)){
+const err819 = {instancePath:instancePath+"/notify/rules/provider_quota/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms,data:data301};
+if(vErrors === null){
+vErrors = [err819];
+}
+else {
+vErrors.push(err819);
+}
+errors++;
+}
+if(data301 < 0 || isNaN(data301)){
+const err820 = {instancePath:instancePath+"/notify/rules/provider_quota/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms,data:data301};
+if(vErrors === null){
+vErrors = [err820];
+}
+else {
+vErrors.push(err820);
+}
+errors++;
+}
+}
+}
+}
+}
+if(data277.provider_rate_limited !== undefined){
+let data302 = data277.provider_rate_limited;
+if((!(data302 && typeof data302 == "object" && !Array.isArray(data302))) && (typeof data302 !== "boolean")){
+const err821 = {instancePath:instancePath+"/notify/rules/provider_rate_limited",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_rate_limited.type},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited,data:data302};
+if(vErrors === null){
+vErrors = [err821];
+}
+else {
+vErrors.push(err821);
+}
+errors++;
+}
+const _errs722 = errors;
+const _errs723 = errors;
+if(true !== data302){
+const err822 = {};
+if(vErrors === null){
+vErrors = [err822];
+}
+else {
+vErrors.push(err822);
+}
+errors++;
+}
+var valid162 = _errs723 === errors;
+if(valid162){
+const err823 = {instancePath:instancePath+"/notify/rules/provider_rate_limited",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited,data:data302};
+if(vErrors === null){
+vErrors = [err823];
+}
+else {
+vErrors.push(err823);
+}
+errors++;
+}
+else {
+errors = _errs722;
+if(vErrors !== null){
+if(_errs722){
+vErrors.length = _errs722;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data302 && typeof data302 == "object" && !Array.isArray(data302)){
+for(const key73 in data302){
+if(!(((key73 === "after_ms") || (key73 === "count")) || (key73 === "ratio"))){
+const err824 = {instancePath:instancePath+"/notify/rules/provider_rate_limited",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key73},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited,data:data302};
+if(vErrors === null){
+vErrors = [err824];
+}
+else {
+vErrors.push(err824);
+}
+errors++;
+}
+}
+if(data302.after_ms !== undefined){
+let data303 = data302.after_ms;
+if(!(((typeof data303 == "number") && (!(data303 % 1) && !isNaN(data303))) && (isFinite(data303)))){
+const err825 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data303};
+if(vErrors === null){
+vErrors = [err825];
+}
+else {
+vErrors.push(err825);
+}
+errors++;
+}
+if((typeof data303 == "number") && (isFinite(data303))){
+if(data303 > 86400000 || isNaN(data303)){
+const err826 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data303};
+if(vErrors === null){
+vErrors = [err826];
+}
+else {
+vErrors.push(err826);
+}
+errors++;
+}
+if(data303 < 0 || isNaN(data303)){
+const err827 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data303};
+if(vErrors === null){
+vErrors = [err827];
+}
+else {
+vErrors.push(err827);
+}
+errors++;
+}
+}
+}
+if(data302.count !== undefined){
+let data304 = data302.count;
+if(!(((typeof data304 == "number") && (!(data304 % 1) && !isNaN(data304))) && (isFinite(data304)))){
+const err828 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/count",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count,data:data304};
+if(vErrors === null){
+vErrors = [err828];
+}
+else {
+vErrors.push(err828);
+}
+errors++;
+}
+if((typeof data304 == "number") && (isFinite(data304))){
+if(data304 > 1000000000 || isNaN(data304)){
+const err829 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/count",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count,data:data304};
+if(vErrors === null){
+vErrors = [err829];
+}
+else {
+vErrors.push(err829);
+}
+errors++;
+}
+if(data304 < 0 || isNaN(data304)){
+const err830 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/count",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count,data:data304};
+if(vErrors === null){
+vErrors = [err830];
+}
+else {
+vErrors.push(err830);
+}
+errors++;
+}
+}
+}
+if(data302.ratio !== undefined){
+let data305 = data302.ratio;
+if((typeof data305 == "number") && (isFinite(data305))){
+if(data305 > 1 || isNaN(data305)){
+const err831 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/ratio",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio,data:data305};
+if(vErrors === null){
+vErrors = [err831];
+}
+else {
+vErrors.push(err831);
+}
+errors++;
+}
+if(data305 < 0 || isNaN(data305)){
+const err832 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/ratio",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio,data:data305};
+if(vErrors === null){
+vErrors = [err832];
+}
+else {
+vErrors.push(err832);
+}
+errors++;
+}
+}
+else {
+const err833 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/ratio",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio,data:data305};
+if(vErrors === null){
+vErrors = [err833];
+}
+else {
+vErrors.push(err833);
+}
+errors++;
+}
+}
+}
+}
+if(data277.reload_refused !== undefined){
+let data306 = data277.reload_refused;
+if((!(data306 && typeof data306 == "object" && !Array.isArray(data306))) && (typeof data306 !== "boolean")){
+const err834 = {instancePath:instancePath+"/notify/rules/reload_refused",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.reload_refused.type},schema:schema6.properties.notify.properties.rules.properties.reload_refused.type,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused,data:data306};
+if(vErrors === null){
+vErrors = [err834];
+}
+else {
+vErrors.push(err834);
+}
+errors++;
+}
+const _errs733 = errors;
+const _errs734 = errors;
+if(true !== data306){
+const err835 = {};
+if(vErrors === null){
+vErrors = [err835];
+}
+else {
+vErrors.push(err835);
+}
+errors++;
+}
+var valid164 = _errs734 === errors;
+if(valid164){
+const err836 = {instancePath:instancePath+"/notify/rules/reload_refused",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.reload_refused.not,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused,data:data306};
+if(vErrors === null){
+vErrors = [err836];
+}
+else {
+vErrors.push(err836);
+}
+errors++;
+}
+else {
+errors = _errs733;
+if(vErrors !== null){
+if(_errs733){
+vErrors.length = _errs733;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data306 && typeof data306 == "object" && !Array.isArray(data306)){
+for(const key74 in data306){
+if(!(key74 === "after_ms")){
+const err837 = {instancePath:instancePath+"/notify/rules/reload_refused",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key74},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused,data:data306};
+if(vErrors === null){
+vErrors = [err837];
+}
+else {
+vErrors.push(err837);
+}
+errors++;
+}
+}
+if(data306.after_ms !== undefined){
+let data307 = data306.after_ms;
+if(!(((typeof data307 == "number") && (!(data307 % 1) && !isNaN(data307))) && (isFinite(data307)))){
+const err838 = {instancePath:instancePath+"/notify/rules/reload_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms,data:data307};
+if(vErrors === null){
+vErrors = [err838];
+}
+else {
+vErrors.push(err838);
+}
+errors++;
+}
+if((typeof data307 == "number") && (isFinite(data307))){
+if(data307 > 86400000 || isNaN(data307)){
+const err839 = {instancePath:instancePath+"/notify/rules/reload_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms,data:data307};
+if(vErrors === null){
+vErrors = [err839];
+}
+else {
+vErrors.push(err839);
+}
+errors++;
+}
+if(data307 < 0 || isNaN(data307)){
+const err840 = {instancePath:instancePath+"/notify/rules/reload_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms,data:data307};
+if(vErrors === null){
+vErrors = [err840];
+}
+else {
+vErrors.push(err840);
+}
+errors++;
+}
+}
+}
+}
+}
+if(data277.worker_restarts !== undefined){
+let data308 = data277.worker_restarts;
+if((!(data308 && typeof data308 == "object" && !Array.isArray(data308))) && (typeof data308 !== "boolean")){
+const err841 = {instancePath:instancePath+"/notify/rules/worker_restarts",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.worker_restarts.type},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.type,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts,data:data308};
+if(vErrors === null){
+vErrors = [err841];
+}
+else {
+vErrors.push(err841);
+}
+errors++;
+}
+const _errs740 = errors;
+const _errs741 = errors;
+if(true !== data308){
+const err842 = {};
+if(vErrors === null){
+vErrors = [err842];
+}
+else {
+vErrors.push(err842);
+}
+errors++;
+}
+var valid166 = _errs741 === errors;
+if(valid166){
+const err843 = {instancePath:instancePath+"/notify/rules/worker_restarts",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.not,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts,data:data308};
+if(vErrors === null){
+vErrors = [err843];
+}
+else {
+vErrors.push(err843);
+}
+errors++;
+}
+else {
+errors = _errs740;
+if(vErrors !== null){
+if(_errs740){
+vErrors.length = _errs740;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data308 && typeof data308 == "object" && !Array.isArray(data308)){
+for(const key75 in data308){
+if(!((key75 === "after_ms") || (key75 === "count"))){
+const err844 = {instancePath:instancePath+"/notify/rules/worker_restarts",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key75},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts,data:data308};
+if(vErrors === null){
+vErrors = [err844];
+}
+else {
+vErrors.push(err844);
+}
+errors++;
+}
+}
+if(data308.after_ms !== undefined){
+let data309 = data308.after_ms;
+if(!(((typeof data309 == "number") && (!(data309 % 1) && !isNaN(data309))) && (isFinite(data309)))){
+const err845 = {instancePath:instancePath+"/notify/rules/worker_restarts/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms,data:data309};
+if(vErrors === null){
+vErrors = [err845];
+}
+else {
+vErrors.push(err845);
+}
+errors++;
+}
+if((typeof data309 == "number") && (isFinite(data309))){
+if(data309 > 86400000 || isNaN(data309)){
+const err846 = {instancePath:instancePath+"/notify/rules/worker_restarts/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms,data:data309};
+if(vErrors === null){
+vErrors = [err846];
+}
+else {
+vErrors.push(err846);
+}
+errors++;
+}
+if(data309 < 0 || isNaN(data309)){
+const err847 = {instancePath:instancePath+"/notify/rules/worker_restarts/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms,data:data309};
+if(vErrors === null){
+vErrors = [err847];
+}
+else {
+vErrors.push(err847);
+}
+errors++;
+}
+}
+}
+if(data308.count !== undefined){
+let data310 = data308.count;
+if(!(((typeof data310 == "number") && (!(data310 % 1) && !isNaN(data310))) && (isFinite(data310)))){
+const err848 = {instancePath:instancePath+"/notify/rules/worker_restarts/count",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count,data:data310};
+if(vErrors === null){
+vErrors = [err848];
+}
+else {
+vErrors.push(err848);
+}
+errors++;
+}
+if((typeof data310 == "number") && (isFinite(data310))){
+if(data310 > 1000000000 || isNaN(data310)){
+const err849 = {instancePath:instancePath+"/notify/rules/worker_restarts/count",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count,data:data310};
+if(vErrors === null){
+vErrors = [err849];
+}
+else {
+vErrors.push(err849);
+}
+errors++;
+}
+if(data310 < 0 || isNaN(data310)){
+const err850 = {instancePath:instancePath+"/notify/rules/worker_restarts/count",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count,data:data310};
+if(vErrors === null){
+vErrors = [err850];
+}
+else {
+vErrors.push(err850);
+}
+errors++;
+}
+}
+}
+}
+}
+}
+else {
+const err851 = {instancePath:instancePath+"/notify/rules",schemaPath:"#/properties/notify/properties/rules/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.rules.type,parentSchema:schema6.properties.notify.properties.rules,data:data277};
+if(vErrors === null){
+vErrors = [err851];
+}
+else {
+vErrors.push(err851);
+}
+errors++;
+}
+}
+if(data238.heartbeat !== undefined){
+let data311 = data238.heartbeat;
+if((!(data311 && typeof data311 == "object" && !Array.isArray(data311))) && (data311 !== null)){
+const err852 = {instancePath:instancePath+"/notify/heartbeat",schemaPath:"#/properties/notify/properties/heartbeat/type",keyword:"type",params:{type: schema6.properties.notify.properties.heartbeat.type},schema:schema6.properties.notify.properties.heartbeat.type,parentSchema:schema6.properties.notify.properties.heartbeat,data:data311};
+if(vErrors === null){
+vErrors = [err852];
+}
+else {
+vErrors.push(err852);
+}
+errors++;
+}
+if(data311 && typeof data311 == "object" && !Array.isArray(data311)){
+if(data311.url === undefined){
+const err853 = {instancePath:instancePath+"/notify/heartbeat",schemaPath:"#/properties/notify/properties/heartbeat/required",keyword:"required",params:{missingProperty: "url"},schema:schema6.properties.notify.properties.heartbeat.required,parentSchema:schema6.properties.notify.properties.heartbeat,data:data311};
+if(vErrors === null){
+vErrors = [err853];
+}
+else {
+vErrors.push(err853);
+}
+errors++;
+}
+for(const key76 in data311){
+if(!((key76 === "url") || (key76 === "interval_ms"))){
+const err854 = {instancePath:instancePath+"/notify/heartbeat",schemaPath:"#/properties/notify/properties/heartbeat/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key76},schema:false,parentSchema:schema6.properties.notify.properties.heartbeat,data:data311};
+if(vErrors === null){
+vErrors = [err854];
+}
+else {
+vErrors.push(err854);
+}
+errors++;
+}
+}
+if(data311.url !== undefined){
+let data312 = data311.url;
+const _errs752 = errors;
+let valid169 = true;
+const _errs753 = errors;
+if(errors === _errs753){
+if(data312 && typeof data312 == "object" && !Array.isArray(data312)){
+if(data312.credential !== undefined){
+var valid170 = false;
+const err855 = {};
+if(vErrors === null){
+vErrors = [err855];
+}
+else {
+vErrors.push(err855);
+}
+errors++;
+}
+else {
+var valid170 = true;
+}
+if(valid170){
+if(data312.file !== undefined){
+var valid170 = false;
+const err856 = {};
+if(vErrors === null){
+vErrors = [err856];
+}
+else {
+vErrors.push(err856);
+}
+errors++;
+}
+else {
+var valid170 = true;
+}
+if(valid170){
+if(data312.env !== undefined){
+var valid170 = false;
+const err857 = {};
+if(vErrors === null){
+vErrors = [err857];
+}
+else {
+vErrors.push(err857);
+}
+errors++;
+}
+else {
+var valid170 = true;
+}
+if(valid170){
+if(data312.secret !== undefined){
+var valid170 = false;
+const err858 = {};
+if(vErrors === null){
+vErrors = [err858];
+}
+else {
+vErrors.push(err858);
+}
+errors++;
+}
+else {
+var valid170 = true;
+}
+}
+}
+}
+}
+else {
+const err859 = {};
+if(vErrors === null){
+vErrors = [err859];
+}
+else {
+vErrors.push(err859);
+}
+errors++;
+}
+}
+var _valid14 = _errs753 === errors;
+errors = _errs752;
+if(vErrors !== null){
+if(_errs752){
+vErrors.length = _errs752;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid14){
+const _errs755 = errors;
+const err860 = {instancePath:instancePath+"/notify/heartbeat/url",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/then/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.heartbeat.properties.url.then.not,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.then,data:data312};
+if(vErrors === null){
+vErrors = [err860];
+}
+else {
+vErrors.push(err860);
+}
+errors++;
+var _valid14 = _errs755 === errors;
+valid169 = _valid14;
+}
+if(!valid169){
+const err861 = {instancePath:instancePath+"/notify/heartbeat/url",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.notify.properties.heartbeat.properties.url.if,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url,data:data312};
+if(vErrors === null){
+vErrors = [err861];
+}
+else {
+vErrors.push(err861);
+}
+errors++;
+}
+if(data312 && typeof data312 == "object" && !Array.isArray(data312)){
+for(const key77 in data312){
+if(!(((((key77 === "credential") || (key77 === "file")) || (key77 === "env")) || (key77 === "secret")) || (key77 === "optional"))){
+const err862 = {instancePath:instancePath+"/notify/heartbeat/url",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key77},schema:false,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url,data:data312};
+if(vErrors === null){
+vErrors = [err862];
+}
+else {
+vErrors.push(err862);
+}
+errors++;
+}
+}
+if(data312.credential !== undefined){
+let data317 = data312.credential;
+if(typeof data317 === "string"){
+if(func4(data317) > 255){
+const err863 = {instancePath:instancePath+"/notify/heartbeat/url/credential",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.credential,data:data317};
+if(vErrors === null){
+vErrors = [err863];
+}
+else {
+vErrors.push(err863);
+}
+errors++;
+}
+if(func4(data317) < 1){
+const err864 = {instancePath:instancePath+"/notify/heartbeat/url/credential",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.credential,data:data317};
+if(vErrors === null){
+vErrors = [err864];
+}
+else {
+vErrors.push(err864);
+}
+errors++;
+}
+if(!pattern17.test(data317)){
+const err865 = {instancePath:instancePath+"/notify/heartbeat/url/credential",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.credential,data:data317};
+if(vErrors === null){
+vErrors = [err865];
+}
+else {
+vErrors.push(err865);
+}
+errors++;
+}
+}
+else {
+const err866 = {instancePath:instancePath+"/notify/heartbeat/url/credential",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.heartbeat.properties.url.properties.credential.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.credential,data:data317};
+if(vErrors === null){
+vErrors = [err866];
+}
+else {
+vErrors.push(err866);
+}
+errors++;
+}
+}
+if(data312.file !== undefined){
+let data318 = data312.file;
+if(typeof data318 === "string"){
+if(func4(data318) > 4096){
+const err867 = {instancePath:instancePath+"/notify/heartbeat/url/file",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.file,data:data318};
+if(vErrors === null){
+vErrors = [err867];
+}
+else {
+vErrors.push(err867);
+}
+errors++;
+}
+if(func4(data318) < 1){
+const err868 = {instancePath:instancePath+"/notify/heartbeat/url/file",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.file,data:data318};
+if(vErrors === null){
+vErrors = [err868];
+}
+else {
+vErrors.push(err868);
+}
+errors++;
+}
+if(!pattern18.test(data318)){
+const err869 = {instancePath:instancePath+"/notify/heartbeat/url/file",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.file,data:data318};
+if(vErrors === null){
+vErrors = [err869];
+}
+else {
+vErrors.push(err869);
+}
+errors++;
+}
+}
+else {
+const err870 = {instancePath:instancePath+"/notify/heartbeat/url/file",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.heartbeat.properties.url.properties.file.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.file,data:data318};
+if(vErrors === null){
+vErrors = [err870];
+}
+else {
+vErrors.push(err870);
+}
+errors++;
+}
+}
+if(data312.env !== undefined){
+let data319 = data312.env;
+if(typeof data319 === "string"){
+if(func4(data319) > 255){
+const err871 = {instancePath:instancePath+"/notify/heartbeat/url/env",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.env,data:data319};
+if(vErrors === null){
+vErrors = [err871];
+}
+else {
+vErrors.push(err871);
+}
+errors++;
+}
+if(func4(data319) < 1){
+const err872 = {instancePath:instancePath+"/notify/heartbeat/url/env",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.env,data:data319};
+if(vErrors === null){
+vErrors = [err872];
+}
+else {
+vErrors.push(err872);
+}
+errors++;
+}
+if(!pattern19.test(data319)){
+const err873 = {instancePath:instancePath+"/notify/heartbeat/url/env",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.env,data:data319};
+if(vErrors === null){
+vErrors = [err873];
+}
+else {
+vErrors.push(err873);
+}
+errors++;
+}
+}
+else {
+const err874 = {instancePath:instancePath+"/notify/heartbeat/url/env",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.heartbeat.properties.url.properties.env.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.env,data:data319};
+if(vErrors === null){
+vErrors = [err874];
+}
+else {
+vErrors.push(err874);
+}
+errors++;
+}
+}
+if(data312.secret !== undefined){
+let data320 = data312.secret;
+if(typeof data320 === "string"){
+if(func4(data320) > 100){
+const err875 = {instancePath:instancePath+"/notify/heartbeat/url/secret",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.secret,data:data320};
+if(vErrors === null){
+vErrors = [err875];
+}
+else {
+vErrors.push(err875);
+}
+errors++;
+}
+if(func4(data320) < 1){
+const err876 = {instancePath:instancePath+"/notify/heartbeat/url/secret",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.secret,data:data320};
+if(vErrors === null){
+vErrors = [err876];
+}
+else {
+vErrors.push(err876);
+}
+errors++;
+}
+if(!pattern17.test(data320)){
+const err877 = {instancePath:instancePath+"/notify/heartbeat/url/secret",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.secret,data:data320};
+if(vErrors === null){
+vErrors = [err877];
+}
+else {
+vErrors.push(err877);
+}
+errors++;
+}
+}
+else {
+const err878 = {instancePath:instancePath+"/notify/heartbeat/url/secret",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.heartbeat.properties.url.properties.secret.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.secret,data:data320};
+if(vErrors === null){
+vErrors = [err878];
+}
+else {
+vErrors.push(err878);
+}
+errors++;
+}
+}
+if(data312.optional !== undefined){
+let data321 = data312.optional;
+if(typeof data321 !== "boolean"){
+const err879 = {instancePath:instancePath+"/notify/heartbeat/url/optional",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.notify.properties.heartbeat.properties.url.properties.optional.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.optional,data:data321};
+if(vErrors === null){
+vErrors = [err879];
+}
+else {
+vErrors.push(err879);
+}
+errors++;
+}
+}
+}
+else {
+const err880 = {instancePath:instancePath+"/notify/heartbeat/url",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.heartbeat.properties.url.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url,data:data312};
+if(vErrors === null){
+vErrors = [err880];
+}
+else {
+vErrors.push(err880);
+}
+errors++;
+}
+}
+if(data311.interval_ms !== undefined){
+let data322 = data311.interval_ms;
+if(!(((typeof data322 == "number") && (!(data322 % 1) && !isNaN(data322))) && (isFinite(data322)))){
+const err881 = {instancePath:instancePath+"/notify/heartbeat/interval_ms",schemaPath:"#/properties/notify/properties/heartbeat/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.heartbeat.properties.interval_ms.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.interval_ms,data:data322};
+if(vErrors === null){
+vErrors = [err881];
+}
+else {
+vErrors.push(err881);
+}
+errors++;
+}
+if((typeof data322 == "number") && (isFinite(data322))){
+if(data322 > 86400000 || isNaN(data322)){
+const err882 = {instancePath:instancePath+"/notify/heartbeat/interval_ms",schemaPath:"#/properties/notify/properties/heartbeat/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.heartbeat.properties.interval_ms,data:data322};
+if(vErrors === null){
+vErrors = [err882];
+}
+else {
+vErrors.push(err882);
+}
+errors++;
+}
+if(data322 < 1000 || isNaN(data322)){
+const err883 = {instancePath:instancePath+"/notify/heartbeat/interval_ms",schemaPath:"#/properties/notify/properties/heartbeat/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.notify.properties.heartbeat.properties.interval_ms,data:data322};
+if(vErrors === null){
+vErrors = [err883];
+}
+else {
+vErrors.push(err883);
+}
+errors++;
+}
+}
+}
+}
+}
+}
+else {
+const err884 = {instancePath:instancePath+"/notify",schemaPath:"#/properties/notify/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.type,parentSchema:schema6.properties.notify,data:data238};
+if(vErrors === null){
+vErrors = [err884];
+}
+else {
+vErrors.push(err884);
+}
+errors++;
+}
+}
+if(data.metrics !== undefined){
+let data323 = data.metrics;
+if(data323 && typeof data323 == "object" && !Array.isArray(data323)){
+for(const key78 in data323){
+if(!((key78 === "enabled") || (key78 === "allowed_users"))){
+const err885 = {instancePath:instancePath+"/metrics",schemaPath:"#/properties/metrics/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key78},schema:false,parentSchema:schema6.properties.metrics,data:data323};
+if(vErrors === null){
+vErrors = [err885];
+}
+else {
+vErrors.push(err885);
+}
+errors++;
+}
+}
+if(data323.enabled !== undefined){
+let data324 = data323.enabled;
+if(typeof data324 !== "boolean"){
+const err886 = {instancePath:instancePath+"/metrics/enabled",schemaPath:"#/properties/metrics/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.metrics.properties.enabled.type,parentSchema:schema6.properties.metrics.properties.enabled,data:data324};
+if(vErrors === null){
+vErrors = [err886];
+}
+else {
+vErrors.push(err886);
+}
+errors++;
+}
+}
+if(data323.allowed_users !== undefined){
+let data325 = data323.allowed_users;
+if(Array.isArray(data325)){
+const len23 = data325.length;
+for(let i23=0; i23<len23; i23++){
+let data326 = data325[i23];
+const _errs779 = errors;
+const _errs780 = errors;
+if(!(data326 === "any")){
+const err887 = {};
+if(vErrors === null){
+vErrors = [err887];
+}
+else {
+vErrors.push(err887);
+}
+errors++;
+}
+var valid175 = _errs780 === errors;
+if(valid175){
+const err888 = {instancePath:instancePath+"/metrics/allowed_users/" + i23,schemaPath:"#/properties/metrics/properties/allowed_users/items/not",keyword:"not",params:{},schema:schema6.properties.metrics.properties.allowed_users.items.not,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data326};
+if(vErrors === null){
+vErrors = [err888];
+}
+else {
+vErrors.push(err888);
+}
+errors++;
+}
+else {
+errors = _errs779;
+if(vErrors !== null){
+if(_errs779){
+vErrors.length = _errs779;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(typeof data326 === "string"){
+if(func4(data326) > 256){
+const err889 = {instancePath:instancePath+"/metrics/allowed_users/" + i23,schemaPath:"#/properties/metrics/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data326};
+if(vErrors === null){
+vErrors = [err889];
+}
+else {
+vErrors.push(err889);
+}
+errors++;
+}
+if(func4(data326) < 1){
+const err890 = {instancePath:instancePath+"/metrics/allowed_users/" + i23,schemaPath:"#/properties/metrics/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data326};
+if(vErrors === null){
+vErrors = [err890];
+}
+else {
+vErrors.push(err890);
+}
+errors++;
+}
+if(!pattern1.test(data326)){
+const err891 = {instancePath:instancePath+"/metrics/allowed_users/" + i23,schemaPath:"#/properties/metrics/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$",parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data326};
+if(vErrors === null){
+vErrors = [err891];
+}
+else {
+vErrors.push(err891);
+}
+errors++;
+}
+}
+else {
+const err892 = {instancePath:instancePath+"/metrics/allowed_users/" + i23,schemaPath:"#/properties/metrics/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.metrics.properties.allowed_users.items.type,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data326};
+if(vErrors === null){
+vErrors = [err892];
+}
+else {
+vErrors.push(err892);
+}
+errors++;
+}
+}
+}
+else {
+const err893 = {instancePath:instancePath+"/metrics/allowed_users",schemaPath:"#/properties/metrics/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema6.properties.metrics.properties.allowed_users.type,parentSchema:schema6.properties.metrics.properties.allowed_users,data:data325};
+if(vErrors === null){
+vErrors = [err893];
+}
+else {
+vErrors.push(err893);
+}
+errors++;
+}
+}
+}
+else {
+const err894 = {instancePath:instancePath+"/metrics",schemaPath:"#/properties/metrics/type",keyword:"type",params:{type: "object"},schema:schema6.properties.metrics.type,parentSchema:schema6.properties.metrics,data:data323};
+if(vErrors === null){
+vErrors = [err894];
+}
+else {
+vErrors.push(err894);
+}
+errors++;
+}
+}
+if(data.status !== undefined){
+let data327 = data.status;
+if(data327 && typeof data327 == "object" && !Array.isArray(data327)){
+for(const key79 in data327){
+if(!(((((key79 === "enabled") || (key79 === "allowed_users")) || (key79 === "playground")) || (key79 === "via_proxy")) || (key79 === "recent_calls"))){
+const err895 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key79},schema:false,parentSchema:schema6.properties.status,data:data327};
+if(vErrors === null){
+vErrors = [err895];
+}
+else {
+vErrors.push(err895);
+}
+errors++;
+}
+}
+if(data327.enabled !== undefined){
+let data328 = data327.enabled;
+if(typeof data328 !== "boolean"){
+const err896 = {instancePath:instancePath+"/status/enabled",schemaPath:"#/properties/status/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.enabled.type,parentSchema:schema6.properties.status.properties.enabled,data:data328};
+if(vErrors === null){
+vErrors = [err896];
+}
+else {
+vErrors.push(err896);
+}
+errors++;
+}
+}
+if(data327.allowed_users !== undefined){
+let data329 = data327.allowed_users;
+if(Array.isArray(data329)){
+const len24 = data329.length;
+for(let i24=0; i24<len24; i24++){
+let data330 = data329[i24];
+const _errs790 = errors;
+const _errs791 = errors;
+if(!(data330 === "any")){
+const err897 = {};
+if(vErrors === null){
+vErrors = [err897];
+}
+else {
+vErrors.push(err897);
+}
+errors++;
+}
+var valid179 = _errs791 === errors;
+if(valid179){
+const err898 = {instancePath:instancePath+"/status/allowed_users/" + i24,schemaPath:"#/properties/status/properties/allowed_users/items/not",keyword:"not",params:{},schema:schema6.properties.status.properties.allowed_users.items.not,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data330};
+if(vErrors === null){
+vErrors = [err898];
+}
+else {
+vErrors.push(err898);
+}
+errors++;
+}
+else {
+errors = _errs790;
+if(vErrors !== null){
+if(_errs790){
+vErrors.length = _errs790;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(typeof data330 === "string"){
+if(func4(data330) > 256){
+const err899 = {instancePath:instancePath+"/status/allowed_users/" + i24,schemaPath:"#/properties/status/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data330};
+if(vErrors === null){
+vErrors = [err899];
+}
+else {
+vErrors.push(err899);
+}
+errors++;
+}
+if(func4(data330) < 1){
+const err900 = {instancePath:instancePath+"/status/allowed_users/" + i24,schemaPath:"#/properties/status/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data330};
+if(vErrors === null){
+vErrors = [err900];
+}
+else {
+vErrors.push(err900);
+}
+errors++;
+}
+if(!pattern3.test(data330)){
+const err901 = {instancePath:instancePath+"/status/allowed_users/" + i24,schemaPath:"#/properties/status/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.status.properties.allowed_users.items,data:data330};
+if(vErrors === null){
+vErrors = [err901];
+}
+else {
+vErrors.push(err901);
+}
+errors++;
+}
+}
+else {
+const err902 = {instancePath:instancePath+"/status/allowed_users/" + i24,schemaPath:"#/properties/status/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.status.properties.allowed_users.items.type,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data330};
+if(vErrors === null){
+vErrors = [err902];
+}
+else {
+vErrors.push(err902);
+}
+errors++;
+}
+}
+}
+else {
+const err903 = {instancePath:instancePath+"/status/allowed_users",schemaPath:"#/properties/status/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema6.properties.status.properties.allowed_users.type,parentSchema:schema6.properties.status.properties.allowed_users,data:data329};
+if(vErrors === null){
+vErrors = [err903];
+}
+else {
+vErrors.push(err903);
+}
+errors++;
+}
+}
+if(data327.playground !== undefined){
+let data331 = data327.playground;
+if(typeof data331 !== "boolean"){
+const err904 = {instancePath:instancePath+"/status/playground",schemaPath:"#/properties/status/properties/playground/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.playground.type,parentSchema:schema6.properties.status.properties.playground,data:data331};
+if(vErrors === null){
+vErrors = [err904];
+}
+else {
+vErrors.push(err904);
+}
+errors++;
+}
+}
+if(data327.via_proxy !== undefined){
+let data332 = data327.via_proxy;
+if(typeof data332 !== "boolean"){
+const err905 = {instancePath:instancePath+"/status/via_proxy",schemaPath:"#/properties/status/properties/via_proxy/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.via_proxy.type,parentSchema:schema6.properties.status.properties.via_proxy,data:data332};
+if(vErrors === null){
+vErrors = [err905];
+}
+else {
+vErrors.push(err905);
+}
+errors++;
+}
+}
+if(data327.recent_calls !== undefined){
+let data333 = data327.recent_calls;
+if(!(((typeof data333 == "number") && (!(data333 % 1) && !isNaN(data333))) && (isFinite(data333)))){
+const err906 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.status.properties.recent_calls.type,parentSchema:schema6.properties.status.properties.recent_calls,data:data333};
+if(vErrors === null){
+vErrors = [err906];
+}
+else {
+vErrors.push(err906);
+}
+errors++;
+}
+if((typeof data333 == "number") && (isFinite(data333))){
+if(data333 > 1000 || isNaN(data333)){
+const err907 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.status.properties.recent_calls,data:data333};
+if(vErrors === null){
+vErrors = [err907];
+}
+else {
+vErrors.push(err907);
+}
+errors++;
+}
+if(data333 < 1 || isNaN(data333)){
+const err908 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.status.properties.recent_calls,data:data333};
+if(vErrors === null){
+vErrors = [err908];
+}
+else {
+vErrors.push(err908);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err909 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/type",keyword:"type",params:{type: "object"},schema:schema6.properties.status.type,parentSchema:schema6.properties.status,data:data327};
+if(vErrors === null){
+vErrors = [err909];
+}
+else {
+vErrors.push(err909);
+}
+errors++;
+}
+}
+if(data.logging !== undefined){
+let data334 = data.logging;
+if(data334 && typeof data334 == "object" && !Array.isArray(data334)){
+for(const key80 in data334){
+if(!(((key80 === "level") || (key80 === "format")) || (key80 === "transport"))){
+const err910 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key80},schema:false,parentSchema:schema6.properties.logging,data:data334};
+if(vErrors === null){
+vErrors = [err910];
+}
+else {
+vErrors.push(err910);
+}
+errors++;
+}
+}
+if(data334.level !== undefined){
+let data335 = data334.level;
+if(typeof data335 !== "string"){
+const err911 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.level.type,parentSchema:schema6.properties.logging.properties.level,data:data335};
+if(vErrors === null){
+vErrors = [err911];
+}
+else {
+vErrors.push(err911);
+}
+errors++;
+}
+if(!((((data335 === "error") || (data335 === "warn")) || (data335 === "info")) || (data335 === "debug"))){
+const err912 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.level.enum},schema:schema6.properties.logging.properties.level.enum,parentSchema:schema6.properties.logging.properties.level,data:data335};
+if(vErrors === null){
+vErrors = [err912];
+}
+else {
+vErrors.push(err912);
+}
+errors++;
+}
+}
+if(data334.format !== undefined){
+let data336 = data334.format;
+if(typeof data336 !== "string"){
+const err913 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.format.type,parentSchema:schema6.properties.logging.properties.format,data:data336};
+if(vErrors === null){
+vErrors = [err913];
+}
+else {
+vErrors.push(err913);
+}
+errors++;
+}
+if(!(((data336 === "auto") || (data336 === "json")) || (data336 === "pretty"))){
+const err914 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.format.enum},schema:schema6.properties.logging.properties.format.enum,parentSchema:schema6.properties.logging.properties.format,data:data336};
+if(vErrors === null){
+vErrors = [err914];
+}
+else {
+vErrors.push(err914);
+}
+errors++;
+}
+}
+if(data334.transport !== undefined){
+let data337 = data334.transport;
+if((!(data337 && typeof data337 == "object" && !Array.isArray(data337))) && (data337 !== null)){
+const err915 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema6.properties.logging.properties.transport.type},schema:schema6.properties.logging.properties.transport.type,parentSchema:schema6.properties.logging.properties.transport,data:data337};
+if(vErrors === null){
+vErrors = [err915];
+}
+else {
+vErrors.push(err915);
+}
+errors++;
+}
+if(data337 && typeof data337 == "object" && !Array.isArray(data337)){
+if(data337.target === undefined){
+const err916 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema6.properties.logging.properties.transport.required,parentSchema:schema6.properties.logging.properties.transport,data:data337};
+if(vErrors === null){
+vErrors = [err916];
+}
+else {
+vErrors.push(err916);
+}
+errors++;
+}
+for(const key81 in data337){
+if(!((key81 === "target") || (key81 === "options"))){
+const err917 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key81},schema:false,parentSchema:schema6.properties.logging.properties.transport,data:data337};
+if(vErrors === null){
+vErrors = [err917];
+}
+else {
+vErrors.push(err917);
+}
+errors++;
+}
+}
+if(data337.target !== undefined){
+let data338 = data337.target;
+if(typeof data338 === "string"){
+if(func4(data338) > 4096){
+const err918 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data338};
+if(vErrors === null){
+vErrors = [err918];
+}
+else {
+vErrors.push(err918);
+}
+errors++;
+}
+if(func4(data338) < 1){
+const err919 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data338};
+if(vErrors === null){
+vErrors = [err919];
+}
+else {
+vErrors.push(err919);
+}
+errors++;
+}
+}
+else {
+const err920 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.transport.properties.target.type,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data338};
+if(vErrors === null){
+vErrors = [err920];
+}
+else {
+vErrors.push(err920);
+}
+errors++;
+}
+}
+if(data337.options !== undefined){
+let data339 = data337.options;
+if(!(data339 && typeof data339 == "object" && !Array.isArray(data339))){
+const err921 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.properties.transport.properties.options.type,parentSchema:schema6.properties.logging.properties.transport.properties.options,data:data339};
+if(vErrors === null){
+vErrors = [err921];
+}
+else {
+vErrors.push(err921);
+}
+errors++;
+}
+}
+}
+}
+}
+else {
+const err922 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.type,parentSchema:schema6.properties.logging,data:data334};
+if(vErrors === null){
+vErrors = [err922];
+}
+else {
+vErrors.push(err922);
+}
+errors++;
+}
+}
+}
+else {
+const err923 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema6.type,parentSchema:schema6,data};
+if(vErrors === null){
+vErrors = [err923];
+}
+else {
+vErrors.push(err923);
 }
 errors++;
 }

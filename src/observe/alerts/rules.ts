@@ -198,7 +198,7 @@ export const rules: Readonly<Record<AlertRule, Rule>> = {
           subject: name,
           severity: 'warning',
           what: `The provider ${name} cannot be used.`,
-          why: `Its state is: ${outage}.`,
+          why: `${outage[0]!.toUpperCase()}${outage.slice(1)}.`,
           fix: `Start it, or look at its own status. ${doctor}`,
         }
       }
