@@ -178,6 +178,7 @@ export class CallRecord {
   facts(nowMs: number, { status, error }: CallEnd): CallFacts {
     const { startedAtMs, requestId, client, dialect, route } = this.call
     const firstByteAtMs = this.#firstByteAtMs
+    const firstTokenAtMs = this.meter?.firstTokenAtMs
     const firstByteMs = firstByteAtMs === undefined ? undefined : round(firstByteAtMs - startedAtMs)
     // From then on the provider sets the pace, from which the cost of relaying can't be separated.
     const gatewayMs = (this.#outcomeAtMs ?? nowMs) - startedAtMs - this.#upstreamMs(nowMs) - this.waitMs
@@ -215,6 +216,7 @@ export class CallRecord {
       tariff: isPriced ? this.#tariff : undefined,
       wait_ms: round(this.waitMs),
       first_byte_ms: firstByteMs,
+      first_token_ms: firstTokenAtMs === undefined ? undefined : round(firstTokenAtMs - startedAtMs),
       duration_ms: round(nowMs - startedAtMs),
       gateway_ms: round(gatewayMs),
       attempts: this.attempts,

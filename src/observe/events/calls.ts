@@ -67,6 +67,8 @@ export interface CallFacts {
   readonly tariff?: Tariff | undefined
   readonly wait_ms: number
   readonly first_byte_ms: number | undefined
+  /** Of a stream: when the first piece of its text, reasoning or tool calls came, from the start of the call. */
+  readonly first_token_ms?: number | undefined
   readonly duration_ms: number
   readonly gateway_ms: number
   readonly attempts: number

@@ -74,7 +74,11 @@ export function isSecurityEvent(event: GatewayEvent): event is SecurityEvent {
 /** Whether an event of a worker thread is for the audit log. */
 export function isAudited(event: GatewayEvent): boolean {
   const { kind } = event
-  return kind === 'refused' || kind === 'call_cancelled' || (event.kind === 'call_ended' && refusedCalls.has(event.call.event))
+  return (
+    kind === 'refused' ||
+    kind === 'call_cancelled' ||
+    (event.kind === 'call_ended' && refusedCalls.has(event.call.event))
+  )
 }
 
 export function auditSink({ add, numberOf, digestOf, setTimer }: AuditSinkParts): Sink {
