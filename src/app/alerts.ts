@@ -88,7 +88,7 @@ function standingOf(
     of: name === 'total' ? 'all clients together' : entry,
     kind: `${budget.unit} per ${budget.per}`,
     budget: budgetName(budget),
-    ratio: spent / budget.limit,
+    ratio: spent === 0 ? 0 : spent / budget.limit,
     spent: `${plainAmount(budget, spent)} ${budget.unit === 'usd' ? 'USD' : 'tokens'}`,
     resetsAt: resetsAtMs === undefined ? undefined : new Date(resetsAtMs).toISOString(),
   }

@@ -1,6 +1,7 @@
 // The composition root: builds the long-lived parts from a configuration, and ends them again.
 import { isDeepStrictEqual } from 'node:util'
 import type { AdmissionStore } from '../admission/stores/store.ts'
+import { Alerts } from './alerts.ts'
 import { ClientChecks } from './client-checks.ts'
 import type { LoadedKeys } from './keys.ts'
 import { ownClientId, peersOf, viewUsersOf } from './peer-identifiers.ts'
@@ -19,6 +20,7 @@ import type { OpenedAuditKey } from '../config/record-keys.ts'
 import type { Config } from '../config/types.ts'
 import { dialects as allDialects, type Dialects } from '../dialects/table.ts'
 import { callCancelled, shuttingDown } from '../errors.ts'
+import type { Attention } from '../observe/alerts/attention.ts'
 import type { Events } from '../observe/events.ts'
 import { forwardedForReader } from '../clients/forwarded-for.ts'
 import type { KeyFile } from '../clients/keys/key-record.ts'
@@ -62,6 +64,8 @@ export interface App {
   revokeKeys?(secretIds: ReadonlySet<string>): void
   /** Loads the key file now if it has changed; resolves when every thread has it. Undefined: keys are off. */
   reloadKeys(): Promise<LoadedKeys> | undefined
+  /** What needs a person now, the most severe first. */
+  attention(): readonly Attention[]
   /** Undefined: the gateway writes no audit log. */
   readonly audit: OpenedAudit | undefined
   /** Absent in a gateway of several threads. */
@@ -130,6 +134,10 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       ? await OwnServices.start(config, { clock, events, stateDirectory, store, ledger: opened?.ledger })
       : undefined
   const shared: SharedServices = worker?.shared ?? own!
+  const alerts =
+    own === undefined || opened === undefined
+      ? undefined
+      : new Alerts(config, { ...opened, clock, coordinator: own.coordinator, stateDirectory })
   const { coordinator, formats } = shared
   const ticker = options.ticker ?? createTicker(clock)
   const { owners } = shared
@@ -222,12 +230,14 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     throw error
   })
   clients.start()
+  alerts?.follow(config)
   events.emit({ kind: 'listening', addresses: listeners.addresses, config: configFile })
 
   return {
     addresses: listeners.addresses,
     events,
     audit: opened?.audit,
+    attention: () => alerts?.attention() ?? [],
     get providers() {
       return snapshots.current.providers
     },
@@ -235,6 +245,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       snapshots.replace(next)
       own?.follow(next, snapshots.current.providers)
       clients.follow(next)
+      alerts?.follow(next)
       shutdownGraceMs = next.server.shutdownGraceMs
       floodWaitMs = next.rateLimits.perClientMaxWaitMs
       status = next.status
@@ -259,6 +270,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     },
     async stop(reason) {
       isDraining = true
+      alerts?.stop()
       own?.stopWatching()
       events.emit({ kind: 'stopping', reason, open_calls: snapshots.openCalls })
       await endCalls(listeners, shutdownGraceMs, () => {
@@ -270,6 +282,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       await snapshots.settled()
       await clients.stop()
       await own?.save()
+      await alerts?.saved()
       await snapshots.close()
       events.emit({ kind: 'stopped' })
       await opened?.audit?.close()

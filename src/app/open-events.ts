@@ -2,9 +2,11 @@
 import type { OpenedAuditKey } from '../config/record-keys.ts'
 import type { Config } from '../config/types.ts'
 import type { Ledger } from '../ledger/ledger.ts'
+import { EventFacts } from '../observe/alerts/event-facts.ts'
 import { createEvents, type Events } from '../observe/events.ts'
 import { type LogDestination, openLogOutput } from '../observe/log/output.ts'
 import { createLog, type LogOutput } from '../observe/log/log.ts'
+import type { CounterReader } from '../observe/metrics/counters.ts'
 import { namingBy } from '../observe/pseudonymous-events.ts'
 import { logSink } from '../observe/sinks/log.ts'
 import type { Clock } from '../platform/clock.ts'
@@ -20,6 +22,9 @@ export interface OpenedEvents {
   readonly ledger: Ledger | undefined
   /** Undefined: security events are not recorded. */
   readonly audit: OpenedAudit | undefined
+  /** What conditions need to know of events. */
+  readonly facts: EventFacts
+  readonly counters: CounterReader
 }
 
 export interface EventsParts extends Pick<LogDestination, 'stdout' | 'isJournal'> {
@@ -45,14 +50,17 @@ export function openEvents(
   const obstacle = auditObstacle(auditConfig, { stateDirectory, key })
   const pseudonyms = pseudonymsOf(usage)
   const audit = openAudit(auditConfig, { clock, emit, stateDirectory, key, pseudonyms })
-  const sinks = [log, ledger && ledgerSink(ledger), audit?.sink]
+  const facts = new EventFacts()
+  const sinks = [log, ledger && ledgerSink(ledger), audit?.sink, facts]
   const events = createEvents(
     sinks.filter((sink) => sink !== undefined),
     namingBy(pseudonyms),
   )
   if (obstacle !== undefined) emit({ kind: 'audit_unavailable', reason: obstacle })
   if (usage.enabled && stateDirectory === undefined) emit({ kind: 'ledger_off', ...hasNoDirectory })
-  return { events, logOutput, ledger, audit }
+  return { events, logOutput, ledger, audit, facts, counters: noCounters }
 }
 
 const hasNoDirectory = { reason: 'there is no state directory', is_usual: true } as const
+
+const noCounters: CounterReader = { series: () => [] }

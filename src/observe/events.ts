@@ -8,7 +8,12 @@ import type { ProviderEvent } from './events/providers.ts'
 import type { StateEvent } from './events/state.ts'
 
 export type GatewayEvent =
-  AccessEvent | CallEvent | NotificationEvent | ProcessEvent | ProviderEvent | StateEvent
+  | AccessEvent
+  | CallEvent
+  | NotificationEvent
+  | ProcessEvent
+  | ProviderEvent
+  | StateEvent
 
 export interface Events {
   /** Hands the event to every sink, now. Never throws. */

@@ -17,12 +17,15 @@ test('without the section nothing is sent, and all conditions are on', (t) => {
   const loaded = loadText(t, rest)
   assert.ok(loaded.ok)
   const { sinks, heartbeat, rules, repeatMs, quietStartMs } = loaded.config.notify
-  assert.deepEqual({ sinks, heartbeat, repeatMs, quietStartMs }, {
-    sinks: [],
-    heartbeat: undefined,
-    repeatMs: 14_400_000,
-    quietStartMs: 60_000,
-  })
+  assert.deepEqual(
+    { sinks, heartbeat, repeatMs, quietStartMs },
+    {
+      sinks: [],
+      heartbeat: undefined,
+      repeatMs: 14_400_000,
+      quietStartMs: 60_000,
+    },
+  )
   assert.deepEqual([...rules.keys()], alertRules)
 })
 
@@ -58,7 +61,10 @@ test('sinks, rules and heartbeat are read, and no secret is printed', (t) => {
   assert.deepEqual(rules.get('provider_down'), { afterMs: 1000, count: 0, ratio: 0, calls: 0 })
   assert.equal(rules.has('budget'), false)
   assert.equal(heartbeat?.intervalMs, 60_000)
-  assert.doesNotMatch(inspect(loaded.config, { depth: 9 }) + JSON.stringify(loaded.config.notify), /SECRET|secret-/)
+  assert.doesNotMatch(
+    inspect(loaded.config, { depth: 9 }) + JSON.stringify(loaded.config.notify),
+    /SECRET|secret-/,
+  )
 })
 
 const faults: readonly (readonly [what: string, section: string, problem: RegExp])[] = [

@@ -16,6 +16,7 @@ import { RouteTable } from '../../routing/route-table.ts'
 import { limitsReport } from '../../server/routes/limits.ts'
 import { checkFree } from '../../server/listeners/listen.ts'
 import type { OpenCall } from '../../status/open-call.ts'
+import { Alerts } from '../alerts.ts'
 import { type App, settingsToRestartFor, type AppOptions } from '../app.ts'
 import { type AppliedKeys, type KeyFileWatch, keyWatchOf, type LoadedKeys } from '../keys.ts'
 import { oldestFirst } from '../open-calls.ts'
@@ -50,7 +51,7 @@ export async function startWorkerPool(
   const { stateDirectory } = options
   const { stdout, isJournal = false } = options
   const clock = systemClock
-  const { logOutput, events, ledger, audit } = openEvents(config, {
+  const { logOutput, events, ledger, audit, facts, counters } = openEvents(config, {
     stdout,
     isJournal,
     clock,
@@ -61,7 +62,10 @@ export async function startWorkerPool(
   if ((options.sockets ?? []).length === 0) await checkFree(server)
   const owner = { clock, events, stateDirectory, store: undefined, ledger }
   const services = await OwnServices.start(config, owner)
+  const { coordinator } = services
+  const alerts = new Alerts(config, { clock, events, counters, facts, coordinator, stateDirectory })
   const pool = new WorkerPool(config, {
+    alerts,
     options,
     entry,
     logOutput,
@@ -85,6 +89,7 @@ interface PoolParts {
   readonly logOutput: LogOutput
   readonly events: Events
   readonly services: OwnServices
+  readonly alerts: Alerts
   /** Whether the ends of calls are recorded. */
   readonly hasLedger: boolean
   readonly audit: OpenedAudit | undefined
@@ -162,6 +167,7 @@ class WorkerPool implements App {
     this.addresses = await first
     for (const [number, worker] of this.#workers) this.#replaceAtEnd(number, worker)
     this.#keyWatch?.start(this.#workers.size)
+    this.#parts.alerts.follow(this.#config)
     this.events.emit({ kind: 'listening', addresses: this.addresses, config: configFile })
   }
 
@@ -171,10 +177,15 @@ class WorkerPool implements App {
     this.#reloaded = serializeConfig(next)
     this.#providerSet = this.#providers.open(next.providers)
     this.#parts.services.follow(next, this.#providerSet)
+    this.#parts.alerts.follow(next)
     void this.#providers.release(before)
     this.#shutdownGraceMs = next.server.shutdownGraceMs
     await this.#all((worker) => worker.request({ kind: 'reload', config: this.#reloaded! }))
     return settingsToRestartFor(this.#config, next)
+  }
+
+  attention(): ReturnType<App['attention']> {
+    return this.#parts.alerts.attention()
   }
 
   get audit(): OpenedAudit | undefined {
@@ -211,6 +222,7 @@ class WorkerPool implements App {
   async stop(reason: string): Promise<void> {
     this.#isStopping = true
     this.#parts.services.stopWatching()
+    this.#parts.alerts.stop()
     for (const timer of this.#relaunches.values()) clearTimeout(timer)
     const limitMs = this.#shutdownGraceMs + stopMarginMs
     const openCalls = await this.#all((worker) => worker.stop(reason, limitMs))
@@ -222,6 +234,7 @@ class WorkerPool implements App {
     await this.#all(async (worker) => Promise.race([worker.ended, worker.stopped]))
     await this.#keyWatch?.stop()
     await this.#parts.services.save()
+    await this.#parts.alerts.saved()
     await this.#providers.release(this.#providerSet)
     this.events.emit({ kind: 'stopped' })
     await this.#parts.audit?.close()

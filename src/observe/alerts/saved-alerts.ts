@@ -58,7 +58,9 @@ export class AlertsFile {
       while (this.#hasNews) {
         this.#hasNews = false
         const { conditions, waiting } = content()
-        await this.#file.replace(JSON.stringify({ version, conditions, waiting: Object.fromEntries(waiting) }))
+        await this.#file.replace(
+          JSON.stringify({ version, conditions, waiting: Object.fromEntries(waiting) }),
+        )
       }
     } catch (cause) {
       onFault(cause instanceof Error ? cause : new Error(String(cause)))
@@ -83,9 +85,15 @@ function listOf(value: unknown): readonly unknown[] {
 const kinds: readonly unknown[] = ['firing', 'repeated', 'unsteady', 'recovered', 'message']
 
 function isNotice(value: unknown): value is Notice {
-  if (!isObject(value) || !hasTexts(value, ['rule', 'subject', 'what', 'why', 'fix', 'at', 'since'])) return false
+  if (!isObject(value) || !hasTexts(value, ['rule', 'subject', 'what', 'why', 'fix', 'at', 'since']))
+    return false
   const { kind, severity, at, since } = value
-  return kinds.includes(kind) && isSeverity(severity) && !isNaN(Date.parse(String(at))) && !isNaN(Date.parse(String(since)))
+  return (
+    kinds.includes(kind) &&
+    isSeverity(severity) &&
+    !isNaN(Date.parse(String(at))) &&
+    !isNaN(Date.parse(String(since)))
+  )
 }
 
 function isCondition(value: unknown): value is SavedCondition {
@@ -96,7 +104,14 @@ function isCondition(value: unknown): value is SavedCondition {
     Number.isFinite(each),
   )
   const isState = state === 'firing' || state === 'clear'
-  return isRule && isState && isSeverity(severity) && areTimes && Array.isArray(changesMs) && typeof isUnsteady === 'boolean'
+  return (
+    isRule &&
+    isState &&
+    isSeverity(severity) &&
+    areTimes &&
+    Array.isArray(changesMs) &&
+    typeof isUnsteady === 'boolean'
+  )
 }
 
 function hasTexts(value: Readonly<Record<string, unknown>>, names: readonly string[]): boolean {

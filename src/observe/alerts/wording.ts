@@ -75,5 +75,10 @@ function detailsOf({ kind, at, since, why, fix }: Notice): string[] {
   const duration = held && lastsMs >= 1000 ? ` (for ${lengthOf(lastsMs)})` : ''
   const sinceLine = kind === 'message' ? [] : [`Since ${since.slice(0, 19)}Z${duration}.`]
   const unsteady = kind === 'unsteady' ? ['Further changes are not reported until it has ended.'] : []
-  return [...[why].filter((line) => line !== ''), ...sinceLine, ...unsteady, ...(fix === '' ? [] : [`To do: ${fix}`])]
+  return [
+    ...[why].filter((line) => line !== ''),
+    ...sinceLine,
+    ...unsteady,
+    ...(fix === '' ? [] : [`To do: ${fix}`]),
+  ]
 }

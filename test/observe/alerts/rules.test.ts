@@ -21,7 +21,14 @@ const outage = (name: string, reason: string | undefined, isHealthy?: boolean) =
 })
 const budget = (ratio: number) => ({
   budgets: [
-    { of: 'laptop', kind: 'usd per day', budget: '5 usd/day', ratio, spent: String(5 * ratio), resetsAt: '2026-11-29T00:00:00Z' },
+    {
+      of: 'laptop',
+      kind: 'usd per day',
+      budget: '5 usd/day',
+      ratio,
+      spent: String(5 * ratio),
+      resetsAt: '2026-11-29T00:00:00Z',
+    },
   ],
 })
 
