@@ -55,7 +55,7 @@ export interface RawNotifySink {
   min_severity?: 'info' | 'warning' | 'critical'
 }
 
-export interface RawAlertRule {
+interface RawAlertRule {
   after_ms?: number
   count?: number
   ratio?: number

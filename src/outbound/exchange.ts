@@ -18,7 +18,7 @@ export interface OutboundRequest {
   readonly body?: string | Uint8Array
 }
 
-export interface Answer {
+interface Answer {
   readonly status: number
   /** Names in lower case. */
   readonly headers: ResponseHeaders

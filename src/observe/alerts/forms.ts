@@ -5,6 +5,7 @@ import type { NotifySinkKind } from '../../config/types.ts'
 import { bounded } from '../../platform/bounded-text.ts'
 import type { Severity } from './attention.ts'
 import type { Notice } from './notice.ts'
+import { labelOf } from './rules.ts'
 import { headOf, type Sender, type Wording, wordingOf } from './wording.ts'
 
 /** What is sent in one message. */
@@ -132,10 +133,16 @@ function alertsUrl(text: string): string {
   return base.endsWith('/api/v2/alerts') ? base : `${base}/api/v2/alerts`
 }
 
-/** https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml: an alert is the same while its labels are. */
+/** https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml: an alert is the same while its labels are, which are those of `config/examples/prometheus-rules.yml`. */
 function alertsBody(notices: readonly Notice[], { host }: Sender): object[] {
   return notices.map(({ kind, rule, subject, severity, at, since, what, why, fix }) => ({
-    labels: { alertname: rule, severity, job: 'llm-gateway', instance: host, subject: bounded(subject, 200) },
+    labels: {
+      alertname: `LlmGateway${rule}`,
+      severity,
+      job: 'llm-gateway',
+      instance: host,
+      [labelOf(rule)]: bounded(subject, 200),
+    },
     annotations: { summary: what, description: [why, fix].filter((text) => text !== '').join(' ') },
     startsAt: since,
     ...(kind === 'recovered' && { endsAt: at }),

@@ -44,7 +44,7 @@ export class Notifier {
   readonly #heartbeat: Heartbeat
   readonly #file: AlertsFile | undefined
   #config: NotifyConfig | undefined
-  #saved: SavedAlerts['waiting'] = new Map()
+  readonly #saved: SavedAlerts['waiting']
   #cancel: (() => void) | undefined
   #isFailing = false
   #isStopped = false
@@ -55,6 +55,7 @@ export class Notifier {
     this.#startMs = parts.clock.now()
     this.#heartbeat = new Heartbeat(parts.clock, parts.emit)
     const { stateDirectory, emit } = parts
+    this.#saved = new Map()
     if (stateDirectory === undefined) return
     this.#file = new AlertsFile({
       directory: stateDirectory,

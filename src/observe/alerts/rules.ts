@@ -23,6 +23,8 @@ export interface Look {
 export interface Rule {
   /** As Prometheus' rules name it. */
   readonly alert: string
+  /** What subjects are. Absent: neither. */
+  readonly label?: 'model' | 'provider'
   /** Without a cause for so long, the condition is over, in milliseconds. */
   readonly clearAfterMs: number
   causes(look: Look, settings: AlertRuleSettings): Iterable<Cause>
@@ -101,6 +103,7 @@ export const rules: Readonly<Record<AlertRule, Rule>> = {
   },
   error_rate: {
     alert: 'ErrorRate',
+    label: 'model',
     clearAfterMs: 20 * minuteMs,
     *causes({ measures }, { ratio, calls }) {
       for (const model of measures.ended.subjects()) {
@@ -138,6 +141,7 @@ export const rules: Readonly<Record<AlertRule, Rule>> = {
   },
   no_target: {
     alert: 'NoTarget',
+    label: 'model',
     clearAfterMs: 10 * minuteMs,
     *causes({ measures }, { count }) {
       for (const [model, rise] of risen(measures.noTarget, count)) {
@@ -172,6 +176,7 @@ export const rules: Readonly<Record<AlertRule, Rule>> = {
   },
   provider_auth: {
     alert: 'ProviderAuth',
+    label: 'provider',
     clearAfterMs: 30 * minuteMs,
     *causes(look) {
       for (const [provider, rise] of risen(look.measures.authRefusals, 0)) {
@@ -190,6 +195,7 @@ export const rules: Readonly<Record<AlertRule, Rule>> = {
   },
   provider_down: {
     alert: 'ProviderDown',
+    label: 'provider',
     clearAfterMs: 10 * minuteMs,
     *causes({ state }) {
       for (const { name, outage } of state.providers) {
@@ -212,6 +218,7 @@ export const rules: Readonly<Record<AlertRule, Rule>> = {
   },
   provider_quota: {
     alert: 'ProviderQuota',
+    label: 'provider',
     clearAfterMs: 30 * minuteMs,
     *causes(look) {
       for (const [provider, rise] of risen(look.measures.billingRefusals, 0)) {
@@ -230,6 +237,7 @@ export const rules: Readonly<Record<AlertRule, Rule>> = {
   },
   provider_rate_limited: {
     alert: 'ProviderRateLimited',
+    label: 'provider',
     clearAfterMs: 20 * minuteMs,
     *causes({ measures }, { count, ratio }) {
       for (const [provider, rise] of risen(measures.rateLimited, count)) {
@@ -279,4 +287,11 @@ export const rules: Readonly<Record<AlertRule, Rule>> = {
     },
     hasRecovered: never,
   },
+}
+
+const labels = new Map(Object.values(rules).map(({ alert, label }) => [alert, label]))
+
+/** What the subjects of a rule are, by its name in notices. */
+export function labelOf(alert: string): string {
+  return labels.get(alert) ?? 'subject'
 }

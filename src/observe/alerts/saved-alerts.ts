@@ -69,7 +69,7 @@ export class AlertsFile {
 }
 
 /** The well-formed entries of a file. */
-export function savedAlertsIn(text: string): SavedAlerts {
+function savedAlertsIn(text: string): SavedAlerts {
   const { version: written, conditions, waiting } = membersOf(parseJson(text))
   if (written !== version) return nothing
   const lists = Object.entries(membersOf(waiting)).map(

@@ -86,11 +86,11 @@ test('Alertmanager receives alerts, which end with a time of their end', () => {
   assert.equal(url, 'https://hooks.example/a/api/v2/alerts')
   const [firing, ended] = body as Record<string, object>[]
   assert.deepEqual(firing?.['labels'], {
-    alertname: 'ProviderAuth',
+    alertname: 'LlmGatewayProviderAuth',
     severity: 'critical',
     job: 'llm-gateway',
     instance: 'box',
-    subject: 'openai',
+    provider: 'openai',
   })
   assert.deepEqual(ended?.['labels'], firing?.['labels'])
   assert.equal(firing?.['endsAt'], undefined)

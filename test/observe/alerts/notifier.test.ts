@@ -19,9 +19,9 @@ interface Started {
   readonly counters: TestCounters
   readonly events: GatewayEvent[]
   /** The next event of a kind. */
-  event(kind: GatewayEvent['kind']): Promise<GatewayEvent>
-  refuse(provider: string): void
-  answer(provider: string): void
+  readonly event: (kind: GatewayEvent['kind']) => Promise<GatewayEvent>
+  readonly refuse: (provider: string) => void
+  readonly answer: (provider: string) => void
 }
 
 const secretPath = '/services/T0/secret-path'
