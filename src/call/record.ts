@@ -1,7 +1,7 @@
 // The facts of one call, collected while it runs and logged when it ends.
 import type { Spent } from '../admission/budget.ts'
 import { scopeNameOf } from '../admission/scopes.ts'
-import type { GatewayError } from '../errors.ts'
+import type { GatewayError, LimitDimension } from '../errors.ts'
 import type { PriceSource, Tariff, UsageParts } from '../domain.ts'
 import type { AttemptEnded, CallFacts } from '../observe/events/calls.ts'
 import type { Charged } from '../prices/price-book.ts'
@@ -26,6 +26,10 @@ export type RecordedCall = Pick<Call, 'requestId' | 'client' | 'startedAtMs'> & 
 /** Also how a call's time is divided between the gateway, providers and the line of waiting calls. */
 export class CallRecord {
   readonly #call: RecordedCall
+  /** Of the file, a wildcard or listed; its limits count the call. */
+  countedModel: string | undefined
+  /** What is wrong with the provider, by the attempt that the client's response is about. */
+  trouble: AttemptEnded['trouble']
   /** Not an alias of it. */
   model: string | undefined
   /** The alias that the client used. */
@@ -50,6 +54,7 @@ export class CallRecord {
   #firstByteAtMs: number | undefined
   /** When the outcome of the last attempt was known; from then on what arrives is passed on. */
   #outcomeAtMs: number | undefined
+  #hasAnswer = false
   /** Both of all attempts so far that have used tokens. */
   #usage: Metered | undefined
   #costNano = 0
@@ -93,8 +98,11 @@ export class CallRecord {
     this.#sentAtMs ??= nowMs
   }
 
-  endAttempt(outcome: AttemptOutcome, nowMs: number): AttemptEnded {
+  /** @param trouble what the outcome shows of the provider. */
+  endAttempt(outcome: AttemptOutcome, trouble: AttemptEnded['trouble'], nowMs: number): AttemptEnded {
     this.#outcomeAtMs = nowMs
+    this.#hasAnswer = outcome.kind === 'answered'
+    this.trouble = trouble
     this.#firstByteAtMs = outcome.kind === 'answered' ? outcome.response.headAtMs : nowMs
     return {
       kind: 'attempt_ended',
@@ -105,6 +113,7 @@ export class CallRecord {
       outcome: outcome.kind,
       status: statusOf(outcome),
       code: codeOf(outcome),
+      trouble,
       ms: round(nowMs - this.#attemptSentAtMs),
     }
   }
@@ -155,6 +164,7 @@ export class CallRecord {
     this.#sentAtMs = undefined
     this.#firstByteAtMs = undefined
     this.#outcomeAtMs = undefined
+    this.#hasAnswer = false
   }
 
   /** For `Server-Timing`: what is known when the head goes out, in milliseconds. */
@@ -205,15 +215,24 @@ export class CallRecord {
       tariff: isPriced ? this.#tariff : undefined,
       wait_ms: round(this.waitMs),
       first_byte_ms: firstByteMs,
+      first_token_ms: this.#firstTokenMs(),
       duration_ms: round(nowMs - startedAtMs),
       gateway_ms: round(gatewayMs),
       attempts: this.attempts,
       code: error?.code,
+      trouble: this.trouble,
+      limited_by: limitedBy(error),
       reason: this.#reason(error),
       provider_status: this.providerStatus,
       provider_code: this.providerCode,
       provider_request_id: this.providerRequestId,
     }
+  }
+
+  /** The outcome of a stream is known by its first event. */
+  #firstTokenMs(): number | undefined {
+    const isKnown = this.isStream && this.#hasAnswer && this.#outcomeAtMs !== undefined
+    return isKnown ? round(this.#outcomeAtMs! - this.#call.startedAtMs) : undefined
   }
 
   #reason(error: GatewayError | undefined): string | undefined {
@@ -227,6 +246,11 @@ export class CallRecord {
     if (this.#sentAtMs === undefined) return this.#earlierMs
     return this.#earlierMs + (this.#outcomeAtMs ?? nowMs) - this.#sentAtMs
   }
+}
+
+function limitedBy(error: GatewayError | undefined): LimitDimension | undefined {
+  if (error?.code === 'budget_exceeded') return 'budget'
+  return error?.limit?.dimension ?? error?.limit?.counts
 }
 
 /** Of two attempts. A count that only one of them has is the count of both. */

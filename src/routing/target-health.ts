@@ -1,21 +1,12 @@
 // The health of targets, as calls have learnt it: which failed, how, and until when to prefer others. Keyed by name, so
 // that it outlives a reload. Nothing here refuses a call: a target that is cooling down is tried last, but not excluded.
-import type { Target } from '../domain.ts'
+import type { failureKinds, Target } from '../domain.ts'
 
 /**
  * Why a target is tried last. Each kind has its own cool-down. `broken`: it failed by itself (500), truncated its response,
  * or sent an invalid one.
  */
-export type FailureKind =
-  | 'auth'
-  | 'billing'
-  | 'broken'
-  | 'loading'
-  | 'missing_model'
-  | 'overloaded'
-  | 'rate_limit'
-  | 'timeout'
-  | 'unreachable'
+export type FailureKind = (typeof failureKinds)[number]
 
 export interface TargetState {
   readonly isReady: boolean
