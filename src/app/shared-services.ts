@@ -167,7 +167,17 @@ export class OwnServices implements SharedServices {
             onFault: (cause) => events.emit({ kind: 'formats_not_saved', cause }),
           })
     const hasShown = (provider: string, format: string) => formats.hasShown(provider, format)
-    this.coordinator = new LocalCoordinator({ admission, calibration, now, chance, hasShown })
+    this.coordinator = new LocalCoordinator({
+      admission,
+      calibration,
+      now,
+      chance,
+      hasShown,
+      onCooled: ({ target: { provider, model }, isOfProvider, failureKind, forMs }) => {
+        const target_model = isOfProvider ? undefined : model
+        events.emit({ kind: 'target_cooled', provider, target_model, trouble: failureKind, for_ms: forMs })
+      },
+    })
     const pollClock = { now, setTimer, chance }
     this.#healthChecks = new HealthChecks({ clock: pollClock, events, health: this.coordinator.health })
     this.#discovery = new Discovery({

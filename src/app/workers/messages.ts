@@ -18,6 +18,7 @@ import type { Cell } from '../../ledger/call-row.ts'
 import type { UsageAnswer } from '../../ledger/ledger.ts'
 import type { UsageQuestion } from '../../ledger/report.ts'
 import type { GatewayEvent } from '../../observe/events.ts'
+import type { FamilyName } from '../../observe/metrics/families.ts'
 import type { OwnedObject, OwnersFound } from '../../routing/object-owners.ts'
 import type { Discovered } from '../../routing/route-table.ts'
 import type { FailureKind } from '../../routing/target-health.ts'
@@ -150,6 +151,18 @@ export type PermitMessage =
   | { readonly kind: 'permit_used'; readonly client: string }
   | { readonly kind: 'permits_returned'; readonly client: string; readonly count: number }
 
+/** What a worker has counted. It numbers its cells itself. */
+export interface CountsMessage {
+  readonly kind: 'counts'
+  /** That have come into being since the last message. */
+  readonly series: readonly CountedSeries[]
+  /** In pairs: a cell, and what is added to it. */
+  readonly amounts: readonly number[]
+}
+
+/** A series by its first cell; its others follow. */
+type CountedSeries = readonly [first: number, name: FamilyName, values: readonly string[]]
+
 /** What a worker sends that is about itself. */
 type WorkerMessage =
   | { readonly kind: 'listening'; readonly addresses: readonly string[] }
@@ -159,6 +172,7 @@ type WorkerMessage =
   | { readonly kind: 'log'; readonly text: string }
   /** Ends of calls, for the ledger. */
   | { readonly kind: 'rows'; readonly rows: readonly Cell[] }
+  | CountsMessage
   /** For the audit log. */
   | { readonly kind: 'audited'; readonly event: GatewayEvent }
   /** `calls`: under way when a stop begins, or ended by new keys; else 0. */

@@ -9,9 +9,16 @@ export class Registry implements CounterReader, SeriesWriter {
   readonly #table: SeriesTable
   #cells = new Float64Array(firstCells)
 
-  /** @param maxSeries `metrics.max_series`. */
-  constructor(maxSeries: number) {
+  readonly #onFull: () => void
+  #isFull = false
+
+  /**
+   * @param maxSeries `metrics.max_series`.
+   * @param onFull called once, when a name has no room.
+   */
+  constructor(maxSeries: number, onFull: () => void = () => {}) {
     this.#table = new SeriesTable(maxSeries)
+    this.#onFull = onFull
   }
 
   get hasRoom(): boolean {
@@ -24,13 +31,21 @@ export class Registry implements CounterReader, SeriesWriter {
   }
 
   cell(name: FamilyName, values: readonly string[]): number {
-    const { first } = this.#table.obtain(name, values).series
+    const { series, isReplaced } = this.#table.obtain(name, values)
     while (this.#table.width > this.#cells.length) {
       const larger = new Float64Array(this.#cells.length * 2)
       larger.set(this.#cells)
       this.#cells = larger
     }
-    return first
+    if (isReplaced) this.#countOverflow()
+    return series.first
+  }
+
+  #countOverflow(): void {
+    this.add(this.#table.obtain('metrics_overflow_total', []).series.first, 1)
+    if (this.#isFull) return
+    this.#isFull = true
+    this.#onFull()
   }
 
   add(cell: number, amount: number): void {

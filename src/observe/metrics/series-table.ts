@@ -9,6 +9,13 @@ export interface Series {
   readonly first: number
 }
 
+interface Obtained {
+  readonly series: Series
+  readonly isNew: boolean
+  /** There was no room for the names. */
+  readonly isReplaced: boolean
+}
+
 export class SeriesTable {
   readonly #maxSeries: number
   readonly #byFamily = new Map<FamilyName, Map<string, Series>>()
@@ -37,20 +44,21 @@ export class SeriesTable {
   }
 
   /** Finds it, or makes it; with no room, the one whose names are `other`. */
-  obtain(name: FamilyName, values: readonly string[]): { readonly series: Series; readonly isNew: boolean } {
+  obtain(name: FamilyName, values: readonly string[]): Obtained {
     const known = this.find(name, values)
-    if (known !== undefined) return { series: known, isNew: false }
+    if (known !== undefined) return { series: known, isNew: false, isReplaced: false }
     const named = this.hasRoom ? values.map(printable) : withOther(name, values)
     // A family without open labels has few series.
     const existing = this.find(name, named)
-    if (existing !== undefined) return { series: existing, isNew: false }
+    const isReplaced = !this.hasRoom
+    if (existing !== undefined) return { series: existing, isNew: false, isReplaced }
     const series = { name, values: named, first: this.width }
     this.#byFamily.get(name)!.set(keyOf(named), series)
     const width = widthOf(name)
     this.width += width
     // A histogram has one line more than cells: its count.
     this.lines += width === 1 ? 1 : width + 1
-    return { series, isNew: true }
+    return { series, isNew: true, isReplaced }
   }
 }
 
