@@ -60,6 +60,7 @@ function commandsOf(
         open_calls: app.openCalls?.() ?? null,
       }),
     ],
+    ['GET /-/metrics', async () => ({ text: (await app.metrics()).join('') })],
     ['GET /-/limits', () => app.limits(`user:${userInfo().username}`)],
     ['POST /-/keys/reload', () => reloadKeys(app)],
     ['POST /-/audit/erase', (input) => eraseInAudit(app, input)],

@@ -56,6 +56,8 @@ export class LocalCoordinator implements Coordinator {
   /** Also receives what health checks find. */
   readonly health: TargetHealth
   readonly load = new ProviderLoad()
+  /** Provider → when it answered a call last, in milliseconds of the monotonic clock. */
+  readonly lastSuccessMs = new Map<string, number>()
   readonly placement = new Placement()
   readonly usageWishes = new UsageWishes()
   readonly admission: Admission
@@ -264,6 +266,7 @@ class LocalHold implements Hold {
     switch (report.kind) {
       case 'healthy':
         health.recordSuccess(target)
+        this.#owner.lastSuccessMs.set(target.provider, now())
         return
       case 'failing': {
         const { failureKind, retryAfterMs } = report

@@ -29,6 +29,8 @@ import type { SerializedConfig } from './config-transfer.ts'
 export interface WorkerStart {
   /** Whether the ends of calls are recorded. */
   readonly hasLedger: boolean
+  /** Whether events are counted. */
+  readonly hasCounts: boolean
   /** Whether security events are. */
   readonly hasAudit: boolean
   /** From 1 on; the main thread is 0. */
@@ -107,6 +109,7 @@ export interface Requests {
     readonly params: { readonly client: string; readonly kind: string }
     readonly result: boolean
   }
+  metrics: { readonly params: object; readonly result: readonly string[] }
   usage: { readonly params: UsageQuestion; readonly result: UsageAnswer }
   refresh: { readonly params: { readonly model: string }; readonly result: undefined }
 }
@@ -194,6 +197,8 @@ export type Command =
   | { readonly kind: 'revoke'; readonly secretIds: ReadonlySet<string> }
   | { readonly kind: 'stop'; readonly reason: string }
   | { readonly kind: 'ping' }
+  /** Counts the time of its event loop; `done` has the calls under way. */
+  | { readonly kind: 'measure' }
 
 /** What the owner sends a worker, unasked or in response. */
 export type OwnerMessage =

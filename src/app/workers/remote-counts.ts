@@ -28,8 +28,12 @@ export class RemoteCounts implements SeriesWriter {
   cell(name: FamilyName, values: readonly string[]): number {
     const { series, isNew, isReplaced } = this.#table.obtain(name, values)
     if (isNew) this.#open().series.push([series.first, name, series.values])
-    if (isReplaced) this.add(this.cell('metrics_overflow_total', []), 1)
+    if (isReplaced) this.countOther()
     return series.first
+  }
+
+  countOther(): void {
+    this.add(this.cell('metrics_overflow_total', []), 1)
   }
 
   add(cell: number, amount: number): void {

@@ -5,7 +5,7 @@ import type { Cell } from '../../ledger/call-row.ts'
 import type { UnfinishedCall } from '../../ledger/unfinished-call.ts'
 import type { GatewayEvent } from '../../observe/events.ts'
 import type { SharedServices } from '../shared-services.ts'
-import type { Command, FromWorker, ToWorker, WorkerStart } from './messages.ts'
+import type { Command, CountsMessage, FromWorker, ToWorker, WorkerStart } from './messages.ts'
 import type { FloodLeases } from './flood-leases.ts'
 import type { Inbox } from './inbox.ts'
 import { Outbox } from './outbox.ts'
@@ -27,6 +27,8 @@ export interface WorkerThreadParts {
   /** Receives the calls that budgets apply to and that are under way when the thread ends. */
   readonly onUnfinished: (call: UnfinishedCall) => void
   readonly onAudited: (event: GatewayEvent) => void
+  /** Receives what the thread has counted. */
+  readonly onCounts: (message: CountsMessage) => void
 }
 
 export class WorkerThread {
@@ -45,6 +47,7 @@ export class WorkerThread {
   readonly #onLog: (text: string) => void
   readonly #onRows: WorkerThreadParts['onRows']
   readonly #onAudited: WorkerThreadParts['onAudited']
+  readonly #onCounts: WorkerThreadParts['onCounts']
   readonly #commands = new Map<number, (calls: number) => void>()
   readonly #starting = Promise.withResolvers<readonly string[]>()
   readonly #stopping = Promise.withResolvers<void>()
@@ -64,10 +67,12 @@ export class WorkerThread {
     onRows,
     onUnfinished,
     onAudited,
+    onCounts,
   }: WorkerThreadParts) {
     this.#onLog = onLog
     this.#onRows = onRows
     this.#onAudited = onAudited
+    this.#onCounts = onCounts
     const { port1: port, port2 } = new MessageChannel()
     const workerData: WorkerStart = { ...start, port: port2 }
     // The environment holds keys, which have come with the configuration already.
@@ -154,6 +159,7 @@ export class WorkerThread {
       case 'find_keys':
       case 'owners':
       case 'has_objects':
+      case 'metrics':
       case 'usage':
       case 'refresh':
         this.#session.onRequest(message)
@@ -191,6 +197,9 @@ export class WorkerThread {
         return
       case 'audited':
         this.#onAudited(message.event)
+        return
+      case 'counts':
+        this.#onCounts(message)
         return
       case 'done':
         this.#commands.get(message.command)?.(message.calls)

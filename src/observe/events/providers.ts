@@ -66,7 +66,7 @@ interface HealthChecked {
 }
 
 /** A provider, or one of its models, is tried last for a while. Counted, not logged: the calls' lines have the failures. */
-export interface TargetCooled {
+interface TargetCooled {
   readonly kind: 'target_cooled'
   readonly provider: string
   /** Undefined: all of them. */

@@ -62,7 +62,6 @@ export class CallCounts {
   readonly #concrete = new Set<string>()
   readonly #clients = new Map<string, ClientCells>()
   readonly #overhead: number
-  readonly #overflow: number
   readonly #dropped: number
   #others: Pair | undefined
 
@@ -70,7 +69,6 @@ export class CallCounts {
     this.#writer = writer
     this.#options = options
     this.#overhead = writer.cell('overhead_seconds', [])
-    this.#overflow = writer.cell('metrics_overflow_total', [])
     this.#dropped = writer.cell('metrics_dropped_total', [])
   }
 
@@ -85,7 +83,7 @@ export class CallCounts {
     if (pair.used !== undefined) this.#countUse(call, outcome, pair, pair.used)
     if (call.wait_ms > 0) this.#countWait(call, model)
     if (outcome === 'limited') this.#addTo('limited_total', [model, call.limited_by ?? 'requests'], 1)
-    else if (outcome === 'refused' && call.attempts === 0 && call.code !== undefined) {
+    if (call.attempts === 0 && call.code !== undefined) {
       this.#addTo('refusals_total', [call.code], 1)
     }
     if (outcome === 'ok' && call.fallback_model !== undefined) {
@@ -164,7 +162,7 @@ export class CallCounts {
 
   #newPair(model: string, provider: string): Pair {
     if (!this.#writer.hasRoom || (!this.#pairs.has(model) && this.#pairs.size > this.#options.maxModels)) {
-      this.#add(this.#overflow, 1)
+      this.#writer.countOther()
       return (this.#others ??= this.#makePair(otherName, otherName))
     }
     const pair = this.#makePair(model, provider)

@@ -21,6 +21,8 @@ export interface SeriesWriter {
   readonly hasRoom: boolean
   /** The first cell of a series, which exists from then on. @param values of the labels, in the order of the family. */
   cell(name: FamilyName, values: readonly string[]): number
+  /** Something was counted under `other`. */
+  countOther(): void
   /** @param amount finite and not negative. */
   add(cell: number, amount: number): void
 }

@@ -37,13 +37,13 @@ export class Registry implements CounterReader, SeriesWriter {
       larger.set(this.#cells)
       this.#cells = larger
     }
-    if (isReplaced) this.#countOverflow()
+    if (isReplaced) this.countOther()
     return series.first
   }
 
-  #countOverflow(): void {
+  countOther(): void {
     this.add(this.#table.obtain('metrics_overflow_total', []).series.first, 1)
-    if (this.#isFull) return
+    if (this.#isFull || this.#table.hasRoom) return
     this.#isFull = true
     this.#onFull()
   }

@@ -4,9 +4,6 @@ import { type GaugeFamily, type GaugeName, gauges, type Readings } from './gauge
 import type { Registry } from './registry.ts'
 import type { Series } from './series-table.ts'
 
-/** Without it Prometheus 3 refuses the response. */
-export const metricsContentType = 'text/plain; version=0.0.4; charset=utf-8'
-
 /** Of the text that is made in one turn of the event loop; about half a millisecond. */
 const sliceLength = 131_072
 
@@ -29,10 +26,9 @@ function* partsOf(registry: Registry, readings: Readings): Generator<string> {
   for (const [name, samples] of readings) {
     const family: GaugeFamily = gauges[name]
     const full = fullName(name)
-    yield headOf(full, family.type, family.help)
-    for (const { values, value } of samples) {
-      if (Number.isFinite(value)) yield `${full}${labelsOf(family.labels, values)} ${value}\n`
-    }
+    const finite = samples.filter(({ value }) => Number.isFinite(value))
+    if (finite.length > 0) yield headOf(full, family.type, family.help)
+    for (const { values, value } of finite) yield `${full}${labelsOf(family.labels, values)} ${value}\n`
   }
   for (const name of Object.keys(families) as FamilyName[]) {
     const { help } = families[name]

@@ -28,50 +28,37 @@ export function metricsSink(writer: SeriesWriter, options: CallCountsOptions): S
     writer.add(cell, 1)
   }
 
+  const countRefusal = ({ code, unlogged = 0, has_left: hasLeft }: GatewayEvent & { kind: 'refused' }) => {
+    if (hasLeft === true) return
+    count('refusals_total', [code], 1 + unlogged)
+    if (code === 'rate_limit_exceeded') count('limited_total', ['', 'client'], 1 + unlogged)
+  }
+
   return {
     name: 'metrics',
-    receive(event: GatewayEvent) {
-      switch (event.kind) {
-        case 'call_ended':
-          calls.count(event.call, event.counted_model)
-          return
-        case 'attempt_ended':
-          countAttempt(event)
-          return
-        case 'refused': {
-          if (event.has_left === true) return
-          const amount = 1 + (event.unlogged ?? 0)
-          count('refusals_total', [event.code], amount)
-          if (event.code === 'rate_limit_exceeded') count('limited_total', ['', 'client'], amount)
-          return
-        }
-        case 'target_cooled':
-          count('cooldowns_total', [event.provider, event.trouble])
-          return
-        case 'polled':
-          count(polls[event.poll], [event.provider, event.is_ok ? 'ok' : 'failed'])
-          return
-        case 'worker_restarted':
-          count('worker_restarts_total', [])
-          return
-        case 'peer_users_unreadable':
-          count('peer_users_unreadable_total', [])
-          return
-        case 'internal_error':
-          count('internal_errors_total', [])
-          return
-        case 'budgets_not_saved':
-        case 'formats_not_saved':
-        case 'identity_keys_not_saved':
-        case 'keys_not_acknowledged':
-        case 'limits_not_saved':
-        case 'owners_not_kept':
-          count('state_save_failures_total', [])
-          return
-        default:
-      }
+    receive(event) {
+      const { kind } = event
+      if (kind === 'call_ended') calls.count(event.call, event.counted_model)
+      else if (kind === 'attempt_ended') countAttempt(event)
+      else if (kind === 'refused') countRefusal(event)
+      else if (kind === 'target_cooled') count('cooldowns_total', [event.provider, event.trouble])
+      else if (kind === 'polled') count(polls[event.poll], [event.provider, event.is_ok ? 'ok' : 'failed'])
+      else if (kind in plain) count(plain[kind]!, [])
     },
   }
+}
+
+/** Events that are counted as such. */
+const plain: Partial<Record<GatewayEvent['kind'], FamilyName>> = {
+  budgets_not_saved: 'state_save_failures_total',
+  formats_not_saved: 'state_save_failures_total',
+  identity_keys_not_saved: 'state_save_failures_total',
+  internal_error: 'internal_errors_total',
+  keys_not_acknowledged: 'state_save_failures_total',
+  limits_not_saved: 'state_save_failures_total',
+  owners_not_kept: 'state_save_failures_total',
+  peer_users_unreadable: 'peer_users_unreadable_total',
+  worker_restarted: 'worker_restarts_total',
 }
 
 const polls = { models: 'discovery_total', health: 'health_checks_total' } as const
