@@ -7,7 +7,8 @@ import type { AttemptEnded, CallFacts } from '../observe/events/calls.ts'
 import type { Charged } from '../prices/price-book.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
 import type { Call } from './call.ts'
-import type { Metered } from './response/meter.ts'
+import type { Meter, Metered } from './response/meter.ts'
+import type { AttemptStage } from './response/upstream-response.ts'
 
 /** How a call ended for its client. */
 export interface CallEnd {
@@ -25,7 +26,7 @@ export type RecordedCall = Pick<Call, 'requestId' | 'client' | 'startedAtMs'> & 
 
 /** Also how a call's time is divided between the gateway, providers and the line of waiting calls. */
 export class CallRecord {
-  readonly #call: RecordedCall
+  readonly call: RecordedCall
   /** Of the file, a wildcard or listed; its limits count the call. */
   countedModel: string | undefined
   /** What is wrong with the provider, by the attempt that the client's response is about. */
@@ -39,6 +40,14 @@ export class CallRecord {
   isStream = false
   attempts = 0
   waitMs = 0
+  /** Since when the call waits for its admission; undefined: it does not wait. */
+  lineSinceMs: number | undefined
+  /** As estimated when the call was admitted. */
+  promptTokens: number | undefined
+  /** The last one, unless it has failed. */
+  attempt: { readonly stage: AttemptStage } | undefined
+  /** Of the response that answers the call. */
+  meter: Meter | undefined
   /** The model that answered in place of the one that was asked for. */
   fallbackModel: string | undefined
   /** Why fallbacks were passed over: their own limits. */
@@ -54,7 +63,6 @@ export class CallRecord {
   #firstByteAtMs: number | undefined
   /** When the outcome of the last attempt was known; from then on what arrives is passed on. */
   #outcomeAtMs: number | undefined
-  #hasAnswer = false
   /** Both of all attempts so far that have used tokens. */
   #usage: Metered | undefined
   #costNano = 0
@@ -79,12 +87,12 @@ export class CallRecord {
   #attemptSentAtMs = 0
 
   constructor(call: RecordedCall) {
-    this.#call = call
+    this.call = call
   }
 
   /** When the provider's total timeout began, which all attempts share: waiting in line has a limit of its own. */
   get workSinceMs(): number {
-    return this.#call.startedAtMs + this.waitMs
+    return this.call.startedAtMs + this.waitMs
   }
 
   /** @param dropped names of members that are left out; undefined: none. */
@@ -100,13 +108,13 @@ export class CallRecord {
 
   /** @param trouble what the outcome shows of the provider. */
   endAttempt(outcome: AttemptOutcome, trouble: AttemptEnded['trouble'], nowMs: number): AttemptEnded {
+    if (outcome.kind !== 'answered') this.attempt = undefined
     this.#outcomeAtMs = nowMs
-    this.#hasAnswer = outcome.kind === 'answered'
     this.trouble = trouble
     this.#firstByteAtMs = outcome.kind === 'answered' ? outcome.response.headAtMs : nowMs
     return {
       kind: 'attempt_ended',
-      request_id: this.#call.requestId,
+      request_id: this.call.requestId,
       provider: this.provider!,
       target_model: this.targetModel!,
       way: this.way!,
@@ -164,20 +172,20 @@ export class CallRecord {
     this.#sentAtMs = undefined
     this.#firstByteAtMs = undefined
     this.#outcomeAtMs = undefined
-    this.#hasAnswer = false
   }
 
   /** For `Server-Timing`: what is known when the head goes out, in milliseconds. */
   serverTiming(nowMs: number): string {
     const upstreamMs = this.#upstreamMs(nowMs)
-    const gatewayMs = nowMs - this.#call.startedAtMs - upstreamMs - this.waitMs
+    const gatewayMs = nowMs - this.call.startedAtMs - upstreamMs - this.waitMs
     return `wait;dur=${round(this.waitMs)}, upstream;dur=${round(upstreamMs)}, gateway;dur=${round(gatewayMs)}`
   }
 
   /** @param end what the client got; with an error that it was sent, or that its response shows. */
   facts(nowMs: number, { status, error }: CallEnd): CallFacts {
-    const { startedAtMs, requestId, client, dialect, route } = this.#call
+    const { startedAtMs, requestId, client, dialect, route } = this.call
     const firstByteAtMs = this.#firstByteAtMs
+    const firstTokenAtMs = this.meter?.firstTokenAtMs
     const firstByteMs = firstByteAtMs === undefined ? undefined : round(firstByteAtMs - startedAtMs)
     // From then on the provider sets the pace, from which the cost of relaying can't be separated.
     const gatewayMs = (this.#outcomeAtMs ?? nowMs) - startedAtMs - this.#upstreamMs(nowMs) - this.waitMs
@@ -215,7 +223,7 @@ export class CallRecord {
       tariff: isPriced ? this.#tariff : undefined,
       wait_ms: round(this.waitMs),
       first_byte_ms: firstByteMs,
-      first_token_ms: this.#firstTokenMs(),
+      first_token_ms: firstTokenAtMs === undefined ? undefined : round(firstTokenAtMs - startedAtMs),
       duration_ms: round(nowMs - startedAtMs),
       gateway_ms: round(gatewayMs),
       attempts: this.attempts,
@@ -227,12 +235,6 @@ export class CallRecord {
       provider_code: this.providerCode,
       provider_request_id: this.providerRequestId,
     }
-  }
-
-  /** The outcome of a stream is known by its first event. */
-  #firstTokenMs(): number | undefined {
-    const isKnown = this.isStream && this.#hasAnswer && this.#outcomeAtMs !== undefined
-    return isKnown ? round(this.#outcomeAtMs! - this.#call.startedAtMs) : undefined
   }
 
   #reason(error: GatewayError | undefined): string | undefined {

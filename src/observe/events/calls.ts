@@ -2,7 +2,7 @@
 import type { failureKinds, PriceSource, Tariff } from '../../domain.ts'
 import type { LimitDimension } from '../../errors.ts'
 
-export type CallEvent = CallEnded | AttemptEnded | Refused
+export type CallEvent = CallEnded | CallCancelled | AttemptEnded | Refused
 
 /** What is wrong with a provider or with one of its models. */
 export type Trouble = (typeof failureKinds)[number]
@@ -12,6 +12,15 @@ interface CallEnded {
   readonly call: CallFacts
   /** The model whose limits the call counts against: of the file, a wildcard or listed. Absent: no such model was asked for. */
   readonly counted_model?: string | undefined
+}
+
+/** A person has ended a call under way; its end follows. */
+interface CallCancelled {
+  readonly kind: 'call_cancelled'
+  readonly request_id: string
+  /** Whose call it is, and who has cancelled it. */
+  readonly client: string
+  readonly by: string
 }
 
 /** Everything that is known about a call when it ends, in the order of its line. Absent facts are left out. */
@@ -64,7 +73,7 @@ export interface CallFacts {
   readonly tariff?: Tariff | undefined
   readonly wait_ms: number
   readonly first_byte_ms: number | undefined
-  /** Of a stream that was answered: until its first event. */
+  /** Of a stream: when the first piece of its text, reasoning or tool calls came, from the start of the call. */
   readonly first_token_ms?: number | undefined
   readonly duration_ms: number
   readonly gateway_ms: number
