@@ -158,7 +158,13 @@ function configFor(url: string): Config {
     },
     audit: { enabled: false, keepDays: 31 },
     notify: { sinks: [], repeatMs: 0, quietStartMs: 0, rules: new Map(), heartbeat: undefined },
-    metrics: { enabled: false, allowedUsers: [] },
+    metrics: {
+      enabled: false,
+      allowedUsers: [],
+      hasClientLabel: false,
+      maxModels: 200,
+      maxSeries: 20_000,
+    },
     status: {
       enabled: false,
       allowedUsers: [],

@@ -17,7 +17,8 @@ import { pseudonymsOf, scopeNamed } from './pseudonyms.ts'
 export interface AlertsParts {
   readonly clock: Clock
   readonly events: Events
-  readonly counters: CounterReader
+  /** Undefined: nothing is counted, so that only states are looked at. */
+  readonly counts: { readonly registry: CounterReader } | undefined
   readonly facts: EventFacts
   readonly coordinator: LocalCoordinator
   readonly stateDirectory: string | undefined
@@ -29,11 +30,11 @@ export class Alerts {
   #providers: readonly string[] = []
 
   constructor(config: Pick<Config, 'usage'>, parts: AlertsParts) {
-    const { clock, events, counters, facts, coordinator, stateDirectory } = parts
+    const { clock, events, counts, facts, coordinator, stateDirectory } = parts
     const pseudonyms = pseudonymsOf(config.usage)
     this.#notifier = new Notifier({
       clock,
-      counters,
+      counters: counts?.registry ?? noCounters,
       emit: (event) => events.emit(event),
       stateDirectory,
       host: hostname(),
@@ -65,6 +66,8 @@ export class Alerts {
     return this.#notifier.saved()
   }
 }
+
+const noCounters: CounterReader = { series: () => [] }
 
 /** As states: predicates of the provider. */
 const outages: Readonly<Record<FailureKind, string>> = {

@@ -22,6 +22,7 @@ import { dialects as allDialects, type Dialects } from '../dialects/table.ts'
 import { callCancelled, shuttingDown } from '../errors.ts'
 import type { Attention } from '../observe/alerts/attention.ts'
 import type { Events } from '../observe/events.ts'
+import type { CounterReader } from '../observe/metrics/counters.ts'
 import { forwardedForReader } from '../clients/forwarded-for.ts'
 import type { KeyFile } from '../clients/keys/key-record.ts'
 import { originMatcher } from '../server/allowed-origins.ts'
@@ -55,6 +56,10 @@ export interface App {
   stop(reason: string): Promise<void>
   /** As `GET /v1/limits` reports them, of all models. @param client as whom the report is made. */
   limits(client: string): Promise<object>
+  /** `GET /metrics`, in slices of whole lines. */
+  metrics(): Promise<readonly string[]>
+  /** What was counted of the whole process. Undefined: nobody reads it, or another thread has it. */
+  readonly counters: CounterReader | undefined
   /**
    * Checks requests against these keys from now on, and ends the calls whose keys were revoked. Absent as `openCalls`.
    * @returns how many calls it ended.
@@ -131,7 +136,15 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const { identifiers, observers, findUser } = peersOf(config, events, sockets)
   const own =
     worker === undefined
-      ? await OwnServices.start(config, { clock, events, stateDirectory, store, ledger: opened?.ledger })
+      ? await OwnServices.start(config, {
+          clock,
+          events,
+          stateDirectory,
+          store,
+          version,
+          ledger: opened?.ledger,
+          counts: opened?.counts,
+        })
       : undefined
   const shared: SharedServices = worker?.shared ?? own!
   const alerts =
@@ -212,6 +225,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       const scopes = budgetScopesOf(client, snapshots.current)
       return scopes.length === 0 ? [] : coordinator.describeBudgets(scopes)
     },
+    readMetrics: () => shared.readMetrics(),
     isDraining: () => isDraining,
     events,
     now: clock.now,
@@ -220,6 +234,9 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   })
   const isInherited = sockets.length > 0
   const limits = { ...httpLimits, ...connectionLimits(descriptorsOf('self'), 1 / server.workers) }
+  if (own !== undefined) {
+    own.describeThreads = async () => ({ isDraining, openCalls: snapshots.openCalls, workers: oneThread })
+  }
   // Before the first call, which may be waiting at the socket, and may be for a model that is to be discovered.
   own?.follow(config, snapshots.current.providers)
   const listening = isInherited
@@ -255,6 +272,8 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     async limits(client) {
       return limitsReport({ id: client }, await coordinator.describe(snapshots.current.routes.models()))
     },
+    metrics: () => shared.readMetrics(),
+    counters: opened?.counts?.registry,
     setKeys: (file) => clients.setKeys(file),
     revokeKeys: (secretIds) => clients.revokeKeys(secretIds),
     reloadKeys: () => clients.reloadKeys(),
@@ -290,6 +309,8 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   }
 }
 
+const oneThread = { wanted: 1, running: 1 }
+
 /** Whether others than the gateway's own user may call it, who share the objects of its providers' accounts. */
 function mayHaveSeveralClients({ access, identity, keys, server }: Config): boolean {
   if (keys.mode !== 'off' || identity.sources.length > 0) return true
@@ -312,7 +333,7 @@ async function endCalls(listeners: Listeners, graceMs: number, interrupt: () => 
 
 /** What is built once, at the start: key of the file and value. */
 function* fixedSettings(config: Config): Generator<readonly [string, unknown]> {
-  const { server, access, cors, keys, identity, logging, usage, audit, metrics, status } = config
+  const { server, access, cors, keys, identity, logging, usage, audit, metrics, notify, status } = config
   yield ['server.workers', server.workers]
   yield ['server.hosts', server.hosts]
   yield ['server.port', server.port]
@@ -328,7 +349,12 @@ function* fixedSettings(config: Config): Generator<readonly [string, unknown]> {
   yield ['logging', logging]
   yield ['usage', usage]
   yield ['audit', audit]
+  // Where nothing was counted so far, most conditions cannot be looked for.
+  yield ['notify.sinks', metrics.enabled || status.enabled || notify.sinks.length > 0]
   yield ['metrics.enabled', metrics.enabled]
+  yield ['metrics.client_label', metrics.hasClientLabel]
+  yield ['metrics.max_models', metrics.maxModels]
+  yield ['metrics.max_series', metrics.maxSeries]
   yield ['status.enabled', status.enabled]
   yield ['status.recent_calls', status.recentCalls]
   yield ['rate_limit_settings.per_client', perClientRpmOf(config)]

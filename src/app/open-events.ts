@@ -6,11 +6,11 @@ import { EventFacts } from '../observe/alerts/event-facts.ts'
 import { createEvents, type Events } from '../observe/events.ts'
 import { type LogDestination, openLogOutput } from '../observe/log/output.ts'
 import { createLog, type LogOutput } from '../observe/log/log.ts'
-import type { CounterReader } from '../observe/metrics/counters.ts'
 import { namingBy } from '../observe/pseudonymous-events.ts'
 import { logSink } from '../observe/sinks/log.ts'
 import type { Clock } from '../platform/clock.ts'
 import { pseudonymsOf } from './pseudonyms.ts'
+import { type OpenedCounts, openCounts } from './open-counts.ts'
 import { auditObstacle, openAudit, type OpenedAudit } from './open-audit.ts'
 import { ledgerSink, openLedgerOf } from './open-ledger.ts'
 
@@ -24,7 +24,8 @@ export interface OpenedEvents {
   readonly audit: OpenedAudit | undefined
   /** What conditions need to know of events. */
   readonly facts: EventFacts
-  readonly counters: CounterReader
+  /** Undefined: nobody reads counts. */
+  readonly counts: OpenedCounts | undefined
 }
 
 export interface EventsParts extends Pick<LogDestination, 'stdout' | 'isJournal'> {
@@ -34,8 +35,10 @@ export interface EventsParts extends Pick<LogDestination, 'stdout' | 'isJournal'
   readonly auditKey: OpenedAuditKey | undefined
 }
 
+type EventsConfig = Pick<Config, 'audit' | 'logging' | 'metrics' | 'notify' | 'status' | 'usage'>
+
 export function openEvents(
-  { logging, usage, audit: auditConfig }: Pick<Config, 'audit' | 'logging' | 'usage'>,
+  { logging, usage, audit: auditConfig, metrics, notify, status }: EventsConfig,
   { stdout, isJournal = false, clock, stateDirectory, auditKey }: EventsParts,
 ): OpenedEvents {
   const logOutput = openLogOutput(logging, {
@@ -51,16 +54,16 @@ export function openEvents(
   const pseudonyms = pseudonymsOf(usage)
   const audit = openAudit(auditConfig, { clock, emit, stateDirectory, key, pseudonyms })
   const facts = new EventFacts()
-  const sinks = [log, ledger && ledgerSink(ledger), audit?.sink, facts]
+  const hasCounts = metrics.enabled || status.enabled || notify.sinks.length > 0
+  const counts = hasCounts ? openCounts(metrics, { emit, wallNow: clock.wallNow }) : undefined
+  const sinks = [log, ledger && ledgerSink(ledger), audit?.sink, facts, ...(counts?.sinks ?? [])]
   const events = createEvents(
     sinks.filter((sink) => sink !== undefined),
     namingBy(pseudonyms),
   )
   if (obstacle !== undefined) emit({ kind: 'audit_unavailable', reason: obstacle })
   if (usage.enabled && stateDirectory === undefined) emit({ kind: 'ledger_off', ...hasNoDirectory })
-  return { events, logOutput, ledger, audit, facts, counters: noCounters }
+  return { events, logOutput, ledger, audit, facts, counts }
 }
 
 const hasNoDirectory = { reason: 'there is no state directory', is_usual: true } as const
-
-const noCounters: CounterReader = { series: () => [] }

@@ -82,7 +82,13 @@ test('what the file leaves out has its default', () => {
       rules: usualRules,
       heartbeat: undefined,
     },
-    metrics: { enabled: true, allowedUsers: [] },
+    metrics: {
+      enabled: true,
+      allowedUsers: [],
+      hasClientLabel: false,
+      maxModels: 200,
+      maxSeries: 20_000,
+    },
     status: {
       enabled: true,
       allowedUsers: ['self'],

@@ -11709,7 +11709,7 @@ if(data.metrics !== undefined){
 let data323 = data.metrics;
 if(data323 && typeof data323 == "object" && !Array.isArray(data323)){
 for(const key78 in data323){
-if(!((key78 === "enabled") || (key78 === "allowed_users"))){
+if(!(((((key78 === "enabled") || (key78 === "allowed_users")) || (key78 === "client_label")) || (key78 === "max_models")) || (key78 === "max_series"))){
 const err885 = {instancePath:instancePath+"/metrics",schemaPath:"#/properties/metrics/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key78},schema:false,parentSchema:schema6.properties.metrics,data:data323};
 if(vErrors === null){
 vErrors = [err885];
@@ -11828,9 +11828,10 @@ vErrors.push(err893);
 errors++;
 }
 }
-}
-else {
-const err894 = {instancePath:instancePath+"/metrics",schemaPath:"#/properties/metrics/type",keyword:"type",params:{type: "object"},schema:schema6.properties.metrics.type,parentSchema:schema6.properties.metrics,data:data323};
+if(data323.client_label !== undefined){
+let data327 = data323.client_label;
+if(typeof data327 !== "boolean"){
+const err894 = {instancePath:instancePath+"/metrics/client_label",schemaPath:"#/properties/metrics/properties/client_label/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.metrics.properties.client_label.type,parentSchema:schema6.properties.metrics.properties.client_label,data:data327};
 if(vErrors === null){
 vErrors = [err894];
 }
@@ -11840,12 +11841,10 @@ vErrors.push(err894);
 errors++;
 }
 }
-if(data.status !== undefined){
-let data327 = data.status;
-if(data327 && typeof data327 == "object" && !Array.isArray(data327)){
-for(const key79 in data327){
-if(!(((((key79 === "enabled") || (key79 === "allowed_users")) || (key79 === "playground")) || (key79 === "via_proxy")) || (key79 === "recent_calls"))){
-const err895 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key79},schema:false,parentSchema:schema6.properties.status,data:data327};
+if(data323.max_models !== undefined){
+let data328 = data323.max_models;
+if(!(((typeof data328 == "number") && (!(data328 % 1) && !isNaN(data328))) && (isFinite(data328)))){
+const err895 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.metrics.properties.max_models.type,parentSchema:schema6.properties.metrics.properties.max_models,data:data328};
 if(vErrors === null){
 vErrors = [err895];
 }
@@ -11854,11 +11853,9 @@ vErrors.push(err895);
 }
 errors++;
 }
-}
-if(data327.enabled !== undefined){
-let data328 = data327.enabled;
-if(typeof data328 !== "boolean"){
-const err896 = {instancePath:instancePath+"/status/enabled",schemaPath:"#/properties/status/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.enabled.type,parentSchema:schema6.properties.status.properties.enabled,data:data328};
+if((typeof data328 == "number") && (isFinite(data328))){
+if(data328 > 10000 || isNaN(data328)){
+const err896 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema6.properties.metrics.properties.max_models,data:data328};
 if(vErrors === null){
 vErrors = [err896];
 }
@@ -11867,17 +11864,8 @@ vErrors.push(err896);
 }
 errors++;
 }
-}
-if(data327.allowed_users !== undefined){
-let data329 = data327.allowed_users;
-if(Array.isArray(data329)){
-const len24 = data329.length;
-for(let i24=0; i24<len24; i24++){
-let data330 = data329[i24];
-const _errs790 = errors;
-const _errs791 = errors;
-if(!(data330 === "any")){
-const err897 = {};
+if(data328 < 1 || isNaN(data328)){
+const err897 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.metrics.properties.max_models,data:data328};
 if(vErrors === null){
 vErrors = [err897];
 }
@@ -11886,9 +11874,12 @@ vErrors.push(err897);
 }
 errors++;
 }
-var valid179 = _errs791 === errors;
-if(valid179){
-const err898 = {instancePath:instancePath+"/status/allowed_users/" + i24,schemaPath:"#/properties/status/properties/allowed_users/items/not",keyword:"not",params:{},schema:schema6.properties.status.properties.allowed_users.items.not,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data330};
+}
+}
+if(data323.max_series !== undefined){
+let data329 = data323.max_series;
+if(!(((typeof data329 == "number") && (!(data329 % 1) && !isNaN(data329))) && (isFinite(data329)))){
+const err898 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.metrics.properties.max_series.type,parentSchema:schema6.properties.metrics.properties.max_series,data:data329};
 if(vErrors === null){
 vErrors = [err898];
 }
@@ -11897,20 +11888,9 @@ vErrors.push(err898);
 }
 errors++;
 }
-else {
-errors = _errs790;
-if(vErrors !== null){
-if(_errs790){
-vErrors.length = _errs790;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(typeof data330 === "string"){
-if(func4(data330) > 256){
-const err899 = {instancePath:instancePath+"/status/allowed_users/" + i24,schemaPath:"#/properties/status/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data330};
+if((typeof data329 == "number") && (isFinite(data329))){
+if(data329 > 200000 || isNaN(data329)){
+const err899 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/maximum",keyword:"maximum",params:{comparison: "<=", limit: 200000},schema:200000,parentSchema:schema6.properties.metrics.properties.max_series,data:data329};
 if(vErrors === null){
 vErrors = [err899];
 }
@@ -11919,8 +11899,8 @@ vErrors.push(err899);
 }
 errors++;
 }
-if(func4(data330) < 1){
-const err900 = {instancePath:instancePath+"/status/allowed_users/" + i24,schemaPath:"#/properties/status/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data330};
+if(data329 < 1000 || isNaN(data329)){
+const err900 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.metrics.properties.max_series,data:data329};
 if(vErrors === null){
 vErrors = [err900];
 }
@@ -11929,8 +11909,11 @@ vErrors.push(err900);
 }
 errors++;
 }
-if(!pattern3.test(data330)){
-const err901 = {instancePath:instancePath+"/status/allowed_users/" + i24,schemaPath:"#/properties/status/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.status.properties.allowed_users.items,data:data330};
+}
+}
+}
+else {
+const err901 = {instancePath:instancePath+"/metrics",schemaPath:"#/properties/metrics/type",keyword:"type",params:{type: "object"},schema:schema6.properties.metrics.type,parentSchema:schema6.properties.metrics,data:data323};
 if(vErrors === null){
 vErrors = [err901];
 }
@@ -11940,8 +11923,12 @@ vErrors.push(err901);
 errors++;
 }
 }
-else {
-const err902 = {instancePath:instancePath+"/status/allowed_users/" + i24,schemaPath:"#/properties/status/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.status.properties.allowed_users.items.type,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data330};
+if(data.status !== undefined){
+let data330 = data.status;
+if(data330 && typeof data330 == "object" && !Array.isArray(data330)){
+for(const key79 in data330){
+if(!(((((key79 === "enabled") || (key79 === "allowed_users")) || (key79 === "playground")) || (key79 === "via_proxy")) || (key79 === "recent_calls"))){
+const err902 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key79},schema:false,parentSchema:schema6.properties.status,data:data330};
 if(vErrors === null){
 vErrors = [err902];
 }
@@ -11951,9 +11938,10 @@ vErrors.push(err902);
 errors++;
 }
 }
-}
-else {
-const err903 = {instancePath:instancePath+"/status/allowed_users",schemaPath:"#/properties/status/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema6.properties.status.properties.allowed_users.type,parentSchema:schema6.properties.status.properties.allowed_users,data:data329};
+if(data330.enabled !== undefined){
+let data331 = data330.enabled;
+if(typeof data331 !== "boolean"){
+const err903 = {instancePath:instancePath+"/status/enabled",schemaPath:"#/properties/status/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.enabled.type,parentSchema:schema6.properties.status.properties.enabled,data:data331};
 if(vErrors === null){
 vErrors = [err903];
 }
@@ -11963,10 +11951,16 @@ vErrors.push(err903);
 errors++;
 }
 }
-if(data327.playground !== undefined){
-let data331 = data327.playground;
-if(typeof data331 !== "boolean"){
-const err904 = {instancePath:instancePath+"/status/playground",schemaPath:"#/properties/status/properties/playground/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.playground.type,parentSchema:schema6.properties.status.properties.playground,data:data331};
+if(data330.allowed_users !== undefined){
+let data332 = data330.allowed_users;
+if(Array.isArray(data332)){
+const len24 = data332.length;
+for(let i24=0; i24<len24; i24++){
+let data333 = data332[i24];
+const _errs796 = errors;
+const _errs797 = errors;
+if(!(data333 === "any")){
+const err904 = {};
 if(vErrors === null){
 vErrors = [err904];
 }
@@ -11975,11 +11969,9 @@ vErrors.push(err904);
 }
 errors++;
 }
-}
-if(data327.via_proxy !== undefined){
-let data332 = data327.via_proxy;
-if(typeof data332 !== "boolean"){
-const err905 = {instancePath:instancePath+"/status/via_proxy",schemaPath:"#/properties/status/properties/via_proxy/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.via_proxy.type,parentSchema:schema6.properties.status.properties.via_proxy,data:data332};
+var valid179 = _errs797 === errors;
+if(valid179){
+const err905 = {instancePath:instancePath+"/status/allowed_users/" + i24,schemaPath:"#/properties/status/properties/allowed_users/items/not",keyword:"not",params:{},schema:schema6.properties.status.properties.allowed_users.items.not,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data333};
 if(vErrors === null){
 vErrors = [err905];
 }
@@ -11988,11 +11980,20 @@ vErrors.push(err905);
 }
 errors++;
 }
+else {
+errors = _errs796;
+if(vErrors !== null){
+if(_errs796){
+vErrors.length = _errs796;
 }
-if(data327.recent_calls !== undefined){
-let data333 = data327.recent_calls;
-if(!(((typeof data333 == "number") && (!(data333 % 1) && !isNaN(data333))) && (isFinite(data333)))){
-const err906 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.status.properties.recent_calls.type,parentSchema:schema6.properties.status.properties.recent_calls,data:data333};
+else {
+vErrors = null;
+}
+}
+}
+if(typeof data333 === "string"){
+if(func4(data333) > 256){
+const err906 = {instancePath:instancePath+"/status/allowed_users/" + i24,schemaPath:"#/properties/status/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data333};
 if(vErrors === null){
 vErrors = [err906];
 }
@@ -12001,9 +12002,8 @@ vErrors.push(err906);
 }
 errors++;
 }
-if((typeof data333 == "number") && (isFinite(data333))){
-if(data333 > 1000 || isNaN(data333)){
-const err907 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.status.properties.recent_calls,data:data333};
+if(func4(data333) < 1){
+const err907 = {instancePath:instancePath+"/status/allowed_users/" + i24,schemaPath:"#/properties/status/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data333};
 if(vErrors === null){
 vErrors = [err907];
 }
@@ -12012,8 +12012,8 @@ vErrors.push(err907);
 }
 errors++;
 }
-if(data333 < 1 || isNaN(data333)){
-const err908 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.status.properties.recent_calls,data:data333};
+if(!pattern3.test(data333)){
+const err908 = {instancePath:instancePath+"/status/allowed_users/" + i24,schemaPath:"#/properties/status/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.status.properties.allowed_users.items,data:data333};
 if(vErrors === null){
 vErrors = [err908];
 }
@@ -12023,10 +12023,8 @@ vErrors.push(err908);
 errors++;
 }
 }
-}
-}
 else {
-const err909 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/type",keyword:"type",params:{type: "object"},schema:schema6.properties.status.type,parentSchema:schema6.properties.status,data:data327};
+const err909 = {instancePath:instancePath+"/status/allowed_users/" + i24,schemaPath:"#/properties/status/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.status.properties.allowed_users.items.type,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data333};
 if(vErrors === null){
 vErrors = [err909];
 }
@@ -12036,12 +12034,9 @@ vErrors.push(err909);
 errors++;
 }
 }
-if(data.logging !== undefined){
-let data334 = data.logging;
-if(data334 && typeof data334 == "object" && !Array.isArray(data334)){
-for(const key80 in data334){
-if(!(((key80 === "level") || (key80 === "format")) || (key80 === "transport"))){
-const err910 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key80},schema:false,parentSchema:schema6.properties.logging,data:data334};
+}
+else {
+const err910 = {instancePath:instancePath+"/status/allowed_users",schemaPath:"#/properties/status/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema6.properties.status.properties.allowed_users.type,parentSchema:schema6.properties.status.properties.allowed_users,data:data332};
 if(vErrors === null){
 vErrors = [err910];
 }
@@ -12051,10 +12046,10 @@ vErrors.push(err910);
 errors++;
 }
 }
-if(data334.level !== undefined){
-let data335 = data334.level;
-if(typeof data335 !== "string"){
-const err911 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.level.type,parentSchema:schema6.properties.logging.properties.level,data:data335};
+if(data330.playground !== undefined){
+let data334 = data330.playground;
+if(typeof data334 !== "boolean"){
+const err911 = {instancePath:instancePath+"/status/playground",schemaPath:"#/properties/status/properties/playground/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.playground.type,parentSchema:schema6.properties.status.properties.playground,data:data334};
 if(vErrors === null){
 vErrors = [err911];
 }
@@ -12063,8 +12058,11 @@ vErrors.push(err911);
 }
 errors++;
 }
-if(!((((data335 === "error") || (data335 === "warn")) || (data335 === "info")) || (data335 === "debug"))){
-const err912 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.level.enum},schema:schema6.properties.logging.properties.level.enum,parentSchema:schema6.properties.logging.properties.level,data:data335};
+}
+if(data330.via_proxy !== undefined){
+let data335 = data330.via_proxy;
+if(typeof data335 !== "boolean"){
+const err912 = {instancePath:instancePath+"/status/via_proxy",schemaPath:"#/properties/status/properties/via_proxy/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.via_proxy.type,parentSchema:schema6.properties.status.properties.via_proxy,data:data335};
 if(vErrors === null){
 vErrors = [err912];
 }
@@ -12074,10 +12072,10 @@ vErrors.push(err912);
 errors++;
 }
 }
-if(data334.format !== undefined){
-let data336 = data334.format;
-if(typeof data336 !== "string"){
-const err913 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.format.type,parentSchema:schema6.properties.logging.properties.format,data:data336};
+if(data330.recent_calls !== undefined){
+let data336 = data330.recent_calls;
+if(!(((typeof data336 == "number") && (!(data336 % 1) && !isNaN(data336))) && (isFinite(data336)))){
+const err913 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.status.properties.recent_calls.type,parentSchema:schema6.properties.status.properties.recent_calls,data:data336};
 if(vErrors === null){
 vErrors = [err913];
 }
@@ -12086,8 +12084,9 @@ vErrors.push(err913);
 }
 errors++;
 }
-if(!(((data336 === "auto") || (data336 === "json")) || (data336 === "pretty"))){
-const err914 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.format.enum},schema:schema6.properties.logging.properties.format.enum,parentSchema:schema6.properties.logging.properties.format,data:data336};
+if((typeof data336 == "number") && (isFinite(data336))){
+if(data336 > 1000 || isNaN(data336)){
+const err914 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.status.properties.recent_calls,data:data336};
 if(vErrors === null){
 vErrors = [err914];
 }
@@ -12096,11 +12095,8 @@ vErrors.push(err914);
 }
 errors++;
 }
-}
-if(data334.transport !== undefined){
-let data337 = data334.transport;
-if((!(data337 && typeof data337 == "object" && !Array.isArray(data337))) && (data337 !== null)){
-const err915 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema6.properties.logging.properties.transport.type},schema:schema6.properties.logging.properties.transport.type,parentSchema:schema6.properties.logging.properties.transport,data:data337};
+if(data336 < 1 || isNaN(data336)){
+const err915 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.status.properties.recent_calls,data:data336};
 if(vErrors === null){
 vErrors = [err915];
 }
@@ -12109,9 +12105,11 @@ vErrors.push(err915);
 }
 errors++;
 }
-if(data337 && typeof data337 == "object" && !Array.isArray(data337)){
-if(data337.target === undefined){
-const err916 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema6.properties.logging.properties.transport.required,parentSchema:schema6.properties.logging.properties.transport,data:data337};
+}
+}
+}
+else {
+const err916 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/type",keyword:"type",params:{type: "object"},schema:schema6.properties.status.type,parentSchema:schema6.properties.status,data:data330};
 if(vErrors === null){
 vErrors = [err916];
 }
@@ -12120,9 +12118,13 @@ vErrors.push(err916);
 }
 errors++;
 }
-for(const key81 in data337){
-if(!((key81 === "target") || (key81 === "options"))){
-const err917 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key81},schema:false,parentSchema:schema6.properties.logging.properties.transport,data:data337};
+}
+if(data.logging !== undefined){
+let data337 = data.logging;
+if(data337 && typeof data337 == "object" && !Array.isArray(data337)){
+for(const key80 in data337){
+if(!(((key80 === "level") || (key80 === "format")) || (key80 === "transport"))){
+const err917 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key80},schema:false,parentSchema:schema6.properties.logging,data:data337};
 if(vErrors === null){
 vErrors = [err917];
 }
@@ -12132,11 +12134,10 @@ vErrors.push(err917);
 errors++;
 }
 }
-if(data337.target !== undefined){
-let data338 = data337.target;
-if(typeof data338 === "string"){
-if(func4(data338) > 4096){
-const err918 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data338};
+if(data337.level !== undefined){
+let data338 = data337.level;
+if(typeof data338 !== "string"){
+const err918 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.level.type,parentSchema:schema6.properties.logging.properties.level,data:data338};
 if(vErrors === null){
 vErrors = [err918];
 }
@@ -12145,8 +12146,8 @@ vErrors.push(err918);
 }
 errors++;
 }
-if(func4(data338) < 1){
-const err919 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data338};
+if(!((((data338 === "error") || (data338 === "warn")) || (data338 === "info")) || (data338 === "debug"))){
+const err919 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.level.enum},schema:schema6.properties.logging.properties.level.enum,parentSchema:schema6.properties.logging.properties.level,data:data338};
 if(vErrors === null){
 vErrors = [err919];
 }
@@ -12156,8 +12157,10 @@ vErrors.push(err919);
 errors++;
 }
 }
-else {
-const err920 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.transport.properties.target.type,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data338};
+if(data337.format !== undefined){
+let data339 = data337.format;
+if(typeof data339 !== "string"){
+const err920 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.format.type,parentSchema:schema6.properties.logging.properties.format,data:data339};
 if(vErrors === null){
 vErrors = [err920];
 }
@@ -12166,11 +12169,8 @@ vErrors.push(err920);
 }
 errors++;
 }
-}
-if(data337.options !== undefined){
-let data339 = data337.options;
-if(!(data339 && typeof data339 == "object" && !Array.isArray(data339))){
-const err921 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.properties.transport.properties.options.type,parentSchema:schema6.properties.logging.properties.transport.properties.options,data:data339};
+if(!(((data339 === "auto") || (data339 === "json")) || (data339 === "pretty"))){
+const err921 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.format.enum},schema:schema6.properties.logging.properties.format.enum,parentSchema:schema6.properties.logging.properties.format,data:data339};
 if(vErrors === null){
 vErrors = [err921];
 }
@@ -12180,11 +12180,10 @@ vErrors.push(err921);
 errors++;
 }
 }
-}
-}
-}
-else {
-const err922 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.type,parentSchema:schema6.properties.logging,data:data334};
+if(data337.transport !== undefined){
+let data340 = data337.transport;
+if((!(data340 && typeof data340 == "object" && !Array.isArray(data340))) && (data340 !== null)){
+const err922 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema6.properties.logging.properties.transport.type},schema:schema6.properties.logging.properties.transport.type,parentSchema:schema6.properties.logging.properties.transport,data:data340};
 if(vErrors === null){
 vErrors = [err922];
 }
@@ -12193,15 +12192,99 @@ vErrors.push(err922);
 }
 errors++;
 }
-}
-}
-else {
-const err923 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema6.type,parentSchema:schema6,data};
+if(data340 && typeof data340 == "object" && !Array.isArray(data340)){
+if(data340.target === undefined){
+const err923 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema6.properties.logging.properties.transport.required,parentSchema:schema6.properties.logging.properties.transport,data:data340};
 if(vErrors === null){
 vErrors = [err923];
 }
 else {
 vErrors.push(err923);
+}
+errors++;
+}
+for(const key81 in data340){
+if(!((key81 === "target") || (key81 === "options"))){
+const err924 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key81},schema:false,parentSchema:schema6.properties.logging.properties.transport,data:data340};
+if(vErrors === null){
+vErrors = [err924];
+}
+else {
+vErrors.push(err924);
+}
+errors++;
+}
+}
+if(data340.target !== undefined){
+let data341 = data340.target;
+if(typeof data341 === "string"){
+if(func4(data341) > 4096){
+const err925 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data341};
+if(vErrors === null){
+vErrors = [err925];
+}
+else {
+vErrors.push(err925);
+}
+errors++;
+}
+if(func4(data341) < 1){
+const err926 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data341};
+if(vErrors === null){
+vErrors = [err926];
+}
+else {
+vErrors.push(err926);
+}
+errors++;
+}
+}
+else {
+const err927 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.transport.properties.target.type,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data341};
+if(vErrors === null){
+vErrors = [err927];
+}
+else {
+vErrors.push(err927);
+}
+errors++;
+}
+}
+if(data340.options !== undefined){
+let data342 = data340.options;
+if(!(data342 && typeof data342 == "object" && !Array.isArray(data342))){
+const err928 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.properties.transport.properties.options.type,parentSchema:schema6.properties.logging.properties.transport.properties.options,data:data342};
+if(vErrors === null){
+vErrors = [err928];
+}
+else {
+vErrors.push(err928);
+}
+errors++;
+}
+}
+}
+}
+}
+else {
+const err929 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.type,parentSchema:schema6.properties.logging,data:data337};
+if(vErrors === null){
+vErrors = [err929];
+}
+else {
+vErrors.push(err929);
+}
+errors++;
+}
+}
+}
+else {
+const err930 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema6.type,parentSchema:schema6,data};
+if(vErrors === null){
+vErrors = [err930];
+}
+else {
+vErrors.push(err930);
 }
 errors++;
 }

@@ -10,7 +10,8 @@ import { Conditions } from '../../../src/observe/alerts/conditions.ts'
 import type { GatewayState } from '../../../src/observe/alerts/gateway-state.ts'
 import { Measures } from '../../../src/observe/alerts/measures.ts'
 import type { Notice } from '../../../src/observe/alerts/notice.ts'
-import type { CounterName, CounterReader } from '../../../src/observe/metrics/counters.ts'
+import type { CounterReader } from '../../../src/observe/metrics/counters.ts'
+import type { CounterName } from '../../../src/observe/metrics/families.ts'
 
 export const minuteMs = 60_000
 export const startWallMs = 1_750_000_000_000
