@@ -7,6 +7,7 @@ import { type LogDestination, openLogOutput } from '../observe/log/output.ts'
 import { createLog, type LogOutput } from '../observe/log/log.ts'
 import { namingBy } from '../observe/pseudonymous-events.ts'
 import { logSink } from '../observe/sinks/log.ts'
+import { CallTracing } from '../observe/tracing/call-tracing.ts'
 import type { Clock } from '../platform/clock.ts'
 import { pseudonymsOf } from './pseudonyms.ts'
 import { auditObstacle, openAudit, type OpenedAudit } from './open-audit.ts'
@@ -20,10 +21,13 @@ export interface OpenedEvents {
   readonly ledger: Ledger | undefined
   /** Undefined: security events are not recorded. */
   readonly audit: OpenedAudit | undefined
+  /** Of the calls that this thread serves. */
+  readonly tracing: CallTracing
 }
 
 export interface EventsParts extends Pick<LogDestination, 'stdout' | 'isJournal'> {
   readonly clock: Clock
+  readonly version: string
   readonly stateDirectory: string | undefined
   /** Absent: there is none. */
   readonly auditKey: OpenedAuditKey | undefined
@@ -31,7 +35,7 @@ export interface EventsParts extends Pick<LogDestination, 'stdout' | 'isJournal'
 
 export function openEvents(
   { logging, usage, audit: auditConfig }: Pick<Config, 'audit' | 'logging' | 'usage'>,
-  { stdout, isJournal = false, clock, stateDirectory, auditKey }: EventsParts,
+  { stdout, isJournal = false, clock, version, stateDirectory, auditKey }: EventsParts,
 ): OpenedEvents {
   const logOutput = openLogOutput(logging, {
     stdout,
@@ -45,14 +49,15 @@ export function openEvents(
   const obstacle = auditObstacle(auditConfig, { stateDirectory, key })
   const pseudonyms = pseudonymsOf(usage)
   const audit = openAudit(auditConfig, { clock, emit, stateDirectory, key, pseudonyms })
-  const sinks = [log, ledger && ledgerSink(ledger), audit?.sink]
+  const tracing = new CallTracing({ ...clock, emit, version })
+  const sinks = [log, ledger && ledgerSink(ledger), audit?.sink, tracing]
   const events = createEvents(
     sinks.filter((sink) => sink !== undefined),
     namingBy(pseudonyms),
   )
   if (obstacle !== undefined) emit({ kind: 'audit_unavailable', reason: obstacle })
   if (usage.enabled && stateDirectory === undefined) emit({ kind: 'ledger_off', ...hasNoDirectory })
-  return { events, logOutput, ledger, audit }
+  return { events, logOutput, ledger, audit, tracing }
 }
 
 const hasNoDirectory = { reason: 'there is no state directory', is_usual: true } as const

@@ -25,7 +25,10 @@ export async function handleCall(call: Call, on: Snapshot): Promise<void> {
   const { requestIdHeader } = call.dialect
   if (requestIdHeader !== undefined) call.reply.set(requestIdHeader, call.requestId)
   const heartbeat = new Heartbeat(call.reply, own, on)
-  const open = { call, record: new CallRecord(call), heartbeat, own }
+  const { rawHeaders, startedAtMs } = call
+  const { path } = call.dialect
+  const trace = on.tracing.begin({ method: 'POST', path, rawHeaders, startedAtMs })
+  const open = { call, record: new CallRecord(call, trace), heartbeat, own }
   try {
     await respond(await serve(open, on), open, on)
   } catch (error) {

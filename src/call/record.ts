@@ -4,6 +4,7 @@ import { scopeNameOf } from '../admission/scopes.ts'
 import type { GatewayError } from '../errors.ts'
 import type { PriceSource, Tariff, UsageParts } from '../domain.ts'
 import type { AttemptEnded, CallFacts } from '../observe/events/calls.ts'
+import type { CallTrace } from '../observe/events/trace.ts'
 import type { Charged } from '../prices/price-book.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
 import type { Call } from './call.ts'
@@ -26,6 +27,8 @@ export type RecordedCall = Pick<Call, 'requestId' | 'client' | 'startedAtMs'> & 
 /** Also how a call's time is divided between the gateway, providers and the line of waiting calls. */
 export class CallRecord {
   readonly #call: RecordedCall
+  /** Undefined: the call belongs to none. */
+  readonly trace: CallTrace | undefined
   /** Not an alias of it. */
   model: string | undefined
   /** The alias that the client used. */
@@ -73,13 +76,20 @@ export class CallRecord {
   #earlierMs = 0
   #attemptSentAtMs = 0
 
-  constructor(call: RecordedCall) {
+  constructor(call: RecordedCall, trace?: CallTrace) {
     this.#call = call
+    this.trace = trace
   }
 
   /** When the provider's total timeout began, which all attempts share: waiting in line has a limit of its own. */
   get workSinceMs(): number {
     return this.#call.startedAtMs + this.waitMs
+  }
+
+  /** The call has waited in line until now. */
+  addWait(waitedMs: number, nowMs: number): void {
+    this.waitMs += waitedMs
+    if (waitedMs > 0) this.trace?.addWait(nowMs - waitedMs, nowMs)
   }
 
   /** @param dropped names of members that are left out; undefined: none. */
@@ -91,12 +101,13 @@ export class CallRecord {
     this.providerWords = undefined
     this.#attemptSentAtMs = nowMs
     this.#sentAtMs ??= nowMs
+    this.trace?.startAttempt(nowMs)
   }
 
   endAttempt(outcome: AttemptOutcome, nowMs: number): AttemptEnded {
     this.#outcomeAtMs = nowMs
     this.#firstByteAtMs = outcome.kind === 'answered' ? outcome.response.headAtMs : nowMs
-    return {
+    const ended: AttemptEnded = {
       kind: 'attempt_ended',
       request_id: this.#call.requestId,
       provider: this.provider!,
@@ -107,11 +118,15 @@ export class CallRecord {
       code: codeOf(outcome),
       ms: round(nowMs - this.#attemptSentAtMs),
     }
+    const hasEvents = outcome.kind === 'answered' && outcome.response.events !== undefined
+    this.trace?.endAttempt(ended, nowMs, hasEvents)
+    return ended
   }
 
   /** @param usage of an attempt; what it has cost follows. */
   addUsage(usage: Metered): void {
     this.#spentTokens += usage.totalTokens
+    this.trace?.addUsage(usage)
     this.#usage = this.#usage === undefined ? usage : sumOf(this.#usage, usage)
   }
 
@@ -167,6 +182,7 @@ export class CallRecord {
   /** @param end what the client got; with an error that it was sent, or that its response shows. */
   facts(nowMs: number, { status, error }: CallEnd): CallFacts {
     const { startedAtMs, requestId, client, dialect, route } = this.#call
+    this.trace?.end(nowMs)
     const firstByteAtMs = this.#firstByteAtMs
     const firstByteMs = firstByteAtMs === undefined ? undefined : round(firstByteAtMs - startedAtMs)
     // From then on the provider sets the pace, from which the cost of relaying can't be separated.
@@ -176,6 +192,8 @@ export class CallRecord {
       // A call that the gateway itself refused is found by the rule that refused it.
       event: this.attempts === 0 ? (error?.code ?? 'call') : 'call',
       request_id: requestId,
+      trace_id: this.trace?.traceId,
+      span_id: this.trace?.spanId,
       client: client.id,
       key: client.keyId === undefined ? undefined : client.terms?.name,
       key_secret: client.secretId,

@@ -14,7 +14,10 @@ import { endGone, sendError } from './rest/respond.ts'
 /** Serves one request and reports its end. Never rejects. */
 export async function handleRestCall(call: RestCall, on: Snapshot): Promise<void> {
   const { method, path } = call.route
-  const record = new CallRecord({ ...call, dialect: { name: 'other' }, route: `${method} ${path}` })
+  const { rawHeaders, startedAtMs } = call
+  const trace = on.tracing.begin({ method, path, rawHeaders, startedAtMs })
+  const recorded = { ...call, dialect: { name: 'other' }, route: `${method} ${path}` }
+  const record = new CallRecord(recorded, trace)
   let end: CallEnd
   try {
     end = await serve(call, on, record)
@@ -23,7 +26,7 @@ export async function handleRestCall(call: RestCall, on: Snapshot): Promise<void
   } finally {
     releaseBody(call)
   }
-  on.events.emit({ kind: 'call_ended', call: record.facts(on.now(), end) })
+  on.events.emit({ kind: 'call_ended', call: record.facts(on.now(), end), trace })
 }
 
 async function serve(call: RestCall, on: Snapshot, record: CallRecord): Promise<CallEnd> {

@@ -8,6 +8,7 @@ import { appendRow, type Cell } from '../../ledger/call-row.ts'
 import { namingBy } from '../../observe/pseudonymous-events.ts'
 import { isAudited } from '../../observe/sinks/audit.ts'
 import { logSink } from '../../observe/sinks/log.ts'
+import { CallTracing } from '../../observe/tracing/call-tracing.ts'
 import { type App, startApp } from '../app.ts'
 import { ledgerSink } from '../open-ledger.ts'
 import { pseudonymsOf } from '../pseudonyms.ts'
@@ -53,13 +54,19 @@ const securityEvents: Sink = {
     if (isAudited(event)) post({ kind: 'audited', event })
   },
 }
+const tracing = new CallTracing({
+  ...systemClock,
+  version: start.version,
+  emit: (event) => events.emit(event),
+})
 const sinks = [
   workerSink,
+  tracing,
   ...(start.hasLedger ? [ledgerRows] : []),
   ...(start.hasAudit ? [securityEvents] : []),
 ]
 
-const prepare = namingBy(pseudonymsOf(config.usage))
+const events = createEvents(sinks, namingBy(pseudonymsOf(config.usage)))
 
 const app = startWorker()
 port.on('message', ({ messages }: Batch<ToWorker>) => {
@@ -83,7 +90,7 @@ async function startWorker(): Promise<App> {
       configFile,
       stateDirectory: undefined,
       sockets,
-      worker: { shared: services, events: createEvents(sinks, prepare), keyFile: start.keyFile },
+      worker: { shared: services, events, tracing, keyFile: start.keyFile },
     },
   )
   const started = await starting

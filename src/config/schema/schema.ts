@@ -12,6 +12,7 @@ import { pricesSchema } from './price.ts'
 import { providersSchema } from './providers.ts'
 import { auditSchema } from './audit.ts'
 import { budgetsSchema } from './budgets.ts'
+import { tracingSchema } from './tracing.ts'
 import { usageSchema } from './usage.ts'
 
 /** What to write in place of LiteLLM's list of models. */
@@ -41,6 +42,7 @@ export const configSchema = {
     secrets: secretsSchema,
     usage: usageSchema,
     audit: auditSchema,
+    tracing: tracingSchema,
     logging: loggingSchema,
   },
 } as const satisfies Schema

@@ -1,11 +1,14 @@
 // Calls, and requests that did not become one.
 import type { PriceSource, Tariff } from '../../domain.ts'
+import type { CallTrace } from './trace.ts'
 
 export type CallEvent = CallEnded | AttemptEnded | Refused
 
 interface CallEnded {
   readonly kind: 'call_ended'
   readonly call: CallFacts
+  /** Absent: the call belongs to none. */
+  readonly trace?: CallTrace | undefined
 }
 
 /** Everything that is known about a call when it ends, in the order of its line. Absent facts are left out. */
@@ -13,6 +16,9 @@ export interface CallFacts {
   /** `call`, or the code of the rule that refused it. */
   readonly event: string
   readonly request_id: string
+  /** Of the client's trace, or of the gateway's own; the call's span, if spans are recorded. Hexadecimal. */
+  readonly trace_id?: string | undefined
+  readonly span_id?: string | undefined
   readonly client: string
   /** Name of the client's key, and the id of the secret of it that was used. */
   readonly key?: string | undefined

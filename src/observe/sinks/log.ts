@@ -14,6 +14,7 @@ function write(event: GatewayEvent, log: Log): void {
       writeCall(event.call, log)
       return
     case 'attempt_ended':
+    case 'spans_counted':
       return
     case 'refused': {
       const { kind: _, has_left: hasLeft = false, ...facts } = event
@@ -125,6 +126,7 @@ function write(event: GatewayEvent, log: Log): void {
       log.error(lineOf(event))
       return
     case 'budget_events_unlogged':
+    case 'exporter_failed':
     case 'budget_exhausted':
     case 'budget_nearly_spent':
     case 'identity_keys_failed':
@@ -134,6 +136,7 @@ function write(event: GatewayEvent, log: Log): void {
       log.warn(lineOf(event))
       return
     case 'budget_window_begun':
+    case 'exporter_recovered':
     case 'format_found':
     case 'ledger_writing':
     case 'identity_keys_loaded':
