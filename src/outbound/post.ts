@@ -49,8 +49,7 @@ export async function post(
   const stop = () => end('ended early')
   signal?.addEventListener('abort', stop)
   if (signal?.aborted === true) stop()
-  else
-    client.dispatch({ path: pathname + search, method: 'POST', headers: [...headers], body }, response)
+  else client.dispatch({ path: pathname + search, method: 'POST', headers: [...headers], body }, response)
   const outcome = await promise
   clearTimeout(timer)
   signal?.removeEventListener('abort', stop)

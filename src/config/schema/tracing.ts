@@ -8,7 +8,8 @@ const attributeText = { type: 'string', minLength: 1, maxLength: 300 } as const 
 
 export const tracingSchema = {
   type: 'object',
-  description: 'Spans of calls, for a receiver of OpenTelemetry (OTLP over HTTP). See [tracing.md](tracing.md).',
+  description:
+    'Spans of calls, for a receiver of OpenTelemetry (OTLP over HTTP). See [tracing.md](tracing.md).',
   additionalProperties: false,
   properties: {
     endpoint: {
@@ -68,7 +69,7 @@ export const tracingSchema = {
     session_headers: {
       type: 'array',
       description:
-        "Headers in which a client names its session, for `session.id`: the first that is there, with letters, digits, `.`, `_`, `:` and `-`, at most 128 of them.",
+        'Headers in which a client names its session, for `session.id`: the first that is there, with letters, digits, `.`, `_`, `:` and `-`, at most 128 of them.',
       default: defaults.tracing.session_headers,
       maxItems: 10,
       items: headerName,

@@ -59,7 +59,8 @@ export class CallTracing implements Tracing, Sink {
   }
 
   receive(event: GatewayEvent): void {
-    if (event.kind !== 'call_ended' || !(event.trace instanceof RecordedTrace) || !event.trace.isSampled) return
+    if (event.kind !== 'call_ended' || !(event.trace instanceof RecordedTrace) || !event.trace.isSampled)
+      return
     const { now, wallNow } = this.#parts
     const ended: EndedCall = [event.call, event.trace, wallNow() - now()]
     if (this.#export !== undefined) this.#export.add(...ended)
