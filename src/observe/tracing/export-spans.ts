@@ -1,5 +1,5 @@
 // Exports spans by OTLP over HTTP. Batches and bytes are OpenTelemetry's own, in packages that only this file and those that
-// it imports load, once a receiver is configured; requests are the gateway's, as to all servers (outbound/post.ts).
+// it imports load, once a receiver is configured; requests are the gateway's, as to all servers (outbound/post-bytes.ts).
 //
 // A receiver that is away, slow or refuses costs spans and nothing else: at most 2,048 wait, further ones are dropped and
 // counted, and no call ever waits for it. What one thread sends is one request at a time, but for the last ones at its end.
@@ -8,7 +8,7 @@ import { JsonTraceSerializer, ProtobufTraceSerializer } from '@opentelemetry/otl
 import { BatchSpanProcessor, type ReadableSpan, type SpanExporter } from '@opentelemetry/sdk-trace'
 import type { TracingConfig } from '../../config/types.ts'
 import { parseDurationMs } from '../../http/duration.ts'
-import type { post, PostOutcome } from '../../outbound/post.ts'
+import type { postBytes, PostOutcome } from '../../outbound/post-bytes.ts'
 import type { CallFacts } from '../events/calls.ts'
 import type { TraceEvent } from '../events/trace.ts'
 import type { RecordedTrace } from './call-trace.ts'
@@ -21,7 +21,7 @@ export interface SpanExportParts {
   readonly emit: (event: TraceEvent) => void
   readonly wallNow: () => number
   /** Comes from outside, so that the file of the exporter has no HTTP client of its own. */
-  readonly post: typeof post
+  readonly post: typeof postBytes
   /** Absent: as below. */
   readonly timing?: Partial<ExportTiming>
 }
@@ -108,7 +108,7 @@ class Exporter implements SpanExporter {
   readonly #emit: SpanExportParts['emit']
   readonly #wallNow: () => number
   readonly #timing: ExportTiming
-  readonly #post: typeof post
+  readonly #post: typeof postBytes
   readonly #stopped = new AbortController()
   /** Of the last export; undefined: it was accepted. */
   #fault: string | undefined

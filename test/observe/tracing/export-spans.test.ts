@@ -8,7 +8,7 @@ import type { TraceEvent } from '../../../src/observe/events/trace.ts'
 import { resolveTracing } from '../../../src/config/resolve-tracing.ts'
 import { newId, RecordedTrace } from '../../../src/observe/tracing/call-trace.ts'
 import { SpanExport } from '../../../src/observe/tracing/export-spans.ts'
-import { post } from '../../../src/outbound/post.ts'
+import { postBytes } from '../../../src/outbound/post-bytes.ts'
 import { soon } from '../../support/deadline.ts'
 import { type OtlpReceiver, startOtlpReceiver } from '../../support/otlp-receiver.ts'
 import { startTlsProvider } from '../../support/proxies.ts'
@@ -103,7 +103,7 @@ function exporterTo(t: TestContext, endpoint: string, timing: object = {}) {
     places: new Map(),
     emit: events.emit,
     wallNow: Date.now,
-    post,
+    post: postBytes,
     timing: { batchMs: 5, timeoutMs: 10_000, retryMs: 5, ...timing },
   })
   t.after(() => exporter.close())

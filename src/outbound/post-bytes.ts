@@ -36,7 +36,7 @@ export type PostOutcome =
     }
 
 /** Posts a body. Never rejects. */
-export async function post(
+export async function postBytes(
   { url, headers, body }: PostRequest,
   { maxBytes, timeoutMs, signal }: PostLimits,
 ): Promise<PostOutcome> {
@@ -48,8 +48,13 @@ export async function post(
   const timer = setTimeout(() => end(`no whole response within ${timeoutMs / 1000} s`), timeoutMs)
   const stop = () => end('ended early')
   signal?.addEventListener('abort', stop)
-  if (signal?.aborted === true) stop()
-  else client.dispatch({ path: pathname + search, method: 'POST', headers: [...headers], body }, response)
+  try {
+    if (signal?.aborted === true) stop()
+    else client.dispatch({ path: pathname + search, method: 'POST', headers: [...headers], body }, response)
+  } catch {
+    // undici refuses what it can't write, and its message may repeat that.
+    end('the request can not be written')
+  }
   const outcome = await promise
   clearTimeout(timer)
   signal?.removeEventListener('abort', stop)
