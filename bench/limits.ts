@@ -159,6 +159,14 @@ function configFor(url: string): Config {
     },
     audit: { enabled: false, keepDays: 31 },
     tracing: resolveTracing(undefined, new Map()),
+    metrics: { enabled: false, allowedUsers: [] },
+    status: {
+      enabled: false,
+      allowedUsers: [],
+      hasPlayground: false,
+      isServedViaProxy: false,
+      recentCalls: 1,
+    },
     logging: { level: 'error', format: 'json' },
   }
 }

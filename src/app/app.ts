@@ -3,12 +3,13 @@ import { isDeepStrictEqual } from 'node:util'
 import type { AdmissionStore } from '../admission/stores/store.ts'
 import { ClientChecks } from './client-checks.ts'
 import type { LoadedKeys } from './keys.ts'
-import { ownClientId, peerIdentifiersOf } from './peer-identifiers.ts'
+import { ownClientId, peersOf, viewUsersOf } from './peer-identifiers.ts'
 import type { OpenedAudit } from './open-audit.ts'
 import { openEvents } from './open-events.ts'
 import { ProviderPool } from './provider-pool.ts'
 import { pseudonymsOf, usageReader } from './pseudonyms.ts'
 import { OwnServices, perClientRpmOf, type SharedServices } from './shared-services.ts'
+import { oldestFirst, OpenCallReporter } from './open-calls.ts'
 import { Snapshots } from './snapshots.ts'
 import { budgetScopesOf } from '../call/budget-request.ts'
 import { createTicker, type Ticker } from '../call/ticker.ts'
@@ -17,7 +18,7 @@ import { descriptorsOf } from '../platform/descriptors.ts'
 import type { OpenedAuditKey } from '../config/record-keys.ts'
 import type { Config } from '../config/types.ts'
 import { dialects as allDialects, type Dialects } from '../dialects/table.ts'
-import { shuttingDown } from '../errors.ts'
+import { callCancelled, shuttingDown } from '../errors.ts'
 import type { Events } from '../observe/events.ts'
 import type { CallTracing } from '../observe/tracing/call-tracing.ts'
 import { forwardedForReader } from '../clients/forwarded-for.ts'
@@ -29,8 +30,10 @@ import { httpLimits } from '../server/listeners/http-server.ts'
 import { connectionLimits } from '../server/listeners/open-connections.ts'
 import { listen } from '../server/listeners/listen.ts'
 import type { Listeners } from '../server/listeners/listeners.ts'
+import { ownPageReader } from '../server/view-check.ts'
 import { limitsReport } from '../server/routes/limits.ts'
 import { createHandlers } from '../server/server.ts'
+import type { OpenCall } from '../status/open-call.ts'
 import type { Provider } from '../upstream/provider.ts'
 
 export interface App {
@@ -64,6 +67,14 @@ export interface App {
   readonly audit: OpenedAudit | undefined
   /** Absent in a gateway of several threads. */
   openCalls?(): number
+  /** The calls under way in all threads, the oldest first. Bodies that are still being read are no calls yet. */
+  openCallReports(): Promise<OpenCall[]>
+  /**
+   * Ends a call with an error for its client, and closes its provider's connection.
+   * @param by the client id of the user who wants it: `user:ann`. Absent: the gateway's own.
+   * @returns false: no call with this request id is under way.
+   */
+  cancelCall(id: string, by?: string): Promise<boolean>
   /** Of a gateway of several threads: whether each of them has answered since this was asked last. */
   isAlive?(): boolean
 }
@@ -117,7 +128,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const events = worker?.events ?? opened!.events
   const tracing = worker?.tracing ?? opened!.tracing
   tracing.follow(config)
-  const identifiers = peerIdentifiersOf(config, events, sockets)
+  const { identifiers, observers, findUser } = peersOf(config, events, sockets)
   const own =
     worker === undefined
       ? await OwnServices.start(config, { clock, events, stateDirectory, store, ledger: opened?.ledger })
@@ -136,9 +147,11 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const { cors, server } = config
   let { shutdownGraceMs } = server
   let floodWaitMs = config.rateLimits.perClientMaxWaitMs
+  let { status } = config
   let isDraining = false
   const stopped = new AbortController()
 
+  const reporter = new OpenCallReporter(clock, pseudonymsOf(config.usage))
   const isOriginAllowed = originMatcher(cors)
   const forwardedFor = forwardedForReader(server.trustedProxies.cidrs)
   const hasRest = () => snapshots.current.rest !== undefined
@@ -155,7 +168,17 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     interrupt: (error, isConcerned) => snapshots.interrupt(error, isConcerned),
   })
   const handlers = await createHandlers({
-    guards: guardsOf(config, isOriginAllowed, forwardedFor, hasRest),
+    guards: guardsOf(config, {
+      isOriginAllowed,
+      forwardedFor,
+      hasRest,
+      isOwnPage: ownPageReader(observers, () => status.hasPlayground),
+    }),
+    observers,
+    findUser,
+    isServedViaProxy: () => status.isServedViaProxy,
+    hasMetrics: config.metrics.enabled,
+    hasStatusPage: config.status.enabled,
     isOriginAllowed,
     maxBodyBytes: server.maxRequestBodyBytes,
     bodyMemoryBytes: Math.floor(server.bodyMemoryBytes / server.workers),
@@ -219,6 +242,8 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       tracing.follow(next)
       shutdownGraceMs = next.server.shutdownGraceMs
       floodWaitMs = next.rateLimits.perClientMaxWaitMs
+      status = next.status
+      observers.follow(viewUsersOf(next))
       return settingsToRestartFor(config, next)
     },
     async limits(client) {
@@ -228,6 +253,15 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     revokeKeys: (secretIds) => clients.revokeKeys(secretIds),
     reloadKeys: () => clients.reloadKeys(),
     openCalls: () => snapshots.openCalls,
+    async openCallReports() {
+      return oldestFirst(snapshots.records().map((record) => reporter.report(record)))
+    },
+    async cancelCall(id, by = ownClientId()) {
+      const record = snapshots.cancel(id, callCancelled())
+      if (record === undefined) return false
+      events.emit({ kind: 'call_cancelled', request_id: id, client: record.call.client.id, by })
+      return true
+    },
     async stop(reason) {
       isDraining = true
       own?.stopWatching()
@@ -271,7 +305,7 @@ async function endCalls(listeners: Listeners, graceMs: number, interrupt: () => 
 
 /** What is built once, at the start: key of the file and value. */
 function* fixedSettings(config: Config): Generator<readonly [string, unknown]> {
-  const { server, access, cors, keys, identity, logging, usage, audit } = config
+  const { server, access, cors, keys, identity, logging, usage, audit, metrics, status } = config
   yield ['server.workers', server.workers]
   yield ['server.hosts', server.hosts]
   yield ['server.port', server.port]
@@ -287,6 +321,9 @@ function* fixedSettings(config: Config): Generator<readonly [string, unknown]> {
   yield ['logging', logging]
   yield ['usage', usage]
   yield ['audit', audit]
+  yield ['metrics.enabled', metrics.enabled]
+  yield ['status.enabled', status.enabled]
+  yield ['status.recent_calls', status.recentCalls]
   yield ['rate_limit_settings.per_client', perClientRpmOf(config)]
 }
 

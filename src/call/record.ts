@@ -8,7 +8,8 @@ import type { CallTrace } from '../observe/events/trace.ts'
 import type { Charged } from '../prices/price-book.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
 import type { Call } from './call.ts'
-import type { Metered } from './response/meter.ts'
+import type { Meter, Metered } from './response/meter.ts'
+import type { AttemptStage } from './response/upstream-response.ts'
 
 /** How a call ended for its client. */
 export interface CallEnd {
@@ -26,9 +27,9 @@ export type RecordedCall = Pick<Call, 'requestId' | 'client' | 'startedAtMs'> & 
 
 /** Also how a call's time is divided between the gateway, providers and the line of waiting calls. */
 export class CallRecord {
-  readonly #call: RecordedCall
+  readonly call: RecordedCall
   /** Undefined: the call belongs to none. */
-  readonly trace: CallTrace | undefined
+  trace: CallTrace | undefined
   /** Not an alias of it. */
   model: string | undefined
   /** The alias that the client used. */
@@ -38,6 +39,14 @@ export class CallRecord {
   isStream = false
   attempts = 0
   waitMs = 0
+  /** Since when the call waits for its admission; undefined: it does not wait. */
+  lineSinceMs: number | undefined
+  /** As estimated when the call was admitted. */
+  promptTokens: number | undefined
+  /** The last one, unless it has failed. */
+  attempt: { readonly stage: AttemptStage } | undefined
+  /** Of the response that answers the call. */
+  meter: Meter | undefined
   /** The model that answered in place of the one that was asked for. */
   fallbackModel: string | undefined
   /** Why fallbacks were passed over: their own limits. */
@@ -76,14 +85,13 @@ export class CallRecord {
   #earlierMs = 0
   #attemptSentAtMs = 0
 
-  constructor(call: RecordedCall, trace?: CallTrace) {
-    this.#call = call
-    this.trace = trace
+  constructor(call: RecordedCall) {
+    this.call = call
   }
 
   /** When the provider's total timeout began, which all attempts share: waiting in line has a limit of its own. */
   get workSinceMs(): number {
-    return this.#call.startedAtMs + this.waitMs
+    return this.call.startedAtMs + this.waitMs
   }
 
   /** The call has waited in line until now. */
@@ -105,11 +113,12 @@ export class CallRecord {
   }
 
   endAttempt(outcome: AttemptOutcome, nowMs: number): AttemptEnded {
+    if (outcome.kind !== 'answered') this.attempt = undefined
     this.#outcomeAtMs = nowMs
     this.#firstByteAtMs = outcome.kind === 'answered' ? outcome.response.headAtMs : nowMs
     const ended: AttemptEnded = {
       kind: 'attempt_ended',
-      request_id: this.#call.requestId,
+      request_id: this.call.requestId,
       provider: this.provider!,
       target_model: this.targetModel!,
       way: this.way!,
@@ -118,8 +127,7 @@ export class CallRecord {
       code: codeOf(outcome),
       ms: round(nowMs - this.#attemptSentAtMs),
     }
-    const hasEvents = outcome.kind === 'answered' && outcome.response.events !== undefined
-    this.trace?.endAttempt(ended, nowMs, hasEvents)
+    this.trace?.endAttempt(ended, nowMs)
     return ended
   }
 
@@ -175,15 +183,16 @@ export class CallRecord {
   /** For `Server-Timing`: what is known when the head goes out, in milliseconds. */
   serverTiming(nowMs: number): string {
     const upstreamMs = this.#upstreamMs(nowMs)
-    const gatewayMs = nowMs - this.#call.startedAtMs - upstreamMs - this.waitMs
+    const gatewayMs = nowMs - this.call.startedAtMs - upstreamMs - this.waitMs
     return `wait;dur=${round(this.waitMs)}, upstream;dur=${round(upstreamMs)}, gateway;dur=${round(gatewayMs)}`
   }
 
   /** @param end what the client got; with an error that it was sent, or that its response shows. */
   facts(nowMs: number, { status, error }: CallEnd): CallFacts {
-    const { startedAtMs, requestId, client, dialect, route } = this.#call
-    this.trace?.end(nowMs)
+    const { startedAtMs, requestId, client, dialect, route } = this.call
     const firstByteAtMs = this.#firstByteAtMs
+    const firstTokenAtMs = this.meter?.firstTokenAtMs
+    this.trace?.end(nowMs, firstTokenAtMs)
     const firstByteMs = firstByteAtMs === undefined ? undefined : round(firstByteAtMs - startedAtMs)
     // From then on the provider sets the pace, from which the cost of relaying can't be separated.
     const gatewayMs = (this.#outcomeAtMs ?? nowMs) - startedAtMs - this.#upstreamMs(nowMs) - this.waitMs
@@ -223,6 +232,7 @@ export class CallRecord {
       tariff: isPriced ? this.#tariff : undefined,
       wait_ms: round(this.waitMs),
       first_byte_ms: firstByteMs,
+      first_token_ms: firstTokenAtMs === undefined ? undefined : round(firstTokenAtMs - startedAtMs),
       duration_ms: round(nowMs - startedAtMs),
       gateway_ms: round(gatewayMs),
       attempts: this.attempts,

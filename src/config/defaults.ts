@@ -71,6 +71,8 @@ export const defaults = {
     content: 'never',
     view_url: null,
   },
+  metrics: { enabled: true, allowed_users: [] },
+  status: { enabled: true, allowed_users: ['self'], playground: true, via_proxy: false, recent_calls: 200 },
   usage: { enabled: true, keep_calls_days: 90, keep_hours_days: 400, client_names: 'plain' },
   logging: { level: 'info', format: 'auto', transport: null },
 } as const

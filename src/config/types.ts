@@ -30,6 +30,8 @@ export interface Config {
   readonly usage: UsageConfig
   readonly audit: AuditConfig
   readonly tracing: TracingConfig
+  readonly metrics: MetricsConfig
+  readonly status: StatusConfig
   readonly logging: LoggingConfig
 }
 
@@ -395,4 +397,24 @@ export interface TracingConfig {
   readonly sessionHeaders: readonly string[]
   /** A page that shows a trace, with `{trace_id}` in it. */
   readonly viewUrl: string | undefined
+}
+
+/** `GET /metrics`. */
+export interface MetricsConfig {
+  readonly enabled: boolean
+  /** Unix users who may read them, besides the gateway's own and root. */
+  readonly allowedUsers: readonly string[]
+}
+
+/** The status page. */
+export interface StatusConfig {
+  readonly enabled: boolean
+  /** Unix users, `self`, and identities by their client's id. */
+  readonly allowedUsers: readonly string[]
+  /** Whether the gateway's own user may call models from the page. */
+  readonly hasPlayground: boolean
+  /** Whether identities in `allowedUsers` may see it through a trusted proxy. */
+  readonly isServedViaProxy: boolean
+  /** Ended calls that are kept for it. */
+  readonly recentCalls: number
 }

@@ -48,13 +48,8 @@ export async function postBytes(
   const timer = setTimeout(() => end(`no whole response within ${timeoutMs / 1000} s`), timeoutMs)
   const stop = () => end('ended early')
   signal?.addEventListener('abort', stop)
-  try {
-    if (signal?.aborted === true) stop()
-    else client.dispatch({ path: pathname + search, method: 'POST', headers: [...headers], body }, response)
-  } catch {
-    // undici refuses what it can't write, and its message may repeat that.
-    end('the request can not be written')
-  }
+  if (signal?.aborted === true) stop()
+  else client.dispatch({ path: pathname + search, method: 'POST', headers: [...headers], body }, response)
   const outcome = await promise
   clearTimeout(timer)
   signal?.removeEventListener('abort', stop)

@@ -50,6 +50,6 @@ describe('a POST', () => {
     const server = await startOtlpReceiver(t)
     const headers = ['authorization', 'secret\n']
     const outcome = await postBytes({ ...request, headers, url: server.url }, limits)
-    assert.deepEqual(outcome, { fault: 'the request can not be written', isUnsent: true })
+    assert.deepEqual(outcome, { fault: 'UND_ERR_INVALID_ARG', isUnsent: true })
   })
 })

@@ -14,6 +14,7 @@ import { auditSchema } from './audit.ts'
 import { budgetsSchema } from './budgets.ts'
 import { tracingSchema } from './tracing.ts'
 import { usageSchema } from './usage.ts'
+import { metricsSchema, statusSchema } from './views.ts'
 
 /** What to write in place of LiteLLM's list of models. */
 export const liteLlmHint =
@@ -43,6 +44,8 @@ export const configSchema = {
     usage: usageSchema,
     audit: auditSchema,
     tracing: tracingSchema,
+    metrics: metricsSchema,
+    status: statusSchema,
     logging: loggingSchema,
   },
 } as const satisfies Schema

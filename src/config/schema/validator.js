@@ -9183,12 +9183,12 @@ vErrors.push(err696);
 errors++;
 }
 }
-if(data.logging !== undefined){
-let data262 = data.logging;
+if(data.metrics !== undefined){
+let data262 = data.metrics;
 if(data262 && typeof data262 == "object" && !Array.isArray(data262)){
 for(const key59 in data262){
-if(!(((key59 === "level") || (key59 === "format")) || (key59 === "transport"))){
-const err697 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key59},schema:false,parentSchema:schema6.properties.logging,data:data262};
+if(!((key59 === "enabled") || (key59 === "allowed_users"))){
+const err697 = {instancePath:instancePath+"/metrics",schemaPath:"#/properties/metrics/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key59},schema:false,parentSchema:schema6.properties.metrics,data:data262};
 if(vErrors === null){
 vErrors = [err697];
 }
@@ -9198,10 +9198,10 @@ vErrors.push(err697);
 errors++;
 }
 }
-if(data262.level !== undefined){
-let data263 = data262.level;
-if(typeof data263 !== "string"){
-const err698 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.level.type,parentSchema:schema6.properties.logging.properties.level,data:data263};
+if(data262.enabled !== undefined){
+let data263 = data262.enabled;
+if(typeof data263 !== "boolean"){
+const err698 = {instancePath:instancePath+"/metrics/enabled",schemaPath:"#/properties/metrics/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.metrics.properties.enabled.type,parentSchema:schema6.properties.metrics.properties.enabled,data:data263};
 if(vErrors === null){
 vErrors = [err698];
 }
@@ -9210,8 +9210,17 @@ vErrors.push(err698);
 }
 errors++;
 }
-if(!((((data263 === "error") || (data263 === "warn")) || (data263 === "info")) || (data263 === "debug"))){
-const err699 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.level.enum},schema:schema6.properties.logging.properties.level.enum,parentSchema:schema6.properties.logging.properties.level,data:data263};
+}
+if(data262.allowed_users !== undefined){
+let data264 = data262.allowed_users;
+if(Array.isArray(data264)){
+const len24 = data264.length;
+for(let i24=0; i24<len24; i24++){
+let data265 = data264[i24];
+const _errs619 = errors;
+const _errs620 = errors;
+if(!(data265 === "any")){
+const err699 = {};
 if(vErrors === null){
 vErrors = [err699];
 }
@@ -9220,11 +9229,9 @@ vErrors.push(err699);
 }
 errors++;
 }
-}
-if(data262.format !== undefined){
-let data264 = data262.format;
-if(typeof data264 !== "string"){
-const err700 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.format.type,parentSchema:schema6.properties.logging.properties.format,data:data264};
+var valid136 = _errs620 === errors;
+if(valid136){
+const err700 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/not",keyword:"not",params:{},schema:schema6.properties.metrics.properties.allowed_users.items.not,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data265};
 if(vErrors === null){
 vErrors = [err700];
 }
@@ -9233,8 +9240,20 @@ vErrors.push(err700);
 }
 errors++;
 }
-if(!(((data264 === "auto") || (data264 === "json")) || (data264 === "pretty"))){
-const err701 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.format.enum},schema:schema6.properties.logging.properties.format.enum,parentSchema:schema6.properties.logging.properties.format,data:data264};
+else {
+errors = _errs619;
+if(vErrors !== null){
+if(_errs619){
+vErrors.length = _errs619;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(typeof data265 === "string"){
+if(func4(data265) > 256){
+const err701 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data265};
 if(vErrors === null){
 vErrors = [err701];
 }
@@ -9243,11 +9262,8 @@ vErrors.push(err701);
 }
 errors++;
 }
-}
-if(data262.transport !== undefined){
-let data265 = data262.transport;
-if((!(data265 && typeof data265 == "object" && !Array.isArray(data265))) && (data265 !== null)){
-const err702 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema6.properties.logging.properties.transport.type},schema:schema6.properties.logging.properties.transport.type,parentSchema:schema6.properties.logging.properties.transport,data:data265};
+if(func4(data265) < 1){
+const err702 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data265};
 if(vErrors === null){
 vErrors = [err702];
 }
@@ -9256,9 +9272,8 @@ vErrors.push(err702);
 }
 errors++;
 }
-if(data265 && typeof data265 == "object" && !Array.isArray(data265)){
-if(data265.target === undefined){
-const err703 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema6.properties.logging.properties.transport.required,parentSchema:schema6.properties.logging.properties.transport,data:data265};
+if(!pattern1.test(data265)){
+const err703 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$",parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data265};
 if(vErrors === null){
 vErrors = [err703];
 }
@@ -9267,9 +9282,9 @@ vErrors.push(err703);
 }
 errors++;
 }
-for(const key60 in data265){
-if(!((key60 === "target") || (key60 === "options"))){
-const err704 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key60},schema:false,parentSchema:schema6.properties.logging.properties.transport,data:data265};
+}
+else {
+const err704 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.metrics.properties.allowed_users.items.type,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data265};
 if(vErrors === null){
 vErrors = [err704];
 }
@@ -9279,11 +9294,9 @@ vErrors.push(err704);
 errors++;
 }
 }
-if(data265.target !== undefined){
-let data266 = data265.target;
-if(typeof data266 === "string"){
-if(func4(data266) > 4096){
-const err705 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data266};
+}
+else {
+const err705 = {instancePath:instancePath+"/metrics/allowed_users",schemaPath:"#/properties/metrics/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema6.properties.metrics.properties.allowed_users.type,parentSchema:schema6.properties.metrics.properties.allowed_users,data:data264};
 if(vErrors === null){
 vErrors = [err705];
 }
@@ -9292,8 +9305,10 @@ vErrors.push(err705);
 }
 errors++;
 }
-if(func4(data266) < 1){
-const err706 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data266};
+}
+}
+else {
+const err706 = {instancePath:instancePath+"/metrics",schemaPath:"#/properties/metrics/type",keyword:"type",params:{type: "object"},schema:schema6.properties.metrics.type,parentSchema:schema6.properties.metrics,data:data262};
 if(vErrors === null){
 vErrors = [err706];
 }
@@ -9303,8 +9318,12 @@ vErrors.push(err706);
 errors++;
 }
 }
-else {
-const err707 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.transport.properties.target.type,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data266};
+if(data.status !== undefined){
+let data266 = data.status;
+if(data266 && typeof data266 == "object" && !Array.isArray(data266)){
+for(const key60 in data266){
+if(!(((((key60 === "enabled") || (key60 === "allowed_users")) || (key60 === "playground")) || (key60 === "via_proxy")) || (key60 === "recent_calls"))){
+const err707 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key60},schema:false,parentSchema:schema6.properties.status,data:data266};
 if(vErrors === null){
 vErrors = [err707];
 }
@@ -9314,10 +9333,10 @@ vErrors.push(err707);
 errors++;
 }
 }
-if(data265.options !== undefined){
-let data267 = data265.options;
-if(!(data267 && typeof data267 == "object" && !Array.isArray(data267))){
-const err708 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.properties.transport.properties.options.type,parentSchema:schema6.properties.logging.properties.transport.properties.options,data:data267};
+if(data266.enabled !== undefined){
+let data267 = data266.enabled;
+if(typeof data267 !== "boolean"){
+const err708 = {instancePath:instancePath+"/status/enabled",schemaPath:"#/properties/status/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.enabled.type,parentSchema:schema6.properties.status.properties.enabled,data:data267};
 if(vErrors === null){
 vErrors = [err708];
 }
@@ -9327,11 +9346,16 @@ vErrors.push(err708);
 errors++;
 }
 }
-}
-}
-}
-else {
-const err709 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.type,parentSchema:schema6.properties.logging,data:data262};
+if(data266.allowed_users !== undefined){
+let data268 = data266.allowed_users;
+if(Array.isArray(data268)){
+const len25 = data268.length;
+for(let i25=0; i25<len25; i25++){
+let data269 = data268[i25];
+const _errs630 = errors;
+const _errs631 = errors;
+if(!(data269 === "any")){
+const err709 = {};
 if(vErrors === null){
 vErrors = [err709];
 }
@@ -9340,15 +9364,322 @@ vErrors.push(err709);
 }
 errors++;
 }
-}
-}
-else {
-const err710 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema6.type,parentSchema:schema6,data};
+var valid140 = _errs631 === errors;
+if(valid140){
+const err710 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/not",keyword:"not",params:{},schema:schema6.properties.status.properties.allowed_users.items.not,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data269};
 if(vErrors === null){
 vErrors = [err710];
 }
 else {
 vErrors.push(err710);
+}
+errors++;
+}
+else {
+errors = _errs630;
+if(vErrors !== null){
+if(_errs630){
+vErrors.length = _errs630;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(typeof data269 === "string"){
+if(func4(data269) > 256){
+const err711 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data269};
+if(vErrors === null){
+vErrors = [err711];
+}
+else {
+vErrors.push(err711);
+}
+errors++;
+}
+if(func4(data269) < 1){
+const err712 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data269};
+if(vErrors === null){
+vErrors = [err712];
+}
+else {
+vErrors.push(err712);
+}
+errors++;
+}
+if(!pattern3.test(data269)){
+const err713 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.status.properties.allowed_users.items,data:data269};
+if(vErrors === null){
+vErrors = [err713];
+}
+else {
+vErrors.push(err713);
+}
+errors++;
+}
+}
+else {
+const err714 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.status.properties.allowed_users.items.type,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data269};
+if(vErrors === null){
+vErrors = [err714];
+}
+else {
+vErrors.push(err714);
+}
+errors++;
+}
+}
+}
+else {
+const err715 = {instancePath:instancePath+"/status/allowed_users",schemaPath:"#/properties/status/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema6.properties.status.properties.allowed_users.type,parentSchema:schema6.properties.status.properties.allowed_users,data:data268};
+if(vErrors === null){
+vErrors = [err715];
+}
+else {
+vErrors.push(err715);
+}
+errors++;
+}
+}
+if(data266.playground !== undefined){
+let data270 = data266.playground;
+if(typeof data270 !== "boolean"){
+const err716 = {instancePath:instancePath+"/status/playground",schemaPath:"#/properties/status/properties/playground/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.playground.type,parentSchema:schema6.properties.status.properties.playground,data:data270};
+if(vErrors === null){
+vErrors = [err716];
+}
+else {
+vErrors.push(err716);
+}
+errors++;
+}
+}
+if(data266.via_proxy !== undefined){
+let data271 = data266.via_proxy;
+if(typeof data271 !== "boolean"){
+const err717 = {instancePath:instancePath+"/status/via_proxy",schemaPath:"#/properties/status/properties/via_proxy/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.via_proxy.type,parentSchema:schema6.properties.status.properties.via_proxy,data:data271};
+if(vErrors === null){
+vErrors = [err717];
+}
+else {
+vErrors.push(err717);
+}
+errors++;
+}
+}
+if(data266.recent_calls !== undefined){
+let data272 = data266.recent_calls;
+if(!(((typeof data272 == "number") && (!(data272 % 1) && !isNaN(data272))) && (isFinite(data272)))){
+const err718 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.status.properties.recent_calls.type,parentSchema:schema6.properties.status.properties.recent_calls,data:data272};
+if(vErrors === null){
+vErrors = [err718];
+}
+else {
+vErrors.push(err718);
+}
+errors++;
+}
+if((typeof data272 == "number") && (isFinite(data272))){
+if(data272 > 1000 || isNaN(data272)){
+const err719 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.status.properties.recent_calls,data:data272};
+if(vErrors === null){
+vErrors = [err719];
+}
+else {
+vErrors.push(err719);
+}
+errors++;
+}
+if(data272 < 1 || isNaN(data272)){
+const err720 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.status.properties.recent_calls,data:data272};
+if(vErrors === null){
+vErrors = [err720];
+}
+else {
+vErrors.push(err720);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err721 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/type",keyword:"type",params:{type: "object"},schema:schema6.properties.status.type,parentSchema:schema6.properties.status,data:data266};
+if(vErrors === null){
+vErrors = [err721];
+}
+else {
+vErrors.push(err721);
+}
+errors++;
+}
+}
+if(data.logging !== undefined){
+let data273 = data.logging;
+if(data273 && typeof data273 == "object" && !Array.isArray(data273)){
+for(const key61 in data273){
+if(!(((key61 === "level") || (key61 === "format")) || (key61 === "transport"))){
+const err722 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key61},schema:false,parentSchema:schema6.properties.logging,data:data273};
+if(vErrors === null){
+vErrors = [err722];
+}
+else {
+vErrors.push(err722);
+}
+errors++;
+}
+}
+if(data273.level !== undefined){
+let data274 = data273.level;
+if(typeof data274 !== "string"){
+const err723 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.level.type,parentSchema:schema6.properties.logging.properties.level,data:data274};
+if(vErrors === null){
+vErrors = [err723];
+}
+else {
+vErrors.push(err723);
+}
+errors++;
+}
+if(!((((data274 === "error") || (data274 === "warn")) || (data274 === "info")) || (data274 === "debug"))){
+const err724 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.level.enum},schema:schema6.properties.logging.properties.level.enum,parentSchema:schema6.properties.logging.properties.level,data:data274};
+if(vErrors === null){
+vErrors = [err724];
+}
+else {
+vErrors.push(err724);
+}
+errors++;
+}
+}
+if(data273.format !== undefined){
+let data275 = data273.format;
+if(typeof data275 !== "string"){
+const err725 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.format.type,parentSchema:schema6.properties.logging.properties.format,data:data275};
+if(vErrors === null){
+vErrors = [err725];
+}
+else {
+vErrors.push(err725);
+}
+errors++;
+}
+if(!(((data275 === "auto") || (data275 === "json")) || (data275 === "pretty"))){
+const err726 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.format.enum},schema:schema6.properties.logging.properties.format.enum,parentSchema:schema6.properties.logging.properties.format,data:data275};
+if(vErrors === null){
+vErrors = [err726];
+}
+else {
+vErrors.push(err726);
+}
+errors++;
+}
+}
+if(data273.transport !== undefined){
+let data276 = data273.transport;
+if((!(data276 && typeof data276 == "object" && !Array.isArray(data276))) && (data276 !== null)){
+const err727 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema6.properties.logging.properties.transport.type},schema:schema6.properties.logging.properties.transport.type,parentSchema:schema6.properties.logging.properties.transport,data:data276};
+if(vErrors === null){
+vErrors = [err727];
+}
+else {
+vErrors.push(err727);
+}
+errors++;
+}
+if(data276 && typeof data276 == "object" && !Array.isArray(data276)){
+if(data276.target === undefined){
+const err728 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema6.properties.logging.properties.transport.required,parentSchema:schema6.properties.logging.properties.transport,data:data276};
+if(vErrors === null){
+vErrors = [err728];
+}
+else {
+vErrors.push(err728);
+}
+errors++;
+}
+for(const key62 in data276){
+if(!((key62 === "target") || (key62 === "options"))){
+const err729 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key62},schema:false,parentSchema:schema6.properties.logging.properties.transport,data:data276};
+if(vErrors === null){
+vErrors = [err729];
+}
+else {
+vErrors.push(err729);
+}
+errors++;
+}
+}
+if(data276.target !== undefined){
+let data277 = data276.target;
+if(typeof data277 === "string"){
+if(func4(data277) > 4096){
+const err730 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data277};
+if(vErrors === null){
+vErrors = [err730];
+}
+else {
+vErrors.push(err730);
+}
+errors++;
+}
+if(func4(data277) < 1){
+const err731 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data277};
+if(vErrors === null){
+vErrors = [err731];
+}
+else {
+vErrors.push(err731);
+}
+errors++;
+}
+}
+else {
+const err732 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.transport.properties.target.type,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data277};
+if(vErrors === null){
+vErrors = [err732];
+}
+else {
+vErrors.push(err732);
+}
+errors++;
+}
+}
+if(data276.options !== undefined){
+let data278 = data276.options;
+if(!(data278 && typeof data278 == "object" && !Array.isArray(data278))){
+const err733 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.properties.transport.properties.options.type,parentSchema:schema6.properties.logging.properties.transport.properties.options,data:data278};
+if(vErrors === null){
+vErrors = [err733];
+}
+else {
+vErrors.push(err733);
+}
+errors++;
+}
+}
+}
+}
+}
+else {
+const err734 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.type,parentSchema:schema6.properties.logging,data:data273};
+if(vErrors === null){
+vErrors = [err734];
+}
+else {
+vErrors.push(err734);
+}
+errors++;
+}
+}
+}
+else {
+const err735 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema6.type,parentSchema:schema6,data};
+if(vErrors === null){
+vErrors = [err735];
+}
+else {
+vErrors.push(err735);
 }
 errors++;
 }

@@ -28,12 +28,12 @@ export interface CallTrace {
   startAttempt(nowMs: number): void
   /** What the attempt's request carries of it: names and values in turn. */
   headersFor(provider: TraceReceiver): readonly string[]
-  /** @param isStream its response has begun, with its first event. */
-  endAttempt(ended: TracedOutcome, nowMs: number, isStream: boolean): void
+  endAttempt(ended: TracedOutcome, nowMs: number): void
   addWait(fromMs: number, untilMs: number): void
   /** Tokens of the last attempt. */
   addUsage(usage: Usage): void
-  end(nowMs: number): void
+  /** @param firstTokenAtMs of a stream. */
+  end(nowMs: number, firstTokenAtMs: number | undefined): void
 }
 
 /** A request whose trace begins, or goes on. */

@@ -11,8 +11,6 @@ export interface TracedAttempt {
   readonly startedAtMs: number
   /** Undefined: it has answered, and ends with the call. */
   endedAtMs: number | undefined
-  /** Of a stream. */
-  firstEventAtMs: number | undefined
   /** Undefined: its outcome never came. */
   ended: TracedOutcome | undefined
   /** Of the attempt that has answered. */
@@ -46,6 +44,8 @@ export class RecordedTrace implements CallTrace {
   readonly attempts: TracedAttempt[] = []
   readonly waits: { readonly fromMs: number; readonly untilMs: number }[] = []
   endedAtMs = 0
+  /** Of the attempt that has answered, with a stream. */
+  firstTokenAtMs: number | undefined
 
   constructor({ method, path, startedAtMs, incoming, sessionId, traceId, isSampled }: Beginning) {
     this.method = method
@@ -63,7 +63,6 @@ export class RecordedTrace implements CallTrace {
       spanId: newId(8),
       startedAtMs: nowMs,
       endedAtMs: undefined,
-      firstEventAtMs: undefined,
       ended: undefined,
       usage: undefined,
     })
@@ -78,12 +77,11 @@ export class RecordedTrace implements CallTrace {
     return headersOf(formatTraceparent({ traceId, spanId: attempt.spanId, isSampled }), this.state)
   }
 
-  endAttempt(ended: TracedOutcome, nowMs: number, isStream: boolean): void {
+  endAttempt(ended: TracedOutcome, nowMs: number): void {
     const attempt = this.attempts.at(-1)
     if (attempt === undefined) return
     attempt.ended = ended
     if (ended.outcome !== 'answered') attempt.endedAtMs = nowMs
-    else if (isStream) attempt.firstEventAtMs = nowMs
   }
 
   addWait(fromMs: number, untilMs: number): void {
@@ -95,8 +93,9 @@ export class RecordedTrace implements CallTrace {
     if (attempt?.ended?.outcome === 'answered') attempt.usage = usage
   }
 
-  end(nowMs: number): void {
+  end(nowMs: number, firstTokenAtMs: number | undefined): void {
     this.endedAtMs = nowMs
+    this.firstTokenAtMs = firstTokenAtMs
   }
 }
 

@@ -132,11 +132,15 @@ function ofAttempt(
   trace: RecordedTrace,
   settings: SpanSettings,
 ): SpanFacts {
-  const { spanId, startedAtMs, ended, firstEventAtMs } = attempt
+  const { spanId, startedAtMs, ended } = attempt
+  const hasAnswered = ended?.outcome === 'answered'
+  const firstTokenAtMs = hasAnswered ? trace.firstTokenAtMs : undefined
   const place = ended && settings.places.get(ended.provider)
-  const fault = ended?.outcome === 'answered' ? call.code : faultOf(ended)
+  const fault = hasAnswered ? call.code : faultOf(ended)
   const { name, attributes } =
-    call.route === undefined ? generation(attempt, call, settings) : { name: call.route, attributes: {} }
+    call.route === undefined
+      ? generation(attempt, call, firstTokenAtMs, settings)
+      : { name: call.route, attributes: {} }
   return {
     name,
     kind: SpanKind.CLIENT,
@@ -155,7 +159,7 @@ function ofAttempt(
       'llm_gateway.provider': ended?.provider,
       'llm_gateway.way': ended?.way,
     },
-    ...(firstEventAtMs !== undefined && { events: [{ name: 'first_token', atMs: firstEventAtMs }] }),
+    ...(firstTokenAtMs !== undefined && { events: [{ name: 'first_token', atMs: firstTokenAtMs }] }),
   }
 }
 
@@ -168,8 +172,9 @@ function faultOf(ended: TracedOutcome | undefined): string | undefined {
 
 /** The name and the attributes of a model's work. Usage stands on the attempt that has answered and nowhere else. */
 function generation(
-  { ended, usage, startedAtMs, firstEventAtMs }: TracedAttempt,
+  { ended, usage, startedAtMs }: TracedAttempt,
   { dialect, stream }: CallFacts,
+  firstTokenAtMs: number | undefined,
   { conventions, places }: SpanSettings,
 ): Pick<SpanFacts, 'name' | 'attributes'> {
   const names = genAiNames[conventions]
@@ -190,7 +195,7 @@ function generation(
   add(names.cacheWriteTokens, usage?.cacheWriteTokens)
   add(names.reasoningTokens, usage?.reasoningTokens)
   add(names.isStream, stream)
-  add(names.firstChunk, firstEventAtMs === undefined ? undefined : (firstEventAtMs - startedAtMs) / 1000)
+  add(names.firstChunk, firstTokenAtMs === undefined ? undefined : (firstTokenAtMs - startedAtMs) / 1000)
   return { name: model === undefined ? operation : `${operation} ${model}`, attributes }
 }
 

@@ -55,7 +55,7 @@ const facts: CallFacts = {
 function trace(): RecordedTrace {
   const begun = { method: 'POST', path: '/chat/completions', startedAtMs: 1, incoming: undefined }
   const own = new RecordedTrace({ ...begun, sessionId: undefined, traceId: newId(16), isSampled: true })
-  own.end(3)
+  own.end(3, undefined)
   return own
 }
 
