@@ -36,10 +36,12 @@ const remedies: Readonly<Partial<Record<ErrorCode | OutcomeOfProvider, string>>>
   key_expired: 'Make a new secret for the key: llm-gateway key rotate.',
   key_required: 'Give the client a key: llm-gateway key create.',
   key_revoked: 'Give the client the new secret of its key: llm-gateway key rotate.',
-  limited: 'Wait until the limit frees, raise it in rate_limit_settings, or let calls wait: when_limited: wait.',
+  limited:
+    'Wait until the limit frees, raise it in rate_limit_settings, or let calls wait: when_limited: wait.',
   model_not_allowed: 'Let the client use the model, in the record of its key or in clients:.',
   model_not_found: 'Check the name against GET /v1/models, or add the model to the configuration.',
-  no_target: 'Look at the providers of the model: all of them fail or cool down. llm-gateway doctor names the cause.',
+  no_target:
+    'Look at the providers of the model: all of them fail or cool down. llm-gateway doctor names the cause.',
   no_target_available:
     'Look at the providers of the model: all of them fail or cool down. llm-gateway doctor names the cause.',
   not_configured: 'Name a model in the request, or set the default of the route in routes:.',
@@ -47,13 +49,15 @@ const remedies: Readonly<Partial<Record<ErrorCode | OutcomeOfProvider, string>>>
   origin_not_allowed: 'Add the origin of the page to cors.allowed_origins, if it is yours.',
   overloaded: 'Send fewer large requests at once, or raise server.body_memory_bytes.',
   price_unknown: 'Set the price of the model, because a budget in USD applies to the client.',
-  provider_auth: 'Replace the key of provider {provider}; llm-gateway doctor --provider {provider} checks it.',
+  provider_auth:
+    'Replace the key of provider {provider}; llm-gateway doctor --provider {provider} checks it.',
   provider_auth_failed:
     'Replace the key of provider {provider}; llm-gateway doctor --provider {provider} checks it.',
   provider_bad_response:
     'Look at the log of the server behind provider {provider}; llm-gateway doctor --provider {provider} calls it.',
   provider_billing: 'Add credit to the account of provider {provider}, or raise its spending limit.',
-  provider_error: 'Look at the log of the server behind provider {provider}, or add a second provider to the model.',
+  provider_error:
+    'Look at the log of the server behind provider {provider}, or add a second provider to the model.',
   provider_limited:
     'Wait for the limit of provider {provider}, set its limits in rate_limit_settings, or add a second provider.',
   provider_timeout:

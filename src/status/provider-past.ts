@@ -64,7 +64,11 @@ export class ProviderPast {
   addMeasures(call: CallFacts, endedMs: number): void {
     const { firstTokenMs, tokensPerSecond } = ratesOf(call)
     if (firstTokenMs === null) return
-    this.#measures[this.#nextMeasure] = { endedMs, firstTokenMs: firstTokenMs - call.wait_ms, tokensPerSecond }
+    this.#measures[this.#nextMeasure] = {
+      endedMs,
+      firstTokenMs: firstTokenMs - call.wait_ms,
+      tokensPerSecond,
+    }
     this.#nextMeasure = (this.#nextMeasure + 1) % maxMeasures
   }
 

@@ -57,7 +57,10 @@ function providerState(
   }
 }
 
-function stateOf(trouble: ProviderTrouble | undefined, { isReached }: ProviderPastLook): ProviderState['state'] {
+function stateOf(
+  trouble: ProviderTrouble | undefined,
+  { isReached }: ProviderPastLook,
+): ProviderState['state'] {
   if (trouble !== undefined) return trouble.untilMs === undefined ? 'unwell' : 'cooling'
   return isReached ? 'ok' : 'unused'
 }
