@@ -10,6 +10,7 @@ import { ProviderPool } from './provider-pool.ts'
 import { pseudonymsOf, usageReader } from './pseudonyms.ts'
 import { OwnServices, perClientRpmOf, type SharedServices } from './shared-services.ts'
 import { Snapshots } from './snapshots.ts'
+import { StatusReporter } from './status-reporter.ts'
 import { budgetScopesOf } from '../call/budget-request.ts'
 import { createTicker, type Ticker } from '../call/ticker.ts'
 import { type Clock, systemClock } from '../platform/clock.ts'
@@ -31,6 +32,7 @@ import type { Listeners } from '../server/listeners/listeners.ts'
 import { ownPageReader } from '../server/view-check.ts'
 import { limitsReport } from '../server/routes/limits.ts'
 import { createHandlers } from '../server/server.ts'
+import type { StatusSource } from '../status/status-source.ts'
 import type { Provider } from '../upstream/provider.ts'
 
 export interface App {
@@ -51,6 +53,8 @@ export interface App {
   stop(reason: string): Promise<void>
   /** As `GET /v1/limits` reports them, of all models. @param client as whom the report is made. */
   limits(client: string): Promise<object>
+  /** Reports of what happens. */
+  readonly status: StatusSource
   /**
    * Checks requests against these keys from now on, and ends the calls whose keys were revoked. Absent as `openCalls`.
    * @returns how many calls it ended.
@@ -128,6 +132,8 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const longLived = { dialects, ...services, ...clock, chance: Math.random }
   const providers = new ProviderPool(`llm-gateway/${version}`)
   const snapshots = new Snapshots(config, longLived, providers, (model) => shared.refreshModels(model))
+  const pseudonyms = pseudonymsOf(config.usage)
+  const readUsage = usageReader((question) => shared.readUsage(question), pseudonyms)
   shared.onModels = (discovered) => snapshots.setDiscovered(discovered)
   if (shared.discovered.size > 0) snapshots.setDiscovered(shared.discovered)
   const { cors, server } = config
@@ -135,6 +141,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   let floodWaitMs = config.rateLimits.perClientMaxWaitMs
   let { status } = config
   let isDraining = false
+  const draining = new AbortController()
   const stopped = new AbortController()
 
   const isOriginAllowed = originMatcher(cors)
@@ -186,13 +193,16 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     hasSeveralClients,
     routes: () => snapshots.current.routes,
     describeLimits: (models) => coordinator.describe(models),
-    readUsage: usageReader((question) => shared.readUsage(question), pseudonymsOf(config.usage)),
+    readUsage,
     ownClientId: ownClientId(),
     describeClient: (scope) => coordinator.describeClient(scope),
     async describeBudgets(client) {
       const scopes = budgetScopesOf(client, snapshots.current)
       return scopes.length === 0 ? [] : coordinator.describeBudgets(scopes)
     },
+    status: statusSource,
+    hasPlayground: () => status.hasPlayground && !needsCredentials(config),
+    draining: draining.signal,
     isDraining: () => isDraining,
     events,
     now: clock.now,
@@ -239,6 +249,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     openCalls: () => snapshots.openCalls,
     async stop(reason) {
       isDraining = true
+      draining.abort()
       own?.stopWatching()
       events.emit({ kind: 'stopping', reason, open_calls: snapshots.openCalls })
       await endCalls(listeners, shutdownGraceMs, () => {
@@ -255,6 +266,11 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       await opened?.audit?.close()
     },
   }
+}
+
+/** Whether the calls of a page, which has neither a key nor an identity, are refused. */
+function needsCredentials({ keys, identity }: Config): boolean {
+  return keys.mode === 'required' || identity.isRequired
 }
 
 /** Whether others than the gateway's own user may call it, who share the objects of its providers' accounts. */

@@ -5,9 +5,12 @@ import type { Ledger } from '../ledger/ledger.ts'
 import { createEvents, type Events } from '../observe/events.ts'
 import { type LogDestination, openLogOutput } from '../observe/log/output.ts'
 import { createLog, type LogOutput } from '../observe/log/log.ts'
+import { outcomeOf } from '../observe/outcome.ts'
 import { namingBy } from '../observe/pseudonymous-events.ts'
 import { logSink } from '../observe/sinks/log.ts'
 import type { Clock } from '../platform/clock.ts'
+import { CallHistory } from '../status/call-history.ts'
+import { ReloadNews } from '../status/reload-news.ts'
 import { pseudonymsOf } from './pseudonyms.ts'
 import { auditObstacle, openAudit, type OpenedAudit } from './open-audit.ts'
 import { ledgerSink, openLedgerOf } from './open-ledger.ts'
@@ -20,6 +23,9 @@ export interface OpenedEvents {
   readonly ledger: Ledger | undefined
   /** Undefined: security events are not recorded. */
   readonly audit: OpenedAudit | undefined
+  /** What this thread remembers of calls and providers. */
+  readonly history: CallHistory
+  readonly reloads: ReloadNews
 }
 
 export interface EventsParts extends Pick<LogDestination, 'stdout' | 'isJournal'> {
@@ -30,7 +36,7 @@ export interface EventsParts extends Pick<LogDestination, 'stdout' | 'isJournal'
 }
 
 export function openEvents(
-  { logging, usage, audit: auditConfig }: Pick<Config, 'audit' | 'logging' | 'usage'>,
+  { logging, usage, audit: auditConfig, status }: Pick<Config, 'audit' | 'logging' | 'status' | 'usage'>,
   { stdout, isJournal = false, clock, stateDirectory, auditKey }: EventsParts,
 ): OpenedEvents {
   const logOutput = openLogOutput(logging, {
@@ -45,14 +51,22 @@ export function openEvents(
   const obstacle = auditObstacle(auditConfig, { stateDirectory, key })
   const pseudonyms = pseudonymsOf(usage)
   const audit = openAudit(auditConfig, { clock, emit, stateDirectory, key, pseudonyms })
-  const sinks = [log, ledger && ledgerSink(ledger), audit?.sink]
+  const { wallNow } = clock
+  const history = historyOf(status, wallNow)
+  const reloads = new ReloadNews(wallNow)
+  const sinks = [log, ledger && ledgerSink(ledger), audit?.sink, history, reloads]
   const events = createEvents(
     sinks.filter((sink) => sink !== undefined),
     namingBy(pseudonyms),
   )
   if (obstacle !== undefined) emit({ kind: 'audit_unavailable', reason: obstacle })
   if (usage.enabled && stateDirectory === undefined) emit({ kind: 'ledger_off', ...hasNoDirectory })
-  return { events, logOutput, ledger, audit }
+  return { events, logOutput, ledger, audit, history, reloads }
+}
+
+/** For the status page, and the commands that show the same. */
+export function historyOf({ recentCalls }: Pick<Config['status'], 'recentCalls'>, wallNow: Clock['wallNow']): CallHistory {
+  return new CallHistory({ maxCalls: recentCalls, wallNow, outcomeOf })
 }
 
 const hasNoDirectory = { reason: 'there is no state directory', is_usual: true } as const

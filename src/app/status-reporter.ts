@@ -6,8 +6,7 @@ import type { KeyRecord } from '../clients/keys/key-record.ts'
 import type { Config } from '../config/types.ts'
 import type { UsageAnswer } from '../ledger/ledger.ts'
 import type { UsageQuestion } from '../ledger/report.ts'
-import type { Attention } from '../observe/alerts/attention.ts'
-import { type CallFacts } from '../observe/events/calls.ts'
+import type { CallFacts } from '../observe/events/calls.ts'
 import { outcomeOf } from '../observe/outcome.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { RouteTable } from '../routing/route-table.ts'
@@ -48,7 +47,8 @@ export interface StatusReporterParts {
   readonly workers: () => { readonly wanted: number; readonly running: number }
   readonly isDraining: () => boolean
   readonly reload: () => ReloadState | null
-  readonly attention: () => readonly Attention[]
+  readonly attention: () => StatusReport['attention']
+  readonly cancel: StatusSource['cancel']
 }
 
 const maxOpenCalls = 500
@@ -133,6 +133,10 @@ export class StatusReporter implements StatusSource {
       describeLimits: (models) => coordinator.describe(models),
       toWallMs: (ms) => ms + offsetMs,
     })
+  }
+
+  cancel(id: string, by: string): Promise<boolean> {
+    return this.#parts.cancel(id, by)
   }
 
   #usageOf(view: UsageView): Promise<Usage | null> {

@@ -56,7 +56,7 @@ export class CallHistory implements Sink {
         return this.#onAttempt(event)
       case 'refused':
         if (event.has_left === true) return
-        return this.#failures.add(event.code, null, event.reason, this.#parts.wallNow())
+        return this.#onRefused(event)
       case 'health_checked':
         return this.#onCheck(event.provider, event.reason)
       case 'provider_checked':
@@ -94,7 +94,7 @@ export class CallHistory implements Sink {
       return
     }
     const { code = outcome, reason } = call
-    this.#failures.add(code, provider ?? null, reason, endedMs)
+    this.#failures.add({ code, provider: provider ?? null, reason }, endedMs)
     if (provider === undefined || call.attempts === 0) return
     // A response that has begun was a good attempt until it broke off.
     if (status < 400) this.#past(provider).addBreak(endedMs)
@@ -109,6 +109,10 @@ export class CallHistory implements Sink {
     past.addAttempt(hasFailed, nowMs)
     // The end of the call may have more words.
     if (hasFailed) past.setReason(status === undefined ? (code ?? 'failed') : `status ${status}`, nowMs)
+  }
+
+  #onRefused({ code, reason, unlogged = 0 }: Refused): void {
+    this.#failures.add({ code, provider: null, reason }, this.#parts.wallNow(), 1 + unlogged)
   }
 
   #onCheck(provider: string, fault: string | undefined): void {
@@ -128,6 +132,8 @@ export class CallHistory implements Sink {
     return past
   }
 }
+
+type Refused = Extract<GatewayEvent, { readonly kind: 'refused' }>
 
 /** The client that left decided so itself. */
 export function isFailure(outcome: string): boolean {

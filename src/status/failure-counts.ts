@@ -10,6 +10,12 @@ export interface FailureCount {
   readonly reason: string | undefined
 }
 
+interface Failure {
+  readonly code: string
+  readonly provider: string | null
+  readonly reason: string | undefined
+}
+
 interface Counted {
   readonly code: string
   readonly provider: string | null
@@ -27,14 +33,14 @@ const maxPairs = 500
 export class FailureCounts {
   readonly #pairs = new Map<string, Counted>()
 
-  /** @param reason may be text of others. */
-  add(code: string, provider: string | null, reason: string | undefined, nowMs: number): void {
+  /** @param failure.reason may be text of others. @param count how often it happened. */
+  add({ code, provider, reason }: Failure, nowMs: number, count = 1): void {
     const key = `${code}\n${provider ?? ''}`
     const counted = this.#pairs.get(key) ?? this.#open(key, code, provider)
     const hour = Math.floor(nowMs / hourMs)
     const cell = (counted.hours[hour % shownHours] ??= { hour, count: 0 })
     if (cell.hour !== hour) Object.assign(cell, { hour, count: 0 })
-    cell.count += 1
+    cell.count += count
     counted.lastMs = nowMs
     counted.reason = reason
   }

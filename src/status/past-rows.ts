@@ -94,7 +94,8 @@ function countedAmong(calls: readonly PastCall[], outcomeOf: OutcomeOf, nowMs: n
   const counts = new FailureCounts()
   for (const { call, endedMs } of calls.toReversed()) {
     const outcome = outcomeOf(call)
-    if (isFailure(outcome)) counts.add(call.code ?? outcome, call.provider ?? null, call.reason, endedMs)
+    const { code = outcome, provider = null, reason } = call
+    if (isFailure(outcome)) counts.add({ code, provider, reason }, endedMs)
   }
   return counts.look(nowMs)
 }

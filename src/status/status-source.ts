@@ -16,4 +16,6 @@ export interface StatusSource {
   report(view: StatusView): Promise<StatusReport>
   /** Where a model's name leads now. */
   explain(name: string): Promise<ExplainedName>
+  /** Ends a call under way. @param by the client id of the user who wants it. @returns false: there is no such call. */
+  cancel(id: string, by: string): Promise<boolean>
 }

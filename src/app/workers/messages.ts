@@ -22,6 +22,9 @@ import type { OwnedObject, OwnersFound } from '../../routing/object-owners.ts'
 import type { Discovered } from '../../routing/route-table.ts'
 import type { FailureKind } from '../../routing/target-health.ts'
 import type { InheritedSocket } from '../../server/listeners/inherited.ts'
+import type { ExplainedName } from '../../status/explained-name.ts'
+import type { StatusReport } from '../../status/status-report.ts'
+import type { StatusView } from '../../status/status-source.ts'
 import type { SerializedConfig } from './config-transfer.ts'
 
 /** What a worker begins with. */
@@ -108,6 +111,10 @@ export interface Requests {
   }
   usage: { readonly params: UsageQuestion; readonly result: UsageAnswer }
   refresh: { readonly params: { readonly model: string }; readonly result: undefined }
+  /** Undefined: the main thread has failed at it, or is not ready. */
+  status: { readonly params: StatusView; readonly result: StatusReport | undefined }
+  explain: { readonly params: { readonly name: string }; readonly result: ExplainedName | undefined }
+  end_call: { readonly params: { readonly id: string; readonly by: string }; readonly result: boolean }
 }
 
 export type WorkerRequest = {

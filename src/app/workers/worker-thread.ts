@@ -156,6 +156,9 @@ export class WorkerThread {
       case 'has_objects':
       case 'usage':
       case 'refresh':
+      case 'status':
+      case 'explain':
+      case 'end_call':
         this.#session.onRequest(message)
         return
       case 'cancel':

@@ -13,14 +13,10 @@ const policy = [
   "trusted-types 'none'",
 ].join('; ')
 
-/** Names and values in turn. */
+/** Names and values in turn, besides those of every response (`ownHeaders`). */
 export const statusHeaders: readonly string[] = [
   'content-security-policy',
   policy,
-  'x-content-type-options',
-  'nosniff',
-  'cross-origin-resource-policy',
-  'same-origin',
   'cross-origin-opener-policy',
   'same-origin',
   'referrer-policy',
