@@ -139,7 +139,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const { cors, server } = config
   let { shutdownGraceMs } = server
   let floodWaitMs = config.rateLimits.perClientMaxWaitMs
-  let { status } = config
+  let inForce = config
   let isDraining = false
   const draining = new AbortController()
   const stopped = new AbortController()
@@ -159,16 +159,36 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     keyFile: worker?.keyFile,
     interrupt: (error, isConcerned) => snapshots.interrupt(error, isConcerned),
   })
+  const status =
+    own === undefined
+      ? shared.status!
+      : new StatusReporter({
+          clock,
+          version,
+          configFile,
+          services: own,
+          readUsage,
+          pseudonyms,
+          config: () => inForce,
+          keys: () => clients.keyFile.keys,
+          routes: () => snapshots.current.routes,
+          look: async () => [{ calls: [], recent: opened!.history.look() }],
+          workers: () => oneThread,
+          isDraining: () => isDraining,
+          reload: () => opened!.reloads.latest,
+          attention: () => [],
+          cancel: async () => false,
+        })
   const handlers = await createHandlers({
     guards: guardsOf(config, {
       isOriginAllowed,
       forwardedFor,
       hasRest,
-      isOwnPage: ownPageReader(observers, () => status.hasPlayground),
+      isOwnPage: ownPageReader(observers, () => inForce.status.hasPlayground),
     }),
     observers,
     findUser,
-    isServedViaProxy: () => status.isServedViaProxy,
+    isServedViaProxy: () => inForce.status.isServedViaProxy,
     hasMetrics: config.metrics.enabled,
     hasStatusPage: config.status.enabled,
     isOriginAllowed,
@@ -200,8 +220,8 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       const scopes = budgetScopesOf(client, snapshots.current)
       return scopes.length === 0 ? [] : coordinator.describeBudgets(scopes)
     },
-    status: statusSource,
-    hasPlayground: () => status.hasPlayground && !needsCredentials(config),
+    status,
+    hasPlayground: () => inForce.status.hasPlayground && !needsCredentials(config),
     draining: draining.signal,
     isDraining: () => isDraining,
     events,
@@ -227,6 +247,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     addresses: listeners.addresses,
     events,
     audit: opened?.audit,
+    status,
     get providers() {
       return snapshots.current.providers
     },
@@ -236,7 +257,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       clients.follow(next)
       shutdownGraceMs = next.server.shutdownGraceMs
       floodWaitMs = next.rateLimits.perClientMaxWaitMs
-      status = next.status
+      inForce = next
       observers.follow(viewUsersOf(next))
       return settingsToRestartFor(config, next)
     },
@@ -279,6 +300,8 @@ function mayHaveSeveralClients({ access, identity, keys, server }: Config): bool
   const [first, ...others] = access.allowedUsers
   return first !== 'self' || others.length > 0 || server.trustedProxies.users.length > 0
 }
+
+const oneThread = { wanted: 1, running: 1 }
 
 /** How long the last bytes of calls that were ended may take to their clients. */
 const lastWordsMs = 1_000

@@ -47,7 +47,7 @@ export interface SharedServices {
   /** Reads the ledger. */
   readUsage(question: UsageQuestion): Promise<UsageAnswer>
   /** Reports of what happens, for the status page. Undefined: not yet, while the gateway starts. */
-  readonly status: StatusSource | undefined
+  readonly status?: StatusSource | undefined
   /** What the providers list. */
   readonly discovered: Discovered
   /** Called with all lists of models when one has changed. One listener. */
