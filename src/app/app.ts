@@ -9,6 +9,7 @@ import { openEvents } from './open-events.ts'
 import { ProviderPool } from './provider-pool.ts'
 import { pseudonymsOf, usageReader } from './pseudonyms.ts'
 import { OwnServices, perClientRpmOf, type SharedServices } from './shared-services.ts'
+import { oldestFirst, OpenCallReporter } from './open-calls.ts'
 import { Snapshots } from './snapshots.ts'
 import { StatusReporter } from './status-reporter.ts'
 import { budgetScopesOf } from '../call/budget-request.ts'
@@ -18,7 +19,7 @@ import { descriptorsOf } from '../platform/descriptors.ts'
 import type { OpenedAuditKey } from '../config/record-keys.ts'
 import type { Config } from '../config/types.ts'
 import { dialects as allDialects, type Dialects } from '../dialects/table.ts'
-import { shuttingDown } from '../errors.ts'
+import { callCancelled, shuttingDown } from '../errors.ts'
 import type { Events } from '../observe/events.ts'
 import { forwardedForReader } from '../clients/forwarded-for.ts'
 import type { KeyFile } from '../clients/keys/key-record.ts'
@@ -33,6 +34,7 @@ import { ownPageReader } from '../server/view-check.ts'
 import { limitsReport } from '../server/routes/limits.ts'
 import { createHandlers } from '../server/server.ts'
 import type { StatusSource } from '../status/status-source.ts'
+import type { OpenCall } from '../status/open-call.ts'
 import type { Provider } from '../upstream/provider.ts'
 
 export interface App {
@@ -68,6 +70,14 @@ export interface App {
   readonly audit: OpenedAudit | undefined
   /** Absent in a gateway of several threads. */
   openCalls?(): number
+  /** The calls under way in all threads, the oldest first. Bodies that are still being read are no calls yet. */
+  openCallReports(): Promise<OpenCall[]>
+  /**
+   * Ends a call with an error for its client, and closes its provider's connection.
+   * @param by the client id of the user who wants it: `user:ann`. Absent: the gateway's own.
+   * @returns false: no call with this request id is under way.
+   */
+  cancelCall(id: string, by?: string): Promise<boolean>
   /** Of a gateway of several threads: whether each of them has answered since this was asked last. */
   isAlive?(): boolean
 }
@@ -144,6 +154,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const draining = new AbortController()
   const stopped = new AbortController()
 
+  const reporter = new OpenCallReporter(clock, pseudonyms)
   const isOriginAllowed = originMatcher(cors)
   const forwardedFor = forwardedForReader(server.trustedProxies.cidrs)
   const hasRest = () => snapshots.current.rest !== undefined
@@ -159,6 +170,13 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     keyFile: worker?.keyFile,
     interrupt: (error, isConcerned) => snapshots.interrupt(error, isConcerned),
   })
+  const openCallReports = () => oldestFirst(snapshots.records().map((record) => reporter.report(record)))
+  const cancelCall = (id: string, by = ownClientId()) => {
+    const record = snapshots.cancel(id, callCancelled())
+    if (record === undefined) return false
+    events.emit({ kind: 'call_cancelled', request_id: id, client: record.call.client.id, by })
+    return true
+  }
   const status =
     own === undefined
       ? shared.status!
@@ -172,12 +190,12 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
           config: () => inForce,
           keys: () => clients.keyFile.keys,
           routes: () => snapshots.current.routes,
-          look: async () => [{ calls: [], recent: opened!.history.look() }],
+          look: async () => [{ calls: openCallReports(), recent: opened!.history.look() }],
           workers: () => oneThread,
           isDraining: () => isDraining,
           reload: () => opened!.reloads.latest,
           attention: () => [],
-          cancel: async () => false,
+          cancel: async (id, by) => cancelCall(id, by),
         })
   const handlers = await createHandlers({
     guards: guardsOf(config, {
@@ -268,6 +286,8 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     revokeKeys: (secretIds) => clients.revokeKeys(secretIds),
     reloadKeys: () => clients.reloadKeys(),
     openCalls: () => snapshots.openCalls,
+    openCallReports: async () => openCallReports(),
+    cancelCall: async (id, by) => cancelCall(id, by),
     async stop(reason) {
       isDraining = true
       draining.abort()

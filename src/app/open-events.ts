@@ -52,7 +52,7 @@ export function openEvents(
   const pseudonyms = pseudonymsOf(usage)
   const audit = openAudit(auditConfig, { clock, emit, stateDirectory, key, pseudonyms })
   const { wallNow } = clock
-  const history = historyOf(status, wallNow)
+  const history = new CallHistory({ maxCalls: status.recentCalls, wallNow, outcomeOf })
   const reloads = new ReloadNews(wallNow)
   const sinks = [log, ledger && ledgerSink(ledger), audit?.sink, history, reloads]
   const events = createEvents(
@@ -64,9 +64,5 @@ export function openEvents(
   return { events, logOutput, ledger, audit, history, reloads }
 }
 
-/** For the status page, and the commands that show the same. */
-export function historyOf({ recentCalls }: Pick<Config['status'], 'recentCalls'>, wallNow: Clock['wallNow']): CallHistory {
-  return new CallHistory({ maxCalls: recentCalls, wallNow, outcomeOf })
-}
 
 const hasNoDirectory = { reason: 'there is no state directory', is_usual: true } as const

@@ -5,9 +5,11 @@ import { StartError } from '../../errors.ts'
 import { createEvents, type GatewayEvent, type Sink } from '../../observe/events.ts'
 import { createLog, type LogOutput } from '../../observe/log/log.ts'
 import { appendRow, type Cell } from '../../ledger/call-row.ts'
+import { outcomeOf } from '../../observe/outcome.ts'
 import { namingBy } from '../../observe/pseudonymous-events.ts'
 import { isAudited } from '../../observe/sinks/audit.ts'
 import { logSink } from '../../observe/sinks/log.ts'
+import { CallHistory } from '../../status/call-history.ts'
 import { type App, startApp } from '../app.ts'
 import { ledgerSink } from '../open-ledger.ts'
 import { pseudonymsOf } from '../pseudonyms.ts'
@@ -53,8 +55,11 @@ const securityEvents: Sink = {
     if (isAudited(event)) post({ kind: 'audited', event })
   },
 }
+const { wallNow } = systemClock
+const history = new CallHistory({ maxCalls: config.status.recentCalls, wallNow, outcomeOf })
 const sinks = [
   workerSink,
+  history,
   ...(start.hasLedger ? [ledgerRows] : []),
   ...(start.hasAudit ? [securityEvents] : []),
 ]
@@ -111,13 +116,25 @@ function onMessage(message: ToWorker): void {
         post({ kind: 'done', command: message.command, calls: follow(started, message) })
       })
       return
+    case 'cancel_call':
+      void app.then(async (started) => {
+        const isDone = await started.cancelCall(message.id, message.by)
+        post({ kind: 'done', command: message.command, calls: isDone ? 1 : 0 })
+      })
+      return
+    case 'look':
+      void app.then(async (started) => {
+        const look = { calls: await started.openCallReports(), recent: history.look() }
+        post({ kind: 'looked', command: message.command, look })
+      })
+      return
     default:
       message satisfies never
   }
 }
 
 /** @returns how many calls it concerns, as `done` reports them. */
-function follow(started: App, command: Command): number {
+function follow(started: App, command: Exclude<Command, { kind: 'cancel_call' | 'look' }>): number {
   switch (command.kind) {
     case 'reload':
       void started.reload(deserializeConfig(command.config))
