@@ -64,5 +64,4 @@ export function openEvents(
   return { events, logOutput, ledger, audit, history, reloads }
 }
 
-
 const hasNoDirectory = { reason: 'there is no state directory', is_usual: true } as const

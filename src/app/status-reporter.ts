@@ -111,7 +111,9 @@ export class StatusReporter implements StatusSource {
       calls_unshown: Math.max(0, calls.length - maxOpenCalls),
       providers: seesAll ? providers : providers.map(withoutSecondHand),
       limits: limitStates(limits),
-      budgets: seesAll ? coordinator.admission.budgets.describe(this.#budgetScopes(config)).map(budgetRow) : [],
+      budgets: seesAll
+        ? coordinator.admission.budgets.describe(this.#budgetScopes(config)).map(budgetRow)
+        : [],
       usage,
       recent: recentCalls(looks, past),
       failures: failureRows(looks, { ...past, isAll: seesAll }, nowMs),
@@ -166,11 +168,13 @@ export class StatusReporter implements StatusSource {
     const scopes: BudgetScope[] = []
     if (budgets.total.length > 0) scopes.push({ name: 'total', entry: 'total', budgets: budgets.total })
     for (const { id, terms } of this.#parts.keys()) {
-      if (terms.budgets.length > 0) scopes.push({ name: `key:${id}`, entry: terms.name, budgets: terms.budgets })
+      if (terms.budgets.length > 0)
+        scopes.push({ name: `key:${id}`, entry: terms.name, budgets: terms.budgets })
     }
     for (const { name, entry } of this.#parts.services.coordinator.admission.budgets.describeAll()) {
       if (!name.startsWith(ofClient)) continue
-      const terms = clients.byPattern.get(entry) ?? (clients.default?.name === entry ? clients.default : undefined)
+      const terms =
+        clients.byPattern.get(entry) ?? (clients.default?.name === entry ? clients.default : undefined)
       if (terms === undefined || terms.budgets.length === 0) continue
       scopes.push({ name, entry: name.slice(ofClient.length), budgets: terms.budgets })
     }

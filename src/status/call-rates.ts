@@ -14,7 +14,7 @@ const unmeasured: CallRates = { firstTokenMs: null, promptPerSecond: null, token
 
 /** Of answered streams: the pace of a whole response is not known. Estimated counts have no rates. */
 export function ratesOf(call: CallFacts): CallRates {
-  const { first_byte_ms: firstTokenMs, stream, status, estimated } = call
+  const { first_token_ms: firstTokenMs, stream, status, estimated } = call
   if (!stream || firstTokenMs === undefined || status >= 400) return unmeasured
   if (estimated === true) return { ...unmeasured, firstTokenMs }
   const { prompt_tokens: prompt, cached_tokens: cached = 0, completion_tokens: completion } = call

@@ -21,7 +21,13 @@ function historyAt(start = startMs, maxCalls = 3) {
     },
     call: (chosen: Parameters<typeof factsOf>[0] = {}) =>
       history.receive({ kind: 'call_ended', call: factsOf(chosen) }),
-    attempt: (chosen: { provider?: string; outcome?: 'answered' | 'refused' | 'failed' | 'gone'; status?: number } = {}) =>
+    attempt: (
+      chosen: {
+        provider?: string
+        outcome?: 'answered' | 'refused' | 'failed' | 'gone'
+        status?: number
+      } = {},
+    ) =>
       history.receive({
         kind: 'attempt_ended',
         request_id: 'req_1',
@@ -73,7 +79,10 @@ suite('the history of a thread', () => {
       [stream!.first_token_ms, stream!.prompt_per_second, stream!.tokens_per_second],
       [150, 10_000, 50],
     )
-    assert.deepEqual([whole!.first_token_ms, whole!.prompt_per_second, whole!.tokens_per_second], [null, null, null])
+    assert.deepEqual(
+      [whole!.first_token_ms, whole!.prompt_per_second, whole!.tokens_per_second],
+      [null, null, null],
+    )
   })
 
   test('counts attempts by the minute, and forgets them after 15', () => {
@@ -104,7 +113,13 @@ suite('the history of a thread', () => {
 
   test('has no provider for calls that reached none', () => {
     const { history, call } = historyAt()
-    call({ provider: undefined, attempts: 0, status: 404, code: 'model_not_found', reason: 'There is no model "x".' })
+    call({
+      provider: undefined,
+      attempts: 0,
+      status: 404,
+      code: 'model_not_found',
+      reason: 'There is no model "x".',
+    })
     assert.deepEqual(history.look().providers, [])
     const [row] = failureRows([history.look()], all, startMs)
     assert.equal(row!.provider, null)

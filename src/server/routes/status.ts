@@ -69,7 +69,10 @@ export function addStatus(routes: FastifyInstance, parts: StatusParts): void {
     if (request.method === 'HEAD') return reply.type(type).send()
     if (draining.aborted) throw shuttingDown()
     if (feed.isFull) {
-      throw new GatewayError('overloaded', 'Eight pages are open already. Close one of them, and this one connects.')
+      throw new GatewayError(
+        'overloaded',
+        'Eight pages are open already. Close one of them, and this one connects.',
+      )
     }
     reply.hijack()
     reply.raw.writeHead(200, [
@@ -100,7 +103,9 @@ function addCancel(routes: FastifyInstance, { status }: Pick<StatusParts, 'statu
     }
     const id = idIn(body)
     if (id === undefined) {
-      throw new GatewayError('invalid_request', 'The body is JSON with the id of a call: {"id": "…"}.', { param: 'id' })
+      throw new GatewayError('invalid_request', 'The body is JSON with the id of a call: {"id": "…"}.', {
+        param: 'id',
+      })
     }
     if (!(await status.cancel(id, viewer.id))) {
       throw new GatewayError('object_not_found', 'No call with this id is under way; it may have just ended.')
@@ -134,7 +139,9 @@ function idIn(body: unknown): string | undefined {
 function readView({ query, viewer }: FastifyRequest<Asked>, { hasPlayground }: StatusParts): StatusView {
   const { zone = 'UTC', days = '1' } = query
   if (typeof zone !== 'string' || !isTimeZone(zone)) {
-    throw new GatewayError('invalid_request', 'zone is the name of a time zone: Europe/Berlin, UTC.', { param: 'zone' })
+    throw new GatewayError('invalid_request', 'zone is the name of a time zone: Europe/Berlin, UTC.', {
+      param: 'zone',
+    })
   }
   const known = usageDays.find((count) => String(count) === days)
   if (known === undefined) {

@@ -3,7 +3,10 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type PageFile, pageFiles } from '../../status/page-files.ts'
 
 /** @param readText the report as text, for who accepts nothing else. */
-export function addPage(routes: FastifyInstance, readText: (request: FastifyRequest) => Promise<string>): void {
+export function addPage(
+  routes: FastifyInstance,
+  readText: (request: FastifyRequest) => Promise<string>,
+): void {
   routes.get('/status', async (request, reply) => {
     if (!wantsText(request.headers.accept)) return send(request, reply, pageFiles().html)
     return reply.type('text/plain; charset=utf-8').send(await readText(request))
@@ -28,6 +31,8 @@ function send(
   const known = (headers['if-none-match'] ?? '').split(',').map((tag) => tag.trim().replace(/^W\//, ''))
   if (known.includes(etag)) return reply.code(304).send()
   reply.type(type)
-  const acceptsGzip = /\bgzip\b(?!\s*;\s*q=0(?:\.0*)?(?:\s*,|\s*$))/i.test(String(headers['accept-encoding'] ?? ''))
+  const acceptsGzip = /\bgzip\b(?!\s*;\s*q=0(?:\.0*)?(?:\s*,|\s*$))/i.test(
+    String(headers['accept-encoding'] ?? ''),
+  )
   return acceptsGzip ? reply.header('content-encoding', 'gzip').send(gzip) : reply.send(bytes)
 }
