@@ -35,7 +35,7 @@ function attention({ attention: conditions }: StatusReport, nowMs: number): stri
   return [
     'Needs attention',
     ...conditions.flatMap(({ severity, subject, what, why, fix, since }) => [
-      `  ${severity} ${subject}: ${what}, since ${ago(since, nowMs)}`,
+      `  ${severity} ${subject}: ${what}, for ${duration(Math.max(0, nowMs - Date.parse(since)))}`,
       ...(why === '' ? [] : [`    ${why}`]),
       ...(fix === '' ? [] : [`    ${fix}`]),
     ]),
@@ -174,7 +174,7 @@ function usage({ usage: found }: StatusReport): string[] {
 
 function usageWords({ calls, failed, prompt_tokens, completion_tokens, cost_usd }: UsageRow): string {
   const cost = cost_usd === null ? '' : `, ${cost_usd} USD`
-  return `${calls} calls, ${failed} failed, ${prompt_tokens}+${completion_tokens} tokens${cost}`
+  return `${calls} ${calls === 1 ? 'call' : 'calls'}, ${failed} failed, ${prompt_tokens}+${completion_tokens} tokens${cost}`
 }
 
 function columns(names: readonly string[], rows: readonly (readonly string[])[]): string[] {
