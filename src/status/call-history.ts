@@ -49,25 +49,15 @@ export class CallHistory implements Sink {
   }
 
   receive(event: GatewayEvent): void {
-    switch (event.kind) {
-      case 'call_ended':
-        return this.#onCall(event.call)
-      case 'attempt_ended':
-        return this.#onAttempt(event)
-      case 'refused':
-        if (event.has_left === true) return
-        return this.#onRefused(event)
-      case 'health_checked':
-        return this.#onCheck(event.provider, event.reason)
-      case 'provider_checked':
-        return this.#onCheck(event.provider, event.is_reachable ? undefined : event.detail)
-      case 'models_discovered':
-        return this.#onCheck(event.provider, undefined)
-      case 'discovery_failed':
-        if (!event.is_usual) this.#onCheck(event.provider, event.reason)
-        return
-      default:
-    }
+    const { kind } = event
+    if (kind === 'call_ended') this.#onCall(event.call)
+    else if (kind === 'attempt_ended') this.#onAttempt(event)
+    else if (kind === 'refused') this.#onRefused(event)
+    else if (kind === 'health_checked') this.#onCheck(event.provider, event.reason)
+    else if (kind === 'provider_checked')
+      this.#onCheck(event.provider, event.is_reachable ? undefined : event.detail)
+    else if (kind === 'models_discovered') this.#onCheck(event.provider, undefined)
+    else if (kind === 'discovery_failed' && !event.is_usual) this.#onCheck(event.provider, event.reason)
   }
 
   look(): HistoryLook {
@@ -111,7 +101,8 @@ export class CallHistory implements Sink {
     if (hasFailed) past.setReason(status === undefined ? (code ?? 'failed') : `status ${status}`, nowMs)
   }
 
-  #onRefused({ code, reason, unlogged = 0 }: Refused): void {
+  #onRefused({ code, reason, has_left: hasLeft, unlogged = 0 }: Refused): void {
+    if (hasLeft === true) return
     this.#failures.add({ code, provider: null, reason }, this.#parts.wallNow(), 1 + unlogged)
   }
 

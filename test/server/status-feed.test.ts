@@ -45,7 +45,6 @@ function scene() {
   const report = { version: '1', draining: false, calls: [] as unknown[] }
   const seen = { reads: 0, errors: [] as unknown[], fails: false }
   const feed = new StatusFeed({
-    ...clock,
     now: clock.now,
     setTimer: clock.setTimer,
     readReport: async () => {

@@ -16,7 +16,7 @@ function historyAt(start = startMs, maxCalls = 3) {
   const history = new CallHistory({ maxCalls, wallNow: () => nowMs, outcomeOf })
   return {
     history,
-    at(ms: number) {
+    at: (ms: number) => {
       nowMs = ms
     },
     call: (chosen: Parameters<typeof factsOf>[0] = {}) =>

@@ -1,7 +1,7 @@
 // Facts of calls as they end, for tests of what the status page shows.
 import type { CallFacts } from '../../src/observe/events/calls.ts'
 
-const plain = {
+const plain: CallFacts = {
   event: 'call',
   request_id: 'req_1',
   client: 'user:ann',
@@ -34,7 +34,6 @@ const plain = {
   attempts: 1,
   code: undefined,
   reason: undefined,
-  trouble: undefined,
   provider_status: undefined,
   provider_code: undefined,
   provider_request_id: undefined,
@@ -42,5 +41,5 @@ const plain = {
 
 /** A stream that went well, but for what the test says. */
 export function factsOf(chosen: Partial<CallFacts> = {}): CallFacts {
-  return { ...plain, ...chosen } as CallFacts
+  return { ...plain, ...chosen }
 }

@@ -31,8 +31,6 @@ function send(
   const known = (headers['if-none-match'] ?? '').split(',').map((tag) => tag.trim().replace(/^W\//, ''))
   if (known.includes(etag)) return reply.code(304).send()
   reply.type(type)
-  const acceptsGzip = /\bgzip\b(?!\s*;\s*q=0(?:\.0*)?(?:\s*,|\s*$))/i.test(
-    String(headers['accept-encoding'] ?? ''),
-  )
+  const acceptsGzip = /\bgzip\b(?!\s*;\s*q=0(?:\.0*)?(?:\s*,|\s*$))/i.test(headers['accept-encoding'] ?? '')
   return acceptsGzip ? reply.header('content-encoding', 'gzip').send(gzip) : reply.send(bytes)
 }

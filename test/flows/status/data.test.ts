@@ -109,7 +109,7 @@ suite('the report', onlyLinux, () => {
         models: { plain: { provider: 'scripted', price: { input: 1, output: 1 } } },
         rate_limit_settings: { limits: { plain: { rpm: 5, max_parallel_requests: 2 } } },
         budgets: { total: [{ usd: 5, per: 'day' }] },
-      } as Parameters<typeof startGateway>[1],
+      },
       { stateDirectory: newDirectory() },
     )
     upstream.respondAlways(whole())
@@ -253,7 +253,7 @@ suite('an identity behind a proxy', onlyLinux, () => {
       identity: { sources: [{ kind: 'header' as const, header: 'x-mail', from_user: 'self' }] },
       status: { via_proxy: true, allowed_users: ['self', 'head:ann'] },
     })
-    const as = (name: string) => ({ 'x-forwarded-for': '192.0.2.1', 'x-mail': `${name}` })
+    const as = (name: string) => ({ 'x-forwarded-for': '192.0.2.1', 'x-mail': name })
     const body = JSON.stringify({ model: 'plain', messages: [] })
     upstream.respondAlways(json(500, { error: { message: 'words about somebody' } }))
     for (const name of ['ann', 'eve']) {

@@ -27,7 +27,7 @@ const pageHeaders = {
   'access-control-allow-origin': undefined,
 }
 
-function assertPageHeaders({ header }: { header(name: string): string | undefined }, what: string): void {
+function assertPageHeaders(header: (name: string) => string | undefined, what: string): void {
   for (const [name, value] of Object.entries(pageHeaders))
     assert.equal(header(name), value, `${what}: ${name}`)
 }
@@ -47,7 +47,7 @@ suite('every answer below /status', onlyLinux, () => {
     ]
     for (const path of paths) {
       const response = await ask(t, gateway, path)
-      assertPageHeaders({ header: (name) => response.header(name) }, path)
+      assertPageHeaders((name) => response.header(name), path)
     }
     for (const headers of [
       { host: 'evil.example' },
@@ -56,10 +56,10 @@ suite('every answer below /status', onlyLinux, () => {
     ]) {
       const response = await ask(t, gateway, '/status/data', headers)
       assert.ok(response.status === 403 || response.status === 404)
-      assertPageHeaders({ header: (name) => response.header(name) }, JSON.stringify(headers))
+      assertPageHeaders((name) => response.header(name), JSON.stringify(headers))
     }
     const feed = await openFeed(t, gateway)
-    assertPageHeaders({ header: (name) => feed.head.header(name) }, 'the feed')
+    assertPageHeaders((name) => feed.head.header(name), 'the feed')
     assert.equal(feed.head.header('cache-control'), 'no-store')
     assert.equal(feed.head.header('x-accel-buffering'), 'no')
     assert.equal((await ask(t, gateway, '/status/data')).header('cache-control'), 'no-store')

@@ -45,11 +45,11 @@ export interface OpenFeed {
   readonly client: RawClient
   readonly head: RawResponse
   /** So far. */
-  events(): readonly FeedEvent[]
+  readonly events: () => readonly FeedEvent[]
   /** The report with all changes so far. */
-  report(): StatusReport
+  readonly report: () => StatusReport
   /** The first event that meets the condition, come or coming. */
-  seen(isMet: (event: FeedEvent) => boolean): Promise<FeedEvent>
+  readonly seen: (isMet: (event: FeedEvent) => boolean) => Promise<FeedEvent>
 }
 
 export async function openFeed(t: Cleanup, { url }: Pick<TestGateway, 'url'>, query = ''): Promise<OpenFeed> {
