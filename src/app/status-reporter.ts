@@ -25,7 +25,7 @@ import type { Pseudonyms } from '../vault/pseudonyms.ts'
 import type { OwnServices } from './shared-services.ts'
 
 /** What one thread knows of its calls. */
-export interface ThreadLook {
+interface ThreadLook {
   readonly calls: readonly OpenCall[]
   readonly recent: HistoryLook
 }

@@ -2,7 +2,7 @@
 import { printable } from '../platform/printable.ts'
 
 /** Of a reason, in characters. */
-export const maxShownLength = 300
+const maxShownLength = 300
 
 /** One line of at most 300 characters, with everything escaped that moves a cursor or turns the direction of text. */
 export function shownText(text: string): string {
