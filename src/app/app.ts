@@ -21,6 +21,7 @@ import type { Config } from '../config/types.ts'
 import { dialects as allDialects, type Dialects } from '../dialects/table.ts'
 import { callCancelled, shuttingDown } from '../errors.ts'
 import type { Events } from '../observe/events.ts'
+import type { CounterReader } from '../observe/metrics/counters.ts'
 import { forwardedForReader } from '../clients/forwarded-for.ts'
 import type { KeyFile } from '../clients/keys/key-record.ts'
 import { originMatcher } from '../server/allowed-origins.ts'
@@ -57,6 +58,10 @@ export interface App {
   limits(client: string): Promise<object>
   /** Reports of what happens. */
   readonly status: StatusSource
+  /** `GET /metrics`, in slices of whole lines. */
+  metrics(): Promise<readonly string[]>
+  /** What was counted of the whole process. Undefined: nobody reads it, or another thread has it. */
+  readonly counters: CounterReader | undefined
   /**
    * Checks requests against these keys from now on, and ends the calls whose keys were revoked. Absent as `openCalls`.
    * @returns how many calls it ended.
@@ -131,7 +136,15 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const { identifiers, observers, findUser } = peersOf(config, events, sockets)
   const own =
     worker === undefined
-      ? await OwnServices.start(config, { clock, events, stateDirectory, store, ledger: opened?.ledger })
+      ? await OwnServices.start(config, {
+          clock,
+          events,
+          stateDirectory,
+          store,
+          version,
+          ledger: opened?.ledger,
+          counts: opened?.counts,
+        })
       : undefined
   const shared: SharedServices = worker?.shared ?? own!
   const { coordinator, formats } = shared
@@ -241,6 +254,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     status,
     hasPlayground: () => inForce.status.hasPlayground && !needsCredentials(config),
     draining: draining.signal,
+    readMetrics: () => shared.readMetrics(),
     isDraining: () => isDraining,
     events,
     now: clock.now,
@@ -249,6 +263,9 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   })
   const isInherited = sockets.length > 0
   const limits = { ...httpLimits, ...connectionLimits(descriptorsOf('self'), 1 / server.workers) }
+  if (own !== undefined) {
+    own.describeThreads = async () => ({ isDraining, openCalls: snapshots.openCalls, workers: oneThread })
+  }
   // Before the first call, which may be waiting at the socket, and may be for a model that is to be discovered.
   own?.follow(config, snapshots.current.providers)
   const listening = isInherited
@@ -282,6 +299,8 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     async limits(client) {
       return limitsReport({ id: client }, await coordinator.describe(snapshots.current.routes.models()))
     },
+    metrics: () => shared.readMetrics(),
+    counters: opened?.counts?.registry,
     setKeys: (file) => clients.setKeys(file),
     revokeKeys: (secretIds) => clients.revokeKeys(secretIds),
     reloadKeys: () => clients.reloadKeys(),
@@ -314,14 +333,14 @@ function needsCredentials({ keys, identity }: Config): boolean {
   return keys.mode === 'required' || identity.isRequired
 }
 
+const oneThread = { wanted: 1, running: 1 }
+
 /** Whether others than the gateway's own user may call it, who share the objects of its providers' accounts. */
 function mayHaveSeveralClients({ access, identity, keys, server }: Config): boolean {
   if (keys.mode !== 'off' || identity.sources.length > 0) return true
   const [first, ...others] = access.allowedUsers
   return first !== 'self' || others.length > 0 || server.trustedProxies.users.length > 0
 }
-
-const oneThread = { wanted: 1, running: 1 }
 
 /** How long the last bytes of calls that were ended may take to their clients. */
 const lastWordsMs = 1_000
@@ -355,6 +374,9 @@ function* fixedSettings(config: Config): Generator<readonly [string, unknown]> {
   yield ['usage', usage]
   yield ['audit', audit]
   yield ['metrics.enabled', metrics.enabled]
+  yield ['metrics.client_label', metrics.hasClientLabel]
+  yield ['metrics.max_models', metrics.maxModels]
+  yield ['metrics.max_series', metrics.maxSeries]
   yield ['status.enabled', status.enabled]
   yield ['status.recent_calls', status.recentCalls]
   yield ['rate_limit_settings.per_client', perClientRpmOf(config)]

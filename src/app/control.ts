@@ -62,6 +62,7 @@ function commandsOf(
         open_calls: app.openCalls?.() ?? null,
       }),
     ],
+    ['GET /-/metrics', async () => ({ text: (await app.metrics()).join('') })],
     ['GET /-/limits', () => app.limits(`user:${userInfo().username}`)],
     ['GET /-/status', () => app.status.report(ownView())],
     ['GET /-/calls', async () => ({ calls: await app.openCallReports() })],

@@ -12,6 +12,7 @@ import type { Clock } from '../platform/clock.ts'
 import { CallHistory } from '../status/call-history.ts'
 import { ReloadNews } from '../status/reload-news.ts'
 import { pseudonymsOf } from './pseudonyms.ts'
+import { type OpenedCounts, openCounts } from './open-counts.ts'
 import { auditObstacle, openAudit, type OpenedAudit } from './open-audit.ts'
 import { ledgerSink, openLedgerOf } from './open-ledger.ts'
 
@@ -26,6 +27,8 @@ export interface OpenedEvents {
   /** What this thread remembers of calls and providers. */
   readonly history: CallHistory
   readonly reloads: ReloadNews
+  /** Undefined: nobody reads counts. */
+  readonly counts: OpenedCounts | undefined
 }
 
 export interface EventsParts extends Pick<LogDestination, 'stdout' | 'isJournal'> {
@@ -35,8 +38,10 @@ export interface EventsParts extends Pick<LogDestination, 'stdout' | 'isJournal'
   readonly auditKey: OpenedAuditKey | undefined
 }
 
+type EventsConfig = Pick<Config, 'audit' | 'logging' | 'metrics' | 'status' | 'usage'>
+
 export function openEvents(
-  { logging, usage, audit: auditConfig, status }: Pick<Config, 'audit' | 'logging' | 'status' | 'usage'>,
+  { logging, usage, audit: auditConfig, metrics, status }: EventsConfig,
   { stdout, isJournal = false, clock, stateDirectory, auditKey }: EventsParts,
 ): OpenedEvents {
   const logOutput = openLogOutput(logging, {
@@ -54,14 +59,16 @@ export function openEvents(
   const { wallNow } = clock
   const history = new CallHistory({ maxCalls: status.recentCalls, wallNow, outcomeOf })
   const reloads = new ReloadNews(wallNow)
-  const sinks = [log, ledger && ledgerSink(ledger), audit?.sink, history, reloads]
+  const hasCounts = metrics.enabled || status.enabled
+  const counts = hasCounts ? openCounts(metrics, { emit, wallNow: clock.wallNow }) : undefined
+  const sinks = [log, ledger && ledgerSink(ledger), audit?.sink, history, reloads, ...(counts?.sinks ?? [])]
   const events = createEvents(
     sinks.filter((sink) => sink !== undefined),
     namingBy(pseudonyms),
   )
   if (obstacle !== undefined) emit({ kind: 'audit_unavailable', reason: obstacle })
   if (usage.enabled && stateDirectory === undefined) emit({ kind: 'ledger_off', ...hasNoDirectory })
-  return { events, logOutput, ledger, audit, history, reloads }
+  return { events, logOutput, ledger, audit, counts, history, reloads }
 }
 
 const hasNoDirectory = { reason: 'there is no state directory', is_usual: true } as const

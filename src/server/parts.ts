@@ -70,6 +70,8 @@ export interface ServerParts {
   readonly hasPlayground: () => boolean
   /** Aborted as soon as the gateway begins to stop. */
   readonly draining: AbortSignal
+  /** What `GET /metrics` answers, in slices of whole lines. */
+  readonly readMetrics: () => Promise<readonly string[]>
   readonly isDraining: () => boolean
   readonly events: Events
   readonly now: Clock['now']

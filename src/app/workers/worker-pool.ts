@@ -4,6 +4,7 @@
 //
 // All workers listen on the same port, and the kernel deals connections out to them. A Unix socket and sockets that a
 // service manager passed can't be shared in this way: the first worker serves those.
+import { setTimeout as setTimeoutPromise } from 'node:timers/promises'
 import { systemClock } from '../../platform/clock.ts'
 import { noKeys } from '../../clients/keys/key-file.ts'
 import type { KeyFile } from '../../clients/keys/key-record.ts'
@@ -11,6 +12,8 @@ import type { Config } from '../../config/types.ts'
 import { StartError } from '../../errors.ts'
 import { allowPretenuring, disablePretenuring } from '../../platform/node/pretenuring.ts'
 import type { Events } from '../../observe/events.ts'
+import type { CounterReader } from '../../observe/metrics/counters.ts'
+import type { Registry } from '../../observe/metrics/registry.ts'
 import { RouteTable } from '../../routing/route-table.ts'
 import { limitsReport } from '../../server/routes/limits.ts'
 import { checkFree } from '../../server/listeners/listen.ts'
@@ -23,18 +26,23 @@ import type { OpenedAudit } from '../open-audit.ts'
 import { type OpenedEvents, openEvents } from '../open-events.ts'
 import { ProviderPool, type ProviderSet } from '../provider-pool.ts'
 import { pseudonymsOf, usageReader } from '../pseudonyms.ts'
+import type { ThreadFacts } from '../metrics-source.ts'
 import { OwnServices } from '../shared-services.ts'
 import { StatusReporter } from '../status-reporter.ts'
 import { serializeConfig, type SerializedConfig } from './config-transfer.ts'
 import { FloodLeases } from './flood-leases.ts'
 import { Inbox } from './inbox.ts'
 import type { FromWorker, WorkerStart } from './messages.ts'
+import { ReceivedCounts } from './remote-counts.ts'
 import { RestartDelay } from './restart-delay.ts'
 import { sharedPort } from './shared-port.ts'
 import { WorkerThread } from './worker-thread.ts'
 
 /** Beyond `server.shutdown_grace_ms`: for the last bytes of calls and the end of the thread. */
 const stopMarginMs = 5_000
+
+/** How long a scrape waits for the threads. */
+const maxMeasureMs = 250
 
 const unsharable =
   'The sockets of the service manager can not be shared by threads: that takes ReusePort=yes in the socket unit, one port, ' +
@@ -59,10 +67,11 @@ export async function startWorkerPool(
     stateDirectory,
     auditKey: options.auditKey,
   })
-  const { events, ledger } = opened
+  const { events, ledger, counts } = opened
   const { server } = config
   if ((options.sockets ?? []).length === 0) await checkFree(server)
-  const owner = { clock, events, stateDirectory, store: undefined, ledger }
+  const { version } = options
+  const owner = { clock, events, stateDirectory, store: undefined, ledger, counts, version }
   const services = await OwnServices.start(config, owner)
   const pool = new WorkerPool(config, {
     ...opened,
@@ -70,6 +79,7 @@ export async function startWorkerPool(
     entry,
     services,
     hasLedger: ledger !== undefined,
+    counters: counts?.registry,
   })
   try {
     await pool.start()
@@ -86,6 +96,8 @@ interface PoolParts extends OpenedEvents {
   readonly services: OwnServices
   /** Whether the ends of calls are recorded. */
   readonly hasLedger: boolean
+  /** Undefined: nobody reads counts. */
+  readonly counters: Registry | undefined
 }
 
 class WorkerPool implements App {
@@ -102,6 +114,8 @@ class WorkerPool implements App {
   readonly #keyWatch: KeyFileWatch | undefined
   /** In force, or on the way to the threads. */
   #keyFile: KeyFile
+  /** As they were measured last. */
+  readonly #openCalls = new WeakMap<WorkerThread, number>()
   readonly #relaunches = new Map<number, NodeJS.Timeout>()
   readonly #restartDelay = new RestartDelay(systemClock.now)
   #providerSet: ProviderSet
@@ -146,6 +160,7 @@ class WorkerPool implements App {
       const found = services.formats.confirmed()
       for (const worker of this.#workers.values()) worker.post({ kind: 'formats', found })
     }
+    services.describeThreads = () => this.#describeThreads()
     services.follow(this.#config, this.#providerSet)
     const first = this.#launch(1).started
     // The others join the port of the first one where it is not known before.
@@ -176,6 +191,28 @@ class WorkerPool implements App {
     this.#shutdownGraceMs = next.server.shutdownGraceMs
     await this.#all((worker) => worker.request({ kind: 'reload', config: this.#reloaded! }))
     return settingsToRestartFor(this.#config, next)
+  }
+
+  get counters(): CounterReader | undefined {
+    return this.#parts.counters
+  }
+
+  metrics(): Promise<readonly string[]> {
+    return this.#parts.services.readMetrics()
+  }
+
+  /** A thread that does not answer counts with what it answered last. */
+  async #describeThreads(): Promise<ThreadFacts> {
+    const measuring = this.#all(async (worker) => {
+      this.#openCalls.set(worker, await worker.request({ kind: 'measure' }))
+    })
+    await Promise.race([measuring, setTimeoutPromise(maxMeasureMs, undefined, { ref: false })])
+    const workers = [...this.#workers.values()]
+    return {
+      isDraining: this.#isStopping,
+      openCalls: workers.reduce((sum, worker) => sum + (this.#openCalls.get(worker) ?? 0), 0),
+      workers: { wanted: this.#config.server.workers, running: workers.length },
+    }
   }
 
   get audit(): OpenedAudit | undefined {
@@ -277,8 +314,9 @@ class WorkerPool implements App {
   }
 
   #launch(number: number): WorkerThread {
-    const { entry, services, logOutput } = this.#parts
+    const { entry, services, logOutput, counters } = this.#parts
     const onLog = (text: string) => void logOutput.write(text)
+    const received = counters && new ReceivedCounts(counters)
     const worker = new WorkerThread({
       entry,
       start: this.#startOf(number),
@@ -288,6 +326,7 @@ class WorkerPool implements App {
       onLog,
       onRows: (rows) => services.recordRows(rows),
       onUnfinished: (call) => services.recordUnfinished(call),
+      onCounts: (message) => received?.receive(message),
       onAudited: (event) => this.#parts.audit?.sink.receive(event),
     })
     this.#workers.set(number, worker)
@@ -310,6 +349,7 @@ class WorkerPool implements App {
     return {
       number,
       hasLedger: this.#parts.hasLedger,
+      hasCounts: this.#parts.counters !== undefined,
       hasAudit: this.#parts.audit !== undefined,
       config: serializeConfig(this.#config),
       reloaded: this.#reloaded,
