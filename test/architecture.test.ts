@@ -81,6 +81,9 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     'routing/route-table.ts',
     // calls and top show what the gateway reports.
     'status/open-call.ts',
+    // status prints the report of the status page.
+    'status/status-report.ts',
+    'status/status-text.ts',
     'upstream/mask.ts',
     'upstream/probe.ts',
     'upstream/provider.ts',
@@ -197,7 +200,8 @@ suite('the sources', () => {
     const roots = /^(app\/|observe\/)/
     assert.deepEqual(
       edges.filter(
-        ({ from, to }) => /^observe\/(?!events\.ts|events\/|audit\/)/.test(to) && !roots.test(from),
+        ({ from, to }) =>
+          /^observe\/(?!events\.ts|events\/|audit\/|remedies\.ts)/.test(to) && !roots.test(from),
       ),
       [],
     )
