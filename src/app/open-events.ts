@@ -6,9 +6,13 @@ import { EventFacts } from '../observe/alerts/event-facts.ts'
 import { createEvents, type Events } from '../observe/events.ts'
 import { type LogDestination, openLogOutput } from '../observe/log/output.ts'
 import { createLog, type LogOutput } from '../observe/log/log.ts'
+import { outcomeOf } from '../observe/outcome.ts'
 import { namingBy } from '../observe/pseudonymous-events.ts'
 import { logSink } from '../observe/sinks/log.ts'
+import { CallTracing } from '../observe/tracing/call-tracing.ts'
 import type { Clock } from '../platform/clock.ts'
+import { CallHistory } from '../status/call-history.ts'
+import { ReloadNews } from '../status/reload-news.ts'
 import { pseudonymsOf } from './pseudonyms.ts'
 import { type OpenedCounts, openCounts } from './open-counts.ts'
 import { auditObstacle, openAudit, type OpenedAudit } from './open-audit.ts'
@@ -24,12 +28,18 @@ export interface OpenedEvents {
   readonly audit: OpenedAudit | undefined
   /** What conditions need to know of events. */
   readonly facts: EventFacts
+  /** What this thread remembers of calls and providers. */
+  readonly history: CallHistory
+  readonly reloads: ReloadNews
   /** Undefined: nobody reads counts. */
   readonly counts: OpenedCounts | undefined
+  /** Of the calls that this thread serves. */
+  readonly tracing: CallTracing
 }
 
 export interface EventsParts extends Pick<LogDestination, 'stdout' | 'isJournal'> {
   readonly clock: Clock
+  readonly version: string
   readonly stateDirectory: string | undefined
   /** Absent: there is none. */
   readonly auditKey: OpenedAuditKey | undefined
@@ -39,7 +49,7 @@ type EventsConfig = Pick<Config, 'audit' | 'logging' | 'metrics' | 'notify' | 's
 
 export function openEvents(
   { logging, usage, audit: auditConfig, metrics, notify, status }: EventsConfig,
-  { stdout, isJournal = false, clock, stateDirectory, auditKey }: EventsParts,
+  { stdout, isJournal = false, clock, version, stateDirectory, auditKey }: EventsParts,
 ): OpenedEvents {
   const logOutput = openLogOutput(logging, {
     stdout,
@@ -54,16 +64,29 @@ export function openEvents(
   const pseudonyms = pseudonymsOf(usage)
   const audit = openAudit(auditConfig, { clock, emit, stateDirectory, key, pseudonyms })
   const facts = new EventFacts()
+  const { wallNow } = clock
+  const history = new CallHistory({ maxCalls: status.recentCalls, wallNow, outcomeOf })
+  const reloads = new ReloadNews(wallNow)
   const hasCounts = metrics.enabled || status.enabled || notify.sinks.length > 0
   const counts = hasCounts ? openCounts(metrics, { emit, wallNow: clock.wallNow }) : undefined
-  const sinks = [log, ledger && ledgerSink(ledger), audit?.sink, facts, ...(counts?.sinks ?? [])]
+  const tracing = new CallTracing({ ...clock, emit, version })
+  const sinks = [
+    log,
+    ledger && ledgerSink(ledger),
+    audit?.sink,
+    facts,
+    tracing,
+    history,
+    reloads,
+    ...(counts?.sinks ?? []),
+  ]
   const events = createEvents(
     sinks.filter((sink) => sink !== undefined),
     namingBy(pseudonyms),
   )
   if (obstacle !== undefined) emit({ kind: 'audit_unavailable', reason: obstacle })
   if (usage.enabled && stateDirectory === undefined) emit({ kind: 'ledger_off', ...hasNoDirectory })
-  return { events, logOutput, ledger, audit, facts, counts }
+  return { events, logOutput, ledger, audit, facts, counts, history, reloads, tracing }
 }
 
 const hasNoDirectory = { reason: 'there is no state directory', is_usual: true } as const

@@ -11,6 +11,7 @@ import { normalOrigin } from '../http/origin.ts'
 import { authOf, baseUrlOf } from './provider-kind.ts'
 import { resolveIdentity } from './resolve-identity.ts'
 import { resolveNotify } from './resolve-notify.ts'
+import { resolveTracing } from './resolve-tracing.ts'
 import { resolveTraits } from './resolve-traits.ts'
 import type {
   RawBudget,
@@ -102,6 +103,7 @@ export function resolve(
     routes: { rest: raw.routes?.rest ?? undefined, defaultModel: { ...raw.routes?.default_model } },
     audit: resolveAudit(raw),
     notify: resolveNotify(raw.notify, secrets),
+    tracing: resolveTracing(raw.tracing, secrets),
     metrics: resolveMetrics(raw.metrics),
     status: resolveStatus(raw.status),
     usage: {
@@ -263,6 +265,7 @@ function resolveProvider(
     maxParallelRequests: raw.max_parallel_requests,
     healthCheck: resolveHealthCheck(provider.health_check, kind),
     discoverModels: provider.discover_models,
+    ...(provider.trace_context !== 'auto' && { traceContext: provider.trace_context }),
     ...resolvePrice(raw.price ?? usualPrice(kind, url)),
   }
 }

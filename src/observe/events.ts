@@ -6,6 +6,7 @@ import type { NotificationEvent } from './events/notifications.ts'
 import type { ProcessEvent } from './events/process.ts'
 import type { ProviderEvent } from './events/providers.ts'
 import type { StateEvent } from './events/state.ts'
+import type { TraceEvent } from './events/trace.ts'
 
 export type GatewayEvent =
   | AccessEvent
@@ -14,6 +15,7 @@ export type GatewayEvent =
   | ProcessEvent
   | ProviderEvent
   | StateEvent
+  | TraceEvent
 
 export interface Events {
   /** Hands the event to every sink, now. Never throws. */

@@ -13,6 +13,7 @@ import { providersSchema } from './providers.ts'
 import { auditSchema } from './audit.ts'
 import { notifySchema } from './notify.ts'
 import { budgetsSchema } from './budgets.ts'
+import { tracingSchema } from './tracing.ts'
 import { usageSchema } from './usage.ts'
 import { metricsSchema, statusSchema } from './views.ts'
 
@@ -44,6 +45,7 @@ export const configSchema = {
     usage: usageSchema,
     audit: auditSchema,
     notify: notifySchema,
+    tracing: tracingSchema,
     metrics: metricsSchema,
     status: statusSchema,
     logging: loggingSchema,

@@ -29,6 +29,7 @@ const pattern37 = new RegExp("[^*]$", "u");
 const pattern38 = new RegExp("^[^*]*$", "u");
 const pattern40 = new RegExp("\\*.", "u");
 const pattern46 = new RegExp("\\*", "u");
+const pattern81 = new RegExp("^https?://[!-~]*[{]trace_id[}][!-~]*$", "u");
 const schema7 = {"type":["string","object"],"pattern":"^(free|reported)$","patternErrorMessage":"must be free, reported, or a price such as { input: 1.25, output: 10 }","hint":"write USD per 1,000,000 tokens: { input: 1.25, output: 10 }","additionalProperties":false,"required":["input"],"properties":{"input":{"description":"Tokens of the prompt.","$ref":"#/definitions/usd_per_million"},"cached_input":{"description":"Tokens of the prompt that were read from the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write":{"description":"Tokens of the prompt that were written to the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write_1h":{"description":"The same, to be kept for an hour (Anthropic). Default: `cache_write`.","$ref":"#/definitions/usd_per_million"},"output":{"description":"Tokens of the response. Default: `input`.","$ref":"#/definitions/usd_per_million"},"reasoning":{"description":"Tokens of reasoning. Default: `output`.","$ref":"#/definitions/usd_per_million"},"request":{"description":"Of each call, in USD. Default: 0.","$ref":"#/definitions/usd_per_call"},"above":{"description":"Prices of long prompts: those of the last entry apply whose `input_tokens` the prompt exceeds, to all tokens of the call. What an entry leaves out is as without it.","$ref":"#/definitions/long_prompts"},"service_tiers":{"type":"object","description":"Prices of service tiers, by name: `flex`, `priority`. What an entry leaves out is as without it, `above` aside. A call in a tier that is not here is charged at the dearest of the prices.","additionalProperties":{"type":"object","additionalProperties":false,"properties":{"input":{"description":"Tokens of the prompt.","$ref":"#/definitions/usd_per_million"},"cached_input":{"description":"Tokens of the prompt that were read from the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write":{"description":"Tokens of the prompt that were written to the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write_1h":{"description":"The same, to be kept for an hour (Anthropic). Default: `cache_write`.","$ref":"#/definitions/usd_per_million"},"output":{"description":"Tokens of the response. Default: `input`.","$ref":"#/definitions/usd_per_million"},"reasoning":{"description":"Tokens of reasoning. Default: `output`.","$ref":"#/definitions/usd_per_million"},"request":{"description":"Of each call, in USD. Default: 0.","$ref":"#/definitions/usd_per_call"},"above":{"description":"Prices of long prompts: those of the last entry apply whose `input_tokens` the prompt exceeds, to all tokens of the call. What an entry leaves out is as without it.","$ref":"#/definitions/long_prompts"}}}}}};
 const pattern31 = new RegExp("^(free|reported)$", "u");
 const schema8 = {"type":["number","string"],"minimum":0,"maximum":10000,"maxLength":24,"pattern":"^[0-9]+([.][0-9]+)?$","patternErrorMessage":"must be a decimal number"};
@@ -5319,12 +5320,10 @@ vErrors.push(err386);
 errors++;
 }
 }
-if(data87.timeouts !== undefined){
-let data141 = data87.timeouts;
-if(data141 && typeof data141 == "object" && !Array.isArray(data141)){
-for(const key32 in data141){
-if(!((((key32 === "connect_ms") || (key32 === "first_byte_ms")) || (key32 === "idle_ms")) || (key32 === "total_ms"))){
-const err387 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key32},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts,data:data141};
+if(data87.trace_context !== undefined){
+let data141 = data87.trace_context;
+if(typeof data141 !== "string"){
+const err387 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/trace_context",schemaPath:"#/properties/providers/additionalProperties/properties/trace_context/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.trace_context.type,parentSchema:schema6.properties.providers.additionalProperties.properties.trace_context,data:data141};
 if(vErrors === null){
 vErrors = [err387];
 }
@@ -5333,11 +5332,8 @@ vErrors.push(err387);
 }
 errors++;
 }
-}
-if(data141.connect_ms !== undefined){
-let data142 = data141.connect_ms;
-if(!(((typeof data142 == "number") && (!(data142 % 1) && !isNaN(data142))) && (isFinite(data142)))){
-const err388 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data142};
+if(!(((data141 === "auto") || (data141 === "always")) || (data141 === "never"))){
+const err388 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/trace_context",schemaPath:"#/properties/providers/additionalProperties/properties/trace_context/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.trace_context.enum},schema:schema6.properties.providers.additionalProperties.properties.trace_context.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.trace_context,data:data141};
 if(vErrors === null){
 vErrors = [err388];
 }
@@ -5346,9 +5342,13 @@ vErrors.push(err388);
 }
 errors++;
 }
-if((typeof data142 == "number") && (isFinite(data142))){
-if(data142 > 86400000 || isNaN(data142)){
-const err389 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data142};
+}
+if(data87.timeouts !== undefined){
+let data142 = data87.timeouts;
+if(data142 && typeof data142 == "object" && !Array.isArray(data142)){
+for(const key32 in data142){
+if(!((((key32 === "connect_ms") || (key32 === "first_byte_ms")) || (key32 === "idle_ms")) || (key32 === "total_ms"))){
+const err389 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key32},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts,data:data142};
 if(vErrors === null){
 vErrors = [err389];
 }
@@ -5357,8 +5357,11 @@ vErrors.push(err389);
 }
 errors++;
 }
-if(data142 < 0 || isNaN(data142)){
-const err390 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data142};
+}
+if(data142.connect_ms !== undefined){
+let data143 = data142.connect_ms;
+if(!(((typeof data143 == "number") && (!(data143 % 1) && !isNaN(data143))) && (isFinite(data143)))){
+const err390 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data143};
 if(vErrors === null){
 vErrors = [err390];
 }
@@ -5367,12 +5370,9 @@ vErrors.push(err390);
 }
 errors++;
 }
-}
-}
-if(data141.first_byte_ms !== undefined){
-let data143 = data141.first_byte_ms;
-if(!(((typeof data143 == "number") && (!(data143 % 1) && !isNaN(data143))) && (isFinite(data143)))){
-const err391 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data143};
+if((typeof data143 == "number") && (isFinite(data143))){
+if(data143 > 86400000 || isNaN(data143)){
+const err391 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data143};
 if(vErrors === null){
 vErrors = [err391];
 }
@@ -5381,9 +5381,8 @@ vErrors.push(err391);
 }
 errors++;
 }
-if((typeof data143 == "number") && (isFinite(data143))){
-if(data143 > 86400000 || isNaN(data143)){
-const err392 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data143};
+if(data143 < 0 || isNaN(data143)){
+const err392 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data143};
 if(vErrors === null){
 vErrors = [err392];
 }
@@ -5392,8 +5391,12 @@ vErrors.push(err392);
 }
 errors++;
 }
-if(data143 < 0 || isNaN(data143)){
-const err393 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data143};
+}
+}
+if(data142.first_byte_ms !== undefined){
+let data144 = data142.first_byte_ms;
+if(!(((typeof data144 == "number") && (!(data144 % 1) && !isNaN(data144))) && (isFinite(data144)))){
+const err393 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data144};
 if(vErrors === null){
 vErrors = [err393];
 }
@@ -5402,12 +5405,9 @@ vErrors.push(err393);
 }
 errors++;
 }
-}
-}
-if(data141.idle_ms !== undefined){
-let data144 = data141.idle_ms;
-if(!(((typeof data144 == "number") && (!(data144 % 1) && !isNaN(data144))) && (isFinite(data144)))){
-const err394 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data144};
+if((typeof data144 == "number") && (isFinite(data144))){
+if(data144 > 86400000 || isNaN(data144)){
+const err394 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data144};
 if(vErrors === null){
 vErrors = [err394];
 }
@@ -5416,9 +5416,8 @@ vErrors.push(err394);
 }
 errors++;
 }
-if((typeof data144 == "number") && (isFinite(data144))){
-if(data144 > 86400000 || isNaN(data144)){
-const err395 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data144};
+if(data144 < 0 || isNaN(data144)){
+const err395 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data144};
 if(vErrors === null){
 vErrors = [err395];
 }
@@ -5427,8 +5426,12 @@ vErrors.push(err395);
 }
 errors++;
 }
-if(data144 < 0 || isNaN(data144)){
-const err396 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data144};
+}
+}
+if(data142.idle_ms !== undefined){
+let data145 = data142.idle_ms;
+if(!(((typeof data145 == "number") && (!(data145 % 1) && !isNaN(data145))) && (isFinite(data145)))){
+const err396 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data145};
 if(vErrors === null){
 vErrors = [err396];
 }
@@ -5437,12 +5440,9 @@ vErrors.push(err396);
 }
 errors++;
 }
-}
-}
-if(data141.total_ms !== undefined){
-let data145 = data141.total_ms;
-if(!(((typeof data145 == "number") && (!(data145 % 1) && !isNaN(data145))) && (isFinite(data145)))){
-const err397 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data145};
+if((typeof data145 == "number") && (isFinite(data145))){
+if(data145 > 86400000 || isNaN(data145)){
+const err397 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data145};
 if(vErrors === null){
 vErrors = [err397];
 }
@@ -5451,9 +5451,8 @@ vErrors.push(err397);
 }
 errors++;
 }
-if((typeof data145 == "number") && (isFinite(data145))){
-if(data145 > 86400000 || isNaN(data145)){
-const err398 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data145};
+if(data145 < 0 || isNaN(data145)){
+const err398 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data145};
 if(vErrors === null){
 vErrors = [err398];
 }
@@ -5462,8 +5461,12 @@ vErrors.push(err398);
 }
 errors++;
 }
-if(data145 < 0 || isNaN(data145)){
-const err399 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data145};
+}
+}
+if(data142.total_ms !== undefined){
+let data146 = data142.total_ms;
+if(!(((typeof data146 == "number") && (!(data146 % 1) && !isNaN(data146))) && (isFinite(data146)))){
+const err399 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data146};
 if(vErrors === null){
 vErrors = [err399];
 }
@@ -5472,11 +5475,9 @@ vErrors.push(err399);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err400 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts,data:data141};
+if((typeof data146 == "number") && (isFinite(data146))){
+if(data146 > 86400000 || isNaN(data146)){
+const err400 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data146};
 if(vErrors === null){
 vErrors = [err400];
 }
@@ -5485,11 +5486,8 @@ vErrors.push(err400);
 }
 errors++;
 }
-}
-if(data87.max_parallel_requests !== undefined){
-let data146 = data87.max_parallel_requests;
-if(!(((typeof data146 == "number") && (!(data146 % 1) && !isNaN(data146))) && (isFinite(data146)))){
-const err401 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data146};
+if(data146 < 0 || isNaN(data146)){
+const err401 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data146};
 if(vErrors === null){
 vErrors = [err401];
 }
@@ -5498,9 +5496,11 @@ vErrors.push(err401);
 }
 errors++;
 }
-if((typeof data146 == "number") && (isFinite(data146))){
-if(data146 > 1000000 || isNaN(data146)){
-const err402 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data146};
+}
+}
+}
+else {
+const err402 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts,data:data142};
 if(vErrors === null){
 vErrors = [err402];
 }
@@ -5509,8 +5509,11 @@ vErrors.push(err402);
 }
 errors++;
 }
-if(data146 < 1 || isNaN(data146)){
-const err403 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data146};
+}
+if(data87.max_parallel_requests !== undefined){
+let data147 = data87.max_parallel_requests;
+if(!(((typeof data147 == "number") && (!(data147 % 1) && !isNaN(data147))) && (isFinite(data147)))){
+const err403 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data147};
 if(vErrors === null){
 vErrors = [err403];
 }
@@ -5519,12 +5522,9 @@ vErrors.push(err403);
 }
 errors++;
 }
-}
-}
-if(data87.health_check !== undefined){
-let data147 = data87.health_check;
-if((typeof data147 !== "boolean") && (!(data147 && typeof data147 == "object" && !Array.isArray(data147)))){
-const err404 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.health_check.type},schema:schema6.properties.providers.additionalProperties.properties.health_check.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check,data:data147};
+if((typeof data147 == "number") && (isFinite(data147))){
+if(data147 > 1000000 || isNaN(data147)){
+const err404 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data147};
 if(vErrors === null){
 vErrors = [err404];
 }
@@ -5533,10 +5533,8 @@ vErrors.push(err404);
 }
 errors++;
 }
-if(data147 && typeof data147 == "object" && !Array.isArray(data147)){
-for(const key33 in data147){
-if(!((key33 === "path") || (key33 === "interval_ms"))){
-const err405 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check,data:data147};
+if(data147 < 1 || isNaN(data147)){
+const err405 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data147};
 if(vErrors === null){
 vErrors = [err405];
 }
@@ -5546,11 +5544,11 @@ vErrors.push(err405);
 errors++;
 }
 }
-if(data147.path !== undefined){
-let data148 = data147.path;
-if(typeof data148 === "string"){
-if(func4(data148) > 1024){
-const err406 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/maxLength",keyword:"maxLength",params:{limit: 1024},schema:1024,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data148};
+}
+if(data87.health_check !== undefined){
+let data148 = data87.health_check;
+if((typeof data148 !== "boolean") && (!(data148 && typeof data148 == "object" && !Array.isArray(data148)))){
+const err406 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.health_check.type},schema:schema6.properties.providers.additionalProperties.properties.health_check.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check,data:data148};
 if(vErrors === null){
 vErrors = [err406];
 }
@@ -5559,8 +5557,10 @@ vErrors.push(err406);
 }
 errors++;
 }
-if(func4(data148) < 1){
-const err407 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data148};
+if(data148 && typeof data148 == "object" && !Array.isArray(data148)){
+for(const key33 in data148){
+if(!((key33 === "path") || (key33 === "interval_ms"))){
+const err407 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check,data:data148};
 if(vErrors === null){
 vErrors = [err407];
 }
@@ -5569,8 +5569,12 @@ vErrors.push(err407);
 }
 errors++;
 }
-if(!pattern30.test(data148)){
-const err408 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[!-~]*$"},schema:"^/[!-~]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data148};
+}
+if(data148.path !== undefined){
+let data149 = data148.path;
+if(typeof data149 === "string"){
+if(func4(data149) > 1024){
+const err408 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/maxLength",keyword:"maxLength",params:{limit: 1024},schema:1024,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data149};
 if(vErrors === null){
 vErrors = [err408];
 }
@@ -5579,9 +5583,8 @@ vErrors.push(err408);
 }
 errors++;
 }
-}
-else {
-const err409 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data148};
+if(func4(data149) < 1){
+const err409 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data149};
 if(vErrors === null){
 vErrors = [err409];
 }
@@ -5590,11 +5593,8 @@ vErrors.push(err409);
 }
 errors++;
 }
-}
-if(data147.interval_ms !== undefined){
-let data149 = data147.interval_ms;
-if(!(((typeof data149 == "number") && (!(data149 % 1) && !isNaN(data149))) && (isFinite(data149)))){
-const err410 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data149};
+if(!pattern30.test(data149)){
+const err410 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[!-~]*$"},schema:"^/[!-~]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data149};
 if(vErrors === null){
 vErrors = [err410];
 }
@@ -5603,9 +5603,9 @@ vErrors.push(err410);
 }
 errors++;
 }
-if((typeof data149 == "number") && (isFinite(data149))){
-if(data149 > 3600000 || isNaN(data149)){
-const err411 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data149};
+}
+else {
+const err411 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data149};
 if(vErrors === null){
 vErrors = [err411];
 }
@@ -5614,8 +5614,11 @@ vErrors.push(err411);
 }
 errors++;
 }
-if(data149 < 1000 || isNaN(data149)){
-const err412 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data149};
+}
+if(data148.interval_ms !== undefined){
+let data150 = data148.interval_ms;
+if(!(((typeof data150 == "number") && (!(data150 % 1) && !isNaN(data150))) && (isFinite(data150)))){
+const err412 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data150};
 if(vErrors === null){
 vErrors = [err412];
 }
@@ -5624,19 +5627,40 @@ vErrors.push(err412);
 }
 errors++;
 }
-}
-}
-}
-}
-if(data87.discover_models !== undefined){
-let data150 = data87.discover_models;
-if(typeof data150 !== "boolean"){
-const err413 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/discover_models",schemaPath:"#/properties/providers/additionalProperties/properties/discover_models/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.discover_models.type,parentSchema:schema6.properties.providers.additionalProperties.properties.discover_models,data:data150};
+if((typeof data150 == "number") && (isFinite(data150))){
+if(data150 > 3600000 || isNaN(data150)){
+const err413 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data150};
 if(vErrors === null){
 vErrors = [err413];
 }
 else {
 vErrors.push(err413);
+}
+errors++;
+}
+if(data150 < 1000 || isNaN(data150)){
+const err414 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data150};
+if(vErrors === null){
+vErrors = [err414];
+}
+else {
+vErrors.push(err414);
+}
+errors++;
+}
+}
+}
+}
+}
+if(data87.discover_models !== undefined){
+let data151 = data87.discover_models;
+if(typeof data151 !== "boolean"){
+const err415 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/discover_models",schemaPath:"#/properties/providers/additionalProperties/properties/discover_models/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.discover_models.type,parentSchema:schema6.properties.providers.additionalProperties.properties.discover_models,data:data151};
+if(vErrors === null){
+vErrors = [err415];
+}
+else {
+vErrors.push(err415);
 }
 errors++;
 }
@@ -5649,43 +5673,7 @@ errors = vErrors.length;
 }
 }
 else {
-const err414 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.type,parentSchema:schema6.properties.providers.additionalProperties,data:data87};
-if(vErrors === null){
-vErrors = [err414];
-}
-else {
-vErrors.push(err414);
-}
-errors++;
-}
-}
-}
-else {
-const err415 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.type,parentSchema:schema6.properties.providers,data:data86};
-if(vErrors === null){
-vErrors = [err415];
-}
-else {
-vErrors.push(err415);
-}
-errors++;
-}
-}
-if(data.models !== undefined){
-let data152 = data.models;
-if(data152 && typeof data152 == "object" && !Array.isArray(data152)){
-for(const key34 in data152){
-if(pattern34.test(key34)){
-let data153 = data152[key34];
-if(data153 && typeof data153 == "object" && !Array.isArray(data153)){
-if(data153.model !== undefined){
-let data154 = data153.model;
-const _errs359 = errors;
-const _errs360 = errors;
-if(errors === _errs360){
-if(typeof data154 === "string"){
-if(!pattern35.test(data154)){
-const err416 = {};
+const err416 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.type,parentSchema:schema6.properties.providers.additionalProperties,data:data87};
 if(vErrors === null){
 vErrors = [err416];
 }
@@ -5695,8 +5683,9 @@ vErrors.push(err416);
 errors++;
 }
 }
+}
 else {
-const err417 = {};
+const err417 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.type,parentSchema:schema6.properties.providers,data:data86};
 if(vErrors === null){
 vErrors = [err417];
 }
@@ -5706,9 +5695,21 @@ vErrors.push(err417);
 errors++;
 }
 }
-var valid81 = _errs360 === errors;
-if(valid81){
-const err418 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/model/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.model.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.model,data:data154};
+if(data.models !== undefined){
+let data153 = data.models;
+if(data153 && typeof data153 == "object" && !Array.isArray(data153)){
+for(const key34 in data153){
+if(pattern34.test(key34)){
+let data154 = data153[key34];
+if(data154 && typeof data154 == "object" && !Array.isArray(data154)){
+if(data154.model !== undefined){
+let data155 = data154.model;
+const _errs361 = errors;
+const _errs362 = errors;
+if(errors === _errs362){
+if(typeof data155 === "string"){
+if(!pattern35.test(data155)){
+const err418 = {};
 if(vErrors === null){
 vErrors = [err418];
 }
@@ -5717,32 +5718,8 @@ vErrors.push(err418);
 }
 errors++;
 }
-else {
-errors = _errs359;
-if(vErrors !== null){
-if(_errs359){
-vErrors.length = _errs359;
 }
 else {
-vErrors = null;
-}
-}
-}
-}
-if(data153.targets !== undefined){
-let data155 = data153.targets;
-if(Array.isArray(data155)){
-const len15 = data155.length;
-for(let i15=0; i15<len15; i15++){
-let data156 = data155[i15];
-if(data156 && typeof data156 == "object" && !Array.isArray(data156)){
-if(data156.model !== undefined){
-let data157 = data156.model;
-const _errs367 = errors;
-const _errs368 = errors;
-if(errors === _errs368){
-if(typeof data157 === "string"){
-if(!pattern35.test(data157)){
 const err419 = {};
 if(vErrors === null){
 vErrors = [err419];
@@ -5753,8 +5730,9 @@ vErrors.push(err419);
 errors++;
 }
 }
-else {
-const err420 = {};
+var valid81 = _errs362 === errors;
+if(valid81){
+const err420 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/model/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.model.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.model,data:data155};
 if(vErrors === null){
 vErrors = [err420];
 }
@@ -5763,10 +5741,33 @@ vErrors.push(err420);
 }
 errors++;
 }
+else {
+errors = _errs361;
+if(vErrors !== null){
+if(_errs361){
+vErrors.length = _errs361;
 }
-var valid85 = _errs368 === errors;
-if(valid85){
-const err421 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i15+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/properties/model/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model,data:data157};
+else {
+vErrors = null;
+}
+}
+}
+}
+if(data154.targets !== undefined){
+let data156 = data154.targets;
+if(Array.isArray(data156)){
+const len15 = data156.length;
+for(let i15=0; i15<len15; i15++){
+let data157 = data156[i15];
+if(data157 && typeof data157 == "object" && !Array.isArray(data157)){
+if(data157.model !== undefined){
+let data158 = data157.model;
+const _errs369 = errors;
+const _errs370 = errors;
+if(errors === _errs370){
+if(typeof data158 === "string"){
+if(!pattern35.test(data158)){
+const err421 = {};
 if(vErrors === null){
 vErrors = [err421];
 }
@@ -5775,21 +5776,9 @@ vErrors.push(err421);
 }
 errors++;
 }
-else {
-errors = _errs367;
-if(vErrors !== null){
-if(_errs367){
-vErrors.length = _errs367;
 }
 else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err422 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i15,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items,data:data156};
+const err422 = {};
 if(vErrors === null){
 vErrors = [err422];
 }
@@ -5799,9 +5788,9 @@ vErrors.push(err422);
 errors++;
 }
 }
-}
-else {
-const err423 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets,data:data155};
+var valid85 = _errs370 === errors;
+if(valid85){
+const err423 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i15+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/properties/model/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model,data:data158};
 if(vErrors === null){
 vErrors = [err423];
 }
@@ -5810,13 +5799,21 @@ vErrors.push(err423);
 }
 errors++;
 }
+else {
+errors = _errs369;
+if(vErrors !== null){
+if(_errs369){
+vErrors.length = _errs369;
 }
-if(data153.aliases !== undefined){
-let data158 = data153.aliases;
-if(Array.isArray(data158)){
-const len16 = data158.length;
-for(let i16=0; i16<len16; i16++){
-const err424 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i16,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/items/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items,data:data158[i16]};
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err424 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i15,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items,data:data157};
 if(vErrors === null){
 vErrors = [err424];
 }
@@ -5826,8 +5823,9 @@ vErrors.push(err424);
 errors++;
 }
 }
+}
 else {
-const err425 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases,data:data158};
+const err425 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets,data:data156};
 if(vErrors === null){
 vErrors = [err425];
 }
@@ -5837,9 +5835,12 @@ vErrors.push(err425);
 errors++;
 }
 }
-}
-else {
-const err426 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"],data:data153};
+if(data154.aliases !== undefined){
+let data159 = data154.aliases;
+if(Array.isArray(data159)){
+const len16 = data159.length;
+for(let i16=0; i16<len16; i16++){
+const err426 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i16,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/items/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items,data:data159[i16]};
 if(vErrors === null){
 vErrors = [err426];
 }
@@ -5849,16 +5850,8 @@ vErrors.push(err426);
 errors++;
 }
 }
-}
-for(const key35 in data152){
-if(pattern37.test(key35)){
-let data160 = data152[key35];
-if(data160 && typeof data160 == "object" && !Array.isArray(data160)){
-if(data160.model !== undefined){
-let data161 = data160.model;
-if(typeof data161 === "string"){
-if(!pattern38.test(data161)){
-const err427 = {instancePath:instancePath+"/models/" + key35.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data161};
+else {
+const err427 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases,data:data159};
 if(vErrors === null){
 vErrors = [err427];
 }
@@ -5868,8 +5861,9 @@ vErrors.push(err427);
 errors++;
 }
 }
+}
 else {
-const err428 = {instancePath:instancePath+"/models/" + key35.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data161};
+const err428 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"],data:data154};
 if(vErrors === null){
 vErrors = [err428];
 }
@@ -5879,18 +5873,16 @@ vErrors.push(err428);
 errors++;
 }
 }
-if(data160.targets !== undefined){
-let data162 = data160.targets;
-if(Array.isArray(data162)){
-const len17 = data162.length;
-for(let i17=0; i17<len17; i17++){
-let data163 = data162[i17];
-if(data163 && typeof data163 == "object" && !Array.isArray(data163)){
-if(data163.model !== undefined){
-let data164 = data163.model;
-if(typeof data164 === "string"){
-if(!pattern38.test(data164)){
-const err429 = {instancePath:instancePath+"/models/" + key35.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data164};
+}
+for(const key35 in data153){
+if(pattern37.test(key35)){
+let data161 = data153[key35];
+if(data161 && typeof data161 == "object" && !Array.isArray(data161)){
+if(data161.model !== undefined){
+let data162 = data161.model;
+if(typeof data162 === "string"){
+if(!pattern38.test(data162)){
+const err429 = {instancePath:instancePath+"/models/" + key35.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data162};
 if(vErrors === null){
 vErrors = [err429];
 }
@@ -5901,7 +5893,7 @@ errors++;
 }
 }
 else {
-const err430 = {instancePath:instancePath+"/models/" + key35.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data164};
+const err430 = {instancePath:instancePath+"/models/" + key35.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data162};
 if(vErrors === null){
 vErrors = [err430];
 }
@@ -5911,9 +5903,18 @@ vErrors.push(err430);
 errors++;
 }
 }
-}
-else {
-const err431 = {instancePath:instancePath+"/models/" + key35.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17,schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items,data:data163};
+if(data161.targets !== undefined){
+let data163 = data161.targets;
+if(Array.isArray(data163)){
+const len17 = data163.length;
+for(let i17=0; i17<len17; i17++){
+let data164 = data163[i17];
+if(data164 && typeof data164 == "object" && !Array.isArray(data164)){
+if(data164.model !== undefined){
+let data165 = data164.model;
+if(typeof data165 === "string"){
+if(!pattern38.test(data165)){
+const err431 = {instancePath:instancePath+"/models/" + key35.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data165};
 if(vErrors === null){
 vErrors = [err431];
 }
@@ -5923,9 +5924,8 @@ vErrors.push(err431);
 errors++;
 }
 }
-}
 else {
-const err432 = {instancePath:instancePath+"/models/" + key35.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets,data:data162};
+const err432 = {instancePath:instancePath+"/models/" + key35.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data165};
 if(vErrors === null){
 vErrors = [err432];
 }
@@ -5937,7 +5937,7 @@ errors++;
 }
 }
 else {
-const err433 = {instancePath:instancePath+"/models/" + key35.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"],data:data160};
+const err433 = {instancePath:instancePath+"/models/" + key35.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17,schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items,data:data164};
 if(vErrors === null){
 vErrors = [err433];
 }
@@ -5948,10 +5948,8 @@ errors++;
 }
 }
 }
-}
-if(data152 && typeof data152 == "object" && !Array.isArray(data152)){
-if(Object.keys(data152).length < 1){
-const err434 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema6.properties.models,data:data152};
+else {
+const err434 = {instancePath:instancePath+"/models/" + key35.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets,data:data163};
 if(vErrors === null){
 vErrors = [err434];
 }
@@ -5960,14 +5958,10 @@ vErrors.push(err434);
 }
 errors++;
 }
-for(const key36 in data152){
-const _errs384 = errors;
-const _errs386 = errors;
-const _errs387 = errors;
-if(errors === _errs387){
-if(typeof key36 === "string"){
-if(!pattern40.test(key36)){
-const err435 = {};
+}
+}
+else {
+const err435 = {instancePath:instancePath+"/models/" + key35.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"],data:data161};
 if(vErrors === null){
 vErrors = [err435];
 }
@@ -5977,8 +5971,11 @@ vErrors.push(err435);
 errors++;
 }
 }
-else {
-const err436 = {};
+}
+}
+if(data153 && typeof data153 == "object" && !Array.isArray(data153)){
+if(Object.keys(data153).length < 1){
+const err436 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema6.properties.models,data:data153};
 if(vErrors === null){
 vErrors = [err436];
 }
@@ -5987,10 +5984,14 @@ vErrors.push(err436);
 }
 errors++;
 }
-}
-var valid93 = _errs387 === errors;
-if(valid93){
-const err437 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/not",keyword:"not",params:{},schema:schema6.properties.models.propertyNames.not,parentSchema:schema6.properties.models.propertyNames,data:key36,propertyName:key36};
+for(const key36 in data153){
+const _errs386 = errors;
+const _errs388 = errors;
+const _errs389 = errors;
+if(errors === _errs389){
+if(typeof key36 === "string"){
+if(!pattern40.test(key36)){
+const err437 = {};
 if(vErrors === null){
 vErrors = [err437];
 }
@@ -5999,20 +6000,9 @@ vErrors.push(err437);
 }
 errors++;
 }
-else {
-errors = _errs386;
-if(vErrors !== null){
-if(_errs386){
-vErrors.length = _errs386;
 }
 else {
-vErrors = null;
-}
-}
-}
-if(typeof key36 === "string"){
-if(func4(key36) > 256){
-const err438 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.propertyNames,data:key36,propertyName:key36};
+const err438 = {};
 if(vErrors === null){
 vErrors = [err438];
 }
@@ -6021,8 +6011,10 @@ vErrors.push(err438);
 }
 errors++;
 }
-if(func4(key36) < 1){
-const err439 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.propertyNames,data:key36,propertyName:key36};
+}
+var valid93 = _errs389 === errors;
+if(valid93){
+const err439 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/not",keyword:"not",params:{},schema:schema6.properties.models.propertyNames.not,parentSchema:schema6.properties.models.propertyNames,data:key36,propertyName:key36};
 if(vErrors === null){
 vErrors = [err439];
 }
@@ -6031,8 +6023,20 @@ vErrors.push(err439);
 }
 errors++;
 }
-if(!pattern3.test(key36)){
-const err440 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.propertyNames,data:key36,propertyName:key36};
+else {
+errors = _errs388;
+if(vErrors !== null){
+if(_errs388){
+vErrors.length = _errs388;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(typeof key36 === "string"){
+if(func4(key36) > 256){
+const err440 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.propertyNames,data:key36,propertyName:key36};
 if(vErrors === null){
 vErrors = [err440];
 }
@@ -6041,9 +6045,8 @@ vErrors.push(err440);
 }
 errors++;
 }
-}
-else {
-const err441 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.propertyNames.type,parentSchema:schema6.properties.models.propertyNames,data:key36,propertyName:key36};
+if(func4(key36) < 1){
+const err441 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.propertyNames,data:key36,propertyName:key36};
 if(vErrors === null){
 vErrors = [err441];
 }
@@ -6052,9 +6055,8 @@ vErrors.push(err441);
 }
 errors++;
 }
-var valid92 = _errs384 === errors;
-if(!valid92){
-const err442 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames",keyword:"propertyNames",params:{propertyName: key36},schema:schema6.properties.models.propertyNames,parentSchema:schema6.properties.models,data:data152};
+if(!pattern3.test(key36)){
+const err442 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.propertyNames,data:key36,propertyName:key36};
 if(vErrors === null){
 vErrors = [err442];
 }
@@ -6064,15 +6066,8 @@ vErrors.push(err442);
 errors++;
 }
 }
-for(const key37 in data152){
-let data165 = data152[key37];
-const _errs392 = errors;
-let valid95 = true;
-const _errs393 = errors;
-if(data165 && typeof data165 == "object" && !Array.isArray(data165)){
-let missing5;
-if((data165.targets === undefined) && (missing5 = "targets")){
-const err443 = {};
+else {
+const err443 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.propertyNames.type,parentSchema:schema6.properties.models.propertyNames,data:key36,propertyName:key36};
 if(vErrors === null){
 vErrors = [err443];
 }
@@ -6081,27 +6076,9 @@ vErrors.push(err443);
 }
 errors++;
 }
-}
-var _valid8 = _errs393 === errors;
-errors = _errs392;
-if(vErrors !== null){
-if(_errs392){
-vErrors.length = _errs392;
-}
-else {
-vErrors = null;
-}
-}
-let ifClause4;
-if(_valid8){
-const _errs394 = errors;
-if(data165 && typeof data165 == "object" && !Array.isArray(data165)){
-for(const key38 in data165){
-const _errs395 = errors;
-const _errs396 = errors;
-const _errs397 = errors;
-if(!((key38 === "provider") || (key38 === "model"))){
-const err444 = {};
+var valid92 = _errs386 === errors;
+if(!valid92){
+const err444 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames",keyword:"propertyNames",params:{propertyName: key36},schema:schema6.properties.models.propertyNames,parentSchema:schema6.properties.models,data:data153};
 if(vErrors === null){
 vErrors = [err444];
 }
@@ -6110,9 +6087,16 @@ vErrors.push(err444);
 }
 errors++;
 }
-var valid97 = _errs397 === errors;
-if(valid97){
-const err445 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames/not",keyword:"not",params:{},schema:schema6.properties.models.additionalProperties.then.propertyNames.not,parentSchema:schema6.properties.models.additionalProperties.then.propertyNames,data:key38,propertyName:key38};
+}
+for(const key37 in data153){
+let data166 = data153[key37];
+const _errs394 = errors;
+let valid95 = true;
+const _errs395 = errors;
+if(data166 && typeof data166 == "object" && !Array.isArray(data166)){
+let missing5;
+if((data166.targets === undefined) && (missing5 = "targets")){
+const err445 = {};
 if(vErrors === null){
 vErrors = [err445];
 }
@@ -6121,20 +6105,27 @@ vErrors.push(err445);
 }
 errors++;
 }
-else {
-errors = _errs396;
+}
+var _valid8 = _errs395 === errors;
+errors = _errs394;
 if(vErrors !== null){
-if(_errs396){
-vErrors.length = _errs396;
+if(_errs394){
+vErrors.length = _errs394;
 }
 else {
 vErrors = null;
 }
 }
-}
-var valid96 = _errs395 === errors;
-if(!valid96){
-const err446 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key38},schema:schema6.properties.models.additionalProperties.then.propertyNames,parentSchema:schema6.properties.models.additionalProperties.then,data:data165};
+let ifClause4;
+if(_valid8){
+const _errs396 = errors;
+if(data166 && typeof data166 == "object" && !Array.isArray(data166)){
+for(const key38 in data166){
+const _errs397 = errors;
+const _errs398 = errors;
+const _errs399 = errors;
+if(!((key38 === "provider") || (key38 === "model"))){
+const err446 = {};
 if(vErrors === null){
 vErrors = [err446];
 }
@@ -6143,17 +6134,9 @@ vErrors.push(err446);
 }
 errors++;
 }
-}
-}
-var _valid8 = _errs394 === errors;
-valid95 = _valid8;
-ifClause4 = "then";
-}
-else {
-const _errs398 = errors;
-if(data165 && typeof data165 == "object" && !Array.isArray(data165)){
-if(data165.provider === undefined){
-const err447 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/else/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.models.additionalProperties.else.required,parentSchema:schema6.properties.models.additionalProperties.else,data:data165};
+var valid97 = _errs399 === errors;
+if(valid97){
+const err447 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames/not",keyword:"not",params:{},schema:schema6.properties.models.additionalProperties.then.propertyNames.not,parentSchema:schema6.properties.models.additionalProperties.then.propertyNames,data:key38,propertyName:key38};
 if(vErrors === null){
 vErrors = [err447];
 }
@@ -6162,13 +6145,20 @@ vErrors.push(err447);
 }
 errors++;
 }
+else {
+errors = _errs398;
+if(vErrors !== null){
+if(_errs398){
+vErrors.length = _errs398;
 }
-var _valid8 = _errs398 === errors;
-valid95 = _valid8;
-ifClause4 = "else";
+else {
+vErrors = null;
 }
-if(!valid95){
-const err448 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause4},schema:schema6.properties.models.additionalProperties.if,parentSchema:schema6.properties.models.additionalProperties,data:data165};
+}
+}
+var valid96 = _errs397 === errors;
+if(!valid96){
+const err448 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key38},schema:schema6.properties.models.additionalProperties.then.propertyNames,parentSchema:schema6.properties.models.additionalProperties.then,data:data166};
 if(vErrors === null){
 vErrors = [err448];
 }
@@ -6177,10 +6167,17 @@ vErrors.push(err448);
 }
 errors++;
 }
-if(data165 && typeof data165 == "object" && !Array.isArray(data165)){
-for(const key39 in data165){
-if(!(((((((key39 === "provider") || (key39 === "model")) || (key39 === "targets")) || (key39 === "aliases")) || (key39 === "fallbacks")) || (key39 === "translation")) || (key39 === "price"))){
-const err449 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key39},schema:false,parentSchema:schema6.properties.models.additionalProperties,data:data165};
+}
+}
+var _valid8 = _errs396 === errors;
+valid95 = _valid8;
+ifClause4 = "then";
+}
+else {
+const _errs400 = errors;
+if(data166 && typeof data166 == "object" && !Array.isArray(data166)){
+if(data166.provider === undefined){
+const err449 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/else/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.models.additionalProperties.else.required,parentSchema:schema6.properties.models.additionalProperties.else,data:data166};
 if(vErrors === null){
 vErrors = [err449];
 }
@@ -6190,11 +6187,12 @@ vErrors.push(err449);
 errors++;
 }
 }
-if(data165.provider !== undefined){
-let data166 = data165.provider;
-if(typeof data166 === "string"){
-if(func4(data166) > 64){
-const err450 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data166};
+var _valid8 = _errs400 === errors;
+valid95 = _valid8;
+ifClause4 = "else";
+}
+if(!valid95){
+const err450 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause4},schema:schema6.properties.models.additionalProperties.if,parentSchema:schema6.properties.models.additionalProperties,data:data166};
 if(vErrors === null){
 vErrors = [err450];
 }
@@ -6203,8 +6201,10 @@ vErrors.push(err450);
 }
 errors++;
 }
-if(func4(data166) < 1){
-const err451 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data166};
+if(data166 && typeof data166 == "object" && !Array.isArray(data166)){
+for(const key39 in data166){
+if(!(((((((key39 === "provider") || (key39 === "model")) || (key39 === "targets")) || (key39 === "aliases")) || (key39 === "fallbacks")) || (key39 === "translation")) || (key39 === "price"))){
+const err451 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key39},schema:false,parentSchema:schema6.properties.models.additionalProperties,data:data166};
 if(vErrors === null){
 vErrors = [err451];
 }
@@ -6213,8 +6213,12 @@ vErrors.push(err451);
 }
 errors++;
 }
-if(!pattern16.test(data166)){
-const err452 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data166};
+}
+if(data166.provider !== undefined){
+let data167 = data166.provider;
+if(typeof data167 === "string"){
+if(func4(data167) > 64){
+const err452 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data167};
 if(vErrors === null){
 vErrors = [err452];
 }
@@ -6223,9 +6227,8 @@ vErrors.push(err452);
 }
 errors++;
 }
-}
-else {
-const err453 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.provider.type,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data166};
+if(func4(data167) < 1){
+const err453 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data167};
 if(vErrors === null){
 vErrors = [err453];
 }
@@ -6234,12 +6237,8 @@ vErrors.push(err453);
 }
 errors++;
 }
-}
-if(data165.model !== undefined){
-let data167 = data165.model;
-if(typeof data167 === "string"){
-if(func4(data167) > 256){
-const err454 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data167};
+if(!pattern16.test(data167)){
+const err454 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data167};
 if(vErrors === null){
 vErrors = [err454];
 }
@@ -6248,8 +6247,9 @@ vErrors.push(err454);
 }
 errors++;
 }
-if(func4(data167) < 1){
-const err455 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data167};
+}
+else {
+const err455 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.provider.type,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data167};
 if(vErrors === null){
 vErrors = [err455];
 }
@@ -6258,8 +6258,12 @@ vErrors.push(err455);
 }
 errors++;
 }
-if(!pattern3.test(data167)){
-const err456 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data167};
+}
+if(data166.model !== undefined){
+let data168 = data166.model;
+if(typeof data168 === "string"){
+if(func4(data168) > 256){
+const err456 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data168};
 if(vErrors === null){
 vErrors = [err456];
 }
@@ -6268,9 +6272,8 @@ vErrors.push(err456);
 }
 errors++;
 }
-}
-else {
-const err457 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.model.type,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data167};
+if(func4(data168) < 1){
+const err457 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data168};
 if(vErrors === null){
 vErrors = [err457];
 }
@@ -6279,12 +6282,8 @@ vErrors.push(err457);
 }
 errors++;
 }
-}
-if(data165.targets !== undefined){
-let data168 = data165.targets;
-if(Array.isArray(data168)){
-if(data168.length < 1){
-const err458 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets,data:data168};
+if(!pattern3.test(data168)){
+const err458 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data168};
 if(vErrors === null){
 vErrors = [err458];
 }
@@ -6293,12 +6292,9 @@ vErrors.push(err458);
 }
 errors++;
 }
-const len18 = data168.length;
-for(let i18=0; i18<len18; i18++){
-let data169 = data168[i18];
-if(data169 && typeof data169 == "object" && !Array.isArray(data169)){
-if(data169.provider === undefined){
-const err459 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.models.additionalProperties.properties.targets.items.required,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data169};
+}
+else {
+const err459 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.model.type,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data168};
 if(vErrors === null){
 vErrors = [err459];
 }
@@ -6307,9 +6303,12 @@ vErrors.push(err459);
 }
 errors++;
 }
-for(const key40 in data169){
-if(!(((((key40 === "provider") || (key40 === "model")) || (key40 === "tier")) || (key40 === "weight")) || (key40 === "price"))){
-const err460 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key40},schema:false,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data169};
+}
+if(data166.targets !== undefined){
+let data169 = data166.targets;
+if(Array.isArray(data169)){
+if(data169.length < 1){
+const err460 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets,data:data169};
 if(vErrors === null){
 vErrors = [err460];
 }
@@ -6318,12 +6317,12 @@ vErrors.push(err460);
 }
 errors++;
 }
-}
-if(data169.provider !== undefined){
-let data170 = data169.provider;
-if(typeof data170 === "string"){
-if(func4(data170) > 64){
-const err461 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data170};
+const len18 = data169.length;
+for(let i18=0; i18<len18; i18++){
+let data170 = data169[i18];
+if(data170 && typeof data170 == "object" && !Array.isArray(data170)){
+if(data170.provider === undefined){
+const err461 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.models.additionalProperties.properties.targets.items.required,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data170};
 if(vErrors === null){
 vErrors = [err461];
 }
@@ -6332,8 +6331,9 @@ vErrors.push(err461);
 }
 errors++;
 }
-if(func4(data170) < 1){
-const err462 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data170};
+for(const key40 in data170){
+if(!(((((key40 === "provider") || (key40 === "model")) || (key40 === "tier")) || (key40 === "weight")) || (key40 === "price"))){
+const err462 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key40},schema:false,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data170};
 if(vErrors === null){
 vErrors = [err462];
 }
@@ -6342,8 +6342,12 @@ vErrors.push(err462);
 }
 errors++;
 }
-if(!pattern16.test(data170)){
-const err463 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data170};
+}
+if(data170.provider !== undefined){
+let data171 = data170.provider;
+if(typeof data171 === "string"){
+if(func4(data171) > 64){
+const err463 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data171};
 if(vErrors === null){
 vErrors = [err463];
 }
@@ -6352,9 +6356,8 @@ vErrors.push(err463);
 }
 errors++;
 }
-}
-else {
-const err464 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data170};
+if(func4(data171) < 1){
+const err464 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data171};
 if(vErrors === null){
 vErrors = [err464];
 }
@@ -6363,12 +6366,8 @@ vErrors.push(err464);
 }
 errors++;
 }
-}
-if(data169.model !== undefined){
-let data171 = data169.model;
-if(typeof data171 === "string"){
-if(func4(data171) > 256){
-const err465 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data171};
+if(!pattern16.test(data171)){
+const err465 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data171};
 if(vErrors === null){
 vErrors = [err465];
 }
@@ -6377,8 +6376,9 @@ vErrors.push(err465);
 }
 errors++;
 }
-if(func4(data171) < 1){
-const err466 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data171};
+}
+else {
+const err466 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data171};
 if(vErrors === null){
 vErrors = [err466];
 }
@@ -6387,8 +6387,12 @@ vErrors.push(err466);
 }
 errors++;
 }
-if(!pattern3.test(data171)){
-const err467 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data171};
+}
+if(data170.model !== undefined){
+let data172 = data170.model;
+if(typeof data172 === "string"){
+if(func4(data172) > 256){
+const err467 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data172};
 if(vErrors === null){
 vErrors = [err467];
 }
@@ -6397,9 +6401,8 @@ vErrors.push(err467);
 }
 errors++;
 }
-}
-else {
-const err468 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data171};
+if(func4(data172) < 1){
+const err468 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data172};
 if(vErrors === null){
 vErrors = [err468];
 }
@@ -6408,11 +6411,8 @@ vErrors.push(err468);
 }
 errors++;
 }
-}
-if(data169.tier !== undefined){
-let data172 = data169.tier;
-if(!(((typeof data172 == "number") && (!(data172 % 1) && !isNaN(data172))) && (isFinite(data172)))){
-const err469 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data172};
+if(!pattern3.test(data172)){
+const err469 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data172};
 if(vErrors === null){
 vErrors = [err469];
 }
@@ -6421,9 +6421,9 @@ vErrors.push(err469);
 }
 errors++;
 }
-if((typeof data172 == "number") && (isFinite(data172))){
-if(data172 > 100 || isNaN(data172)){
-const err470 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},schema:100,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data172};
+}
+else {
+const err470 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data172};
 if(vErrors === null){
 vErrors = [err470];
 }
@@ -6432,8 +6432,11 @@ vErrors.push(err470);
 }
 errors++;
 }
-if(data172 < 1 || isNaN(data172)){
-const err471 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data172};
+}
+if(data170.tier !== undefined){
+let data173 = data170.tier;
+if(!(((typeof data173 == "number") && (!(data173 % 1) && !isNaN(data173))) && (isFinite(data173)))){
+const err471 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data173};
 if(vErrors === null){
 vErrors = [err471];
 }
@@ -6442,12 +6445,9 @@ vErrors.push(err471);
 }
 errors++;
 }
-}
-}
-if(data169.weight !== undefined){
-let data173 = data169.weight;
-if(!(((typeof data173 == "number") && (!(data173 % 1) && !isNaN(data173))) && (isFinite(data173)))){
-const err472 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data173};
+if((typeof data173 == "number") && (isFinite(data173))){
+if(data173 > 100 || isNaN(data173)){
+const err472 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},schema:100,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data173};
 if(vErrors === null){
 vErrors = [err472];
 }
@@ -6456,9 +6456,8 @@ vErrors.push(err472);
 }
 errors++;
 }
-if((typeof data173 == "number") && (isFinite(data173))){
-if(data173 > 1000000 || isNaN(data173)){
-const err473 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data173};
+if(data173 < 1 || isNaN(data173)){
+const err473 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data173};
 if(vErrors === null){
 vErrors = [err473];
 }
@@ -6467,8 +6466,12 @@ vErrors.push(err473);
 }
 errors++;
 }
-if(data173 < 1 || isNaN(data173)){
-const err474 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data173};
+}
+}
+if(data170.weight !== undefined){
+let data174 = data170.weight;
+if(!(((typeof data174 == "number") && (!(data174 % 1) && !isNaN(data174))) && (isFinite(data174)))){
+const err474 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data174};
 if(vErrors === null){
 vErrors = [err474];
 }
@@ -6477,17 +6480,9 @@ vErrors.push(err474);
 }
 errors++;
 }
-}
-}
-if(data169.price !== undefined){
-if(!(validate22(data169.price, {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/price",parentData:data169,parentDataProperty:"price",rootData}))){
-vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
-errors = vErrors.length;
-}
-}
-}
-else {
-const err475 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.properties.targets.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data169};
+if((typeof data174 == "number") && (isFinite(data174))){
+if(data174 > 1000000 || isNaN(data174)){
+const err475 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data174};
 if(vErrors === null){
 vErrors = [err475];
 }
@@ -6496,10 +6491,8 @@ vErrors.push(err475);
 }
 errors++;
 }
-}
-}
-else {
-const err476 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.targets.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets,data:data168};
+if(data174 < 1 || isNaN(data174)){
+const err476 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data174};
 if(vErrors === null){
 vErrors = [err476];
 }
@@ -6509,18 +6502,16 @@ vErrors.push(err476);
 errors++;
 }
 }
-if(data165.aliases !== undefined){
-let data175 = data165.aliases;
-if(Array.isArray(data175)){
-const len19 = data175.length;
-for(let i19=0; i19<len19; i19++){
-let data176 = data175[i19];
-const _errs422 = errors;
-const _errs423 = errors;
-if(errors === _errs423){
-if(typeof data176 === "string"){
-if(!pattern46.test(data176)){
-const err477 = {};
+}
+if(data170.price !== undefined){
+if(!(validate22(data170.price, {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/price",parentData:data170,parentDataProperty:"price",rootData}))){
+vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
+errors = vErrors.length;
+}
+}
+}
+else {
+const err477 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.properties.targets.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data170};
 if(vErrors === null){
 vErrors = [err477];
 }
@@ -6530,8 +6521,9 @@ vErrors.push(err477);
 errors++;
 }
 }
+}
 else {
-const err478 = {};
+const err478 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.targets.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets,data:data169};
 if(vErrors === null){
 vErrors = [err478];
 }
@@ -6541,9 +6533,18 @@ vErrors.push(err478);
 errors++;
 }
 }
-var valid104 = _errs423 === errors;
-if(valid104){
-const err479 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i19,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema6.properties.models.additionalProperties.properties.aliases.items.not,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data176};
+if(data166.aliases !== undefined){
+let data176 = data166.aliases;
+if(Array.isArray(data176)){
+const len19 = data176.length;
+for(let i19=0; i19<len19; i19++){
+let data177 = data176[i19];
+const _errs424 = errors;
+const _errs425 = errors;
+if(errors === _errs425){
+if(typeof data177 === "string"){
+if(!pattern46.test(data177)){
+const err479 = {};
 if(vErrors === null){
 vErrors = [err479];
 }
@@ -6552,20 +6553,9 @@ vErrors.push(err479);
 }
 errors++;
 }
-else {
-errors = _errs422;
-if(vErrors !== null){
-if(_errs422){
-vErrors.length = _errs422;
 }
 else {
-vErrors = null;
-}
-}
-}
-if(typeof data176 === "string"){
-if(func4(data176) > 256){
-const err480 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i19,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data176};
+const err480 = {};
 if(vErrors === null){
 vErrors = [err480];
 }
@@ -6574,8 +6564,10 @@ vErrors.push(err480);
 }
 errors++;
 }
-if(func4(data176) < 1){
-const err481 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i19,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data176};
+}
+var valid104 = _errs425 === errors;
+if(valid104){
+const err481 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i19,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema6.properties.models.additionalProperties.properties.aliases.items.not,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data177};
 if(vErrors === null){
 vErrors = [err481];
 }
@@ -6584,8 +6576,20 @@ vErrors.push(err481);
 }
 errors++;
 }
-if(!pattern3.test(data176)){
-const err482 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i19,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data176};
+else {
+errors = _errs424;
+if(vErrors !== null){
+if(_errs424){
+vErrors.length = _errs424;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(typeof data177 === "string"){
+if(func4(data177) > 256){
+const err482 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i19,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data177};
 if(vErrors === null){
 vErrors = [err482];
 }
@@ -6594,9 +6598,8 @@ vErrors.push(err482);
 }
 errors++;
 }
-}
-else {
-const err483 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i19,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.aliases.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data176};
+if(func4(data177) < 1){
+const err483 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i19,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data177};
 if(vErrors === null){
 vErrors = [err483];
 }
@@ -6605,10 +6608,8 @@ vErrors.push(err483);
 }
 errors++;
 }
-}
-}
-else {
-const err484 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.aliases.type,parentSchema:schema6.properties.models.additionalProperties.properties.aliases,data:data175};
+if(!pattern3.test(data177)){
+const err484 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i19,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data177};
 if(vErrors === null){
 vErrors = [err484];
 }
@@ -6618,15 +6619,8 @@ vErrors.push(err484);
 errors++;
 }
 }
-if(data165.fallbacks !== undefined){
-let data177 = data165.fallbacks;
-if(Array.isArray(data177)){
-const len20 = data177.length;
-for(let i20=0; i20<len20; i20++){
-let data178 = data177[i20];
-if(typeof data178 === "string"){
-if(func4(data178) > 256){
-const err485 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i20,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data178};
+else {
+const err485 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i19,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.aliases.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data177};
 if(vErrors === null){
 vErrors = [err485];
 }
@@ -6635,8 +6629,10 @@ vErrors.push(err485);
 }
 errors++;
 }
-if(func4(data178) < 1){
-const err486 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i20,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data178};
+}
+}
+else {
+const err486 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.aliases.type,parentSchema:schema6.properties.models.additionalProperties.properties.aliases,data:data176};
 if(vErrors === null){
 vErrors = [err486];
 }
@@ -6645,8 +6641,16 @@ vErrors.push(err486);
 }
 errors++;
 }
-if(!pattern3.test(data178)){
-const err487 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i20,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data178};
+}
+if(data166.fallbacks !== undefined){
+let data178 = data166.fallbacks;
+if(Array.isArray(data178)){
+const len20 = data178.length;
+for(let i20=0; i20<len20; i20++){
+let data179 = data178[i20];
+if(typeof data179 === "string"){
+if(func4(data179) > 256){
+const err487 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i20,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data179};
 if(vErrors === null){
 vErrors = [err487];
 }
@@ -6655,9 +6659,8 @@ vErrors.push(err487);
 }
 errors++;
 }
-}
-else {
-const err488 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i20,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.fallbacks.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data178};
+if(func4(data179) < 1){
+const err488 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i20,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data179};
 if(vErrors === null){
 vErrors = [err488];
 }
@@ -6666,10 +6669,8 @@ vErrors.push(err488);
 }
 errors++;
 }
-}
-}
-else {
-const err489 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.fallbacks.type,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks,data:data177};
+if(!pattern3.test(data179)){
+const err489 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i20,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data179};
 if(vErrors === null){
 vErrors = [err489];
 }
@@ -6679,12 +6680,8 @@ vErrors.push(err489);
 errors++;
 }
 }
-if(data165.translation !== undefined){
-let data179 = data165.translation;
-if(data179 && typeof data179 == "object" && !Array.isArray(data179)){
-for(const key41 in data179){
-if(!(func2.call(schema6.properties.models.additionalProperties.properties.translation.properties, key41))){
-const err490 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key41},schema:false,parentSchema:schema6.properties.models.additionalProperties.properties.translation,data:data179};
+else {
+const err490 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i20,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.fallbacks.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data179};
 if(vErrors === null){
 vErrors = [err490];
 }
@@ -6694,10 +6691,9 @@ vErrors.push(err490);
 errors++;
 }
 }
-if(data179.max_tokens_field !== undefined){
-let data180 = data179.max_tokens_field;
-if(typeof data180 !== "string"){
-const err491 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data180};
+}
+else {
+const err491 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.fallbacks.type,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks,data:data178};
 if(vErrors === null){
 vErrors = [err491];
 }
@@ -6706,8 +6702,13 @@ vErrors.push(err491);
 }
 errors++;
 }
-if(!((data180 === "max_tokens") || (data180 === "max_completion_tokens"))){
-const err492 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data180};
+}
+if(data166.translation !== undefined){
+let data180 = data166.translation;
+if(data180 && typeof data180 == "object" && !Array.isArray(data180)){
+for(const key41 in data180){
+if(!(func2.call(schema6.properties.models.additionalProperties.properties.translation.properties, key41))){
+const err492 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key41},schema:false,parentSchema:schema6.properties.models.additionalProperties.properties.translation,data:data180};
 if(vErrors === null){
 vErrors = [err492];
 }
@@ -6717,10 +6718,10 @@ vErrors.push(err492);
 errors++;
 }
 }
-if(data179.default_max_tokens !== undefined){
-let data181 = data179.default_max_tokens;
-if(!(((typeof data181 == "number") && (!(data181 % 1) && !isNaN(data181))) && (isFinite(data181)))){
-const err493 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data181};
+if(data180.max_tokens_field !== undefined){
+let data181 = data180.max_tokens_field;
+if(typeof data181 !== "string"){
+const err493 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data181};
 if(vErrors === null){
 vErrors = [err493];
 }
@@ -6729,9 +6730,8 @@ vErrors.push(err493);
 }
 errors++;
 }
-if((typeof data181 == "number") && (isFinite(data181))){
-if(data181 > 1000000 || isNaN(data181)){
-const err494 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data181};
+if(!((data181 === "max_tokens") || (data181 === "max_completion_tokens"))){
+const err494 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data181};
 if(vErrors === null){
 vErrors = [err494];
 }
@@ -6740,8 +6740,11 @@ vErrors.push(err494);
 }
 errors++;
 }
-if(data181 < 1 || isNaN(data181)){
-const err495 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data181};
+}
+if(data180.default_max_tokens !== undefined){
+let data182 = data180.default_max_tokens;
+if(!(((typeof data182 == "number") && (!(data182 % 1) && !isNaN(data182))) && (isFinite(data182)))){
+const err495 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data182};
 if(vErrors === null){
 vErrors = [err495];
 }
@@ -6750,12 +6753,9 @@ vErrors.push(err495);
 }
 errors++;
 }
-}
-}
-if(data179.system_in_middle !== undefined){
-let data182 = data179.system_in_middle;
-if(typeof data182 !== "string"){
-const err496 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data182};
+if((typeof data182 == "number") && (isFinite(data182))){
+if(data182 > 1000000 || isNaN(data182)){
+const err496 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data182};
 if(vErrors === null){
 vErrors = [err496];
 }
@@ -6764,8 +6764,8 @@ vErrors.push(err496);
 }
 errors++;
 }
-if(!((data182 === "keep") || (data182 === "fold"))){
-const err497 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data182};
+if(data182 < 1 || isNaN(data182)){
+const err497 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data182};
 if(vErrors === null){
 vErrors = [err497];
 }
@@ -6775,10 +6775,11 @@ vErrors.push(err497);
 errors++;
 }
 }
-if(data179.system_role !== undefined){
-let data183 = data179.system_role;
+}
+if(data180.system_in_middle !== undefined){
+let data183 = data180.system_in_middle;
 if(typeof data183 !== "string"){
-const err498 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role,data:data183};
+const err498 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data183};
 if(vErrors === null){
 vErrors = [err498];
 }
@@ -6787,8 +6788,8 @@ vErrors.push(err498);
 }
 errors++;
 }
-if(!((data183 === "system") || (data183 === "developer"))){
-const err499 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.system_role.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role,data:data183};
+if(!((data183 === "keep") || (data183 === "fold"))){
+const err499 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data183};
 if(vErrors === null){
 vErrors = [err499];
 }
@@ -6798,10 +6799,10 @@ vErrors.push(err499);
 errors++;
 }
 }
-if(data179.text_parts !== undefined){
-let data184 = data179.text_parts;
-if(typeof data184 !== "boolean"){
-const err500 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.text_parts,data:data184};
+if(data180.system_role !== undefined){
+let data184 = data180.system_role;
+if(typeof data184 !== "string"){
+const err500 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role,data:data184};
 if(vErrors === null){
 vErrors = [err500];
 }
@@ -6810,11 +6811,8 @@ vErrors.push(err500);
 }
 errors++;
 }
-}
-if(data179.reasoning_field !== undefined){
-let data185 = data179.reasoning_field;
-if(typeof data185 !== "string"){
-const err501 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data185};
+if(!((data184 === "system") || (data184 === "developer"))){
+const err501 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.system_role.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role,data:data184};
 if(vErrors === null){
 vErrors = [err501];
 }
@@ -6823,8 +6821,11 @@ vErrors.push(err501);
 }
 errors++;
 }
-if(!(((data185 === "reasoning_content") || (data185 === "reasoning")) || (data185 === "none"))){
-const err502 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data185};
+}
+if(data180.text_parts !== undefined){
+let data185 = data180.text_parts;
+if(typeof data185 !== "boolean"){
+const err502 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.text_parts,data:data185};
 if(vErrors === null){
 vErrors = [err502];
 }
@@ -6834,10 +6835,10 @@ vErrors.push(err502);
 errors++;
 }
 }
-if(data179.reasoning_turns !== undefined){
-let data186 = data179.reasoning_turns;
+if(data180.reasoning_field !== undefined){
+let data186 = data180.reasoning_field;
 if(typeof data186 !== "string"){
-const err503 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data186};
+const err503 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data186};
 if(vErrors === null){
 vErrors = [err503];
 }
@@ -6846,8 +6847,8 @@ vErrors.push(err503);
 }
 errors++;
 }
-if(!((data186 === "all") || (data186 === "last"))){
-const err504 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data186};
+if(!(((data186 === "reasoning_content") || (data186 === "reasoning")) || (data186 === "none"))){
+const err504 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data186};
 if(vErrors === null){
 vErrors = [err504];
 }
@@ -6857,14 +6858,10 @@ vErrors.push(err504);
 errors++;
 }
 }
-if(data179.efforts !== undefined){
-let data187 = data179.efforts;
-if(Array.isArray(data187)){
-const len21 = data187.length;
-for(let i21=0; i21<len21; i21++){
-let data188 = data187[i21];
-if(typeof data188 !== "string"){
-const err505 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i21,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data188};
+if(data180.reasoning_turns !== undefined){
+let data187 = data180.reasoning_turns;
+if(typeof data187 !== "string"){
+const err505 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data187};
 if(vErrors === null){
 vErrors = [err505];
 }
@@ -6873,8 +6870,8 @@ vErrors.push(err505);
 }
 errors++;
 }
-if(!(((((((data188 === "none") || (data188 === "minimal")) || (data188 === "low")) || (data188 === "medium")) || (data188 === "high")) || (data188 === "xhigh")) || (data188 === "max"))){
-const err506 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i21,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data188};
+if(!((data187 === "all") || (data187 === "last"))){
+const err506 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data187};
 if(vErrors === null){
 vErrors = [err506];
 }
@@ -6884,9 +6881,14 @@ vErrors.push(err506);
 errors++;
 }
 }
-}
-else {
-const err507 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts,data:data187};
+if(data180.efforts !== undefined){
+let data188 = data180.efforts;
+if(Array.isArray(data188)){
+const len21 = data188.length;
+for(let i21=0; i21<len21; i21++){
+let data189 = data188[i21];
+if(typeof data189 !== "string"){
+const err507 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i21,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data189};
 if(vErrors === null){
 vErrors = [err507];
 }
@@ -6895,11 +6897,8 @@ vErrors.push(err507);
 }
 errors++;
 }
-}
-if(data179.think_tags !== undefined){
-let data189 = data179.think_tags;
-if(typeof data189 !== "boolean"){
-const err508 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.think_tags,data:data189};
+if(!(((((((data189 === "none") || (data189 === "minimal")) || (data189 === "low")) || (data189 === "medium")) || (data189 === "high")) || (data189 === "xhigh")) || (data189 === "max"))){
+const err508 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i21,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data189};
 if(vErrors === null){
 vErrors = [err508];
 }
@@ -6909,10 +6908,9 @@ vErrors.push(err508);
 errors++;
 }
 }
-if(data179.thinking !== undefined){
-let data190 = data179.thinking;
-if(typeof data190 !== "string"){
-const err509 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking,data:data190};
+}
+else {
+const err509 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts,data:data188};
 if(vErrors === null){
 vErrors = [err509];
 }
@@ -6921,8 +6919,11 @@ vErrors.push(err509);
 }
 errors++;
 }
-if(!((data190 === "adaptive") || (data190 === "budget"))){
-const err510 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.thinking.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking,data:data190};
+}
+if(data180.think_tags !== undefined){
+let data190 = data180.think_tags;
+if(typeof data190 !== "boolean"){
+const err510 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.think_tags,data:data190};
 if(vErrors === null){
 vErrors = [err510];
 }
@@ -6932,11 +6933,10 @@ vErrors.push(err510);
 errors++;
 }
 }
-if(data179.max_temperature !== undefined){
-let data191 = data179.max_temperature;
-if((typeof data191 == "number") && (isFinite(data191))){
-if(data191 > 10 || isNaN(data191)){
-const err511 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data191};
+if(data180.thinking !== undefined){
+let data191 = data180.thinking;
+if(typeof data191 !== "string"){
+const err511 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking,data:data191};
 if(vErrors === null){
 vErrors = [err511];
 }
@@ -6945,8 +6945,8 @@ vErrors.push(err511);
 }
 errors++;
 }
-if(data191 < 0 || isNaN(data191)){
-const err512 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data191};
+if(!((data191 === "adaptive") || (data191 === "budget"))){
+const err512 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.thinking.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking,data:data191};
 if(vErrors === null){
 vErrors = [err512];
 }
@@ -6956,8 +6956,11 @@ vErrors.push(err512);
 errors++;
 }
 }
-else {
-const err513 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data191};
+if(data180.max_temperature !== undefined){
+let data192 = data180.max_temperature;
+if((typeof data192 == "number") && (isFinite(data192))){
+if(data192 > 10 || isNaN(data192)){
+const err513 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data192};
 if(vErrors === null){
 vErrors = [err513];
 }
@@ -6966,11 +6969,8 @@ vErrors.push(err513);
 }
 errors++;
 }
-}
-if(data179.max_stop_sequences !== undefined){
-let data192 = data179.max_stop_sequences;
-if((!(((typeof data192 == "number") && (!(data192 % 1) && !isNaN(data192))) && (isFinite(data192)))) && (data192 !== null)){
-const err514 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data192};
+if(data192 < 0 || isNaN(data192)){
+const err514 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data192};
 if(vErrors === null){
 vErrors = [err514];
 }
@@ -6979,9 +6979,9 @@ vErrors.push(err514);
 }
 errors++;
 }
-if((typeof data192 == "number") && (isFinite(data192))){
-if(data192 > 1000 || isNaN(data192)){
-const err515 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data192};
+}
+else {
+const err515 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data192};
 if(vErrors === null){
 vErrors = [err515];
 }
@@ -6990,8 +6990,11 @@ vErrors.push(err515);
 }
 errors++;
 }
-if(data192 < 0 || isNaN(data192)){
-const err516 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data192};
+}
+if(data180.max_stop_sequences !== undefined){
+let data193 = data180.max_stop_sequences;
+if((!(((typeof data193 == "number") && (!(data193 % 1) && !isNaN(data193))) && (isFinite(data193)))) && (data193 !== null)){
+const err516 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data193};
 if(vErrors === null){
 vErrors = [err516];
 }
@@ -7000,12 +7003,9 @@ vErrors.push(err516);
 }
 errors++;
 }
-}
-}
-if(data179.top_k !== undefined){
-let data193 = data179.top_k;
-if(typeof data193 !== "boolean"){
-const err517 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.top_k,data:data193};
+if((typeof data193 == "number") && (isFinite(data193))){
+if(data193 > 1000 || isNaN(data193)){
+const err517 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data193};
 if(vErrors === null){
 vErrors = [err517];
 }
@@ -7014,11 +7014,8 @@ vErrors.push(err517);
 }
 errors++;
 }
-}
-if(data179.tool_images !== undefined){
-let data194 = data179.tool_images;
-if(typeof data194 !== "boolean"){
-const err518 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.tool_images,data:data194};
+if(data193 < 0 || isNaN(data193)){
+const err518 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data193};
 if(vErrors === null){
 vErrors = [err518];
 }
@@ -7028,10 +7025,11 @@ vErrors.push(err518);
 errors++;
 }
 }
-if(data179.file_parts !== undefined){
-let data195 = data179.file_parts;
-if(typeof data195 !== "boolean"){
-const err519 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.file_parts,data:data195};
+}
+if(data180.top_k !== undefined){
+let data194 = data180.top_k;
+if(typeof data194 !== "boolean"){
+const err519 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.top_k,data:data194};
 if(vErrors === null){
 vErrors = [err519];
 }
@@ -7041,10 +7039,10 @@ vErrors.push(err519);
 errors++;
 }
 }
-if(data179.prefill !== undefined){
-let data196 = data179.prefill;
-if(typeof data196 !== "boolean"){
-const err520 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.prefill,data:data196};
+if(data180.tool_images !== undefined){
+let data195 = data180.tool_images;
+if(typeof data195 !== "boolean"){
+const err520 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.tool_images,data:data195};
 if(vErrors === null){
 vErrors = [err520];
 }
@@ -7054,10 +7052,10 @@ vErrors.push(err520);
 errors++;
 }
 }
-if(data179.platform_members !== undefined){
-let data197 = data179.platform_members;
-if(typeof data197 !== "boolean"){
-const err521 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.platform_members,data:data197};
+if(data180.file_parts !== undefined){
+let data196 = data180.file_parts;
+if(typeof data196 !== "boolean"){
+const err521 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.file_parts,data:data196};
 if(vErrors === null){
 vErrors = [err521];
 }
@@ -7067,10 +7065,10 @@ vErrors.push(err521);
 errors++;
 }
 }
-if(data179.keep_billing_block !== undefined){
-let data198 = data179.keep_billing_block;
-if(typeof data198 !== "boolean"){
-const err522 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.keep_billing_block,data:data198};
+if(data180.prefill !== undefined){
+let data197 = data180.prefill;
+if(typeof data197 !== "boolean"){
+const err522 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.prefill,data:data197};
 if(vErrors === null){
 vErrors = [err522];
 }
@@ -7080,10 +7078,10 @@ vErrors.push(err522);
 errors++;
 }
 }
-if(data179.cache_prompts !== undefined){
-let data199 = data179.cache_prompts;
-if(typeof data199 !== "boolean"){
-const err523 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.cache_prompts,data:data199};
+if(data180.platform_members !== undefined){
+let data198 = data180.platform_members;
+if(typeof data198 !== "boolean"){
+const err523 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.platform_members,data:data198};
 if(vErrors === null){
 vErrors = [err523];
 }
@@ -7093,9 +7091,10 @@ vErrors.push(err523);
 errors++;
 }
 }
-}
-else {
-const err524 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.properties.translation.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation,data:data179};
+if(data180.keep_billing_block !== undefined){
+let data199 = data180.keep_billing_block;
+if(typeof data199 !== "boolean"){
+const err524 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.keep_billing_block,data:data199};
 if(vErrors === null){
 vErrors = [err524];
 }
@@ -7105,15 +7104,10 @@ vErrors.push(err524);
 errors++;
 }
 }
-if(data165.price !== undefined){
-if(!(validate22(data165.price, {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/price",parentData:data165,parentDataProperty:"price",rootData}))){
-vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
-errors = vErrors.length;
-}
-}
-}
-else {
-const err525 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.type,parentSchema:schema6.properties.models.additionalProperties,data:data165};
+if(data180.cache_prompts !== undefined){
+let data200 = data180.cache_prompts;
+if(typeof data200 !== "boolean"){
+const err525 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.cache_prompts,data:data200};
 if(vErrors === null){
 vErrors = [err525];
 }
@@ -7125,7 +7119,7 @@ errors++;
 }
 }
 else {
-const err526 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.type,parentSchema:schema6.properties.models,data:data152};
+const err526 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.properties.translation.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation,data:data180};
 if(vErrors === null){
 vErrors = [err526];
 }
@@ -7135,12 +7129,15 @@ vErrors.push(err526);
 errors++;
 }
 }
-if(data.prices !== undefined){
-let data201 = data.prices;
-if(data201 && typeof data201 == "object" && !Array.isArray(data201)){
-for(const key42 in data201){
-if(!((key42 === "list") || (key42 === "file"))){
-const err527 = {instancePath:instancePath+"/prices",schemaPath:"#/properties/prices/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key42},schema:false,parentSchema:schema6.properties.prices,data:data201};
+if(data166.price !== undefined){
+if(!(validate22(data166.price, {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/price",parentData:data166,parentDataProperty:"price",rootData}))){
+vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
+errors = vErrors.length;
+}
+}
+}
+else {
+const err527 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.type,parentSchema:schema6.properties.models.additionalProperties,data:data166};
 if(vErrors === null){
 vErrors = [err527];
 }
@@ -7150,10 +7147,9 @@ vErrors.push(err527);
 errors++;
 }
 }
-if(data201.list !== undefined){
-let data202 = data201.list;
-if(typeof data202 !== "string"){
-const err528 = {instancePath:instancePath+"/prices/list",schemaPath:"#/properties/prices/properties/list/type",keyword:"type",params:{type: "string"},schema:schema6.properties.prices.properties.list.type,parentSchema:schema6.properties.prices.properties.list,data:data202};
+}
+else {
+const err528 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.type,parentSchema:schema6.properties.models,data:data153};
 if(vErrors === null){
 vErrors = [err528];
 }
@@ -7162,8 +7158,13 @@ vErrors.push(err528);
 }
 errors++;
 }
-if(!((data202 === "shipped") || (data202 === "off"))){
-const err529 = {instancePath:instancePath+"/prices/list",schemaPath:"#/properties/prices/properties/list/enum",keyword:"enum",params:{allowedValues: schema6.properties.prices.properties.list.enum},schema:schema6.properties.prices.properties.list.enum,parentSchema:schema6.properties.prices.properties.list,data:data202};
+}
+if(data.prices !== undefined){
+let data202 = data.prices;
+if(data202 && typeof data202 == "object" && !Array.isArray(data202)){
+for(const key42 in data202){
+if(!((key42 === "list") || (key42 === "file"))){
+const err529 = {instancePath:instancePath+"/prices",schemaPath:"#/properties/prices/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key42},schema:false,parentSchema:schema6.properties.prices,data:data202};
 if(vErrors === null){
 vErrors = [err529];
 }
@@ -7173,10 +7174,10 @@ vErrors.push(err529);
 errors++;
 }
 }
-if(data201.file !== undefined){
-let data203 = data201.file;
-if((typeof data203 !== "string") && (data203 !== null)){
-const err530 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/type",keyword:"type",params:{type: schema6.properties.prices.properties.file.type},schema:schema6.properties.prices.properties.file.type,parentSchema:schema6.properties.prices.properties.file,data:data203};
+if(data202.list !== undefined){
+let data203 = data202.list;
+if(typeof data203 !== "string"){
+const err530 = {instancePath:instancePath+"/prices/list",schemaPath:"#/properties/prices/properties/list/type",keyword:"type",params:{type: "string"},schema:schema6.properties.prices.properties.list.type,parentSchema:schema6.properties.prices.properties.list,data:data203};
 if(vErrors === null){
 vErrors = [err530];
 }
@@ -7185,9 +7186,8 @@ vErrors.push(err530);
 }
 errors++;
 }
-if(typeof data203 === "string"){
-if(func4(data203) > 4096){
-const err531 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.prices.properties.file,data:data203};
+if(!((data203 === "shipped") || (data203 === "off"))){
+const err531 = {instancePath:instancePath+"/prices/list",schemaPath:"#/properties/prices/properties/list/enum",keyword:"enum",params:{allowedValues: schema6.properties.prices.properties.list.enum},schema:schema6.properties.prices.properties.list.enum,parentSchema:schema6.properties.prices.properties.list,data:data203};
 if(vErrors === null){
 vErrors = [err531];
 }
@@ -7196,8 +7196,11 @@ vErrors.push(err531);
 }
 errors++;
 }
-if(func4(data203) < 1){
-const err532 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.prices.properties.file,data:data203};
+}
+if(data202.file !== undefined){
+let data204 = data202.file;
+if((typeof data204 !== "string") && (data204 !== null)){
+const err532 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/type",keyword:"type",params:{type: schema6.properties.prices.properties.file.type},schema:schema6.properties.prices.properties.file.type,parentSchema:schema6.properties.prices.properties.file,data:data204};
 if(vErrors === null){
 vErrors = [err532];
 }
@@ -7206,11 +7209,9 @@ vErrors.push(err532);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err533 = {instancePath:instancePath+"/prices",schemaPath:"#/properties/prices/type",keyword:"type",params:{type: "object"},schema:schema6.properties.prices.type,parentSchema:schema6.properties.prices,data:data201};
+if(typeof data204 === "string"){
+if(func4(data204) > 4096){
+const err533 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.prices.properties.file,data:data204};
 if(vErrors === null){
 vErrors = [err533];
 }
@@ -7219,13 +7220,8 @@ vErrors.push(err533);
 }
 errors++;
 }
-}
-if(data.budgets !== undefined){
-let data204 = data.budgets;
-if(data204 && typeof data204 == "object" && !Array.isArray(data204)){
-for(const key43 in data204){
-if(!((((key43 === "time_zone") || (key43 === "reserve")) || (key43 === "when_exhausted")) || (key43 === "total"))){
-const err534 = {instancePath:instancePath+"/budgets",schemaPath:"#/properties/budgets/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key43},schema:false,parentSchema:schema6.properties.budgets,data:data204};
+if(func4(data204) < 1){
+const err534 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.prices.properties.file,data:data204};
 if(vErrors === null){
 vErrors = [err534];
 }
@@ -7235,11 +7231,10 @@ vErrors.push(err534);
 errors++;
 }
 }
-if(data204.time_zone !== undefined){
-let data205 = data204.time_zone;
-if(typeof data205 === "string"){
-if(func4(data205) > 64){
-const err535 = {instancePath:instancePath+"/budgets/time_zone",schemaPath:"#/properties/budgets/properties/time_zone/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.budgets.properties.time_zone,data:data205};
+}
+}
+else {
+const err535 = {instancePath:instancePath+"/prices",schemaPath:"#/properties/prices/type",keyword:"type",params:{type: "object"},schema:schema6.properties.prices.type,parentSchema:schema6.properties.prices,data:data202};
 if(vErrors === null){
 vErrors = [err535];
 }
@@ -7248,8 +7243,13 @@ vErrors.push(err535);
 }
 errors++;
 }
-if(func4(data205) < 1){
-const err536 = {instancePath:instancePath+"/budgets/time_zone",schemaPath:"#/properties/budgets/properties/time_zone/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.budgets.properties.time_zone,data:data205};
+}
+if(data.budgets !== undefined){
+let data205 = data.budgets;
+if(data205 && typeof data205 == "object" && !Array.isArray(data205)){
+for(const key43 in data205){
+if(!((((key43 === "time_zone") || (key43 === "reserve")) || (key43 === "when_exhausted")) || (key43 === "total"))){
+const err536 = {instancePath:instancePath+"/budgets",schemaPath:"#/properties/budgets/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key43},schema:false,parentSchema:schema6.properties.budgets,data:data205};
 if(vErrors === null){
 vErrors = [err536];
 }
@@ -7259,8 +7259,11 @@ vErrors.push(err536);
 errors++;
 }
 }
-else {
-const err537 = {instancePath:instancePath+"/budgets/time_zone",schemaPath:"#/properties/budgets/properties/time_zone/type",keyword:"type",params:{type: "string"},schema:schema6.properties.budgets.properties.time_zone.type,parentSchema:schema6.properties.budgets.properties.time_zone,data:data205};
+if(data205.time_zone !== undefined){
+let data206 = data205.time_zone;
+if(typeof data206 === "string"){
+if(func4(data206) > 64){
+const err537 = {instancePath:instancePath+"/budgets/time_zone",schemaPath:"#/properties/budgets/properties/time_zone/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.budgets.properties.time_zone,data:data206};
 if(vErrors === null){
 vErrors = [err537];
 }
@@ -7269,11 +7272,8 @@ vErrors.push(err537);
 }
 errors++;
 }
-}
-if(data204.reserve !== undefined){
-let data206 = data204.reserve;
-if(typeof data206 !== "string"){
-const err538 = {instancePath:instancePath+"/budgets/reserve",schemaPath:"#/properties/budgets/properties/reserve/type",keyword:"type",params:{type: "string"},schema:schema6.properties.budgets.properties.reserve.type,parentSchema:schema6.properties.budgets.properties.reserve,data:data206};
+if(func4(data206) < 1){
+const err538 = {instancePath:instancePath+"/budgets/time_zone",schemaPath:"#/properties/budgets/properties/time_zone/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.budgets.properties.time_zone,data:data206};
 if(vErrors === null){
 vErrors = [err538];
 }
@@ -7282,8 +7282,9 @@ vErrors.push(err538);
 }
 errors++;
 }
-if(!((data206 === "predicted") || (data206 === "worst_case"))){
-const err539 = {instancePath:instancePath+"/budgets/reserve",schemaPath:"#/properties/budgets/properties/reserve/enum",keyword:"enum",params:{allowedValues: schema6.properties.budgets.properties.reserve.enum},schema:schema6.properties.budgets.properties.reserve.enum,parentSchema:schema6.properties.budgets.properties.reserve,data:data206};
+}
+else {
+const err539 = {instancePath:instancePath+"/budgets/time_zone",schemaPath:"#/properties/budgets/properties/time_zone/type",keyword:"type",params:{type: "string"},schema:schema6.properties.budgets.properties.time_zone.type,parentSchema:schema6.properties.budgets.properties.time_zone,data:data206};
 if(vErrors === null){
 vErrors = [err539];
 }
@@ -7293,10 +7294,10 @@ vErrors.push(err539);
 errors++;
 }
 }
-if(data204.when_exhausted !== undefined){
-let data207 = data204.when_exhausted;
+if(data205.reserve !== undefined){
+let data207 = data205.reserve;
 if(typeof data207 !== "string"){
-const err540 = {instancePath:instancePath+"/budgets/when_exhausted",schemaPath:"#/properties/budgets/properties/when_exhausted/type",keyword:"type",params:{type: "string"},schema:schema6.properties.budgets.properties.when_exhausted.type,parentSchema:schema6.properties.budgets.properties.when_exhausted,data:data207};
+const err540 = {instancePath:instancePath+"/budgets/reserve",schemaPath:"#/properties/budgets/properties/reserve/type",keyword:"type",params:{type: "string"},schema:schema6.properties.budgets.properties.reserve.type,parentSchema:schema6.properties.budgets.properties.reserve,data:data207};
 if(vErrors === null){
 vErrors = [err540];
 }
@@ -7305,8 +7306,8 @@ vErrors.push(err540);
 }
 errors++;
 }
-if(!((data207 === "finish") || (data207 === "cut"))){
-const err541 = {instancePath:instancePath+"/budgets/when_exhausted",schemaPath:"#/properties/budgets/properties/when_exhausted/enum",keyword:"enum",params:{allowedValues: schema6.properties.budgets.properties.when_exhausted.enum},schema:schema6.properties.budgets.properties.when_exhausted.enum,parentSchema:schema6.properties.budgets.properties.when_exhausted,data:data207};
+if(!((data207 === "predicted") || (data207 === "worst_case"))){
+const err541 = {instancePath:instancePath+"/budgets/reserve",schemaPath:"#/properties/budgets/properties/reserve/enum",keyword:"enum",params:{allowedValues: schema6.properties.budgets.properties.reserve.enum},schema:schema6.properties.budgets.properties.reserve.enum,parentSchema:schema6.properties.budgets.properties.reserve,data:data207};
 if(vErrors === null){
 vErrors = [err541];
 }
@@ -7316,11 +7317,10 @@ vErrors.push(err541);
 errors++;
 }
 }
-if(data204.total !== undefined){
-let data208 = data204.total;
-if(Array.isArray(data208)){
-if(data208.length > 8){
-const err542 = {instancePath:instancePath+"/budgets/total",schemaPath:"#/properties/budgets/properties/total/maxItems",keyword:"maxItems",params:{limit: 8},schema:8,parentSchema:schema6.properties.budgets.properties.total,data:data208};
+if(data205.when_exhausted !== undefined){
+let data208 = data205.when_exhausted;
+if(typeof data208 !== "string"){
+const err542 = {instancePath:instancePath+"/budgets/when_exhausted",schemaPath:"#/properties/budgets/properties/when_exhausted/type",keyword:"type",params:{type: "string"},schema:schema6.properties.budgets.properties.when_exhausted.type,parentSchema:schema6.properties.budgets.properties.when_exhausted,data:data208};
 if(vErrors === null){
 vErrors = [err542];
 }
@@ -7329,12 +7329,8 @@ vErrors.push(err542);
 }
 errors++;
 }
-const len22 = data208.length;
-for(let i22=0; i22<len22; i22++){
-let data209 = data208[i22];
-if(data209 && typeof data209 == "object" && !Array.isArray(data209)){
-if(data209.per === undefined){
-const err543 = {instancePath:instancePath+"/budgets/total/" + i22,schemaPath:"#/properties/budgets/properties/total/items/required",keyword:"required",params:{missingProperty: "per"},schema:schema6.properties.budgets.properties.total.items.required,parentSchema:schema6.properties.budgets.properties.total.items,data:data209};
+if(!((data208 === "finish") || (data208 === "cut"))){
+const err543 = {instancePath:instancePath+"/budgets/when_exhausted",schemaPath:"#/properties/budgets/properties/when_exhausted/enum",keyword:"enum",params:{allowedValues: schema6.properties.budgets.properties.when_exhausted.enum},schema:schema6.properties.budgets.properties.when_exhausted.enum,parentSchema:schema6.properties.budgets.properties.when_exhausted,data:data208};
 if(vErrors === null){
 vErrors = [err543];
 }
@@ -7343,9 +7339,12 @@ vErrors.push(err543);
 }
 errors++;
 }
-for(const key44 in data209){
-if(!(((key44 === "usd") || (key44 === "tokens")) || (key44 === "per"))){
-const err544 = {instancePath:instancePath+"/budgets/total/" + i22,schemaPath:"#/properties/budgets/properties/total/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key44},schema:false,parentSchema:schema6.properties.budgets.properties.total.items,data:data209};
+}
+if(data205.total !== undefined){
+let data209 = data205.total;
+if(Array.isArray(data209)){
+if(data209.length > 8){
+const err544 = {instancePath:instancePath+"/budgets/total",schemaPath:"#/properties/budgets/properties/total/maxItems",keyword:"maxItems",params:{limit: 8},schema:8,parentSchema:schema6.properties.budgets.properties.total,data:data209};
 if(vErrors === null){
 vErrors = [err544];
 }
@@ -7354,11 +7353,12 @@ vErrors.push(err544);
 }
 errors++;
 }
-}
-if(data209.usd !== undefined){
-let data210 = data209.usd;
-if((!((typeof data210 == "number") && (isFinite(data210)))) && (typeof data210 !== "string")){
-const err545 = {instancePath:instancePath+"/budgets/total/" + i22+"/usd",schemaPath:"#/properties/budgets/properties/total/items/properties/usd/type",keyword:"type",params:{type: schema6.properties.budgets.properties.total.items.properties.usd.type},schema:schema6.properties.budgets.properties.total.items.properties.usd.type,parentSchema:schema6.properties.budgets.properties.total.items.properties.usd,data:data210};
+const len22 = data209.length;
+for(let i22=0; i22<len22; i22++){
+let data210 = data209[i22];
+if(data210 && typeof data210 == "object" && !Array.isArray(data210)){
+if(data210.per === undefined){
+const err545 = {instancePath:instancePath+"/budgets/total/" + i22,schemaPath:"#/properties/budgets/properties/total/items/required",keyword:"required",params:{missingProperty: "per"},schema:schema6.properties.budgets.properties.total.items.required,parentSchema:schema6.properties.budgets.properties.total.items,data:data210};
 if(vErrors === null){
 vErrors = [err545];
 }
@@ -7367,9 +7367,9 @@ vErrors.push(err545);
 }
 errors++;
 }
-if((typeof data210 == "number") && (isFinite(data210))){
-if(data210 > 9000000 || isNaN(data210)){
-const err546 = {instancePath:instancePath+"/budgets/total/" + i22+"/usd",schemaPath:"#/properties/budgets/properties/total/items/properties/usd/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9000000},schema:9000000,parentSchema:schema6.properties.budgets.properties.total.items.properties.usd,data:data210};
+for(const key44 in data210){
+if(!(((key44 === "usd") || (key44 === "tokens")) || (key44 === "per"))){
+const err546 = {instancePath:instancePath+"/budgets/total/" + i22,schemaPath:"#/properties/budgets/properties/total/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key44},schema:false,parentSchema:schema6.properties.budgets.properties.total.items,data:data210};
 if(vErrors === null){
 vErrors = [err546];
 }
@@ -7378,8 +7378,11 @@ vErrors.push(err546);
 }
 errors++;
 }
-if(data210 < 0 || isNaN(data210)){
-const err547 = {instancePath:instancePath+"/budgets/total/" + i22+"/usd",schemaPath:"#/properties/budgets/properties/total/items/properties/usd/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.budgets.properties.total.items.properties.usd,data:data210};
+}
+if(data210.usd !== undefined){
+let data211 = data210.usd;
+if((!((typeof data211 == "number") && (isFinite(data211)))) && (typeof data211 !== "string")){
+const err547 = {instancePath:instancePath+"/budgets/total/" + i22+"/usd",schemaPath:"#/properties/budgets/properties/total/items/properties/usd/type",keyword:"type",params:{type: schema6.properties.budgets.properties.total.items.properties.usd.type},schema:schema6.properties.budgets.properties.total.items.properties.usd.type,parentSchema:schema6.properties.budgets.properties.total.items.properties.usd,data:data211};
 if(vErrors === null){
 vErrors = [err547];
 }
@@ -7388,10 +7391,9 @@ vErrors.push(err547);
 }
 errors++;
 }
-}
-if(typeof data210 === "string"){
-if(!pattern15.test(data210)){
-const err548 = {instancePath:instancePath+"/budgets/total/" + i22+"/usd",schemaPath:"#/properties/budgets/properties/total/items/properties/usd/pattern",keyword:"pattern",params:{pattern: "^\\d{1,7}(\\.\\d{1,9})?$"},schema:"^\\d{1,7}(\\.\\d{1,9})?$",parentSchema:schema6.properties.budgets.properties.total.items.properties.usd,data:data210};
+if((typeof data211 == "number") && (isFinite(data211))){
+if(data211 > 9000000 || isNaN(data211)){
+const err548 = {instancePath:instancePath+"/budgets/total/" + i22+"/usd",schemaPath:"#/properties/budgets/properties/total/items/properties/usd/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9000000},schema:9000000,parentSchema:schema6.properties.budgets.properties.total.items.properties.usd,data:data211};
 if(vErrors === null){
 vErrors = [err548];
 }
@@ -7400,12 +7402,8 @@ vErrors.push(err548);
 }
 errors++;
 }
-}
-}
-if(data209.tokens !== undefined){
-let data211 = data209.tokens;
-if(!(((typeof data211 == "number") && (!(data211 % 1) && !isNaN(data211))) && (isFinite(data211)))){
-const err549 = {instancePath:instancePath+"/budgets/total/" + i22+"/tokens",schemaPath:"#/properties/budgets/properties/total/items/properties/tokens/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.budgets.properties.total.items.properties.tokens.type,parentSchema:schema6.properties.budgets.properties.total.items.properties.tokens,data:data211};
+if(data211 < 0 || isNaN(data211)){
+const err549 = {instancePath:instancePath+"/budgets/total/" + i22+"/usd",schemaPath:"#/properties/budgets/properties/total/items/properties/usd/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.budgets.properties.total.items.properties.usd,data:data211};
 if(vErrors === null){
 vErrors = [err549];
 }
@@ -7414,9 +7412,10 @@ vErrors.push(err549);
 }
 errors++;
 }
-if((typeof data211 == "number") && (isFinite(data211))){
-if(data211 > 1000000000000000 || isNaN(data211)){
-const err550 = {instancePath:instancePath+"/budgets/total/" + i22+"/tokens",schemaPath:"#/properties/budgets/properties/total/items/properties/tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000000000},schema:1000000000000000,parentSchema:schema6.properties.budgets.properties.total.items.properties.tokens,data:data211};
+}
+if(typeof data211 === "string"){
+if(!pattern15.test(data211)){
+const err550 = {instancePath:instancePath+"/budgets/total/" + i22+"/usd",schemaPath:"#/properties/budgets/properties/total/items/properties/usd/pattern",keyword:"pattern",params:{pattern: "^\\d{1,7}(\\.\\d{1,9})?$"},schema:"^\\d{1,7}(\\.\\d{1,9})?$",parentSchema:schema6.properties.budgets.properties.total.items.properties.usd,data:data211};
 if(vErrors === null){
 vErrors = [err550];
 }
@@ -7425,8 +7424,12 @@ vErrors.push(err550);
 }
 errors++;
 }
-if(data211 < 0 || isNaN(data211)){
-const err551 = {instancePath:instancePath+"/budgets/total/" + i22+"/tokens",schemaPath:"#/properties/budgets/properties/total/items/properties/tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.budgets.properties.total.items.properties.tokens,data:data211};
+}
+}
+if(data210.tokens !== undefined){
+let data212 = data210.tokens;
+if(!(((typeof data212 == "number") && (!(data212 % 1) && !isNaN(data212))) && (isFinite(data212)))){
+const err551 = {instancePath:instancePath+"/budgets/total/" + i22+"/tokens",schemaPath:"#/properties/budgets/properties/total/items/properties/tokens/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.budgets.properties.total.items.properties.tokens.type,parentSchema:schema6.properties.budgets.properties.total.items.properties.tokens,data:data212};
 if(vErrors === null){
 vErrors = [err551];
 }
@@ -7435,12 +7438,9 @@ vErrors.push(err551);
 }
 errors++;
 }
-}
-}
-if(data209.per !== undefined){
-let data212 = data209.per;
-if(typeof data212 !== "string"){
-const err552 = {instancePath:instancePath+"/budgets/total/" + i22+"/per",schemaPath:"#/properties/budgets/properties/total/items/properties/per/type",keyword:"type",params:{type: "string"},schema:schema6.properties.budgets.properties.total.items.properties.per.type,parentSchema:schema6.properties.budgets.properties.total.items.properties.per,data:data212};
+if((typeof data212 == "number") && (isFinite(data212))){
+if(data212 > 1000000000000000 || isNaN(data212)){
+const err552 = {instancePath:instancePath+"/budgets/total/" + i22+"/tokens",schemaPath:"#/properties/budgets/properties/total/items/properties/tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000000000},schema:1000000000000000,parentSchema:schema6.properties.budgets.properties.total.items.properties.tokens,data:data212};
 if(vErrors === null){
 vErrors = [err552];
 }
@@ -7449,8 +7449,8 @@ vErrors.push(err552);
 }
 errors++;
 }
-if(!((((data212 === "day") || (data212 === "week")) || (data212 === "month")) || (data212 === "total"))){
-const err553 = {instancePath:instancePath+"/budgets/total/" + i22+"/per",schemaPath:"#/properties/budgets/properties/total/items/properties/per/enum",keyword:"enum",params:{allowedValues: schema6.properties.budgets.properties.total.items.properties.per.enum},schema:schema6.properties.budgets.properties.total.items.properties.per.enum,parentSchema:schema6.properties.budgets.properties.total.items.properties.per,data:data212};
+if(data212 < 0 || isNaN(data212)){
+const err553 = {instancePath:instancePath+"/budgets/total/" + i22+"/tokens",schemaPath:"#/properties/budgets/properties/total/items/properties/tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.budgets.properties.total.items.properties.tokens,data:data212};
 if(vErrors === null){
 vErrors = [err553];
 }
@@ -7461,8 +7461,10 @@ errors++;
 }
 }
 }
-else {
-const err554 = {instancePath:instancePath+"/budgets/total/" + i22,schemaPath:"#/properties/budgets/properties/total/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.budgets.properties.total.items.type,parentSchema:schema6.properties.budgets.properties.total.items,data:data209};
+if(data210.per !== undefined){
+let data213 = data210.per;
+if(typeof data213 !== "string"){
+const err554 = {instancePath:instancePath+"/budgets/total/" + i22+"/per",schemaPath:"#/properties/budgets/properties/total/items/properties/per/type",keyword:"type",params:{type: "string"},schema:schema6.properties.budgets.properties.total.items.properties.per.type,parentSchema:schema6.properties.budgets.properties.total.items.properties.per,data:data213};
 if(vErrors === null){
 vErrors = [err554];
 }
@@ -7471,10 +7473,8 @@ vErrors.push(err554);
 }
 errors++;
 }
-}
-}
-else {
-const err555 = {instancePath:instancePath+"/budgets/total",schemaPath:"#/properties/budgets/properties/total/type",keyword:"type",params:{type: "array"},schema:schema6.properties.budgets.properties.total.type,parentSchema:schema6.properties.budgets.properties.total,data:data208};
+if(!((((data213 === "day") || (data213 === "week")) || (data213 === "month")) || (data213 === "total"))){
+const err555 = {instancePath:instancePath+"/budgets/total/" + i22+"/per",schemaPath:"#/properties/budgets/properties/total/items/properties/per/enum",keyword:"enum",params:{allowedValues: schema6.properties.budgets.properties.total.items.properties.per.enum},schema:schema6.properties.budgets.properties.total.items.properties.per.enum,parentSchema:schema6.properties.budgets.properties.total.items.properties.per,data:data213};
 if(vErrors === null){
 vErrors = [err555];
 }
@@ -7486,7 +7486,7 @@ errors++;
 }
 }
 else {
-const err556 = {instancePath:instancePath+"/budgets",schemaPath:"#/properties/budgets/type",keyword:"type",params:{type: "object"},schema:schema6.properties.budgets.type,parentSchema:schema6.properties.budgets,data:data204};
+const err556 = {instancePath:instancePath+"/budgets/total/" + i22,schemaPath:"#/properties/budgets/properties/total/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.budgets.properties.total.items.type,parentSchema:schema6.properties.budgets.properties.total.items,data:data210};
 if(vErrors === null){
 vErrors = [err556];
 }
@@ -7496,12 +7496,9 @@ vErrors.push(err556);
 errors++;
 }
 }
-if(data.routing !== undefined){
-let data213 = data.routing;
-if(data213 && typeof data213 == "object" && !Array.isArray(data213)){
-for(const key45 in data213){
-if(!((((key45 === "retries") || (key45 === "max_retry_wait_ms")) || (key45 === "restart_wait_ms")) || (key45 === "cooldown_ms"))){
-const err557 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key45},schema:false,parentSchema:schema6.properties.routing,data:data213};
+}
+else {
+const err557 = {instancePath:instancePath+"/budgets/total",schemaPath:"#/properties/budgets/properties/total/type",keyword:"type",params:{type: "array"},schema:schema6.properties.budgets.properties.total.type,parentSchema:schema6.properties.budgets.properties.total,data:data209};
 if(vErrors === null){
 vErrors = [err557];
 }
@@ -7511,10 +7508,9 @@ vErrors.push(err557);
 errors++;
 }
 }
-if(data213.retries !== undefined){
-let data214 = data213.retries;
-if(!(((typeof data214 == "number") && (!(data214 % 1) && !isNaN(data214))) && (isFinite(data214)))){
-const err558 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.retries.type,parentSchema:schema6.properties.routing.properties.retries,data:data214};
+}
+else {
+const err558 = {instancePath:instancePath+"/budgets",schemaPath:"#/properties/budgets/type",keyword:"type",params:{type: "object"},schema:schema6.properties.budgets.type,parentSchema:schema6.properties.budgets,data:data205};
 if(vErrors === null){
 vErrors = [err558];
 }
@@ -7523,9 +7519,13 @@ vErrors.push(err558);
 }
 errors++;
 }
-if((typeof data214 == "number") && (isFinite(data214))){
-if(data214 > 10 || isNaN(data214)){
-const err559 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema6.properties.routing.properties.retries,data:data214};
+}
+if(data.routing !== undefined){
+let data214 = data.routing;
+if(data214 && typeof data214 == "object" && !Array.isArray(data214)){
+for(const key45 in data214){
+if(!((((key45 === "retries") || (key45 === "max_retry_wait_ms")) || (key45 === "restart_wait_ms")) || (key45 === "cooldown_ms"))){
+const err559 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key45},schema:false,parentSchema:schema6.properties.routing,data:data214};
 if(vErrors === null){
 vErrors = [err559];
 }
@@ -7534,8 +7534,11 @@ vErrors.push(err559);
 }
 errors++;
 }
-if(data214 < 0 || isNaN(data214)){
-const err560 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.retries,data:data214};
+}
+if(data214.retries !== undefined){
+let data215 = data214.retries;
+if(!(((typeof data215 == "number") && (!(data215 % 1) && !isNaN(data215))) && (isFinite(data215)))){
+const err560 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.retries.type,parentSchema:schema6.properties.routing.properties.retries,data:data215};
 if(vErrors === null){
 vErrors = [err560];
 }
@@ -7544,12 +7547,9 @@ vErrors.push(err560);
 }
 errors++;
 }
-}
-}
-if(data213.max_retry_wait_ms !== undefined){
-let data215 = data213.max_retry_wait_ms;
-if(!(((typeof data215 == "number") && (!(data215 % 1) && !isNaN(data215))) && (isFinite(data215)))){
-const err561 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.max_retry_wait_ms.type,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data215};
+if((typeof data215 == "number") && (isFinite(data215))){
+if(data215 > 10 || isNaN(data215)){
+const err561 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema6.properties.routing.properties.retries,data:data215};
 if(vErrors === null){
 vErrors = [err561];
 }
@@ -7558,9 +7558,8 @@ vErrors.push(err561);
 }
 errors++;
 }
-if((typeof data215 == "number") && (isFinite(data215))){
-if(data215 > 60000 || isNaN(data215)){
-const err562 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data215};
+if(data215 < 0 || isNaN(data215)){
+const err562 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.retries,data:data215};
 if(vErrors === null){
 vErrors = [err562];
 }
@@ -7569,8 +7568,12 @@ vErrors.push(err562);
 }
 errors++;
 }
-if(data215 < 0 || isNaN(data215)){
-const err563 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data215};
+}
+}
+if(data214.max_retry_wait_ms !== undefined){
+let data216 = data214.max_retry_wait_ms;
+if(!(((typeof data216 == "number") && (!(data216 % 1) && !isNaN(data216))) && (isFinite(data216)))){
+const err563 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.max_retry_wait_ms.type,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data216};
 if(vErrors === null){
 vErrors = [err563];
 }
@@ -7579,12 +7582,9 @@ vErrors.push(err563);
 }
 errors++;
 }
-}
-}
-if(data213.restart_wait_ms !== undefined){
-let data216 = data213.restart_wait_ms;
-if(!(((typeof data216 == "number") && (!(data216 % 1) && !isNaN(data216))) && (isFinite(data216)))){
-const err564 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.restart_wait_ms.type,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data216};
+if((typeof data216 == "number") && (isFinite(data216))){
+if(data216 > 60000 || isNaN(data216)){
+const err564 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data216};
 if(vErrors === null){
 vErrors = [err564];
 }
@@ -7593,9 +7593,8 @@ vErrors.push(err564);
 }
 errors++;
 }
-if((typeof data216 == "number") && (isFinite(data216))){
-if(data216 > 60000 || isNaN(data216)){
-const err565 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data216};
+if(data216 < 0 || isNaN(data216)){
+const err565 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data216};
 if(vErrors === null){
 vErrors = [err565];
 }
@@ -7604,8 +7603,12 @@ vErrors.push(err565);
 }
 errors++;
 }
-if(data216 < 0 || isNaN(data216)){
-const err566 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data216};
+}
+}
+if(data214.restart_wait_ms !== undefined){
+let data217 = data214.restart_wait_ms;
+if(!(((typeof data217 == "number") && (!(data217 % 1) && !isNaN(data217))) && (isFinite(data217)))){
+const err566 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.restart_wait_ms.type,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data217};
 if(vErrors === null){
 vErrors = [err566];
 }
@@ -7614,12 +7617,9 @@ vErrors.push(err566);
 }
 errors++;
 }
-}
-}
-if(data213.cooldown_ms !== undefined){
-let data217 = data213.cooldown_ms;
-if(!(((typeof data217 == "number") && (!(data217 % 1) && !isNaN(data217))) && (isFinite(data217)))){
-const err567 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.cooldown_ms.type,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data217};
+if((typeof data217 == "number") && (isFinite(data217))){
+if(data217 > 60000 || isNaN(data217)){
+const err567 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data217};
 if(vErrors === null){
 vErrors = [err567];
 }
@@ -7628,9 +7628,8 @@ vErrors.push(err567);
 }
 errors++;
 }
-if((typeof data217 == "number") && (isFinite(data217))){
-if(data217 > 3600000 || isNaN(data217)){
-const err568 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data217};
+if(data217 < 0 || isNaN(data217)){
+const err568 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data217};
 if(vErrors === null){
 vErrors = [err568];
 }
@@ -7639,8 +7638,12 @@ vErrors.push(err568);
 }
 errors++;
 }
-if(data217 < 0 || isNaN(data217)){
-const err569 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data217};
+}
+}
+if(data214.cooldown_ms !== undefined){
+let data218 = data214.cooldown_ms;
+if(!(((typeof data218 == "number") && (!(data218 % 1) && !isNaN(data218))) && (isFinite(data218)))){
+const err569 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.cooldown_ms.type,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data218};
 if(vErrors === null){
 vErrors = [err569];
 }
@@ -7649,11 +7652,9 @@ vErrors.push(err569);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err570 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routing.type,parentSchema:schema6.properties.routing,data:data213};
+if((typeof data218 == "number") && (isFinite(data218))){
+if(data218 > 3600000 || isNaN(data218)){
+const err570 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data218};
 if(vErrors === null){
 vErrors = [err570];
 }
@@ -7662,13 +7663,8 @@ vErrors.push(err570);
 }
 errors++;
 }
-}
-if(data.routes !== undefined){
-let data218 = data.routes;
-if(data218 && typeof data218 == "object" && !Array.isArray(data218)){
-for(const key46 in data218){
-if(!((key46 === "rest") || (key46 === "default_model"))){
-const err571 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key46},schema:false,parentSchema:schema6.properties.routes,data:data218};
+if(data218 < 0 || isNaN(data218)){
+const err571 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data218};
 if(vErrors === null){
 vErrors = [err571];
 }
@@ -7678,10 +7674,10 @@ vErrors.push(err571);
 errors++;
 }
 }
-if(data218.rest !== undefined){
-let data219 = data218.rest;
-if((!(data219 && typeof data219 == "object" && !Array.isArray(data219))) && (data219 !== null)){
-const err572 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/type",keyword:"type",params:{type: schema6.properties.routes.properties.rest.type},schema:schema6.properties.routes.properties.rest.type,parentSchema:schema6.properties.routes.properties.rest,data:data219};
+}
+}
+else {
+const err572 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routing.type,parentSchema:schema6.properties.routing,data:data214};
 if(vErrors === null){
 vErrors = [err572];
 }
@@ -7690,9 +7686,13 @@ vErrors.push(err572);
 }
 errors++;
 }
+}
+if(data.routes !== undefined){
+let data219 = data.routes;
 if(data219 && typeof data219 == "object" && !Array.isArray(data219)){
-if(data219.provider === undefined){
-const err573 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.routes.properties.rest.required,parentSchema:schema6.properties.routes.properties.rest,data:data219};
+for(const key46 in data219){
+if(!((key46 === "rest") || (key46 === "default_model"))){
+const err573 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key46},schema:false,parentSchema:schema6.properties.routes,data:data219};
 if(vErrors === null){
 vErrors = [err573];
 }
@@ -7701,9 +7701,11 @@ vErrors.push(err573);
 }
 errors++;
 }
-for(const key47 in data219){
-if(!(key47 === "provider")){
-const err574 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key47},schema:false,parentSchema:schema6.properties.routes.properties.rest,data:data219};
+}
+if(data219.rest !== undefined){
+let data220 = data219.rest;
+if((!(data220 && typeof data220 == "object" && !Array.isArray(data220))) && (data220 !== null)){
+const err574 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/type",keyword:"type",params:{type: schema6.properties.routes.properties.rest.type},schema:schema6.properties.routes.properties.rest.type,parentSchema:schema6.properties.routes.properties.rest,data:data220};
 if(vErrors === null){
 vErrors = [err574];
 }
@@ -7712,12 +7714,9 @@ vErrors.push(err574);
 }
 errors++;
 }
-}
-if(data219.provider !== undefined){
-let data220 = data219.provider;
-if(typeof data220 === "string"){
-if(func4(data220) > 64){
-const err575 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data220};
+if(data220 && typeof data220 == "object" && !Array.isArray(data220)){
+if(data220.provider === undefined){
+const err575 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.routes.properties.rest.required,parentSchema:schema6.properties.routes.properties.rest,data:data220};
 if(vErrors === null){
 vErrors = [err575];
 }
@@ -7726,8 +7725,9 @@ vErrors.push(err575);
 }
 errors++;
 }
-if(func4(data220) < 1){
-const err576 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data220};
+for(const key47 in data220){
+if(!(key47 === "provider")){
+const err576 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key47},schema:false,parentSchema:schema6.properties.routes.properties.rest,data:data220};
 if(vErrors === null){
 vErrors = [err576];
 }
@@ -7736,8 +7736,12 @@ vErrors.push(err576);
 }
 errors++;
 }
-if(!pattern16.test(data220)){
-const err577 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data220};
+}
+if(data220.provider !== undefined){
+let data221 = data220.provider;
+if(typeof data221 === "string"){
+if(func4(data221) > 64){
+const err577 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data221};
 if(vErrors === null){
 vErrors = [err577];
 }
@@ -7746,9 +7750,8 @@ vErrors.push(err577);
 }
 errors++;
 }
-}
-else {
-const err578 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.rest.properties.provider.type,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data220};
+if(func4(data221) < 1){
+const err578 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data221};
 if(vErrors === null){
 vErrors = [err578];
 }
@@ -7757,15 +7760,8 @@ vErrors.push(err578);
 }
 errors++;
 }
-}
-}
-}
-if(data218.default_model !== undefined){
-let data221 = data218.default_model;
-if(data221 && typeof data221 == "object" && !Array.isArray(data221)){
-for(const key48 in data221){
-if(!(((key48 === "images") || (key48 === "moderations")) || (key48 === "responses"))){
-const err579 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key48},schema:false,parentSchema:schema6.properties.routes.properties.default_model,data:data221};
+if(!pattern16.test(data221)){
+const err579 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data221};
 if(vErrors === null){
 vErrors = [err579];
 }
@@ -7775,11 +7771,8 @@ vErrors.push(err579);
 errors++;
 }
 }
-if(data221.images !== undefined){
-let data222 = data221.images;
-if(typeof data222 === "string"){
-if(func4(data222) > 256){
-const err580 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data222};
+else {
+const err580 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.rest.properties.provider.type,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data221};
 if(vErrors === null){
 vErrors = [err580];
 }
@@ -7788,8 +7781,15 @@ vErrors.push(err580);
 }
 errors++;
 }
-if(func4(data222) < 1){
-const err581 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data222};
+}
+}
+}
+if(data219.default_model !== undefined){
+let data222 = data219.default_model;
+if(data222 && typeof data222 == "object" && !Array.isArray(data222)){
+for(const key48 in data222){
+if(!(((key48 === "images") || (key48 === "moderations")) || (key48 === "responses"))){
+const err581 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key48},schema:false,parentSchema:schema6.properties.routes.properties.default_model,data:data222};
 if(vErrors === null){
 vErrors = [err581];
 }
@@ -7798,8 +7798,12 @@ vErrors.push(err581);
 }
 errors++;
 }
-if(!pattern3.test(data222)){
-const err582 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data222};
+}
+if(data222.images !== undefined){
+let data223 = data222.images;
+if(typeof data223 === "string"){
+if(func4(data223) > 256){
+const err582 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data223};
 if(vErrors === null){
 vErrors = [err582];
 }
@@ -7808,9 +7812,8 @@ vErrors.push(err582);
 }
 errors++;
 }
-}
-else {
-const err583 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.images.type,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data222};
+if(func4(data223) < 1){
+const err583 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data223};
 if(vErrors === null){
 vErrors = [err583];
 }
@@ -7819,12 +7822,8 @@ vErrors.push(err583);
 }
 errors++;
 }
-}
-if(data221.moderations !== undefined){
-let data223 = data221.moderations;
-if(typeof data223 === "string"){
-if(func4(data223) > 256){
-const err584 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data223};
+if(!pattern3.test(data223)){
+const err584 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data223};
 if(vErrors === null){
 vErrors = [err584];
 }
@@ -7833,8 +7832,9 @@ vErrors.push(err584);
 }
 errors++;
 }
-if(func4(data223) < 1){
-const err585 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data223};
+}
+else {
+const err585 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.images.type,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data223};
 if(vErrors === null){
 vErrors = [err585];
 }
@@ -7843,8 +7843,12 @@ vErrors.push(err585);
 }
 errors++;
 }
-if(!pattern3.test(data223)){
-const err586 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data223};
+}
+if(data222.moderations !== undefined){
+let data224 = data222.moderations;
+if(typeof data224 === "string"){
+if(func4(data224) > 256){
+const err586 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data224};
 if(vErrors === null){
 vErrors = [err586];
 }
@@ -7853,9 +7857,8 @@ vErrors.push(err586);
 }
 errors++;
 }
-}
-else {
-const err587 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.moderations.type,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data223};
+if(func4(data224) < 1){
+const err587 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data224};
 if(vErrors === null){
 vErrors = [err587];
 }
@@ -7864,12 +7867,8 @@ vErrors.push(err587);
 }
 errors++;
 }
-}
-if(data221.responses !== undefined){
-let data224 = data221.responses;
-if(typeof data224 === "string"){
-if(func4(data224) > 256){
-const err588 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data224};
+if(!pattern3.test(data224)){
+const err588 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data224};
 if(vErrors === null){
 vErrors = [err588];
 }
@@ -7878,8 +7877,9 @@ vErrors.push(err588);
 }
 errors++;
 }
-if(func4(data224) < 1){
-const err589 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data224};
+}
+else {
+const err589 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.moderations.type,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data224};
 if(vErrors === null){
 vErrors = [err589];
 }
@@ -7888,8 +7888,12 @@ vErrors.push(err589);
 }
 errors++;
 }
-if(!pattern3.test(data224)){
-const err590 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data224};
+}
+if(data222.responses !== undefined){
+let data225 = data222.responses;
+if(typeof data225 === "string"){
+if(func4(data225) > 256){
+const err590 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data225};
 if(vErrors === null){
 vErrors = [err590];
 }
@@ -7898,9 +7902,8 @@ vErrors.push(err590);
 }
 errors++;
 }
-}
-else {
-const err591 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.responses.type,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data224};
+if(func4(data225) < 1){
+const err591 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data225};
 if(vErrors === null){
 vErrors = [err591];
 }
@@ -7909,10 +7912,8 @@ vErrors.push(err591);
 }
 errors++;
 }
-}
-}
-else {
-const err592 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routes.properties.default_model.type,parentSchema:schema6.properties.routes.properties.default_model,data:data221};
+if(!pattern3.test(data225)){
+const err592 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data225};
 if(vErrors === null){
 vErrors = [err592];
 }
@@ -7922,9 +7923,8 @@ vErrors.push(err592);
 errors++;
 }
 }
-}
 else {
-const err593 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routes.type,parentSchema:schema6.properties.routes,data:data218};
+const err593 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.responses.type,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data225};
 if(vErrors === null){
 vErrors = [err593];
 }
@@ -7934,12 +7934,9 @@ vErrors.push(err593);
 errors++;
 }
 }
-if(data.secrets !== undefined){
-let data225 = data.secrets;
-if(data225 && typeof data225 == "object" && !Array.isArray(data225)){
-for(const key49 in data225){
-if(!((key49 === "dir") || (key49 === "identity"))){
-const err594 = {instancePath:instancePath+"/secrets",schemaPath:"#/properties/secrets/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key49},schema:false,parentSchema:schema6.properties.secrets,data:data225};
+}
+else {
+const err594 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routes.properties.default_model.type,parentSchema:schema6.properties.routes.properties.default_model,data:data222};
 if(vErrors === null){
 vErrors = [err594];
 }
@@ -7949,10 +7946,9 @@ vErrors.push(err594);
 errors++;
 }
 }
-if(data225.dir !== undefined){
-let data226 = data225.dir;
-if((typeof data226 !== "string") && (data226 !== null)){
-const err595 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/type",keyword:"type",params:{type: schema6.properties.secrets.properties.dir.type},schema:schema6.properties.secrets.properties.dir.type,parentSchema:schema6.properties.secrets.properties.dir,data:data226};
+}
+else {
+const err595 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routes.type,parentSchema:schema6.properties.routes,data:data219};
 if(vErrors === null){
 vErrors = [err595];
 }
@@ -7961,9 +7957,13 @@ vErrors.push(err595);
 }
 errors++;
 }
-if(typeof data226 === "string"){
-if(func4(data226) > 4096){
-const err596 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.secrets.properties.dir,data:data226};
+}
+if(data.secrets !== undefined){
+let data226 = data.secrets;
+if(data226 && typeof data226 == "object" && !Array.isArray(data226)){
+for(const key49 in data226){
+if(!((key49 === "dir") || (key49 === "identity"))){
+const err596 = {instancePath:instancePath+"/secrets",schemaPath:"#/properties/secrets/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key49},schema:false,parentSchema:schema6.properties.secrets,data:data226};
 if(vErrors === null){
 vErrors = [err596];
 }
@@ -7972,8 +7972,11 @@ vErrors.push(err596);
 }
 errors++;
 }
-if(func4(data226) < 1){
-const err597 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.dir,data:data226};
+}
+if(data226.dir !== undefined){
+let data227 = data226.dir;
+if((typeof data227 !== "string") && (data227 !== null)){
+const err597 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/type",keyword:"type",params:{type: schema6.properties.secrets.properties.dir.type},schema:schema6.properties.secrets.properties.dir.type,parentSchema:schema6.properties.secrets.properties.dir,data:data227};
 if(vErrors === null){
 vErrors = [err597];
 }
@@ -7982,8 +7985,9 @@ vErrors.push(err597);
 }
 errors++;
 }
-if(!pattern18.test(data226)){
-const err598 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.secrets.properties.dir,data:data226};
+if(typeof data227 === "string"){
+if(func4(data227) > 4096){
+const err598 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.secrets.properties.dir,data:data227};
 if(vErrors === null){
 vErrors = [err598];
 }
@@ -7992,14 +7996,8 @@ vErrors.push(err598);
 }
 errors++;
 }
-}
-}
-if(data225.identity !== undefined){
-let data227 = data225.identity;
-if(data227 && typeof data227 == "object" && !Array.isArray(data227)){
-for(const key50 in data227){
-if(!((key50 === "credential") || (key50 === "file"))){
-const err599 = {instancePath:instancePath+"/secrets/identity",schemaPath:"#/properties/secrets/properties/identity/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key50},schema:false,parentSchema:schema6.properties.secrets.properties.identity,data:data227};
+if(func4(data227) < 1){
+const err599 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.dir,data:data227};
 if(vErrors === null){
 vErrors = [err599];
 }
@@ -8008,12 +8006,8 @@ vErrors.push(err599);
 }
 errors++;
 }
-}
-if(data227.credential !== undefined){
-let data228 = data227.credential;
-if(typeof data228 === "string"){
-if(func4(data228) > 100){
-const err600 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data228};
+if(!pattern18.test(data227)){
+const err600 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.secrets.properties.dir,data:data227};
 if(vErrors === null){
 vErrors = [err600];
 }
@@ -8022,8 +8016,14 @@ vErrors.push(err600);
 }
 errors++;
 }
-if(func4(data228) < 1){
-const err601 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data228};
+}
+}
+if(data226.identity !== undefined){
+let data228 = data226.identity;
+if(data228 && typeof data228 == "object" && !Array.isArray(data228)){
+for(const key50 in data228){
+if(!((key50 === "credential") || (key50 === "file"))){
+const err601 = {instancePath:instancePath+"/secrets/identity",schemaPath:"#/properties/secrets/properties/identity/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key50},schema:false,parentSchema:schema6.properties.secrets.properties.identity,data:data228};
 if(vErrors === null){
 vErrors = [err601];
 }
@@ -8032,8 +8032,12 @@ vErrors.push(err601);
 }
 errors++;
 }
-if(!pattern17.test(data228)){
-const err602 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data228};
+}
+if(data228.credential !== undefined){
+let data229 = data228.credential;
+if(typeof data229 === "string"){
+if(func4(data229) > 100){
+const err602 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data229};
 if(vErrors === null){
 vErrors = [err602];
 }
@@ -8042,9 +8046,8 @@ vErrors.push(err602);
 }
 errors++;
 }
-}
-else {
-const err603 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.secrets.properties.identity.properties.credential.type,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data228};
+if(func4(data229) < 1){
+const err603 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data229};
 if(vErrors === null){
 vErrors = [err603];
 }
@@ -8053,11 +8056,8 @@ vErrors.push(err603);
 }
 errors++;
 }
-}
-if(data227.file !== undefined){
-let data229 = data227.file;
-if((typeof data229 !== "string") && (data229 !== null)){
-const err604 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/type",keyword:"type",params:{type: schema6.properties.secrets.properties.identity.properties.file.type},schema:schema6.properties.secrets.properties.identity.properties.file.type,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data229};
+if(!pattern17.test(data229)){
+const err604 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data229};
 if(vErrors === null){
 vErrors = [err604];
 }
@@ -8066,9 +8066,9 @@ vErrors.push(err604);
 }
 errors++;
 }
-if(typeof data229 === "string"){
-if(func4(data229) > 4096){
-const err605 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data229};
+}
+else {
+const err605 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.secrets.properties.identity.properties.credential.type,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data229};
 if(vErrors === null){
 vErrors = [err605];
 }
@@ -8077,8 +8077,11 @@ vErrors.push(err605);
 }
 errors++;
 }
-if(func4(data229) < 1){
-const err606 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data229};
+}
+if(data228.file !== undefined){
+let data230 = data228.file;
+if((typeof data230 !== "string") && (data230 !== null)){
+const err606 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/type",keyword:"type",params:{type: schema6.properties.secrets.properties.identity.properties.file.type},schema:schema6.properties.secrets.properties.identity.properties.file.type,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data230};
 if(vErrors === null){
 vErrors = [err606];
 }
@@ -8087,8 +8090,9 @@ vErrors.push(err606);
 }
 errors++;
 }
-if(!pattern18.test(data229)){
-const err607 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data229};
+if(typeof data230 === "string"){
+if(func4(data230) > 4096){
+const err607 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data230};
 if(vErrors === null){
 vErrors = [err607];
 }
@@ -8097,11 +8101,8 @@ vErrors.push(err607);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err608 = {instancePath:instancePath+"/secrets/identity",schemaPath:"#/properties/secrets/properties/identity/type",keyword:"type",params:{type: "object"},schema:schema6.properties.secrets.properties.identity.type,parentSchema:schema6.properties.secrets.properties.identity,data:data227};
+if(func4(data230) < 1){
+const err608 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data230};
 if(vErrors === null){
 vErrors = [err608];
 }
@@ -8110,10 +8111,8 @@ vErrors.push(err608);
 }
 errors++;
 }
-}
-}
-else {
-const err609 = {instancePath:instancePath+"/secrets",schemaPath:"#/properties/secrets/type",keyword:"type",params:{type: "object"},schema:schema6.properties.secrets.type,parentSchema:schema6.properties.secrets,data:data225};
+if(!pattern18.test(data230)){
+const err609 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data230};
 if(vErrors === null){
 vErrors = [err609];
 }
@@ -8123,12 +8122,10 @@ vErrors.push(err609);
 errors++;
 }
 }
-if(data.usage !== undefined){
-let data230 = data.usage;
-if(data230 && typeof data230 == "object" && !Array.isArray(data230)){
-for(const key51 in data230){
-if(!((((key51 === "enabled") || (key51 === "keep_calls_days")) || (key51 === "keep_hours_days")) || (key51 === "client_names"))){
-const err610 = {instancePath:instancePath+"/usage",schemaPath:"#/properties/usage/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key51},schema:false,parentSchema:schema6.properties.usage,data:data230};
+}
+}
+else {
+const err610 = {instancePath:instancePath+"/secrets/identity",schemaPath:"#/properties/secrets/properties/identity/type",keyword:"type",params:{type: "object"},schema:schema6.properties.secrets.properties.identity.type,parentSchema:schema6.properties.secrets.properties.identity,data:data228};
 if(vErrors === null){
 vErrors = [err610];
 }
@@ -8138,10 +8135,9 @@ vErrors.push(err610);
 errors++;
 }
 }
-if(data230.enabled !== undefined){
-let data231 = data230.enabled;
-if(typeof data231 !== "boolean"){
-const err611 = {instancePath:instancePath+"/usage/enabled",schemaPath:"#/properties/usage/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.usage.properties.enabled.type,parentSchema:schema6.properties.usage.properties.enabled,data:data231};
+}
+else {
+const err611 = {instancePath:instancePath+"/secrets",schemaPath:"#/properties/secrets/type",keyword:"type",params:{type: "object"},schema:schema6.properties.secrets.type,parentSchema:schema6.properties.secrets,data:data226};
 if(vErrors === null){
 vErrors = [err611];
 }
@@ -8151,10 +8147,12 @@ vErrors.push(err611);
 errors++;
 }
 }
-if(data230.keep_calls_days !== undefined){
-let data232 = data230.keep_calls_days;
-if(!(((typeof data232 == "number") && (!(data232 % 1) && !isNaN(data232))) && (isFinite(data232)))){
-const err612 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.usage.properties.keep_calls_days.type,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data232};
+if(data.usage !== undefined){
+let data231 = data.usage;
+if(data231 && typeof data231 == "object" && !Array.isArray(data231)){
+for(const key51 in data231){
+if(!((((key51 === "enabled") || (key51 === "keep_calls_days")) || (key51 === "keep_hours_days")) || (key51 === "client_names"))){
+const err612 = {instancePath:instancePath+"/usage",schemaPath:"#/properties/usage/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key51},schema:false,parentSchema:schema6.properties.usage,data:data231};
 if(vErrors === null){
 vErrors = [err612];
 }
@@ -8163,9 +8161,11 @@ vErrors.push(err612);
 }
 errors++;
 }
-if((typeof data232 == "number") && (isFinite(data232))){
-if(data232 > 3650 || isNaN(data232)){
-const err613 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data232};
+}
+if(data231.enabled !== undefined){
+let data232 = data231.enabled;
+if(typeof data232 !== "boolean"){
+const err613 = {instancePath:instancePath+"/usage/enabled",schemaPath:"#/properties/usage/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.usage.properties.enabled.type,parentSchema:schema6.properties.usage.properties.enabled,data:data232};
 if(vErrors === null){
 vErrors = [err613];
 }
@@ -8174,8 +8174,11 @@ vErrors.push(err613);
 }
 errors++;
 }
-if(data232 < 1 || isNaN(data232)){
-const err614 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data232};
+}
+if(data231.keep_calls_days !== undefined){
+let data233 = data231.keep_calls_days;
+if(!(((typeof data233 == "number") && (!(data233 % 1) && !isNaN(data233))) && (isFinite(data233)))){
+const err614 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.usage.properties.keep_calls_days.type,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data233};
 if(vErrors === null){
 vErrors = [err614];
 }
@@ -8184,12 +8187,9 @@ vErrors.push(err614);
 }
 errors++;
 }
-}
-}
-if(data230.keep_hours_days !== undefined){
-let data233 = data230.keep_hours_days;
-if(!(((typeof data233 == "number") && (!(data233 % 1) && !isNaN(data233))) && (isFinite(data233)))){
-const err615 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.usage.properties.keep_hours_days.type,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data233};
+if((typeof data233 == "number") && (isFinite(data233))){
+if(data233 > 3650 || isNaN(data233)){
+const err615 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data233};
 if(vErrors === null){
 vErrors = [err615];
 }
@@ -8198,9 +8198,8 @@ vErrors.push(err615);
 }
 errors++;
 }
-if((typeof data233 == "number") && (isFinite(data233))){
-if(data233 > 3650 || isNaN(data233)){
-const err616 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data233};
+if(data233 < 1 || isNaN(data233)){
+const err616 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data233};
 if(vErrors === null){
 vErrors = [err616];
 }
@@ -8209,8 +8208,12 @@ vErrors.push(err616);
 }
 errors++;
 }
-if(data233 < 1 || isNaN(data233)){
-const err617 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data233};
+}
+}
+if(data231.keep_hours_days !== undefined){
+let data234 = data231.keep_hours_days;
+if(!(((typeof data234 == "number") && (!(data234 % 1) && !isNaN(data234))) && (isFinite(data234)))){
+const err617 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.usage.properties.keep_hours_days.type,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data234};
 if(vErrors === null){
 vErrors = [err617];
 }
@@ -8219,12 +8222,9 @@ vErrors.push(err617);
 }
 errors++;
 }
-}
-}
-if(data230.client_names !== undefined){
-let data234 = data230.client_names;
-if(typeof data234 !== "string"){
-const err618 = {instancePath:instancePath+"/usage/client_names",schemaPath:"#/properties/usage/properties/client_names/type",keyword:"type",params:{type: "string"},schema:schema6.properties.usage.properties.client_names.type,parentSchema:schema6.properties.usage.properties.client_names,data:data234};
+if((typeof data234 == "number") && (isFinite(data234))){
+if(data234 > 3650 || isNaN(data234)){
+const err618 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data234};
 if(vErrors === null){
 vErrors = [err618];
 }
@@ -8233,8 +8233,8 @@ vErrors.push(err618);
 }
 errors++;
 }
-if(!((data234 === "plain") || (data234 === "pseudonym"))){
-const err619 = {instancePath:instancePath+"/usage/client_names",schemaPath:"#/properties/usage/properties/client_names/enum",keyword:"enum",params:{allowedValues: schema6.properties.usage.properties.client_names.enum},schema:schema6.properties.usage.properties.client_names.enum,parentSchema:schema6.properties.usage.properties.client_names,data:data234};
+if(data234 < 1 || isNaN(data234)){
+const err619 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data234};
 if(vErrors === null){
 vErrors = [err619];
 }
@@ -8245,8 +8245,10 @@ errors++;
 }
 }
 }
-else {
-const err620 = {instancePath:instancePath+"/usage",schemaPath:"#/properties/usage/type",keyword:"type",params:{type: "object"},schema:schema6.properties.usage.type,parentSchema:schema6.properties.usage,data:data230};
+if(data231.client_names !== undefined){
+let data235 = data231.client_names;
+if(typeof data235 !== "string"){
+const err620 = {instancePath:instancePath+"/usage/client_names",schemaPath:"#/properties/usage/properties/client_names/type",keyword:"type",params:{type: "string"},schema:schema6.properties.usage.properties.client_names.type,parentSchema:schema6.properties.usage.properties.client_names,data:data235};
 if(vErrors === null){
 vErrors = [err620];
 }
@@ -8255,13 +8257,8 @@ vErrors.push(err620);
 }
 errors++;
 }
-}
-if(data.audit !== undefined){
-let data235 = data.audit;
-if(data235 && typeof data235 == "object" && !Array.isArray(data235)){
-for(const key52 in data235){
-if(!((key52 === "enabled") || (key52 === "keep_days"))){
-const err621 = {instancePath:instancePath+"/audit",schemaPath:"#/properties/audit/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key52},schema:false,parentSchema:schema6.properties.audit,data:data235};
+if(!((data235 === "plain") || (data235 === "pseudonym"))){
+const err621 = {instancePath:instancePath+"/usage/client_names",schemaPath:"#/properties/usage/properties/client_names/enum",keyword:"enum",params:{allowedValues: schema6.properties.usage.properties.client_names.enum},schema:schema6.properties.usage.properties.client_names.enum,parentSchema:schema6.properties.usage.properties.client_names,data:data235};
 if(vErrors === null){
 vErrors = [err621];
 }
@@ -8271,10 +8268,9 @@ vErrors.push(err621);
 errors++;
 }
 }
-if(data235.enabled !== undefined){
-let data236 = data235.enabled;
-if(!(((data236 === "auto") || (data236 === true)) || (data236 === false))){
-const err622 = {instancePath:instancePath+"/audit/enabled",schemaPath:"#/properties/audit/properties/enabled/enum",keyword:"enum",params:{allowedValues: schema6.properties.audit.properties.enabled.enum},schema:schema6.properties.audit.properties.enabled.enum,parentSchema:schema6.properties.audit.properties.enabled,data:data236};
+}
+else {
+const err622 = {instancePath:instancePath+"/usage",schemaPath:"#/properties/usage/type",keyword:"type",params:{type: "object"},schema:schema6.properties.usage.type,parentSchema:schema6.properties.usage,data:data231};
 if(vErrors === null){
 vErrors = [err622];
 }
@@ -8284,10 +8280,12 @@ vErrors.push(err622);
 errors++;
 }
 }
-if(data235.keep_days !== undefined){
-let data237 = data235.keep_days;
-if(!(((typeof data237 == "number") && (!(data237 % 1) && !isNaN(data237))) && (isFinite(data237)))){
-const err623 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.audit.properties.keep_days.type,parentSchema:schema6.properties.audit.properties.keep_days,data:data237};
+if(data.audit !== undefined){
+let data236 = data.audit;
+if(data236 && typeof data236 == "object" && !Array.isArray(data236)){
+for(const key52 in data236){
+if(!((key52 === "enabled") || (key52 === "keep_days"))){
+const err623 = {instancePath:instancePath+"/audit",schemaPath:"#/properties/audit/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key52},schema:false,parentSchema:schema6.properties.audit,data:data236};
 if(vErrors === null){
 vErrors = [err623];
 }
@@ -8296,9 +8294,11 @@ vErrors.push(err623);
 }
 errors++;
 }
-if((typeof data237 == "number") && (isFinite(data237))){
-if(data237 > 3650 || isNaN(data237)){
-const err624 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.audit.properties.keep_days,data:data237};
+}
+if(data236.enabled !== undefined){
+let data237 = data236.enabled;
+if(!(((data237 === "auto") || (data237 === true)) || (data237 === false))){
+const err624 = {instancePath:instancePath+"/audit/enabled",schemaPath:"#/properties/audit/properties/enabled/enum",keyword:"enum",params:{allowedValues: schema6.properties.audit.properties.enabled.enum},schema:schema6.properties.audit.properties.enabled.enum,parentSchema:schema6.properties.audit.properties.enabled,data:data237};
 if(vErrors === null){
 vErrors = [err624];
 }
@@ -8307,8 +8307,11 @@ vErrors.push(err624);
 }
 errors++;
 }
-if(data237 < 31 || isNaN(data237)){
-const err625 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 31},schema:31,parentSchema:schema6.properties.audit.properties.keep_days,data:data237};
+}
+if(data236.keep_days !== undefined){
+let data238 = data236.keep_days;
+if(!(((typeof data238 == "number") && (!(data238 % 1) && !isNaN(data238))) && (isFinite(data238)))){
+const err625 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.audit.properties.keep_days.type,parentSchema:schema6.properties.audit.properties.keep_days,data:data238};
 if(vErrors === null){
 vErrors = [err625];
 }
@@ -8317,11 +8320,9 @@ vErrors.push(err625);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err626 = {instancePath:instancePath+"/audit",schemaPath:"#/properties/audit/type",keyword:"type",params:{type: "object"},schema:schema6.properties.audit.type,parentSchema:schema6.properties.audit,data:data235};
+if((typeof data238 == "number") && (isFinite(data238))){
+if(data238 > 3650 || isNaN(data238)){
+const err626 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.audit.properties.keep_days,data:data238};
 if(vErrors === null){
 vErrors = [err626];
 }
@@ -8330,13 +8331,8 @@ vErrors.push(err626);
 }
 errors++;
 }
-}
-if(data.notify !== undefined){
-let data238 = data.notify;
-if(data238 && typeof data238 == "object" && !Array.isArray(data238)){
-for(const key53 in data238){
-if(!(((((key53 === "sinks") || (key53 === "repeat_ms")) || (key53 === "quiet_start_ms")) || (key53 === "rules")) || (key53 === "heartbeat"))){
-const err627 = {instancePath:instancePath+"/notify",schemaPath:"#/properties/notify/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key53},schema:false,parentSchema:schema6.properties.notify,data:data238};
+if(data238 < 31 || isNaN(data238)){
+const err627 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 31},schema:31,parentSchema:schema6.properties.audit.properties.keep_days,data:data238};
 if(vErrors === null){
 vErrors = [err627];
 }
@@ -8346,14 +8342,10 @@ vErrors.push(err627);
 errors++;
 }
 }
-if(data238.sinks !== undefined){
-let data239 = data238.sinks;
-if(data239 && typeof data239 == "object" && !Array.isArray(data239)){
-for(const key54 in data239){
-const _errs562 = errors;
-if(typeof key54 === "string"){
-if(func4(key54) > 64){
-const err628 = {instancePath:instancePath+"/notify/sinks",schemaPath:"#/properties/notify/properties/sinks/propertyNames/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.notify.properties.sinks.propertyNames,data:key54,propertyName:key54};
+}
+}
+else {
+const err628 = {instancePath:instancePath+"/audit",schemaPath:"#/properties/audit/type",keyword:"type",params:{type: "object"},schema:schema6.properties.audit.type,parentSchema:schema6.properties.audit,data:data236};
 if(vErrors === null){
 vErrors = [err628];
 }
@@ -8362,8 +8354,13 @@ vErrors.push(err628);
 }
 errors++;
 }
-if(!pattern17.test(key54)){
-const err629 = {instancePath:instancePath+"/notify/sinks",schemaPath:"#/properties/notify/properties/sinks/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.propertyNames,data:key54,propertyName:key54};
+}
+if(data.notify !== undefined){
+let data239 = data.notify;
+if(data239 && typeof data239 == "object" && !Array.isArray(data239)){
+for(const key53 in data239){
+if(!(((((key53 === "sinks") || (key53 === "repeat_ms")) || (key53 === "quiet_start_ms")) || (key53 === "rules")) || (key53 === "heartbeat"))){
+const err629 = {instancePath:instancePath+"/notify",schemaPath:"#/properties/notify/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key53},schema:false,parentSchema:schema6.properties.notify,data:data239};
 if(vErrors === null){
 vErrors = [err629];
 }
@@ -8373,9 +8370,14 @@ vErrors.push(err629);
 errors++;
 }
 }
-var valid124 = _errs562 === errors;
-if(!valid124){
-const err630 = {instancePath:instancePath+"/notify/sinks",schemaPath:"#/properties/notify/properties/sinks/propertyNames",keyword:"propertyNames",params:{propertyName: key54},schema:schema6.properties.notify.properties.sinks.propertyNames,parentSchema:schema6.properties.notify.properties.sinks,data:data239};
+if(data239.sinks !== undefined){
+let data240 = data239.sinks;
+if(data240 && typeof data240 == "object" && !Array.isArray(data240)){
+for(const key54 in data240){
+const _errs564 = errors;
+if(typeof key54 === "string"){
+if(func4(key54) > 64){
+const err630 = {instancePath:instancePath+"/notify/sinks",schemaPath:"#/properties/notify/properties/sinks/propertyNames/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.notify.properties.sinks.propertyNames,data:key54,propertyName:key54};
 if(vErrors === null){
 vErrors = [err630];
 }
@@ -8384,16 +8386,8 @@ vErrors.push(err630);
 }
 errors++;
 }
-}
-for(const key55 in data239){
-let data240 = data239[key55];
-const _errs566 = errors;
-let valid126 = true;
-const _errs567 = errors;
-if(data240 && typeof data240 == "object" && !Array.isArray(data240)){
-let missing6;
-if((data240.kind === undefined) && (missing6 = "kind")){
-const err631 = {};
+if(!pattern17.test(key54)){
+const err631 = {instancePath:instancePath+"/notify/sinks",schemaPath:"#/properties/notify/properties/sinks/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.propertyNames,data:key54,propertyName:key54};
 if(vErrors === null){
 vErrors = [err631];
 }
@@ -8402,10 +8396,10 @@ vErrors.push(err631);
 }
 errors++;
 }
-else {
-if(data240.kind !== undefined){
-if(!(data240.kind === "pagerduty")){
-const err632 = {};
+}
+var valid124 = _errs564 === errors;
+if(!valid124){
+const err632 = {instancePath:instancePath+"/notify/sinks",schemaPath:"#/properties/notify/properties/sinks/propertyNames",keyword:"propertyNames",params:{propertyName: key54},schema:schema6.properties.notify.properties.sinks.propertyNames,parentSchema:schema6.properties.notify.properties.sinks,data:data240};
 if(vErrors === null){
 vErrors = [err632];
 }
@@ -8415,24 +8409,15 @@ vErrors.push(err632);
 errors++;
 }
 }
-}
-}
-var _valid9 = _errs567 === errors;
-errors = _errs566;
-if(vErrors !== null){
-if(_errs566){
-vErrors.length = _errs566;
-}
-else {
-vErrors = null;
-}
-}
-let ifClause5;
-if(_valid9){
+for(const key55 in data240){
+let data241 = data240[key55];
+const _errs568 = errors;
+let valid126 = true;
 const _errs569 = errors;
-if(data240 && typeof data240 == "object" && !Array.isArray(data240)){
-if(data240.routing_key === undefined){
-const err633 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/then/required",keyword:"required",params:{missingProperty: "routing_key"},schema:schema6.properties.notify.properties.sinks.additionalProperties.then.required,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.then,data:data240};
+if(data241 && typeof data241 == "object" && !Array.isArray(data241)){
+let missing6;
+if((data241.kind === undefined) && (missing6 = "kind")){
+const err633 = {};
 if(vErrors === null){
 vErrors = [err633];
 }
@@ -8441,10 +8426,10 @@ vErrors.push(err633);
 }
 errors++;
 }
-for(const key56 in data240){
-const _errs570 = errors;
-if(!((((key56 === "routing_key") || (key56 === "kind")) || (key56 === "url")) || (key56 === "min_severity"))){
-const err634 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.then.propertyNames.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.then.propertyNames.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.then.propertyNames,data:key56,propertyName:key56};
+else {
+if(data241.kind !== undefined){
+if(!(data241.kind === "pagerduty")){
+const err634 = {};
 if(vErrors === null){
 vErrors = [err634];
 }
@@ -8453,9 +8438,25 @@ vErrors.push(err634);
 }
 errors++;
 }
-var valid128 = _errs570 === errors;
-if(!valid128){
-const err635 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key56},schema:schema6.properties.notify.properties.sinks.additionalProperties.then.propertyNames,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.then,data:data240};
+}
+}
+}
+var _valid9 = _errs569 === errors;
+errors = _errs568;
+if(vErrors !== null){
+if(_errs568){
+vErrors.length = _errs568;
+}
+else {
+vErrors = null;
+}
+}
+let ifClause5;
+if(_valid9){
+const _errs571 = errors;
+if(data241 && typeof data241 == "object" && !Array.isArray(data241)){
+if(data241.routing_key === undefined){
+const err635 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/then/required",keyword:"required",params:{missingProperty: "routing_key"},schema:schema6.properties.notify.properties.sinks.additionalProperties.then.required,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.then,data:data241};
 if(vErrors === null){
 vErrors = [err635];
 }
@@ -8464,21 +8465,10 @@ vErrors.push(err635);
 }
 errors++;
 }
-}
-}
-var _valid9 = _errs569 === errors;
-valid126 = _valid9;
-ifClause5 = "then";
-}
-else {
-const _errs571 = errors;
+for(const key56 in data241){
 const _errs572 = errors;
-let valid129 = true;
-const _errs573 = errors;
-if(data240 && typeof data240 == "object" && !Array.isArray(data240)){
-let missing7;
-if((data240.kind === undefined) && (missing7 = "kind")){
-const err636 = {};
+if(!((((key56 === "routing_key") || (key56 === "kind")) || (key56 === "url")) || (key56 === "min_severity"))){
+const err636 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.then.propertyNames.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.then.propertyNames.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.then.propertyNames,data:key56,propertyName:key56};
 if(vErrors === null){
 vErrors = [err636];
 }
@@ -8487,11 +8477,9 @@ vErrors.push(err636);
 }
 errors++;
 }
-else {
-if(data240.kind !== undefined){
-let data242 = data240.kind;
-if(!((data242 === "discord") || (data242 === "slack"))){
-const err637 = {};
+var valid128 = _errs572 === errors;
+if(!valid128){
+const err637 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key56},schema:schema6.properties.notify.properties.sinks.additionalProperties.then.propertyNames,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.then,data:data241};
 if(vErrors === null){
 vErrors = [err637];
 }
@@ -8502,25 +8490,19 @@ errors++;
 }
 }
 }
-}
-var _valid10 = _errs573 === errors;
-errors = _errs572;
-if(vErrors !== null){
-if(_errs572){
-vErrors.length = _errs572;
+var _valid9 = _errs571 === errors;
+valid126 = _valid9;
+ifClause5 = "then";
 }
 else {
-vErrors = null;
-}
-}
-let ifClause6;
-if(_valid10){
+const _errs573 = errors;
+const _errs574 = errors;
+let valid129 = true;
 const _errs575 = errors;
-if(data240 && typeof data240 == "object" && !Array.isArray(data240)){
-for(const key57 in data240){
-const _errs576 = errors;
-if(!(((key57 === "kind") || (key57 === "url")) || (key57 === "min_severity"))){
-const err638 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.else.then.propertyNames.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.then.propertyNames.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else.then.propertyNames,data:key57,propertyName:key57};
+if(data241 && typeof data241 == "object" && !Array.isArray(data241)){
+let missing7;
+if((data241.kind === undefined) && (missing7 = "kind")){
+const err638 = {};
 if(vErrors === null){
 vErrors = [err638];
 }
@@ -8529,9 +8511,11 @@ vErrors.push(err638);
 }
 errors++;
 }
-var valid131 = _errs576 === errors;
-if(!valid131){
-const err639 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/then/propertyNames",keyword:"propertyNames",params:{propertyName: key57},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.then.propertyNames,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else.then,data:data240};
+else {
+if(data241.kind !== undefined){
+let data243 = data241.kind;
+if(!((data243 === "discord") || (data243 === "slack"))){
+const err639 = {};
 if(vErrors === null){
 vErrors = [err639];
 }
@@ -8542,17 +8526,25 @@ errors++;
 }
 }
 }
+}
 var _valid10 = _errs575 === errors;
-valid129 = _valid10;
-ifClause6 = "then";
+errors = _errs574;
+if(vErrors !== null){
+if(_errs574){
+vErrors.length = _errs574;
 }
 else {
+vErrors = null;
+}
+}
+let ifClause6;
+if(_valid10){
 const _errs577 = errors;
-if(data240 && typeof data240 == "object" && !Array.isArray(data240)){
-for(const key58 in data240){
+if(data241 && typeof data241 == "object" && !Array.isArray(data241)){
+for(const key57 in data241){
 const _errs578 = errors;
-if(!((((key58 === "token") || (key58 === "kind")) || (key58 === "url")) || (key58 === "min_severity"))){
-const err640 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/else/propertyNames/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.else.else.propertyNames.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.else.propertyNames.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else.else.propertyNames,data:key58,propertyName:key58};
+if(!(((key57 === "kind") || (key57 === "url")) || (key57 === "min_severity"))){
+const err640 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.else.then.propertyNames.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.then.propertyNames.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else.then.propertyNames,data:key57,propertyName:key57};
 if(vErrors === null){
 vErrors = [err640];
 }
@@ -8561,9 +8553,9 @@ vErrors.push(err640);
 }
 errors++;
 }
-var valid132 = _errs578 === errors;
-if(!valid132){
-const err641 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/else/propertyNames",keyword:"propertyNames",params:{propertyName: key58},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.else.propertyNames,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else.else,data:data240};
+var valid131 = _errs578 === errors;
+if(!valid131){
+const err641 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/then/propertyNames",keyword:"propertyNames",params:{propertyName: key57},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.then.propertyNames,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else.then,data:data241};
 if(vErrors === null){
 vErrors = [err641];
 }
@@ -8576,10 +8568,15 @@ errors++;
 }
 var _valid10 = _errs577 === errors;
 valid129 = _valid10;
-ifClause6 = "else";
+ifClause6 = "then";
 }
-if(!valid129){
-const err642 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/if",keyword:"if",params:{failingKeyword: ifClause6},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else,data:data240};
+else {
+const _errs579 = errors;
+if(data241 && typeof data241 == "object" && !Array.isArray(data241)){
+for(const key58 in data241){
+const _errs580 = errors;
+if(!((((key58 === "token") || (key58 === "kind")) || (key58 === "url")) || (key58 === "min_severity"))){
+const err642 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/else/propertyNames/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.else.else.propertyNames.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.else.propertyNames.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else.else.propertyNames,data:key58,propertyName:key58};
 if(vErrors === null){
 vErrors = [err642];
 }
@@ -8588,9 +8585,9 @@ vErrors.push(err642);
 }
 errors++;
 }
-if(data240 && typeof data240 == "object" && !Array.isArray(data240)){
-if(data240.url === undefined){
-const err643 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/required",keyword:"required",params:{missingProperty: "url"},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.required,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else,data:data240};
+var valid132 = _errs580 === errors;
+if(!valid132){
+const err643 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/else/propertyNames",keyword:"propertyNames",params:{propertyName: key58},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.else.propertyNames,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else.else,data:data241};
 if(vErrors === null){
 vErrors = [err643];
 }
@@ -8600,12 +8597,13 @@ vErrors.push(err643);
 errors++;
 }
 }
-var _valid9 = _errs571 === errors;
-valid126 = _valid9;
-ifClause5 = "else";
 }
-if(!valid126){
-const err644 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause5},schema:schema6.properties.notify.properties.sinks.additionalProperties.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties,data:data240};
+var _valid10 = _errs579 === errors;
+valid129 = _valid10;
+ifClause6 = "else";
+}
+if(!valid129){
+const err644 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/if",keyword:"if",params:{failingKeyword: ifClause6},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else,data:data241};
 if(vErrors === null){
 vErrors = [err644];
 }
@@ -8614,9 +8612,9 @@ vErrors.push(err644);
 }
 errors++;
 }
-if(data240 && typeof data240 == "object" && !Array.isArray(data240)){
-if(data240.kind === undefined){
-const err645 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/required",keyword:"required",params:{missingProperty: "kind"},schema:schema6.properties.notify.properties.sinks.additionalProperties.required,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties,data:data240};
+if(data241 && typeof data241 == "object" && !Array.isArray(data241)){
+if(data241.url === undefined){
+const err645 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/required",keyword:"required",params:{missingProperty: "url"},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.required,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else,data:data241};
 if(vErrors === null){
 vErrors = [err645];
 }
@@ -8625,9 +8623,13 @@ vErrors.push(err645);
 }
 errors++;
 }
-for(const key59 in data240){
-if(!(((((key59 === "kind") || (key59 === "url")) || (key59 === "routing_key")) || (key59 === "token")) || (key59 === "min_severity"))){
-const err646 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key59},schema:false,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties,data:data240};
+}
+var _valid9 = _errs573 === errors;
+valid126 = _valid9;
+ifClause5 = "else";
+}
+if(!valid126){
+const err646 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause5},schema:schema6.properties.notify.properties.sinks.additionalProperties.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties,data:data241};
 if(vErrors === null){
 vErrors = [err646];
 }
@@ -8636,11 +8638,9 @@ vErrors.push(err646);
 }
 errors++;
 }
-}
-if(data240.kind !== undefined){
-let data243 = data240.kind;
-if(typeof data243 !== "string"){
-const err647 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/kind/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.kind.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.kind,data:data243};
+if(data241 && typeof data241 == "object" && !Array.isArray(data241)){
+if(data241.kind === undefined){
+const err647 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/required",keyword:"required",params:{missingProperty: "kind"},schema:schema6.properties.notify.properties.sinks.additionalProperties.required,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties,data:data241};
 if(vErrors === null){
 vErrors = [err647];
 }
@@ -8649,8 +8649,9 @@ vErrors.push(err647);
 }
 errors++;
 }
-if(!((((((data243 === "alertmanager") || (data243 === "discord")) || (data243 === "ntfy")) || (data243 === "pagerduty")) || (data243 === "slack")) || (data243 === "webhook"))){
-const err648 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/kind/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.properties.kind.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.kind.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.kind,data:data243};
+for(const key59 in data241){
+if(!(((((key59 === "kind") || (key59 === "url")) || (key59 === "routing_key")) || (key59 === "token")) || (key59 === "min_severity"))){
+const err648 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key59},schema:false,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties,data:data241};
 if(vErrors === null){
 vErrors = [err648];
 }
@@ -8660,10 +8661,10 @@ vErrors.push(err648);
 errors++;
 }
 }
-if(data240.url !== undefined){
-let data244 = data240.url;
-if((!(data244 && typeof data244 == "object" && !Array.isArray(data244))) && (typeof data244 !== "string")){
-const err649 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/type",keyword:"type",params:{type: schema6.properties.notify.properties.sinks.additionalProperties.properties.url.type},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data244};
+if(data241.kind !== undefined){
+let data244 = data241.kind;
+if(typeof data244 !== "string"){
+const err649 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/kind/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.kind.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.kind,data:data244};
 if(vErrors === null){
 vErrors = [err649];
 }
@@ -8672,14 +8673,8 @@ vErrors.push(err649);
 }
 errors++;
 }
-const _errs584 = errors;
-let valid134 = true;
-const _errs585 = errors;
-if(errors === _errs585){
-if(data244 && typeof data244 == "object" && !Array.isArray(data244)){
-if(data244.credential !== undefined){
-var valid135 = false;
-const err650 = {};
+if(!((((((data244 === "alertmanager") || (data244 === "discord")) || (data244 === "ntfy")) || (data244 === "pagerduty")) || (data244 === "slack")) || (data244 === "webhook"))){
+const err650 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/kind/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.properties.kind.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.kind.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.kind,data:data244};
 if(vErrors === null){
 vErrors = [err650];
 }
@@ -8688,13 +8683,11 @@ vErrors.push(err650);
 }
 errors++;
 }
-else {
-var valid135 = true;
 }
-if(valid135){
-if(data244.file !== undefined){
-var valid135 = false;
-const err651 = {};
+if(data241.url !== undefined){
+let data245 = data241.url;
+if((!(data245 && typeof data245 == "object" && !Array.isArray(data245))) && (typeof data245 !== "string")){
+const err651 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/type",keyword:"type",params:{type: schema6.properties.notify.properties.sinks.additionalProperties.properties.url.type},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data245};
 if(vErrors === null){
 vErrors = [err651];
 }
@@ -8703,11 +8696,12 @@ vErrors.push(err651);
 }
 errors++;
 }
-else {
-var valid135 = true;
-}
-if(valid135){
-if(data244.env !== undefined){
+const _errs586 = errors;
+let valid134 = true;
+const _errs587 = errors;
+if(errors === _errs587){
+if(data245 && typeof data245 == "object" && !Array.isArray(data245)){
+if(data245.credential !== undefined){
 var valid135 = false;
 const err652 = {};
 if(vErrors === null){
@@ -8722,7 +8716,7 @@ else {
 var valid135 = true;
 }
 if(valid135){
-if(data244.secret !== undefined){
+if(data245.file !== undefined){
 var valid135 = false;
 const err653 = {};
 if(vErrors === null){
@@ -8736,11 +8730,9 @@ errors++;
 else {
 var valid135 = true;
 }
-}
-}
-}
-}
-else {
+if(valid135){
+if(data245.env !== undefined){
+var valid135 = false;
 const err654 = {};
 if(vErrors === null){
 vErrors = [err654];
@@ -8750,20 +8742,13 @@ vErrors.push(err654);
 }
 errors++;
 }
-}
-var _valid11 = _errs585 === errors;
-errors = _errs584;
-if(vErrors !== null){
-if(_errs584){
-vErrors.length = _errs584;
-}
 else {
-vErrors = null;
+var valid135 = true;
 }
-}
-if(_valid11){
-const _errs587 = errors;
-const err655 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/then/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.then.not,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.then,data:data244};
+if(valid135){
+if(data245.secret !== undefined){
+var valid135 = false;
+const err655 = {};
 if(vErrors === null){
 vErrors = [err655];
 }
@@ -8771,11 +8756,16 @@ else {
 vErrors.push(err655);
 }
 errors++;
-var _valid11 = _errs587 === errors;
-valid134 = _valid11;
 }
-if(!valid134){
-const err656 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data244};
+else {
+var valid135 = true;
+}
+}
+}
+}
+}
+else {
+const err656 = {};
 if(vErrors === null){
 vErrors = [err656];
 }
@@ -8784,9 +8774,20 @@ vErrors.push(err656);
 }
 errors++;
 }
-if(typeof data244 === "string"){
-if(func4(data244) > 2048){
-const err657 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data244};
+}
+var _valid11 = _errs587 === errors;
+errors = _errs586;
+if(vErrors !== null){
+if(_errs586){
+vErrors.length = _errs586;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid11){
+const _errs589 = errors;
+const err657 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/then/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.then.not,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.then,data:data245};
 if(vErrors === null){
 vErrors = [err657];
 }
@@ -8794,9 +8795,11 @@ else {
 vErrors.push(err657);
 }
 errors++;
+var _valid11 = _errs589 === errors;
+valid134 = _valid11;
 }
-if(func4(data244) < 1){
-const err658 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data244};
+if(!valid134){
+const err658 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data245};
 if(vErrors === null){
 vErrors = [err658];
 }
@@ -8805,11 +8808,9 @@ vErrors.push(err658);
 }
 errors++;
 }
-}
-if(data244 && typeof data244 == "object" && !Array.isArray(data244)){
-for(const key60 in data244){
-if(!(((((key60 === "credential") || (key60 === "file")) || (key60 === "env")) || (key60 === "secret")) || (key60 === "optional"))){
-const err659 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key60},schema:false,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data244};
+if(typeof data245 === "string"){
+if(func4(data245) > 2048){
+const err659 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data245};
 if(vErrors === null){
 vErrors = [err659];
 }
@@ -8818,12 +8819,8 @@ vErrors.push(err659);
 }
 errors++;
 }
-}
-if(data244.credential !== undefined){
-let data249 = data244.credential;
-if(typeof data249 === "string"){
-if(func4(data249) > 255){
-const err660 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential,data:data249};
+if(func4(data245) < 1){
+const err660 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data245};
 if(vErrors === null){
 vErrors = [err660];
 }
@@ -8832,8 +8829,11 @@ vErrors.push(err660);
 }
 errors++;
 }
-if(func4(data249) < 1){
-const err661 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential,data:data249};
+}
+if(data245 && typeof data245 == "object" && !Array.isArray(data245)){
+for(const key60 in data245){
+if(!(((((key60 === "credential") || (key60 === "file")) || (key60 === "env")) || (key60 === "secret")) || (key60 === "optional"))){
+const err661 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key60},schema:false,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data245};
 if(vErrors === null){
 vErrors = [err661];
 }
@@ -8842,8 +8842,12 @@ vErrors.push(err661);
 }
 errors++;
 }
-if(!pattern17.test(data249)){
-const err662 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential,data:data249};
+}
+if(data245.credential !== undefined){
+let data250 = data245.credential;
+if(typeof data250 === "string"){
+if(func4(data250) > 255){
+const err662 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential,data:data250};
 if(vErrors === null){
 vErrors = [err662];
 }
@@ -8852,9 +8856,8 @@ vErrors.push(err662);
 }
 errors++;
 }
-}
-else {
-const err663 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential,data:data249};
+if(func4(data250) < 1){
+const err663 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential,data:data250};
 if(vErrors === null){
 vErrors = [err663];
 }
@@ -8863,12 +8866,8 @@ vErrors.push(err663);
 }
 errors++;
 }
-}
-if(data244.file !== undefined){
-let data250 = data244.file;
-if(typeof data250 === "string"){
-if(func4(data250) > 4096){
-const err664 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file,data:data250};
+if(!pattern17.test(data250)){
+const err664 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential,data:data250};
 if(vErrors === null){
 vErrors = [err664];
 }
@@ -8877,8 +8876,9 @@ vErrors.push(err664);
 }
 errors++;
 }
-if(func4(data250) < 1){
-const err665 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file,data:data250};
+}
+else {
+const err665 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential,data:data250};
 if(vErrors === null){
 vErrors = [err665];
 }
@@ -8887,8 +8887,12 @@ vErrors.push(err665);
 }
 errors++;
 }
-if(!pattern18.test(data250)){
-const err666 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file,data:data250};
+}
+if(data245.file !== undefined){
+let data251 = data245.file;
+if(typeof data251 === "string"){
+if(func4(data251) > 4096){
+const err666 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file,data:data251};
 if(vErrors === null){
 vErrors = [err666];
 }
@@ -8897,9 +8901,8 @@ vErrors.push(err666);
 }
 errors++;
 }
-}
-else {
-const err667 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file,data:data250};
+if(func4(data251) < 1){
+const err667 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file,data:data251};
 if(vErrors === null){
 vErrors = [err667];
 }
@@ -8908,12 +8911,8 @@ vErrors.push(err667);
 }
 errors++;
 }
-}
-if(data244.env !== undefined){
-let data251 = data244.env;
-if(typeof data251 === "string"){
-if(func4(data251) > 255){
-const err668 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env,data:data251};
+if(!pattern18.test(data251)){
+const err668 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file,data:data251};
 if(vErrors === null){
 vErrors = [err668];
 }
@@ -8922,8 +8921,9 @@ vErrors.push(err668);
 }
 errors++;
 }
-if(func4(data251) < 1){
-const err669 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env,data:data251};
+}
+else {
+const err669 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file,data:data251};
 if(vErrors === null){
 vErrors = [err669];
 }
@@ -8932,8 +8932,12 @@ vErrors.push(err669);
 }
 errors++;
 }
-if(!pattern19.test(data251)){
-const err670 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env,data:data251};
+}
+if(data245.env !== undefined){
+let data252 = data245.env;
+if(typeof data252 === "string"){
+if(func4(data252) > 255){
+const err670 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env,data:data252};
 if(vErrors === null){
 vErrors = [err670];
 }
@@ -8942,9 +8946,8 @@ vErrors.push(err670);
 }
 errors++;
 }
-}
-else {
-const err671 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env,data:data251};
+if(func4(data252) < 1){
+const err671 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env,data:data252};
 if(vErrors === null){
 vErrors = [err671];
 }
@@ -8953,12 +8956,8 @@ vErrors.push(err671);
 }
 errors++;
 }
-}
-if(data244.secret !== undefined){
-let data252 = data244.secret;
-if(typeof data252 === "string"){
-if(func4(data252) > 100){
-const err672 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret,data:data252};
+if(!pattern19.test(data252)){
+const err672 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env,data:data252};
 if(vErrors === null){
 vErrors = [err672];
 }
@@ -8967,8 +8966,9 @@ vErrors.push(err672);
 }
 errors++;
 }
-if(func4(data252) < 1){
-const err673 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret,data:data252};
+}
+else {
+const err673 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env,data:data252};
 if(vErrors === null){
 vErrors = [err673];
 }
@@ -8977,8 +8977,12 @@ vErrors.push(err673);
 }
 errors++;
 }
-if(!pattern17.test(data252)){
-const err674 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret,data:data252};
+}
+if(data245.secret !== undefined){
+let data253 = data245.secret;
+if(typeof data253 === "string"){
+if(func4(data253) > 100){
+const err674 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret,data:data253};
 if(vErrors === null){
 vErrors = [err674];
 }
@@ -8987,9 +8991,8 @@ vErrors.push(err674);
 }
 errors++;
 }
-}
-else {
-const err675 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret,data:data252};
+if(func4(data253) < 1){
+const err675 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret,data:data253};
 if(vErrors === null){
 vErrors = [err675];
 }
@@ -8998,11 +9001,8 @@ vErrors.push(err675);
 }
 errors++;
 }
-}
-if(data244.optional !== undefined){
-let data253 = data244.optional;
-if(typeof data253 !== "boolean"){
-const err676 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/optional",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.optional.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.optional,data:data253};
+if(!pattern17.test(data253)){
+const err676 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret,data:data253};
 if(vErrors === null){
 vErrors = [err676];
 }
@@ -9012,18 +9012,8 @@ vErrors.push(err676);
 errors++;
 }
 }
-}
-}
-if(data240.routing_key !== undefined){
-let data254 = data240.routing_key;
-const _errs602 = errors;
-let valid137 = true;
-const _errs603 = errors;
-if(errors === _errs603){
-if(data254 && typeof data254 == "object" && !Array.isArray(data254)){
-if(data254.credential !== undefined){
-var valid138 = false;
-const err677 = {};
+else {
+const err677 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret,data:data253};
 if(vErrors === null){
 vErrors = [err677];
 }
@@ -9032,13 +9022,11 @@ vErrors.push(err677);
 }
 errors++;
 }
-else {
-var valid138 = true;
 }
-if(valid138){
-if(data254.file !== undefined){
-var valid138 = false;
-const err678 = {};
+if(data245.optional !== undefined){
+let data254 = data245.optional;
+if(typeof data254 !== "boolean"){
+const err678 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/optional",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.optional.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.optional,data:data254};
 if(vErrors === null){
 vErrors = [err678];
 }
@@ -9047,11 +9035,17 @@ vErrors.push(err678);
 }
 errors++;
 }
-else {
-var valid138 = true;
 }
-if(valid138){
-if(data254.env !== undefined){
+}
+}
+if(data241.routing_key !== undefined){
+let data255 = data241.routing_key;
+const _errs604 = errors;
+let valid137 = true;
+const _errs605 = errors;
+if(errors === _errs605){
+if(data255 && typeof data255 == "object" && !Array.isArray(data255)){
+if(data255.credential !== undefined){
 var valid138 = false;
 const err679 = {};
 if(vErrors === null){
@@ -9066,7 +9060,7 @@ else {
 var valid138 = true;
 }
 if(valid138){
-if(data254.secret !== undefined){
+if(data255.file !== undefined){
 var valid138 = false;
 const err680 = {};
 if(vErrors === null){
@@ -9080,11 +9074,9 @@ errors++;
 else {
 var valid138 = true;
 }
-}
-}
-}
-}
-else {
+if(valid138){
+if(data255.env !== undefined){
+var valid138 = false;
 const err681 = {};
 if(vErrors === null){
 vErrors = [err681];
@@ -9094,20 +9086,13 @@ vErrors.push(err681);
 }
 errors++;
 }
-}
-var _valid12 = _errs603 === errors;
-errors = _errs602;
-if(vErrors !== null){
-if(_errs602){
-vErrors.length = _errs602;
-}
 else {
-vErrors = null;
+var valid138 = true;
 }
-}
-if(_valid12){
-const _errs605 = errors;
-const err682 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/then/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.then.not,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.then,data:data254};
+if(valid138){
+if(data255.secret !== undefined){
+var valid138 = false;
+const err682 = {};
 if(vErrors === null){
 vErrors = [err682];
 }
@@ -9115,11 +9100,16 @@ else {
 vErrors.push(err682);
 }
 errors++;
-var _valid12 = _errs605 === errors;
-valid137 = _valid12;
 }
-if(!valid137){
-const err683 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key,data:data254};
+else {
+var valid138 = true;
+}
+}
+}
+}
+}
+else {
+const err683 = {};
 if(vErrors === null){
 vErrors = [err683];
 }
@@ -9128,10 +9118,20 @@ vErrors.push(err683);
 }
 errors++;
 }
-if(data254 && typeof data254 == "object" && !Array.isArray(data254)){
-for(const key61 in data254){
-if(!(((((key61 === "credential") || (key61 === "file")) || (key61 === "env")) || (key61 === "secret")) || (key61 === "optional"))){
-const err684 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key61},schema:false,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key,data:data254};
+}
+var _valid12 = _errs605 === errors;
+errors = _errs604;
+if(vErrors !== null){
+if(_errs604){
+vErrors.length = _errs604;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid12){
+const _errs607 = errors;
+const err684 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/then/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.then.not,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.then,data:data255};
 if(vErrors === null){
 vErrors = [err684];
 }
@@ -9139,13 +9139,11 @@ else {
 vErrors.push(err684);
 }
 errors++;
+var _valid12 = _errs607 === errors;
+valid137 = _valid12;
 }
-}
-if(data254.credential !== undefined){
-let data259 = data254.credential;
-if(typeof data259 === "string"){
-if(func4(data259) > 255){
-const err685 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.credential,data:data259};
+if(!valid137){
+const err685 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key,data:data255};
 if(vErrors === null){
 vErrors = [err685];
 }
@@ -9154,8 +9152,10 @@ vErrors.push(err685);
 }
 errors++;
 }
-if(func4(data259) < 1){
-const err686 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.credential,data:data259};
+if(data255 && typeof data255 == "object" && !Array.isArray(data255)){
+for(const key61 in data255){
+if(!(((((key61 === "credential") || (key61 === "file")) || (key61 === "env")) || (key61 === "secret")) || (key61 === "optional"))){
+const err686 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key61},schema:false,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key,data:data255};
 if(vErrors === null){
 vErrors = [err686];
 }
@@ -9164,8 +9164,12 @@ vErrors.push(err686);
 }
 errors++;
 }
-if(!pattern17.test(data259)){
-const err687 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.credential,data:data259};
+}
+if(data255.credential !== undefined){
+let data260 = data255.credential;
+if(typeof data260 === "string"){
+if(func4(data260) > 255){
+const err687 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.credential,data:data260};
 if(vErrors === null){
 vErrors = [err687];
 }
@@ -9174,9 +9178,8 @@ vErrors.push(err687);
 }
 errors++;
 }
-}
-else {
-const err688 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.credential.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.credential,data:data259};
+if(func4(data260) < 1){
+const err688 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.credential,data:data260};
 if(vErrors === null){
 vErrors = [err688];
 }
@@ -9185,12 +9188,8 @@ vErrors.push(err688);
 }
 errors++;
 }
-}
-if(data254.file !== undefined){
-let data260 = data254.file;
-if(typeof data260 === "string"){
-if(func4(data260) > 4096){
-const err689 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.file,data:data260};
+if(!pattern17.test(data260)){
+const err689 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.credential,data:data260};
 if(vErrors === null){
 vErrors = [err689];
 }
@@ -9199,8 +9198,9 @@ vErrors.push(err689);
 }
 errors++;
 }
-if(func4(data260) < 1){
-const err690 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.file,data:data260};
+}
+else {
+const err690 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.credential.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.credential,data:data260};
 if(vErrors === null){
 vErrors = [err690];
 }
@@ -9209,8 +9209,12 @@ vErrors.push(err690);
 }
 errors++;
 }
-if(!pattern18.test(data260)){
-const err691 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.file,data:data260};
+}
+if(data255.file !== undefined){
+let data261 = data255.file;
+if(typeof data261 === "string"){
+if(func4(data261) > 4096){
+const err691 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.file,data:data261};
 if(vErrors === null){
 vErrors = [err691];
 }
@@ -9219,9 +9223,8 @@ vErrors.push(err691);
 }
 errors++;
 }
-}
-else {
-const err692 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.file.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.file,data:data260};
+if(func4(data261) < 1){
+const err692 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.file,data:data261};
 if(vErrors === null){
 vErrors = [err692];
 }
@@ -9230,12 +9233,8 @@ vErrors.push(err692);
 }
 errors++;
 }
-}
-if(data254.env !== undefined){
-let data261 = data254.env;
-if(typeof data261 === "string"){
-if(func4(data261) > 255){
-const err693 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.env,data:data261};
+if(!pattern18.test(data261)){
+const err693 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.file,data:data261};
 if(vErrors === null){
 vErrors = [err693];
 }
@@ -9244,8 +9243,9 @@ vErrors.push(err693);
 }
 errors++;
 }
-if(func4(data261) < 1){
-const err694 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.env,data:data261};
+}
+else {
+const err694 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.file.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.file,data:data261};
 if(vErrors === null){
 vErrors = [err694];
 }
@@ -9254,8 +9254,12 @@ vErrors.push(err694);
 }
 errors++;
 }
-if(!pattern19.test(data261)){
-const err695 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.env,data:data261};
+}
+if(data255.env !== undefined){
+let data262 = data255.env;
+if(typeof data262 === "string"){
+if(func4(data262) > 255){
+const err695 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.env,data:data262};
 if(vErrors === null){
 vErrors = [err695];
 }
@@ -9264,9 +9268,8 @@ vErrors.push(err695);
 }
 errors++;
 }
-}
-else {
-const err696 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.env.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.env,data:data261};
+if(func4(data262) < 1){
+const err696 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.env,data:data262};
 if(vErrors === null){
 vErrors = [err696];
 }
@@ -9275,12 +9278,8 @@ vErrors.push(err696);
 }
 errors++;
 }
-}
-if(data254.secret !== undefined){
-let data262 = data254.secret;
-if(typeof data262 === "string"){
-if(func4(data262) > 100){
-const err697 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.secret,data:data262};
+if(!pattern19.test(data262)){
+const err697 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.env,data:data262};
 if(vErrors === null){
 vErrors = [err697];
 }
@@ -9289,8 +9288,9 @@ vErrors.push(err697);
 }
 errors++;
 }
-if(func4(data262) < 1){
-const err698 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.secret,data:data262};
+}
+else {
+const err698 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.env.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.env,data:data262};
 if(vErrors === null){
 vErrors = [err698];
 }
@@ -9299,8 +9299,12 @@ vErrors.push(err698);
 }
 errors++;
 }
-if(!pattern17.test(data262)){
-const err699 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.secret,data:data262};
+}
+if(data255.secret !== undefined){
+let data263 = data255.secret;
+if(typeof data263 === "string"){
+if(func4(data263) > 100){
+const err699 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.secret,data:data263};
 if(vErrors === null){
 vErrors = [err699];
 }
@@ -9309,9 +9313,8 @@ vErrors.push(err699);
 }
 errors++;
 }
-}
-else {
-const err700 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.secret.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.secret,data:data262};
+if(func4(data263) < 1){
+const err700 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.secret,data:data263};
 if(vErrors === null){
 vErrors = [err700];
 }
@@ -9320,11 +9323,8 @@ vErrors.push(err700);
 }
 errors++;
 }
-}
-if(data254.optional !== undefined){
-let data263 = data254.optional;
-if(typeof data263 !== "boolean"){
-const err701 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/optional",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.optional.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.optional,data:data263};
+if(!pattern17.test(data263)){
+const err701 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.secret,data:data263};
 if(vErrors === null){
 vErrors = [err701];
 }
@@ -9334,9 +9334,8 @@ vErrors.push(err701);
 errors++;
 }
 }
-}
 else {
-const err702 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key,data:data254};
+const err702 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.secret.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.secret,data:data263};
 if(vErrors === null){
 vErrors = [err702];
 }
@@ -9346,16 +9345,10 @@ vErrors.push(err702);
 errors++;
 }
 }
-if(data240.token !== undefined){
-let data264 = data240.token;
-const _errs620 = errors;
-let valid140 = true;
-const _errs621 = errors;
-if(errors === _errs621){
-if(data264 && typeof data264 == "object" && !Array.isArray(data264)){
-if(data264.credential !== undefined){
-var valid141 = false;
-const err703 = {};
+if(data255.optional !== undefined){
+let data264 = data255.optional;
+if(typeof data264 !== "boolean"){
+const err703 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/optional",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.optional.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.optional,data:data264};
 if(vErrors === null){
 vErrors = [err703];
 }
@@ -9364,13 +9357,10 @@ vErrors.push(err703);
 }
 errors++;
 }
-else {
-var valid141 = true;
 }
-if(valid141){
-if(data264.file !== undefined){
-var valid141 = false;
-const err704 = {};
+}
+else {
+const err704 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key,data:data255};
 if(vErrors === null){
 vErrors = [err704];
 }
@@ -9379,11 +9369,15 @@ vErrors.push(err704);
 }
 errors++;
 }
-else {
-var valid141 = true;
 }
-if(valid141){
-if(data264.env !== undefined){
+if(data241.token !== undefined){
+let data265 = data241.token;
+const _errs622 = errors;
+let valid140 = true;
+const _errs623 = errors;
+if(errors === _errs623){
+if(data265 && typeof data265 == "object" && !Array.isArray(data265)){
+if(data265.credential !== undefined){
 var valid141 = false;
 const err705 = {};
 if(vErrors === null){
@@ -9398,7 +9392,7 @@ else {
 var valid141 = true;
 }
 if(valid141){
-if(data264.secret !== undefined){
+if(data265.file !== undefined){
 var valid141 = false;
 const err706 = {};
 if(vErrors === null){
@@ -9412,11 +9406,9 @@ errors++;
 else {
 var valid141 = true;
 }
-}
-}
-}
-}
-else {
+if(valid141){
+if(data265.env !== undefined){
+var valid141 = false;
 const err707 = {};
 if(vErrors === null){
 vErrors = [err707];
@@ -9426,20 +9418,13 @@ vErrors.push(err707);
 }
 errors++;
 }
-}
-var _valid13 = _errs621 === errors;
-errors = _errs620;
-if(vErrors !== null){
-if(_errs620){
-vErrors.length = _errs620;
-}
 else {
-vErrors = null;
+var valid141 = true;
 }
-}
-if(_valid13){
-const _errs623 = errors;
-const err708 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/then/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.then.not,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.then,data:data264};
+if(valid141){
+if(data265.secret !== undefined){
+var valid141 = false;
+const err708 = {};
 if(vErrors === null){
 vErrors = [err708];
 }
@@ -9447,11 +9432,16 @@ else {
 vErrors.push(err708);
 }
 errors++;
-var _valid13 = _errs623 === errors;
-valid140 = _valid13;
 }
-if(!valid140){
-const err709 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token,data:data264};
+else {
+var valid141 = true;
+}
+}
+}
+}
+}
+else {
+const err709 = {};
 if(vErrors === null){
 vErrors = [err709];
 }
@@ -9460,10 +9450,20 @@ vErrors.push(err709);
 }
 errors++;
 }
-if(data264 && typeof data264 == "object" && !Array.isArray(data264)){
-for(const key62 in data264){
-if(!(((((key62 === "credential") || (key62 === "file")) || (key62 === "env")) || (key62 === "secret")) || (key62 === "optional"))){
-const err710 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key62},schema:false,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token,data:data264};
+}
+var _valid13 = _errs623 === errors;
+errors = _errs622;
+if(vErrors !== null){
+if(_errs622){
+vErrors.length = _errs622;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid13){
+const _errs625 = errors;
+const err710 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/then/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.then.not,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.then,data:data265};
 if(vErrors === null){
 vErrors = [err710];
 }
@@ -9471,13 +9471,11 @@ else {
 vErrors.push(err710);
 }
 errors++;
+var _valid13 = _errs625 === errors;
+valid140 = _valid13;
 }
-}
-if(data264.credential !== undefined){
-let data269 = data264.credential;
-if(typeof data269 === "string"){
-if(func4(data269) > 255){
-const err711 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.credential,data:data269};
+if(!valid140){
+const err711 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token,data:data265};
 if(vErrors === null){
 vErrors = [err711];
 }
@@ -9486,8 +9484,10 @@ vErrors.push(err711);
 }
 errors++;
 }
-if(func4(data269) < 1){
-const err712 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.credential,data:data269};
+if(data265 && typeof data265 == "object" && !Array.isArray(data265)){
+for(const key62 in data265){
+if(!(((((key62 === "credential") || (key62 === "file")) || (key62 === "env")) || (key62 === "secret")) || (key62 === "optional"))){
+const err712 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key62},schema:false,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token,data:data265};
 if(vErrors === null){
 vErrors = [err712];
 }
@@ -9496,8 +9496,12 @@ vErrors.push(err712);
 }
 errors++;
 }
-if(!pattern17.test(data269)){
-const err713 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.credential,data:data269};
+}
+if(data265.credential !== undefined){
+let data270 = data265.credential;
+if(typeof data270 === "string"){
+if(func4(data270) > 255){
+const err713 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.credential,data:data270};
 if(vErrors === null){
 vErrors = [err713];
 }
@@ -9506,9 +9510,8 @@ vErrors.push(err713);
 }
 errors++;
 }
-}
-else {
-const err714 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.credential.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.credential,data:data269};
+if(func4(data270) < 1){
+const err714 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.credential,data:data270};
 if(vErrors === null){
 vErrors = [err714];
 }
@@ -9517,12 +9520,8 @@ vErrors.push(err714);
 }
 errors++;
 }
-}
-if(data264.file !== undefined){
-let data270 = data264.file;
-if(typeof data270 === "string"){
-if(func4(data270) > 4096){
-const err715 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.file,data:data270};
+if(!pattern17.test(data270)){
+const err715 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.credential,data:data270};
 if(vErrors === null){
 vErrors = [err715];
 }
@@ -9531,8 +9530,9 @@ vErrors.push(err715);
 }
 errors++;
 }
-if(func4(data270) < 1){
-const err716 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.file,data:data270};
+}
+else {
+const err716 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.credential.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.credential,data:data270};
 if(vErrors === null){
 vErrors = [err716];
 }
@@ -9541,8 +9541,12 @@ vErrors.push(err716);
 }
 errors++;
 }
-if(!pattern18.test(data270)){
-const err717 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.file,data:data270};
+}
+if(data265.file !== undefined){
+let data271 = data265.file;
+if(typeof data271 === "string"){
+if(func4(data271) > 4096){
+const err717 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.file,data:data271};
 if(vErrors === null){
 vErrors = [err717];
 }
@@ -9551,9 +9555,8 @@ vErrors.push(err717);
 }
 errors++;
 }
-}
-else {
-const err718 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.file.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.file,data:data270};
+if(func4(data271) < 1){
+const err718 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.file,data:data271};
 if(vErrors === null){
 vErrors = [err718];
 }
@@ -9562,12 +9565,8 @@ vErrors.push(err718);
 }
 errors++;
 }
-}
-if(data264.env !== undefined){
-let data271 = data264.env;
-if(typeof data271 === "string"){
-if(func4(data271) > 255){
-const err719 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.env,data:data271};
+if(!pattern18.test(data271)){
+const err719 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.file,data:data271};
 if(vErrors === null){
 vErrors = [err719];
 }
@@ -9576,8 +9575,9 @@ vErrors.push(err719);
 }
 errors++;
 }
-if(func4(data271) < 1){
-const err720 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.env,data:data271};
+}
+else {
+const err720 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.file.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.file,data:data271};
 if(vErrors === null){
 vErrors = [err720];
 }
@@ -9586,8 +9586,12 @@ vErrors.push(err720);
 }
 errors++;
 }
-if(!pattern19.test(data271)){
-const err721 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.env,data:data271};
+}
+if(data265.env !== undefined){
+let data272 = data265.env;
+if(typeof data272 === "string"){
+if(func4(data272) > 255){
+const err721 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.env,data:data272};
 if(vErrors === null){
 vErrors = [err721];
 }
@@ -9596,9 +9600,8 @@ vErrors.push(err721);
 }
 errors++;
 }
-}
-else {
-const err722 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.env.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.env,data:data271};
+if(func4(data272) < 1){
+const err722 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.env,data:data272};
 if(vErrors === null){
 vErrors = [err722];
 }
@@ -9607,12 +9610,8 @@ vErrors.push(err722);
 }
 errors++;
 }
-}
-if(data264.secret !== undefined){
-let data272 = data264.secret;
-if(typeof data272 === "string"){
-if(func4(data272) > 100){
-const err723 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.secret,data:data272};
+if(!pattern19.test(data272)){
+const err723 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.env,data:data272};
 if(vErrors === null){
 vErrors = [err723];
 }
@@ -9621,8 +9620,9 @@ vErrors.push(err723);
 }
 errors++;
 }
-if(func4(data272) < 1){
-const err724 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.secret,data:data272};
+}
+else {
+const err724 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.env.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.env,data:data272};
 if(vErrors === null){
 vErrors = [err724];
 }
@@ -9631,8 +9631,12 @@ vErrors.push(err724);
 }
 errors++;
 }
-if(!pattern17.test(data272)){
-const err725 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.secret,data:data272};
+}
+if(data265.secret !== undefined){
+let data273 = data265.secret;
+if(typeof data273 === "string"){
+if(func4(data273) > 100){
+const err725 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.secret,data:data273};
 if(vErrors === null){
 vErrors = [err725];
 }
@@ -9641,9 +9645,8 @@ vErrors.push(err725);
 }
 errors++;
 }
-}
-else {
-const err726 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.secret.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.secret,data:data272};
+if(func4(data273) < 1){
+const err726 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.secret,data:data273};
 if(vErrors === null){
 vErrors = [err726];
 }
@@ -9652,11 +9655,8 @@ vErrors.push(err726);
 }
 errors++;
 }
-}
-if(data264.optional !== undefined){
-let data273 = data264.optional;
-if(typeof data273 !== "boolean"){
-const err727 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/optional",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.optional.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.optional,data:data273};
+if(!pattern17.test(data273)){
+const err727 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.secret,data:data273};
 if(vErrors === null){
 vErrors = [err727];
 }
@@ -9666,9 +9666,8 @@ vErrors.push(err727);
 errors++;
 }
 }
-}
 else {
-const err728 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token,data:data264};
+const err728 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.secret.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.secret,data:data273};
 if(vErrors === null){
 vErrors = [err728];
 }
@@ -9678,10 +9677,10 @@ vErrors.push(err728);
 errors++;
 }
 }
-if(data240.min_severity !== undefined){
-let data274 = data240.min_severity;
-if(typeof data274 !== "string"){
-const err729 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/min_severity",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/min_severity/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity,data:data274};
+if(data265.optional !== undefined){
+let data274 = data265.optional;
+if(typeof data274 !== "boolean"){
+const err729 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/optional",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.optional.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.optional,data:data274};
 if(vErrors === null){
 vErrors = [err729];
 }
@@ -9690,8 +9689,10 @@ vErrors.push(err729);
 }
 errors++;
 }
-if(!(((data274 === "info") || (data274 === "warning")) || (data274 === "critical"))){
-const err730 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/min_severity",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/min_severity/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity,data:data274};
+}
+}
+else {
+const err730 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token,data:data265};
 if(vErrors === null){
 vErrors = [err730];
 }
@@ -9701,9 +9702,10 @@ vErrors.push(err730);
 errors++;
 }
 }
-}
-else {
-const err731 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.sinks.additionalProperties.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties,data:data240};
+if(data241.min_severity !== undefined){
+let data275 = data241.min_severity;
+if(typeof data275 !== "string"){
+const err731 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/min_severity",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/min_severity/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity,data:data275};
 if(vErrors === null){
 vErrors = [err731];
 }
@@ -9712,10 +9714,8 @@ vErrors.push(err731);
 }
 errors++;
 }
-}
-}
-else {
-const err732 = {instancePath:instancePath+"/notify/sinks",schemaPath:"#/properties/notify/properties/sinks/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.sinks.type,parentSchema:schema6.properties.notify.properties.sinks,data:data239};
+if(!(((data275 === "info") || (data275 === "warning")) || (data275 === "critical"))){
+const err732 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/min_severity",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/min_severity/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity,data:data275};
 if(vErrors === null){
 vErrors = [err732];
 }
@@ -9725,10 +9725,9 @@ vErrors.push(err732);
 errors++;
 }
 }
-if(data238.repeat_ms !== undefined){
-let data275 = data238.repeat_ms;
-if(!(((typeof data275 == "number") && (!(data275 % 1) && !isNaN(data275))) && (isFinite(data275)))){
-const err733 = {instancePath:instancePath+"/notify/repeat_ms",schemaPath:"#/properties/notify/properties/repeat_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.repeat_ms.type,parentSchema:schema6.properties.notify.properties.repeat_ms,data:data275};
+}
+else {
+const err733 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.sinks.additionalProperties.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties,data:data241};
 if(vErrors === null){
 vErrors = [err733];
 }
@@ -9737,9 +9736,10 @@ vErrors.push(err733);
 }
 errors++;
 }
-if((typeof data275 == "number") && (isFinite(data275))){
-if(data275 > 604800000 || isNaN(data275)){
-const err734 = {instancePath:instancePath+"/notify/repeat_ms",schemaPath:"#/properties/notify/properties/repeat_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 604800000},schema:604800000,parentSchema:schema6.properties.notify.properties.repeat_ms,data:data275};
+}
+}
+else {
+const err734 = {instancePath:instancePath+"/notify/sinks",schemaPath:"#/properties/notify/properties/sinks/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.sinks.type,parentSchema:schema6.properties.notify.properties.sinks,data:data240};
 if(vErrors === null){
 vErrors = [err734];
 }
@@ -9748,8 +9748,11 @@ vErrors.push(err734);
 }
 errors++;
 }
-if(data275 < 60000 || isNaN(data275)){
-const err735 = {instancePath:instancePath+"/notify/repeat_ms",schemaPath:"#/properties/notify/properties/repeat_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 60000},schema:60000,parentSchema:schema6.properties.notify.properties.repeat_ms,data:data275};
+}
+if(data239.repeat_ms !== undefined){
+let data276 = data239.repeat_ms;
+if(!(((typeof data276 == "number") && (!(data276 % 1) && !isNaN(data276))) && (isFinite(data276)))){
+const err735 = {instancePath:instancePath+"/notify/repeat_ms",schemaPath:"#/properties/notify/properties/repeat_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.repeat_ms.type,parentSchema:schema6.properties.notify.properties.repeat_ms,data:data276};
 if(vErrors === null){
 vErrors = [err735];
 }
@@ -9758,12 +9761,9 @@ vErrors.push(err735);
 }
 errors++;
 }
-}
-}
-if(data238.quiet_start_ms !== undefined){
-let data276 = data238.quiet_start_ms;
-if(!(((typeof data276 == "number") && (!(data276 % 1) && !isNaN(data276))) && (isFinite(data276)))){
-const err736 = {instancePath:instancePath+"/notify/quiet_start_ms",schemaPath:"#/properties/notify/properties/quiet_start_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.quiet_start_ms.type,parentSchema:schema6.properties.notify.properties.quiet_start_ms,data:data276};
+if((typeof data276 == "number") && (isFinite(data276))){
+if(data276 > 604800000 || isNaN(data276)){
+const err736 = {instancePath:instancePath+"/notify/repeat_ms",schemaPath:"#/properties/notify/properties/repeat_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 604800000},schema:604800000,parentSchema:schema6.properties.notify.properties.repeat_ms,data:data276};
 if(vErrors === null){
 vErrors = [err736];
 }
@@ -9772,9 +9772,8 @@ vErrors.push(err736);
 }
 errors++;
 }
-if((typeof data276 == "number") && (isFinite(data276))){
-if(data276 > 3600000 || isNaN(data276)){
-const err737 = {instancePath:instancePath+"/notify/quiet_start_ms",schemaPath:"#/properties/notify/properties/quiet_start_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema6.properties.notify.properties.quiet_start_ms,data:data276};
+if(data276 < 60000 || isNaN(data276)){
+const err737 = {instancePath:instancePath+"/notify/repeat_ms",schemaPath:"#/properties/notify/properties/repeat_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 60000},schema:60000,parentSchema:schema6.properties.notify.properties.repeat_ms,data:data276};
 if(vErrors === null){
 vErrors = [err737];
 }
@@ -9783,8 +9782,12 @@ vErrors.push(err737);
 }
 errors++;
 }
-if(data276 < 0 || isNaN(data276)){
-const err738 = {instancePath:instancePath+"/notify/quiet_start_ms",schemaPath:"#/properties/notify/properties/quiet_start_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.quiet_start_ms,data:data276};
+}
+}
+if(data239.quiet_start_ms !== undefined){
+let data277 = data239.quiet_start_ms;
+if(!(((typeof data277 == "number") && (!(data277 % 1) && !isNaN(data277))) && (isFinite(data277)))){
+const err738 = {instancePath:instancePath+"/notify/quiet_start_ms",schemaPath:"#/properties/notify/properties/quiet_start_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.quiet_start_ms.type,parentSchema:schema6.properties.notify.properties.quiet_start_ms,data:data277};
 if(vErrors === null){
 vErrors = [err738];
 }
@@ -9793,14 +9796,9 @@ vErrors.push(err738);
 }
 errors++;
 }
-}
-}
-if(data238.rules !== undefined){
-let data277 = data238.rules;
-if(data277 && typeof data277 == "object" && !Array.isArray(data277)){
-for(const key63 in data277){
-if(!(func2.call(schema6.properties.notify.properties.rules.properties, key63))){
-const err739 = {instancePath:instancePath+"/notify/rules",schemaPath:"#/properties/notify/properties/rules/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key63},schema:false,parentSchema:schema6.properties.notify.properties.rules,data:data277};
+if((typeof data277 == "number") && (isFinite(data277))){
+if(data277 > 3600000 || isNaN(data277)){
+const err739 = {instancePath:instancePath+"/notify/quiet_start_ms",schemaPath:"#/properties/notify/properties/quiet_start_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema6.properties.notify.properties.quiet_start_ms,data:data277};
 if(vErrors === null){
 vErrors = [err739];
 }
@@ -9809,11 +9807,8 @@ vErrors.push(err739);
 }
 errors++;
 }
-}
-if(data277.access_refused !== undefined){
-let data278 = data277.access_refused;
-if((!(data278 && typeof data278 == "object" && !Array.isArray(data278))) && (typeof data278 !== "boolean")){
-const err740 = {instancePath:instancePath+"/notify/rules/access_refused",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.access_refused.type},schema:schema6.properties.notify.properties.rules.properties.access_refused.type,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused,data:data278};
+if(data277 < 0 || isNaN(data277)){
+const err740 = {instancePath:instancePath+"/notify/quiet_start_ms",schemaPath:"#/properties/notify/properties/quiet_start_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.quiet_start_ms,data:data277};
 if(vErrors === null){
 vErrors = [err740];
 }
@@ -9822,10 +9817,14 @@ vErrors.push(err740);
 }
 errors++;
 }
-const _errs647 = errors;
-const _errs648 = errors;
-if(true !== data278){
-const err741 = {};
+}
+}
+if(data239.rules !== undefined){
+let data278 = data239.rules;
+if(data278 && typeof data278 == "object" && !Array.isArray(data278)){
+for(const key63 in data278){
+if(!(func2.call(schema6.properties.notify.properties.rules.properties, key63))){
+const err741 = {instancePath:instancePath+"/notify/rules",schemaPath:"#/properties/notify/properties/rules/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key63},schema:false,parentSchema:schema6.properties.notify.properties.rules,data:data278};
 if(vErrors === null){
 vErrors = [err741];
 }
@@ -9834,9 +9833,11 @@ vErrors.push(err741);
 }
 errors++;
 }
-var valid144 = _errs648 === errors;
-if(valid144){
-const err742 = {instancePath:instancePath+"/notify/rules/access_refused",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.access_refused.not,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused,data:data278};
+}
+if(data278.access_refused !== undefined){
+let data279 = data278.access_refused;
+if((!(data279 && typeof data279 == "object" && !Array.isArray(data279))) && (typeof data279 !== "boolean")){
+const err742 = {instancePath:instancePath+"/notify/rules/access_refused",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.access_refused.type},schema:schema6.properties.notify.properties.rules.properties.access_refused.type,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused,data:data279};
 if(vErrors === null){
 vErrors = [err742];
 }
@@ -9845,21 +9846,10 @@ vErrors.push(err742);
 }
 errors++;
 }
-else {
-errors = _errs647;
-if(vErrors !== null){
-if(_errs647){
-vErrors.length = _errs647;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(data278 && typeof data278 == "object" && !Array.isArray(data278)){
-for(const key64 in data278){
-if(!((key64 === "after_ms") || (key64 === "count"))){
-const err743 = {instancePath:instancePath+"/notify/rules/access_refused",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key64},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused,data:data278};
+const _errs649 = errors;
+const _errs650 = errors;
+if(true !== data279){
+const err743 = {};
 if(vErrors === null){
 vErrors = [err743];
 }
@@ -9868,11 +9858,9 @@ vErrors.push(err743);
 }
 errors++;
 }
-}
-if(data278.after_ms !== undefined){
-let data279 = data278.after_ms;
-if(!(((typeof data279 == "number") && (!(data279 % 1) && !isNaN(data279))) && (isFinite(data279)))){
-const err744 = {instancePath:instancePath+"/notify/rules/access_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms,data:data279};
+var valid144 = _errs650 === errors;
+if(valid144){
+const err744 = {instancePath:instancePath+"/notify/rules/access_refused",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.access_refused.not,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused,data:data279};
 if(vErrors === null){
 vErrors = [err744];
 }
@@ -9881,9 +9869,21 @@ vErrors.push(err744);
 }
 errors++;
 }
-if((typeof data279 == "number") && (isFinite(data279))){
-if(data279 > 86400000 || isNaN(data279)){
-const err745 = {instancePath:instancePath+"/notify/rules/access_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms,data:data279};
+else {
+errors = _errs649;
+if(vErrors !== null){
+if(_errs649){
+vErrors.length = _errs649;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data279 && typeof data279 == "object" && !Array.isArray(data279)){
+for(const key64 in data279){
+if(!((key64 === "after_ms") || (key64 === "count"))){
+const err745 = {instancePath:instancePath+"/notify/rules/access_refused",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key64},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused,data:data279};
 if(vErrors === null){
 vErrors = [err745];
 }
@@ -9892,8 +9892,11 @@ vErrors.push(err745);
 }
 errors++;
 }
-if(data279 < 0 || isNaN(data279)){
-const err746 = {instancePath:instancePath+"/notify/rules/access_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms,data:data279};
+}
+if(data279.after_ms !== undefined){
+let data280 = data279.after_ms;
+if(!(((typeof data280 == "number") && (!(data280 % 1) && !isNaN(data280))) && (isFinite(data280)))){
+const err746 = {instancePath:instancePath+"/notify/rules/access_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms,data:data280};
 if(vErrors === null){
 vErrors = [err746];
 }
@@ -9902,12 +9905,9 @@ vErrors.push(err746);
 }
 errors++;
 }
-}
-}
-if(data278.count !== undefined){
-let data280 = data278.count;
-if(!(((typeof data280 == "number") && (!(data280 % 1) && !isNaN(data280))) && (isFinite(data280)))){
-const err747 = {instancePath:instancePath+"/notify/rules/access_refused/count",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count,data:data280};
+if((typeof data280 == "number") && (isFinite(data280))){
+if(data280 > 86400000 || isNaN(data280)){
+const err747 = {instancePath:instancePath+"/notify/rules/access_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms,data:data280};
 if(vErrors === null){
 vErrors = [err747];
 }
@@ -9916,9 +9916,8 @@ vErrors.push(err747);
 }
 errors++;
 }
-if((typeof data280 == "number") && (isFinite(data280))){
-if(data280 > 1000000000 || isNaN(data280)){
-const err748 = {instancePath:instancePath+"/notify/rules/access_refused/count",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count,data:data280};
+if(data280 < 0 || isNaN(data280)){
+const err748 = {instancePath:instancePath+"/notify/rules/access_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms,data:data280};
 if(vErrors === null){
 vErrors = [err748];
 }
@@ -9927,8 +9926,12 @@ vErrors.push(err748);
 }
 errors++;
 }
-if(data280 < 0 || isNaN(data280)){
-const err749 = {instancePath:instancePath+"/notify/rules/access_refused/count",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count,data:data280};
+}
+}
+if(data279.count !== undefined){
+let data281 = data279.count;
+if(!(((typeof data281 == "number") && (!(data281 % 1) && !isNaN(data281))) && (isFinite(data281)))){
+const err749 = {instancePath:instancePath+"/notify/rules/access_refused/count",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count,data:data281};
 if(vErrors === null){
 vErrors = [err749];
 }
@@ -9937,14 +9940,9 @@ vErrors.push(err749);
 }
 errors++;
 }
-}
-}
-}
-}
-if(data277.budget !== undefined){
-let data281 = data277.budget;
-if((!(data281 && typeof data281 == "object" && !Array.isArray(data281))) && (typeof data281 !== "boolean")){
-const err750 = {instancePath:instancePath+"/notify/rules/budget",schemaPath:"#/properties/notify/properties/rules/properties/budget/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.budget.type},schema:schema6.properties.notify.properties.rules.properties.budget.type,parentSchema:schema6.properties.notify.properties.rules.properties.budget,data:data281};
+if((typeof data281 == "number") && (isFinite(data281))){
+if(data281 > 1000000000 || isNaN(data281)){
+const err750 = {instancePath:instancePath+"/notify/rules/access_refused/count",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count,data:data281};
 if(vErrors === null){
 vErrors = [err750];
 }
@@ -9953,10 +9951,8 @@ vErrors.push(err750);
 }
 errors++;
 }
-const _errs656 = errors;
-const _errs657 = errors;
-if(true !== data281){
-const err751 = {};
+if(data281 < 0 || isNaN(data281)){
+const err751 = {instancePath:instancePath+"/notify/rules/access_refused/count",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count,data:data281};
 if(vErrors === null){
 vErrors = [err751];
 }
@@ -9965,9 +9961,14 @@ vErrors.push(err751);
 }
 errors++;
 }
-var valid146 = _errs657 === errors;
-if(valid146){
-const err752 = {instancePath:instancePath+"/notify/rules/budget",schemaPath:"#/properties/notify/properties/rules/properties/budget/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.budget.not,parentSchema:schema6.properties.notify.properties.rules.properties.budget,data:data281};
+}
+}
+}
+}
+if(data278.budget !== undefined){
+let data282 = data278.budget;
+if((!(data282 && typeof data282 == "object" && !Array.isArray(data282))) && (typeof data282 !== "boolean")){
+const err752 = {instancePath:instancePath+"/notify/rules/budget",schemaPath:"#/properties/notify/properties/rules/properties/budget/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.budget.type},schema:schema6.properties.notify.properties.rules.properties.budget.type,parentSchema:schema6.properties.notify.properties.rules.properties.budget,data:data282};
 if(vErrors === null){
 vErrors = [err752];
 }
@@ -9976,21 +9977,10 @@ vErrors.push(err752);
 }
 errors++;
 }
-else {
-errors = _errs656;
-if(vErrors !== null){
-if(_errs656){
-vErrors.length = _errs656;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(data281 && typeof data281 == "object" && !Array.isArray(data281)){
-for(const key65 in data281){
-if(!((key65 === "after_ms") || (key65 === "ratio"))){
-const err753 = {instancePath:instancePath+"/notify/rules/budget",schemaPath:"#/properties/notify/properties/rules/properties/budget/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key65},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.budget,data:data281};
+const _errs658 = errors;
+const _errs659 = errors;
+if(true !== data282){
+const err753 = {};
 if(vErrors === null){
 vErrors = [err753];
 }
@@ -9999,11 +9989,9 @@ vErrors.push(err753);
 }
 errors++;
 }
-}
-if(data281.after_ms !== undefined){
-let data282 = data281.after_ms;
-if(!(((typeof data282 == "number") && (!(data282 % 1) && !isNaN(data282))) && (isFinite(data282)))){
-const err754 = {instancePath:instancePath+"/notify/rules/budget/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms,data:data282};
+var valid146 = _errs659 === errors;
+if(valid146){
+const err754 = {instancePath:instancePath+"/notify/rules/budget",schemaPath:"#/properties/notify/properties/rules/properties/budget/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.budget.not,parentSchema:schema6.properties.notify.properties.rules.properties.budget,data:data282};
 if(vErrors === null){
 vErrors = [err754];
 }
@@ -10012,9 +10000,21 @@ vErrors.push(err754);
 }
 errors++;
 }
-if((typeof data282 == "number") && (isFinite(data282))){
-if(data282 > 86400000 || isNaN(data282)){
-const err755 = {instancePath:instancePath+"/notify/rules/budget/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms,data:data282};
+else {
+errors = _errs658;
+if(vErrors !== null){
+if(_errs658){
+vErrors.length = _errs658;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data282 && typeof data282 == "object" && !Array.isArray(data282)){
+for(const key65 in data282){
+if(!((key65 === "after_ms") || (key65 === "ratio"))){
+const err755 = {instancePath:instancePath+"/notify/rules/budget",schemaPath:"#/properties/notify/properties/rules/properties/budget/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key65},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.budget,data:data282};
 if(vErrors === null){
 vErrors = [err755];
 }
@@ -10023,8 +10023,11 @@ vErrors.push(err755);
 }
 errors++;
 }
-if(data282 < 0 || isNaN(data282)){
-const err756 = {instancePath:instancePath+"/notify/rules/budget/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms,data:data282};
+}
+if(data282.after_ms !== undefined){
+let data283 = data282.after_ms;
+if(!(((typeof data283 == "number") && (!(data283 % 1) && !isNaN(data283))) && (isFinite(data283)))){
+const err756 = {instancePath:instancePath+"/notify/rules/budget/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms,data:data283};
 if(vErrors === null){
 vErrors = [err756];
 }
@@ -10033,13 +10036,9 @@ vErrors.push(err756);
 }
 errors++;
 }
-}
-}
-if(data281.ratio !== undefined){
-let data283 = data281.ratio;
 if((typeof data283 == "number") && (isFinite(data283))){
-if(data283 > 1 || isNaN(data283)){
-const err757 = {instancePath:instancePath+"/notify/rules/budget/ratio",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio,data:data283};
+if(data283 > 86400000 || isNaN(data283)){
+const err757 = {instancePath:instancePath+"/notify/rules/budget/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms,data:data283};
 if(vErrors === null){
 vErrors = [err757];
 }
@@ -10049,7 +10048,7 @@ vErrors.push(err757);
 errors++;
 }
 if(data283 < 0 || isNaN(data283)){
-const err758 = {instancePath:instancePath+"/notify/rules/budget/ratio",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio,data:data283};
+const err758 = {instancePath:instancePath+"/notify/rules/budget/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms,data:data283};
 if(vErrors === null){
 vErrors = [err758];
 }
@@ -10059,8 +10058,12 @@ vErrors.push(err758);
 errors++;
 }
 }
-else {
-const err759 = {instancePath:instancePath+"/notify/rules/budget/ratio",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio.type,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio,data:data283};
+}
+if(data282.ratio !== undefined){
+let data284 = data282.ratio;
+if((typeof data284 == "number") && (isFinite(data284))){
+if(data284 > 1 || isNaN(data284)){
+const err759 = {instancePath:instancePath+"/notify/rules/budget/ratio",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio,data:data284};
 if(vErrors === null){
 vErrors = [err759];
 }
@@ -10069,13 +10072,8 @@ vErrors.push(err759);
 }
 errors++;
 }
-}
-}
-}
-if(data277.error_rate !== undefined){
-let data284 = data277.error_rate;
-if((!(data284 && typeof data284 == "object" && !Array.isArray(data284))) && (typeof data284 !== "boolean")){
-const err760 = {instancePath:instancePath+"/notify/rules/error_rate",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.error_rate.type},schema:schema6.properties.notify.properties.rules.properties.error_rate.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate,data:data284};
+if(data284 < 0 || isNaN(data284)){
+const err760 = {instancePath:instancePath+"/notify/rules/budget/ratio",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio,data:data284};
 if(vErrors === null){
 vErrors = [err760];
 }
@@ -10084,10 +10082,9 @@ vErrors.push(err760);
 }
 errors++;
 }
-const _errs665 = errors;
-const _errs666 = errors;
-if(true !== data284){
-const err761 = {};
+}
+else {
+const err761 = {instancePath:instancePath+"/notify/rules/budget/ratio",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio.type,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio,data:data284};
 if(vErrors === null){
 vErrors = [err761];
 }
@@ -10096,9 +10093,13 @@ vErrors.push(err761);
 }
 errors++;
 }
-var valid148 = _errs666 === errors;
-if(valid148){
-const err762 = {instancePath:instancePath+"/notify/rules/error_rate",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.error_rate.not,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate,data:data284};
+}
+}
+}
+if(data278.error_rate !== undefined){
+let data285 = data278.error_rate;
+if((!(data285 && typeof data285 == "object" && !Array.isArray(data285))) && (typeof data285 !== "boolean")){
+const err762 = {instancePath:instancePath+"/notify/rules/error_rate",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.error_rate.type},schema:schema6.properties.notify.properties.rules.properties.error_rate.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate,data:data285};
 if(vErrors === null){
 vErrors = [err762];
 }
@@ -10107,21 +10108,10 @@ vErrors.push(err762);
 }
 errors++;
 }
-else {
-errors = _errs665;
-if(vErrors !== null){
-if(_errs665){
-vErrors.length = _errs665;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(data284 && typeof data284 == "object" && !Array.isArray(data284)){
-for(const key66 in data284){
-if(!(((key66 === "after_ms") || (key66 === "ratio")) || (key66 === "calls"))){
-const err763 = {instancePath:instancePath+"/notify/rules/error_rate",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key66},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate,data:data284};
+const _errs667 = errors;
+const _errs668 = errors;
+if(true !== data285){
+const err763 = {};
 if(vErrors === null){
 vErrors = [err763];
 }
@@ -10130,11 +10120,9 @@ vErrors.push(err763);
 }
 errors++;
 }
-}
-if(data284.after_ms !== undefined){
-let data285 = data284.after_ms;
-if(!(((typeof data285 == "number") && (!(data285 % 1) && !isNaN(data285))) && (isFinite(data285)))){
-const err764 = {instancePath:instancePath+"/notify/rules/error_rate/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms,data:data285};
+var valid148 = _errs668 === errors;
+if(valid148){
+const err764 = {instancePath:instancePath+"/notify/rules/error_rate",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.error_rate.not,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate,data:data285};
 if(vErrors === null){
 vErrors = [err764];
 }
@@ -10143,9 +10131,21 @@ vErrors.push(err764);
 }
 errors++;
 }
-if((typeof data285 == "number") && (isFinite(data285))){
-if(data285 > 86400000 || isNaN(data285)){
-const err765 = {instancePath:instancePath+"/notify/rules/error_rate/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms,data:data285};
+else {
+errors = _errs667;
+if(vErrors !== null){
+if(_errs667){
+vErrors.length = _errs667;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data285 && typeof data285 == "object" && !Array.isArray(data285)){
+for(const key66 in data285){
+if(!(((key66 === "after_ms") || (key66 === "ratio")) || (key66 === "calls"))){
+const err765 = {instancePath:instancePath+"/notify/rules/error_rate",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key66},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate,data:data285};
 if(vErrors === null){
 vErrors = [err765];
 }
@@ -10154,8 +10154,11 @@ vErrors.push(err765);
 }
 errors++;
 }
-if(data285 < 0 || isNaN(data285)){
-const err766 = {instancePath:instancePath+"/notify/rules/error_rate/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms,data:data285};
+}
+if(data285.after_ms !== undefined){
+let data286 = data285.after_ms;
+if(!(((typeof data286 == "number") && (!(data286 % 1) && !isNaN(data286))) && (isFinite(data286)))){
+const err766 = {instancePath:instancePath+"/notify/rules/error_rate/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms,data:data286};
 if(vErrors === null){
 vErrors = [err766];
 }
@@ -10164,13 +10167,9 @@ vErrors.push(err766);
 }
 errors++;
 }
-}
-}
-if(data284.ratio !== undefined){
-let data286 = data284.ratio;
 if((typeof data286 == "number") && (isFinite(data286))){
-if(data286 > 1 || isNaN(data286)){
-const err767 = {instancePath:instancePath+"/notify/rules/error_rate/ratio",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio,data:data286};
+if(data286 > 86400000 || isNaN(data286)){
+const err767 = {instancePath:instancePath+"/notify/rules/error_rate/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms,data:data286};
 if(vErrors === null){
 vErrors = [err767];
 }
@@ -10180,7 +10179,7 @@ vErrors.push(err767);
 errors++;
 }
 if(data286 < 0 || isNaN(data286)){
-const err768 = {instancePath:instancePath+"/notify/rules/error_rate/ratio",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio,data:data286};
+const err768 = {instancePath:instancePath+"/notify/rules/error_rate/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms,data:data286};
 if(vErrors === null){
 vErrors = [err768];
 }
@@ -10190,8 +10189,12 @@ vErrors.push(err768);
 errors++;
 }
 }
-else {
-const err769 = {instancePath:instancePath+"/notify/rules/error_rate/ratio",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio,data:data286};
+}
+if(data285.ratio !== undefined){
+let data287 = data285.ratio;
+if((typeof data287 == "number") && (isFinite(data287))){
+if(data287 > 1 || isNaN(data287)){
+const err769 = {instancePath:instancePath+"/notify/rules/error_rate/ratio",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio,data:data287};
 if(vErrors === null){
 vErrors = [err769];
 }
@@ -10200,11 +10203,8 @@ vErrors.push(err769);
 }
 errors++;
 }
-}
-if(data284.calls !== undefined){
-let data287 = data284.calls;
-if(!(((typeof data287 == "number") && (!(data287 % 1) && !isNaN(data287))) && (isFinite(data287)))){
-const err770 = {instancePath:instancePath+"/notify/rules/error_rate/calls",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/calls/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls,data:data287};
+if(data287 < 0 || isNaN(data287)){
+const err770 = {instancePath:instancePath+"/notify/rules/error_rate/ratio",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio,data:data287};
 if(vErrors === null){
 vErrors = [err770];
 }
@@ -10213,9 +10213,9 @@ vErrors.push(err770);
 }
 errors++;
 }
-if((typeof data287 == "number") && (isFinite(data287))){
-if(data287 > 1000000000 || isNaN(data287)){
-const err771 = {instancePath:instancePath+"/notify/rules/error_rate/calls",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/calls/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls,data:data287};
+}
+else {
+const err771 = {instancePath:instancePath+"/notify/rules/error_rate/ratio",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio,data:data287};
 if(vErrors === null){
 vErrors = [err771];
 }
@@ -10224,8 +10224,11 @@ vErrors.push(err771);
 }
 errors++;
 }
-if(data287 < 1 || isNaN(data287)){
-const err772 = {instancePath:instancePath+"/notify/rules/error_rate/calls",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/calls/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls,data:data287};
+}
+if(data285.calls !== undefined){
+let data288 = data285.calls;
+if(!(((typeof data288 == "number") && (!(data288 % 1) && !isNaN(data288))) && (isFinite(data288)))){
+const err772 = {instancePath:instancePath+"/notify/rules/error_rate/calls",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/calls/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls,data:data288};
 if(vErrors === null){
 vErrors = [err772];
 }
@@ -10234,14 +10237,9 @@ vErrors.push(err772);
 }
 errors++;
 }
-}
-}
-}
-}
-if(data277.limit_reached !== undefined){
-let data288 = data277.limit_reached;
-if((!(data288 && typeof data288 == "object" && !Array.isArray(data288))) && (typeof data288 !== "boolean")){
-const err773 = {instancePath:instancePath+"/notify/rules/limit_reached",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.limit_reached.type},schema:schema6.properties.notify.properties.rules.properties.limit_reached.type,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached,data:data288};
+if((typeof data288 == "number") && (isFinite(data288))){
+if(data288 > 1000000000 || isNaN(data288)){
+const err773 = {instancePath:instancePath+"/notify/rules/error_rate/calls",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/calls/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls,data:data288};
 if(vErrors === null){
 vErrors = [err773];
 }
@@ -10250,10 +10248,8 @@ vErrors.push(err773);
 }
 errors++;
 }
-const _errs676 = errors;
-const _errs677 = errors;
-if(true !== data288){
-const err774 = {};
+if(data288 < 1 || isNaN(data288)){
+const err774 = {instancePath:instancePath+"/notify/rules/error_rate/calls",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/calls/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls,data:data288};
 if(vErrors === null){
 vErrors = [err774];
 }
@@ -10262,9 +10258,14 @@ vErrors.push(err774);
 }
 errors++;
 }
-var valid150 = _errs677 === errors;
-if(valid150){
-const err775 = {instancePath:instancePath+"/notify/rules/limit_reached",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.limit_reached.not,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached,data:data288};
+}
+}
+}
+}
+if(data278.limit_reached !== undefined){
+let data289 = data278.limit_reached;
+if((!(data289 && typeof data289 == "object" && !Array.isArray(data289))) && (typeof data289 !== "boolean")){
+const err775 = {instancePath:instancePath+"/notify/rules/limit_reached",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.limit_reached.type},schema:schema6.properties.notify.properties.rules.properties.limit_reached.type,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached,data:data289};
 if(vErrors === null){
 vErrors = [err775];
 }
@@ -10273,21 +10274,10 @@ vErrors.push(err775);
 }
 errors++;
 }
-else {
-errors = _errs676;
-if(vErrors !== null){
-if(_errs676){
-vErrors.length = _errs676;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(data288 && typeof data288 == "object" && !Array.isArray(data288)){
-for(const key67 in data288){
-if(!((key67 === "after_ms") || (key67 === "count"))){
-const err776 = {instancePath:instancePath+"/notify/rules/limit_reached",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key67},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached,data:data288};
+const _errs678 = errors;
+const _errs679 = errors;
+if(true !== data289){
+const err776 = {};
 if(vErrors === null){
 vErrors = [err776];
 }
@@ -10296,11 +10286,9 @@ vErrors.push(err776);
 }
 errors++;
 }
-}
-if(data288.after_ms !== undefined){
-let data289 = data288.after_ms;
-if(!(((typeof data289 == "number") && (!(data289 % 1) && !isNaN(data289))) && (isFinite(data289)))){
-const err777 = {instancePath:instancePath+"/notify/rules/limit_reached/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms,data:data289};
+var valid150 = _errs679 === errors;
+if(valid150){
+const err777 = {instancePath:instancePath+"/notify/rules/limit_reached",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.limit_reached.not,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached,data:data289};
 if(vErrors === null){
 vErrors = [err777];
 }
@@ -10309,9 +10297,21 @@ vErrors.push(err777);
 }
 errors++;
 }
-if((typeof data289 == "number") && (isFinite(data289))){
-if(data289 > 86400000 || isNaN(data289)){
-const err778 = {instancePath:instancePath+"/notify/rules/limit_reached/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms,data:data289};
+else {
+errors = _errs678;
+if(vErrors !== null){
+if(_errs678){
+vErrors.length = _errs678;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data289 && typeof data289 == "object" && !Array.isArray(data289)){
+for(const key67 in data289){
+if(!((key67 === "after_ms") || (key67 === "count"))){
+const err778 = {instancePath:instancePath+"/notify/rules/limit_reached",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key67},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached,data:data289};
 if(vErrors === null){
 vErrors = [err778];
 }
@@ -10320,8 +10320,11 @@ vErrors.push(err778);
 }
 errors++;
 }
-if(data289 < 0 || isNaN(data289)){
-const err779 = {instancePath:instancePath+"/notify/rules/limit_reached/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms,data:data289};
+}
+if(data289.after_ms !== undefined){
+let data290 = data289.after_ms;
+if(!(((typeof data290 == "number") && (!(data290 % 1) && !isNaN(data290))) && (isFinite(data290)))){
+const err779 = {instancePath:instancePath+"/notify/rules/limit_reached/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms,data:data290};
 if(vErrors === null){
 vErrors = [err779];
 }
@@ -10330,12 +10333,9 @@ vErrors.push(err779);
 }
 errors++;
 }
-}
-}
-if(data288.count !== undefined){
-let data290 = data288.count;
-if(!(((typeof data290 == "number") && (!(data290 % 1) && !isNaN(data290))) && (isFinite(data290)))){
-const err780 = {instancePath:instancePath+"/notify/rules/limit_reached/count",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count,data:data290};
+if((typeof data290 == "number") && (isFinite(data290))){
+if(data290 > 86400000 || isNaN(data290)){
+const err780 = {instancePath:instancePath+"/notify/rules/limit_reached/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms,data:data290};
 if(vErrors === null){
 vErrors = [err780];
 }
@@ -10344,9 +10344,8 @@ vErrors.push(err780);
 }
 errors++;
 }
-if((typeof data290 == "number") && (isFinite(data290))){
-if(data290 > 1000000000 || isNaN(data290)){
-const err781 = {instancePath:instancePath+"/notify/rules/limit_reached/count",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count,data:data290};
+if(data290 < 0 || isNaN(data290)){
+const err781 = {instancePath:instancePath+"/notify/rules/limit_reached/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms,data:data290};
 if(vErrors === null){
 vErrors = [err781];
 }
@@ -10355,8 +10354,12 @@ vErrors.push(err781);
 }
 errors++;
 }
-if(data290 < 0 || isNaN(data290)){
-const err782 = {instancePath:instancePath+"/notify/rules/limit_reached/count",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count,data:data290};
+}
+}
+if(data289.count !== undefined){
+let data291 = data289.count;
+if(!(((typeof data291 == "number") && (!(data291 % 1) && !isNaN(data291))) && (isFinite(data291)))){
+const err782 = {instancePath:instancePath+"/notify/rules/limit_reached/count",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count,data:data291};
 if(vErrors === null){
 vErrors = [err782];
 }
@@ -10365,14 +10368,9 @@ vErrors.push(err782);
 }
 errors++;
 }
-}
-}
-}
-}
-if(data277.no_target !== undefined){
-let data291 = data277.no_target;
-if((!(data291 && typeof data291 == "object" && !Array.isArray(data291))) && (typeof data291 !== "boolean")){
-const err783 = {instancePath:instancePath+"/notify/rules/no_target",schemaPath:"#/properties/notify/properties/rules/properties/no_target/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.no_target.type},schema:schema6.properties.notify.properties.rules.properties.no_target.type,parentSchema:schema6.properties.notify.properties.rules.properties.no_target,data:data291};
+if((typeof data291 == "number") && (isFinite(data291))){
+if(data291 > 1000000000 || isNaN(data291)){
+const err783 = {instancePath:instancePath+"/notify/rules/limit_reached/count",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count,data:data291};
 if(vErrors === null){
 vErrors = [err783];
 }
@@ -10381,10 +10379,8 @@ vErrors.push(err783);
 }
 errors++;
 }
-const _errs685 = errors;
-const _errs686 = errors;
-if(true !== data291){
-const err784 = {};
+if(data291 < 0 || isNaN(data291)){
+const err784 = {instancePath:instancePath+"/notify/rules/limit_reached/count",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count,data:data291};
 if(vErrors === null){
 vErrors = [err784];
 }
@@ -10393,9 +10389,14 @@ vErrors.push(err784);
 }
 errors++;
 }
-var valid152 = _errs686 === errors;
-if(valid152){
-const err785 = {instancePath:instancePath+"/notify/rules/no_target",schemaPath:"#/properties/notify/properties/rules/properties/no_target/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.no_target.not,parentSchema:schema6.properties.notify.properties.rules.properties.no_target,data:data291};
+}
+}
+}
+}
+if(data278.no_target !== undefined){
+let data292 = data278.no_target;
+if((!(data292 && typeof data292 == "object" && !Array.isArray(data292))) && (typeof data292 !== "boolean")){
+const err785 = {instancePath:instancePath+"/notify/rules/no_target",schemaPath:"#/properties/notify/properties/rules/properties/no_target/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.no_target.type},schema:schema6.properties.notify.properties.rules.properties.no_target.type,parentSchema:schema6.properties.notify.properties.rules.properties.no_target,data:data292};
 if(vErrors === null){
 vErrors = [err785];
 }
@@ -10404,21 +10405,10 @@ vErrors.push(err785);
 }
 errors++;
 }
-else {
-errors = _errs685;
-if(vErrors !== null){
-if(_errs685){
-vErrors.length = _errs685;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(data291 && typeof data291 == "object" && !Array.isArray(data291)){
-for(const key68 in data291){
-if(!((key68 === "after_ms") || (key68 === "count"))){
-const err786 = {instancePath:instancePath+"/notify/rules/no_target",schemaPath:"#/properties/notify/properties/rules/properties/no_target/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key68},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.no_target,data:data291};
+const _errs687 = errors;
+const _errs688 = errors;
+if(true !== data292){
+const err786 = {};
 if(vErrors === null){
 vErrors = [err786];
 }
@@ -10427,11 +10417,9 @@ vErrors.push(err786);
 }
 errors++;
 }
-}
-if(data291.after_ms !== undefined){
-let data292 = data291.after_ms;
-if(!(((typeof data292 == "number") && (!(data292 % 1) && !isNaN(data292))) && (isFinite(data292)))){
-const err787 = {instancePath:instancePath+"/notify/rules/no_target/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms,data:data292};
+var valid152 = _errs688 === errors;
+if(valid152){
+const err787 = {instancePath:instancePath+"/notify/rules/no_target",schemaPath:"#/properties/notify/properties/rules/properties/no_target/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.no_target.not,parentSchema:schema6.properties.notify.properties.rules.properties.no_target,data:data292};
 if(vErrors === null){
 vErrors = [err787];
 }
@@ -10440,9 +10428,21 @@ vErrors.push(err787);
 }
 errors++;
 }
-if((typeof data292 == "number") && (isFinite(data292))){
-if(data292 > 86400000 || isNaN(data292)){
-const err788 = {instancePath:instancePath+"/notify/rules/no_target/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms,data:data292};
+else {
+errors = _errs687;
+if(vErrors !== null){
+if(_errs687){
+vErrors.length = _errs687;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data292 && typeof data292 == "object" && !Array.isArray(data292)){
+for(const key68 in data292){
+if(!((key68 === "after_ms") || (key68 === "count"))){
+const err788 = {instancePath:instancePath+"/notify/rules/no_target",schemaPath:"#/properties/notify/properties/rules/properties/no_target/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key68},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.no_target,data:data292};
 if(vErrors === null){
 vErrors = [err788];
 }
@@ -10451,8 +10451,11 @@ vErrors.push(err788);
 }
 errors++;
 }
-if(data292 < 0 || isNaN(data292)){
-const err789 = {instancePath:instancePath+"/notify/rules/no_target/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms,data:data292};
+}
+if(data292.after_ms !== undefined){
+let data293 = data292.after_ms;
+if(!(((typeof data293 == "number") && (!(data293 % 1) && !isNaN(data293))) && (isFinite(data293)))){
+const err789 = {instancePath:instancePath+"/notify/rules/no_target/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms,data:data293};
 if(vErrors === null){
 vErrors = [err789];
 }
@@ -10461,12 +10464,9 @@ vErrors.push(err789);
 }
 errors++;
 }
-}
-}
-if(data291.count !== undefined){
-let data293 = data291.count;
-if(!(((typeof data293 == "number") && (!(data293 % 1) && !isNaN(data293))) && (isFinite(data293)))){
-const err790 = {instancePath:instancePath+"/notify/rules/no_target/count",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.no_target.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.count,data:data293};
+if((typeof data293 == "number") && (isFinite(data293))){
+if(data293 > 86400000 || isNaN(data293)){
+const err790 = {instancePath:instancePath+"/notify/rules/no_target/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms,data:data293};
 if(vErrors === null){
 vErrors = [err790];
 }
@@ -10475,9 +10475,8 @@ vErrors.push(err790);
 }
 errors++;
 }
-if((typeof data293 == "number") && (isFinite(data293))){
-if(data293 > 1000000000 || isNaN(data293)){
-const err791 = {instancePath:instancePath+"/notify/rules/no_target/count",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.count,data:data293};
+if(data293 < 0 || isNaN(data293)){
+const err791 = {instancePath:instancePath+"/notify/rules/no_target/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms,data:data293};
 if(vErrors === null){
 vErrors = [err791];
 }
@@ -10486,8 +10485,12 @@ vErrors.push(err791);
 }
 errors++;
 }
-if(data293 < 0 || isNaN(data293)){
-const err792 = {instancePath:instancePath+"/notify/rules/no_target/count",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.count,data:data293};
+}
+}
+if(data292.count !== undefined){
+let data294 = data292.count;
+if(!(((typeof data294 == "number") && (!(data294 % 1) && !isNaN(data294))) && (isFinite(data294)))){
+const err792 = {instancePath:instancePath+"/notify/rules/no_target/count",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.no_target.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.count,data:data294};
 if(vErrors === null){
 vErrors = [err792];
 }
@@ -10496,14 +10499,9 @@ vErrors.push(err792);
 }
 errors++;
 }
-}
-}
-}
-}
-if(data277.peers_unreadable !== undefined){
-let data294 = data277.peers_unreadable;
-if((!(data294 && typeof data294 == "object" && !Array.isArray(data294))) && (typeof data294 !== "boolean")){
-const err793 = {instancePath:instancePath+"/notify/rules/peers_unreadable",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.peers_unreadable.type},schema:schema6.properties.notify.properties.rules.properties.peers_unreadable.type,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable,data:data294};
+if((typeof data294 == "number") && (isFinite(data294))){
+if(data294 > 1000000000 || isNaN(data294)){
+const err793 = {instancePath:instancePath+"/notify/rules/no_target/count",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.count,data:data294};
 if(vErrors === null){
 vErrors = [err793];
 }
@@ -10512,10 +10510,8 @@ vErrors.push(err793);
 }
 errors++;
 }
-const _errs694 = errors;
-const _errs695 = errors;
-if(true !== data294){
-const err794 = {};
+if(data294 < 0 || isNaN(data294)){
+const err794 = {instancePath:instancePath+"/notify/rules/no_target/count",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.count,data:data294};
 if(vErrors === null){
 vErrors = [err794];
 }
@@ -10524,9 +10520,14 @@ vErrors.push(err794);
 }
 errors++;
 }
-var valid154 = _errs695 === errors;
-if(valid154){
-const err795 = {instancePath:instancePath+"/notify/rules/peers_unreadable",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.peers_unreadable.not,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable,data:data294};
+}
+}
+}
+}
+if(data278.peers_unreadable !== undefined){
+let data295 = data278.peers_unreadable;
+if((!(data295 && typeof data295 == "object" && !Array.isArray(data295))) && (typeof data295 !== "boolean")){
+const err795 = {instancePath:instancePath+"/notify/rules/peers_unreadable",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.peers_unreadable.type},schema:schema6.properties.notify.properties.rules.properties.peers_unreadable.type,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable,data:data295};
 if(vErrors === null){
 vErrors = [err795];
 }
@@ -10535,21 +10536,10 @@ vErrors.push(err795);
 }
 errors++;
 }
-else {
-errors = _errs694;
-if(vErrors !== null){
-if(_errs694){
-vErrors.length = _errs694;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(data294 && typeof data294 == "object" && !Array.isArray(data294)){
-for(const key69 in data294){
-if(!(key69 === "after_ms")){
-const err796 = {instancePath:instancePath+"/notify/rules/peers_unreadable",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key69},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable,data:data294};
+const _errs696 = errors;
+const _errs697 = errors;
+if(true !== data295){
+const err796 = {};
 if(vErrors === null){
 vErrors = [err796];
 }
@@ -10558,11 +10548,9 @@ vErrors.push(err796);
 }
 errors++;
 }
-}
-if(data294.after_ms !== undefined){
-let data295 = data294.after_ms;
-if(!(((typeof data295 == "number") && (!(data295 % 1) && !isNaN(data295))) && (isFinite(data295)))){
-const err797 = {instancePath:instancePath+"/notify/rules/peers_unreadable/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms,data:data295};
+var valid154 = _errs697 === errors;
+if(valid154){
+const err797 = {instancePath:instancePath+"/notify/rules/peers_unreadable",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.peers_unreadable.not,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable,data:data295};
 if(vErrors === null){
 vErrors = [err797];
 }
@@ -10571,9 +10559,21 @@ vErrors.push(err797);
 }
 errors++;
 }
-if((typeof data295 == "number") && (isFinite(data295))){
-if(data295 > 86400000 || isNaN(data295)){
-const err798 = {instancePath:instancePath+"/notify/rules/peers_unreadable/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms,data:data295};
+else {
+errors = _errs696;
+if(vErrors !== null){
+if(_errs696){
+vErrors.length = _errs696;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data295 && typeof data295 == "object" && !Array.isArray(data295)){
+for(const key69 in data295){
+if(!(key69 === "after_ms")){
+const err798 = {instancePath:instancePath+"/notify/rules/peers_unreadable",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key69},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable,data:data295};
 if(vErrors === null){
 vErrors = [err798];
 }
@@ -10582,8 +10582,11 @@ vErrors.push(err798);
 }
 errors++;
 }
-if(data295 < 0 || isNaN(data295)){
-const err799 = {instancePath:instancePath+"/notify/rules/peers_unreadable/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms,data:data295};
+}
+if(data295.after_ms !== undefined){
+let data296 = data295.after_ms;
+if(!(((typeof data296 == "number") && (!(data296 % 1) && !isNaN(data296))) && (isFinite(data296)))){
+const err799 = {instancePath:instancePath+"/notify/rules/peers_unreadable/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms,data:data296};
 if(vErrors === null){
 vErrors = [err799];
 }
@@ -10592,14 +10595,9 @@ vErrors.push(err799);
 }
 errors++;
 }
-}
-}
-}
-}
-if(data277.provider_auth !== undefined){
-let data296 = data277.provider_auth;
-if((!(data296 && typeof data296 == "object" && !Array.isArray(data296))) && (typeof data296 !== "boolean")){
-const err800 = {instancePath:instancePath+"/notify/rules/provider_auth",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_auth.type},schema:schema6.properties.notify.properties.rules.properties.provider_auth.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth,data:data296};
+if((typeof data296 == "number") && (isFinite(data296))){
+if(data296 > 86400000 || isNaN(data296)){
+const err800 = {instancePath:instancePath+"/notify/rules/peers_unreadable/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms,data:data296};
 if(vErrors === null){
 vErrors = [err800];
 }
@@ -10608,10 +10606,8 @@ vErrors.push(err800);
 }
 errors++;
 }
-const _errs701 = errors;
-const _errs702 = errors;
-if(true !== data296){
-const err801 = {};
+if(data296 < 0 || isNaN(data296)){
+const err801 = {instancePath:instancePath+"/notify/rules/peers_unreadable/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms,data:data296};
 if(vErrors === null){
 vErrors = [err801];
 }
@@ -10620,9 +10616,14 @@ vErrors.push(err801);
 }
 errors++;
 }
-var valid156 = _errs702 === errors;
-if(valid156){
-const err802 = {instancePath:instancePath+"/notify/rules/provider_auth",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_auth.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth,data:data296};
+}
+}
+}
+}
+if(data278.provider_auth !== undefined){
+let data297 = data278.provider_auth;
+if((!(data297 && typeof data297 == "object" && !Array.isArray(data297))) && (typeof data297 !== "boolean")){
+const err802 = {instancePath:instancePath+"/notify/rules/provider_auth",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_auth.type},schema:schema6.properties.notify.properties.rules.properties.provider_auth.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth,data:data297};
 if(vErrors === null){
 vErrors = [err802];
 }
@@ -10631,21 +10632,10 @@ vErrors.push(err802);
 }
 errors++;
 }
-else {
-errors = _errs701;
-if(vErrors !== null){
-if(_errs701){
-vErrors.length = _errs701;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(data296 && typeof data296 == "object" && !Array.isArray(data296)){
-for(const key70 in data296){
-if(!(key70 === "after_ms")){
-const err803 = {instancePath:instancePath+"/notify/rules/provider_auth",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key70},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth,data:data296};
+const _errs703 = errors;
+const _errs704 = errors;
+if(true !== data297){
+const err803 = {};
 if(vErrors === null){
 vErrors = [err803];
 }
@@ -10654,11 +10644,9 @@ vErrors.push(err803);
 }
 errors++;
 }
-}
-if(data296.after_ms !== undefined){
-let data297 = data296.after_ms;
-if(!(((typeof data297 == "number") && (!(data297 % 1) && !isNaN(data297))) && (isFinite(data297)))){
-const err804 = {instancePath:instancePath+"/notify/rules/provider_auth/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms,data:data297};
+var valid156 = _errs704 === errors;
+if(valid156){
+const err804 = {instancePath:instancePath+"/notify/rules/provider_auth",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_auth.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth,data:data297};
 if(vErrors === null){
 vErrors = [err804];
 }
@@ -10667,9 +10655,21 @@ vErrors.push(err804);
 }
 errors++;
 }
-if((typeof data297 == "number") && (isFinite(data297))){
-if(data297 > 86400000 || isNaN(data297)){
-const err805 = {instancePath:instancePath+"/notify/rules/provider_auth/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms,data:data297};
+else {
+errors = _errs703;
+if(vErrors !== null){
+if(_errs703){
+vErrors.length = _errs703;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data297 && typeof data297 == "object" && !Array.isArray(data297)){
+for(const key70 in data297){
+if(!(key70 === "after_ms")){
+const err805 = {instancePath:instancePath+"/notify/rules/provider_auth",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key70},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth,data:data297};
 if(vErrors === null){
 vErrors = [err805];
 }
@@ -10678,8 +10678,11 @@ vErrors.push(err805);
 }
 errors++;
 }
-if(data297 < 0 || isNaN(data297)){
-const err806 = {instancePath:instancePath+"/notify/rules/provider_auth/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms,data:data297};
+}
+if(data297.after_ms !== undefined){
+let data298 = data297.after_ms;
+if(!(((typeof data298 == "number") && (!(data298 % 1) && !isNaN(data298))) && (isFinite(data298)))){
+const err806 = {instancePath:instancePath+"/notify/rules/provider_auth/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms,data:data298};
 if(vErrors === null){
 vErrors = [err806];
 }
@@ -10688,14 +10691,9 @@ vErrors.push(err806);
 }
 errors++;
 }
-}
-}
-}
-}
-if(data277.provider_down !== undefined){
-let data298 = data277.provider_down;
-if((!(data298 && typeof data298 == "object" && !Array.isArray(data298))) && (typeof data298 !== "boolean")){
-const err807 = {instancePath:instancePath+"/notify/rules/provider_down",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_down.type},schema:schema6.properties.notify.properties.rules.properties.provider_down.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down,data:data298};
+if((typeof data298 == "number") && (isFinite(data298))){
+if(data298 > 86400000 || isNaN(data298)){
+const err807 = {instancePath:instancePath+"/notify/rules/provider_auth/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms,data:data298};
 if(vErrors === null){
 vErrors = [err807];
 }
@@ -10704,10 +10702,8 @@ vErrors.push(err807);
 }
 errors++;
 }
-const _errs708 = errors;
-const _errs709 = errors;
-if(true !== data298){
-const err808 = {};
+if(data298 < 0 || isNaN(data298)){
+const err808 = {instancePath:instancePath+"/notify/rules/provider_auth/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms,data:data298};
 if(vErrors === null){
 vErrors = [err808];
 }
@@ -10716,9 +10712,14 @@ vErrors.push(err808);
 }
 errors++;
 }
-var valid158 = _errs709 === errors;
-if(valid158){
-const err809 = {instancePath:instancePath+"/notify/rules/provider_down",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_down.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down,data:data298};
+}
+}
+}
+}
+if(data278.provider_down !== undefined){
+let data299 = data278.provider_down;
+if((!(data299 && typeof data299 == "object" && !Array.isArray(data299))) && (typeof data299 !== "boolean")){
+const err809 = {instancePath:instancePath+"/notify/rules/provider_down",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_down.type},schema:schema6.properties.notify.properties.rules.properties.provider_down.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down,data:data299};
 if(vErrors === null){
 vErrors = [err809];
 }
@@ -10727,21 +10728,10 @@ vErrors.push(err809);
 }
 errors++;
 }
-else {
-errors = _errs708;
-if(vErrors !== null){
-if(_errs708){
-vErrors.length = _errs708;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(data298 && typeof data298 == "object" && !Array.isArray(data298)){
-for(const key71 in data298){
-if(!(key71 === "after_ms")){
-const err810 = {instancePath:instancePath+"/notify/rules/provider_down",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key71},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down,data:data298};
+const _errs710 = errors;
+const _errs711 = errors;
+if(true !== data299){
+const err810 = {};
 if(vErrors === null){
 vErrors = [err810];
 }
@@ -10750,11 +10740,9 @@ vErrors.push(err810);
 }
 errors++;
 }
-}
-if(data298.after_ms !== undefined){
-let data299 = data298.after_ms;
-if(!(((typeof data299 == "number") && (!(data299 % 1) && !isNaN(data299))) && (isFinite(data299)))){
-const err811 = {instancePath:instancePath+"/notify/rules/provider_down/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms,data:data299};
+var valid158 = _errs711 === errors;
+if(valid158){
+const err811 = {instancePath:instancePath+"/notify/rules/provider_down",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_down.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down,data:data299};
 if(vErrors === null){
 vErrors = [err811];
 }
@@ -10763,9 +10751,21 @@ vErrors.push(err811);
 }
 errors++;
 }
-if((typeof data299 == "number") && (isFinite(data299))){
-if(data299 > 86400000 || isNaN(data299)){
-const err812 = {instancePath:instancePath+"/notify/rules/provider_down/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms,data:data299};
+else {
+errors = _errs710;
+if(vErrors !== null){
+if(_errs710){
+vErrors.length = _errs710;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data299 && typeof data299 == "object" && !Array.isArray(data299)){
+for(const key71 in data299){
+if(!(key71 === "after_ms")){
+const err812 = {instancePath:instancePath+"/notify/rules/provider_down",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key71},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down,data:data299};
 if(vErrors === null){
 vErrors = [err812];
 }
@@ -10774,8 +10774,11 @@ vErrors.push(err812);
 }
 errors++;
 }
-if(data299 < 0 || isNaN(data299)){
-const err813 = {instancePath:instancePath+"/notify/rules/provider_down/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms,data:data299};
+}
+if(data299.after_ms !== undefined){
+let data300 = data299.after_ms;
+if(!(((typeof data300 == "number") && (!(data300 % 1) && !isNaN(data300))) && (isFinite(data300)))){
+const err813 = {instancePath:instancePath+"/notify/rules/provider_down/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms,data:data300};
 if(vErrors === null){
 vErrors = [err813];
 }
@@ -10784,14 +10787,9 @@ vErrors.push(err813);
 }
 errors++;
 }
-}
-}
-}
-}
-if(data277.provider_quota !== undefined){
-let data300 = data277.provider_quota;
-if((!(data300 && typeof data300 == "object" && !Array.isArray(data300))) && (typeof data300 !== "boolean")){
-const err814 = {instancePath:instancePath+"/notify/rules/provider_quota",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_quota.type},schema:schema6.properties.notify.properties.rules.properties.provider_quota.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota,data:data300};
+if((typeof data300 == "number") && (isFinite(data300))){
+if(data300 > 86400000 || isNaN(data300)){
+const err814 = {instancePath:instancePath+"/notify/rules/provider_down/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms,data:data300};
 if(vErrors === null){
 vErrors = [err814];
 }
@@ -10800,10 +10798,8 @@ vErrors.push(err814);
 }
 errors++;
 }
-const _errs715 = errors;
-const _errs716 = errors;
-if(true !== data300){
-const err815 = {};
+if(data300 < 0 || isNaN(data300)){
+const err815 = {instancePath:instancePath+"/notify/rules/provider_down/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms,data:data300};
 if(vErrors === null){
 vErrors = [err815];
 }
@@ -10812,9 +10808,14 @@ vErrors.push(err815);
 }
 errors++;
 }
-var valid160 = _errs716 === errors;
-if(valid160){
-const err816 = {instancePath:instancePath+"/notify/rules/provider_quota",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_quota.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota,data:data300};
+}
+}
+}
+}
+if(data278.provider_quota !== undefined){
+let data301 = data278.provider_quota;
+if((!(data301 && typeof data301 == "object" && !Array.isArray(data301))) && (typeof data301 !== "boolean")){
+const err816 = {instancePath:instancePath+"/notify/rules/provider_quota",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_quota.type},schema:schema6.properties.notify.properties.rules.properties.provider_quota.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota,data:data301};
 if(vErrors === null){
 vErrors = [err816];
 }
@@ -10823,21 +10824,10 @@ vErrors.push(err816);
 }
 errors++;
 }
-else {
-errors = _errs715;
-if(vErrors !== null){
-if(_errs715){
-vErrors.length = _errs715;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(data300 && typeof data300 == "object" && !Array.isArray(data300)){
-for(const key72 in data300){
-if(!(key72 === "after_ms")){
-const err817 = {instancePath:instancePath+"/notify/rules/provider_quota",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key72},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota,data:data300};
+const _errs717 = errors;
+const _errs718 = errors;
+if(true !== data301){
+const err817 = {};
 if(vErrors === null){
 vErrors = [err817];
 }
@@ -10846,11 +10836,9 @@ vErrors.push(err817);
 }
 errors++;
 }
-}
-if(data300.after_ms !== undefined){
-let data301 = data300.after_ms;
-if(!(((typeof data301 == "number") && (!(data301 % 1) && !isNaN(data301))) && (isFinite(data301)))){
-const err818 = {instancePath:instancePath+"/notify/rules/provider_quota/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms,data:data301};
+var valid160 = _errs718 === errors;
+if(valid160){
+const err818 = {instancePath:instancePath+"/notify/rules/provider_quota",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_quota.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota,data:data301};
 if(vErrors === null){
 vErrors = [err818];
 }
@@ -10859,9 +10847,21 @@ vErrors.push(err818);
 }
 errors++;
 }
-if((typeof data301 == "number") && (isFinite(data301))){
-if(data301 > 86400000 || isNaN(data301)){
-const err819 = {instancePath:instancePath+"/notify/rules/provider_quota/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms,data:data301};
+else {
+errors = _errs717;
+if(vErrors !== null){
+if(_errs717){
+vErrors.length = _errs717;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data301 && typeof data301 == "object" && !Array.isArray(data301)){
+for(const key72 in data301){
+if(!(key72 === "after_ms")){
+const err819 = {instancePath:instancePath+"/notify/rules/provider_quota",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key72},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota,data:data301};
 if(vErrors === null){
 vErrors = [err819];
 }
@@ -10870,8 +10870,11 @@ vErrors.push(err819);
 }
 errors++;
 }
-if(data301 < 0 || isNaN(data301)){
-const err820 = {instancePath:instancePath+"/notify/rules/provider_quota/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms,data:data301};
+}
+if(data301.after_ms !== undefined){
+let data302 = data301.after_ms;
+if(!(((typeof data302 == "number") && (!(data302 % 1) && !isNaN(data302))) && (isFinite(data302)))){
+const err820 = {instancePath:instancePath+"/notify/rules/provider_quota/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms,data:data302};
 if(vErrors === null){
 vErrors = [err820];
 }
@@ -10880,14 +10883,9 @@ vErrors.push(err820);
 }
 errors++;
 }
-}
-}
-}
-}
-if(data277.provider_rate_limited !== undefined){
-let data302 = data277.provider_rate_limited;
-if((!(data302 && typeof data302 == "object" && !Array.isArray(data302))) && (typeof data302 !== "boolean")){
-const err821 = {instancePath:instancePath+"/notify/rules/provider_rate_limited",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_rate_limited.type},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited,data:data302};
+if((typeof data302 == "number") && (isFinite(data302))){
+if(data302 > 86400000 || isNaN(data302)){
+const err821 = {instancePath:instancePath+"/notify/rules/provider_quota/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms,data:data302};
 if(vErrors === null){
 vErrors = [err821];
 }
@@ -10896,10 +10894,8 @@ vErrors.push(err821);
 }
 errors++;
 }
-const _errs722 = errors;
-const _errs723 = errors;
-if(true !== data302){
-const err822 = {};
+if(data302 < 0 || isNaN(data302)){
+const err822 = {instancePath:instancePath+"/notify/rules/provider_quota/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms,data:data302};
 if(vErrors === null){
 vErrors = [err822];
 }
@@ -10908,9 +10904,14 @@ vErrors.push(err822);
 }
 errors++;
 }
-var valid162 = _errs723 === errors;
-if(valid162){
-const err823 = {instancePath:instancePath+"/notify/rules/provider_rate_limited",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited,data:data302};
+}
+}
+}
+}
+if(data278.provider_rate_limited !== undefined){
+let data303 = data278.provider_rate_limited;
+if((!(data303 && typeof data303 == "object" && !Array.isArray(data303))) && (typeof data303 !== "boolean")){
+const err823 = {instancePath:instancePath+"/notify/rules/provider_rate_limited",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_rate_limited.type},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited,data:data303};
 if(vErrors === null){
 vErrors = [err823];
 }
@@ -10919,21 +10920,10 @@ vErrors.push(err823);
 }
 errors++;
 }
-else {
-errors = _errs722;
-if(vErrors !== null){
-if(_errs722){
-vErrors.length = _errs722;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(data302 && typeof data302 == "object" && !Array.isArray(data302)){
-for(const key73 in data302){
-if(!(((key73 === "after_ms") || (key73 === "count")) || (key73 === "ratio"))){
-const err824 = {instancePath:instancePath+"/notify/rules/provider_rate_limited",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key73},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited,data:data302};
+const _errs724 = errors;
+const _errs725 = errors;
+if(true !== data303){
+const err824 = {};
 if(vErrors === null){
 vErrors = [err824];
 }
@@ -10942,11 +10932,9 @@ vErrors.push(err824);
 }
 errors++;
 }
-}
-if(data302.after_ms !== undefined){
-let data303 = data302.after_ms;
-if(!(((typeof data303 == "number") && (!(data303 % 1) && !isNaN(data303))) && (isFinite(data303)))){
-const err825 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data303};
+var valid162 = _errs725 === errors;
+if(valid162){
+const err825 = {instancePath:instancePath+"/notify/rules/provider_rate_limited",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited,data:data303};
 if(vErrors === null){
 vErrors = [err825];
 }
@@ -10955,9 +10943,21 @@ vErrors.push(err825);
 }
 errors++;
 }
-if((typeof data303 == "number") && (isFinite(data303))){
-if(data303 > 86400000 || isNaN(data303)){
-const err826 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data303};
+else {
+errors = _errs724;
+if(vErrors !== null){
+if(_errs724){
+vErrors.length = _errs724;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data303 && typeof data303 == "object" && !Array.isArray(data303)){
+for(const key73 in data303){
+if(!(((key73 === "after_ms") || (key73 === "count")) || (key73 === "ratio"))){
+const err826 = {instancePath:instancePath+"/notify/rules/provider_rate_limited",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key73},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited,data:data303};
 if(vErrors === null){
 vErrors = [err826];
 }
@@ -10966,8 +10966,11 @@ vErrors.push(err826);
 }
 errors++;
 }
-if(data303 < 0 || isNaN(data303)){
-const err827 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data303};
+}
+if(data303.after_ms !== undefined){
+let data304 = data303.after_ms;
+if(!(((typeof data304 == "number") && (!(data304 % 1) && !isNaN(data304))) && (isFinite(data304)))){
+const err827 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data304};
 if(vErrors === null){
 vErrors = [err827];
 }
@@ -10976,12 +10979,9 @@ vErrors.push(err827);
 }
 errors++;
 }
-}
-}
-if(data302.count !== undefined){
-let data304 = data302.count;
-if(!(((typeof data304 == "number") && (!(data304 % 1) && !isNaN(data304))) && (isFinite(data304)))){
-const err828 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/count",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count,data:data304};
+if((typeof data304 == "number") && (isFinite(data304))){
+if(data304 > 86400000 || isNaN(data304)){
+const err828 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data304};
 if(vErrors === null){
 vErrors = [err828];
 }
@@ -10990,9 +10990,8 @@ vErrors.push(err828);
 }
 errors++;
 }
-if((typeof data304 == "number") && (isFinite(data304))){
-if(data304 > 1000000000 || isNaN(data304)){
-const err829 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/count",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count,data:data304};
+if(data304 < 0 || isNaN(data304)){
+const err829 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data304};
 if(vErrors === null){
 vErrors = [err829];
 }
@@ -11001,8 +11000,12 @@ vErrors.push(err829);
 }
 errors++;
 }
-if(data304 < 0 || isNaN(data304)){
-const err830 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/count",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count,data:data304};
+}
+}
+if(data303.count !== undefined){
+let data305 = data303.count;
+if(!(((typeof data305 == "number") && (!(data305 % 1) && !isNaN(data305))) && (isFinite(data305)))){
+const err830 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/count",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count,data:data305};
 if(vErrors === null){
 vErrors = [err830];
 }
@@ -11011,13 +11014,9 @@ vErrors.push(err830);
 }
 errors++;
 }
-}
-}
-if(data302.ratio !== undefined){
-let data305 = data302.ratio;
 if((typeof data305 == "number") && (isFinite(data305))){
-if(data305 > 1 || isNaN(data305)){
-const err831 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/ratio",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio,data:data305};
+if(data305 > 1000000000 || isNaN(data305)){
+const err831 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/count",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count,data:data305};
 if(vErrors === null){
 vErrors = [err831];
 }
@@ -11027,7 +11026,7 @@ vErrors.push(err831);
 errors++;
 }
 if(data305 < 0 || isNaN(data305)){
-const err832 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/ratio",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio,data:data305};
+const err832 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/count",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count,data:data305};
 if(vErrors === null){
 vErrors = [err832];
 }
@@ -11037,8 +11036,12 @@ vErrors.push(err832);
 errors++;
 }
 }
-else {
-const err833 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/ratio",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio,data:data305};
+}
+if(data303.ratio !== undefined){
+let data306 = data303.ratio;
+if((typeof data306 == "number") && (isFinite(data306))){
+if(data306 > 1 || isNaN(data306)){
+const err833 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/ratio",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio,data:data306};
 if(vErrors === null){
 vErrors = [err833];
 }
@@ -11047,13 +11050,8 @@ vErrors.push(err833);
 }
 errors++;
 }
-}
-}
-}
-if(data277.reload_refused !== undefined){
-let data306 = data277.reload_refused;
-if((!(data306 && typeof data306 == "object" && !Array.isArray(data306))) && (typeof data306 !== "boolean")){
-const err834 = {instancePath:instancePath+"/notify/rules/reload_refused",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.reload_refused.type},schema:schema6.properties.notify.properties.rules.properties.reload_refused.type,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused,data:data306};
+if(data306 < 0 || isNaN(data306)){
+const err834 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/ratio",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio,data:data306};
 if(vErrors === null){
 vErrors = [err834];
 }
@@ -11062,10 +11060,9 @@ vErrors.push(err834);
 }
 errors++;
 }
-const _errs733 = errors;
-const _errs734 = errors;
-if(true !== data306){
-const err835 = {};
+}
+else {
+const err835 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/ratio",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio,data:data306};
 if(vErrors === null){
 vErrors = [err835];
 }
@@ -11074,9 +11071,13 @@ vErrors.push(err835);
 }
 errors++;
 }
-var valid164 = _errs734 === errors;
-if(valid164){
-const err836 = {instancePath:instancePath+"/notify/rules/reload_refused",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.reload_refused.not,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused,data:data306};
+}
+}
+}
+if(data278.reload_refused !== undefined){
+let data307 = data278.reload_refused;
+if((!(data307 && typeof data307 == "object" && !Array.isArray(data307))) && (typeof data307 !== "boolean")){
+const err836 = {instancePath:instancePath+"/notify/rules/reload_refused",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.reload_refused.type},schema:schema6.properties.notify.properties.rules.properties.reload_refused.type,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused,data:data307};
 if(vErrors === null){
 vErrors = [err836];
 }
@@ -11085,21 +11086,10 @@ vErrors.push(err836);
 }
 errors++;
 }
-else {
-errors = _errs733;
-if(vErrors !== null){
-if(_errs733){
-vErrors.length = _errs733;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(data306 && typeof data306 == "object" && !Array.isArray(data306)){
-for(const key74 in data306){
-if(!(key74 === "after_ms")){
-const err837 = {instancePath:instancePath+"/notify/rules/reload_refused",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key74},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused,data:data306};
+const _errs735 = errors;
+const _errs736 = errors;
+if(true !== data307){
+const err837 = {};
 if(vErrors === null){
 vErrors = [err837];
 }
@@ -11108,11 +11098,9 @@ vErrors.push(err837);
 }
 errors++;
 }
-}
-if(data306.after_ms !== undefined){
-let data307 = data306.after_ms;
-if(!(((typeof data307 == "number") && (!(data307 % 1) && !isNaN(data307))) && (isFinite(data307)))){
-const err838 = {instancePath:instancePath+"/notify/rules/reload_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms,data:data307};
+var valid164 = _errs736 === errors;
+if(valid164){
+const err838 = {instancePath:instancePath+"/notify/rules/reload_refused",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.reload_refused.not,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused,data:data307};
 if(vErrors === null){
 vErrors = [err838];
 }
@@ -11121,9 +11109,21 @@ vErrors.push(err838);
 }
 errors++;
 }
-if((typeof data307 == "number") && (isFinite(data307))){
-if(data307 > 86400000 || isNaN(data307)){
-const err839 = {instancePath:instancePath+"/notify/rules/reload_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms,data:data307};
+else {
+errors = _errs735;
+if(vErrors !== null){
+if(_errs735){
+vErrors.length = _errs735;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data307 && typeof data307 == "object" && !Array.isArray(data307)){
+for(const key74 in data307){
+if(!(key74 === "after_ms")){
+const err839 = {instancePath:instancePath+"/notify/rules/reload_refused",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key74},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused,data:data307};
 if(vErrors === null){
 vErrors = [err839];
 }
@@ -11132,8 +11132,11 @@ vErrors.push(err839);
 }
 errors++;
 }
-if(data307 < 0 || isNaN(data307)){
-const err840 = {instancePath:instancePath+"/notify/rules/reload_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms,data:data307};
+}
+if(data307.after_ms !== undefined){
+let data308 = data307.after_ms;
+if(!(((typeof data308 == "number") && (!(data308 % 1) && !isNaN(data308))) && (isFinite(data308)))){
+const err840 = {instancePath:instancePath+"/notify/rules/reload_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms,data:data308};
 if(vErrors === null){
 vErrors = [err840];
 }
@@ -11142,14 +11145,9 @@ vErrors.push(err840);
 }
 errors++;
 }
-}
-}
-}
-}
-if(data277.worker_restarts !== undefined){
-let data308 = data277.worker_restarts;
-if((!(data308 && typeof data308 == "object" && !Array.isArray(data308))) && (typeof data308 !== "boolean")){
-const err841 = {instancePath:instancePath+"/notify/rules/worker_restarts",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.worker_restarts.type},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.type,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts,data:data308};
+if((typeof data308 == "number") && (isFinite(data308))){
+if(data308 > 86400000 || isNaN(data308)){
+const err841 = {instancePath:instancePath+"/notify/rules/reload_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms,data:data308};
 if(vErrors === null){
 vErrors = [err841];
 }
@@ -11158,10 +11156,8 @@ vErrors.push(err841);
 }
 errors++;
 }
-const _errs740 = errors;
-const _errs741 = errors;
-if(true !== data308){
-const err842 = {};
+if(data308 < 0 || isNaN(data308)){
+const err842 = {instancePath:instancePath+"/notify/rules/reload_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms,data:data308};
 if(vErrors === null){
 vErrors = [err842];
 }
@@ -11170,9 +11166,14 @@ vErrors.push(err842);
 }
 errors++;
 }
-var valid166 = _errs741 === errors;
-if(valid166){
-const err843 = {instancePath:instancePath+"/notify/rules/worker_restarts",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.not,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts,data:data308};
+}
+}
+}
+}
+if(data278.worker_restarts !== undefined){
+let data309 = data278.worker_restarts;
+if((!(data309 && typeof data309 == "object" && !Array.isArray(data309))) && (typeof data309 !== "boolean")){
+const err843 = {instancePath:instancePath+"/notify/rules/worker_restarts",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.worker_restarts.type},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.type,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts,data:data309};
 if(vErrors === null){
 vErrors = [err843];
 }
@@ -11181,21 +11182,10 @@ vErrors.push(err843);
 }
 errors++;
 }
-else {
-errors = _errs740;
-if(vErrors !== null){
-if(_errs740){
-vErrors.length = _errs740;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(data308 && typeof data308 == "object" && !Array.isArray(data308)){
-for(const key75 in data308){
-if(!((key75 === "after_ms") || (key75 === "count"))){
-const err844 = {instancePath:instancePath+"/notify/rules/worker_restarts",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key75},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts,data:data308};
+const _errs742 = errors;
+const _errs743 = errors;
+if(true !== data309){
+const err844 = {};
 if(vErrors === null){
 vErrors = [err844];
 }
@@ -11204,11 +11194,9 @@ vErrors.push(err844);
 }
 errors++;
 }
-}
-if(data308.after_ms !== undefined){
-let data309 = data308.after_ms;
-if(!(((typeof data309 == "number") && (!(data309 % 1) && !isNaN(data309))) && (isFinite(data309)))){
-const err845 = {instancePath:instancePath+"/notify/rules/worker_restarts/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms,data:data309};
+var valid166 = _errs743 === errors;
+if(valid166){
+const err845 = {instancePath:instancePath+"/notify/rules/worker_restarts",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.not,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts,data:data309};
 if(vErrors === null){
 vErrors = [err845];
 }
@@ -11217,9 +11205,21 @@ vErrors.push(err845);
 }
 errors++;
 }
-if((typeof data309 == "number") && (isFinite(data309))){
-if(data309 > 86400000 || isNaN(data309)){
-const err846 = {instancePath:instancePath+"/notify/rules/worker_restarts/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms,data:data309};
+else {
+errors = _errs742;
+if(vErrors !== null){
+if(_errs742){
+vErrors.length = _errs742;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data309 && typeof data309 == "object" && !Array.isArray(data309)){
+for(const key75 in data309){
+if(!((key75 === "after_ms") || (key75 === "count"))){
+const err846 = {instancePath:instancePath+"/notify/rules/worker_restarts",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key75},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts,data:data309};
 if(vErrors === null){
 vErrors = [err846];
 }
@@ -11228,8 +11228,11 @@ vErrors.push(err846);
 }
 errors++;
 }
-if(data309 < 0 || isNaN(data309)){
-const err847 = {instancePath:instancePath+"/notify/rules/worker_restarts/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms,data:data309};
+}
+if(data309.after_ms !== undefined){
+let data310 = data309.after_ms;
+if(!(((typeof data310 == "number") && (!(data310 % 1) && !isNaN(data310))) && (isFinite(data310)))){
+const err847 = {instancePath:instancePath+"/notify/rules/worker_restarts/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms,data:data310};
 if(vErrors === null){
 vErrors = [err847];
 }
@@ -11238,12 +11241,9 @@ vErrors.push(err847);
 }
 errors++;
 }
-}
-}
-if(data308.count !== undefined){
-let data310 = data308.count;
-if(!(((typeof data310 == "number") && (!(data310 % 1) && !isNaN(data310))) && (isFinite(data310)))){
-const err848 = {instancePath:instancePath+"/notify/rules/worker_restarts/count",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count,data:data310};
+if((typeof data310 == "number") && (isFinite(data310))){
+if(data310 > 86400000 || isNaN(data310)){
+const err848 = {instancePath:instancePath+"/notify/rules/worker_restarts/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms,data:data310};
 if(vErrors === null){
 vErrors = [err848];
 }
@@ -11252,9 +11252,8 @@ vErrors.push(err848);
 }
 errors++;
 }
-if((typeof data310 == "number") && (isFinite(data310))){
-if(data310 > 1000000000 || isNaN(data310)){
-const err849 = {instancePath:instancePath+"/notify/rules/worker_restarts/count",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count,data:data310};
+if(data310 < 0 || isNaN(data310)){
+const err849 = {instancePath:instancePath+"/notify/rules/worker_restarts/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms,data:data310};
 if(vErrors === null){
 vErrors = [err849];
 }
@@ -11263,8 +11262,12 @@ vErrors.push(err849);
 }
 errors++;
 }
-if(data310 < 0 || isNaN(data310)){
-const err850 = {instancePath:instancePath+"/notify/rules/worker_restarts/count",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count,data:data310};
+}
+}
+if(data309.count !== undefined){
+let data311 = data309.count;
+if(!(((typeof data311 == "number") && (!(data311 % 1) && !isNaN(data311))) && (isFinite(data311)))){
+const err850 = {instancePath:instancePath+"/notify/rules/worker_restarts/count",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count,data:data311};
 if(vErrors === null){
 vErrors = [err850];
 }
@@ -11273,13 +11276,9 @@ vErrors.push(err850);
 }
 errors++;
 }
-}
-}
-}
-}
-}
-else {
-const err851 = {instancePath:instancePath+"/notify/rules",schemaPath:"#/properties/notify/properties/rules/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.rules.type,parentSchema:schema6.properties.notify.properties.rules,data:data277};
+if((typeof data311 == "number") && (isFinite(data311))){
+if(data311 > 1000000000 || isNaN(data311)){
+const err851 = {instancePath:instancePath+"/notify/rules/worker_restarts/count",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count,data:data311};
 if(vErrors === null){
 vErrors = [err851];
 }
@@ -11288,11 +11287,8 @@ vErrors.push(err851);
 }
 errors++;
 }
-}
-if(data238.heartbeat !== undefined){
-let data311 = data238.heartbeat;
-if((!(data311 && typeof data311 == "object" && !Array.isArray(data311))) && (data311 !== null)){
-const err852 = {instancePath:instancePath+"/notify/heartbeat",schemaPath:"#/properties/notify/properties/heartbeat/type",keyword:"type",params:{type: schema6.properties.notify.properties.heartbeat.type},schema:schema6.properties.notify.properties.heartbeat.type,parentSchema:schema6.properties.notify.properties.heartbeat,data:data311};
+if(data311 < 0 || isNaN(data311)){
+const err852 = {instancePath:instancePath+"/notify/rules/worker_restarts/count",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count,data:data311};
 if(vErrors === null){
 vErrors = [err852];
 }
@@ -11301,9 +11297,13 @@ vErrors.push(err852);
 }
 errors++;
 }
-if(data311 && typeof data311 == "object" && !Array.isArray(data311)){
-if(data311.url === undefined){
-const err853 = {instancePath:instancePath+"/notify/heartbeat",schemaPath:"#/properties/notify/properties/heartbeat/required",keyword:"required",params:{missingProperty: "url"},schema:schema6.properties.notify.properties.heartbeat.required,parentSchema:schema6.properties.notify.properties.heartbeat,data:data311};
+}
+}
+}
+}
+}
+else {
+const err853 = {instancePath:instancePath+"/notify/rules",schemaPath:"#/properties/notify/properties/rules/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.rules.type,parentSchema:schema6.properties.notify.properties.rules,data:data278};
 if(vErrors === null){
 vErrors = [err853];
 }
@@ -11312,9 +11312,11 @@ vErrors.push(err853);
 }
 errors++;
 }
-for(const key76 in data311){
-if(!((key76 === "url") || (key76 === "interval_ms"))){
-const err854 = {instancePath:instancePath+"/notify/heartbeat",schemaPath:"#/properties/notify/properties/heartbeat/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key76},schema:false,parentSchema:schema6.properties.notify.properties.heartbeat,data:data311};
+}
+if(data239.heartbeat !== undefined){
+let data312 = data239.heartbeat;
+if((!(data312 && typeof data312 == "object" && !Array.isArray(data312))) && (data312 !== null)){
+const err854 = {instancePath:instancePath+"/notify/heartbeat",schemaPath:"#/properties/notify/properties/heartbeat/type",keyword:"type",params:{type: schema6.properties.notify.properties.heartbeat.type},schema:schema6.properties.notify.properties.heartbeat.type,parentSchema:schema6.properties.notify.properties.heartbeat,data:data312};
 if(vErrors === null){
 vErrors = [err854];
 }
@@ -11323,17 +11325,9 @@ vErrors.push(err854);
 }
 errors++;
 }
-}
-if(data311.url !== undefined){
-let data312 = data311.url;
-const _errs752 = errors;
-let valid169 = true;
-const _errs753 = errors;
-if(errors === _errs753){
 if(data312 && typeof data312 == "object" && !Array.isArray(data312)){
-if(data312.credential !== undefined){
-var valid170 = false;
-const err855 = {};
+if(data312.url === undefined){
+const err855 = {instancePath:instancePath+"/notify/heartbeat",schemaPath:"#/properties/notify/properties/heartbeat/required",keyword:"required",params:{missingProperty: "url"},schema:schema6.properties.notify.properties.heartbeat.required,parentSchema:schema6.properties.notify.properties.heartbeat,data:data312};
 if(vErrors === null){
 vErrors = [err855];
 }
@@ -11342,13 +11336,9 @@ vErrors.push(err855);
 }
 errors++;
 }
-else {
-var valid170 = true;
-}
-if(valid170){
-if(data312.file !== undefined){
-var valid170 = false;
-const err856 = {};
+for(const key76 in data312){
+if(!((key76 === "url") || (key76 === "interval_ms"))){
+const err856 = {instancePath:instancePath+"/notify/heartbeat",schemaPath:"#/properties/notify/properties/heartbeat/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key76},schema:false,parentSchema:schema6.properties.notify.properties.heartbeat,data:data312};
 if(vErrors === null){
 vErrors = [err856];
 }
@@ -11357,11 +11347,15 @@ vErrors.push(err856);
 }
 errors++;
 }
-else {
-var valid170 = true;
 }
-if(valid170){
-if(data312.env !== undefined){
+if(data312.url !== undefined){
+let data313 = data312.url;
+const _errs754 = errors;
+let valid169 = true;
+const _errs755 = errors;
+if(errors === _errs755){
+if(data313 && typeof data313 == "object" && !Array.isArray(data313)){
+if(data313.credential !== undefined){
 var valid170 = false;
 const err857 = {};
 if(vErrors === null){
@@ -11376,7 +11370,7 @@ else {
 var valid170 = true;
 }
 if(valid170){
-if(data312.secret !== undefined){
+if(data313.file !== undefined){
 var valid170 = false;
 const err858 = {};
 if(vErrors === null){
@@ -11390,11 +11384,9 @@ errors++;
 else {
 var valid170 = true;
 }
-}
-}
-}
-}
-else {
+if(valid170){
+if(data313.env !== undefined){
+var valid170 = false;
 const err859 = {};
 if(vErrors === null){
 vErrors = [err859];
@@ -11404,20 +11396,13 @@ vErrors.push(err859);
 }
 errors++;
 }
-}
-var _valid14 = _errs753 === errors;
-errors = _errs752;
-if(vErrors !== null){
-if(_errs752){
-vErrors.length = _errs752;
-}
 else {
-vErrors = null;
+var valid170 = true;
 }
-}
-if(_valid14){
-const _errs755 = errors;
-const err860 = {instancePath:instancePath+"/notify/heartbeat/url",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/then/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.heartbeat.properties.url.then.not,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.then,data:data312};
+if(valid170){
+if(data313.secret !== undefined){
+var valid170 = false;
+const err860 = {};
 if(vErrors === null){
 vErrors = [err860];
 }
@@ -11425,11 +11410,16 @@ else {
 vErrors.push(err860);
 }
 errors++;
-var _valid14 = _errs755 === errors;
-valid169 = _valid14;
 }
-if(!valid169){
-const err861 = {instancePath:instancePath+"/notify/heartbeat/url",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.notify.properties.heartbeat.properties.url.if,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url,data:data312};
+else {
+var valid170 = true;
+}
+}
+}
+}
+}
+else {
+const err861 = {};
 if(vErrors === null){
 vErrors = [err861];
 }
@@ -11438,10 +11428,20 @@ vErrors.push(err861);
 }
 errors++;
 }
-if(data312 && typeof data312 == "object" && !Array.isArray(data312)){
-for(const key77 in data312){
-if(!(((((key77 === "credential") || (key77 === "file")) || (key77 === "env")) || (key77 === "secret")) || (key77 === "optional"))){
-const err862 = {instancePath:instancePath+"/notify/heartbeat/url",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key77},schema:false,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url,data:data312};
+}
+var _valid14 = _errs755 === errors;
+errors = _errs754;
+if(vErrors !== null){
+if(_errs754){
+vErrors.length = _errs754;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid14){
+const _errs757 = errors;
+const err862 = {instancePath:instancePath+"/notify/heartbeat/url",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/then/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.heartbeat.properties.url.then.not,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.then,data:data313};
 if(vErrors === null){
 vErrors = [err862];
 }
@@ -11449,13 +11449,11 @@ else {
 vErrors.push(err862);
 }
 errors++;
+var _valid14 = _errs757 === errors;
+valid169 = _valid14;
 }
-}
-if(data312.credential !== undefined){
-let data317 = data312.credential;
-if(typeof data317 === "string"){
-if(func4(data317) > 255){
-const err863 = {instancePath:instancePath+"/notify/heartbeat/url/credential",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.credential,data:data317};
+if(!valid169){
+const err863 = {instancePath:instancePath+"/notify/heartbeat/url",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.notify.properties.heartbeat.properties.url.if,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url,data:data313};
 if(vErrors === null){
 vErrors = [err863];
 }
@@ -11464,8 +11462,10 @@ vErrors.push(err863);
 }
 errors++;
 }
-if(func4(data317) < 1){
-const err864 = {instancePath:instancePath+"/notify/heartbeat/url/credential",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.credential,data:data317};
+if(data313 && typeof data313 == "object" && !Array.isArray(data313)){
+for(const key77 in data313){
+if(!(((((key77 === "credential") || (key77 === "file")) || (key77 === "env")) || (key77 === "secret")) || (key77 === "optional"))){
+const err864 = {instancePath:instancePath+"/notify/heartbeat/url",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key77},schema:false,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url,data:data313};
 if(vErrors === null){
 vErrors = [err864];
 }
@@ -11474,8 +11474,12 @@ vErrors.push(err864);
 }
 errors++;
 }
-if(!pattern17.test(data317)){
-const err865 = {instancePath:instancePath+"/notify/heartbeat/url/credential",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.credential,data:data317};
+}
+if(data313.credential !== undefined){
+let data318 = data313.credential;
+if(typeof data318 === "string"){
+if(func4(data318) > 255){
+const err865 = {instancePath:instancePath+"/notify/heartbeat/url/credential",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.credential,data:data318};
 if(vErrors === null){
 vErrors = [err865];
 }
@@ -11484,9 +11488,8 @@ vErrors.push(err865);
 }
 errors++;
 }
-}
-else {
-const err866 = {instancePath:instancePath+"/notify/heartbeat/url/credential",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.heartbeat.properties.url.properties.credential.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.credential,data:data317};
+if(func4(data318) < 1){
+const err866 = {instancePath:instancePath+"/notify/heartbeat/url/credential",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.credential,data:data318};
 if(vErrors === null){
 vErrors = [err866];
 }
@@ -11495,12 +11498,8 @@ vErrors.push(err866);
 }
 errors++;
 }
-}
-if(data312.file !== undefined){
-let data318 = data312.file;
-if(typeof data318 === "string"){
-if(func4(data318) > 4096){
-const err867 = {instancePath:instancePath+"/notify/heartbeat/url/file",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.file,data:data318};
+if(!pattern17.test(data318)){
+const err867 = {instancePath:instancePath+"/notify/heartbeat/url/credential",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.credential,data:data318};
 if(vErrors === null){
 vErrors = [err867];
 }
@@ -11509,8 +11508,9 @@ vErrors.push(err867);
 }
 errors++;
 }
-if(func4(data318) < 1){
-const err868 = {instancePath:instancePath+"/notify/heartbeat/url/file",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.file,data:data318};
+}
+else {
+const err868 = {instancePath:instancePath+"/notify/heartbeat/url/credential",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.heartbeat.properties.url.properties.credential.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.credential,data:data318};
 if(vErrors === null){
 vErrors = [err868];
 }
@@ -11519,8 +11519,12 @@ vErrors.push(err868);
 }
 errors++;
 }
-if(!pattern18.test(data318)){
-const err869 = {instancePath:instancePath+"/notify/heartbeat/url/file",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.file,data:data318};
+}
+if(data313.file !== undefined){
+let data319 = data313.file;
+if(typeof data319 === "string"){
+if(func4(data319) > 4096){
+const err869 = {instancePath:instancePath+"/notify/heartbeat/url/file",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.file,data:data319};
 if(vErrors === null){
 vErrors = [err869];
 }
@@ -11529,9 +11533,8 @@ vErrors.push(err869);
 }
 errors++;
 }
-}
-else {
-const err870 = {instancePath:instancePath+"/notify/heartbeat/url/file",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.heartbeat.properties.url.properties.file.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.file,data:data318};
+if(func4(data319) < 1){
+const err870 = {instancePath:instancePath+"/notify/heartbeat/url/file",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.file,data:data319};
 if(vErrors === null){
 vErrors = [err870];
 }
@@ -11540,12 +11543,8 @@ vErrors.push(err870);
 }
 errors++;
 }
-}
-if(data312.env !== undefined){
-let data319 = data312.env;
-if(typeof data319 === "string"){
-if(func4(data319) > 255){
-const err871 = {instancePath:instancePath+"/notify/heartbeat/url/env",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.env,data:data319};
+if(!pattern18.test(data319)){
+const err871 = {instancePath:instancePath+"/notify/heartbeat/url/file",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.file,data:data319};
 if(vErrors === null){
 vErrors = [err871];
 }
@@ -11554,8 +11553,9 @@ vErrors.push(err871);
 }
 errors++;
 }
-if(func4(data319) < 1){
-const err872 = {instancePath:instancePath+"/notify/heartbeat/url/env",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.env,data:data319};
+}
+else {
+const err872 = {instancePath:instancePath+"/notify/heartbeat/url/file",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.heartbeat.properties.url.properties.file.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.file,data:data319};
 if(vErrors === null){
 vErrors = [err872];
 }
@@ -11564,8 +11564,12 @@ vErrors.push(err872);
 }
 errors++;
 }
-if(!pattern19.test(data319)){
-const err873 = {instancePath:instancePath+"/notify/heartbeat/url/env",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.env,data:data319};
+}
+if(data313.env !== undefined){
+let data320 = data313.env;
+if(typeof data320 === "string"){
+if(func4(data320) > 255){
+const err873 = {instancePath:instancePath+"/notify/heartbeat/url/env",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.env,data:data320};
 if(vErrors === null){
 vErrors = [err873];
 }
@@ -11574,9 +11578,8 @@ vErrors.push(err873);
 }
 errors++;
 }
-}
-else {
-const err874 = {instancePath:instancePath+"/notify/heartbeat/url/env",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.heartbeat.properties.url.properties.env.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.env,data:data319};
+if(func4(data320) < 1){
+const err874 = {instancePath:instancePath+"/notify/heartbeat/url/env",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.env,data:data320};
 if(vErrors === null){
 vErrors = [err874];
 }
@@ -11585,12 +11588,8 @@ vErrors.push(err874);
 }
 errors++;
 }
-}
-if(data312.secret !== undefined){
-let data320 = data312.secret;
-if(typeof data320 === "string"){
-if(func4(data320) > 100){
-const err875 = {instancePath:instancePath+"/notify/heartbeat/url/secret",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.secret,data:data320};
+if(!pattern19.test(data320)){
+const err875 = {instancePath:instancePath+"/notify/heartbeat/url/env",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.env,data:data320};
 if(vErrors === null){
 vErrors = [err875];
 }
@@ -11599,8 +11598,9 @@ vErrors.push(err875);
 }
 errors++;
 }
-if(func4(data320) < 1){
-const err876 = {instancePath:instancePath+"/notify/heartbeat/url/secret",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.secret,data:data320};
+}
+else {
+const err876 = {instancePath:instancePath+"/notify/heartbeat/url/env",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.heartbeat.properties.url.properties.env.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.env,data:data320};
 if(vErrors === null){
 vErrors = [err876];
 }
@@ -11609,8 +11609,12 @@ vErrors.push(err876);
 }
 errors++;
 }
-if(!pattern17.test(data320)){
-const err877 = {instancePath:instancePath+"/notify/heartbeat/url/secret",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.secret,data:data320};
+}
+if(data313.secret !== undefined){
+let data321 = data313.secret;
+if(typeof data321 === "string"){
+if(func4(data321) > 100){
+const err877 = {instancePath:instancePath+"/notify/heartbeat/url/secret",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.secret,data:data321};
 if(vErrors === null){
 vErrors = [err877];
 }
@@ -11619,9 +11623,8 @@ vErrors.push(err877);
 }
 errors++;
 }
-}
-else {
-const err878 = {instancePath:instancePath+"/notify/heartbeat/url/secret",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.heartbeat.properties.url.properties.secret.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.secret,data:data320};
+if(func4(data321) < 1){
+const err878 = {instancePath:instancePath+"/notify/heartbeat/url/secret",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.secret,data:data321};
 if(vErrors === null){
 vErrors = [err878];
 }
@@ -11630,11 +11633,8 @@ vErrors.push(err878);
 }
 errors++;
 }
-}
-if(data312.optional !== undefined){
-let data321 = data312.optional;
-if(typeof data321 !== "boolean"){
-const err879 = {instancePath:instancePath+"/notify/heartbeat/url/optional",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.notify.properties.heartbeat.properties.url.properties.optional.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.optional,data:data321};
+if(!pattern17.test(data321)){
+const err879 = {instancePath:instancePath+"/notify/heartbeat/url/secret",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.secret,data:data321};
 if(vErrors === null){
 vErrors = [err879];
 }
@@ -11644,9 +11644,8 @@ vErrors.push(err879);
 errors++;
 }
 }
-}
 else {
-const err880 = {instancePath:instancePath+"/notify/heartbeat/url",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.heartbeat.properties.url.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url,data:data312};
+const err880 = {instancePath:instancePath+"/notify/heartbeat/url/secret",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.heartbeat.properties.url.properties.secret.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.secret,data:data321};
 if(vErrors === null){
 vErrors = [err880];
 }
@@ -11656,10 +11655,10 @@ vErrors.push(err880);
 errors++;
 }
 }
-if(data311.interval_ms !== undefined){
-let data322 = data311.interval_ms;
-if(!(((typeof data322 == "number") && (!(data322 % 1) && !isNaN(data322))) && (isFinite(data322)))){
-const err881 = {instancePath:instancePath+"/notify/heartbeat/interval_ms",schemaPath:"#/properties/notify/properties/heartbeat/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.heartbeat.properties.interval_ms.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.interval_ms,data:data322};
+if(data313.optional !== undefined){
+let data322 = data313.optional;
+if(typeof data322 !== "boolean"){
+const err881 = {instancePath:instancePath+"/notify/heartbeat/url/optional",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.notify.properties.heartbeat.properties.url.properties.optional.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.optional,data:data322};
 if(vErrors === null){
 vErrors = [err881];
 }
@@ -11668,9 +11667,10 @@ vErrors.push(err881);
 }
 errors++;
 }
-if((typeof data322 == "number") && (isFinite(data322))){
-if(data322 > 86400000 || isNaN(data322)){
-const err882 = {instancePath:instancePath+"/notify/heartbeat/interval_ms",schemaPath:"#/properties/notify/properties/heartbeat/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.heartbeat.properties.interval_ms,data:data322};
+}
+}
+else {
+const err882 = {instancePath:instancePath+"/notify/heartbeat/url",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.heartbeat.properties.url.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url,data:data313};
 if(vErrors === null){
 vErrors = [err882];
 }
@@ -11679,8 +11679,11 @@ vErrors.push(err882);
 }
 errors++;
 }
-if(data322 < 1000 || isNaN(data322)){
-const err883 = {instancePath:instancePath+"/notify/heartbeat/interval_ms",schemaPath:"#/properties/notify/properties/heartbeat/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.notify.properties.heartbeat.properties.interval_ms,data:data322};
+}
+if(data312.interval_ms !== undefined){
+let data323 = data312.interval_ms;
+if(!(((typeof data323 == "number") && (!(data323 % 1) && !isNaN(data323))) && (isFinite(data323)))){
+const err883 = {instancePath:instancePath+"/notify/heartbeat/interval_ms",schemaPath:"#/properties/notify/properties/heartbeat/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.heartbeat.properties.interval_ms.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.interval_ms,data:data323};
 if(vErrors === null){
 vErrors = [err883];
 }
@@ -11689,13 +11692,9 @@ vErrors.push(err883);
 }
 errors++;
 }
-}
-}
-}
-}
-}
-else {
-const err884 = {instancePath:instancePath+"/notify",schemaPath:"#/properties/notify/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.type,parentSchema:schema6.properties.notify,data:data238};
+if((typeof data323 == "number") && (isFinite(data323))){
+if(data323 > 86400000 || isNaN(data323)){
+const err884 = {instancePath:instancePath+"/notify/heartbeat/interval_ms",schemaPath:"#/properties/notify/properties/heartbeat/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.heartbeat.properties.interval_ms,data:data323};
 if(vErrors === null){
 vErrors = [err884];
 }
@@ -11704,13 +11703,8 @@ vErrors.push(err884);
 }
 errors++;
 }
-}
-if(data.metrics !== undefined){
-let data323 = data.metrics;
-if(data323 && typeof data323 == "object" && !Array.isArray(data323)){
-for(const key78 in data323){
-if(!(((((key78 === "enabled") || (key78 === "allowed_users")) || (key78 === "client_label")) || (key78 === "max_models")) || (key78 === "max_series"))){
-const err885 = {instancePath:instancePath+"/metrics",schemaPath:"#/properties/metrics/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key78},schema:false,parentSchema:schema6.properties.metrics,data:data323};
+if(data323 < 1000 || isNaN(data323)){
+const err885 = {instancePath:instancePath+"/notify/heartbeat/interval_ms",schemaPath:"#/properties/notify/properties/heartbeat/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.notify.properties.heartbeat.properties.interval_ms,data:data323};
 if(vErrors === null){
 vErrors = [err885];
 }
@@ -11720,10 +11714,12 @@ vErrors.push(err885);
 errors++;
 }
 }
-if(data323.enabled !== undefined){
-let data324 = data323.enabled;
-if(typeof data324 !== "boolean"){
-const err886 = {instancePath:instancePath+"/metrics/enabled",schemaPath:"#/properties/metrics/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.metrics.properties.enabled.type,parentSchema:schema6.properties.metrics.properties.enabled,data:data324};
+}
+}
+}
+}
+else {
+const err886 = {instancePath:instancePath+"/notify",schemaPath:"#/properties/notify/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.type,parentSchema:schema6.properties.notify,data:data239};
 if(vErrors === null){
 vErrors = [err886];
 }
@@ -11733,16 +11729,12 @@ vErrors.push(err886);
 errors++;
 }
 }
-if(data323.allowed_users !== undefined){
-let data325 = data323.allowed_users;
-if(Array.isArray(data325)){
-const len23 = data325.length;
-for(let i23=0; i23<len23; i23++){
-let data326 = data325[i23];
-const _errs779 = errors;
-const _errs780 = errors;
-if(!(data326 === "any")){
-const err887 = {};
+if(data.tracing !== undefined){
+let data324 = data.tracing;
+if(data324 && typeof data324 == "object" && !Array.isArray(data324)){
+for(const key78 in data324){
+if(!(func2.call(schema6.properties.tracing.properties, key78))){
+const err887 = {instancePath:instancePath+"/tracing",schemaPath:"#/properties/tracing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key78},schema:false,parentSchema:schema6.properties.tracing,data:data324};
 if(vErrors === null){
 vErrors = [err887];
 }
@@ -11751,9 +11743,11 @@ vErrors.push(err887);
 }
 errors++;
 }
-var valid175 = _errs780 === errors;
-if(valid175){
-const err888 = {instancePath:instancePath+"/metrics/allowed_users/" + i23,schemaPath:"#/properties/metrics/properties/allowed_users/items/not",keyword:"not",params:{},schema:schema6.properties.metrics.properties.allowed_users.items.not,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data326};
+}
+if(data324.endpoint !== undefined){
+let data325 = data324.endpoint;
+if((typeof data325 !== "string") && (data325 !== null)){
+const err888 = {instancePath:instancePath+"/tracing/endpoint",schemaPath:"#/properties/tracing/properties/endpoint/type",keyword:"type",params:{type: schema6.properties.tracing.properties.endpoint.type},schema:schema6.properties.tracing.properties.endpoint.type,parentSchema:schema6.properties.tracing.properties.endpoint,data:data325};
 if(vErrors === null){
 vErrors = [err888];
 }
@@ -11762,20 +11756,9 @@ vErrors.push(err888);
 }
 errors++;
 }
-else {
-errors = _errs779;
-if(vErrors !== null){
-if(_errs779){
-vErrors.length = _errs779;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(typeof data326 === "string"){
-if(func4(data326) > 256){
-const err889 = {instancePath:instancePath+"/metrics/allowed_users/" + i23,schemaPath:"#/properties/metrics/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data326};
+if(typeof data325 === "string"){
+if(func4(data325) > 2048){
+const err889 = {instancePath:instancePath+"/tracing/endpoint",schemaPath:"#/properties/tracing/properties/endpoint/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema6.properties.tracing.properties.endpoint,data:data325};
 if(vErrors === null){
 vErrors = [err889];
 }
@@ -11784,8 +11767,8 @@ vErrors.push(err889);
 }
 errors++;
 }
-if(func4(data326) < 1){
-const err890 = {instancePath:instancePath+"/metrics/allowed_users/" + i23,schemaPath:"#/properties/metrics/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data326};
+if(func4(data325) < 1){
+const err890 = {instancePath:instancePath+"/tracing/endpoint",schemaPath:"#/properties/tracing/properties/endpoint/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.endpoint,data:data325};
 if(vErrors === null){
 vErrors = [err890];
 }
@@ -11794,8 +11777,12 @@ vErrors.push(err890);
 }
 errors++;
 }
-if(!pattern1.test(data326)){
-const err891 = {instancePath:instancePath+"/metrics/allowed_users/" + i23,schemaPath:"#/properties/metrics/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$",parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data326};
+}
+}
+if(data324.protocol !== undefined){
+let data326 = data324.protocol;
+if(typeof data326 !== "string"){
+const err891 = {instancePath:instancePath+"/tracing/protocol",schemaPath:"#/properties/tracing/properties/protocol/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.protocol.type,parentSchema:schema6.properties.tracing.properties.protocol,data:data326};
 if(vErrors === null){
 vErrors = [err891];
 }
@@ -11804,9 +11791,8 @@ vErrors.push(err891);
 }
 errors++;
 }
-}
-else {
-const err892 = {instancePath:instancePath+"/metrics/allowed_users/" + i23,schemaPath:"#/properties/metrics/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.metrics.properties.allowed_users.items.type,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data326};
+if(!((data326 === "http/protobuf") || (data326 === "http/json"))){
+const err892 = {instancePath:instancePath+"/tracing/protocol",schemaPath:"#/properties/tracing/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.tracing.properties.protocol.enum},schema:schema6.properties.tracing.properties.protocol.enum,parentSchema:schema6.properties.tracing.properties.protocol,data:data326};
 if(vErrors === null){
 vErrors = [err892];
 }
@@ -11816,9 +11802,14 @@ vErrors.push(err892);
 errors++;
 }
 }
-}
-else {
-const err893 = {instancePath:instancePath+"/metrics/allowed_users",schemaPath:"#/properties/metrics/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema6.properties.metrics.properties.allowed_users.type,parentSchema:schema6.properties.metrics.properties.allowed_users,data:data325};
+if(data324.headers !== undefined){
+let data327 = data324.headers;
+if(data327 && typeof data327 == "object" && !Array.isArray(data327)){
+for(const key79 in data327){
+const _errs781 = errors;
+if(typeof key79 === "string"){
+if(func4(key79) > 128){
+const err893 = {instancePath:instancePath+"/tracing/headers",schemaPath:"#/properties/tracing/properties/headers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema6.properties.tracing.properties.headers.propertyNames,data:key79,propertyName:key79};
 if(vErrors === null){
 vErrors = [err893];
 }
@@ -11827,11 +11818,8 @@ vErrors.push(err893);
 }
 errors++;
 }
-}
-if(data323.client_label !== undefined){
-let data327 = data323.client_label;
-if(typeof data327 !== "boolean"){
-const err894 = {instancePath:instancePath+"/metrics/client_label",schemaPath:"#/properties/metrics/properties/client_label/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.metrics.properties.client_label.type,parentSchema:schema6.properties.metrics.properties.client_label,data:data327};
+if(func4(key79) < 1){
+const err894 = {instancePath:instancePath+"/tracing/headers",schemaPath:"#/properties/tracing/properties/headers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.headers.propertyNames,data:key79,propertyName:key79};
 if(vErrors === null){
 vErrors = [err894];
 }
@@ -11840,11 +11828,8 @@ vErrors.push(err894);
 }
 errors++;
 }
-}
-if(data323.max_models !== undefined){
-let data328 = data323.max_models;
-if(!(((typeof data328 == "number") && (!(data328 % 1) && !isNaN(data328))) && (isFinite(data328)))){
-const err895 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.metrics.properties.max_models.type,parentSchema:schema6.properties.metrics.properties.max_models,data:data328};
+if(!pattern10.test(key79)){
+const err895 = {instancePath:instancePath+"/tracing/headers",schemaPath:"#/properties/tracing/properties/headers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema6.properties.tracing.properties.headers.propertyNames,data:key79,propertyName:key79};
 if(vErrors === null){
 vErrors = [err895];
 }
@@ -11853,9 +11838,9 @@ vErrors.push(err895);
 }
 errors++;
 }
-if((typeof data328 == "number") && (isFinite(data328))){
-if(data328 > 10000 || isNaN(data328)){
-const err896 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema6.properties.metrics.properties.max_models,data:data328};
+}
+else {
+const err896 = {instancePath:instancePath+"/tracing/headers",schemaPath:"#/properties/tracing/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.headers.propertyNames.type,parentSchema:schema6.properties.tracing.properties.headers.propertyNames,data:key79,propertyName:key79};
 if(vErrors === null){
 vErrors = [err896];
 }
@@ -11864,8 +11849,9 @@ vErrors.push(err896);
 }
 errors++;
 }
-if(data328 < 1 || isNaN(data328)){
-const err897 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.metrics.properties.max_models,data:data328};
+var valid173 = _errs781 === errors;
+if(!valid173){
+const err897 = {instancePath:instancePath+"/tracing/headers",schemaPath:"#/properties/tracing/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key79},schema:schema6.properties.tracing.properties.headers.propertyNames,parentSchema:schema6.properties.tracing.properties.headers,data:data327};
 if(vErrors === null){
 vErrors = [err897];
 }
@@ -11875,11 +11861,10 @@ vErrors.push(err897);
 errors++;
 }
 }
-}
-if(data323.max_series !== undefined){
-let data329 = data323.max_series;
-if(!(((typeof data329 == "number") && (!(data329 % 1) && !isNaN(data329))) && (isFinite(data329)))){
-const err898 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.metrics.properties.max_series.type,parentSchema:schema6.properties.metrics.properties.max_series,data:data329};
+for(const key80 in data327){
+let data328 = data327[key80];
+if((typeof data328 !== "string") && (!(data328 && typeof data328 == "object" && !Array.isArray(data328)))){
+const err898 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/headers/additionalProperties/type",keyword:"type",params:{type: schema6.properties.tracing.properties.headers.additionalProperties.type},schema:schema6.properties.tracing.properties.headers.additionalProperties.type,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties,data:data328};
 if(vErrors === null){
 vErrors = [err898];
 }
@@ -11888,9 +11873,14 @@ vErrors.push(err898);
 }
 errors++;
 }
-if((typeof data329 == "number") && (isFinite(data329))){
-if(data329 > 200000 || isNaN(data329)){
-const err899 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/maximum",keyword:"maximum",params:{comparison: "<=", limit: 200000},schema:200000,parentSchema:schema6.properties.metrics.properties.max_series,data:data329};
+const _errs786 = errors;
+let valid175 = true;
+const _errs787 = errors;
+if(errors === _errs787){
+if(data328 && typeof data328 == "object" && !Array.isArray(data328)){
+if(data328.credential !== undefined){
+var valid176 = false;
+const err899 = {};
 if(vErrors === null){
 vErrors = [err899];
 }
@@ -11899,8 +11889,13 @@ vErrors.push(err899);
 }
 errors++;
 }
-if(data329 < 1000 || isNaN(data329)){
-const err900 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.metrics.properties.max_series,data:data329};
+else {
+var valid176 = true;
+}
+if(valid176){
+if(data328.file !== undefined){
+var valid176 = false;
+const err900 = {};
 if(vErrors === null){
 vErrors = [err900];
 }
@@ -11909,11 +11904,13 @@ vErrors.push(err900);
 }
 errors++;
 }
-}
-}
-}
 else {
-const err901 = {instancePath:instancePath+"/metrics",schemaPath:"#/properties/metrics/type",keyword:"type",params:{type: "object"},schema:schema6.properties.metrics.type,parentSchema:schema6.properties.metrics,data:data323};
+var valid176 = true;
+}
+if(valid176){
+if(data328.env !== undefined){
+var valid176 = false;
+const err901 = {};
 if(vErrors === null){
 vErrors = [err901];
 }
@@ -11922,13 +11919,13 @@ vErrors.push(err901);
 }
 errors++;
 }
+else {
+var valid176 = true;
 }
-if(data.status !== undefined){
-let data330 = data.status;
-if(data330 && typeof data330 == "object" && !Array.isArray(data330)){
-for(const key79 in data330){
-if(!(((((key79 === "enabled") || (key79 === "allowed_users")) || (key79 === "playground")) || (key79 === "via_proxy")) || (key79 === "recent_calls"))){
-const err902 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key79},schema:false,parentSchema:schema6.properties.status,data:data330};
+if(valid176){
+if(data328.secret !== undefined){
+var valid176 = false;
+const err902 = {};
 if(vErrors === null){
 vErrors = [err902];
 }
@@ -11937,11 +11934,15 @@ vErrors.push(err902);
 }
 errors++;
 }
+else {
+var valid176 = true;
 }
-if(data330.enabled !== undefined){
-let data331 = data330.enabled;
-if(typeof data331 !== "boolean"){
-const err903 = {instancePath:instancePath+"/status/enabled",schemaPath:"#/properties/status/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.enabled.type,parentSchema:schema6.properties.status.properties.enabled,data:data331};
+}
+}
+}
+}
+else {
+const err903 = {};
 if(vErrors === null){
 vErrors = [err903];
 }
@@ -11951,16 +11952,19 @@ vErrors.push(err903);
 errors++;
 }
 }
-if(data330.allowed_users !== undefined){
-let data332 = data330.allowed_users;
-if(Array.isArray(data332)){
-const len24 = data332.length;
-for(let i24=0; i24<len24; i24++){
-let data333 = data332[i24];
-const _errs796 = errors;
-const _errs797 = errors;
-if(!(data333 === "any")){
-const err904 = {};
+var _valid15 = _errs787 === errors;
+errors = _errs786;
+if(vErrors !== null){
+if(_errs786){
+vErrors.length = _errs786;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid15){
+const _errs789 = errors;
+const err904 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/headers/additionalProperties/then/not",keyword:"not",params:{},schema:schema6.properties.tracing.properties.headers.additionalProperties.then.not,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.then,data:data328};
 if(vErrors === null){
 vErrors = [err904];
 }
@@ -11968,10 +11972,11 @@ else {
 vErrors.push(err904);
 }
 errors++;
+var _valid15 = _errs789 === errors;
+valid175 = _valid15;
 }
-var valid179 = _errs797 === errors;
-if(valid179){
-const err905 = {instancePath:instancePath+"/status/allowed_users/" + i24,schemaPath:"#/properties/status/properties/allowed_users/items/not",keyword:"not",params:{},schema:schema6.properties.status.properties.allowed_users.items.not,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data333};
+if(!valid175){
+const err905 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/headers/additionalProperties/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.tracing.properties.headers.additionalProperties.if,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties,data:data328};
 if(vErrors === null){
 vErrors = [err905];
 }
@@ -11980,20 +11985,9 @@ vErrors.push(err905);
 }
 errors++;
 }
-else {
-errors = _errs796;
-if(vErrors !== null){
-if(_errs796){
-vErrors.length = _errs796;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(typeof data333 === "string"){
-if(func4(data333) > 256){
-const err906 = {instancePath:instancePath+"/status/allowed_users/" + i24,schemaPath:"#/properties/status/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data333};
+if(typeof data328 === "string"){
+if(func4(data328) > 8192){
+const err906 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/headers/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 8192},schema:8192,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties,data:data328};
 if(vErrors === null){
 vErrors = [err906];
 }
@@ -12002,8 +11996,8 @@ vErrors.push(err906);
 }
 errors++;
 }
-if(func4(data333) < 1){
-const err907 = {instancePath:instancePath+"/status/allowed_users/" + i24,schemaPath:"#/properties/status/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data333};
+if(!pattern24.test(data328)){
+const err907 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/headers/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[ -~]*$"},schema:"^[ -~]*$",parentSchema:schema6.properties.tracing.properties.headers.additionalProperties,data:data328};
 if(vErrors === null){
 vErrors = [err907];
 }
@@ -12012,8 +12006,11 @@ vErrors.push(err907);
 }
 errors++;
 }
-if(!pattern3.test(data333)){
-const err908 = {instancePath:instancePath+"/status/allowed_users/" + i24,schemaPath:"#/properties/status/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.status.properties.allowed_users.items,data:data333};
+}
+if(data328 && typeof data328 == "object" && !Array.isArray(data328)){
+for(const key81 in data328){
+if(!(((((key81 === "credential") || (key81 === "file")) || (key81 === "env")) || (key81 === "secret")) || (key81 === "optional"))){
+const err908 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/headers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key81},schema:false,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties,data:data328};
 if(vErrors === null){
 vErrors = [err908];
 }
@@ -12023,8 +12020,11 @@ vErrors.push(err908);
 errors++;
 }
 }
-else {
-const err909 = {instancePath:instancePath+"/status/allowed_users/" + i24,schemaPath:"#/properties/status/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.status.properties.allowed_users.items.type,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data333};
+if(data328.credential !== undefined){
+let data333 = data328.credential;
+if(typeof data333 === "string"){
+if(func4(data333) > 255){
+const err909 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.credential,data:data333};
 if(vErrors === null){
 vErrors = [err909];
 }
@@ -12033,10 +12033,8 @@ vErrors.push(err909);
 }
 errors++;
 }
-}
-}
-else {
-const err910 = {instancePath:instancePath+"/status/allowed_users",schemaPath:"#/properties/status/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema6.properties.status.properties.allowed_users.type,parentSchema:schema6.properties.status.properties.allowed_users,data:data332};
+if(func4(data333) < 1){
+const err910 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.credential,data:data333};
 if(vErrors === null){
 vErrors = [err910];
 }
@@ -12045,11 +12043,8 @@ vErrors.push(err910);
 }
 errors++;
 }
-}
-if(data330.playground !== undefined){
-let data334 = data330.playground;
-if(typeof data334 !== "boolean"){
-const err911 = {instancePath:instancePath+"/status/playground",schemaPath:"#/properties/status/properties/playground/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.playground.type,parentSchema:schema6.properties.status.properties.playground,data:data334};
+if(!pattern17.test(data333)){
+const err911 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.credential,data:data333};
 if(vErrors === null){
 vErrors = [err911];
 }
@@ -12059,10 +12054,8 @@ vErrors.push(err911);
 errors++;
 }
 }
-if(data330.via_proxy !== undefined){
-let data335 = data330.via_proxy;
-if(typeof data335 !== "boolean"){
-const err912 = {instancePath:instancePath+"/status/via_proxy",schemaPath:"#/properties/status/properties/via_proxy/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.via_proxy.type,parentSchema:schema6.properties.status.properties.via_proxy,data:data335};
+else {
+const err912 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.headers.additionalProperties.properties.credential.type,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.credential,data:data333};
 if(vErrors === null){
 vErrors = [err912];
 }
@@ -12072,10 +12065,11 @@ vErrors.push(err912);
 errors++;
 }
 }
-if(data330.recent_calls !== undefined){
-let data336 = data330.recent_calls;
-if(!(((typeof data336 == "number") && (!(data336 % 1) && !isNaN(data336))) && (isFinite(data336)))){
-const err913 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.status.properties.recent_calls.type,parentSchema:schema6.properties.status.properties.recent_calls,data:data336};
+if(data328.file !== undefined){
+let data334 = data328.file;
+if(typeof data334 === "string"){
+if(func4(data334) > 4096){
+const err913 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.file,data:data334};
 if(vErrors === null){
 vErrors = [err913];
 }
@@ -12084,9 +12078,8 @@ vErrors.push(err913);
 }
 errors++;
 }
-if((typeof data336 == "number") && (isFinite(data336))){
-if(data336 > 1000 || isNaN(data336)){
-const err914 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.status.properties.recent_calls,data:data336};
+if(func4(data334) < 1){
+const err914 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.file,data:data334};
 if(vErrors === null){
 vErrors = [err914];
 }
@@ -12095,8 +12088,8 @@ vErrors.push(err914);
 }
 errors++;
 }
-if(data336 < 1 || isNaN(data336)){
-const err915 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.status.properties.recent_calls,data:data336};
+if(!pattern18.test(data334)){
+const err915 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.file,data:data334};
 if(vErrors === null){
 vErrors = [err915];
 }
@@ -12106,10 +12099,8 @@ vErrors.push(err915);
 errors++;
 }
 }
-}
-}
 else {
-const err916 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/type",keyword:"type",params:{type: "object"},schema:schema6.properties.status.type,parentSchema:schema6.properties.status,data:data330};
+const err916 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.headers.additionalProperties.properties.file.type,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.file,data:data334};
 if(vErrors === null){
 vErrors = [err916];
 }
@@ -12119,12 +12110,11 @@ vErrors.push(err916);
 errors++;
 }
 }
-if(data.logging !== undefined){
-let data337 = data.logging;
-if(data337 && typeof data337 == "object" && !Array.isArray(data337)){
-for(const key80 in data337){
-if(!(((key80 === "level") || (key80 === "format")) || (key80 === "transport"))){
-const err917 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key80},schema:false,parentSchema:schema6.properties.logging,data:data337};
+if(data328.env !== undefined){
+let data335 = data328.env;
+if(typeof data335 === "string"){
+if(func4(data335) > 255){
+const err917 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.env,data:data335};
 if(vErrors === null){
 vErrors = [err917];
 }
@@ -12133,11 +12123,8 @@ vErrors.push(err917);
 }
 errors++;
 }
-}
-if(data337.level !== undefined){
-let data338 = data337.level;
-if(typeof data338 !== "string"){
-const err918 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.level.type,parentSchema:schema6.properties.logging.properties.level,data:data338};
+if(func4(data335) < 1){
+const err918 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.env,data:data335};
 if(vErrors === null){
 vErrors = [err918];
 }
@@ -12146,8 +12133,8 @@ vErrors.push(err918);
 }
 errors++;
 }
-if(!((((data338 === "error") || (data338 === "warn")) || (data338 === "info")) || (data338 === "debug"))){
-const err919 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.level.enum},schema:schema6.properties.logging.properties.level.enum,parentSchema:schema6.properties.logging.properties.level,data:data338};
+if(!pattern19.test(data335)){
+const err919 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.env,data:data335};
 if(vErrors === null){
 vErrors = [err919];
 }
@@ -12157,10 +12144,8 @@ vErrors.push(err919);
 errors++;
 }
 }
-if(data337.format !== undefined){
-let data339 = data337.format;
-if(typeof data339 !== "string"){
-const err920 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.format.type,parentSchema:schema6.properties.logging.properties.format,data:data339};
+else {
+const err920 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.headers.additionalProperties.properties.env.type,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.env,data:data335};
 if(vErrors === null){
 vErrors = [err920];
 }
@@ -12169,8 +12154,12 @@ vErrors.push(err920);
 }
 errors++;
 }
-if(!(((data339 === "auto") || (data339 === "json")) || (data339 === "pretty"))){
-const err921 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.format.enum},schema:schema6.properties.logging.properties.format.enum,parentSchema:schema6.properties.logging.properties.format,data:data339};
+}
+if(data328.secret !== undefined){
+let data336 = data328.secret;
+if(typeof data336 === "string"){
+if(func4(data336) > 100){
+const err921 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.secret,data:data336};
 if(vErrors === null){
 vErrors = [err921];
 }
@@ -12179,11 +12168,8 @@ vErrors.push(err921);
 }
 errors++;
 }
-}
-if(data337.transport !== undefined){
-let data340 = data337.transport;
-if((!(data340 && typeof data340 == "object" && !Array.isArray(data340))) && (data340 !== null)){
-const err922 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema6.properties.logging.properties.transport.type},schema:schema6.properties.logging.properties.transport.type,parentSchema:schema6.properties.logging.properties.transport,data:data340};
+if(func4(data336) < 1){
+const err922 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.secret,data:data336};
 if(vErrors === null){
 vErrors = [err922];
 }
@@ -12192,9 +12178,8 @@ vErrors.push(err922);
 }
 errors++;
 }
-if(data340 && typeof data340 == "object" && !Array.isArray(data340)){
-if(data340.target === undefined){
-const err923 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema6.properties.logging.properties.transport.required,parentSchema:schema6.properties.logging.properties.transport,data:data340};
+if(!pattern17.test(data336)){
+const err923 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.secret,data:data336};
 if(vErrors === null){
 vErrors = [err923];
 }
@@ -12203,9 +12188,9 @@ vErrors.push(err923);
 }
 errors++;
 }
-for(const key81 in data340){
-if(!((key81 === "target") || (key81 === "options"))){
-const err924 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key81},schema:false,parentSchema:schema6.properties.logging.properties.transport,data:data340};
+}
+else {
+const err924 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.headers.additionalProperties.properties.secret.type,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.secret,data:data336};
 if(vErrors === null){
 vErrors = [err924];
 }
@@ -12215,11 +12200,10 @@ vErrors.push(err924);
 errors++;
 }
 }
-if(data340.target !== undefined){
-let data341 = data340.target;
-if(typeof data341 === "string"){
-if(func4(data341) > 4096){
-const err925 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data341};
+if(data328.optional !== undefined){
+let data337 = data328.optional;
+if(typeof data337 !== "boolean"){
+const err925 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1")+"/optional",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.tracing.properties.headers.additionalProperties.properties.optional.type,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.optional,data:data337};
 if(vErrors === null){
 vErrors = [err925];
 }
@@ -12228,8 +12212,12 @@ vErrors.push(err925);
 }
 errors++;
 }
-if(func4(data341) < 1){
-const err926 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data341};
+}
+}
+}
+}
+else {
+const err926 = {instancePath:instancePath+"/tracing/headers",schemaPath:"#/properties/tracing/properties/headers/type",keyword:"type",params:{type: "object"},schema:schema6.properties.tracing.properties.headers.type,parentSchema:schema6.properties.tracing.properties.headers,data:data327};
 if(vErrors === null){
 vErrors = [err926];
 }
@@ -12239,8 +12227,11 @@ vErrors.push(err926);
 errors++;
 }
 }
-else {
-const err927 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.transport.properties.target.type,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data341};
+if(data324.sample_ratio !== undefined){
+let data338 = data324.sample_ratio;
+if((typeof data338 == "number") && (isFinite(data338))){
+if(data338 > 1 || isNaN(data338)){
+const err927 = {instancePath:instancePath+"/tracing/sample_ratio",schemaPath:"#/properties/tracing/properties/sample_ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.sample_ratio,data:data338};
 if(vErrors === null){
 vErrors = [err927];
 }
@@ -12249,11 +12240,8 @@ vErrors.push(err927);
 }
 errors++;
 }
-}
-if(data340.options !== undefined){
-let data342 = data340.options;
-if(!(data342 && typeof data342 == "object" && !Array.isArray(data342))){
-const err928 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.properties.transport.properties.options.type,parentSchema:schema6.properties.logging.properties.transport.properties.options,data:data342};
+if(data338 < 0 || isNaN(data338)){
+const err928 = {instancePath:instancePath+"/tracing/sample_ratio",schemaPath:"#/properties/tracing/properties/sample_ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.tracing.properties.sample_ratio,data:data338};
 if(vErrors === null){
 vErrors = [err928];
 }
@@ -12263,11 +12251,8 @@ vErrors.push(err928);
 errors++;
 }
 }
-}
-}
-}
 else {
-const err929 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.type,parentSchema:schema6.properties.logging,data:data337};
+const err929 = {instancePath:instancePath+"/tracing/sample_ratio",schemaPath:"#/properties/tracing/properties/sample_ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.tracing.properties.sample_ratio.type,parentSchema:schema6.properties.tracing.properties.sample_ratio,data:data338};
 if(vErrors === null){
 vErrors = [err929];
 }
@@ -12277,14 +12262,881 @@ vErrors.push(err929);
 errors++;
 }
 }
-}
-else {
-const err930 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema6.type,parentSchema:schema6,data};
+if(data324.service_name !== undefined){
+let data339 = data324.service_name;
+if(typeof data339 === "string"){
+if(func4(data339) > 300){
+const err930 = {instancePath:instancePath+"/tracing/service_name",schemaPath:"#/properties/tracing/properties/service_name/maxLength",keyword:"maxLength",params:{limit: 300},schema:300,parentSchema:schema6.properties.tracing.properties.service_name,data:data339};
 if(vErrors === null){
 vErrors = [err930];
 }
 else {
 vErrors.push(err930);
+}
+errors++;
+}
+if(func4(data339) < 1){
+const err931 = {instancePath:instancePath+"/tracing/service_name",schemaPath:"#/properties/tracing/properties/service_name/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.service_name,data:data339};
+if(vErrors === null){
+vErrors = [err931];
+}
+else {
+vErrors.push(err931);
+}
+errors++;
+}
+}
+else {
+const err932 = {instancePath:instancePath+"/tracing/service_name",schemaPath:"#/properties/tracing/properties/service_name/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.service_name.type,parentSchema:schema6.properties.tracing.properties.service_name,data:data339};
+if(vErrors === null){
+vErrors = [err932];
+}
+else {
+vErrors.push(err932);
+}
+errors++;
+}
+}
+if(data324.resource !== undefined){
+let data340 = data324.resource;
+if(data340 && typeof data340 == "object" && !Array.isArray(data340)){
+for(const key82 in data340){
+const _errs808 = errors;
+if(typeof key82 === "string"){
+if(func4(key82) > 128){
+const err933 = {instancePath:instancePath+"/tracing/resource",schemaPath:"#/properties/tracing/properties/resource/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema6.properties.tracing.properties.resource.propertyNames,data:key82,propertyName:key82};
+if(vErrors === null){
+vErrors = [err933];
+}
+else {
+vErrors.push(err933);
+}
+errors++;
+}
+if(func4(key82) < 1){
+const err934 = {instancePath:instancePath+"/tracing/resource",schemaPath:"#/properties/tracing/properties/resource/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.resource.propertyNames,data:key82,propertyName:key82};
+if(vErrors === null){
+vErrors = [err934];
+}
+else {
+vErrors.push(err934);
+}
+errors++;
+}
+}
+else {
+const err935 = {instancePath:instancePath+"/tracing/resource",schemaPath:"#/properties/tracing/properties/resource/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.resource.propertyNames.type,parentSchema:schema6.properties.tracing.properties.resource.propertyNames,data:key82,propertyName:key82};
+if(vErrors === null){
+vErrors = [err935];
+}
+else {
+vErrors.push(err935);
+}
+errors++;
+}
+var valid178 = _errs808 === errors;
+if(!valid178){
+const err936 = {instancePath:instancePath+"/tracing/resource",schemaPath:"#/properties/tracing/properties/resource/propertyNames",keyword:"propertyNames",params:{propertyName: key82},schema:schema6.properties.tracing.properties.resource.propertyNames,parentSchema:schema6.properties.tracing.properties.resource,data:data340};
+if(vErrors === null){
+vErrors = [err936];
+}
+else {
+vErrors.push(err936);
+}
+errors++;
+}
+}
+for(const key83 in data340){
+let data341 = data340[key83];
+if(typeof data341 === "string"){
+if(func4(data341) > 300){
+const err937 = {instancePath:instancePath+"/tracing/resource/" + key83.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/resource/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 300},schema:300,parentSchema:schema6.properties.tracing.properties.resource.additionalProperties,data:data341};
+if(vErrors === null){
+vErrors = [err937];
+}
+else {
+vErrors.push(err937);
+}
+errors++;
+}
+if(func4(data341) < 1){
+const err938 = {instancePath:instancePath+"/tracing/resource/" + key83.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/resource/additionalProperties/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.resource.additionalProperties,data:data341};
+if(vErrors === null){
+vErrors = [err938];
+}
+else {
+vErrors.push(err938);
+}
+errors++;
+}
+}
+else {
+const err939 = {instancePath:instancePath+"/tracing/resource/" + key83.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/resource/additionalProperties/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.resource.additionalProperties.type,parentSchema:schema6.properties.tracing.properties.resource.additionalProperties,data:data341};
+if(vErrors === null){
+vErrors = [err939];
+}
+else {
+vErrors.push(err939);
+}
+errors++;
+}
+}
+}
+else {
+const err940 = {instancePath:instancePath+"/tracing/resource",schemaPath:"#/properties/tracing/properties/resource/type",keyword:"type",params:{type: "object"},schema:schema6.properties.tracing.properties.resource.type,parentSchema:schema6.properties.tracing.properties.resource,data:data340};
+if(vErrors === null){
+vErrors = [err940];
+}
+else {
+vErrors.push(err940);
+}
+errors++;
+}
+}
+if(data324.conventions !== undefined){
+let data342 = data324.conventions;
+if(typeof data342 !== "string"){
+const err941 = {instancePath:instancePath+"/tracing/conventions",schemaPath:"#/properties/tracing/properties/conventions/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.conventions.type,parentSchema:schema6.properties.tracing.properties.conventions,data:data342};
+if(vErrors === null){
+vErrors = [err941];
+}
+else {
+vErrors.push(err941);
+}
+errors++;
+}
+if(!((data342 === "semconv-1.36") || (data342 === "latest"))){
+const err942 = {instancePath:instancePath+"/tracing/conventions",schemaPath:"#/properties/tracing/properties/conventions/enum",keyword:"enum",params:{allowedValues: schema6.properties.tracing.properties.conventions.enum},schema:schema6.properties.tracing.properties.conventions.enum,parentSchema:schema6.properties.tracing.properties.conventions,data:data342};
+if(vErrors === null){
+vErrors = [err942];
+}
+else {
+vErrors.push(err942);
+}
+errors++;
+}
+}
+if(data324.session_headers !== undefined){
+let data343 = data324.session_headers;
+if(Array.isArray(data343)){
+if(data343.length > 10){
+const err943 = {instancePath:instancePath+"/tracing/session_headers",schemaPath:"#/properties/tracing/properties/session_headers/maxItems",keyword:"maxItems",params:{limit: 10},schema:10,parentSchema:schema6.properties.tracing.properties.session_headers,data:data343};
+if(vErrors === null){
+vErrors = [err943];
+}
+else {
+vErrors.push(err943);
+}
+errors++;
+}
+const len23 = data343.length;
+for(let i23=0; i23<len23; i23++){
+let data344 = data343[i23];
+if(typeof data344 === "string"){
+if(func4(data344) > 128){
+const err944 = {instancePath:instancePath+"/tracing/session_headers/" + i23,schemaPath:"#/properties/tracing/properties/session_headers/items/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema6.properties.tracing.properties.session_headers.items,data:data344};
+if(vErrors === null){
+vErrors = [err944];
+}
+else {
+vErrors.push(err944);
+}
+errors++;
+}
+if(func4(data344) < 1){
+const err945 = {instancePath:instancePath+"/tracing/session_headers/" + i23,schemaPath:"#/properties/tracing/properties/session_headers/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.session_headers.items,data:data344};
+if(vErrors === null){
+vErrors = [err945];
+}
+else {
+vErrors.push(err945);
+}
+errors++;
+}
+if(!pattern10.test(data344)){
+const err946 = {instancePath:instancePath+"/tracing/session_headers/" + i23,schemaPath:"#/properties/tracing/properties/session_headers/items/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema6.properties.tracing.properties.session_headers.items,data:data344};
+if(vErrors === null){
+vErrors = [err946];
+}
+else {
+vErrors.push(err946);
+}
+errors++;
+}
+}
+else {
+const err947 = {instancePath:instancePath+"/tracing/session_headers/" + i23,schemaPath:"#/properties/tracing/properties/session_headers/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.session_headers.items.type,parentSchema:schema6.properties.tracing.properties.session_headers.items,data:data344};
+if(vErrors === null){
+vErrors = [err947];
+}
+else {
+vErrors.push(err947);
+}
+errors++;
+}
+}
+}
+else {
+const err948 = {instancePath:instancePath+"/tracing/session_headers",schemaPath:"#/properties/tracing/properties/session_headers/type",keyword:"type",params:{type: "array"},schema:schema6.properties.tracing.properties.session_headers.type,parentSchema:schema6.properties.tracing.properties.session_headers,data:data343};
+if(vErrors === null){
+vErrors = [err948];
+}
+else {
+vErrors.push(err948);
+}
+errors++;
+}
+}
+if(data324.content !== undefined){
+let data345 = data324.content;
+if(typeof data345 !== "string"){
+const err949 = {instancePath:instancePath+"/tracing/content",schemaPath:"#/properties/tracing/properties/content/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.content.type,parentSchema:schema6.properties.tracing.properties.content,data:data345};
+if(vErrors === null){
+vErrors = [err949];
+}
+else {
+vErrors.push(err949);
+}
+errors++;
+}
+if(!(data345 === "never")){
+const err950 = {instancePath:instancePath+"/tracing/content",schemaPath:"#/properties/tracing/properties/content/enum",keyword:"enum",params:{allowedValues: schema6.properties.tracing.properties.content.enum},schema:schema6.properties.tracing.properties.content.enum,parentSchema:schema6.properties.tracing.properties.content,data:data345};
+if(vErrors === null){
+vErrors = [err950];
+}
+else {
+vErrors.push(err950);
+}
+errors++;
+}
+}
+if(data324.view_url !== undefined){
+let data346 = data324.view_url;
+if((typeof data346 !== "string") && (data346 !== null)){
+const err951 = {instancePath:instancePath+"/tracing/view_url",schemaPath:"#/properties/tracing/properties/view_url/type",keyword:"type",params:{type: schema6.properties.tracing.properties.view_url.type},schema:schema6.properties.tracing.properties.view_url.type,parentSchema:schema6.properties.tracing.properties.view_url,data:data346};
+if(vErrors === null){
+vErrors = [err951];
+}
+else {
+vErrors.push(err951);
+}
+errors++;
+}
+if(typeof data346 === "string"){
+if(func4(data346) > 2048){
+const err952 = {instancePath:instancePath+"/tracing/view_url",schemaPath:"#/properties/tracing/properties/view_url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema6.properties.tracing.properties.view_url,data:data346};
+if(vErrors === null){
+vErrors = [err952];
+}
+else {
+vErrors.push(err952);
+}
+errors++;
+}
+if(!pattern81.test(data346)){
+const err953 = {instancePath:instancePath+"/tracing/view_url",schemaPath:"#/properties/tracing/properties/view_url/pattern",keyword:"pattern",params:{pattern: "^https?://[!-~]*[{]trace_id[}][!-~]*$"},schema:"^https?://[!-~]*[{]trace_id[}][!-~]*$",parentSchema:schema6.properties.tracing.properties.view_url,data:data346};
+if(vErrors === null){
+vErrors = [err953];
+}
+else {
+vErrors.push(err953);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err954 = {instancePath:instancePath+"/tracing",schemaPath:"#/properties/tracing/type",keyword:"type",params:{type: "object"},schema:schema6.properties.tracing.type,parentSchema:schema6.properties.tracing,data:data324};
+if(vErrors === null){
+vErrors = [err954];
+}
+else {
+vErrors.push(err954);
+}
+errors++;
+}
+}
+if(data.metrics !== undefined){
+let data347 = data.metrics;
+if(data347 && typeof data347 == "object" && !Array.isArray(data347)){
+for(const key84 in data347){
+if(!(((((key84 === "enabled") || (key84 === "allowed_users")) || (key84 === "client_label")) || (key84 === "max_models")) || (key84 === "max_series"))){
+const err955 = {instancePath:instancePath+"/metrics",schemaPath:"#/properties/metrics/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key84},schema:false,parentSchema:schema6.properties.metrics,data:data347};
+if(vErrors === null){
+vErrors = [err955];
+}
+else {
+vErrors.push(err955);
+}
+errors++;
+}
+}
+if(data347.enabled !== undefined){
+let data348 = data347.enabled;
+if(typeof data348 !== "boolean"){
+const err956 = {instancePath:instancePath+"/metrics/enabled",schemaPath:"#/properties/metrics/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.metrics.properties.enabled.type,parentSchema:schema6.properties.metrics.properties.enabled,data:data348};
+if(vErrors === null){
+vErrors = [err956];
+}
+else {
+vErrors.push(err956);
+}
+errors++;
+}
+}
+if(data347.allowed_users !== undefined){
+let data349 = data347.allowed_users;
+if(Array.isArray(data349)){
+const len24 = data349.length;
+for(let i24=0; i24<len24; i24++){
+let data350 = data349[i24];
+const _errs832 = errors;
+const _errs833 = errors;
+if(!(data350 === "any")){
+const err957 = {};
+if(vErrors === null){
+vErrors = [err957];
+}
+else {
+vErrors.push(err957);
+}
+errors++;
+}
+var valid185 = _errs833 === errors;
+if(valid185){
+const err958 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/not",keyword:"not",params:{},schema:schema6.properties.metrics.properties.allowed_users.items.not,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data350};
+if(vErrors === null){
+vErrors = [err958];
+}
+else {
+vErrors.push(err958);
+}
+errors++;
+}
+else {
+errors = _errs832;
+if(vErrors !== null){
+if(_errs832){
+vErrors.length = _errs832;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(typeof data350 === "string"){
+if(func4(data350) > 256){
+const err959 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data350};
+if(vErrors === null){
+vErrors = [err959];
+}
+else {
+vErrors.push(err959);
+}
+errors++;
+}
+if(func4(data350) < 1){
+const err960 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data350};
+if(vErrors === null){
+vErrors = [err960];
+}
+else {
+vErrors.push(err960);
+}
+errors++;
+}
+if(!pattern1.test(data350)){
+const err961 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$",parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data350};
+if(vErrors === null){
+vErrors = [err961];
+}
+else {
+vErrors.push(err961);
+}
+errors++;
+}
+}
+else {
+const err962 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.metrics.properties.allowed_users.items.type,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data350};
+if(vErrors === null){
+vErrors = [err962];
+}
+else {
+vErrors.push(err962);
+}
+errors++;
+}
+}
+}
+else {
+const err963 = {instancePath:instancePath+"/metrics/allowed_users",schemaPath:"#/properties/metrics/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema6.properties.metrics.properties.allowed_users.type,parentSchema:schema6.properties.metrics.properties.allowed_users,data:data349};
+if(vErrors === null){
+vErrors = [err963];
+}
+else {
+vErrors.push(err963);
+}
+errors++;
+}
+}
+if(data347.client_label !== undefined){
+let data351 = data347.client_label;
+if(typeof data351 !== "boolean"){
+const err964 = {instancePath:instancePath+"/metrics/client_label",schemaPath:"#/properties/metrics/properties/client_label/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.metrics.properties.client_label.type,parentSchema:schema6.properties.metrics.properties.client_label,data:data351};
+if(vErrors === null){
+vErrors = [err964];
+}
+else {
+vErrors.push(err964);
+}
+errors++;
+}
+}
+if(data347.max_models !== undefined){
+let data352 = data347.max_models;
+if(!(((typeof data352 == "number") && (!(data352 % 1) && !isNaN(data352))) && (isFinite(data352)))){
+const err965 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.metrics.properties.max_models.type,parentSchema:schema6.properties.metrics.properties.max_models,data:data352};
+if(vErrors === null){
+vErrors = [err965];
+}
+else {
+vErrors.push(err965);
+}
+errors++;
+}
+if((typeof data352 == "number") && (isFinite(data352))){
+if(data352 > 10000 || isNaN(data352)){
+const err966 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema6.properties.metrics.properties.max_models,data:data352};
+if(vErrors === null){
+vErrors = [err966];
+}
+else {
+vErrors.push(err966);
+}
+errors++;
+}
+if(data352 < 1 || isNaN(data352)){
+const err967 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.metrics.properties.max_models,data:data352};
+if(vErrors === null){
+vErrors = [err967];
+}
+else {
+vErrors.push(err967);
+}
+errors++;
+}
+}
+}
+if(data347.max_series !== undefined){
+let data353 = data347.max_series;
+if(!(((typeof data353 == "number") && (!(data353 % 1) && !isNaN(data353))) && (isFinite(data353)))){
+const err968 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.metrics.properties.max_series.type,parentSchema:schema6.properties.metrics.properties.max_series,data:data353};
+if(vErrors === null){
+vErrors = [err968];
+}
+else {
+vErrors.push(err968);
+}
+errors++;
+}
+if((typeof data353 == "number") && (isFinite(data353))){
+if(data353 > 200000 || isNaN(data353)){
+const err969 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/maximum",keyword:"maximum",params:{comparison: "<=", limit: 200000},schema:200000,parentSchema:schema6.properties.metrics.properties.max_series,data:data353};
+if(vErrors === null){
+vErrors = [err969];
+}
+else {
+vErrors.push(err969);
+}
+errors++;
+}
+if(data353 < 1000 || isNaN(data353)){
+const err970 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.metrics.properties.max_series,data:data353};
+if(vErrors === null){
+vErrors = [err970];
+}
+else {
+vErrors.push(err970);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err971 = {instancePath:instancePath+"/metrics",schemaPath:"#/properties/metrics/type",keyword:"type",params:{type: "object"},schema:schema6.properties.metrics.type,parentSchema:schema6.properties.metrics,data:data347};
+if(vErrors === null){
+vErrors = [err971];
+}
+else {
+vErrors.push(err971);
+}
+errors++;
+}
+}
+if(data.status !== undefined){
+let data354 = data.status;
+if(data354 && typeof data354 == "object" && !Array.isArray(data354)){
+for(const key85 in data354){
+if(!(((((key85 === "enabled") || (key85 === "allowed_users")) || (key85 === "playground")) || (key85 === "via_proxy")) || (key85 === "recent_calls"))){
+const err972 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key85},schema:false,parentSchema:schema6.properties.status,data:data354};
+if(vErrors === null){
+vErrors = [err972];
+}
+else {
+vErrors.push(err972);
+}
+errors++;
+}
+}
+if(data354.enabled !== undefined){
+let data355 = data354.enabled;
+if(typeof data355 !== "boolean"){
+const err973 = {instancePath:instancePath+"/status/enabled",schemaPath:"#/properties/status/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.enabled.type,parentSchema:schema6.properties.status.properties.enabled,data:data355};
+if(vErrors === null){
+vErrors = [err973];
+}
+else {
+vErrors.push(err973);
+}
+errors++;
+}
+}
+if(data354.allowed_users !== undefined){
+let data356 = data354.allowed_users;
+if(Array.isArray(data356)){
+const len25 = data356.length;
+for(let i25=0; i25<len25; i25++){
+let data357 = data356[i25];
+const _errs849 = errors;
+const _errs850 = errors;
+if(!(data357 === "any")){
+const err974 = {};
+if(vErrors === null){
+vErrors = [err974];
+}
+else {
+vErrors.push(err974);
+}
+errors++;
+}
+var valid189 = _errs850 === errors;
+if(valid189){
+const err975 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/not",keyword:"not",params:{},schema:schema6.properties.status.properties.allowed_users.items.not,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data357};
+if(vErrors === null){
+vErrors = [err975];
+}
+else {
+vErrors.push(err975);
+}
+errors++;
+}
+else {
+errors = _errs849;
+if(vErrors !== null){
+if(_errs849){
+vErrors.length = _errs849;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(typeof data357 === "string"){
+if(func4(data357) > 256){
+const err976 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data357};
+if(vErrors === null){
+vErrors = [err976];
+}
+else {
+vErrors.push(err976);
+}
+errors++;
+}
+if(func4(data357) < 1){
+const err977 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data357};
+if(vErrors === null){
+vErrors = [err977];
+}
+else {
+vErrors.push(err977);
+}
+errors++;
+}
+if(!pattern3.test(data357)){
+const err978 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.status.properties.allowed_users.items,data:data357};
+if(vErrors === null){
+vErrors = [err978];
+}
+else {
+vErrors.push(err978);
+}
+errors++;
+}
+}
+else {
+const err979 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.status.properties.allowed_users.items.type,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data357};
+if(vErrors === null){
+vErrors = [err979];
+}
+else {
+vErrors.push(err979);
+}
+errors++;
+}
+}
+}
+else {
+const err980 = {instancePath:instancePath+"/status/allowed_users",schemaPath:"#/properties/status/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema6.properties.status.properties.allowed_users.type,parentSchema:schema6.properties.status.properties.allowed_users,data:data356};
+if(vErrors === null){
+vErrors = [err980];
+}
+else {
+vErrors.push(err980);
+}
+errors++;
+}
+}
+if(data354.playground !== undefined){
+let data358 = data354.playground;
+if(typeof data358 !== "boolean"){
+const err981 = {instancePath:instancePath+"/status/playground",schemaPath:"#/properties/status/properties/playground/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.playground.type,parentSchema:schema6.properties.status.properties.playground,data:data358};
+if(vErrors === null){
+vErrors = [err981];
+}
+else {
+vErrors.push(err981);
+}
+errors++;
+}
+}
+if(data354.via_proxy !== undefined){
+let data359 = data354.via_proxy;
+if(typeof data359 !== "boolean"){
+const err982 = {instancePath:instancePath+"/status/via_proxy",schemaPath:"#/properties/status/properties/via_proxy/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.via_proxy.type,parentSchema:schema6.properties.status.properties.via_proxy,data:data359};
+if(vErrors === null){
+vErrors = [err982];
+}
+else {
+vErrors.push(err982);
+}
+errors++;
+}
+}
+if(data354.recent_calls !== undefined){
+let data360 = data354.recent_calls;
+if(!(((typeof data360 == "number") && (!(data360 % 1) && !isNaN(data360))) && (isFinite(data360)))){
+const err983 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.status.properties.recent_calls.type,parentSchema:schema6.properties.status.properties.recent_calls,data:data360};
+if(vErrors === null){
+vErrors = [err983];
+}
+else {
+vErrors.push(err983);
+}
+errors++;
+}
+if((typeof data360 == "number") && (isFinite(data360))){
+if(data360 > 1000 || isNaN(data360)){
+const err984 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.status.properties.recent_calls,data:data360};
+if(vErrors === null){
+vErrors = [err984];
+}
+else {
+vErrors.push(err984);
+}
+errors++;
+}
+if(data360 < 1 || isNaN(data360)){
+const err985 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.status.properties.recent_calls,data:data360};
+if(vErrors === null){
+vErrors = [err985];
+}
+else {
+vErrors.push(err985);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err986 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/type",keyword:"type",params:{type: "object"},schema:schema6.properties.status.type,parentSchema:schema6.properties.status,data:data354};
+if(vErrors === null){
+vErrors = [err986];
+}
+else {
+vErrors.push(err986);
+}
+errors++;
+}
+}
+if(data.logging !== undefined){
+let data361 = data.logging;
+if(data361 && typeof data361 == "object" && !Array.isArray(data361)){
+for(const key86 in data361){
+if(!(((key86 === "level") || (key86 === "format")) || (key86 === "transport"))){
+const err987 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key86},schema:false,parentSchema:schema6.properties.logging,data:data361};
+if(vErrors === null){
+vErrors = [err987];
+}
+else {
+vErrors.push(err987);
+}
+errors++;
+}
+}
+if(data361.level !== undefined){
+let data362 = data361.level;
+if(typeof data362 !== "string"){
+const err988 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.level.type,parentSchema:schema6.properties.logging.properties.level,data:data362};
+if(vErrors === null){
+vErrors = [err988];
+}
+else {
+vErrors.push(err988);
+}
+errors++;
+}
+if(!((((data362 === "error") || (data362 === "warn")) || (data362 === "info")) || (data362 === "debug"))){
+const err989 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.level.enum},schema:schema6.properties.logging.properties.level.enum,parentSchema:schema6.properties.logging.properties.level,data:data362};
+if(vErrors === null){
+vErrors = [err989];
+}
+else {
+vErrors.push(err989);
+}
+errors++;
+}
+}
+if(data361.format !== undefined){
+let data363 = data361.format;
+if(typeof data363 !== "string"){
+const err990 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.format.type,parentSchema:schema6.properties.logging.properties.format,data:data363};
+if(vErrors === null){
+vErrors = [err990];
+}
+else {
+vErrors.push(err990);
+}
+errors++;
+}
+if(!(((data363 === "auto") || (data363 === "json")) || (data363 === "pretty"))){
+const err991 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.format.enum},schema:schema6.properties.logging.properties.format.enum,parentSchema:schema6.properties.logging.properties.format,data:data363};
+if(vErrors === null){
+vErrors = [err991];
+}
+else {
+vErrors.push(err991);
+}
+errors++;
+}
+}
+if(data361.transport !== undefined){
+let data364 = data361.transport;
+if((!(data364 && typeof data364 == "object" && !Array.isArray(data364))) && (data364 !== null)){
+const err992 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema6.properties.logging.properties.transport.type},schema:schema6.properties.logging.properties.transport.type,parentSchema:schema6.properties.logging.properties.transport,data:data364};
+if(vErrors === null){
+vErrors = [err992];
+}
+else {
+vErrors.push(err992);
+}
+errors++;
+}
+if(data364 && typeof data364 == "object" && !Array.isArray(data364)){
+if(data364.target === undefined){
+const err993 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema6.properties.logging.properties.transport.required,parentSchema:schema6.properties.logging.properties.transport,data:data364};
+if(vErrors === null){
+vErrors = [err993];
+}
+else {
+vErrors.push(err993);
+}
+errors++;
+}
+for(const key87 in data364){
+if(!((key87 === "target") || (key87 === "options"))){
+const err994 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key87},schema:false,parentSchema:schema6.properties.logging.properties.transport,data:data364};
+if(vErrors === null){
+vErrors = [err994];
+}
+else {
+vErrors.push(err994);
+}
+errors++;
+}
+}
+if(data364.target !== undefined){
+let data365 = data364.target;
+if(typeof data365 === "string"){
+if(func4(data365) > 4096){
+const err995 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data365};
+if(vErrors === null){
+vErrors = [err995];
+}
+else {
+vErrors.push(err995);
+}
+errors++;
+}
+if(func4(data365) < 1){
+const err996 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data365};
+if(vErrors === null){
+vErrors = [err996];
+}
+else {
+vErrors.push(err996);
+}
+errors++;
+}
+}
+else {
+const err997 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.transport.properties.target.type,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data365};
+if(vErrors === null){
+vErrors = [err997];
+}
+else {
+vErrors.push(err997);
+}
+errors++;
+}
+}
+if(data364.options !== undefined){
+let data366 = data364.options;
+if(!(data366 && typeof data366 == "object" && !Array.isArray(data366))){
+const err998 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.properties.transport.properties.options.type,parentSchema:schema6.properties.logging.properties.transport.properties.options,data:data366};
+if(vErrors === null){
+vErrors = [err998];
+}
+else {
+vErrors.push(err998);
+}
+errors++;
+}
+}
+}
+}
+}
+else {
+const err999 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.type,parentSchema:schema6.properties.logging,data:data361};
+if(vErrors === null){
+vErrors = [err999];
+}
+else {
+vErrors.push(err999);
+}
+errors++;
+}
+}
+}
+else {
+const err1000 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema6.type,parentSchema:schema6,data};
+if(vErrors === null){
+vErrors = [err1000];
+}
+else {
+vErrors.push(err1000);
 }
 errors++;
 }
