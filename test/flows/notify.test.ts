@@ -85,6 +85,11 @@ suite('a gateway with a service to notify', () => {
       assert.deepEqual(noticesOf(receiver), ['firing ProviderAuth of scripted'])
       assert.equal(receiver.received[0]?.path, path)
       await gateway.logged({ event: 'notification_sent', sink: 'team', notices: 1 })
+      const page = (await (await fetch(`${gateway.url}/status/data`)).json()) as { attention: Notice[] }
+      assert.deepEqual(
+        page.attention.map(({ rule, subject }) => [rule, subject]),
+        [['ProviderAuth', 'scripted']],
+      )
       upstream.respondAlways(json(200, whole))
       assert.equal((await ask(gateway)).status, 200)
       await until(() => gateway.app.attention().length === 0, 'the end of the condition')
