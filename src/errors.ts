@@ -4,6 +4,7 @@
 export const errorTable = {
   budget_exceeded: 429,
   budget_state_lost: 503,
+  call_cancelled: 400,
   clock_not_set: 503,
   expectation_failed: 417,
   headers_too_large: 431,
@@ -99,6 +100,15 @@ export class GatewayError extends Error {
 /** For a call that the gateway does not begin, or no longer finishes, and for its readiness. */
 export function shuttingDown(): GatewayError {
   return new GatewayError('shutting_down', 'The gateway is shutting down; ask again.')
+}
+
+/**
+ * For a call that the gateway's operator ends. The status is the only one that no client repeats by itself: SDKs repeat 409, 429
+ * and 5xx, and Codex repeats every other one but 400 and 401.
+ */
+export function callCancelled(): GatewayError {
+  const message = 'The operator of the gateway has cancelled this call. Do not repeat it unasked.'
+  return new GatewayError('call_cancelled', message, { headers: { 'x-should-retry': 'false' } })
 }
 
 /** The gateway can't start as it is told to; the message says why, and what to change. */

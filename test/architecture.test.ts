@@ -79,6 +79,8 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     'observe/audit/names.ts',
     'observe/audit/verify.ts',
     'routing/route-table.ts',
+    // calls and top show what the gateway reports.
+    'status/open-call.ts',
     'upstream/mask.ts',
     'upstream/probe.ts',
     'upstream/provider.ts',

@@ -9,6 +9,7 @@ import { openEvents } from './open-events.ts'
 import { ProviderPool } from './provider-pool.ts'
 import { pseudonymsOf, usageReader } from './pseudonyms.ts'
 import { OwnServices, perClientRpmOf, type SharedServices } from './shared-services.ts'
+import { oldestFirst, OpenCallReporter } from './open-calls.ts'
 import { Snapshots } from './snapshots.ts'
 import { budgetScopesOf } from '../call/budget-request.ts'
 import { createTicker, type Ticker } from '../call/ticker.ts'
@@ -17,7 +18,7 @@ import { descriptorsOf } from '../platform/descriptors.ts'
 import type { OpenedAuditKey } from '../config/record-keys.ts'
 import type { Config } from '../config/types.ts'
 import { dialects as allDialects, type Dialects } from '../dialects/table.ts'
-import { shuttingDown } from '../errors.ts'
+import { callCancelled, shuttingDown } from '../errors.ts'
 import type { Events } from '../observe/events.ts'
 import { forwardedForReader } from '../clients/forwarded-for.ts'
 import type { KeyFile } from '../clients/keys/key-record.ts'
@@ -31,6 +32,7 @@ import type { Listeners } from '../server/listeners/listeners.ts'
 import { ownPageReader } from '../server/view-check.ts'
 import { limitsReport } from '../server/routes/limits.ts'
 import { createHandlers } from '../server/server.ts'
+import type { OpenCall } from '../status/open-call.ts'
 import type { Provider } from '../upstream/provider.ts'
 
 export interface App {
@@ -64,6 +66,14 @@ export interface App {
   readonly audit: OpenedAudit | undefined
   /** Absent in a gateway of several threads. */
   openCalls?(): number
+  /** The calls under way in all threads, the oldest first. Bodies that are still being read are no calls yet. */
+  openCallReports(): Promise<OpenCall[]>
+  /**
+   * Ends a call with an error for its client, and closes its provider's connection.
+   * @param by the client id of the user who wants it: `user:ann`. Absent: the gateway's own.
+   * @returns false: no call with this request id is under way.
+   */
+  cancelCall(id: string, by?: string): Promise<boolean>
   /** Of a gateway of several threads: whether each of them has answered since this was asked last. */
   isAlive?(): boolean
 }
@@ -137,6 +147,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   let isDraining = false
   const stopped = new AbortController()
 
+  const reporter = new OpenCallReporter(clock, pseudonymsOf(config.usage))
   const isOriginAllowed = originMatcher(cors)
   const forwardedFor = forwardedForReader(server.trustedProxies.cidrs)
   const hasRest = () => snapshots.current.rest !== undefined
@@ -237,6 +248,15 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     revokeKeys: (secretIds) => clients.revokeKeys(secretIds),
     reloadKeys: () => clients.reloadKeys(),
     openCalls: () => snapshots.openCalls,
+    async openCallReports() {
+      return oldestFirst(snapshots.records().map((record) => reporter.report(record)))
+    },
+    async cancelCall(id, by = ownClientId()) {
+      const record = snapshots.cancel(id, callCancelled())
+      if (record === undefined) return false
+      events.emit({ kind: 'call_cancelled', request_id: id, client: record.call.client.id, by })
+      return true
+    },
     async stop(reason) {
       isDraining = true
       own?.stopWatching()

@@ -61,10 +61,21 @@ function commandsOf(
       }),
     ],
     ['GET /-/limits', () => app.limits(`user:${userInfo().username}`)],
+    ['GET /-/calls', async () => ({ calls: await app.openCallReports() })],
+    ['POST /-/calls/cancel', (input) => cancelCall(app, input)],
     ['POST /-/keys/reload', () => reloadKeys(app)],
     ['POST /-/audit/erase', (input) => eraseInAudit(app, input)],
     ['POST /-/audit/append', (input) => appendToAudit(app, input)],
   ])
+}
+
+/** @throws ControlError for a request without an id. */
+async function cancelCall(
+  app: App,
+  { id, actor }: Readonly<Record<string, unknown>>,
+): Promise<{ readonly cancelled: boolean }> {
+  if (typeof id !== 'string') throw new ControlError('Name the id of the call.')
+  return { cancelled: await app.cancelCall(id, typeof actor === 'string' ? actor : undefined) }
 }
 
 /** @throws ControlError when keys are off. */

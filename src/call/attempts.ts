@@ -241,6 +241,7 @@ async function send(
   const { body, contentType, response: translation, reshape } = way
   const expected = { sinceMs: record.workSinceMs, dialect, translation, reshape, stripsUsage: asksUsage }
   const response = new UpstreamResponse(provider, expected, on)
+  record.attempt = response
   const abort = () => response.abort()
   reply.onGone = abort
   const { isStream } = request

@@ -7,7 +7,8 @@ import type { AttemptEnded, CallFacts } from '../observe/events/calls.ts'
 import type { Charged } from '../prices/price-book.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
 import type { Call } from './call.ts'
-import type { Metered } from './response/meter.ts'
+import type { Meter, Metered } from './response/meter.ts'
+import type { AttemptStage } from './response/upstream-response.ts'
 
 /** How a call ended for its client. */
 export interface CallEnd {
@@ -25,7 +26,7 @@ export type RecordedCall = Pick<Call, 'requestId' | 'client' | 'startedAtMs'> & 
 
 /** Also how a call's time is divided between the gateway, providers and the line of waiting calls. */
 export class CallRecord {
-  readonly #call: RecordedCall
+  readonly call: RecordedCall
   /** Not an alias of it. */
   model: string | undefined
   /** The alias that the client used. */
@@ -35,6 +36,14 @@ export class CallRecord {
   isStream = false
   attempts = 0
   waitMs = 0
+  /** Since when the call waits for its admission; undefined: it does not wait. */
+  lineSinceMs: number | undefined
+  /** As estimated when the call was admitted. */
+  promptTokens: number | undefined
+  /** The last one, unless it has failed. */
+  attempt: { readonly stage: AttemptStage } | undefined
+  /** Of the response that answers the call. */
+  meter: Meter | undefined
   /** The model that answered in place of the one that was asked for. */
   fallbackModel: string | undefined
   /** Why fallbacks were passed over: their own limits. */
@@ -74,12 +83,12 @@ export class CallRecord {
   #attemptSentAtMs = 0
 
   constructor(call: RecordedCall) {
-    this.#call = call
+    this.call = call
   }
 
   /** When the provider's total timeout began, which all attempts share: waiting in line has a limit of its own. */
   get workSinceMs(): number {
-    return this.#call.startedAtMs + this.waitMs
+    return this.call.startedAtMs + this.waitMs
   }
 
   /** @param dropped names of members that are left out; undefined: none. */
@@ -94,11 +103,12 @@ export class CallRecord {
   }
 
   endAttempt(outcome: AttemptOutcome, nowMs: number): AttemptEnded {
+    if (outcome.kind !== 'answered') this.attempt = undefined
     this.#outcomeAtMs = nowMs
     this.#firstByteAtMs = outcome.kind === 'answered' ? outcome.response.headAtMs : nowMs
     return {
       kind: 'attempt_ended',
-      request_id: this.#call.requestId,
+      request_id: this.call.requestId,
       provider: this.provider!,
       target_model: this.targetModel!,
       way: this.way!,
@@ -160,14 +170,15 @@ export class CallRecord {
   /** For `Server-Timing`: what is known when the head goes out, in milliseconds. */
   serverTiming(nowMs: number): string {
     const upstreamMs = this.#upstreamMs(nowMs)
-    const gatewayMs = nowMs - this.#call.startedAtMs - upstreamMs - this.waitMs
+    const gatewayMs = nowMs - this.call.startedAtMs - upstreamMs - this.waitMs
     return `wait;dur=${round(this.waitMs)}, upstream;dur=${round(upstreamMs)}, gateway;dur=${round(gatewayMs)}`
   }
 
   /** @param end what the client got; with an error that it was sent, or that its response shows. */
   facts(nowMs: number, { status, error }: CallEnd): CallFacts {
-    const { startedAtMs, requestId, client, dialect, route } = this.#call
+    const { startedAtMs, requestId, client, dialect, route } = this.call
     const firstByteAtMs = this.#firstByteAtMs
+    const firstTokenAtMs = this.meter?.firstTokenAtMs
     const firstByteMs = firstByteAtMs === undefined ? undefined : round(firstByteAtMs - startedAtMs)
     // From then on the provider sets the pace, from which the cost of relaying can't be separated.
     const gatewayMs = (this.#outcomeAtMs ?? nowMs) - startedAtMs - this.#upstreamMs(nowMs) - this.waitMs
@@ -205,6 +216,7 @@ export class CallRecord {
       tariff: isPriced ? this.#tariff : undefined,
       wait_ms: round(this.waitMs),
       first_byte_ms: firstByteMs,
+      first_token_ms: firstTokenAtMs === undefined ? undefined : round(firstTokenAtMs - startedAtMs),
       duration_ms: round(nowMs - startedAtMs),
       gateway_ms: round(gatewayMs),
       attempts: this.attempts,

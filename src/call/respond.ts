@@ -129,7 +129,9 @@ async function passAnswer(
     const isStripped = stripsUsage && translation === undefined
     const reader = response.dialect.usage
     const estimatedPrompt = hold.promptTokens
-    const meter = new Meter({ reader, estimatedPrompt, hasOutputTokens, stripsUsage: isStripped })
+    const { now } = on
+    const meter = new Meter({ reader, estimatedPrompt, hasOutputTokens, stripsUsage: isStripped, now })
+    record.meter = meter
     const contentType = translation?.head(head) ?? contentTypeOfEvents(response)
     const headers = headersOf({ head, contentType }, mask)
     const { isStream } = admitted.request

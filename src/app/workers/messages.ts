@@ -22,6 +22,7 @@ import type { OwnedObject, OwnersFound } from '../../routing/object-owners.ts'
 import type { Discovered } from '../../routing/route-table.ts'
 import type { FailureKind } from '../../routing/target-health.ts'
 import type { InheritedSocket } from '../../server/listeners/inherited.ts'
+import type { OpenCall } from '../../status/open-call.ts'
 import type { SerializedConfig } from './config-transfer.ts'
 
 /** What a worker begins with. */
@@ -163,6 +164,7 @@ type WorkerMessage =
   | { readonly kind: 'audited'; readonly event: GatewayEvent }
   /** `calls`: under way when a stop begins, or ended by new keys; else 0. */
   | { readonly kind: 'done'; readonly command: number; readonly calls: number }
+  | { readonly kind: 'looked'; readonly command: number; readonly look: Look }
   | { readonly kind: 'stopped' }
 
 export type FromWorker =
@@ -173,12 +175,20 @@ export type FromWorker =
   | PermitMessage
   | RestMessage
 
-/** Each is answered with `done`. `stop` is answered when it has begun; it is over when the thread ends. */
+/** What a worker knows of its calls. */
+export interface Look {
+  readonly calls: readonly OpenCall[]
+}
+
+/** Each is answered with `done`, `look` with `looked`. `stop` is answered when it has begun; it is over when the thread ends. */
 export type Command =
   | { readonly kind: 'reload'; readonly config: SerializedConfig }
   | { readonly kind: 'keys'; readonly file: KeyFile }
   | { readonly kind: 'revoke'; readonly secretIds: ReadonlySet<string> }
   | { readonly kind: 'stop'; readonly reason: string }
+  /** `calls` is 1 if such a call was under way. */
+  | { readonly kind: 'cancel_call'; readonly id: string; readonly by: string | undefined }
+  | { readonly kind: 'look' }
   | { readonly kind: 'ping' }
 
 /** What the owner sends a worker, unasked or in response. */

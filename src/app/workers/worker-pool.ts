@@ -15,8 +15,10 @@ import type { LogOutput } from '../../observe/log/log.ts'
 import { RouteTable } from '../../routing/route-table.ts'
 import { limitsReport } from '../../server/routes/limits.ts'
 import { checkFree } from '../../server/listeners/listen.ts'
+import type { OpenCall } from '../../status/open-call.ts'
 import { type App, settingsToRestartFor, type AppOptions } from '../app.ts'
 import { type AppliedKeys, type KeyFileWatch, keyWatchOf, type LoadedKeys } from '../keys.ts'
+import { oldestFirst } from '../open-calls.ts'
 import type { OpenedAudit } from '../open-audit.ts'
 import { openEvents } from '../open-events.ts'
 import { ProviderPool, type ProviderSet } from '../provider-pool.ts'
@@ -183,6 +185,16 @@ class WorkerPool implements App {
     const { services } = this.#parts
     const models = new RouteTable(this.#newest.models, services.discovered).models()
     return limitsReport({ id: client }, await services.coordinator.describe(models))
+  }
+
+  async openCallReports(): Promise<OpenCall[]> {
+    const looks = await this.#all((worker) => worker.look())
+    return oldestFirst(looks.flatMap(({ calls }) => calls))
+  }
+
+  async cancelCall(id: string, by?: string): Promise<boolean> {
+    const counts = await this.#all((worker) => worker.request({ kind: 'cancel_call', id, by }))
+    return counts.some((count) => count > 0)
   }
 
   reloadKeys(): Promise<LoadedKeys> | undefined {

@@ -5,11 +5,16 @@ import type { Cell } from '../../ledger/call-row.ts'
 import type { UnfinishedCall } from '../../ledger/unfinished-call.ts'
 import type { GatewayEvent } from '../../observe/events.ts'
 import type { SharedServices } from '../shared-services.ts'
-import type { Command, FromWorker, ToWorker, WorkerStart } from './messages.ts'
+import type { Command, FromWorker, Look, ToWorker, WorkerStart } from './messages.ts'
 import type { FloodLeases } from './flood-leases.ts'
 import type { Inbox } from './inbox.ts'
 import { Outbox } from './outbox.ts'
 import { WorkerSession } from './worker-session.ts'
+
+/** A thread that is busy for longer is left out of a report. */
+const maxLookMs = 1_000
+
+const nothingSeen: Look = { calls: [] }
 
 export interface WorkerThreadParts {
   /** The file that the thread runs. */
@@ -46,6 +51,7 @@ export class WorkerThread {
   readonly #onRows: WorkerThreadParts['onRows']
   readonly #onAudited: WorkerThreadParts['onAudited']
   readonly #commands = new Map<number, (calls: number) => void>()
+  readonly #looks = new Map<number, (look: Look) => void>()
   readonly #starting = Promise.withResolvers<readonly string[]>()
   readonly #stopping = Promise.withResolvers<void>()
   #cause: Error | undefined
@@ -95,6 +101,7 @@ export class WorkerThread {
         this.#starting.reject(cause)
         this.#session.end()
         for (const done of this.#commands.values()) done(0)
+        for (const done of this.#looks.values()) done(nothingSeen)
         resolve(this.#isStopping ? undefined : cause)
       })
     })
@@ -106,12 +113,28 @@ export class WorkerThread {
   }
 
   /** Resolves when it is done, or never will be. The number is of the calls under way when a stop begins, or ended by new keys. */
-  request(command: Command): Promise<number> {
+  request(command: Exclude<Command, { readonly kind: 'look' }>): Promise<number> {
     const number = ++this.#lastCommand
     return new Promise((resolve) => {
       if (this.#hasEnded) return resolve(0)
       this.#commands.set(number, resolve)
       this.#outbox.post({ ...command, command: number })
+    })
+  }
+
+  /** What the thread knows of its calls; nothing if it has ended, or does not answer within a second. */
+  look(): Promise<Look> {
+    const number = ++this.#lastCommand
+    return new Promise((resolve) => {
+      if (this.#hasEnded) return resolve(nothingSeen)
+      const finish = (look: Look) => {
+        clearTimeout(deadline)
+        this.#looks.delete(number)
+        resolve(look)
+      }
+      const deadline = setTimeout(() => finish(nothingSeen), maxLookMs)
+      this.#looks.set(number, finish)
+      this.#outbox.post({ kind: 'look', command: number })
     })
   }
 
@@ -195,6 +218,9 @@ export class WorkerThread {
       case 'done':
         this.#commands.get(message.command)?.(message.calls)
         this.#commands.delete(message.command)
+        return
+      case 'looked':
+        this.#looks.get(message.command)?.(message.look)
         return
       case 'stopped':
         this.#stopping.resolve()

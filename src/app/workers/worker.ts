@@ -111,13 +111,24 @@ function onMessage(message: ToWorker): void {
         post({ kind: 'done', command: message.command, calls: follow(started, message) })
       })
       return
+    case 'cancel_call':
+      void app.then(async (started) => {
+        const isDone = await started.cancelCall(message.id, message.by)
+        post({ kind: 'done', command: message.command, calls: isDone ? 1 : 0 })
+      })
+      return
+    case 'look':
+      void app.then(async (started) => {
+        post({ kind: 'looked', command: message.command, look: { calls: await started.openCallReports() } })
+      })
+      return
     default:
       message satisfies never
   }
 }
 
 /** @returns how many calls it concerns, as `done` reports them. */
-function follow(started: App, command: Command): number {
+function follow(started: App, command: Exclude<Command, { kind: 'cancel_call' | 'look' }>): number {
   switch (command.kind) {
     case 'reload':
       void started.reload(deserializeConfig(command.config))

@@ -117,6 +117,7 @@ async function send(
     },
     on,
   )
+  record.attempt = response
   const abort = () => response.abort()
   reply.onGone = abort
   const { method } = call.route
@@ -159,7 +160,9 @@ async function deliver(response: AnsweringResponse, passage: Passage, on: Snapsh
     estimatedPrompt: 0,
     hasOutputTokens: false,
     stripsUsage: false,
+    now: on.now,
   })
+  record.meter = meter
   const takeUsage = () => {
     const usage = meter.result('complete')
     if (route.hasUsage === true && usage.totalTokens > 0) record.addUsage(usage)

@@ -1,11 +1,20 @@
 // Calls, and requests that did not become one.
 import type { PriceSource, Tariff } from '../../domain.ts'
 
-export type CallEvent = CallEnded | AttemptEnded | Refused
+export type CallEvent = CallEnded | CallCancelled | AttemptEnded | Refused
 
 interface CallEnded {
   readonly kind: 'call_ended'
   readonly call: CallFacts
+}
+
+/** A person has ended a call under way; its end follows. */
+interface CallCancelled {
+  readonly kind: 'call_cancelled'
+  readonly request_id: string
+  /** Whose call it is, and who has cancelled it. */
+  readonly client: string
+  readonly by: string
 }
 
 /** Everything that is known about a call when it ends, in the order of its line. Absent facts are left out. */
@@ -58,6 +67,8 @@ export interface CallFacts {
   readonly tariff?: Tariff | undefined
   readonly wait_ms: number
   readonly first_byte_ms: number | undefined
+  /** Of a stream: when the first piece of its text, reasoning or tool calls came, from the start of the call. */
+  readonly first_token_ms?: number | undefined
   readonly duration_ms: number
   readonly gateway_ms: number
   readonly attempts: number
