@@ -64,6 +64,7 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     // usage reads and mends the ledger itself.
     'ledger/ledger-name.ts',
     'ledger/question.ts',
+    'ledger/read-calls.ts',
     'ledger/read-spend.ts',
     'ledger/reader.ts',
     'ledger/render.ts',
@@ -78,6 +79,8 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     'observe/audit/command-events.ts',
     'observe/audit/names.ts',
     'observe/audit/verify.ts',
+    // report names how calls ended as metrics do.
+    'observe/outcome.ts',
     'routing/route-table.ts',
     // calls and top show what the gateway reports.
     'status/open-call.ts',

@@ -96,12 +96,12 @@ export function readNewClients(database: DatabaseSync, sinceMs: number, untilMs:
   return rows.map(({ name }) => String(name))
 }
 
-/** When the ledger was begun, in milliseconds since 1970. Undefined: no gateway has written to it. */
-export function beginOf(database: DatabaseSync): number | undefined {
-  const { begin } = database.prepare('SELECT MIN(started_ms) AS begin FROM runs').get() as {
-    begin: number | null
+/** The start of the first quarter of an hour with calls, in milliseconds since 1970. Undefined: there are none. */
+export function firstQuarterMs(database: DatabaseSync): number | undefined {
+  const { first } = database.prepare('SELECT MIN(quarter) AS first FROM quarters').get() as {
+    first: number | null
   }
-  return begin ?? undefined
+  return first === null ? undefined : first * quarterMs
 }
 
 function namesOf(database: DatabaseSync): ReadonlyMap<number, string> {

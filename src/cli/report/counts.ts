@@ -27,7 +27,9 @@ export class NamedCounts {
 
   /** The most first, then by name. */
   sorted(): (readonly [name: string, count: number])[] {
-    return [...this.#counts].toSorted(([one, ones], [other, others]) => others - ones || (one < other ? -1 : 1))
+    return [...this.#counts].toSorted(
+      ([one, ones], [other, others]) => others - ones || (one < other ? -1 : 1),
+    )
   }
 }
 
@@ -52,8 +54,8 @@ export class MinuteCounts {
     return [...this.#counts.keys()].toSorted()
   }
 
-  /** The sum of every window of so many minutes that ends with a counted one, in order of time. */
-  *windows(subject: string, minutes: number): Generator<{ readonly endMs: number; readonly count: number }> {
+  /** The sum of every window of so many minutes that ends with a counted one, which begins then; in order of time. */
+  *windows(subject: string, minutes: number): Generator<{ readonly atMs: number; readonly count: number }> {
     const counts = [...(this.#counts.get(subject) ?? [])].toSorted(([one], [other]) => one - other)
     let [first, sum] = [0, 0]
     for (const [minute, count] of counts) {
@@ -62,17 +64,17 @@ export class MinuteCounts {
         sum -= counts[first]![1]
         first += 1
       }
-      yield { endMs: (minute + 1) * minuteMs, count: sum }
+      yield { atMs: minute * minuteMs, count: sum }
     }
   }
 
-  /** The sum of the minutes before an instant. */
-  within(subject: string, endMs: number, minutes: number): number {
+  /** The sum of the window of so many minutes that ends with the minute of an instant. */
+  within(subject: string, atMs: number, minutes: number): number {
     const counts = this.#counts.get(subject)
     if (counts === undefined) return 0
-    const end = Math.floor(endMs / minuteMs)
+    const last = Math.floor(atMs / minuteMs)
     let sum = 0
-    for (let minute = end - minutes; minute < end; minute += 1) sum += counts.get(minute) ?? 0
+    for (let minute = last - minutes + 1; minute <= last; minute += 1) sum += counts.get(minute) ?? 0
     return sum
   }
 }

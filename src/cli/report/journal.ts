@@ -42,7 +42,10 @@ export async function readJournal<Result>(
   try {
     const [result, [status]] = await Promise.all([read(child.stdout), ended])
     if (status === 0) return { kind: 'read', result }
-    return { kind: 'fault', reason: fault.trim() === '' ? `${program} ended with status ${status}` : fault.trim() }
+    return {
+      kind: 'fault',
+      reason: fault.trim() === '' ? `${program} ended with status ${status}` : fault.trim(),
+    }
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     return { kind: 'fault', reason: code === 'ENOENT' ? `${program} is not installed` : message }

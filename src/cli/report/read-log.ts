@@ -31,7 +31,12 @@ export async function readLog(
   stream: AsyncIterable<Buffer>,
   spans: readonly SpanTallies[],
 ): Promise<ReadLog> {
-  const read = { lines: 0, unreadable: 0, earliestMs: undefined as number | undefined, beginsWithStart: false }
+  const read = {
+    lines: 0,
+    unreadable: 0,
+    earliestMs: undefined as number | undefined,
+    beginsWithStart: false,
+  }
   await forEachLine(stream, (text) => {
     const line = text === undefined ? undefined : lineOf(text)
     if (line === 'foreign') return

@@ -1,5 +1,6 @@
 // Which thresholds were crossed in a period: the rules of config/examples/prometheus-rules.yml, by their names, as far as what
 // is written down can show them.
+import { counted } from '../output.ts'
 import type { AccessTally } from './access-tally.ts'
 import type { CallTally } from './call-tally.ts'
 import type { MinuteCounts } from './counts.ts'
@@ -17,6 +18,8 @@ export interface Crossing {
 export interface Judged {
   readonly calls: CallTally
   readonly access: AccessTally
+  /** Threads that ended by themselves. */
+  readonly workerEnds: MinuteCounts
   /** What the providers' keys are called, and for how long each has been in use, in milliseconds. */
   readonly keyAges: readonly { readonly name: string; readonly ageMs: number }[]
 }
@@ -25,31 +28,27 @@ const dayMs = 86_400_000
 const oldKeyMs = 90 * dayMs
 
 /** In the order of the rules. */
-export function thresholdsCrossed({ calls, access, keyAges }: Judged): Crossing[] {
+export function thresholdsCrossed({ calls, access, workerEnds, keyAges }: Judged): Crossing[] {
   return [
-    ...peaks('ProviderAuth', 'critical', calls.authRefused, { minutes: 15, above: 0, noun: 'calls' }),
-    ...peaks('ProviderQuota', 'critical', calls.billingRefused, { minutes: 15, above: 0, noun: 'calls' }),
-    ...peaks('NoTarget', 'critical', calls.noTarget, { minutes: 5, above: 2, noun: 'calls' }),
+    ...peaks('ProviderAuth', 'critical', calls.authRefused, { minutes: 15, above: 0, noun: 'call' }),
+    ...peaks('ProviderQuota', 'critical', calls.billingRefused, { minutes: 15, above: 0, noun: 'call' }),
+    ...peaks('NoTarget', 'critical', calls.noTarget, { minutes: 5, above: 2, noun: 'call' }),
     ...ratios('ErrorRate', calls.failed, calls.answered, { minutes: 10, ratio: 0.1, atLeast: 10 }),
     ...ratios('ProviderRateLimited', calls.rateLimited, calls.ofProvider, {
       minutes: 10,
       ratio: 0.05,
       above: 20,
     }),
-    ...peaks('LimitReached', 'info', calls.limited, { minutes: 15, above: 30, noun: 'calls' }),
+    ...peaks('LimitReached', 'info', calls.limited, { minutes: 15, above: 30, noun: 'call' }),
     ...slowModels(calls),
-    ...peaks('AccessRefused', 'warning', access.refused, { minutes: 10, above: 10, noun: 'requests' }).filter(
+    ...peaks('AccessRefused', 'warning', access.refused, { minutes: 10, above: 10, noun: 'request' }).filter(
       ({ subject }) => subject.endsWith('_not_allowed'),
     ),
-    ...peaks('PeersUnreadable', 'critical', access.peersUnreadable, { minutes: 10, above: 0, noun: 'times' }),
-    ...peaks('ReloadRefused', 'warning', access.reloadsRefused, { minutes: 10, above: 0, noun: 'times' }),
-    ...peaks('WorkerRestarts', 'warning', access.workerEnds, { minutes: 60, above: 2, noun: 'times' }),
-    ...peaks('Budget', 'critical', access.budgetsSpent, { minutes: 1, above: 0, noun: 'times spent' }),
-    ...peaks('Budget', 'warning', access.budgetsNearlySpent, {
-      minutes: 1,
-      above: 0,
-      noun: 'times nearly spent',
-    }),
+    ...peaks('PeersUnreadable', 'critical', access.peersUnreadable, { minutes: 10, above: 0, noun: 'time' }),
+    ...peaks('ReloadRefused', 'warning', access.reloadsRefused, { minutes: 10, above: 0, noun: 'time' }),
+    ...peaks('WorkerRestarts', 'warning', workerEnds, { minutes: 60, above: 2, noun: 'time' }),
+    ...budgets('critical', access.budgetsSpent, 'spent'),
+    ...budgets('warning', access.budgetsNearlySpent, 'nearly spent'),
     ...keyAges
       .filter(({ ageMs }) => ageMs > oldKeyMs)
       .map(({ name, ageMs }) => ({
@@ -73,8 +72,23 @@ function peaks(
     const crossed = [...counts.windows(subject, minutes)].filter(({ count }) => count > above)
     if (crossed.length === 0) return []
     const most = Math.max(...crossed.map(({ count }) => count))
-    return [{ rule, severity, subject, atMs: crossed[0]!.endMs, detail: `${most} ${noun} in ${minutes} min` }]
+    return [
+      {
+        rule,
+        severity,
+        subject,
+        atMs: crossed[0]!.atMs,
+        detail: `${counted(most, noun)} in ${minutes} min`,
+      },
+    ]
   })
+}
+
+function budgets(severity: Crossing['severity'], counts: MinuteCounts, detail: string): Crossing[] {
+  return peaks('Budget', severity, counts, { minutes: 1, above: 0, noun: 'time' }).map((crossing) => ({
+    ...crossing,
+    detail,
+  }))
 }
 
 function ratios(
@@ -92,10 +106,10 @@ function ratios(
     let worst = 0
     let first: number | undefined
     let detail = ''
-    for (const { endMs, count } of failed.windows(subject, minutes)) {
-      const total = all.within(subject, endMs, minutes)
+    for (const { atMs, count } of failed.windows(subject, minutes)) {
+      const total = all.within(subject, atMs, minutes)
       if (total < atLeast || count <= above || count / total <= ratio) continue
-      first ??= endMs
+      first ??= atMs
       if (count / total <= worst) continue
       worst = count / total
       detail = `${count} of ${total} calls in ${minutes} min`
