@@ -157,7 +157,13 @@ function configFor(url: string): Config {
       keepHoursDays: 1,
     },
     audit: { enabled: false, keepDays: 31 },
-    metrics: { enabled: false, allowedUsers: [] },
+    metrics: {
+      enabled: false,
+      allowedUsers: [],
+      hasClientLabel: false,
+      maxModels: 200,
+      maxSeries: 20_000,
+    },
     status: {
       enabled: false,
       allowedUsers: [],

@@ -9,6 +9,7 @@ import { namingBy } from '../observe/pseudonymous-events.ts'
 import { logSink } from '../observe/sinks/log.ts'
 import type { Clock } from '../platform/clock.ts'
 import { pseudonymsOf } from './pseudonyms.ts'
+import { type OpenedCounts, openCounts } from './open-counts.ts'
 import { auditObstacle, openAudit, type OpenedAudit } from './open-audit.ts'
 import { ledgerSink, openLedgerOf } from './open-ledger.ts'
 
@@ -20,6 +21,8 @@ export interface OpenedEvents {
   readonly ledger: Ledger | undefined
   /** Undefined: security events are not recorded. */
   readonly audit: OpenedAudit | undefined
+  /** Undefined: nobody reads counts. */
+  readonly counts: OpenedCounts | undefined
 }
 
 export interface EventsParts extends Pick<LogDestination, 'stdout' | 'isJournal'> {
@@ -29,8 +32,10 @@ export interface EventsParts extends Pick<LogDestination, 'stdout' | 'isJournal'
   readonly auditKey: OpenedAuditKey | undefined
 }
 
+type EventsConfig = Pick<Config, 'audit' | 'logging' | 'metrics' | 'status' | 'usage'>
+
 export function openEvents(
-  { logging, usage, audit: auditConfig }: Pick<Config, 'audit' | 'logging' | 'usage'>,
+  { logging, usage, audit: auditConfig, metrics, status }: EventsConfig,
   { stdout, isJournal = false, clock, stateDirectory, auditKey }: EventsParts,
 ): OpenedEvents {
   const logOutput = openLogOutput(logging, {
@@ -45,14 +50,16 @@ export function openEvents(
   const obstacle = auditObstacle(auditConfig, { stateDirectory, key })
   const pseudonyms = pseudonymsOf(usage)
   const audit = openAudit(auditConfig, { clock, emit, stateDirectory, key, pseudonyms })
-  const sinks = [log, ledger && ledgerSink(ledger), audit?.sink]
+  const hasCounts = metrics.enabled || status.enabled
+  const counts = hasCounts ? openCounts(metrics, { emit, wallNow: clock.wallNow }) : undefined
+  const sinks = [log, ledger && ledgerSink(ledger), audit?.sink, ...(counts?.sinks ?? [])]
   const events = createEvents(
     sinks.filter((sink) => sink !== undefined),
     namingBy(pseudonyms),
   )
   if (obstacle !== undefined) emit({ kind: 'audit_unavailable', reason: obstacle })
   if (usage.enabled && stateDirectory === undefined) emit({ kind: 'ledger_off', ...hasNoDirectory })
-  return { events, logOutput, ledger, audit }
+  return { events, logOutput, ledger, audit, counts }
 }
 
 const hasNoDirectory = { reason: 'there is no state directory', is_usual: true } as const

@@ -73,7 +73,13 @@ test('what the file leaves out has its default', () => {
       pseudonymKey: undefined,
     },
     audit: { enabled: false, keepDays: 365 },
-    metrics: { enabled: true, allowedUsers: [] },
+    metrics: {
+      enabled: true,
+      allowedUsers: [],
+      hasClientLabel: false,
+      maxModels: 200,
+      maxSeries: 20_000,
+    },
     status: {
       enabled: true,
       allowedUsers: ['self'],

@@ -8335,7 +8335,7 @@ if(data.metrics !== undefined){
 let data238 = data.metrics;
 if(data238 && typeof data238 == "object" && !Array.isArray(data238)){
 for(const key53 in data238){
-if(!((key53 === "enabled") || (key53 === "allowed_users"))){
+if(!(((((key53 === "enabled") || (key53 === "allowed_users")) || (key53 === "client_label")) || (key53 === "max_models")) || (key53 === "max_series"))){
 const err627 = {instancePath:instancePath+"/metrics",schemaPath:"#/properties/metrics/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key53},schema:false,parentSchema:schema6.properties.metrics,data:data238};
 if(vErrors === null){
 vErrors = [err627];
@@ -8454,9 +8454,10 @@ vErrors.push(err635);
 errors++;
 }
 }
-}
-else {
-const err636 = {instancePath:instancePath+"/metrics",schemaPath:"#/properties/metrics/type",keyword:"type",params:{type: "object"},schema:schema6.properties.metrics.type,parentSchema:schema6.properties.metrics,data:data238};
+if(data238.client_label !== undefined){
+let data242 = data238.client_label;
+if(typeof data242 !== "boolean"){
+const err636 = {instancePath:instancePath+"/metrics/client_label",schemaPath:"#/properties/metrics/properties/client_label/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.metrics.properties.client_label.type,parentSchema:schema6.properties.metrics.properties.client_label,data:data242};
 if(vErrors === null){
 vErrors = [err636];
 }
@@ -8466,12 +8467,10 @@ vErrors.push(err636);
 errors++;
 }
 }
-if(data.status !== undefined){
-let data242 = data.status;
-if(data242 && typeof data242 == "object" && !Array.isArray(data242)){
-for(const key54 in data242){
-if(!(((((key54 === "enabled") || (key54 === "allowed_users")) || (key54 === "playground")) || (key54 === "via_proxy")) || (key54 === "recent_calls"))){
-const err637 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key54},schema:false,parentSchema:schema6.properties.status,data:data242};
+if(data238.max_models !== undefined){
+let data243 = data238.max_models;
+if(!(((typeof data243 == "number") && (!(data243 % 1) && !isNaN(data243))) && (isFinite(data243)))){
+const err637 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.metrics.properties.max_models.type,parentSchema:schema6.properties.metrics.properties.max_models,data:data243};
 if(vErrors === null){
 vErrors = [err637];
 }
@@ -8480,11 +8479,9 @@ vErrors.push(err637);
 }
 errors++;
 }
-}
-if(data242.enabled !== undefined){
-let data243 = data242.enabled;
-if(typeof data243 !== "boolean"){
-const err638 = {instancePath:instancePath+"/status/enabled",schemaPath:"#/properties/status/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.enabled.type,parentSchema:schema6.properties.status.properties.enabled,data:data243};
+if((typeof data243 == "number") && (isFinite(data243))){
+if(data243 > 10000 || isNaN(data243)){
+const err638 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema6.properties.metrics.properties.max_models,data:data243};
 if(vErrors === null){
 vErrors = [err638];
 }
@@ -8493,17 +8490,8 @@ vErrors.push(err638);
 }
 errors++;
 }
-}
-if(data242.allowed_users !== undefined){
-let data244 = data242.allowed_users;
-if(Array.isArray(data244)){
-const len24 = data244.length;
-for(let i24=0; i24<len24; i24++){
-let data245 = data244[i24];
-const _errs577 = errors;
-const _errs578 = errors;
-if(!(data245 === "any")){
-const err639 = {};
+if(data243 < 1 || isNaN(data243)){
+const err639 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.metrics.properties.max_models,data:data243};
 if(vErrors === null){
 vErrors = [err639];
 }
@@ -8512,9 +8500,12 @@ vErrors.push(err639);
 }
 errors++;
 }
-var valid130 = _errs578 === errors;
-if(valid130){
-const err640 = {instancePath:instancePath+"/status/allowed_users/" + i24,schemaPath:"#/properties/status/properties/allowed_users/items/not",keyword:"not",params:{},schema:schema6.properties.status.properties.allowed_users.items.not,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data245};
+}
+}
+if(data238.max_series !== undefined){
+let data244 = data238.max_series;
+if(!(((typeof data244 == "number") && (!(data244 % 1) && !isNaN(data244))) && (isFinite(data244)))){
+const err640 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.metrics.properties.max_series.type,parentSchema:schema6.properties.metrics.properties.max_series,data:data244};
 if(vErrors === null){
 vErrors = [err640];
 }
@@ -8523,20 +8514,9 @@ vErrors.push(err640);
 }
 errors++;
 }
-else {
-errors = _errs577;
-if(vErrors !== null){
-if(_errs577){
-vErrors.length = _errs577;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(typeof data245 === "string"){
-if(func4(data245) > 256){
-const err641 = {instancePath:instancePath+"/status/allowed_users/" + i24,schemaPath:"#/properties/status/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data245};
+if((typeof data244 == "number") && (isFinite(data244))){
+if(data244 > 200000 || isNaN(data244)){
+const err641 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/maximum",keyword:"maximum",params:{comparison: "<=", limit: 200000},schema:200000,parentSchema:schema6.properties.metrics.properties.max_series,data:data244};
 if(vErrors === null){
 vErrors = [err641];
 }
@@ -8545,8 +8525,8 @@ vErrors.push(err641);
 }
 errors++;
 }
-if(func4(data245) < 1){
-const err642 = {instancePath:instancePath+"/status/allowed_users/" + i24,schemaPath:"#/properties/status/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data245};
+if(data244 < 1000 || isNaN(data244)){
+const err642 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.metrics.properties.max_series,data:data244};
 if(vErrors === null){
 vErrors = [err642];
 }
@@ -8555,8 +8535,11 @@ vErrors.push(err642);
 }
 errors++;
 }
-if(!pattern3.test(data245)){
-const err643 = {instancePath:instancePath+"/status/allowed_users/" + i24,schemaPath:"#/properties/status/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.status.properties.allowed_users.items,data:data245};
+}
+}
+}
+else {
+const err643 = {instancePath:instancePath+"/metrics",schemaPath:"#/properties/metrics/type",keyword:"type",params:{type: "object"},schema:schema6.properties.metrics.type,parentSchema:schema6.properties.metrics,data:data238};
 if(vErrors === null){
 vErrors = [err643];
 }
@@ -8566,8 +8549,12 @@ vErrors.push(err643);
 errors++;
 }
 }
-else {
-const err644 = {instancePath:instancePath+"/status/allowed_users/" + i24,schemaPath:"#/properties/status/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.status.properties.allowed_users.items.type,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data245};
+if(data.status !== undefined){
+let data245 = data.status;
+if(data245 && typeof data245 == "object" && !Array.isArray(data245)){
+for(const key54 in data245){
+if(!(((((key54 === "enabled") || (key54 === "allowed_users")) || (key54 === "playground")) || (key54 === "via_proxy")) || (key54 === "recent_calls"))){
+const err644 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key54},schema:false,parentSchema:schema6.properties.status,data:data245};
 if(vErrors === null){
 vErrors = [err644];
 }
@@ -8577,9 +8564,10 @@ vErrors.push(err644);
 errors++;
 }
 }
-}
-else {
-const err645 = {instancePath:instancePath+"/status/allowed_users",schemaPath:"#/properties/status/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema6.properties.status.properties.allowed_users.type,parentSchema:schema6.properties.status.properties.allowed_users,data:data244};
+if(data245.enabled !== undefined){
+let data246 = data245.enabled;
+if(typeof data246 !== "boolean"){
+const err645 = {instancePath:instancePath+"/status/enabled",schemaPath:"#/properties/status/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.enabled.type,parentSchema:schema6.properties.status.properties.enabled,data:data246};
 if(vErrors === null){
 vErrors = [err645];
 }
@@ -8589,10 +8577,16 @@ vErrors.push(err645);
 errors++;
 }
 }
-if(data242.playground !== undefined){
-let data246 = data242.playground;
-if(typeof data246 !== "boolean"){
-const err646 = {instancePath:instancePath+"/status/playground",schemaPath:"#/properties/status/properties/playground/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.playground.type,parentSchema:schema6.properties.status.properties.playground,data:data246};
+if(data245.allowed_users !== undefined){
+let data247 = data245.allowed_users;
+if(Array.isArray(data247)){
+const len24 = data247.length;
+for(let i24=0; i24<len24; i24++){
+let data248 = data247[i24];
+const _errs583 = errors;
+const _errs584 = errors;
+if(!(data248 === "any")){
+const err646 = {};
 if(vErrors === null){
 vErrors = [err646];
 }
@@ -8601,11 +8595,9 @@ vErrors.push(err646);
 }
 errors++;
 }
-}
-if(data242.via_proxy !== undefined){
-let data247 = data242.via_proxy;
-if(typeof data247 !== "boolean"){
-const err647 = {instancePath:instancePath+"/status/via_proxy",schemaPath:"#/properties/status/properties/via_proxy/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.via_proxy.type,parentSchema:schema6.properties.status.properties.via_proxy,data:data247};
+var valid130 = _errs584 === errors;
+if(valid130){
+const err647 = {instancePath:instancePath+"/status/allowed_users/" + i24,schemaPath:"#/properties/status/properties/allowed_users/items/not",keyword:"not",params:{},schema:schema6.properties.status.properties.allowed_users.items.not,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data248};
 if(vErrors === null){
 vErrors = [err647];
 }
@@ -8614,11 +8606,20 @@ vErrors.push(err647);
 }
 errors++;
 }
+else {
+errors = _errs583;
+if(vErrors !== null){
+if(_errs583){
+vErrors.length = _errs583;
 }
-if(data242.recent_calls !== undefined){
-let data248 = data242.recent_calls;
-if(!(((typeof data248 == "number") && (!(data248 % 1) && !isNaN(data248))) && (isFinite(data248)))){
-const err648 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.status.properties.recent_calls.type,parentSchema:schema6.properties.status.properties.recent_calls,data:data248};
+else {
+vErrors = null;
+}
+}
+}
+if(typeof data248 === "string"){
+if(func4(data248) > 256){
+const err648 = {instancePath:instancePath+"/status/allowed_users/" + i24,schemaPath:"#/properties/status/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data248};
 if(vErrors === null){
 vErrors = [err648];
 }
@@ -8627,9 +8628,8 @@ vErrors.push(err648);
 }
 errors++;
 }
-if((typeof data248 == "number") && (isFinite(data248))){
-if(data248 > 1000 || isNaN(data248)){
-const err649 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.status.properties.recent_calls,data:data248};
+if(func4(data248) < 1){
+const err649 = {instancePath:instancePath+"/status/allowed_users/" + i24,schemaPath:"#/properties/status/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data248};
 if(vErrors === null){
 vErrors = [err649];
 }
@@ -8638,8 +8638,8 @@ vErrors.push(err649);
 }
 errors++;
 }
-if(data248 < 1 || isNaN(data248)){
-const err650 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.status.properties.recent_calls,data:data248};
+if(!pattern3.test(data248)){
+const err650 = {instancePath:instancePath+"/status/allowed_users/" + i24,schemaPath:"#/properties/status/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.status.properties.allowed_users.items,data:data248};
 if(vErrors === null){
 vErrors = [err650];
 }
@@ -8649,10 +8649,8 @@ vErrors.push(err650);
 errors++;
 }
 }
-}
-}
 else {
-const err651 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/type",keyword:"type",params:{type: "object"},schema:schema6.properties.status.type,parentSchema:schema6.properties.status,data:data242};
+const err651 = {instancePath:instancePath+"/status/allowed_users/" + i24,schemaPath:"#/properties/status/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.status.properties.allowed_users.items.type,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data248};
 if(vErrors === null){
 vErrors = [err651];
 }
@@ -8662,12 +8660,9 @@ vErrors.push(err651);
 errors++;
 }
 }
-if(data.logging !== undefined){
-let data249 = data.logging;
-if(data249 && typeof data249 == "object" && !Array.isArray(data249)){
-for(const key55 in data249){
-if(!(((key55 === "level") || (key55 === "format")) || (key55 === "transport"))){
-const err652 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key55},schema:false,parentSchema:schema6.properties.logging,data:data249};
+}
+else {
+const err652 = {instancePath:instancePath+"/status/allowed_users",schemaPath:"#/properties/status/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema6.properties.status.properties.allowed_users.type,parentSchema:schema6.properties.status.properties.allowed_users,data:data247};
 if(vErrors === null){
 vErrors = [err652];
 }
@@ -8677,10 +8672,10 @@ vErrors.push(err652);
 errors++;
 }
 }
-if(data249.level !== undefined){
-let data250 = data249.level;
-if(typeof data250 !== "string"){
-const err653 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.level.type,parentSchema:schema6.properties.logging.properties.level,data:data250};
+if(data245.playground !== undefined){
+let data249 = data245.playground;
+if(typeof data249 !== "boolean"){
+const err653 = {instancePath:instancePath+"/status/playground",schemaPath:"#/properties/status/properties/playground/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.playground.type,parentSchema:schema6.properties.status.properties.playground,data:data249};
 if(vErrors === null){
 vErrors = [err653];
 }
@@ -8689,8 +8684,11 @@ vErrors.push(err653);
 }
 errors++;
 }
-if(!((((data250 === "error") || (data250 === "warn")) || (data250 === "info")) || (data250 === "debug"))){
-const err654 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.level.enum},schema:schema6.properties.logging.properties.level.enum,parentSchema:schema6.properties.logging.properties.level,data:data250};
+}
+if(data245.via_proxy !== undefined){
+let data250 = data245.via_proxy;
+if(typeof data250 !== "boolean"){
+const err654 = {instancePath:instancePath+"/status/via_proxy",schemaPath:"#/properties/status/properties/via_proxy/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.via_proxy.type,parentSchema:schema6.properties.status.properties.via_proxy,data:data250};
 if(vErrors === null){
 vErrors = [err654];
 }
@@ -8700,10 +8698,10 @@ vErrors.push(err654);
 errors++;
 }
 }
-if(data249.format !== undefined){
-let data251 = data249.format;
-if(typeof data251 !== "string"){
-const err655 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.format.type,parentSchema:schema6.properties.logging.properties.format,data:data251};
+if(data245.recent_calls !== undefined){
+let data251 = data245.recent_calls;
+if(!(((typeof data251 == "number") && (!(data251 % 1) && !isNaN(data251))) && (isFinite(data251)))){
+const err655 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.status.properties.recent_calls.type,parentSchema:schema6.properties.status.properties.recent_calls,data:data251};
 if(vErrors === null){
 vErrors = [err655];
 }
@@ -8712,8 +8710,9 @@ vErrors.push(err655);
 }
 errors++;
 }
-if(!(((data251 === "auto") || (data251 === "json")) || (data251 === "pretty"))){
-const err656 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.format.enum},schema:schema6.properties.logging.properties.format.enum,parentSchema:schema6.properties.logging.properties.format,data:data251};
+if((typeof data251 == "number") && (isFinite(data251))){
+if(data251 > 1000 || isNaN(data251)){
+const err656 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.status.properties.recent_calls,data:data251};
 if(vErrors === null){
 vErrors = [err656];
 }
@@ -8722,11 +8721,8 @@ vErrors.push(err656);
 }
 errors++;
 }
-}
-if(data249.transport !== undefined){
-let data252 = data249.transport;
-if((!(data252 && typeof data252 == "object" && !Array.isArray(data252))) && (data252 !== null)){
-const err657 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema6.properties.logging.properties.transport.type},schema:schema6.properties.logging.properties.transport.type,parentSchema:schema6.properties.logging.properties.transport,data:data252};
+if(data251 < 1 || isNaN(data251)){
+const err657 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.status.properties.recent_calls,data:data251};
 if(vErrors === null){
 vErrors = [err657];
 }
@@ -8735,9 +8731,11 @@ vErrors.push(err657);
 }
 errors++;
 }
-if(data252 && typeof data252 == "object" && !Array.isArray(data252)){
-if(data252.target === undefined){
-const err658 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema6.properties.logging.properties.transport.required,parentSchema:schema6.properties.logging.properties.transport,data:data252};
+}
+}
+}
+else {
+const err658 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/type",keyword:"type",params:{type: "object"},schema:schema6.properties.status.type,parentSchema:schema6.properties.status,data:data245};
 if(vErrors === null){
 vErrors = [err658];
 }
@@ -8746,9 +8744,13 @@ vErrors.push(err658);
 }
 errors++;
 }
-for(const key56 in data252){
-if(!((key56 === "target") || (key56 === "options"))){
-const err659 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key56},schema:false,parentSchema:schema6.properties.logging.properties.transport,data:data252};
+}
+if(data.logging !== undefined){
+let data252 = data.logging;
+if(data252 && typeof data252 == "object" && !Array.isArray(data252)){
+for(const key55 in data252){
+if(!(((key55 === "level") || (key55 === "format")) || (key55 === "transport"))){
+const err659 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key55},schema:false,parentSchema:schema6.properties.logging,data:data252};
 if(vErrors === null){
 vErrors = [err659];
 }
@@ -8758,11 +8760,10 @@ vErrors.push(err659);
 errors++;
 }
 }
-if(data252.target !== undefined){
-let data253 = data252.target;
-if(typeof data253 === "string"){
-if(func4(data253) > 4096){
-const err660 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data253};
+if(data252.level !== undefined){
+let data253 = data252.level;
+if(typeof data253 !== "string"){
+const err660 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.level.type,parentSchema:schema6.properties.logging.properties.level,data:data253};
 if(vErrors === null){
 vErrors = [err660];
 }
@@ -8771,8 +8772,8 @@ vErrors.push(err660);
 }
 errors++;
 }
-if(func4(data253) < 1){
-const err661 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data253};
+if(!((((data253 === "error") || (data253 === "warn")) || (data253 === "info")) || (data253 === "debug"))){
+const err661 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.level.enum},schema:schema6.properties.logging.properties.level.enum,parentSchema:schema6.properties.logging.properties.level,data:data253};
 if(vErrors === null){
 vErrors = [err661];
 }
@@ -8782,8 +8783,10 @@ vErrors.push(err661);
 errors++;
 }
 }
-else {
-const err662 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.transport.properties.target.type,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data253};
+if(data252.format !== undefined){
+let data254 = data252.format;
+if(typeof data254 !== "string"){
+const err662 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.format.type,parentSchema:schema6.properties.logging.properties.format,data:data254};
 if(vErrors === null){
 vErrors = [err662];
 }
@@ -8792,11 +8795,8 @@ vErrors.push(err662);
 }
 errors++;
 }
-}
-if(data252.options !== undefined){
-let data254 = data252.options;
-if(!(data254 && typeof data254 == "object" && !Array.isArray(data254))){
-const err663 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.properties.transport.properties.options.type,parentSchema:schema6.properties.logging.properties.transport.properties.options,data:data254};
+if(!(((data254 === "auto") || (data254 === "json")) || (data254 === "pretty"))){
+const err663 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.format.enum},schema:schema6.properties.logging.properties.format.enum,parentSchema:schema6.properties.logging.properties.format,data:data254};
 if(vErrors === null){
 vErrors = [err663];
 }
@@ -8806,11 +8806,10 @@ vErrors.push(err663);
 errors++;
 }
 }
-}
-}
-}
-else {
-const err664 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.type,parentSchema:schema6.properties.logging,data:data249};
+if(data252.transport !== undefined){
+let data255 = data252.transport;
+if((!(data255 && typeof data255 == "object" && !Array.isArray(data255))) && (data255 !== null)){
+const err664 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema6.properties.logging.properties.transport.type},schema:schema6.properties.logging.properties.transport.type,parentSchema:schema6.properties.logging.properties.transport,data:data255};
 if(vErrors === null){
 vErrors = [err664];
 }
@@ -8819,15 +8818,99 @@ vErrors.push(err664);
 }
 errors++;
 }
-}
-}
-else {
-const err665 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema6.type,parentSchema:schema6,data};
+if(data255 && typeof data255 == "object" && !Array.isArray(data255)){
+if(data255.target === undefined){
+const err665 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema6.properties.logging.properties.transport.required,parentSchema:schema6.properties.logging.properties.transport,data:data255};
 if(vErrors === null){
 vErrors = [err665];
 }
 else {
 vErrors.push(err665);
+}
+errors++;
+}
+for(const key56 in data255){
+if(!((key56 === "target") || (key56 === "options"))){
+const err666 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key56},schema:false,parentSchema:schema6.properties.logging.properties.transport,data:data255};
+if(vErrors === null){
+vErrors = [err666];
+}
+else {
+vErrors.push(err666);
+}
+errors++;
+}
+}
+if(data255.target !== undefined){
+let data256 = data255.target;
+if(typeof data256 === "string"){
+if(func4(data256) > 4096){
+const err667 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data256};
+if(vErrors === null){
+vErrors = [err667];
+}
+else {
+vErrors.push(err667);
+}
+errors++;
+}
+if(func4(data256) < 1){
+const err668 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data256};
+if(vErrors === null){
+vErrors = [err668];
+}
+else {
+vErrors.push(err668);
+}
+errors++;
+}
+}
+else {
+const err669 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.transport.properties.target.type,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data256};
+if(vErrors === null){
+vErrors = [err669];
+}
+else {
+vErrors.push(err669);
+}
+errors++;
+}
+}
+if(data255.options !== undefined){
+let data257 = data255.options;
+if(!(data257 && typeof data257 == "object" && !Array.isArray(data257))){
+const err670 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.properties.transport.properties.options.type,parentSchema:schema6.properties.logging.properties.transport.properties.options,data:data257};
+if(vErrors === null){
+vErrors = [err670];
+}
+else {
+vErrors.push(err670);
+}
+errors++;
+}
+}
+}
+}
+}
+else {
+const err671 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.type,parentSchema:schema6.properties.logging,data:data252};
+if(vErrors === null){
+vErrors = [err671];
+}
+else {
+vErrors.push(err671);
+}
+errors++;
+}
+}
+}
+else {
+const err672 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema6.type,parentSchema:schema6,data};
+if(vErrors === null){
+vErrors = [err672];
+}
+else {
+vErrors.push(err672);
 }
 errors++;
 }
