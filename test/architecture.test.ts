@@ -196,7 +196,8 @@ suite('the sources', () => {
     const roots = /^(app\/|observe\/)/
     assert.deepEqual(
       edges.filter(
-        ({ from, to }) => /^observe\/(?!events\.ts|events\/|audit\/)/.test(to) && !roots.test(from),
+        ({ from, to }) =>
+          /^observe\/(?!events\.ts|events\/|audit\/|outcome\.ts)/.test(to) && !roots.test(from),
       ),
       [],
     )

@@ -1,6 +1,6 @@
 // `llm-gateway report`: what it finds, where from, and what it says of what it lacks.
 import assert from 'node:assert/strict'
-import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { suite, test } from 'node:test'
 
@@ -103,7 +103,12 @@ interface Json {
   readonly is_whole: boolean
   readonly since: string
   readonly until: string
-  readonly sources: readonly { readonly name: string; readonly state: string; readonly note: string | null }[]
+  readonly sources: readonly {
+    readonly name: string
+    readonly place: string
+    readonly state: string
+    readonly note: string | null
+  }[]
   readonly crossed: readonly { readonly rule: string; readonly subject: string; readonly detail: string }[]
   readonly calls: {
     readonly from: string

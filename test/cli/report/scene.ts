@@ -91,7 +91,7 @@ async function* streamOf(text: string): AsyncGenerator<Buffer> {
   yield Buffer.from(text)
 }
 
-function lineOfCall({ at, cost_nano, price, tariff, ...call }: SceneCall) {
+function lineOfCall({ at, ...call }: SceneCall) {
   const facts = endedCall(call)
   return { at, event: facts.code?.startsWith('rate_limit') ? facts.code : 'call', ...facts, gateway_ms: 1 }
 }
