@@ -14,7 +14,7 @@ import { type ReadLog, readLog, type SpanTallies } from './read-log.ts'
 import type { ReportPeriod } from './period.ts'
 import { type Crossing, thresholdsCrossed } from './thresholds.ts'
 
-export interface SourceState {
+interface SourceState {
   readonly name: 'ledger' | 'audit log' | 'log'
   /** A path, or `the journal`. */
   readonly place: string

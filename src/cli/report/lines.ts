@@ -1,7 +1,7 @@
 // Lines of a stream, bounded: a file of lines may be anything.
 
 /** In bytes. A line of the gateway is shorter than 8 KiB. */
-export const maxLineBytes = 65_536
+const maxLineBytes = 65_536
 
 const lineFeed = 0x0a
 

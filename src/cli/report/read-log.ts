@@ -7,7 +7,7 @@ import { forEachLine } from './lines.ts'
 import type { Span } from './period.ts'
 
 /** What is counted of a period. */
-export interface Tallies {
+interface Tallies {
   readonly calls: CallTally
   readonly access: AccessTally
 }
