@@ -7,6 +7,7 @@ import { asErrors, isJournal } from '../systemd/journal.ts'
 import { addAuditCommands } from './audit-commands.ts'
 import { addCallsCommands } from './calls-commands.ts'
 import { addDoctorCommand } from './doctor.ts'
+import { addReportCommand } from './report-command.ts'
 import { ReloadSignal } from './reload-signal.ts'
 import { addSecretCommands } from './secret-commands.ts'
 import type { ServeIo } from './serve.ts'
@@ -62,6 +63,7 @@ export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'std
   addKeyCommands(program, ioWithInput, done)
   addUsageCommands(program, io, done)
   addNotifyCommands(program, io, done)
+  addReportCommand(program, ioWithInput, version, done)
   program.addHelpText('after', helpEnd)
 
   return {
