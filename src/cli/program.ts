@@ -135,6 +135,15 @@ function addGatewayCommands(
       },
     )
   program
+    .command('status')
+    .description('show what the running gateway does: calls, providers, limits, failures, usage')
+    .option(...configOption)
+    .option('--json', 'print the report as JSON')
+    .action(async ({ config, json = false }: { config?: string; json?: boolean }) => {
+      const { statusCommand } = await import('./status.ts')
+      done(await statusCommand(io, { config, json }))
+    })
+  program
     .command('limits')
     .description('show how the limits of the running gateway stand')
     .option(...configOption)

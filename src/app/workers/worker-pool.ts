@@ -14,19 +14,21 @@ import { allowPretenuring, disablePretenuring } from '../../platform/node/preten
 import type { Events } from '../../observe/events.ts'
 import type { CounterReader } from '../../observe/metrics/counters.ts'
 import type { Registry } from '../../observe/metrics/registry.ts'
-import type { LogOutput } from '../../observe/log/log.ts'
 import { RouteTable } from '../../routing/route-table.ts'
 import { limitsReport } from '../../server/routes/limits.ts'
 import { checkFree } from '../../server/listeners/listen.ts'
 import type { OpenCall } from '../../status/open-call.ts'
+import type { StatusSource } from '../../status/status-source.ts'
 import { type App, settingsToRestartFor, type AppOptions } from '../app.ts'
 import { type AppliedKeys, type KeyFileWatch, keyWatchOf, type LoadedKeys } from '../keys.ts'
 import { oldestFirst } from '../open-calls.ts'
 import type { OpenedAudit } from '../open-audit.ts'
-import { openEvents } from '../open-events.ts'
+import { type OpenedEvents, openEvents } from '../open-events.ts'
 import { ProviderPool, type ProviderSet } from '../provider-pool.ts'
+import { pseudonymsOf, usageReader } from '../pseudonyms.ts'
 import type { ThreadFacts } from '../metrics-source.ts'
 import { OwnServices } from '../shared-services.ts'
+import { StatusReporter } from '../status-reporter.ts'
 import { serializeConfig, type SerializedConfig } from './config-transfer.ts'
 import { FloodLeases } from './flood-leases.ts'
 import { Inbox } from './inbox.ts'
@@ -58,26 +60,26 @@ export async function startWorkerPool(
   const { stateDirectory } = options
   const { stdout, isJournal = false } = options
   const clock = systemClock
-  const { logOutput, events, ledger, audit, counts } = openEvents(config, {
+  const opened = openEvents(config, {
     stdout,
     isJournal,
     clock,
+    version: options.version,
     stateDirectory,
     auditKey: options.auditKey,
   })
+  const { events, ledger, counts } = opened
   const { server } = config
   if ((options.sockets ?? []).length === 0) await checkFree(server)
   const { version } = options
   const owner = { clock, events, stateDirectory, store: undefined, ledger, counts, version }
   const services = await OwnServices.start(config, owner)
   const pool = new WorkerPool(config, {
+    ...opened,
     options,
     entry,
-    logOutput,
-    events,
     services,
     hasLedger: ledger !== undefined,
-    audit,
     counters: counts?.registry,
   })
   try {
@@ -89,21 +91,19 @@ export async function startWorkerPool(
   return pool
 }
 
-interface PoolParts {
+interface PoolParts extends OpenedEvents {
   readonly options: AppOptions
   readonly entry: URL
-  readonly logOutput: LogOutput
-  readonly events: Events
   readonly services: OwnServices
   /** Whether the ends of calls are recorded. */
   readonly hasLedger: boolean
-  readonly audit: OpenedAudit | undefined
   /** Undefined: nobody reads counts. */
   readonly counters: Registry | undefined
 }
 
 class WorkerPool implements App {
   readonly events: Events
+  readonly status: StatusSource
   addresses: readonly string[] = []
   readonly #config: Config
   #newest: Config
@@ -141,6 +141,8 @@ class WorkerPool implements App {
     this.#shutdownGraceMs = config.server.shutdownGraceMs
     this.#providers = new ProviderPool(`llm-gateway/${parts.options.version}`)
     this.#providerSet = this.#providers.open(config.providers)
+    this.status = this.#statusReporter()
+    parts.services.status = this.status
   }
 
   /** As this thread asks them about models and health. */
@@ -220,8 +222,38 @@ class WorkerPool implements App {
 
   async limits(client: string): Promise<object> {
     const { services } = this.#parts
-    const models = new RouteTable(this.#newest.models, services.discovered).models()
-    return limitsReport({ id: client }, await services.coordinator.describe(models))
+    return limitsReport({ id: client }, await services.coordinator.describe(this.#routes().models()))
+  }
+
+  #routes(): RouteTable {
+    return new RouteTable(this.#newest.models, this.#parts.services.discovered)
+  }
+
+  #statusReporter(): StatusReporter {
+    const { options, services, history, reloads } = this.#parts
+    const pseudonyms = pseudonymsOf(this.#config.usage)
+    const { workers: wanted } = this.#config.server
+    return new StatusReporter({
+      clock: systemClock,
+      version: options.version,
+      configFile: options.configFile,
+      services,
+      readUsage: usageReader((question) => services.readUsage(question), pseudonyms),
+      pseudonyms,
+      config: () => this.#newest,
+      keys: () => this.#keyFile.keys,
+      routes: () => this.#routes(),
+      look: async () => [
+        // Of the requests that this thread itself sends to providers.
+        { calls: [], recent: history.look() },
+        ...(await this.#all((worker) => worker.look())),
+      ],
+      workers: () => ({ wanted, running: this.#workers.size }),
+      isDraining: () => this.#isStopping,
+      reload: () => reloads.latest,
+      attention: () => [],
+      cancel: (id, by) => this.cancelCall(id, by),
+    })
   }
 
   async openCallReports(): Promise<OpenCall[]> {
