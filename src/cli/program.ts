@@ -156,6 +156,18 @@ function addGatewayCommands(
       const { limitsCommand } = await import('./limits.ts')
       done(await limitsCommand(io, { config, json }))
     })
+  program
+    .command('metrics')
+    .description('print what the running gateway has counted, as Prometheus reads it')
+    .option('-c, --config <file>', 'ask the gateway that runs with this configuration file')
+    .option(
+      '--textfile <file>',
+      'replace this file instead, for the textfile collector of node_exporter: NAME.prom',
+    )
+    .action(async ({ config, textfile }: { config?: string; textfile?: string }) => {
+      const { metricsCommand } = await import('./metrics.ts')
+      done(await metricsCommand(io, { config, textfile }))
+    })
 }
 
 const helpEnd = `
