@@ -60,6 +60,7 @@ const maxUsageViews = 32
 export class StatusReporter implements StatusSource {
   readonly #parts: StatusReporterParts
   readonly #startedAt: string
+  #looking: Promise<readonly ThreadLook[]> | undefined
   readonly #usage = new Map<string, { readonly atMs: number; readonly usage: Promise<Usage | null> }>()
 
   constructor(parts: StatusReporterParts) {
@@ -79,7 +80,7 @@ export class StatusReporter implements StatusSource {
     const isVisible = ({ client, via }: Pick<CallFacts, 'client' | 'via'>) =>
       seesAll || client === ownName || via === ownName
     const [threads, limits, usage] = await Promise.all([
-      parts.look(),
+      this.#look(),
       coordinator.describe(routes.models()),
       this.#usageOf({ ...view, client: seesAll ? undefined : (viewer.user ?? '') }),
     ])
@@ -139,6 +140,12 @@ export class StatusReporter implements StatusSource {
 
   cancel(id: string, by: string): Promise<boolean> {
     return this.#parts.cancel(id, by)
+  }
+
+  /** Reports that are made at the same time share a look. */
+  #look(): Promise<readonly ThreadLook[]> {
+    this.#looking ??= this.#parts.look().finally(() => (this.#looking = undefined))
+    return this.#looking
   }
 
   #usageOf(view: UsageView): Promise<Usage | null> {

@@ -65,7 +65,7 @@ function recentCall({ call, endedMs }: PastCall, outcomeOf: OutcomeOf): RecentCa
     attempts: call.attempts,
     code: call.code ?? null,
     reason: shownOrNull(call.reason),
-    fix: isFailure(outcome) ? fixOf(call.code, outcome, call) : null,
+    fix: isFailure(call, outcome) ? fixOf(call.code, outcome, call) : null,
     placement: null,
     trace_id: null,
   }
@@ -95,7 +95,7 @@ function countedAmong(calls: readonly PastCall[], outcomeOf: OutcomeOf, nowMs: n
   for (const { call, endedMs } of calls.toReversed()) {
     const outcome = outcomeOf(call)
     const { code = outcome, provider = null, reason } = call
-    if (isFailure(outcome)) counts.add({ code, provider, reason }, endedMs)
+    if (isFailure(call, outcome)) counts.add({ code, provider, reason }, endedMs)
   }
   return counts.look(nowMs)
 }
