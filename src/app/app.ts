@@ -22,6 +22,7 @@ import { dialects as allDialects, type Dialects } from '../dialects/table.ts'
 import { callCancelled, shuttingDown } from '../errors.ts'
 import type { Events } from '../observe/events.ts'
 import type { CounterReader } from '../observe/metrics/counters.ts'
+import type { CallTracing } from '../observe/tracing/call-tracing.ts'
 import { forwardedForReader } from '../clients/forwarded-for.ts'
 import type { KeyFile } from '../clients/keys/key-record.ts'
 import { originMatcher } from '../server/allowed-origins.ts'
@@ -91,6 +92,7 @@ export interface App {
 interface WorkerServices {
   readonly shared: SharedServices
   readonly events: Events
+  readonly tracing: CallTracing
   /** The keys that are in force. */
   readonly keyFile: KeyFile
 }
@@ -130,9 +132,11 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const { stateDirectory, store, worker, dialects = allDialects } = options
   const opened =
     worker === undefined
-      ? openEvents(config, { stdout, isJournal, clock, stateDirectory, auditKey: options.auditKey })
+      ? openEvents(config, { stdout, isJournal, clock, version, stateDirectory, auditKey: options.auditKey })
       : undefined
   const events = worker?.events ?? opened!.events
+  const tracing = worker?.tracing ?? opened!.tracing
+  tracing.follow(config)
   const { identifiers, observers, findUser } = peersOf(config, events, sockets)
   const own =
     worker === undefined
@@ -151,7 +155,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const ticker = options.ticker ?? createTicker(clock)
   const { owners } = shared
   const hasSeveralClients = mayHaveSeveralClients(config)
-  const services = { coordinator, formats, owners, events, ticker, hasSeveralClients }
+  const services = { coordinator, formats, owners, events, tracing, ticker, hasSeveralClients }
   const longLived = { dialects, ...services, ...clock, chance: Math.random }
   const providers = new ProviderPool(`llm-gateway/${version}`)
   const snapshots = new Snapshots(config, longLived, providers, (model) => shared.refreshModels(model))
@@ -290,6 +294,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       snapshots.replace(next)
       own?.follow(next, snapshots.current.providers)
       clients.follow(next)
+      tracing.follow(next)
       shutdownGraceMs = next.server.shutdownGraceMs
       floodWaitMs = next.rateLimits.perClientMaxWaitMs
       inForce = next
@@ -322,6 +327,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       await clients.stop()
       await own?.save()
       await snapshots.close()
+      await tracing.stop()
       events.emit({ kind: 'stopped' })
       await opened?.audit?.close()
     },

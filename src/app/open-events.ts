@@ -8,6 +8,7 @@ import { createLog, type LogOutput } from '../observe/log/log.ts'
 import { outcomeOf } from '../observe/outcome.ts'
 import { namingBy } from '../observe/pseudonymous-events.ts'
 import { logSink } from '../observe/sinks/log.ts'
+import { CallTracing } from '../observe/tracing/call-tracing.ts'
 import type { Clock } from '../platform/clock.ts'
 import { CallHistory } from '../status/call-history.ts'
 import { ReloadNews } from '../status/reload-news.ts'
@@ -29,10 +30,13 @@ export interface OpenedEvents {
   readonly reloads: ReloadNews
   /** Undefined: nobody reads counts. */
   readonly counts: OpenedCounts | undefined
+  /** Of the calls that this thread serves. */
+  readonly tracing: CallTracing
 }
 
 export interface EventsParts extends Pick<LogDestination, 'stdout' | 'isJournal'> {
   readonly clock: Clock
+  readonly version: string
   readonly stateDirectory: string | undefined
   /** Absent: there is none. */
   readonly auditKey: OpenedAuditKey | undefined
@@ -42,7 +46,7 @@ type EventsConfig = Pick<Config, 'audit' | 'logging' | 'metrics' | 'status' | 'u
 
 export function openEvents(
   { logging, usage, audit: auditConfig, metrics, status }: EventsConfig,
-  { stdout, isJournal = false, clock, stateDirectory, auditKey }: EventsParts,
+  { stdout, isJournal = false, clock, version, stateDirectory, auditKey }: EventsParts,
 ): OpenedEvents {
   const logOutput = openLogOutput(logging, {
     stdout,
@@ -61,14 +65,23 @@ export function openEvents(
   const reloads = new ReloadNews(wallNow)
   const hasCounts = metrics.enabled || status.enabled
   const counts = hasCounts ? openCounts(metrics, { emit, wallNow: clock.wallNow }) : undefined
-  const sinks = [log, ledger && ledgerSink(ledger), audit?.sink, history, reloads, ...(counts?.sinks ?? [])]
+  const tracing = new CallTracing({ ...clock, emit, version })
+  const sinks = [
+    log,
+    ledger && ledgerSink(ledger),
+    audit?.sink,
+    history,
+    reloads,
+    tracing,
+    ...(counts?.sinks ?? []),
+  ]
   const events = createEvents(
     sinks.filter((sink) => sink !== undefined),
     namingBy(pseudonyms),
   )
   if (obstacle !== undefined) emit({ kind: 'audit_unavailable', reason: obstacle })
   if (usage.enabled && stateDirectory === undefined) emit({ kind: 'ledger_off', ...hasNoDirectory })
-  return { events, logOutput, ledger, audit, counts, history, reloads }
+  return { events, logOutput, ledger, audit, counts, tracing, history, reloads }
 }
 
 const hasNoDirectory = { reason: 'there is no state directory', is_usual: true } as const

@@ -19,6 +19,7 @@ import { corsOriginFault, hostHeaderFault, wideOrigin } from './origin.ts'
 import type { PathProblem, HasProblem, Path } from './problems.ts'
 import { headerProblems } from './check-headers.ts'
 import type { RawConfig, RawProvider } from './raw.ts'
+import { tracingProblems } from './check-tracing.ts'
 
 /**
  * All problems of a configuration that the schema cannot express.
@@ -66,6 +67,7 @@ export function* configProblems(
   yield* providerProblems(raw)
   yield* modelProblems(raw, hasProblem)
   yield* priceProblems(raw)
+  yield* tracingProblems(raw)
 }
 
 function* bodyMemoryProblems(raw: NonNullable<RawConfig['server']>): Generator<PathProblem> {

@@ -10,6 +10,7 @@ import { readPrice } from '../prices/read-price.ts'
 import { normalOrigin } from '../http/origin.ts'
 import { authOf, baseUrlOf } from './provider-kind.ts'
 import { resolveIdentity } from './resolve-identity.ts'
+import { resolveTracing } from './resolve-tracing.ts'
 import { resolveTraits } from './resolve-traits.ts'
 import type {
   RawBudget,
@@ -100,6 +101,7 @@ export function resolve(
     },
     routes: { rest: raw.routes?.rest ?? undefined, defaultModel: { ...raw.routes?.default_model } },
     audit: resolveAudit(raw),
+    tracing: resolveTracing(raw.tracing, secrets),
     metrics: resolveMetrics(raw.metrics),
     status: resolveStatus(raw.status),
     usage: {
@@ -261,6 +263,7 @@ function resolveProvider(
     maxParallelRequests: raw.max_parallel_requests,
     healthCheck: resolveHealthCheck(provider.health_check, kind),
     discoverModels: provider.discover_models,
+    ...(provider.trace_context !== 'auto' && { traceContext: provider.trace_context }),
     ...resolvePrice(raw.price ?? usualPrice(kind, url)),
   }
 }

@@ -67,7 +67,7 @@ function recentCall({ call, endedMs }: PastCall, outcomeOf: OutcomeOf): RecentCa
     reason: shownOrNull(call.reason),
     fix: isFailure(call, outcome) ? fixOf(call.code, outcome, call) : null,
     placement: null,
-    trace_id: null,
+    trace_id: call.trace_id ?? null,
   }
 }
 

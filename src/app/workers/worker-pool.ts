@@ -64,6 +64,7 @@ export async function startWorkerPool(
     stdout,
     isJournal,
     clock,
+    version: options.version,
     stateDirectory,
     auditKey: options.auditKey,
   })

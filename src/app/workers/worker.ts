@@ -11,6 +11,7 @@ import { isAudited } from '../../observe/sinks/audit.ts'
 import { logSink } from '../../observe/sinks/log.ts'
 import { CallHistory } from '../../status/call-history.ts'
 import { metricsSink } from '../../observe/sinks/metrics.ts'
+import { CallTracing } from '../../observe/tracing/call-tracing.ts'
 import { type App, startApp } from '../app.ts'
 import { LoopTime } from '../loop-time.ts'
 import { ledgerSink } from '../open-ledger.ts'
@@ -63,15 +64,21 @@ const history = new CallHistory({ maxCalls: config.status.recentCalls, wallNow, 
 const counts = start.hasCounts ? new RemoteCounts(outbox, config.metrics.maxSeries) : undefined
 const loopTime = counts && new LoopTime(counts, String(start.number))
 const { maxModels, hasClientLabel } = config.metrics
+const tracing = new CallTracing({
+  ...systemClock,
+  version: start.version,
+  emit: (event) => events.emit(event),
+})
 const sinks = [
   workerSink,
   history,
+  tracing,
   ...(start.hasLedger ? [ledgerRows] : []),
   ...(start.hasAudit ? [securityEvents] : []),
   ...(counts === undefined ? [] : [metricsSink(counts, { maxModels, hasClients: hasClientLabel })]),
 ]
 
-const prepare = namingBy(pseudonymsOf(config.usage))
+const events = createEvents(sinks, namingBy(pseudonymsOf(config.usage)))
 
 const app = startWorker()
 port.on('message', ({ messages }: Batch<ToWorker>) => {
@@ -95,7 +102,7 @@ async function startWorker(): Promise<App> {
       configFile,
       stateDirectory: undefined,
       sockets,
-      worker: { shared: services, events: createEvents(sinks, prepare), keyFile: start.keyFile },
+      worker: { shared: services, events, tracing, keyFile: start.keyFile },
     },
   )
   const started = await starting

@@ -12,6 +12,7 @@ import { pricesSchema } from './price.ts'
 import { providersSchema } from './providers.ts'
 import { auditSchema } from './audit.ts'
 import { budgetsSchema } from './budgets.ts'
+import { tracingSchema } from './tracing.ts'
 import { usageSchema } from './usage.ts'
 import { metricsSchema, statusSchema } from './views.ts'
 
@@ -42,6 +43,7 @@ export const configSchema = {
     secrets: secretsSchema,
     usage: usageSchema,
     audit: auditSchema,
+    tracing: tracingSchema,
     metrics: metricsSchema,
     status: statusSchema,
     logging: loggingSchema,

@@ -16,6 +16,7 @@ function write(event: GatewayEvent, log: Log): void {
     case 'attempt_ended':
     case 'polled':
     case 'target_cooled':
+    case 'spans_counted':
       return
     case 'refused': {
       const { kind: _, has_left: hasLeft = false, ...facts } = event
@@ -127,6 +128,7 @@ function write(event: GatewayEvent, log: Log): void {
       log.error(lineOf(event))
       return
     case 'budget_events_unlogged':
+    case 'exporter_failed':
     case 'budget_exhausted':
     case 'budget_nearly_spent':
     case 'identity_keys_failed':
@@ -137,6 +139,7 @@ function write(event: GatewayEvent, log: Log): void {
       log.warn(lineOf(event))
       return
     case 'budget_window_begun':
+    case 'exporter_recovered':
     case 'call_cancelled':
     case 'format_found':
     case 'ledger_writing':
