@@ -89,7 +89,12 @@ export class StatusReporter implements StatusSource {
       .flatMap((thread) => thread.calls)
       .filter((call) => isVisible({ client: call.client }))
       .toSorted((one, other) => other.age_ms - one.age_ms)
-    const past = { outcomeOf, isVisible, maxCalls: config.status.recentCalls }
+    const past = {
+      outcomeOf,
+      isVisible,
+      maxCalls: config.status.recentCalls,
+      viewUrl: config.tracing.viewUrl,
+    }
     const providers = providerStates(config.providers, {
       troubleOf: (name) => coordinator.health.troubleOf(name, clock.now()),
       inFlightOf: (name) => coordinator.load.of(name),

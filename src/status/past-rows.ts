@@ -17,16 +17,15 @@ export interface PastView {
   readonly isVisible: (call: CallFacts) => boolean
   /** Of the list of calls. */
   readonly maxCalls: number
+  /** Of the page of a trace, with `{trace_id}` in it. Undefined: there is none. */
+  readonly viewUrl?: string | undefined
 }
 
 /** Of all threads, the newest first. */
-export function recentCalls(
-  looks: readonly HistoryLook[],
-  { outcomeOf, isVisible, maxCalls }: PastView,
-): RecentCall[] {
-  return visibleCalls(looks, isVisible)
-    .slice(0, maxCalls)
-    .map((past) => recentCall(past, outcomeOf))
+export function recentCalls(looks: readonly HistoryLook[], view: PastView): RecentCall[] {
+  return visibleCalls(looks, view.isVisible)
+    .slice(0, view.maxCalls)
+    .map((past) => recentCall(past, view))
 }
 
 function visibleCalls(looks: readonly HistoryLook[], isVisible: PastView['isVisible']): PastCall[] {
@@ -36,7 +35,8 @@ function visibleCalls(looks: readonly HistoryLook[], isVisible: PastView['isVisi
     .toSorted((one, other) => other.endedMs - one.endedMs)
 }
 
-function recentCall({ call, endedMs }: PastCall, outcomeOf: OutcomeOf): RecentCall {
+function recentCall({ call, endedMs }: PastCall, { outcomeOf, viewUrl }: PastView): RecentCall {
+  const traceId = call.trace_id ?? null
   const { firstTokenMs, promptPerSecond, tokensPerSecond } = ratesOf(call)
   const outcome = outcomeOf(call)
   return {
@@ -67,14 +67,16 @@ function recentCall({ call, endedMs }: PastCall, outcomeOf: OutcomeOf): RecentCa
     reason: shownOrNull(call.reason),
     fix: isFailure(call, outcome) ? fixOf(call.code, outcome, call) : null,
     placement: null,
-    trace_id: call.trace_id ?? null,
+    trace_id: traceId,
+    trace_url:
+      traceId === null ? null : (viewUrl?.replaceAll('{trace_id}', encodeURIComponent(traceId)) ?? null),
   }
 }
 
 /** @param isAll whether the viewer sees all clients; otherwise only failures among the calls that it may see are counted. */
 export function failureRows(
   looks: readonly HistoryLook[],
-  { isAll, isVisible, outcomeOf }: Omit<PastView, 'maxCalls'> & { readonly isAll: boolean },
+  { isAll, isVisible, outcomeOf }: Omit<PastView, 'maxCalls' | 'viewUrl'> & { readonly isAll: boolean },
   nowMs: number,
 ): FailureRow[] {
   const counts = isAll

@@ -158,6 +158,18 @@ suite('the history of a thread', () => {
     assert.deepEqual(failureRows([history.look()], { outcomeOf, isVisible, isAll: false }, startMs), [])
   })
 
+  test('links the trace of a call where there is a page for it', () => {
+    const { history, call } = historyAt()
+    call({ trace_id: '4bf92f3577b34da6a3ce929d0e0e4736' })
+    const urlOf = (viewUrl?: string) =>
+      recentCalls([history.look()], { ...all, maxCalls: 1, viewUrl })[0]!.trace_url
+    assert.equal(urlOf(), null)
+    assert.equal(
+      urlOf('https://traces.example/t/{trace_id}?tab=1'),
+      'https://traces.example/t/4bf92f3577b34da6a3ce929d0e0e4736?tab=1',
+    )
+  })
+
   test('bounds foreign text, and makes it printable', () => {
     const { history, call } = historyAt()
     call({ ...unreachable, reason: `\u202E\n${'x'.repeat(5_000)}` })
