@@ -70,9 +70,9 @@ export function openEvents(
     log,
     ledger && ledgerSink(ledger),
     audit?.sink,
+    tracing,
     history,
     reloads,
-    tracing,
     ...(counts?.sinks ?? []),
   ]
   const events = createEvents(
@@ -81,7 +81,7 @@ export function openEvents(
   )
   if (obstacle !== undefined) emit({ kind: 'audit_unavailable', reason: obstacle })
   if (usage.enabled && stateDirectory === undefined) emit({ kind: 'ledger_off', ...hasNoDirectory })
-  return { events, logOutput, ledger, audit, counts, tracing, history, reloads }
+  return { events, logOutput, ledger, audit, counts, history, reloads, tracing }
 }
 
 const hasNoDirectory = { reason: 'there is no state directory', is_usual: true } as const

@@ -71,8 +71,8 @@ const tracing = new CallTracing({
 })
 const sinks = [
   workerSink,
-  history,
   tracing,
+  history,
   ...(start.hasLedger ? [ledgerRows] : []),
   ...(start.hasAudit ? [securityEvents] : []),
   ...(counts === undefined ? [] : [metricsSink(counts, { maxModels, hasClients: hasClientLabel })]),
