@@ -37,10 +37,9 @@ function historyAt(start = startMs, maxCalls = 3) {
         outcome: 'answered',
         status: undefined,
         code: undefined,
-        trouble: undefined,
         ms: 1,
         ...chosen,
-      } as Parameters<CallHistory['receive']>[0]),
+      }),
   }
 }
 
