@@ -12,6 +12,7 @@ import { addSecretCommands } from './secret-commands.ts'
 import type { ServeIo } from './serve.ts'
 import { addPricesCommands } from './prices-commands.ts'
 import { addKeyCommands } from './key-commands.ts'
+import { addNotifyCommands } from './notify-commands.ts'
 import { addServiceCommands } from './service-commands.ts'
 import { addUsageCommands } from './usage-commands.ts'
 import type { CredentialIo } from './credential-set.ts'
@@ -60,6 +61,7 @@ export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'std
   addSecretCommands(program, ioWithInput, done)
   addKeyCommands(program, ioWithInput, done)
   addUsageCommands(program, io, done)
+  addNotifyCommands(program, io, done)
   program.addHelpText('after', helpEnd)
 
   return {
