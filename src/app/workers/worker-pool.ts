@@ -14,7 +14,7 @@ import { allowPretenuring, disablePretenuring } from '../../platform/node/preten
 import type { Events } from '../../observe/events.ts'
 import type { CounterReader } from '../../observe/metrics/counters.ts'
 import type { Registry } from '../../observe/metrics/registry.ts'
-import { RouteTable } from '../../routing/route-table.ts'
+import { type Discovered, RouteTable } from '../../routing/route-table.ts'
 import { limitsReport } from '../../server/routes/limits.ts'
 import { checkFree } from '../../server/listeners/listen.ts'
 import type { OpenCall } from '../../status/open-call.ts'
@@ -106,6 +106,12 @@ interface PoolParts extends OpenedEvents {
   readonly counters: Registry | undefined
 }
 
+interface RoutesOf {
+  readonly models: Config['models']
+  readonly discovered: Discovered
+  readonly routes: RouteTable
+}
+
 class WorkerPool implements App {
   readonly events: Events
   readonly status: StatusSource
@@ -126,6 +132,7 @@ class WorkerPool implements App {
   readonly #restartDelay = new RestartDelay(systemClock.now)
   #providerSet: ProviderSet
   #reloaded: SerializedConfig | undefined
+  #table: RoutesOf | undefined
   #shutdownGraceMs: number
   #starting = 0
   #isStopping = false
@@ -236,8 +243,14 @@ class WorkerPool implements App {
     return limitsReport({ id: client }, await services.coordinator.describe(this.#routes().models()))
   }
 
+  /** Built again when a model has come or gone: pages that are open ask each second. */
   #routes(): RouteTable {
-    return new RouteTable(this.#newest.models, this.#parts.services.discovered)
+    const { models } = this.#newest
+    const { discovered } = this.#parts.services
+    if (this.#table?.models !== models || this.#table.discovered !== discovered) {
+      this.#table = { models, discovered, routes: new RouteTable(models, discovered) }
+    }
+    return this.#table.routes
   }
 
   #statusReporter(): StatusReporter {
