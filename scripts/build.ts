@@ -18,13 +18,14 @@ const draft = `${dist}.${process.pid}`
 process.once('exit', () => rmSync(draft, { recursive: true, force: true }))
 
 /**
- * gateway.cjs has everything. A process and a worker thread begin with small files that load it (src/cli/bundle.ts). The
+ * gateway.cjs has everything but the exporter of spans, which only a gateway with `tracing.endpoint` loads. A process and a worker thread begin with small files that load it (src/cli/bundle.ts). The
  * others run in the threads of the ledger and of a log transport: threads begin with a file.
  */
 const entryPoints = {
   gateway: 'gateway',
   main: 'src/main.ts',
   worker: 'worker',
+  'export-spans': 'src/observe/tracing/export-spans.ts',
   'ledger-writer': 'src/ledger/writer.ts',
   'thread-stream-worker': 'thread-stream/lib/worker.js',
   'pino-file': 'pino/file.js',
@@ -56,6 +57,17 @@ const joinAtSeams: Plugin = {
       contents: seams[path]!,
       resolveDir: root,
     }))
+  },
+}
+
+const separateFiles: Plugin = {
+  name: 'separate-files',
+  setup(build) {
+    build.onResolve({ filter: /\/export-spans\.ts$/ }, ({ kind }) =>
+      kind === 'dynamic-import' || kind === 'require-call'
+        ? { path: './export-spans.cjs', external: true }
+        : undefined,
+    )
   },
 }
 
@@ -106,7 +118,7 @@ const { metafile } = await bundle({
   lineLimit: 160,
   logLevel: 'warning',
   metafile: true,
-  plugins: [joinAtSeams, deferModules],
+  plugins: [joinAtSeams, separateFiles, deferModules],
 })
 await stop()
 mkdirSync(join(draft, 'status-page'))

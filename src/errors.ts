@@ -1,9 +1,9 @@
 // Every way in which the gateway itself refuses or fails a request, as code and facts. A dialect renders them.
-
 /** Code → HTTP status. The table in docs/http.md is held against this by a test. */
 export const errorTable = {
   budget_exceeded: 429,
   budget_state_lost: 503,
+  call_cancelled: 400,
   clock_not_set: 503,
   expectation_failed: 417,
   headers_too_large: 431,
@@ -55,10 +55,15 @@ interface LimitFacts {
   readonly resetMs: number
 }
 
+/** What of the gateway's own limits a call exceeds; `client`: the requests of its client, whatever the model. */
+export type LimitDimension = 'requests' | 'tokens' | 'parallel' | 'client' | 'budget'
+
 /** Which limit a call exceeds. */
 export interface ExceededLimit {
   /** What ran out. */
   readonly counts: 'requests' | 'tokens'
+  /** Absent: as `counts`. */
+  readonly dimension?: Exclude<LimitDimension, 'budget'>
   /** How all limits of the model stand (`LimitStatus` of domain.ts). */
   readonly status: Readonly<Record<'requests' | 'tokens', LimitFacts | undefined>>
   /** After so many whole milliseconds the same call fits; undefined: it never will. */
@@ -99,6 +104,15 @@ export class GatewayError extends Error {
 /** For a call that the gateway does not begin, or no longer finishes, and for its readiness. */
 export function shuttingDown(): GatewayError {
   return new GatewayError('shutting_down', 'The gateway is shutting down; ask again.')
+}
+
+/**
+ * For a call that the gateway's operator ends. The status is the only one that no client repeats by itself: SDKs repeat 409, 429
+ * and 5xx, and Codex repeats every other one but 400 and 401.
+ */
+export function callCancelled(): GatewayError {
+  const message = 'The operator of the gateway has cancelled this call. Do not repeat it unasked.'
+  return new GatewayError('call_cancelled', message, { headers: { 'x-should-retry': 'false' } })
 }
 
 /** The gateway can't start as it is told to; the message says why, and what to change. */

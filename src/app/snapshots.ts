@@ -3,8 +3,9 @@
 import { UnorderedList, type Indexed } from '../platform/unordered-list.ts'
 import type { Call, Snapshot } from '../call/call.ts'
 import { handleCall } from '../call/handle-call.ts'
+import { CallRecord } from '../call/record.ts'
 import type { RestCall } from '../call/rest/request.ts'
-import { handleRestCall } from '../call/rest-call.ts'
+import { handleRestCall, recordOfRest } from '../call/rest-call.ts'
 import type { Config, RoutesConfig } from '../config/types.ts'
 import type { Client } from '../domain.ts'
 import type { GatewayError } from '../errors.ts'
@@ -30,7 +31,8 @@ export type LongLivedParts = Omit<
 >
 
 interface OpenCall extends Indexed {
-  readonly call: Pick<Call, 'reply' | 'client'>
+  readonly call: Pick<Call, 'reply' | 'client' | 'requestId'>
+  readonly record: CallRecord
 }
 
 /** The calls of one load. */
@@ -79,17 +81,19 @@ export class Snapshots {
 
   /** Serves a call with the newest load. */
   serve(call: Call): void {
-    this.#track(call, handleCall(call, this.#current))
+    const record = new CallRecord(call)
+    this.#track(call, record, handleCall(call, this.#current, record))
   }
 
   /** The same for a request that is not a model call. */
   serveRest(call: RestCall): void {
-    this.#track(call, handleRestCall(call, this.#current))
+    const record = recordOfRest(call)
+    this.#track(call, record, handleRestCall(call, this.#current, record))
   }
 
-  #track(call: OpenCall['call'], served: Promise<void>): void {
+  #track(call: OpenCall['call'], record: CallRecord, served: Promise<void>): void {
     const generation = this.#newest
-    const open = { call, index: -1 }
+    const open = { call, record, index: -1 }
     generation.calls.add(open)
     this.#unsettled += 1
     void served.then(() => {
@@ -124,6 +128,26 @@ export class Snapshots {
       })
     }
     return count
+  }
+
+  /** What is known of each open call, of all loads. */
+  records(): CallRecord[] {
+    const records: CallRecord[] = []
+    for (const { calls } of this.#open) calls.forEach(({ record }) => records.push(record))
+    return records
+  }
+
+  /** Ends the open calls with this request id. @returns the first one; undefined: none is under way. */
+  cancel(id: string, error: GatewayError): CallRecord | undefined {
+    let cancelled: CallRecord | undefined
+    for (const { calls } of this.#open) {
+      calls.forEach(({ call, record }) => {
+        if (call.requestId !== id || call.reply.isGone) return
+        call.reply.interrupt(error)
+        if (call.reply.isGone) cancelled ??= record
+      })
+    }
+    return cancelled
   }
 
   /** Resolves when every call has been settled. May be awaited once. */

@@ -15,17 +15,23 @@ import type { Failure } from './failures.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { internalError } from './internal-error.ts'
 import { maxTargetsTried } from './next-target.ts'
-import { CallRecord } from './record.ts'
+import type { CallRecord } from './record.ts'
 import { foreignObjectOf } from './rest/own-objects.ts'
 import { type CallResult, giveUp, type OpenCall, respond } from './respond.ts'
 
-/** Serves one call and reports its end. Never rejects: what fails becomes the client's error response. */
-export async function handleCall(call: Call, on: Snapshot): Promise<void> {
+/**
+ * Serves one call and reports its end. Never rejects: what fails becomes the client's error response.
+ * @param record of the call, of which nothing is known yet.
+ */
+export async function handleCall(call: Call, on: Snapshot, record: CallRecord): Promise<void> {
   const own = call.dialect.ownEvents(call.requestId)
   const { requestIdHeader } = call.dialect
   if (requestIdHeader !== undefined) call.reply.set(requestIdHeader, call.requestId)
   const heartbeat = new Heartbeat(call.reply, own, on)
-  const open = { call, record: new CallRecord(call), heartbeat, own }
+  const { rawHeaders, startedAtMs } = call
+  const { path } = call.dialect
+  record.trace = on.tracing.begin({ method: 'POST', path, rawHeaders, startedAtMs })
+  const open = { call, record, heartbeat, own }
   try {
     await respond(await serve(open, on), open, on)
   } catch (error) {
@@ -59,6 +65,7 @@ async function serve(open: OpenCall, on: Snapshot): Promise<CallResult> {
   }
 
   record.model = asked.rule === 'alias' ? asked.model.name : name
+  record.countedModel = asked.model.name
   if (record.model !== request.model) record.asked = request.model
   if (allowed?.has(name, asked) === false) {
     return { kind: 'refused', error: allowed.refusal(request.model) } // 403 model_not_allowed
@@ -140,14 +147,21 @@ async function tryModel(
   const { call, record, heartbeat } = open
   const admitting = admit({ call, request, route, skipsFailing }, on, record)
   const isWaiting = admitting instanceof Promise
-  if (isWaiting) heartbeat.enterLine(on.now(), maxWaitMsOf(on.rateLimits, route.model.name))
+  if (isWaiting) {
+    record.lineSinceMs = on.now()
+    heartbeat.enterLine(record.lineSinceMs, maxWaitMsOf(on.rateLimits, route.model.name))
+  }
   const admission = isWaiting ? await admitting : admitting
-  if (isWaiting) heartbeat.leaveLine(on.now())
+  if (isWaiting) {
+    record.lineSinceMs = undefined
+    heartbeat.leaveLine(on.now())
+  }
   const isAsked = route === asked
   if (admission.kind === 'all_failing' && isAsked) addRateHeaders(call, admission.limitStatus, on)
   if (admission.kind !== 'admitted') return admission
 
   const { hold } = admission
+  record.promptTokens = hold.promptTokens
   heartbeat.provider = soleProviderOf(route)
   if (isAsked) addRateHeaders(call, hold.limitStatus, on)
   else if (last?.kind === 'limited') addRateHeaders(call, last.limitStatus, on)

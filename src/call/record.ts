@@ -1,13 +1,15 @@
 // The facts of one call, collected while it runs and logged when it ends.
 import type { Spent } from '../admission/budget.ts'
 import { scopeNameOf } from '../admission/scopes.ts'
-import type { GatewayError } from '../errors.ts'
+import type { GatewayError, LimitDimension } from '../errors.ts'
 import type { PriceSource, Tariff, UsageParts } from '../domain.ts'
 import type { AttemptEnded, CallFacts } from '../observe/events/calls.ts'
+import type { CallTrace } from '../observe/events/trace.ts'
 import type { Charged } from '../prices/price-book.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
 import type { Call } from './call.ts'
-import type { Metered } from './response/meter.ts'
+import type { Meter, Metered } from './response/meter.ts'
+import type { AttemptStage } from './response/upstream-response.ts'
 
 /** How a call ended for its client. */
 export interface CallEnd {
@@ -25,7 +27,13 @@ export type RecordedCall = Pick<Call, 'requestId' | 'client' | 'startedAtMs'> & 
 
 /** Also how a call's time is divided between the gateway, providers and the line of waiting calls. */
 export class CallRecord {
-  readonly #call: RecordedCall
+  readonly call: RecordedCall
+  /** Of the file, a wildcard or listed; its limits count the call. */
+  countedModel: string | undefined
+  /** What is wrong with the provider, by the attempt that the client's response is about. */
+  trouble: AttemptEnded['trouble']
+  /** Undefined: the call belongs to none. */
+  trace: CallTrace | undefined
   /** Not an alias of it. */
   model: string | undefined
   /** The alias that the client used. */
@@ -35,6 +43,14 @@ export class CallRecord {
   isStream = false
   attempts = 0
   waitMs = 0
+  /** Since when the call waits for its admission; undefined: it does not wait. */
+  lineSinceMs: number | undefined
+  /** As estimated when the call was admitted. */
+  promptTokens: number | undefined
+  /** The last one, unless it has failed. */
+  attempt: { readonly stage: AttemptStage } | undefined
+  /** Of the response that answers the call. */
+  meter: Meter | undefined
   /** The model that answered in place of the one that was asked for. */
   fallbackModel: string | undefined
   /** Why fallbacks were passed over: their own limits. */
@@ -74,12 +90,18 @@ export class CallRecord {
   #attemptSentAtMs = 0
 
   constructor(call: RecordedCall) {
-    this.#call = call
+    this.call = call
   }
 
   /** When the provider's total timeout began, which all attempts share: waiting in line has a limit of its own. */
   get workSinceMs(): number {
-    return this.#call.startedAtMs + this.waitMs
+    return this.call.startedAtMs + this.waitMs
+  }
+
+  /** The call has waited in line until now. */
+  addWait(waitedMs: number, nowMs: number): void {
+    this.waitMs += waitedMs
+    if (waitedMs > 0) this.trace?.addWait(nowMs - waitedMs, nowMs)
   }
 
   /** @param dropped names of members that are left out; undefined: none. */
@@ -91,27 +113,35 @@ export class CallRecord {
     this.providerWords = undefined
     this.#attemptSentAtMs = nowMs
     this.#sentAtMs ??= nowMs
+    this.trace?.startAttempt(nowMs)
   }
 
-  endAttempt(outcome: AttemptOutcome, nowMs: number): AttemptEnded {
+  /** @param trouble what the outcome shows of the provider. */
+  endAttempt(outcome: AttemptOutcome, trouble: AttemptEnded['trouble'], nowMs: number): AttemptEnded {
+    if (outcome.kind !== 'answered') this.attempt = undefined
     this.#outcomeAtMs = nowMs
+    this.trouble = trouble
     this.#firstByteAtMs = outcome.kind === 'answered' ? outcome.response.headAtMs : nowMs
-    return {
+    const ended: AttemptEnded = {
       kind: 'attempt_ended',
-      request_id: this.#call.requestId,
+      request_id: this.call.requestId,
       provider: this.provider!,
       target_model: this.targetModel!,
       way: this.way!,
       outcome: outcome.kind,
       status: statusOf(outcome),
       code: codeOf(outcome),
+      trouble,
       ms: round(nowMs - this.#attemptSentAtMs),
     }
+    this.trace?.endAttempt(ended, nowMs)
+    return ended
   }
 
   /** @param usage of an attempt; what it has cost follows. */
   addUsage(usage: Metered): void {
     this.#spentTokens += usage.totalTokens
+    this.trace?.addUsage(usage)
     this.#usage = this.#usage === undefined ? usage : sumOf(this.#usage, usage)
   }
 
@@ -160,14 +190,16 @@ export class CallRecord {
   /** For `Server-Timing`: what is known when the head goes out, in milliseconds. */
   serverTiming(nowMs: number): string {
     const upstreamMs = this.#upstreamMs(nowMs)
-    const gatewayMs = nowMs - this.#call.startedAtMs - upstreamMs - this.waitMs
+    const gatewayMs = nowMs - this.call.startedAtMs - upstreamMs - this.waitMs
     return `wait;dur=${round(this.waitMs)}, upstream;dur=${round(upstreamMs)}, gateway;dur=${round(gatewayMs)}`
   }
 
   /** @param end what the client got; with an error that it was sent, or that its response shows. */
   facts(nowMs: number, { status, error }: CallEnd): CallFacts {
-    const { startedAtMs, requestId, client, dialect, route } = this.#call
+    const { startedAtMs, requestId, client, dialect, route } = this.call
     const firstByteAtMs = this.#firstByteAtMs
+    const firstTokenAtMs = this.meter?.firstTokenAtMs
+    this.trace?.end(nowMs, firstTokenAtMs)
     const firstByteMs = firstByteAtMs === undefined ? undefined : round(firstByteAtMs - startedAtMs)
     // From then on the provider sets the pace, from which the cost of relaying can't be separated.
     const gatewayMs = (this.#outcomeAtMs ?? nowMs) - startedAtMs - this.#upstreamMs(nowMs) - this.waitMs
@@ -176,6 +208,8 @@ export class CallRecord {
       // A call that the gateway itself refused is found by the rule that refused it.
       event: this.attempts === 0 ? (error?.code ?? 'call') : 'call',
       request_id: requestId,
+      trace_id: this.trace?.traceId,
+      span_id: this.trace?.spanId,
       client: client.id,
       key: client.keyId === undefined ? undefined : client.terms?.name,
       key_secret: client.secretId,
@@ -205,10 +239,13 @@ export class CallRecord {
       tariff: isPriced ? this.#tariff : undefined,
       wait_ms: round(this.waitMs),
       first_byte_ms: firstByteMs,
+      first_token_ms: firstTokenAtMs === undefined ? undefined : round(firstTokenAtMs - startedAtMs),
       duration_ms: round(nowMs - startedAtMs),
       gateway_ms: round(gatewayMs),
       attempts: this.attempts,
       code: error?.code,
+      trouble: this.trouble,
+      limited_by: limitedBy(error),
       reason: this.#reason(error),
       provider_status: this.providerStatus,
       provider_code: this.providerCode,
@@ -227,6 +264,11 @@ export class CallRecord {
     if (this.#sentAtMs === undefined) return this.#earlierMs
     return this.#earlierMs + (this.#outcomeAtMs ?? nowMs) - this.#sentAtMs
   }
+}
+
+function limitedBy(error: GatewayError | undefined): LimitDimension | undefined {
+  if (error?.code === 'budget_exceeded') return 'budget'
+  return error?.limit?.dimension ?? error?.limit?.counts
 }
 
 /** Of two attempts. A count that only one of them has is the count of both. */

@@ -11,10 +11,16 @@ import { passOn } from './rest/pass-on.ts'
 import type { RestCall } from './rest/request.ts'
 import { endGone, sendError } from './rest/respond.ts'
 
-/** Serves one request and reports its end. Never rejects. */
-export async function handleRestCall(call: RestCall, on: Snapshot): Promise<void> {
+export function recordOfRest(call: RestCall): CallRecord {
   const { method, path } = call.route
-  const record = new CallRecord({ ...call, dialect: { name: 'other' }, route: `${method} ${path}` })
+  return new CallRecord({ ...call, dialect: { name: 'other' }, route: `${method} ${path}` })
+}
+
+/** Serves one request and reports its end. Never rejects. @param record as `recordOfRest` makes it. */
+export async function handleRestCall(call: RestCall, on: Snapshot, record: CallRecord): Promise<void> {
+  const { rawHeaders, startedAtMs } = call
+  const { method, path } = call.route
+  record.trace = on.tracing.begin({ method, path, rawHeaders, startedAtMs })
   let end: CallEnd
   try {
     end = await serve(call, on, record)
@@ -23,7 +29,7 @@ export async function handleRestCall(call: RestCall, on: Snapshot): Promise<void
   } finally {
     releaseBody(call)
   }
-  on.events.emit({ kind: 'call_ended', call: record.facts(on.now(), end) })
+  on.events.emit({ kind: 'call_ended', call: record.facts(on.now(), end), trace: record.trace })
 }
 
 async function serve(call: RestCall, on: Snapshot, record: CallRecord): Promise<CallEnd> {

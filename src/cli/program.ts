@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs'
 import { packagePath } from '../platform/package.ts'
 import { asErrors, isJournal } from '../systemd/journal.ts'
 import { addAuditCommands } from './audit-commands.ts'
+import { addCallsCommands } from './calls-commands.ts'
 import { addDoctorCommand } from './doctor.ts'
 import { ReloadSignal } from './reload-signal.ts'
 import { addSecretCommands } from './secret-commands.ts'
@@ -44,6 +45,7 @@ export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'std
     status = result
   }
   addGatewayCommands(program, io, version, done)
+  addCallsCommands(program, io, done)
   addDoctorCommand(program, io, version, done)
   addAuditCommands(program, io, done)
   // Node makes the stream when it is asked for, which takes 2 to 5 ms.
@@ -132,6 +134,15 @@ function addGatewayCommands(
         done(await explainCommand(io, model, { ...options, json }))
       },
     )
+  program
+    .command('status')
+    .description('show what the running gateway does: calls, providers, limits, failures, usage')
+    .option(...configOption)
+    .option('--json', 'print the report as JSON')
+    .action(async ({ config, json = false }: { config?: string; json?: boolean }) => {
+      const { statusCommand } = await import('./status.ts')
+      done(await statusCommand(io, { config, json }))
+    })
   program
     .command('limits')
     .description('show how the limits of the running gateway stand')

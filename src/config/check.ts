@@ -8,12 +8,18 @@ import { clientProblems, keyProblems } from './check-clients.ts'
 import { identityProblems } from './check-identity.ts'
 import { formatProblems } from './check-formats.ts'
 import { priceProblems } from './check-prices.ts'
-import { allowedUserProblems, type LocalUsers, trustedProxyProblems } from './check-users.ts'
+import {
+  allowedUserProblems,
+  type LocalUsers,
+  trustedProxyProblems,
+  viewUserProblems,
+} from './check-users.ts'
 import { defaults, minBodyMemoryBytes } from './defaults.ts'
 import { corsOriginFault, hostHeaderFault, wideOrigin } from './origin.ts'
 import type { PathProblem, HasProblem, Path } from './problems.ts'
 import { headerProblems } from './check-headers.ts'
 import type { RawConfig, RawProvider } from './raw.ts'
+import { tracingProblems } from './check-tracing.ts'
 
 /**
  * All problems of a configuration that the schema cannot express.
@@ -37,6 +43,7 @@ export function* configProblems(
     yield { ...problem, severity: 'warning' }
   }
   yield* allowedUserProblems(access.allowed_users ?? [], accounts)
+  yield* viewUserProblems(raw, accounts)
   yield* keyProblems(raw, accounts)
   yield* clientProblems(raw)
   yield* identityProblems(raw, hasProblem, accounts)
@@ -60,6 +67,7 @@ export function* configProblems(
   yield* providerProblems(raw)
   yield* modelProblems(raw, hasProblem)
   yield* priceProblems(raw)
+  yield* tracingProblems(raw)
 }
 
 function* bodyMemoryProblems(raw: NonNullable<RawConfig['server']>): Generator<PathProblem> {

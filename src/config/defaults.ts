@@ -38,6 +38,7 @@ export const defaults = {
     speaks: 'auto',
     health_check: false,
     discover_models: false,
+    trace_context: 'auto',
   },
   /** A local model may take minutes to its first byte; a cloud provider that does has failed. */
   localTimeouts: { connect_ms: 2000, first_byte_ms: 600_000, idle_ms: 600_000, total_ms: 1_800_000 },
@@ -58,6 +59,20 @@ export const defaults = {
   secrets: { dir: null, identity: { credential: 'gateway_identity', file: null } },
   budgets: { time_zone: 'UTC', reserve: 'predicted', when_exhausted: 'finish', total: [] },
   audit: { enabled: 'auto', keep_days: 365 },
+  metrics: { enabled: true, allowed_users: [], client_label: false, max_models: 200, max_series: 20_000 },
+  tracing: {
+    endpoint: null,
+    protocol: 'http/protobuf',
+    headers: {},
+    sample_ratio: 1,
+    service_name: 'llm-gateway',
+    resource: {},
+    conventions: 'semconv-1.36',
+    session_headers: ['x-session-id', 'agent-session-id'],
+    content: 'never',
+    view_url: null,
+  },
+  status: { enabled: true, allowed_users: ['self'], playground: true, via_proxy: false, recent_calls: 200 },
   usage: { enabled: true, keep_calls_days: 90, keep_hours_days: 400, client_names: 'plain' },
   logging: { level: 'info', format: 'auto', transport: null },
 } as const

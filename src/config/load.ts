@@ -242,6 +242,9 @@ export function* secretReferences(raw: RawConfig): Generator<[Path, RawSecret]> 
       if (typeof value !== 'string') yield [['providers', name, 'headers', header], value]
     }
   }
+  for (const [header, value] of Object.entries(raw.tracing?.headers ?? {})) {
+    if (typeof value !== 'string') yield [['tracing', 'headers', header], value]
+  }
   if (hasPseudonyms(raw)) yield [['usage', 'client_names'], pseudonymKeyReference]
 }
 

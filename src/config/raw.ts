@@ -24,8 +24,27 @@ export interface RawConfig {
   secrets?: { dir?: string | null; identity?: { credential?: string; file?: string | null } }
   routes?: RawRoutes
   usage?: RawUsage
+  tracing?: RawTracing
   budgets?: RawBudgets
   audit?: { enabled?: boolean | 'auto'; keep_days?: number }
+  metrics?: RawMetrics
+  status?: RawStatus
+}
+
+interface RawMetrics {
+  enabled?: boolean
+  allowed_users?: string[]
+  client_label?: boolean
+  max_models?: number
+  max_series?: number
+}
+
+interface RawStatus {
+  enabled?: boolean
+  allowed_users?: string[]
+  playground?: boolean
+  via_proxy?: boolean
+  recent_calls?: number
 }
 
 interface RawKeys {
@@ -90,6 +109,19 @@ interface RawUsage {
   keep_calls_days?: number
   keep_hours_days?: number
   client_names?: 'plain' | 'pseudonym'
+}
+
+interface RawTracing {
+  endpoint?: string | null
+  protocol?: 'http/protobuf' | 'http/json'
+  headers?: Record<string, string | RawSecret>
+  sample_ratio?: number
+  service_name?: string
+  resource?: Record<string, string>
+  conventions?: 'semconv-1.36' | 'latest'
+  session_headers?: string[]
+  content?: 'never'
+  view_url?: string | null
 }
 
 interface RawLogging {
@@ -186,6 +218,7 @@ export interface RawProvider {
   auth?: 'bearer' | { header: string }
   headers?: Record<string, string | RawSecret>
   include_usage?: 'auto' | 'always' | 'never'
+  trace_context?: 'auto' | 'always' | 'never'
   speaks?: 'auto' | ('chat' | 'messages' | 'responses')[]
   translation?: RawTranslation
   timeouts?: RawTimeouts

@@ -10,6 +10,7 @@ import { readPrice } from '../prices/read-price.ts'
 import { normalOrigin } from '../http/origin.ts'
 import { authOf, baseUrlOf } from './provider-kind.ts'
 import { resolveIdentity } from './resolve-identity.ts'
+import { resolveTracing } from './resolve-tracing.ts'
 import { resolveTraits } from './resolve-traits.ts'
 import type {
   RawBudget,
@@ -31,6 +32,7 @@ import type {
   KeysConfig,
   LoggingConfig,
   LogTransportConfig,
+  MetricsConfig,
   ModelConfig,
   PricesConfig,
   ProviderConfig,
@@ -38,6 +40,7 @@ import type {
   RateLimitConfig,
   Secret,
   ServerConfig,
+  StatusConfig,
   Timeouts,
 } from './types.ts'
 
@@ -98,6 +101,9 @@ export function resolve(
     },
     routes: { rest: raw.routes?.rest ?? undefined, defaultModel: { ...raw.routes?.default_model } },
     audit: resolveAudit(raw),
+    tracing: resolveTracing(raw.tracing, secrets),
+    metrics: resolveMetrics(raw.metrics),
+    status: resolveStatus(raw.status),
     usage: {
       enabled: usage.enabled,
       keepCallsDays: usage.keep_calls_days,
@@ -114,6 +120,28 @@ function resolveAudit(raw: RawConfig): AuditConfig {
   const hasKeys = (raw.keys?.mode ?? defaults.keys.mode) !== 'off'
   const hasIdentities = (raw.identity?.sources ?? defaults.identity.sources).length > 0
   return { enabled: enabled === 'auto' ? hasKeys || hasIdentities : enabled, keepDays }
+}
+
+function resolveMetrics(raw: RawConfig['metrics']): MetricsConfig {
+  const metrics = { ...defaults.metrics, ...raw }
+  return {
+    enabled: metrics.enabled,
+    allowedUsers: metrics.allowed_users,
+    hasClientLabel: metrics.client_label,
+    maxModels: metrics.max_models,
+    maxSeries: metrics.max_series,
+  }
+}
+
+function resolveStatus(raw: RawConfig['status']): StatusConfig {
+  const status = { ...defaults.status, ...raw }
+  return {
+    enabled: status.enabled,
+    allowedUsers: status.allowed_users,
+    hasPlayground: status.playground,
+    isServedViaProxy: status.via_proxy,
+    recentCalls: status.recent_calls,
+  }
 }
 
 function resolveLogging(
@@ -235,6 +263,7 @@ function resolveProvider(
     maxParallelRequests: raw.max_parallel_requests,
     healthCheck: resolveHealthCheck(provider.health_check, kind),
     discoverModels: provider.discover_models,
+    ...(provider.trace_context !== 'auto' && { traceContext: provider.trace_context }),
     ...resolvePrice(raw.price ?? usualPrice(kind, url)),
   }
 }

@@ -17,7 +17,7 @@ export function* storedNames(document: unknown): Generator<string> {
   if (hasPseudonyms(document)) yield pseudonymKeyName
 }
 
-/** Each reference to a stored secret, with its provider. */
+/** Each reference to a stored secret, with its provider or the section that has it. */
 export function* storedReferences(document: unknown): Generator<{ provider: string; secret: string }> {
   for (const [provider, value] of Object.entries(membersOf(membersOf(document)['providers']))) {
     const { api_key: key, headers } = membersOf(value)
@@ -25,5 +25,10 @@ export function* storedReferences(document: unknown): Generator<{ provider: stri
       const { secret } = membersOf(reference)
       if (typeof secret === 'string') yield { provider, secret }
     }
+  }
+  const { headers } = membersOf(membersOf(document)['tracing'])
+  for (const reference of Object.values(membersOf(headers))) {
+    const { secret } = membersOf(reference)
+    if (typeof secret === 'string') yield { provider: 'tracing.headers', secret }
   }
 }

@@ -29,6 +29,9 @@ export interface Config {
   readonly routes: RoutesConfig
   readonly usage: UsageConfig
   readonly audit: AuditConfig
+  readonly tracing: TracingConfig
+  readonly metrics: MetricsConfig
+  readonly status: StatusConfig
   readonly logging: LoggingConfig
 }
 
@@ -210,6 +213,8 @@ export interface HttpProvider {
   readonly discoverModels?: boolean
   /** What its models cost that have no price of their own. Absent: what the list of prices has. */
   readonly price?: PriceSetting
+  /** Whether requests carry the trace of their call. Absent: to a local provider, while spans are recorded. */
+  readonly traceContext?: 'always' | 'never'
 }
 
 /** Formats between which calls are translated, by the name of the dialect. */
@@ -374,4 +379,48 @@ export interface AuditConfig {
   readonly enabled: boolean
   /** Days for which whole months are kept. */
   readonly keepDays: number
+}
+
+/** Whether spans of calls are exported, and where to. */
+export interface TracingConfig {
+  /** The URL that receives them. Undefined: none are recorded. */
+  readonly endpoint: string | undefined
+  readonly protocol: 'http/protobuf' | 'http/json'
+  /** Names in lower case. */
+  readonly headers: readonly (readonly [name: string, value: string | Secret])[]
+  /** Of traces that begin here, from 0 to 1. */
+  readonly sampleRatio: number
+  readonly serviceName: string
+  readonly resource: Readonly<Record<string, string>>
+  readonly conventions: 'semconv-1.36' | 'latest'
+  /** Headers that name a client's session, in lower case, the first that is there. */
+  readonly sessionHeaders: readonly string[]
+  /** A page that shows a trace, with `{trace_id}` in it. */
+  readonly viewUrl: string | undefined
+}
+
+/** `GET /metrics`. */
+export interface MetricsConfig {
+  readonly enabled: boolean
+  /** Unix users who may read them, besides the gateway's own and root. */
+  readonly allowedUsers: readonly string[]
+  /** Whether calls are also counted by client. */
+  readonly hasClientLabel: boolean
+  /** So many names of models are told apart. */
+  readonly maxModels: number
+  /** Lines of counters and histograms. */
+  readonly maxSeries: number
+}
+
+/** The status page. */
+export interface StatusConfig {
+  readonly enabled: boolean
+  /** Unix users, `self`, and identities by their client's id. */
+  readonly allowedUsers: readonly string[]
+  /** Whether the gateway's own user may call models from the page. */
+  readonly hasPlayground: boolean
+  /** Whether identities in `allowedUsers` may see it through a trusted proxy. */
+  readonly isServedViaProxy: boolean
+  /** Ended calls that are kept for it. */
+  readonly recentCalls: number
 }

@@ -5,8 +5,9 @@ import type { CallEvent } from './events/calls.ts'
 import type { ProcessEvent } from './events/process.ts'
 import type { ProviderEvent } from './events/providers.ts'
 import type { StateEvent } from './events/state.ts'
+import type { TraceEvent } from './events/trace.ts'
 
-export type GatewayEvent = AccessEvent | CallEvent | ProcessEvent | ProviderEvent | StateEvent
+export type GatewayEvent = AccessEvent | CallEvent | ProcessEvent | ProviderEvent | StateEvent | TraceEvent
 
 export interface Events {
   /** Hands the event to every sink, now. Never throws. */

@@ -10,6 +10,9 @@ export function namingBy(
   if (pseudonyms === undefined) return undefined
   return (event) => {
     if (event.kind === 'call_ended') return { ...event, call: named(event.call, pseudonyms) }
+    if (event.kind === 'call_cancelled') {
+      return { ...event, client: pseudonyms.of(event.client), by: pseudonyms.of(event.by) }
+    }
     // Texts of the key file may be names; the places of the faults remain.
     if (event.kind === 'keys_refused') return { ...event, faults: event.faults.map(withoutQuotes) }
     if ('scope' in event) {

@@ -1,6 +1,7 @@
 // What the status page shows: `GET /status/data`, `/status/events` and `llm-gateway status --json`. Members are part of the
 // interface: they are added to, never renamed. None holds a prompt, an answer, a key, a header's value or a URL with more
 // than its origin and path. Text of others is at most 300 printable characters. Times are ISO 8601 in UTC.
+import type { OpenCall } from './open-call.ts'
 
 export interface StatusReport {
   readonly version: string
@@ -59,29 +60,6 @@ interface Attention {
   readonly what: string
   readonly why: string
   readonly fix: string
-}
-
-/** A call under way. */
-interface OpenCall {
-  readonly id: string
-  readonly model: string | null
-  readonly client: string
-  readonly key: string | null
-  readonly dialect: string
-  readonly provider: string | null
-  readonly target_model: string | null
-  readonly phase: 'reading' | 'in_line' | 'connecting' | 'waiting' | 'streaming' | 'whole'
-  readonly started_at: string
-  readonly age_ms: number
-  /** 0: none yet. */
-  readonly attempt: number
-  readonly attempts_left: number | null
-  readonly wait_ms: number
-  readonly stream: boolean
-  readonly prompt_tokens: number | null
-  readonly tokens: number
-  readonly tokens_per_second: number | null
-  readonly first_token_ms: number | null
 }
 
 export interface ProviderState {

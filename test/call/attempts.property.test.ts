@@ -10,6 +10,7 @@ import { MemoryStore } from '../../src/admission/stores/memory.ts'
 import type { Reply, Snapshot } from '../../src/call/call.ts'
 import { handleCall } from '../../src/call/handle-call.ts'
 import { LocalCoordinator } from '../../src/call/local-coordinator.ts'
+import { CallRecord } from '../../src/call/record.ts'
 import { createTicker } from '../../src/call/ticker.ts'
 import type { ModelConfig } from '../../src/config/types.ts'
 import { dialects } from '../../src/dialects/table.ts'
@@ -126,6 +127,7 @@ function fakeProvider(name: string, next: () => string): Provider {
     name,
     timeouts: { connectMs: 0, firstByteMs: 3000, idleMs: 3000, totalMs: 20_000 },
     isLocal: true,
+    traceContext: 'auto',
     includeUsage: 'never',
     maxParallelRequests: 1,
     speaks: () => true,
@@ -209,6 +211,7 @@ function startScene(next: () => string) {
     coordinator,
     formats: unknownFormats,
     owners: new MemoryObjectOwners(),
+    tracing: { begin: () => undefined },
     rest: undefined,
     defaultModels: new Map(),
     hasSeveralClients: false,
@@ -262,7 +265,8 @@ test('a call ends once, gives back its slots, and leaves no target busy or on tr
         const client = { id: 'user:me' }
         let isBodyReleased = false
         const bodyShare = { release: () => void (isBodyReleased = true) }
-        void handleCall({ ...call, bodyShare, client, startedAtMs: clock.now() }, on)
+        const begun = { ...call, bodyShare, client, startedAtMs: clock.now() }
+        void handleCall(begun, on, new CallRecord(begun))
         for (let step = 0; calls.length === before; step++) {
           assert.ok(step < 2000, 'the call never ends')
           if (step === leavesAfter) reply.leave()

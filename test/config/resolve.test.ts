@@ -73,6 +73,31 @@ test('what the file leaves out has its default', () => {
       pseudonymKey: undefined,
     },
     audit: { enabled: false, keepDays: 365 },
+    tracing: {
+      endpoint: undefined,
+      protocol: 'http/protobuf',
+      headers: [],
+      sampleRatio: 1,
+      serviceName: 'llm-gateway',
+      resource: {},
+      conventions: 'semconv-1.36',
+      sessionHeaders: ['x-session-id', 'agent-session-id'],
+      viewUrl: undefined,
+    },
+    metrics: {
+      enabled: true,
+      allowedUsers: [],
+      hasClientLabel: false,
+      maxModels: 200,
+      maxSeries: 20_000,
+    },
+    status: {
+      enabled: true,
+      allowedUsers: ['self'],
+      hasPlayground: true,
+      isServedViaProxy: false,
+      recentCalls: 200,
+    },
     logging: { level: 'info', format: 'auto' },
   })
 })

@@ -5,11 +5,16 @@ import type { Cell } from '../../ledger/call-row.ts'
 import type { UnfinishedCall } from '../../ledger/unfinished-call.ts'
 import type { GatewayEvent } from '../../observe/events.ts'
 import type { SharedServices } from '../shared-services.ts'
-import type { Command, FromWorker, ToWorker, WorkerStart } from './messages.ts'
+import type { Command, CountsMessage, FromWorker, Look, ToWorker, WorkerStart } from './messages.ts'
 import type { FloodLeases } from './flood-leases.ts'
 import type { Inbox } from './inbox.ts'
 import { Outbox } from './outbox.ts'
 import { WorkerSession } from './worker-session.ts'
+
+/** A thread that is busy for longer is left out of a report. */
+const maxLookMs = 1_000
+
+const nothingSeen: Look = { calls: [], recent: { calls: [], providers: [], failures: [] } }
 
 export interface WorkerThreadParts {
   /** The file that the thread runs. */
@@ -27,6 +32,8 @@ export interface WorkerThreadParts {
   /** Receives the calls that budgets apply to and that are under way when the thread ends. */
   readonly onUnfinished: (call: UnfinishedCall) => void
   readonly onAudited: (event: GatewayEvent) => void
+  /** Receives what the thread has counted. */
+  readonly onCounts: (message: CountsMessage) => void
 }
 
 export class WorkerThread {
@@ -45,7 +52,9 @@ export class WorkerThread {
   readonly #onLog: (text: string) => void
   readonly #onRows: WorkerThreadParts['onRows']
   readonly #onAudited: WorkerThreadParts['onAudited']
+  readonly #onCounts: WorkerThreadParts['onCounts']
   readonly #commands = new Map<number, (calls: number) => void>()
+  readonly #looks = new Map<number, (look: Look) => void>()
   readonly #starting = Promise.withResolvers<readonly string[]>()
   readonly #stopping = Promise.withResolvers<void>()
   #cause: Error | undefined
@@ -64,10 +73,12 @@ export class WorkerThread {
     onRows,
     onUnfinished,
     onAudited,
+    onCounts,
   }: WorkerThreadParts) {
     this.#onLog = onLog
     this.#onRows = onRows
     this.#onAudited = onAudited
+    this.#onCounts = onCounts
     const { port1: port, port2 } = new MessageChannel()
     const workerData: WorkerStart = { ...start, port: port2 }
     // The environment holds keys, which have come with the configuration already.
@@ -95,6 +106,7 @@ export class WorkerThread {
         this.#starting.reject(cause)
         this.#session.end()
         for (const done of this.#commands.values()) done(0)
+        for (const done of this.#looks.values()) done(nothingSeen)
         resolve(this.#isStopping ? undefined : cause)
       })
     })
@@ -106,12 +118,28 @@ export class WorkerThread {
   }
 
   /** Resolves when it is done, or never will be. The number is of the calls under way when a stop begins, or ended by new keys. */
-  request(command: Command): Promise<number> {
+  request(command: Exclude<Command, { readonly kind: 'look' }>): Promise<number> {
     const number = ++this.#lastCommand
     return new Promise((resolve) => {
       if (this.#hasEnded) return resolve(0)
       this.#commands.set(number, resolve)
       this.#outbox.post({ ...command, command: number })
+    })
+  }
+
+  /** What the thread knows of its calls; nothing if it has ended, or does not answer within a second. */
+  look(): Promise<Look> {
+    const number = ++this.#lastCommand
+    return new Promise((resolve) => {
+      if (this.#hasEnded) return resolve(nothingSeen)
+      const finish = (look: Look) => {
+        clearTimeout(deadline)
+        this.#looks.delete(number)
+        resolve(look)
+      }
+      const deadline = setTimeout(() => finish(nothingSeen), maxLookMs)
+      this.#looks.set(number, finish)
+      this.#outbox.post({ kind: 'look', command: number })
     })
   }
 
@@ -154,8 +182,12 @@ export class WorkerThread {
       case 'find_keys':
       case 'owners':
       case 'has_objects':
+      case 'metrics':
       case 'usage':
       case 'refresh':
+      case 'status':
+      case 'explain':
+      case 'end_call':
         this.#session.onRequest(message)
         return
       case 'cancel':
@@ -192,9 +224,15 @@ export class WorkerThread {
       case 'audited':
         this.#onAudited(message.event)
         return
+      case 'counts':
+        this.#onCounts(message)
+        return
       case 'done':
         this.#commands.get(message.command)?.(message.calls)
         this.#commands.delete(message.command)
+        return
+      case 'looked':
+        this.#looks.get(message.command)?.(message.look)
         return
       case 'stopped':
         this.#stopping.resolve()

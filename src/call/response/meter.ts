@@ -28,10 +28,14 @@ export interface MeterOptions {
   readonly hasOutputTokens: boolean
   /** Only the gateway requested usage: the client must not see what that added. */
   readonly stripsUsage: boolean
+  /** Milliseconds of the monotonic clock; read once, at the first piece of a stream's output. */
+  readonly now: () => number
 }
 
 export class Meter {
   readonly #options: MeterOptions
+  /** When the first piece of a stream's output came, in milliseconds of the monotonic clock. */
+  firstTokenAtMs: number | undefined
   #usage: PartialUsage | undefined
   /** Events with a piece of the output. */
   #pieces = 0
@@ -54,6 +58,7 @@ export class Meter {
     const { reader, stripsUsage, hasOutputTokens } = this.#options
     const textBytes = hasOutputTokens ? reader.textBytes(event) : 0
     if (textBytes > 0) {
+      if (this.#pieces === 0) this.firstTokenAtMs = this.#options.now()
       this.#pieces += 1
       this.#textBytes += textBytes
       this.#isCountOutdated = true
@@ -94,8 +99,17 @@ export class Meter {
 
   /** Prompt and output so far, cheap enough to be called all the time. */
   seenTokens(): number {
-    const { promptTokens = this.#options.estimatedPrompt, completionTokens = 0 } = this.#usage ?? {}
-    return promptTokens + (this.#options.hasOutputTokens ? Math.max(completionTokens, this.#seenOutput()) : 0)
+    return this.seenPromptTokens() + this.seenOutputTokens()
+  }
+
+  /** As the provider has counted them, else as estimated. */
+  seenPromptTokens(): number {
+    return this.#usage?.promptTokens ?? this.#options.estimatedPrompt
+  }
+
+  seenOutputTokens(): number {
+    if (!this.#options.hasOutputTokens) return 0
+    return Math.max(this.#usage?.completionTokens ?? 0, this.#seenOutput())
   }
 
   /**

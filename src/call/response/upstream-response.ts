@@ -45,6 +45,9 @@ export interface Passing {
   readonly upload: Upload | undefined
 }
 
+/** How far an attempt is. `waiting`: sent, and nothing of an answer has come. */
+export type AttemptStage = 'connecting' | 'waiting' | 'streaming' | 'whole'
+
 type Services = Pick<Snapshot, 'ticker' | 'now'>
 
 export class UpstreamResponse implements AnsweringResponse, ResponseHandler, TickListener {
@@ -121,6 +124,14 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
 
   get isStalled(): boolean {
     return this.#limits.isStalled
+  }
+
+  /** For reports of calls under way, which are rare: nothing is kept for it. */
+  get stage(): AttemptStage {
+    if (this.#exchange?.wasSent !== true) return 'connecting'
+    if (this.events !== undefined) return 'streaming'
+    const isAnswer = this.whole !== undefined || this.#phase instanceof Forwarding
+    return isAnswer || this.#phase.hasBegun === true ? 'whole' : 'waiting'
   }
 
   /** The provider's own id of the request; undefined before the head, or without one. */

@@ -12,7 +12,9 @@ import { pricesSchema } from './price.ts'
 import { providersSchema } from './providers.ts'
 import { auditSchema } from './audit.ts'
 import { budgetsSchema } from './budgets.ts'
+import { tracingSchema } from './tracing.ts'
 import { usageSchema } from './usage.ts'
+import { metricsSchema, statusSchema } from './views.ts'
 
 /** What to write in place of LiteLLM's list of models. */
 export const liteLlmHint =
@@ -41,6 +43,9 @@ export const configSchema = {
     secrets: secretsSchema,
     usage: usageSchema,
     audit: auditSchema,
+    tracing: tracingSchema,
+    metrics: metricsSchema,
+    status: statusSchema,
     logging: loggingSchema,
   },
 } as const satisfies Schema

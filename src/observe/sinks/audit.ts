@@ -45,6 +45,7 @@ const recordedKinds = [
   'budget_exhausted',
   'budget_nearly_spent',
   'budget_window_begun',
+  'call_cancelled',
   'clock_jumped',
   'identity_keys_failed',
   'identity_keys_loaded',
@@ -72,7 +73,12 @@ export function isSecurityEvent(event: GatewayEvent): event is SecurityEvent {
 
 /** Whether an event of a worker thread is for the audit log. */
 export function isAudited(event: GatewayEvent): boolean {
-  return event.kind === 'refused' || (event.kind === 'call_ended' && refusedCalls.has(event.call.event))
+  const { kind } = event
+  return (
+    kind === 'refused' ||
+    kind === 'call_cancelled' ||
+    (event.kind === 'call_ended' && refusedCalls.has(event.call.event))
+  )
 }
 
 export function auditSink({ add, numberOf, digestOf, setTimer }: AuditSinkParts): Sink {
@@ -151,6 +157,9 @@ export function auditSink({ add, numberOf, digestOf, setTimer }: AuditSinkParts)
         record('budget.window_begun', budgetOf(event))
       } else if (event.kind === 'budget_events_unlogged') {
         record('budget.events_unlogged', { count: event.count }, { severity: 'warn' })
+      } else if (event.kind === 'call_cancelled') {
+        const [client, actor] = [numberOf(event.client), numberOf(event.by)]
+        record('call.cancelled', { 'request.id': event.request_id, client, actor })
       } else if (event.kind === 'clock_jumped') {
         record('clock.jumped', { forward_ms: event.forward_ms }, { severity: 'warn' })
       } else if (event.kind === 'identity_keys_loaded') {

@@ -14,6 +14,9 @@ function write(event: GatewayEvent, log: Log): void {
       writeCall(event.call, log)
       return
     case 'attempt_ended':
+    case 'polled':
+    case 'target_cooled':
+    case 'spans_counted':
       return
     case 'refused': {
       const { kind: _, has_left: hasLeft = false, ...facts } = event
@@ -125,15 +128,19 @@ function write(event: GatewayEvent, log: Log): void {
       log.error(lineOf(event))
       return
     case 'budget_events_unlogged':
+    case 'exporter_failed':
     case 'budget_exhausted':
     case 'budget_nearly_spent':
     case 'identity_keys_failed':
     case 'identity_keys_refused':
     case 'ledger_waiting':
+    case 'metrics_full':
     case 'workers_missing':
       log.warn(lineOf(event))
       return
     case 'budget_window_begun':
+    case 'exporter_recovered':
+    case 'call_cancelled':
     case 'format_found':
     case 'ledger_writing':
     case 'identity_keys_loaded':
@@ -171,10 +178,10 @@ function lineOf({ kind, ...facts }: GatewayEvent): object {
 function writeCall(facts: CallFacts, log: Log): void {
   const { status, code, cost_nano: nano } = facts
   const call = nano === undefined ? facts : withUsd(facts, nano)
-  // The operator has revoked it: nothing is at fault.
-  const isRevoked = code === 'key_revoked'
-  if (status >= 500 || (status < 400 && code !== undefined && !isRevoked)) log.error(call)
-  else if (isRevoked || (status >= 400 && status !== 499)) log.warn(call)
+  // The operator has revoked its key, or cancelled it: nothing is at fault.
+  const isEnded = code === 'key_revoked' || code === 'call_cancelled'
+  if (status >= 500 || (status < 400 && code !== undefined && !isEnded)) log.error(call)
+  else if (isEnded || (status >= 400 && status !== 499)) log.warn(call)
   else log.info(call)
 }
 

@@ -19,6 +19,7 @@ function meterWith(options: Partial<MeterOptions> = {}): Meter {
     estimatedPrompt,
     hasOutputTokens: true,
     stripsUsage: true,
+    now: () => 0,
     ...options,
   })
 }

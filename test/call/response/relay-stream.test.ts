@@ -50,6 +50,7 @@ function startRelay({
     estimatedPrompt: 1,
     hasOutputTokens: true,
     stripsUsage: false,
+    now: () => 0,
   })
   const hold = { tokens: 100, grow() {} }
   const mask = (text: string) => text

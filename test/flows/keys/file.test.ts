@@ -10,6 +10,7 @@ import { delta, whole } from '../../support/chat-content.ts'
 import { bearer, KeyFileOnDisk, type TestKey, testKey } from '../../support/client-keys.ts'
 import { scratchDirectory } from '../../support/config-file.ts'
 import { until } from '../../support/deadline.ts'
+import { firstEvents } from '../../support/first-events.ts'
 import { at, type Setup } from '../../support/gateway-config.ts'
 import { commander, obedientEntry } from '../../support/obedient-workers.ts'
 import { connectRaw, exchange, type RawClient, rawRequest } from '../../support/raw-client.ts'
@@ -67,30 +68,6 @@ async function openStream(
   await client.head()
   await client.seen('first')
   return client
-}
-
-type Event = Readonly<Record<string, unknown>> & { readonly type: string }
-
-const eventsOf = (events: readonly Event[]) =>
-  events.map((data) => `event: ${data.type}\ndata: ${JSON.stringify(data)}\n\n`).join('')
-
-const messagesText = eventsOf([
-  { type: 'message_start', message: { id: 'm', usage: { input_tokens: 1, output_tokens: 1 } } },
-  { type: 'content_block_start', index: 0, content_block: { type: 'text', text: '' } },
-  { type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text: 'first' } },
-])
-
-const response = { id: 'r', object: 'response', status: 'in_progress', model: 'm', output: [] }
-const text = { item_id: 'i', output_index: 0, content_index: 0, sequence_number: 1 }
-const responseText = eventsOf([
-  { type: 'response.created', sequence_number: 0, response },
-  { type: 'response.output_text.delta', ...text, delta: 'first' },
-])
-
-const firstEvents: Readonly<Record<string, string>> = {
-  '/v1/chat/completions': `data: ${delta('first')}\n\n`,
-  '/v1/messages': messagesText,
-  '/v1/responses': responseText,
 }
 
 const streaming = [streamHead(), chunk(`data: ${delta('first')}\n\n`), hang]

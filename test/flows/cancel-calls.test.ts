@@ -1,0 +1,195 @@
+// A call that the operator cancels: it ends at once in every phase and format, and nothing of it is left.
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+
+import { startGateway } from '../support/app.ts'
+import { sendChat, used } from '../support/calls.ts'
+import { delta, messages, whole } from '../support/chat-content.ts'
+import { until } from '../support/deadline.ts'
+import { FakeClock } from '../support/fake-clock.ts'
+import { firstEvents } from '../support/first-events.ts'
+import { connectRaw, type RawClient, rawRequest } from '../support/raw-client.ts'
+import { type Cleanup, silentUrl } from '../support/scripted-upstream.ts'
+import { chunk, hang, head, json, streamHead } from '../support/upstream-script.ts'
+import { startLimited } from './limited.ts'
+
+const limits = {
+  when_limited: 'wait' as const,
+  max_wait_ms: 600_000,
+  limits: { small: { max_parallel_requests: 1 } },
+}
+
+type At = { readonly url: string }
+
+async function send(t: Cleanup, gateway: At, id: string, more: object = {}, path = '/v1/chat/completions') {
+  const client = await connectRaw(t, gateway.url)
+  const body = JSON.stringify({ model: 'plain', messages, input: 'hi', max_tokens: 5, ...more })
+  client.send(rawRequest(`POST ${path}`, { 'x-request-id': id }, body))
+  return client
+}
+
+async function assertRefused(client: RawClient): Promise<void> {
+  const response = await client.response()
+  const found = ['x-llm-gateway-error', 'x-should-retry', 'x-request-id'].map((name) => response.header(name))
+  assert.deepEqual([response.status, ...found], [400, 'call_cancelled', 'false', 'c1'])
+}
+
+suite('a cancelled stream ends with an error event, and its provider’s connection with it', () => {
+  const marks: readonly [
+    path: string,
+    speaks: 'chat' | 'messages' | 'responses',
+    marks: readonly string[],
+  ][] = [
+    ['/v1/chat/completions', 'chat', ['"code":"call_cancelled"']],
+    ['/v1/messages', 'messages', ['event: error', 'invalid_request_error', 'cancelled this call']],
+    ['/v1/responses', 'responses', ['response.failed', 'call_cancelled']],
+    ['/v1/messages', 'chat', ['event: error', 'invalid_request_error', 'cancelled this call']],
+    ['/v1/responses', 'chat', ['response.failed', 'call_cancelled']],
+    ['/v1/responses', 'messages', ['response.failed', 'call_cancelled']],
+    ['/v1/chat/completions', 'messages', ['"code":"call_cancelled"']],
+  ]
+  const paths = {
+    chat: '/v1/chat/completions',
+    messages: '/v1/messages',
+    responses: '/v1/responses',
+  } as const
+  for (const [path, speaks, wanted] of marks) {
+    test(`${path} from a provider that speaks ${speaks}`, async (t) => {
+      const { gateway, upstream } = await startGateway(t, { providers: { scripted: { speaks: [speaks] } } })
+      upstream.respondAlways([streamHead(), chunk(firstEvents[paths[speaks]]!), hang])
+      const [client, other] = [
+        await send(t, gateway, 'c1', { stream: true }, path),
+        await send(t, gateway, 'c2', { stream: true }, path),
+      ]
+      await Promise.all([client, other].map((each) => each.seen('first')))
+      assert.equal(await gateway.app.cancelCall('c1'), true)
+      const response = await client.response()
+      assert.ok(response.complete)
+      for (const mark of wanted) assert.ok(response.body().includes(mark), response.body().toString())
+      await until(() => upstream.openConnections === 1, 'the connection of the other stream alone')
+      assert.ok(!other.received().includes('cancelled'))
+      const line = await gateway.logged({ request_id: 'c1', code: 'call_cancelled' })
+      const { level, status, completion_tokens, estimated, attempts } = line
+      assert.deepEqual([level, status, completion_tokens, estimated, attempts], ['WARN', 200, 2, true, 1])
+      assert.equal(
+        gateway.log().filter(({ request_id, attempts: tried }) => request_id === 'c1' && tried).length,
+        1,
+      )
+    })
+  }
+})
+
+suite('a cancelled call gets a status that nobody repeats', () => {
+  test('while its provider has sent nothing', async (t) => {
+    const { gateway, upstream } = await startGateway(t, { routing: { retries: 3 } })
+    upstream.respondAlways([hang])
+    const client = await send(t, gateway, 'c1', { stream: true })
+    await upstream.nextRequest()
+    assert.equal(await gateway.app.cancelCall('c1'), true)
+    await assertRefused(client)
+    await upstream.allClosed()
+    assert.equal(upstream.requests.length, 1)
+    const { prompt_tokens, completion_tokens } = await gateway.logged({ code: 'call_cancelled', status: 400 })
+    assert.ok(Number(prompt_tokens) > 0)
+    assert.equal(completion_tokens, 0)
+  })
+
+  test('while its connection is made', async (t) => {
+    const provider = { base_url: `${await silentUrl(t)}/v1`, speaks: ['chat' as const] }
+    const { gateway } = await startGateway(t, { providers: { silent: provider } })
+    const client = await send(t, gateway, 'c1')
+    await until(async () => (await gateway.app.openCallReports())[0]?.attempt === 1, 'the attempt')
+    assert.equal(await gateway.app.cancelCall('c1'), true)
+    await assertRefused(client)
+  })
+
+  test('in line', async (t) => {
+    const { gateway, upstream } = await startLimited(t, limits)
+    upstream.respondAlways([hang])
+    await sendChat(t, gateway)
+    await upstream.nextRequest()
+    const client = await send(t, gateway, 'c1', { model: 'small' })
+    await until(
+      async () => (await gateway.app.openCallReports()).some(({ phase }) => phase === 'in_line'),
+      'the call in line',
+    )
+    assert.equal(await gateway.app.cancelCall('c1'), true)
+    await assertRefused(client)
+    assert.deepEqual(await used(gateway), { ...(await used(gateway)), requests: 1, parallel: 1 })
+    assert.equal(upstream.requests.length, 1)
+  })
+
+  test('in the pause before its next attempt', async (t) => {
+    const clock = new FakeClock()
+    const routing = { retries: 3, cooldown_ms: 0, max_retry_wait_ms: 5_000 }
+    const { gateway, upstream } = await startGateway(t, { routing }, { clock })
+    upstream.respond(json(503, { error: { message: 'busy' } }, { 'retry-after': '2' }))
+    const client = await send(t, gateway, 'c1')
+    await until(async () => (await gateway.app.openCallReports())[0]?.phase === 'connecting', 'the pause')
+    assert.equal(await gateway.app.cancelCall('c1'), true)
+    await assertRefused(client)
+    clock.advance(10_000)
+    assert.equal(upstream.requests.length, 1)
+  })
+
+  test('while a whole body is held', async (t) => {
+    const { gateway, upstream } = await startGateway(t)
+    upstream.respond([head(200, { 'content-type': 'application/json', 'content-length': '100' }), chunk('{')])
+    const client = await send(t, gateway, 'c1')
+    await until(async () => (await gateway.app.openCallReports())[0]?.phase === 'whole', 'a part of the body')
+    assert.equal(await gateway.app.cancelCall('c1'), true)
+    await assertRefused(client)
+    await upstream.allClosed()
+  })
+})
+
+test('a cancelled call whose body goes out already is cut, so that nobody takes half of it for all', async (t) => {
+  const { gateway, upstream } = await startGateway(t)
+  upstream.respond([
+    head(200, { 'content-type': 'audio/mpeg', 'transfer-encoding': 'chunked' }),
+    chunk('sound'),
+    hang,
+  ])
+  const client = await send(t, gateway, 'c1', { voice: 'v' }, '/v1/audio/speech')
+  await client.seen('sound')
+  assert.equal(await gateway.app.cancelCall('c1'), true)
+  await client.ended
+  assert.equal((await client.response()).complete, false)
+  await upstream.allClosed()
+})
+
+for (const workers of [1, 2]) {
+  test(`its slot is free at once, with ${workers} threads`, async (t) => {
+    const { gateway, upstream } = await startLimited(t, limits, { server: { workers } })
+    upstream.respond([streamHead(), chunk(firstEvents['/v1/chat/completions']!), hang])
+    const client = await send(t, gateway, 'c1', { model: 'small', stream: true })
+    await client.seen('first')
+    const next = await send(t, gateway, 'c2', { model: 'small' })
+    await until(
+      async () => (await gateway.app.openCallReports()).some(({ phase }) => phase === 'in_line'),
+      'the next call in line',
+    )
+    assert.equal(await gateway.app.cancelCall('c1'), true)
+    assert.equal((await next.response()).status, 200)
+    assert.ok((await client.response()).body().includes('call_cancelled'))
+  })
+}
+
+test('no call with the id, or one that has ended: false', async (t) => {
+  const { gateway, upstream } = await startGateway(t)
+  upstream.respondAlways(whole())
+  assert.equal((await (await send(t, gateway, 'c1')).response()).status, 200)
+  for (const id of ['c1', 'nothing', '']) assert.equal(await gateway.app.cancelCall(id), false, id)
+  assert.equal(gateway.log().filter(({ event }) => event === 'call_cancelled').length, 0)
+})
+
+test('who has cancelled whose call is logged', async (t) => {
+  const { gateway, upstream } = await startGateway(t)
+  upstream.respondAlways([streamHead(), chunk(`data: ${delta('first')}\n\n`), hang])
+  const client = await send(t, gateway, 'c1', { stream: true })
+  await client.seen('first')
+  await gateway.app.cancelCall('c1', 'user:root')
+  const { client: of, by, level } = await gateway.logged({ event: 'call_cancelled', request_id: 'c1' })
+  assert.match(String(of), /^user:/)
+  assert.deepEqual([by, level], ['user:root', 'INFO'])
+})
