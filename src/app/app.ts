@@ -295,8 +295,8 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     addresses: listeners.addresses,
     events,
     audit: opened?.audit,
-    attention: () => alerts?.attention() ?? [],
     status,
+    attention: () => alerts?.attention() ?? [],
     get providers() {
       return snapshots.current.providers
     },
@@ -304,8 +304,8 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       snapshots.replace(next)
       own?.follow(next, snapshots.current.providers)
       clients.follow(next)
-      alerts?.follow(next)
       tracing.follow(next)
+      alerts?.follow(next)
       shutdownGraceMs = next.server.shutdownGraceMs
       floodWaitMs = next.rateLimits.perClientMaxWaitMs
       inForce = next
@@ -325,8 +325,8 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     cancelCall: async (id, by) => cancelCall(id, by),
     async stop(reason) {
       isDraining = true
-      alerts?.stop()
       draining.abort()
+      alerts?.stop()
       own?.stopWatching()
       events.emit({ kind: 'stopping', reason, open_calls: snapshots.openCalls })
       await endCalls(listeners, shutdownGraceMs, () => {

@@ -26,11 +26,11 @@ export interface OpenedEvents {
   readonly ledger: Ledger | undefined
   /** Undefined: security events are not recorded. */
   readonly audit: OpenedAudit | undefined
-  /** What conditions need to know of events. */
-  readonly facts: EventFacts
   /** What this thread remembers of calls and providers. */
   readonly history: CallHistory
   readonly reloads: ReloadNews
+  /** What conditions need to know of events. */
+  readonly facts: EventFacts
   /** Undefined: nobody reads counts. */
   readonly counts: OpenedCounts | undefined
   /** Of the calls that this thread serves. */
@@ -63,10 +63,10 @@ export function openEvents(
   const obstacle = auditObstacle(auditConfig, { stateDirectory, key })
   const pseudonyms = pseudonymsOf(usage)
   const audit = openAudit(auditConfig, { clock, emit, stateDirectory, key, pseudonyms })
-  const facts = new EventFacts()
   const { wallNow } = clock
   const history = new CallHistory({ maxCalls: status.recentCalls, wallNow, outcomeOf })
   const reloads = new ReloadNews(wallNow)
+  const facts = new EventFacts()
   const hasCounts = metrics.enabled || status.enabled || notify.sinks.length > 0
   const counts = hasCounts ? openCounts(metrics, { emit, wallNow: clock.wallNow }) : undefined
   const tracing = new CallTracing({ ...clock, emit, version })
@@ -74,10 +74,10 @@ export function openEvents(
     log,
     ledger && ledgerSink(ledger),
     audit?.sink,
-    facts,
     tracing,
     history,
     reloads,
+    facts,
     ...(counts?.sinks ?? []),
   ]
   const events = createEvents(

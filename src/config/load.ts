@@ -244,10 +244,10 @@ export function* secretReferences(raw: RawConfig): Generator<[Path, RawSecret]> 
       if (typeof value !== 'string') yield [['providers', name, 'headers', header], value]
     }
   }
-  yield* notifyReferences(raw)
   for (const [header, value] of Object.entries(raw.tracing?.headers ?? {})) {
     if (typeof value !== 'string') yield [['tracing', 'headers', header], value]
   }
+  yield* notifyReferences(raw)
   if (hasPseudonyms(raw)) yield [['usage', 'client_names'], pseudonymKeyReference]
 }
 

@@ -10,8 +10,8 @@ import { readPrice } from '../prices/read-price.ts'
 import { normalOrigin } from '../http/origin.ts'
 import { authOf, baseUrlOf } from './provider-kind.ts'
 import { resolveIdentity } from './resolve-identity.ts'
-import { resolveNotify } from './resolve-notify.ts'
 import { resolveTracing } from './resolve-tracing.ts'
+import { resolveNotify } from './resolve-notify.ts'
 import { resolveTraits } from './resolve-traits.ts'
 import type {
   RawBudget,
@@ -102,8 +102,8 @@ export function resolve(
     },
     routes: { rest: raw.routes?.rest ?? undefined, defaultModel: { ...raw.routes?.default_model } },
     audit: resolveAudit(raw),
-    notify: resolveNotify(raw.notify, secrets),
     tracing: resolveTracing(raw.tracing, secrets),
+    notify: resolveNotify(raw.notify, secrets),
     metrics: resolveMetrics(raw.metrics),
     status: resolveStatus(raw.status),
     usage: {

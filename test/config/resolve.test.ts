@@ -75,13 +75,6 @@ test('what the file leaves out has its default', () => {
       pseudonymKey: undefined,
     },
     audit: { enabled: false, keepDays: 365 },
-    notify: {
-      sinks: [],
-      repeatMs: 14_400_000,
-      quietStartMs: 60_000,
-      rules: usualRules,
-      heartbeat: undefined,
-    },
     tracing: {
       endpoint: undefined,
       protocol: 'http/protobuf',
@@ -92,6 +85,13 @@ test('what the file leaves out has its default', () => {
       conventions: 'semconv-1.36',
       sessionHeaders: ['x-session-id', 'agent-session-id'],
       viewUrl: undefined,
+    },
+    notify: {
+      sinks: [],
+      repeatMs: 14_400_000,
+      quietStartMs: 60_000,
+      rules: usualRules,
+      heartbeat: undefined,
     },
     metrics: {
       enabled: true,

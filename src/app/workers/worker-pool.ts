@@ -14,12 +14,12 @@ import { allowPretenuring, disablePretenuring } from '../../platform/node/preten
 import type { Events } from '../../observe/events.ts'
 import type { CounterReader } from '../../observe/metrics/counters.ts'
 import type { Registry } from '../../observe/metrics/registry.ts'
-import { RouteTable } from '../../routing/route-table.ts'
+import { type Discovered, RouteTable } from '../../routing/route-table.ts'
 import { limitsReport } from '../../server/routes/limits.ts'
 import { checkFree } from '../../server/listeners/listen.ts'
 import type { OpenCall } from '../../status/open-call.ts'
-import { Alerts } from '../alerts.ts'
 import type { StatusSource } from '../../status/status-source.ts'
+import { Alerts } from '../alerts.ts'
 import { type App, settingsToRestartFor, type AppOptions } from '../app.ts'
 import { type AppliedKeys, type KeyFileWatch, keyWatchOf, type LoadedKeys } from '../keys.ts'
 import { oldestFirst } from '../open-calls.ts'
@@ -69,17 +69,17 @@ export async function startWorkerPool(
     stateDirectory,
     auditKey: options.auditKey,
   })
-  const { events, ledger, counts } = opened
+  const { events, facts, ledger, counts } = opened
   const { server } = config
   if ((options.sockets ?? []).length === 0) await checkFree(server)
   const { version } = options
   const owner = { clock, events, stateDirectory, store: undefined, ledger, counts, version }
   const services = await OwnServices.start(config, owner)
   const { coordinator } = services
-  const alerts = new Alerts(config, { ...opened, clock, coordinator, stateDirectory })
+  const alerts = new Alerts(config, { clock, events, counts, facts, coordinator, stateDirectory })
   const pool = new WorkerPool(config, {
-    alerts,
     ...opened,
+    alerts,
     options,
     entry,
     services,
@@ -106,6 +106,12 @@ interface PoolParts extends OpenedEvents {
   readonly counters: Registry | undefined
 }
 
+interface RoutesOf {
+  readonly models: Config['models']
+  readonly discovered: Discovered
+  readonly routes: RouteTable
+}
+
 class WorkerPool implements App {
   readonly events: Events
   readonly status: StatusSource
@@ -126,6 +132,7 @@ class WorkerPool implements App {
   readonly #restartDelay = new RestartDelay(systemClock.now)
   #providerSet: ProviderSet
   #reloaded: SerializedConfig | undefined
+  #table: RoutesOf | undefined
   #shutdownGraceMs: number
   #starting = 0
   #isStopping = false
@@ -236,8 +243,14 @@ class WorkerPool implements App {
     return limitsReport({ id: client }, await services.coordinator.describe(this.#routes().models()))
   }
 
+  /** Built again when a model has come or gone: pages that are open ask each second. */
   #routes(): RouteTable {
-    return new RouteTable(this.#newest.models, this.#parts.services.discovered)
+    const { models } = this.#newest
+    const { discovered } = this.#parts.services
+    if (this.#table?.models !== models || this.#table.discovered !== discovered) {
+      this.#table = { models, discovered, routes: new RouteTable(models, discovered) }
+    }
+    return this.#table.routes
   }
 
   #statusReporter(): StatusReporter {

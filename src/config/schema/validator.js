@@ -29,7 +29,7 @@ const pattern37 = new RegExp("[^*]$", "u");
 const pattern38 = new RegExp("^[^*]*$", "u");
 const pattern40 = new RegExp("\\*.", "u");
 const pattern46 = new RegExp("\\*", "u");
-const pattern81 = new RegExp("^https?://[!-~]*[{]trace_id[}][!-~]*$", "u");
+const pattern64 = new RegExp("^https?://[!-~]*[{]trace_id[}][!-~]*$", "u");
 const schema7 = {"type":["string","object"],"pattern":"^(free|reported)$","patternErrorMessage":"must be free, reported, or a price such as { input: 1.25, output: 10 }","hint":"write USD per 1,000,000 tokens: { input: 1.25, output: 10 }","additionalProperties":false,"required":["input"],"properties":{"input":{"description":"Tokens of the prompt.","$ref":"#/definitions/usd_per_million"},"cached_input":{"description":"Tokens of the prompt that were read from the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write":{"description":"Tokens of the prompt that were written to the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write_1h":{"description":"The same, to be kept for an hour (Anthropic). Default: `cache_write`.","$ref":"#/definitions/usd_per_million"},"output":{"description":"Tokens of the response. Default: `input`.","$ref":"#/definitions/usd_per_million"},"reasoning":{"description":"Tokens of reasoning. Default: `output`.","$ref":"#/definitions/usd_per_million"},"request":{"description":"Of each call, in USD. Default: 0.","$ref":"#/definitions/usd_per_call"},"above":{"description":"Prices of long prompts: those of the last entry apply whose `input_tokens` the prompt exceeds, to all tokens of the call. What an entry leaves out is as without it.","$ref":"#/definitions/long_prompts"},"service_tiers":{"type":"object","description":"Prices of service tiers, by name: `flex`, `priority`. What an entry leaves out is as without it, `above` aside. A call in a tier that is not here is charged at the dearest of the prices.","additionalProperties":{"type":"object","additionalProperties":false,"properties":{"input":{"description":"Tokens of the prompt.","$ref":"#/definitions/usd_per_million"},"cached_input":{"description":"Tokens of the prompt that were read from the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write":{"description":"Tokens of the prompt that were written to the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write_1h":{"description":"The same, to be kept for an hour (Anthropic). Default: `cache_write`.","$ref":"#/definitions/usd_per_million"},"output":{"description":"Tokens of the response. Default: `input`.","$ref":"#/definitions/usd_per_million"},"reasoning":{"description":"Tokens of reasoning. Default: `output`.","$ref":"#/definitions/usd_per_million"},"request":{"description":"Of each call, in USD. Default: 0.","$ref":"#/definitions/usd_per_call"},"above":{"description":"Prices of long prompts: those of the last entry apply whose `input_tokens` the prompt exceeds, to all tokens of the call. What an entry leaves out is as without it.","$ref":"#/definitions/long_prompts"}}}}}};
 const pattern31 = new RegExp("^(free|reported)$", "u");
 const schema8 = {"type":["number","string"],"minimum":0,"maximum":10000,"maxLength":24,"pattern":"^[0-9]+([.][0-9]+)?$","patternErrorMessage":"must be a decimal number"};
@@ -8355,12 +8355,12 @@ vErrors.push(err628);
 errors++;
 }
 }
-if(data.notify !== undefined){
-let data239 = data.notify;
+if(data.tracing !== undefined){
+let data239 = data.tracing;
 if(data239 && typeof data239 == "object" && !Array.isArray(data239)){
 for(const key53 in data239){
-if(!(((((key53 === "sinks") || (key53 === "repeat_ms")) || (key53 === "quiet_start_ms")) || (key53 === "rules")) || (key53 === "heartbeat"))){
-const err629 = {instancePath:instancePath+"/notify",schemaPath:"#/properties/notify/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key53},schema:false,parentSchema:schema6.properties.notify,data:data239};
+if(!(func2.call(schema6.properties.tracing.properties, key53))){
+const err629 = {instancePath:instancePath+"/tracing",schemaPath:"#/properties/tracing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key53},schema:false,parentSchema:schema6.properties.tracing,data:data239};
 if(vErrors === null){
 vErrors = [err629];
 }
@@ -8370,14 +8370,10 @@ vErrors.push(err629);
 errors++;
 }
 }
-if(data239.sinks !== undefined){
-let data240 = data239.sinks;
-if(data240 && typeof data240 == "object" && !Array.isArray(data240)){
-for(const key54 in data240){
-const _errs564 = errors;
-if(typeof key54 === "string"){
-if(func4(key54) > 64){
-const err630 = {instancePath:instancePath+"/notify/sinks",schemaPath:"#/properties/notify/properties/sinks/propertyNames/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.notify.properties.sinks.propertyNames,data:key54,propertyName:key54};
+if(data239.endpoint !== undefined){
+let data240 = data239.endpoint;
+if((typeof data240 !== "string") && (data240 !== null)){
+const err630 = {instancePath:instancePath+"/tracing/endpoint",schemaPath:"#/properties/tracing/properties/endpoint/type",keyword:"type",params:{type: schema6.properties.tracing.properties.endpoint.type},schema:schema6.properties.tracing.properties.endpoint.type,parentSchema:schema6.properties.tracing.properties.endpoint,data:data240};
 if(vErrors === null){
 vErrors = [err630];
 }
@@ -8386,8 +8382,9 @@ vErrors.push(err630);
 }
 errors++;
 }
-if(!pattern17.test(key54)){
-const err631 = {instancePath:instancePath+"/notify/sinks",schemaPath:"#/properties/notify/properties/sinks/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.propertyNames,data:key54,propertyName:key54};
+if(typeof data240 === "string"){
+if(func4(data240) > 2048){
+const err631 = {instancePath:instancePath+"/tracing/endpoint",schemaPath:"#/properties/tracing/properties/endpoint/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema6.properties.tracing.properties.endpoint,data:data240};
 if(vErrors === null){
 vErrors = [err631];
 }
@@ -8396,10 +8393,8 @@ vErrors.push(err631);
 }
 errors++;
 }
-}
-var valid124 = _errs564 === errors;
-if(!valid124){
-const err632 = {instancePath:instancePath+"/notify/sinks",schemaPath:"#/properties/notify/properties/sinks/propertyNames",keyword:"propertyNames",params:{propertyName: key54},schema:schema6.properties.notify.properties.sinks.propertyNames,parentSchema:schema6.properties.notify.properties.sinks,data:data240};
+if(func4(data240) < 1){
+const err632 = {instancePath:instancePath+"/tracing/endpoint",schemaPath:"#/properties/tracing/properties/endpoint/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.endpoint,data:data240};
 if(vErrors === null){
 vErrors = [err632];
 }
@@ -8409,15 +8404,11 @@ vErrors.push(err632);
 errors++;
 }
 }
-for(const key55 in data240){
-let data241 = data240[key55];
-const _errs568 = errors;
-let valid126 = true;
-const _errs569 = errors;
-if(data241 && typeof data241 == "object" && !Array.isArray(data241)){
-let missing6;
-if((data241.kind === undefined) && (missing6 = "kind")){
-const err633 = {};
+}
+if(data239.protocol !== undefined){
+let data241 = data239.protocol;
+if(typeof data241 !== "string"){
+const err633 = {instancePath:instancePath+"/tracing/protocol",schemaPath:"#/properties/tracing/properties/protocol/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.protocol.type,parentSchema:schema6.properties.tracing.properties.protocol,data:data241};
 if(vErrors === null){
 vErrors = [err633];
 }
@@ -8426,10 +8417,8 @@ vErrors.push(err633);
 }
 errors++;
 }
-else {
-if(data241.kind !== undefined){
-if(!(data241.kind === "pagerduty")){
-const err634 = {};
+if(!((data241 === "http/protobuf") || (data241 === "http/json"))){
+const err634 = {instancePath:instancePath+"/tracing/protocol",schemaPath:"#/properties/tracing/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.tracing.properties.protocol.enum},schema:schema6.properties.tracing.properties.protocol.enum,parentSchema:schema6.properties.tracing.properties.protocol,data:data241};
 if(vErrors === null){
 vErrors = [err634];
 }
@@ -8439,24 +8428,14 @@ vErrors.push(err634);
 errors++;
 }
 }
-}
-}
-var _valid9 = _errs569 === errors;
-errors = _errs568;
-if(vErrors !== null){
-if(_errs568){
-vErrors.length = _errs568;
-}
-else {
-vErrors = null;
-}
-}
-let ifClause5;
-if(_valid9){
-const _errs571 = errors;
-if(data241 && typeof data241 == "object" && !Array.isArray(data241)){
-if(data241.routing_key === undefined){
-const err635 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/then/required",keyword:"required",params:{missingProperty: "routing_key"},schema:schema6.properties.notify.properties.sinks.additionalProperties.then.required,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.then,data:data241};
+if(data239.headers !== undefined){
+let data242 = data239.headers;
+if(data242 && typeof data242 == "object" && !Array.isArray(data242)){
+for(const key54 in data242){
+const _errs568 = errors;
+if(typeof key54 === "string"){
+if(func4(key54) > 128){
+const err635 = {instancePath:instancePath+"/tracing/headers",schemaPath:"#/properties/tracing/properties/headers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema6.properties.tracing.properties.headers.propertyNames,data:key54,propertyName:key54};
 if(vErrors === null){
 vErrors = [err635];
 }
@@ -8465,10 +8444,8 @@ vErrors.push(err635);
 }
 errors++;
 }
-for(const key56 in data241){
-const _errs572 = errors;
-if(!((((key56 === "routing_key") || (key56 === "kind")) || (key56 === "url")) || (key56 === "min_severity"))){
-const err636 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.then.propertyNames.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.then.propertyNames.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.then.propertyNames,data:key56,propertyName:key56};
+if(func4(key54) < 1){
+const err636 = {instancePath:instancePath+"/tracing/headers",schemaPath:"#/properties/tracing/properties/headers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.headers.propertyNames,data:key54,propertyName:key54};
 if(vErrors === null){
 vErrors = [err636];
 }
@@ -8477,9 +8454,8 @@ vErrors.push(err636);
 }
 errors++;
 }
-var valid128 = _errs572 === errors;
-if(!valid128){
-const err637 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key56},schema:schema6.properties.notify.properties.sinks.additionalProperties.then.propertyNames,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.then,data:data241};
+if(!pattern10.test(key54)){
+const err637 = {instancePath:instancePath+"/tracing/headers",schemaPath:"#/properties/tracing/properties/headers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema6.properties.tracing.properties.headers.propertyNames,data:key54,propertyName:key54};
 if(vErrors === null){
 vErrors = [err637];
 }
@@ -8489,20 +8465,8 @@ vErrors.push(err637);
 errors++;
 }
 }
-}
-var _valid9 = _errs571 === errors;
-valid126 = _valid9;
-ifClause5 = "then";
-}
 else {
-const _errs573 = errors;
-const _errs574 = errors;
-let valid129 = true;
-const _errs575 = errors;
-if(data241 && typeof data241 == "object" && !Array.isArray(data241)){
-let missing7;
-if((data241.kind === undefined) && (missing7 = "kind")){
-const err638 = {};
+const err638 = {instancePath:instancePath+"/tracing/headers",schemaPath:"#/properties/tracing/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.headers.propertyNames.type,parentSchema:schema6.properties.tracing.properties.headers.propertyNames,data:key54,propertyName:key54};
 if(vErrors === null){
 vErrors = [err638];
 }
@@ -8511,11 +8475,9 @@ vErrors.push(err638);
 }
 errors++;
 }
-else {
-if(data241.kind !== undefined){
-let data243 = data241.kind;
-if(!((data243 === "discord") || (data243 === "slack"))){
-const err639 = {};
+var valid124 = _errs568 === errors;
+if(!valid124){
+const err639 = {instancePath:instancePath+"/tracing/headers",schemaPath:"#/properties/tracing/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key54},schema:schema6.properties.tracing.properties.headers.propertyNames,parentSchema:schema6.properties.tracing.properties.headers,data:data242};
 if(vErrors === null){
 vErrors = [err639];
 }
@@ -8525,26 +8487,10 @@ vErrors.push(err639);
 errors++;
 }
 }
-}
-}
-var _valid10 = _errs575 === errors;
-errors = _errs574;
-if(vErrors !== null){
-if(_errs574){
-vErrors.length = _errs574;
-}
-else {
-vErrors = null;
-}
-}
-let ifClause6;
-if(_valid10){
-const _errs577 = errors;
-if(data241 && typeof data241 == "object" && !Array.isArray(data241)){
-for(const key57 in data241){
-const _errs578 = errors;
-if(!(((key57 === "kind") || (key57 === "url")) || (key57 === "min_severity"))){
-const err640 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.else.then.propertyNames.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.then.propertyNames.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else.then.propertyNames,data:key57,propertyName:key57};
+for(const key55 in data242){
+let data243 = data242[key55];
+if((typeof data243 !== "string") && (!(data243 && typeof data243 == "object" && !Array.isArray(data243)))){
+const err640 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/headers/additionalProperties/type",keyword:"type",params:{type: schema6.properties.tracing.properties.headers.additionalProperties.type},schema:schema6.properties.tracing.properties.headers.additionalProperties.type,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties,data:data243};
 if(vErrors === null){
 vErrors = [err640];
 }
@@ -8553,9 +8499,14 @@ vErrors.push(err640);
 }
 errors++;
 }
-var valid131 = _errs578 === errors;
-if(!valid131){
-const err641 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/then/propertyNames",keyword:"propertyNames",params:{propertyName: key57},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.then.propertyNames,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else.then,data:data241};
+const _errs573 = errors;
+let valid126 = true;
+const _errs574 = errors;
+if(errors === _errs574){
+if(data243 && typeof data243 == "object" && !Array.isArray(data243)){
+if(data243.credential !== undefined){
+var valid127 = false;
+const err641 = {};
 if(vErrors === null){
 vErrors = [err641];
 }
@@ -8564,19 +8515,13 @@ vErrors.push(err641);
 }
 errors++;
 }
-}
-}
-var _valid10 = _errs577 === errors;
-valid129 = _valid10;
-ifClause6 = "then";
-}
 else {
-const _errs579 = errors;
-if(data241 && typeof data241 == "object" && !Array.isArray(data241)){
-for(const key58 in data241){
-const _errs580 = errors;
-if(!((((key58 === "token") || (key58 === "kind")) || (key58 === "url")) || (key58 === "min_severity"))){
-const err642 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/else/propertyNames/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.else.else.propertyNames.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.else.propertyNames.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else.else.propertyNames,data:key58,propertyName:key58};
+var valid127 = true;
+}
+if(valid127){
+if(data243.file !== undefined){
+var valid127 = false;
+const err642 = {};
 if(vErrors === null){
 vErrors = [err642];
 }
@@ -8585,9 +8530,13 @@ vErrors.push(err642);
 }
 errors++;
 }
-var valid132 = _errs580 === errors;
-if(!valid132){
-const err643 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/else/propertyNames",keyword:"propertyNames",params:{propertyName: key58},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.else.propertyNames,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else.else,data:data241};
+else {
+var valid127 = true;
+}
+if(valid127){
+if(data243.env !== undefined){
+var valid127 = false;
+const err643 = {};
 if(vErrors === null){
 vErrors = [err643];
 }
@@ -8596,14 +8545,13 @@ vErrors.push(err643);
 }
 errors++;
 }
+else {
+var valid127 = true;
 }
-}
-var _valid10 = _errs579 === errors;
-valid129 = _valid10;
-ifClause6 = "else";
-}
-if(!valid129){
-const err644 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/if",keyword:"if",params:{failingKeyword: ifClause6},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else,data:data241};
+if(valid127){
+if(data243.secret !== undefined){
+var valid127 = false;
+const err644 = {};
 if(vErrors === null){
 vErrors = [err644];
 }
@@ -8612,9 +8560,15 @@ vErrors.push(err644);
 }
 errors++;
 }
-if(data241 && typeof data241 == "object" && !Array.isArray(data241)){
-if(data241.url === undefined){
-const err645 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/required",keyword:"required",params:{missingProperty: "url"},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.required,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else,data:data241};
+else {
+var valid127 = true;
+}
+}
+}
+}
+}
+else {
+const err645 = {};
 if(vErrors === null){
 vErrors = [err645];
 }
@@ -8624,12 +8578,19 @@ vErrors.push(err645);
 errors++;
 }
 }
-var _valid9 = _errs573 === errors;
-valid126 = _valid9;
-ifClause5 = "else";
+var _valid9 = _errs574 === errors;
+errors = _errs573;
+if(vErrors !== null){
+if(_errs573){
+vErrors.length = _errs573;
 }
-if(!valid126){
-const err646 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause5},schema:schema6.properties.notify.properties.sinks.additionalProperties.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties,data:data241};
+else {
+vErrors = null;
+}
+}
+if(_valid9){
+const _errs576 = errors;
+const err646 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/headers/additionalProperties/then/not",keyword:"not",params:{},schema:schema6.properties.tracing.properties.headers.additionalProperties.then.not,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.then,data:data243};
 if(vErrors === null){
 vErrors = [err646];
 }
@@ -8637,10 +8598,11 @@ else {
 vErrors.push(err646);
 }
 errors++;
+var _valid9 = _errs576 === errors;
+valid126 = _valid9;
 }
-if(data241 && typeof data241 == "object" && !Array.isArray(data241)){
-if(data241.kind === undefined){
-const err647 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/required",keyword:"required",params:{missingProperty: "kind"},schema:schema6.properties.notify.properties.sinks.additionalProperties.required,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties,data:data241};
+if(!valid126){
+const err647 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/headers/additionalProperties/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.tracing.properties.headers.additionalProperties.if,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties,data:data243};
 if(vErrors === null){
 vErrors = [err647];
 }
@@ -8649,9 +8611,9 @@ vErrors.push(err647);
 }
 errors++;
 }
-for(const key59 in data241){
-if(!(((((key59 === "kind") || (key59 === "url")) || (key59 === "routing_key")) || (key59 === "token")) || (key59 === "min_severity"))){
-const err648 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key59},schema:false,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties,data:data241};
+if(typeof data243 === "string"){
+if(func4(data243) > 8192){
+const err648 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/headers/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 8192},schema:8192,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties,data:data243};
 if(vErrors === null){
 vErrors = [err648];
 }
@@ -8660,11 +8622,8 @@ vErrors.push(err648);
 }
 errors++;
 }
-}
-if(data241.kind !== undefined){
-let data244 = data241.kind;
-if(typeof data244 !== "string"){
-const err649 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/kind/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.kind.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.kind,data:data244};
+if(!pattern24.test(data243)){
+const err649 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/headers/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[ -~]*$"},schema:"^[ -~]*$",parentSchema:schema6.properties.tracing.properties.headers.additionalProperties,data:data243};
 if(vErrors === null){
 vErrors = [err649];
 }
@@ -8673,8 +8632,11 @@ vErrors.push(err649);
 }
 errors++;
 }
-if(!((((((data244 === "alertmanager") || (data244 === "discord")) || (data244 === "ntfy")) || (data244 === "pagerduty")) || (data244 === "slack")) || (data244 === "webhook"))){
-const err650 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/kind/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.properties.kind.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.kind.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.kind,data:data244};
+}
+if(data243 && typeof data243 == "object" && !Array.isArray(data243)){
+for(const key56 in data243){
+if(!(((((key56 === "credential") || (key56 === "file")) || (key56 === "env")) || (key56 === "secret")) || (key56 === "optional"))){
+const err650 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/headers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key56},schema:false,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties,data:data243};
 if(vErrors === null){
 vErrors = [err650];
 }
@@ -8684,10 +8646,11 @@ vErrors.push(err650);
 errors++;
 }
 }
-if(data241.url !== undefined){
-let data245 = data241.url;
-if((!(data245 && typeof data245 == "object" && !Array.isArray(data245))) && (typeof data245 !== "string")){
-const err651 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/type",keyword:"type",params:{type: schema6.properties.notify.properties.sinks.additionalProperties.properties.url.type},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data245};
+if(data243.credential !== undefined){
+let data248 = data243.credential;
+if(typeof data248 === "string"){
+if(func4(data248) > 255){
+const err651 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.credential,data:data248};
 if(vErrors === null){
 vErrors = [err651];
 }
@@ -8696,14 +8659,8 @@ vErrors.push(err651);
 }
 errors++;
 }
-const _errs586 = errors;
-let valid134 = true;
-const _errs587 = errors;
-if(errors === _errs587){
-if(data245 && typeof data245 == "object" && !Array.isArray(data245)){
-if(data245.credential !== undefined){
-var valid135 = false;
-const err652 = {};
+if(func4(data248) < 1){
+const err652 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.credential,data:data248};
 if(vErrors === null){
 vErrors = [err652];
 }
@@ -8712,13 +8669,8 @@ vErrors.push(err652);
 }
 errors++;
 }
-else {
-var valid135 = true;
-}
-if(valid135){
-if(data245.file !== undefined){
-var valid135 = false;
-const err653 = {};
+if(!pattern17.test(data248)){
+const err653 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.credential,data:data248};
 if(vErrors === null){
 vErrors = [err653];
 }
@@ -8727,13 +8679,9 @@ vErrors.push(err653);
 }
 errors++;
 }
-else {
-var valid135 = true;
 }
-if(valid135){
-if(data245.env !== undefined){
-var valid135 = false;
-const err654 = {};
+else {
+const err654 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.headers.additionalProperties.properties.credential.type,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.credential,data:data248};
 if(vErrors === null){
 vErrors = [err654];
 }
@@ -8742,13 +8690,12 @@ vErrors.push(err654);
 }
 errors++;
 }
-else {
-var valid135 = true;
 }
-if(valid135){
-if(data245.secret !== undefined){
-var valid135 = false;
-const err655 = {};
+if(data243.file !== undefined){
+let data249 = data243.file;
+if(typeof data249 === "string"){
+if(func4(data249) > 4096){
+const err655 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.file,data:data249};
 if(vErrors === null){
 vErrors = [err655];
 }
@@ -8757,15 +8704,8 @@ vErrors.push(err655);
 }
 errors++;
 }
-else {
-var valid135 = true;
-}
-}
-}
-}
-}
-else {
-const err656 = {};
+if(func4(data249) < 1){
+const err656 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.file,data:data249};
 if(vErrors === null){
 vErrors = [err656];
 }
@@ -8774,20 +8714,8 @@ vErrors.push(err656);
 }
 errors++;
 }
-}
-var _valid11 = _errs587 === errors;
-errors = _errs586;
-if(vErrors !== null){
-if(_errs586){
-vErrors.length = _errs586;
-}
-else {
-vErrors = null;
-}
-}
-if(_valid11){
-const _errs589 = errors;
-const err657 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/then/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.then.not,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.then,data:data245};
+if(!pattern18.test(data249)){
+const err657 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.file,data:data249};
 if(vErrors === null){
 vErrors = [err657];
 }
@@ -8795,11 +8723,10 @@ else {
 vErrors.push(err657);
 }
 errors++;
-var _valid11 = _errs589 === errors;
-valid134 = _valid11;
 }
-if(!valid134){
-const err658 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data245};
+}
+else {
+const err658 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.headers.additionalProperties.properties.file.type,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.file,data:data249};
 if(vErrors === null){
 vErrors = [err658];
 }
@@ -8808,9 +8735,12 @@ vErrors.push(err658);
 }
 errors++;
 }
-if(typeof data245 === "string"){
-if(func4(data245) > 2048){
-const err659 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data245};
+}
+if(data243.env !== undefined){
+let data250 = data243.env;
+if(typeof data250 === "string"){
+if(func4(data250) > 255){
+const err659 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.env,data:data250};
 if(vErrors === null){
 vErrors = [err659];
 }
@@ -8819,8 +8749,8 @@ vErrors.push(err659);
 }
 errors++;
 }
-if(func4(data245) < 1){
-const err660 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data245};
+if(func4(data250) < 1){
+const err660 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.env,data:data250};
 if(vErrors === null){
 vErrors = [err660];
 }
@@ -8829,11 +8759,8 @@ vErrors.push(err660);
 }
 errors++;
 }
-}
-if(data245 && typeof data245 == "object" && !Array.isArray(data245)){
-for(const key60 in data245){
-if(!(((((key60 === "credential") || (key60 === "file")) || (key60 === "env")) || (key60 === "secret")) || (key60 === "optional"))){
-const err661 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key60},schema:false,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data245};
+if(!pattern19.test(data250)){
+const err661 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.env,data:data250};
 if(vErrors === null){
 vErrors = [err661];
 }
@@ -8843,11 +8770,8 @@ vErrors.push(err661);
 errors++;
 }
 }
-if(data245.credential !== undefined){
-let data250 = data245.credential;
-if(typeof data250 === "string"){
-if(func4(data250) > 255){
-const err662 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential,data:data250};
+else {
+const err662 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.headers.additionalProperties.properties.env.type,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.env,data:data250};
 if(vErrors === null){
 vErrors = [err662];
 }
@@ -8856,8 +8780,12 @@ vErrors.push(err662);
 }
 errors++;
 }
-if(func4(data250) < 1){
-const err663 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential,data:data250};
+}
+if(data243.secret !== undefined){
+let data251 = data243.secret;
+if(typeof data251 === "string"){
+if(func4(data251) > 100){
+const err663 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.secret,data:data251};
 if(vErrors === null){
 vErrors = [err663];
 }
@@ -8866,8 +8794,8 @@ vErrors.push(err663);
 }
 errors++;
 }
-if(!pattern17.test(data250)){
-const err664 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential,data:data250};
+if(func4(data251) < 1){
+const err664 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.secret,data:data251};
 if(vErrors === null){
 vErrors = [err664];
 }
@@ -8876,9 +8804,8 @@ vErrors.push(err664);
 }
 errors++;
 }
-}
-else {
-const err665 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential,data:data250};
+if(!pattern17.test(data251)){
+const err665 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.secret,data:data251};
 if(vErrors === null){
 vErrors = [err665];
 }
@@ -8888,11 +8815,8 @@ vErrors.push(err665);
 errors++;
 }
 }
-if(data245.file !== undefined){
-let data251 = data245.file;
-if(typeof data251 === "string"){
-if(func4(data251) > 4096){
-const err666 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file,data:data251};
+else {
+const err666 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.headers.additionalProperties.properties.secret.type,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.secret,data:data251};
 if(vErrors === null){
 vErrors = [err666];
 }
@@ -8901,8 +8825,11 @@ vErrors.push(err666);
 }
 errors++;
 }
-if(func4(data251) < 1){
-const err667 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file,data:data251};
+}
+if(data243.optional !== undefined){
+let data252 = data243.optional;
+if(typeof data252 !== "boolean"){
+const err667 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/optional",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.tracing.properties.headers.additionalProperties.properties.optional.type,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.optional,data:data252};
 if(vErrors === null){
 vErrors = [err667];
 }
@@ -8911,8 +8838,12 @@ vErrors.push(err667);
 }
 errors++;
 }
-if(!pattern18.test(data251)){
-const err668 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file,data:data251};
+}
+}
+}
+}
+else {
+const err668 = {instancePath:instancePath+"/tracing/headers",schemaPath:"#/properties/tracing/properties/headers/type",keyword:"type",params:{type: "object"},schema:schema6.properties.tracing.properties.headers.type,parentSchema:schema6.properties.tracing.properties.headers,data:data242};
 if(vErrors === null){
 vErrors = [err668];
 }
@@ -8922,8 +8853,11 @@ vErrors.push(err668);
 errors++;
 }
 }
-else {
-const err669 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file,data:data251};
+if(data239.sample_ratio !== undefined){
+let data253 = data239.sample_ratio;
+if((typeof data253 == "number") && (isFinite(data253))){
+if(data253 > 1 || isNaN(data253)){
+const err669 = {instancePath:instancePath+"/tracing/sample_ratio",schemaPath:"#/properties/tracing/properties/sample_ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.sample_ratio,data:data253};
 if(vErrors === null){
 vErrors = [err669];
 }
@@ -8932,12 +8866,8 @@ vErrors.push(err669);
 }
 errors++;
 }
-}
-if(data245.env !== undefined){
-let data252 = data245.env;
-if(typeof data252 === "string"){
-if(func4(data252) > 255){
-const err670 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env,data:data252};
+if(data253 < 0 || isNaN(data253)){
+const err670 = {instancePath:instancePath+"/tracing/sample_ratio",schemaPath:"#/properties/tracing/properties/sample_ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.tracing.properties.sample_ratio,data:data253};
 if(vErrors === null){
 vErrors = [err670];
 }
@@ -8946,8 +8876,9 @@ vErrors.push(err670);
 }
 errors++;
 }
-if(func4(data252) < 1){
-const err671 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env,data:data252};
+}
+else {
+const err671 = {instancePath:instancePath+"/tracing/sample_ratio",schemaPath:"#/properties/tracing/properties/sample_ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.tracing.properties.sample_ratio.type,parentSchema:schema6.properties.tracing.properties.sample_ratio,data:data253};
 if(vErrors === null){
 vErrors = [err671];
 }
@@ -8956,8 +8887,12 @@ vErrors.push(err671);
 }
 errors++;
 }
-if(!pattern19.test(data252)){
-const err672 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env,data:data252};
+}
+if(data239.service_name !== undefined){
+let data254 = data239.service_name;
+if(typeof data254 === "string"){
+if(func4(data254) > 300){
+const err672 = {instancePath:instancePath+"/tracing/service_name",schemaPath:"#/properties/tracing/properties/service_name/maxLength",keyword:"maxLength",params:{limit: 300},schema:300,parentSchema:schema6.properties.tracing.properties.service_name,data:data254};
 if(vErrors === null){
 vErrors = [err672];
 }
@@ -8966,9 +8901,8 @@ vErrors.push(err672);
 }
 errors++;
 }
-}
-else {
-const err673 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env,data:data252};
+if(func4(data254) < 1){
+const err673 = {instancePath:instancePath+"/tracing/service_name",schemaPath:"#/properties/tracing/properties/service_name/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.service_name,data:data254};
 if(vErrors === null){
 vErrors = [err673];
 }
@@ -8978,11 +8912,8 @@ vErrors.push(err673);
 errors++;
 }
 }
-if(data245.secret !== undefined){
-let data253 = data245.secret;
-if(typeof data253 === "string"){
-if(func4(data253) > 100){
-const err674 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret,data:data253};
+else {
+const err674 = {instancePath:instancePath+"/tracing/service_name",schemaPath:"#/properties/tracing/properties/service_name/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.service_name.type,parentSchema:schema6.properties.tracing.properties.service_name,data:data254};
 if(vErrors === null){
 vErrors = [err674];
 }
@@ -8991,8 +8922,15 @@ vErrors.push(err674);
 }
 errors++;
 }
-if(func4(data253) < 1){
-const err675 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret,data:data253};
+}
+if(data239.resource !== undefined){
+let data255 = data239.resource;
+if(data255 && typeof data255 == "object" && !Array.isArray(data255)){
+for(const key57 in data255){
+const _errs595 = errors;
+if(typeof key57 === "string"){
+if(func4(key57) > 128){
+const err675 = {instancePath:instancePath+"/tracing/resource",schemaPath:"#/properties/tracing/properties/resource/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema6.properties.tracing.properties.resource.propertyNames,data:key57,propertyName:key57};
 if(vErrors === null){
 vErrors = [err675];
 }
@@ -9001,8 +8939,8 @@ vErrors.push(err675);
 }
 errors++;
 }
-if(!pattern17.test(data253)){
-const err676 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret,data:data253};
+if(func4(key57) < 1){
+const err676 = {instancePath:instancePath+"/tracing/resource",schemaPath:"#/properties/tracing/properties/resource/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.resource.propertyNames,data:key57,propertyName:key57};
 if(vErrors === null){
 vErrors = [err676];
 }
@@ -9013,7 +8951,7 @@ errors++;
 }
 }
 else {
-const err677 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret,data:data253};
+const err677 = {instancePath:instancePath+"/tracing/resource",schemaPath:"#/properties/tracing/properties/resource/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.resource.propertyNames.type,parentSchema:schema6.properties.tracing.properties.resource.propertyNames,data:key57,propertyName:key57};
 if(vErrors === null){
 vErrors = [err677];
 }
@@ -9022,11 +8960,9 @@ vErrors.push(err677);
 }
 errors++;
 }
-}
-if(data245.optional !== undefined){
-let data254 = data245.optional;
-if(typeof data254 !== "boolean"){
-const err678 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/optional",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.optional.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.optional,data:data254};
+var valid129 = _errs595 === errors;
+if(!valid129){
+const err678 = {instancePath:instancePath+"/tracing/resource",schemaPath:"#/properties/tracing/properties/resource/propertyNames",keyword:"propertyNames",params:{propertyName: key57},schema:schema6.properties.tracing.properties.resource.propertyNames,parentSchema:schema6.properties.tracing.properties.resource,data:data255};
 if(vErrors === null){
 vErrors = [err678];
 }
@@ -9036,18 +8972,11 @@ vErrors.push(err678);
 errors++;
 }
 }
-}
-}
-if(data241.routing_key !== undefined){
-let data255 = data241.routing_key;
-const _errs604 = errors;
-let valid137 = true;
-const _errs605 = errors;
-if(errors === _errs605){
-if(data255 && typeof data255 == "object" && !Array.isArray(data255)){
-if(data255.credential !== undefined){
-var valid138 = false;
-const err679 = {};
+for(const key58 in data255){
+let data256 = data255[key58];
+if(typeof data256 === "string"){
+if(func4(data256) > 300){
+const err679 = {instancePath:instancePath+"/tracing/resource/" + key58.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/resource/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 300},schema:300,parentSchema:schema6.properties.tracing.properties.resource.additionalProperties,data:data256};
 if(vErrors === null){
 vErrors = [err679];
 }
@@ -9056,13 +8985,8 @@ vErrors.push(err679);
 }
 errors++;
 }
-else {
-var valid138 = true;
-}
-if(valid138){
-if(data255.file !== undefined){
-var valid138 = false;
-const err680 = {};
+if(func4(data256) < 1){
+const err680 = {instancePath:instancePath+"/tracing/resource/" + key58.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/resource/additionalProperties/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.resource.additionalProperties,data:data256};
 if(vErrors === null){
 vErrors = [err680];
 }
@@ -9071,13 +8995,9 @@ vErrors.push(err680);
 }
 errors++;
 }
-else {
-var valid138 = true;
 }
-if(valid138){
-if(data255.env !== undefined){
-var valid138 = false;
-const err681 = {};
+else {
+const err681 = {instancePath:instancePath+"/tracing/resource/" + key58.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/resource/additionalProperties/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.resource.additionalProperties.type,parentSchema:schema6.properties.tracing.properties.resource.additionalProperties,data:data256};
 if(vErrors === null){
 vErrors = [err681];
 }
@@ -9086,13 +9006,10 @@ vErrors.push(err681);
 }
 errors++;
 }
-else {
-var valid138 = true;
 }
-if(valid138){
-if(data255.secret !== undefined){
-var valid138 = false;
-const err682 = {};
+}
+else {
+const err682 = {instancePath:instancePath+"/tracing/resource",schemaPath:"#/properties/tracing/properties/resource/type",keyword:"type",params:{type: "object"},schema:schema6.properties.tracing.properties.resource.type,parentSchema:schema6.properties.tracing.properties.resource,data:data255};
 if(vErrors === null){
 vErrors = [err682];
 }
@@ -9101,15 +9018,11 @@ vErrors.push(err682);
 }
 errors++;
 }
-else {
-var valid138 = true;
 }
-}
-}
-}
-}
-else {
-const err683 = {};
+if(data239.conventions !== undefined){
+let data257 = data239.conventions;
+if(typeof data257 !== "string"){
+const err683 = {instancePath:instancePath+"/tracing/conventions",schemaPath:"#/properties/tracing/properties/conventions/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.conventions.type,parentSchema:schema6.properties.tracing.properties.conventions,data:data257};
 if(vErrors === null){
 vErrors = [err683];
 }
@@ -9118,20 +9031,8 @@ vErrors.push(err683);
 }
 errors++;
 }
-}
-var _valid12 = _errs605 === errors;
-errors = _errs604;
-if(vErrors !== null){
-if(_errs604){
-vErrors.length = _errs604;
-}
-else {
-vErrors = null;
-}
-}
-if(_valid12){
-const _errs607 = errors;
-const err684 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/then/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.then.not,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.then,data:data255};
+if(!((data257 === "semconv-1.36") || (data257 === "latest"))){
+const err684 = {instancePath:instancePath+"/tracing/conventions",schemaPath:"#/properties/tracing/properties/conventions/enum",keyword:"enum",params:{allowedValues: schema6.properties.tracing.properties.conventions.enum},schema:schema6.properties.tracing.properties.conventions.enum,parentSchema:schema6.properties.tracing.properties.conventions,data:data257};
 if(vErrors === null){
 vErrors = [err684];
 }
@@ -9139,11 +9040,13 @@ else {
 vErrors.push(err684);
 }
 errors++;
-var _valid12 = _errs607 === errors;
-valid137 = _valid12;
 }
-if(!valid137){
-const err685 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key,data:data255};
+}
+if(data239.session_headers !== undefined){
+let data258 = data239.session_headers;
+if(Array.isArray(data258)){
+if(data258.length > 10){
+const err685 = {instancePath:instancePath+"/tracing/session_headers",schemaPath:"#/properties/tracing/properties/session_headers/maxItems",keyword:"maxItems",params:{limit: 10},schema:10,parentSchema:schema6.properties.tracing.properties.session_headers,data:data258};
 if(vErrors === null){
 vErrors = [err685];
 }
@@ -9152,10 +9055,12 @@ vErrors.push(err685);
 }
 errors++;
 }
-if(data255 && typeof data255 == "object" && !Array.isArray(data255)){
-for(const key61 in data255){
-if(!(((((key61 === "credential") || (key61 === "file")) || (key61 === "env")) || (key61 === "secret")) || (key61 === "optional"))){
-const err686 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key61},schema:false,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key,data:data255};
+const len23 = data258.length;
+for(let i23=0; i23<len23; i23++){
+let data259 = data258[i23];
+if(typeof data259 === "string"){
+if(func4(data259) > 128){
+const err686 = {instancePath:instancePath+"/tracing/session_headers/" + i23,schemaPath:"#/properties/tracing/properties/session_headers/items/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema6.properties.tracing.properties.session_headers.items,data:data259};
 if(vErrors === null){
 vErrors = [err686];
 }
@@ -9164,12 +9069,8 @@ vErrors.push(err686);
 }
 errors++;
 }
-}
-if(data255.credential !== undefined){
-let data260 = data255.credential;
-if(typeof data260 === "string"){
-if(func4(data260) > 255){
-const err687 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.credential,data:data260};
+if(func4(data259) < 1){
+const err687 = {instancePath:instancePath+"/tracing/session_headers/" + i23,schemaPath:"#/properties/tracing/properties/session_headers/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.session_headers.items,data:data259};
 if(vErrors === null){
 vErrors = [err687];
 }
@@ -9178,8 +9079,8 @@ vErrors.push(err687);
 }
 errors++;
 }
-if(func4(data260) < 1){
-const err688 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.credential,data:data260};
+if(!pattern10.test(data259)){
+const err688 = {instancePath:instancePath+"/tracing/session_headers/" + i23,schemaPath:"#/properties/tracing/properties/session_headers/items/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema6.properties.tracing.properties.session_headers.items,data:data259};
 if(vErrors === null){
 vErrors = [err688];
 }
@@ -9188,8 +9089,9 @@ vErrors.push(err688);
 }
 errors++;
 }
-if(!pattern17.test(data260)){
-const err689 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.credential,data:data260};
+}
+else {
+const err689 = {instancePath:instancePath+"/tracing/session_headers/" + i23,schemaPath:"#/properties/tracing/properties/session_headers/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.session_headers.items.type,parentSchema:schema6.properties.tracing.properties.session_headers.items,data:data259};
 if(vErrors === null){
 vErrors = [err689];
 }
@@ -9199,8 +9101,9 @@ vErrors.push(err689);
 errors++;
 }
 }
+}
 else {
-const err690 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.credential.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.credential,data:data260};
+const err690 = {instancePath:instancePath+"/tracing/session_headers",schemaPath:"#/properties/tracing/properties/session_headers/type",keyword:"type",params:{type: "array"},schema:schema6.properties.tracing.properties.session_headers.type,parentSchema:schema6.properties.tracing.properties.session_headers,data:data258};
 if(vErrors === null){
 vErrors = [err690];
 }
@@ -9210,11 +9113,10 @@ vErrors.push(err690);
 errors++;
 }
 }
-if(data255.file !== undefined){
-let data261 = data255.file;
-if(typeof data261 === "string"){
-if(func4(data261) > 4096){
-const err691 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.file,data:data261};
+if(data239.content !== undefined){
+let data260 = data239.content;
+if(typeof data260 !== "string"){
+const err691 = {instancePath:instancePath+"/tracing/content",schemaPath:"#/properties/tracing/properties/content/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.content.type,parentSchema:schema6.properties.tracing.properties.content,data:data260};
 if(vErrors === null){
 vErrors = [err691];
 }
@@ -9223,8 +9125,8 @@ vErrors.push(err691);
 }
 errors++;
 }
-if(func4(data261) < 1){
-const err692 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.file,data:data261};
+if(!(data260 === "never")){
+const err692 = {instancePath:instancePath+"/tracing/content",schemaPath:"#/properties/tracing/properties/content/enum",keyword:"enum",params:{allowedValues: schema6.properties.tracing.properties.content.enum},schema:schema6.properties.tracing.properties.content.enum,parentSchema:schema6.properties.tracing.properties.content,data:data260};
 if(vErrors === null){
 vErrors = [err692];
 }
@@ -9233,8 +9135,11 @@ vErrors.push(err692);
 }
 errors++;
 }
-if(!pattern18.test(data261)){
-const err693 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.file,data:data261};
+}
+if(data239.view_url !== undefined){
+let data261 = data239.view_url;
+if((typeof data261 !== "string") && (data261 !== null)){
+const err693 = {instancePath:instancePath+"/tracing/view_url",schemaPath:"#/properties/tracing/properties/view_url/type",keyword:"type",params:{type: schema6.properties.tracing.properties.view_url.type},schema:schema6.properties.tracing.properties.view_url.type,parentSchema:schema6.properties.tracing.properties.view_url,data:data261};
 if(vErrors === null){
 vErrors = [err693];
 }
@@ -9243,9 +9148,9 @@ vErrors.push(err693);
 }
 errors++;
 }
-}
-else {
-const err694 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.file.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.file,data:data261};
+if(typeof data261 === "string"){
+if(func4(data261) > 2048){
+const err694 = {instancePath:instancePath+"/tracing/view_url",schemaPath:"#/properties/tracing/properties/view_url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema6.properties.tracing.properties.view_url,data:data261};
 if(vErrors === null){
 vErrors = [err694];
 }
@@ -9254,12 +9159,8 @@ vErrors.push(err694);
 }
 errors++;
 }
-}
-if(data255.env !== undefined){
-let data262 = data255.env;
-if(typeof data262 === "string"){
-if(func4(data262) > 255){
-const err695 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.env,data:data262};
+if(!pattern64.test(data261)){
+const err695 = {instancePath:instancePath+"/tracing/view_url",schemaPath:"#/properties/tracing/properties/view_url/pattern",keyword:"pattern",params:{pattern: "^https?://[!-~]*[{]trace_id[}][!-~]*$"},schema:"^https?://[!-~]*[{]trace_id[}][!-~]*$",parentSchema:schema6.properties.tracing.properties.view_url,data:data261};
 if(vErrors === null){
 vErrors = [err695];
 }
@@ -9268,8 +9169,11 @@ vErrors.push(err695);
 }
 errors++;
 }
-if(func4(data262) < 1){
-const err696 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.env,data:data262};
+}
+}
+}
+else {
+const err696 = {instancePath:instancePath+"/tracing",schemaPath:"#/properties/tracing/type",keyword:"type",params:{type: "object"},schema:schema6.properties.tracing.type,parentSchema:schema6.properties.tracing,data:data239};
 if(vErrors === null){
 vErrors = [err696];
 }
@@ -9278,8 +9182,13 @@ vErrors.push(err696);
 }
 errors++;
 }
-if(!pattern19.test(data262)){
-const err697 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.env,data:data262};
+}
+if(data.notify !== undefined){
+let data262 = data.notify;
+if(data262 && typeof data262 == "object" && !Array.isArray(data262)){
+for(const key59 in data262){
+if(!(((((key59 === "sinks") || (key59 === "repeat_ms")) || (key59 === "quiet_start_ms")) || (key59 === "rules")) || (key59 === "heartbeat"))){
+const err697 = {instancePath:instancePath+"/notify",schemaPath:"#/properties/notify/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key59},schema:false,parentSchema:schema6.properties.notify,data:data262};
 if(vErrors === null){
 vErrors = [err697];
 }
@@ -9289,8 +9198,14 @@ vErrors.push(err697);
 errors++;
 }
 }
-else {
-const err698 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.env.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.env,data:data262};
+if(data262.sinks !== undefined){
+let data263 = data262.sinks;
+if(data263 && typeof data263 == "object" && !Array.isArray(data263)){
+for(const key60 in data263){
+const _errs615 = errors;
+if(typeof key60 === "string"){
+if(func4(key60) > 64){
+const err698 = {instancePath:instancePath+"/notify/sinks",schemaPath:"#/properties/notify/properties/sinks/propertyNames/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.notify.properties.sinks.propertyNames,data:key60,propertyName:key60};
 if(vErrors === null){
 vErrors = [err698];
 }
@@ -9299,12 +9214,8 @@ vErrors.push(err698);
 }
 errors++;
 }
-}
-if(data255.secret !== undefined){
-let data263 = data255.secret;
-if(typeof data263 === "string"){
-if(func4(data263) > 100){
-const err699 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.secret,data:data263};
+if(!pattern17.test(key60)){
+const err699 = {instancePath:instancePath+"/notify/sinks",schemaPath:"#/properties/notify/properties/sinks/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.propertyNames,data:key60,propertyName:key60};
 if(vErrors === null){
 vErrors = [err699];
 }
@@ -9313,8 +9224,10 @@ vErrors.push(err699);
 }
 errors++;
 }
-if(func4(data263) < 1){
-const err700 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.secret,data:data263};
+}
+var valid134 = _errs615 === errors;
+if(!valid134){
+const err700 = {instancePath:instancePath+"/notify/sinks",schemaPath:"#/properties/notify/properties/sinks/propertyNames",keyword:"propertyNames",params:{propertyName: key60},schema:schema6.properties.notify.properties.sinks.propertyNames,parentSchema:schema6.properties.notify.properties.sinks,data:data263};
 if(vErrors === null){
 vErrors = [err700];
 }
@@ -9323,8 +9236,16 @@ vErrors.push(err700);
 }
 errors++;
 }
-if(!pattern17.test(data263)){
-const err701 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.secret,data:data263};
+}
+for(const key61 in data263){
+let data264 = data263[key61];
+const _errs619 = errors;
+let valid136 = true;
+const _errs620 = errors;
+if(data264 && typeof data264 == "object" && !Array.isArray(data264)){
+let missing6;
+if((data264.kind === undefined) && (missing6 = "kind")){
+const err701 = {};
 if(vErrors === null){
 vErrors = [err701];
 }
@@ -9333,9 +9254,10 @@ vErrors.push(err701);
 }
 errors++;
 }
-}
 else {
-const err702 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.secret.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.secret,data:data263};
+if(data264.kind !== undefined){
+if(!(data264.kind === "pagerduty")){
+const err702 = {};
 if(vErrors === null){
 vErrors = [err702];
 }
@@ -9345,10 +9267,24 @@ vErrors.push(err702);
 errors++;
 }
 }
-if(data255.optional !== undefined){
-let data264 = data255.optional;
-if(typeof data264 !== "boolean"){
-const err703 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/optional",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.optional.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.optional,data:data264};
+}
+}
+var _valid10 = _errs620 === errors;
+errors = _errs619;
+if(vErrors !== null){
+if(_errs619){
+vErrors.length = _errs619;
+}
+else {
+vErrors = null;
+}
+}
+let ifClause5;
+if(_valid10){
+const _errs622 = errors;
+if(data264 && typeof data264 == "object" && !Array.isArray(data264)){
+if(data264.routing_key === undefined){
+const err703 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/then/required",keyword:"required",params:{missingProperty: "routing_key"},schema:schema6.properties.notify.properties.sinks.additionalProperties.then.required,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.then,data:data264};
 if(vErrors === null){
 vErrors = [err703];
 }
@@ -9357,10 +9293,10 @@ vErrors.push(err703);
 }
 errors++;
 }
-}
-}
-else {
-const err704 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key,data:data255};
+for(const key62 in data264){
+const _errs623 = errors;
+if(!((((key62 === "routing_key") || (key62 === "kind")) || (key62 === "url")) || (key62 === "min_severity"))){
+const err704 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.then.propertyNames.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.then.propertyNames.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.then.propertyNames,data:key62,propertyName:key62};
 if(vErrors === null){
 vErrors = [err704];
 }
@@ -9369,17 +9305,9 @@ vErrors.push(err704);
 }
 errors++;
 }
-}
-if(data241.token !== undefined){
-let data265 = data241.token;
-const _errs622 = errors;
-let valid140 = true;
-const _errs623 = errors;
-if(errors === _errs623){
-if(data265 && typeof data265 == "object" && !Array.isArray(data265)){
-if(data265.credential !== undefined){
-var valid141 = false;
-const err705 = {};
+var valid138 = _errs623 === errors;
+if(!valid138){
+const err705 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key62},schema:schema6.properties.notify.properties.sinks.additionalProperties.then.propertyNames,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.then,data:data264};
 if(vErrors === null){
 vErrors = [err705];
 }
@@ -9388,12 +9316,20 @@ vErrors.push(err705);
 }
 errors++;
 }
-else {
-var valid141 = true;
 }
-if(valid141){
-if(data265.file !== undefined){
-var valid141 = false;
+}
+var _valid10 = _errs622 === errors;
+valid136 = _valid10;
+ifClause5 = "then";
+}
+else {
+const _errs624 = errors;
+const _errs625 = errors;
+let valid139 = true;
+const _errs626 = errors;
+if(data264 && typeof data264 == "object" && !Array.isArray(data264)){
+let missing7;
+if((data264.kind === undefined) && (missing7 = "kind")){
 const err706 = {};
 if(vErrors === null){
 vErrors = [err706];
@@ -9404,11 +9340,9 @@ vErrors.push(err706);
 errors++;
 }
 else {
-var valid141 = true;
-}
-if(valid141){
-if(data265.env !== undefined){
-var valid141 = false;
+if(data264.kind !== undefined){
+let data266 = data264.kind;
+if(!((data266 === "discord") || (data266 === "slack"))){
 const err707 = {};
 if(vErrors === null){
 vErrors = [err707];
@@ -9418,13 +9352,27 @@ vErrors.push(err707);
 }
 errors++;
 }
-else {
-var valid141 = true;
 }
-if(valid141){
-if(data265.secret !== undefined){
-var valid141 = false;
-const err708 = {};
+}
+}
+var _valid11 = _errs626 === errors;
+errors = _errs625;
+if(vErrors !== null){
+if(_errs625){
+vErrors.length = _errs625;
+}
+else {
+vErrors = null;
+}
+}
+let ifClause6;
+if(_valid11){
+const _errs628 = errors;
+if(data264 && typeof data264 == "object" && !Array.isArray(data264)){
+for(const key63 in data264){
+const _errs629 = errors;
+if(!(((key63 === "kind") || (key63 === "url")) || (key63 === "min_severity"))){
+const err708 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.else.then.propertyNames.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.then.propertyNames.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else.then.propertyNames,data:key63,propertyName:key63};
 if(vErrors === null){
 vErrors = [err708];
 }
@@ -9433,15 +9381,9 @@ vErrors.push(err708);
 }
 errors++;
 }
-else {
-var valid141 = true;
-}
-}
-}
-}
-}
-else {
-const err709 = {};
+var valid141 = _errs629 === errors;
+if(!valid141){
+const err709 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/then/propertyNames",keyword:"propertyNames",params:{propertyName: key63},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.then.propertyNames,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else.then,data:data264};
 if(vErrors === null){
 vErrors = [err709];
 }
@@ -9451,19 +9393,18 @@ vErrors.push(err709);
 errors++;
 }
 }
-var _valid13 = _errs623 === errors;
-errors = _errs622;
-if(vErrors !== null){
-if(_errs622){
-vErrors.length = _errs622;
+}
+var _valid11 = _errs628 === errors;
+valid139 = _valid11;
+ifClause6 = "then";
 }
 else {
-vErrors = null;
-}
-}
-if(_valid13){
-const _errs625 = errors;
-const err710 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/then/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.then.not,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.then,data:data265};
+const _errs630 = errors;
+if(data264 && typeof data264 == "object" && !Array.isArray(data264)){
+for(const key64 in data264){
+const _errs631 = errors;
+if(!((((key64 === "token") || (key64 === "kind")) || (key64 === "url")) || (key64 === "min_severity"))){
+const err710 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/else/propertyNames/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.else.else.propertyNames.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.else.propertyNames.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else.else.propertyNames,data:key64,propertyName:key64};
 if(vErrors === null){
 vErrors = [err710];
 }
@@ -9471,11 +9412,10 @@ else {
 vErrors.push(err710);
 }
 errors++;
-var _valid13 = _errs625 === errors;
-valid140 = _valid13;
 }
-if(!valid140){
-const err711 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token,data:data265};
+var valid142 = _errs631 === errors;
+if(!valid142){
+const err711 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/else/propertyNames",keyword:"propertyNames",params:{propertyName: key64},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.else.propertyNames,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else.else,data:data264};
 if(vErrors === null){
 vErrors = [err711];
 }
@@ -9484,10 +9424,14 @@ vErrors.push(err711);
 }
 errors++;
 }
-if(data265 && typeof data265 == "object" && !Array.isArray(data265)){
-for(const key62 in data265){
-if(!(((((key62 === "credential") || (key62 === "file")) || (key62 === "env")) || (key62 === "secret")) || (key62 === "optional"))){
-const err712 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key62},schema:false,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token,data:data265};
+}
+}
+var _valid11 = _errs630 === errors;
+valid139 = _valid11;
+ifClause6 = "else";
+}
+if(!valid139){
+const err712 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/if",keyword:"if",params:{failingKeyword: ifClause6},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else,data:data264};
 if(vErrors === null){
 vErrors = [err712];
 }
@@ -9496,12 +9440,9 @@ vErrors.push(err712);
 }
 errors++;
 }
-}
-if(data265.credential !== undefined){
-let data270 = data265.credential;
-if(typeof data270 === "string"){
-if(func4(data270) > 255){
-const err713 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.credential,data:data270};
+if(data264 && typeof data264 == "object" && !Array.isArray(data264)){
+if(data264.url === undefined){
+const err713 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/required",keyword:"required",params:{missingProperty: "url"},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.required,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else,data:data264};
 if(vErrors === null){
 vErrors = [err713];
 }
@@ -9510,8 +9451,13 @@ vErrors.push(err713);
 }
 errors++;
 }
-if(func4(data270) < 1){
-const err714 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.credential,data:data270};
+}
+var _valid10 = _errs624 === errors;
+valid136 = _valid10;
+ifClause5 = "else";
+}
+if(!valid136){
+const err714 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause5},schema:schema6.properties.notify.properties.sinks.additionalProperties.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties,data:data264};
 if(vErrors === null){
 vErrors = [err714];
 }
@@ -9520,8 +9466,9 @@ vErrors.push(err714);
 }
 errors++;
 }
-if(!pattern17.test(data270)){
-const err715 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.credential,data:data270};
+if(data264 && typeof data264 == "object" && !Array.isArray(data264)){
+if(data264.kind === undefined){
+const err715 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/required",keyword:"required",params:{missingProperty: "kind"},schema:schema6.properties.notify.properties.sinks.additionalProperties.required,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties,data:data264};
 if(vErrors === null){
 vErrors = [err715];
 }
@@ -9530,9 +9477,9 @@ vErrors.push(err715);
 }
 errors++;
 }
-}
-else {
-const err716 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.credential.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.credential,data:data270};
+for(const key65 in data264){
+if(!(((((key65 === "kind") || (key65 === "url")) || (key65 === "routing_key")) || (key65 === "token")) || (key65 === "min_severity"))){
+const err716 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key65},schema:false,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties,data:data264};
 if(vErrors === null){
 vErrors = [err716];
 }
@@ -9542,11 +9489,10 @@ vErrors.push(err716);
 errors++;
 }
 }
-if(data265.file !== undefined){
-let data271 = data265.file;
-if(typeof data271 === "string"){
-if(func4(data271) > 4096){
-const err717 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.file,data:data271};
+if(data264.kind !== undefined){
+let data267 = data264.kind;
+if(typeof data267 !== "string"){
+const err717 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/kind/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.kind.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.kind,data:data267};
 if(vErrors === null){
 vErrors = [err717];
 }
@@ -9555,8 +9501,8 @@ vErrors.push(err717);
 }
 errors++;
 }
-if(func4(data271) < 1){
-const err718 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.file,data:data271};
+if(!((((((data267 === "alertmanager") || (data267 === "discord")) || (data267 === "ntfy")) || (data267 === "pagerduty")) || (data267 === "slack")) || (data267 === "webhook"))){
+const err718 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/kind/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.properties.kind.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.kind.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.kind,data:data267};
 if(vErrors === null){
 vErrors = [err718];
 }
@@ -9565,8 +9511,11 @@ vErrors.push(err718);
 }
 errors++;
 }
-if(!pattern18.test(data271)){
-const err719 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.file,data:data271};
+}
+if(data264.url !== undefined){
+let data268 = data264.url;
+if((!(data268 && typeof data268 == "object" && !Array.isArray(data268))) && (typeof data268 !== "string")){
+const err719 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/type",keyword:"type",params:{type: schema6.properties.notify.properties.sinks.additionalProperties.properties.url.type},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data268};
 if(vErrors === null){
 vErrors = [err719];
 }
@@ -9575,9 +9524,14 @@ vErrors.push(err719);
 }
 errors++;
 }
-}
-else {
-const err720 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.file.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.file,data:data271};
+const _errs637 = errors;
+let valid144 = true;
+const _errs638 = errors;
+if(errors === _errs638){
+if(data268 && typeof data268 == "object" && !Array.isArray(data268)){
+if(data268.credential !== undefined){
+var valid145 = false;
+const err720 = {};
 if(vErrors === null){
 vErrors = [err720];
 }
@@ -9586,12 +9540,13 @@ vErrors.push(err720);
 }
 errors++;
 }
+else {
+var valid145 = true;
 }
-if(data265.env !== undefined){
-let data272 = data265.env;
-if(typeof data272 === "string"){
-if(func4(data272) > 255){
-const err721 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.env,data:data272};
+if(valid145){
+if(data268.file !== undefined){
+var valid145 = false;
+const err721 = {};
 if(vErrors === null){
 vErrors = [err721];
 }
@@ -9600,8 +9555,13 @@ vErrors.push(err721);
 }
 errors++;
 }
-if(func4(data272) < 1){
-const err722 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.env,data:data272};
+else {
+var valid145 = true;
+}
+if(valid145){
+if(data268.env !== undefined){
+var valid145 = false;
+const err722 = {};
 if(vErrors === null){
 vErrors = [err722];
 }
@@ -9610,8 +9570,13 @@ vErrors.push(err722);
 }
 errors++;
 }
-if(!pattern19.test(data272)){
-const err723 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.env,data:data272};
+else {
+var valid145 = true;
+}
+if(valid145){
+if(data268.secret !== undefined){
+var valid145 = false;
+const err723 = {};
 if(vErrors === null){
 vErrors = [err723];
 }
@@ -9620,9 +9585,15 @@ vErrors.push(err723);
 }
 errors++;
 }
+else {
+var valid145 = true;
+}
+}
+}
+}
 }
 else {
-const err724 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.env.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.env,data:data272};
+const err724 = {};
 if(vErrors === null){
 vErrors = [err724];
 }
@@ -9632,11 +9603,19 @@ vErrors.push(err724);
 errors++;
 }
 }
-if(data265.secret !== undefined){
-let data273 = data265.secret;
-if(typeof data273 === "string"){
-if(func4(data273) > 100){
-const err725 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.secret,data:data273};
+var _valid12 = _errs638 === errors;
+errors = _errs637;
+if(vErrors !== null){
+if(_errs637){
+vErrors.length = _errs637;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid12){
+const _errs640 = errors;
+const err725 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/then/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.then.not,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.then,data:data268};
 if(vErrors === null){
 vErrors = [err725];
 }
@@ -9644,9 +9623,11 @@ else {
 vErrors.push(err725);
 }
 errors++;
+var _valid12 = _errs640 === errors;
+valid144 = _valid12;
 }
-if(func4(data273) < 1){
-const err726 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.secret,data:data273};
+if(!valid144){
+const err726 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data268};
 if(vErrors === null){
 vErrors = [err726];
 }
@@ -9655,8 +9636,9 @@ vErrors.push(err726);
 }
 errors++;
 }
-if(!pattern17.test(data273)){
-const err727 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.secret,data:data273};
+if(typeof data268 === "string"){
+if(func4(data268) > 2048){
+const err727 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data268};
 if(vErrors === null){
 vErrors = [err727];
 }
@@ -9665,9 +9647,8 @@ vErrors.push(err727);
 }
 errors++;
 }
-}
-else {
-const err728 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.secret.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.secret,data:data273};
+if(func4(data268) < 1){
+const err728 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data268};
 if(vErrors === null){
 vErrors = [err728];
 }
@@ -9677,10 +9658,10 @@ vErrors.push(err728);
 errors++;
 }
 }
-if(data265.optional !== undefined){
-let data274 = data265.optional;
-if(typeof data274 !== "boolean"){
-const err729 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/optional",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.optional.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.optional,data:data274};
+if(data268 && typeof data268 == "object" && !Array.isArray(data268)){
+for(const key66 in data268){
+if(!(((((key66 === "credential") || (key66 === "file")) || (key66 === "env")) || (key66 === "secret")) || (key66 === "optional"))){
+const err729 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key66},schema:false,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data268};
 if(vErrors === null){
 vErrors = [err729];
 }
@@ -9690,9 +9671,11 @@ vErrors.push(err729);
 errors++;
 }
 }
-}
-else {
-const err730 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/token",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token,data:data265};
+if(data268.credential !== undefined){
+let data273 = data268.credential;
+if(typeof data273 === "string"){
+if(func4(data273) > 255){
+const err730 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential,data:data273};
 if(vErrors === null){
 vErrors = [err730];
 }
@@ -9701,11 +9684,8 @@ vErrors.push(err730);
 }
 errors++;
 }
-}
-if(data241.min_severity !== undefined){
-let data275 = data241.min_severity;
-if(typeof data275 !== "string"){
-const err731 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/min_severity",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/min_severity/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity,data:data275};
+if(func4(data273) < 1){
+const err731 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential,data:data273};
 if(vErrors === null){
 vErrors = [err731];
 }
@@ -9714,8 +9694,8 @@ vErrors.push(err731);
 }
 errors++;
 }
-if(!(((data275 === "info") || (data275 === "warning")) || (data275 === "critical"))){
-const err732 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/min_severity",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/min_severity/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity,data:data275};
+if(!pattern17.test(data273)){
+const err732 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential,data:data273};
 if(vErrors === null){
 vErrors = [err732];
 }
@@ -9725,9 +9705,8 @@ vErrors.push(err732);
 errors++;
 }
 }
-}
 else {
-const err733 = {instancePath:instancePath+"/notify/sinks/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.sinks.additionalProperties.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties,data:data241};
+const err733 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential,data:data273};
 if(vErrors === null){
 vErrors = [err733];
 }
@@ -9737,9 +9716,11 @@ vErrors.push(err733);
 errors++;
 }
 }
-}
-else {
-const err734 = {instancePath:instancePath+"/notify/sinks",schemaPath:"#/properties/notify/properties/sinks/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.sinks.type,parentSchema:schema6.properties.notify.properties.sinks,data:data240};
+if(data268.file !== undefined){
+let data274 = data268.file;
+if(typeof data274 === "string"){
+if(func4(data274) > 4096){
+const err734 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file,data:data274};
 if(vErrors === null){
 vErrors = [err734];
 }
@@ -9748,11 +9729,8 @@ vErrors.push(err734);
 }
 errors++;
 }
-}
-if(data239.repeat_ms !== undefined){
-let data276 = data239.repeat_ms;
-if(!(((typeof data276 == "number") && (!(data276 % 1) && !isNaN(data276))) && (isFinite(data276)))){
-const err735 = {instancePath:instancePath+"/notify/repeat_ms",schemaPath:"#/properties/notify/properties/repeat_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.repeat_ms.type,parentSchema:schema6.properties.notify.properties.repeat_ms,data:data276};
+if(func4(data274) < 1){
+const err735 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file,data:data274};
 if(vErrors === null){
 vErrors = [err735];
 }
@@ -9761,9 +9739,8 @@ vErrors.push(err735);
 }
 errors++;
 }
-if((typeof data276 == "number") && (isFinite(data276))){
-if(data276 > 604800000 || isNaN(data276)){
-const err736 = {instancePath:instancePath+"/notify/repeat_ms",schemaPath:"#/properties/notify/properties/repeat_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 604800000},schema:604800000,parentSchema:schema6.properties.notify.properties.repeat_ms,data:data276};
+if(!pattern18.test(data274)){
+const err736 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file,data:data274};
 if(vErrors === null){
 vErrors = [err736];
 }
@@ -9772,8 +9749,9 @@ vErrors.push(err736);
 }
 errors++;
 }
-if(data276 < 60000 || isNaN(data276)){
-const err737 = {instancePath:instancePath+"/notify/repeat_ms",schemaPath:"#/properties/notify/properties/repeat_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 60000},schema:60000,parentSchema:schema6.properties.notify.properties.repeat_ms,data:data276};
+}
+else {
+const err737 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file,data:data274};
 if(vErrors === null){
 vErrors = [err737];
 }
@@ -9783,11 +9761,11 @@ vErrors.push(err737);
 errors++;
 }
 }
-}
-if(data239.quiet_start_ms !== undefined){
-let data277 = data239.quiet_start_ms;
-if(!(((typeof data277 == "number") && (!(data277 % 1) && !isNaN(data277))) && (isFinite(data277)))){
-const err738 = {instancePath:instancePath+"/notify/quiet_start_ms",schemaPath:"#/properties/notify/properties/quiet_start_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.quiet_start_ms.type,parentSchema:schema6.properties.notify.properties.quiet_start_ms,data:data277};
+if(data268.env !== undefined){
+let data275 = data268.env;
+if(typeof data275 === "string"){
+if(func4(data275) > 255){
+const err738 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env,data:data275};
 if(vErrors === null){
 vErrors = [err738];
 }
@@ -9796,9 +9774,8 @@ vErrors.push(err738);
 }
 errors++;
 }
-if((typeof data277 == "number") && (isFinite(data277))){
-if(data277 > 3600000 || isNaN(data277)){
-const err739 = {instancePath:instancePath+"/notify/quiet_start_ms",schemaPath:"#/properties/notify/properties/quiet_start_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema6.properties.notify.properties.quiet_start_ms,data:data277};
+if(func4(data275) < 1){
+const err739 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env,data:data275};
 if(vErrors === null){
 vErrors = [err739];
 }
@@ -9807,8 +9784,8 @@ vErrors.push(err739);
 }
 errors++;
 }
-if(data277 < 0 || isNaN(data277)){
-const err740 = {instancePath:instancePath+"/notify/quiet_start_ms",schemaPath:"#/properties/notify/properties/quiet_start_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.quiet_start_ms,data:data277};
+if(!pattern19.test(data275)){
+const err740 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env,data:data275};
 if(vErrors === null){
 vErrors = [err740];
 }
@@ -9818,13 +9795,8 @@ vErrors.push(err740);
 errors++;
 }
 }
-}
-if(data239.rules !== undefined){
-let data278 = data239.rules;
-if(data278 && typeof data278 == "object" && !Array.isArray(data278)){
-for(const key63 in data278){
-if(!(func2.call(schema6.properties.notify.properties.rules.properties, key63))){
-const err741 = {instancePath:instancePath+"/notify/rules",schemaPath:"#/properties/notify/properties/rules/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key63},schema:false,parentSchema:schema6.properties.notify.properties.rules,data:data278};
+else {
+const err741 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env,data:data275};
 if(vErrors === null){
 vErrors = [err741];
 }
@@ -9834,10 +9806,11 @@ vErrors.push(err741);
 errors++;
 }
 }
-if(data278.access_refused !== undefined){
-let data279 = data278.access_refused;
-if((!(data279 && typeof data279 == "object" && !Array.isArray(data279))) && (typeof data279 !== "boolean")){
-const err742 = {instancePath:instancePath+"/notify/rules/access_refused",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.access_refused.type},schema:schema6.properties.notify.properties.rules.properties.access_refused.type,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused,data:data279};
+if(data268.secret !== undefined){
+let data276 = data268.secret;
+if(typeof data276 === "string"){
+if(func4(data276) > 100){
+const err742 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret,data:data276};
 if(vErrors === null){
 vErrors = [err742];
 }
@@ -9846,10 +9819,8 @@ vErrors.push(err742);
 }
 errors++;
 }
-const _errs649 = errors;
-const _errs650 = errors;
-if(true !== data279){
-const err743 = {};
+if(func4(data276) < 1){
+const err743 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret,data:data276};
 if(vErrors === null){
 vErrors = [err743];
 }
@@ -9858,9 +9829,8 @@ vErrors.push(err743);
 }
 errors++;
 }
-var valid144 = _errs650 === errors;
-if(valid144){
-const err744 = {instancePath:instancePath+"/notify/rules/access_refused",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.access_refused.not,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused,data:data279};
+if(!pattern17.test(data276)){
+const err744 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret,data:data276};
 if(vErrors === null){
 vErrors = [err744];
 }
@@ -9869,21 +9839,9 @@ vErrors.push(err744);
 }
 errors++;
 }
-else {
-errors = _errs649;
-if(vErrors !== null){
-if(_errs649){
-vErrors.length = _errs649;
 }
 else {
-vErrors = null;
-}
-}
-}
-if(data279 && typeof data279 == "object" && !Array.isArray(data279)){
-for(const key64 in data279){
-if(!((key64 === "after_ms") || (key64 === "count"))){
-const err745 = {instancePath:instancePath+"/notify/rules/access_refused",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key64},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused,data:data279};
+const err745 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret,data:data276};
 if(vErrors === null){
 vErrors = [err745];
 }
@@ -9893,10 +9851,10 @@ vErrors.push(err745);
 errors++;
 }
 }
-if(data279.after_ms !== undefined){
-let data280 = data279.after_ms;
-if(!(((typeof data280 == "number") && (!(data280 % 1) && !isNaN(data280))) && (isFinite(data280)))){
-const err746 = {instancePath:instancePath+"/notify/rules/access_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms,data:data280};
+if(data268.optional !== undefined){
+let data277 = data268.optional;
+if(typeof data277 !== "boolean"){
+const err746 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/optional",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.optional.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.optional,data:data277};
 if(vErrors === null){
 vErrors = [err746];
 }
@@ -9905,9 +9863,19 @@ vErrors.push(err746);
 }
 errors++;
 }
-if((typeof data280 == "number") && (isFinite(data280))){
-if(data280 > 86400000 || isNaN(data280)){
-const err747 = {instancePath:instancePath+"/notify/rules/access_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms,data:data280};
+}
+}
+}
+if(data264.routing_key !== undefined){
+let data278 = data264.routing_key;
+const _errs655 = errors;
+let valid147 = true;
+const _errs656 = errors;
+if(errors === _errs656){
+if(data278 && typeof data278 == "object" && !Array.isArray(data278)){
+if(data278.credential !== undefined){
+var valid148 = false;
+const err747 = {};
 if(vErrors === null){
 vErrors = [err747];
 }
@@ -9916,8 +9884,13 @@ vErrors.push(err747);
 }
 errors++;
 }
-if(data280 < 0 || isNaN(data280)){
-const err748 = {instancePath:instancePath+"/notify/rules/access_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms,data:data280};
+else {
+var valid148 = true;
+}
+if(valid148){
+if(data278.file !== undefined){
+var valid148 = false;
+const err748 = {};
 if(vErrors === null){
 vErrors = [err748];
 }
@@ -9926,12 +9899,13 @@ vErrors.push(err748);
 }
 errors++;
 }
+else {
+var valid148 = true;
 }
-}
-if(data279.count !== undefined){
-let data281 = data279.count;
-if(!(((typeof data281 == "number") && (!(data281 % 1) && !isNaN(data281))) && (isFinite(data281)))){
-const err749 = {instancePath:instancePath+"/notify/rules/access_refused/count",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count,data:data281};
+if(valid148){
+if(data278.env !== undefined){
+var valid148 = false;
+const err749 = {};
 if(vErrors === null){
 vErrors = [err749];
 }
@@ -9940,9 +9914,13 @@ vErrors.push(err749);
 }
 errors++;
 }
-if((typeof data281 == "number") && (isFinite(data281))){
-if(data281 > 1000000000 || isNaN(data281)){
-const err750 = {instancePath:instancePath+"/notify/rules/access_refused/count",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count,data:data281};
+else {
+var valid148 = true;
+}
+if(valid148){
+if(data278.secret !== undefined){
+var valid148 = false;
+const err750 = {};
 if(vErrors === null){
 vErrors = [err750];
 }
@@ -9951,8 +9929,15 @@ vErrors.push(err750);
 }
 errors++;
 }
-if(data281 < 0 || isNaN(data281)){
-const err751 = {instancePath:instancePath+"/notify/rules/access_refused/count",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count,data:data281};
+else {
+var valid148 = true;
+}
+}
+}
+}
+}
+else {
+const err751 = {};
 if(vErrors === null){
 vErrors = [err751];
 }
@@ -9962,13 +9947,19 @@ vErrors.push(err751);
 errors++;
 }
 }
+var _valid13 = _errs656 === errors;
+errors = _errs655;
+if(vErrors !== null){
+if(_errs655){
+vErrors.length = _errs655;
+}
+else {
+vErrors = null;
 }
 }
-}
-if(data278.budget !== undefined){
-let data282 = data278.budget;
-if((!(data282 && typeof data282 == "object" && !Array.isArray(data282))) && (typeof data282 !== "boolean")){
-const err752 = {instancePath:instancePath+"/notify/rules/budget",schemaPath:"#/properties/notify/properties/rules/properties/budget/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.budget.type},schema:schema6.properties.notify.properties.rules.properties.budget.type,parentSchema:schema6.properties.notify.properties.rules.properties.budget,data:data282};
+if(_valid13){
+const _errs658 = errors;
+const err752 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/then/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.then.not,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.then,data:data278};
 if(vErrors === null){
 vErrors = [err752];
 }
@@ -9976,11 +9967,11 @@ else {
 vErrors.push(err752);
 }
 errors++;
+var _valid13 = _errs658 === errors;
+valid147 = _valid13;
 }
-const _errs658 = errors;
-const _errs659 = errors;
-if(true !== data282){
-const err753 = {};
+if(!valid147){
+const err753 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key,data:data278};
 if(vErrors === null){
 vErrors = [err753];
 }
@@ -9989,9 +9980,10 @@ vErrors.push(err753);
 }
 errors++;
 }
-var valid146 = _errs659 === errors;
-if(valid146){
-const err754 = {instancePath:instancePath+"/notify/rules/budget",schemaPath:"#/properties/notify/properties/rules/properties/budget/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.budget.not,parentSchema:schema6.properties.notify.properties.rules.properties.budget,data:data282};
+if(data278 && typeof data278 == "object" && !Array.isArray(data278)){
+for(const key67 in data278){
+if(!(((((key67 === "credential") || (key67 === "file")) || (key67 === "env")) || (key67 === "secret")) || (key67 === "optional"))){
+const err754 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key67},schema:false,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key,data:data278};
 if(vErrors === null){
 vErrors = [err754];
 }
@@ -10000,21 +9992,12 @@ vErrors.push(err754);
 }
 errors++;
 }
-else {
-errors = _errs658;
-if(vErrors !== null){
-if(_errs658){
-vErrors.length = _errs658;
 }
-else {
-vErrors = null;
-}
-}
-}
-if(data282 && typeof data282 == "object" && !Array.isArray(data282)){
-for(const key65 in data282){
-if(!((key65 === "after_ms") || (key65 === "ratio"))){
-const err755 = {instancePath:instancePath+"/notify/rules/budget",schemaPath:"#/properties/notify/properties/rules/properties/budget/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key65},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.budget,data:data282};
+if(data278.credential !== undefined){
+let data283 = data278.credential;
+if(typeof data283 === "string"){
+if(func4(data283) > 255){
+const err755 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.credential,data:data283};
 if(vErrors === null){
 vErrors = [err755];
 }
@@ -10023,11 +10006,8 @@ vErrors.push(err755);
 }
 errors++;
 }
-}
-if(data282.after_ms !== undefined){
-let data283 = data282.after_ms;
-if(!(((typeof data283 == "number") && (!(data283 % 1) && !isNaN(data283))) && (isFinite(data283)))){
-const err756 = {instancePath:instancePath+"/notify/rules/budget/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms,data:data283};
+if(func4(data283) < 1){
+const err756 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.credential,data:data283};
 if(vErrors === null){
 vErrors = [err756];
 }
@@ -10036,9 +10016,8 @@ vErrors.push(err756);
 }
 errors++;
 }
-if((typeof data283 == "number") && (isFinite(data283))){
-if(data283 > 86400000 || isNaN(data283)){
-const err757 = {instancePath:instancePath+"/notify/rules/budget/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms,data:data283};
+if(!pattern17.test(data283)){
+const err757 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.credential,data:data283};
 if(vErrors === null){
 vErrors = [err757];
 }
@@ -10047,8 +10026,9 @@ vErrors.push(err757);
 }
 errors++;
 }
-if(data283 < 0 || isNaN(data283)){
-const err758 = {instancePath:instancePath+"/notify/rules/budget/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms,data:data283};
+}
+else {
+const err758 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.credential.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.credential,data:data283};
 if(vErrors === null){
 vErrors = [err758];
 }
@@ -10058,12 +10038,11 @@ vErrors.push(err758);
 errors++;
 }
 }
-}
-if(data282.ratio !== undefined){
-let data284 = data282.ratio;
-if((typeof data284 == "number") && (isFinite(data284))){
-if(data284 > 1 || isNaN(data284)){
-const err759 = {instancePath:instancePath+"/notify/rules/budget/ratio",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio,data:data284};
+if(data278.file !== undefined){
+let data284 = data278.file;
+if(typeof data284 === "string"){
+if(func4(data284) > 4096){
+const err759 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.file,data:data284};
 if(vErrors === null){
 vErrors = [err759];
 }
@@ -10072,8 +10051,8 @@ vErrors.push(err759);
 }
 errors++;
 }
-if(data284 < 0 || isNaN(data284)){
-const err760 = {instancePath:instancePath+"/notify/rules/budget/ratio",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio,data:data284};
+if(func4(data284) < 1){
+const err760 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.file,data:data284};
 if(vErrors === null){
 vErrors = [err760];
 }
@@ -10082,9 +10061,8 @@ vErrors.push(err760);
 }
 errors++;
 }
-}
-else {
-const err761 = {instancePath:instancePath+"/notify/rules/budget/ratio",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio.type,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio,data:data284};
+if(!pattern18.test(data284)){
+const err761 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.file,data:data284};
 if(vErrors === null){
 vErrors = [err761];
 }
@@ -10094,12 +10072,8 @@ vErrors.push(err761);
 errors++;
 }
 }
-}
-}
-if(data278.error_rate !== undefined){
-let data285 = data278.error_rate;
-if((!(data285 && typeof data285 == "object" && !Array.isArray(data285))) && (typeof data285 !== "boolean")){
-const err762 = {instancePath:instancePath+"/notify/rules/error_rate",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.error_rate.type},schema:schema6.properties.notify.properties.rules.properties.error_rate.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate,data:data285};
+else {
+const err762 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.file.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.file,data:data284};
 if(vErrors === null){
 vErrors = [err762];
 }
@@ -10108,10 +10082,12 @@ vErrors.push(err762);
 }
 errors++;
 }
-const _errs667 = errors;
-const _errs668 = errors;
-if(true !== data285){
-const err763 = {};
+}
+if(data278.env !== undefined){
+let data285 = data278.env;
+if(typeof data285 === "string"){
+if(func4(data285) > 255){
+const err763 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.env,data:data285};
 if(vErrors === null){
 vErrors = [err763];
 }
@@ -10120,9 +10096,8 @@ vErrors.push(err763);
 }
 errors++;
 }
-var valid148 = _errs668 === errors;
-if(valid148){
-const err764 = {instancePath:instancePath+"/notify/rules/error_rate",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.error_rate.not,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate,data:data285};
+if(func4(data285) < 1){
+const err764 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.env,data:data285};
 if(vErrors === null){
 vErrors = [err764];
 }
@@ -10131,21 +10106,8 @@ vErrors.push(err764);
 }
 errors++;
 }
-else {
-errors = _errs667;
-if(vErrors !== null){
-if(_errs667){
-vErrors.length = _errs667;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(data285 && typeof data285 == "object" && !Array.isArray(data285)){
-for(const key66 in data285){
-if(!(((key66 === "after_ms") || (key66 === "ratio")) || (key66 === "calls"))){
-const err765 = {instancePath:instancePath+"/notify/rules/error_rate",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key66},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate,data:data285};
+if(!pattern19.test(data285)){
+const err765 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.env,data:data285};
 if(vErrors === null){
 vErrors = [err765];
 }
@@ -10155,10 +10117,8 @@ vErrors.push(err765);
 errors++;
 }
 }
-if(data285.after_ms !== undefined){
-let data286 = data285.after_ms;
-if(!(((typeof data286 == "number") && (!(data286 % 1) && !isNaN(data286))) && (isFinite(data286)))){
-const err766 = {instancePath:instancePath+"/notify/rules/error_rate/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms,data:data286};
+else {
+const err766 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.env.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.env,data:data285};
 if(vErrors === null){
 vErrors = [err766];
 }
@@ -10167,9 +10127,12 @@ vErrors.push(err766);
 }
 errors++;
 }
-if((typeof data286 == "number") && (isFinite(data286))){
-if(data286 > 86400000 || isNaN(data286)){
-const err767 = {instancePath:instancePath+"/notify/rules/error_rate/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms,data:data286};
+}
+if(data278.secret !== undefined){
+let data286 = data278.secret;
+if(typeof data286 === "string"){
+if(func4(data286) > 100){
+const err767 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.secret,data:data286};
 if(vErrors === null){
 vErrors = [err767];
 }
@@ -10178,8 +10141,8 @@ vErrors.push(err767);
 }
 errors++;
 }
-if(data286 < 0 || isNaN(data286)){
-const err768 = {instancePath:instancePath+"/notify/rules/error_rate/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms,data:data286};
+if(func4(data286) < 1){
+const err768 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.secret,data:data286};
 if(vErrors === null){
 vErrors = [err768];
 }
@@ -10188,13 +10151,8 @@ vErrors.push(err768);
 }
 errors++;
 }
-}
-}
-if(data285.ratio !== undefined){
-let data287 = data285.ratio;
-if((typeof data287 == "number") && (isFinite(data287))){
-if(data287 > 1 || isNaN(data287)){
-const err769 = {instancePath:instancePath+"/notify/rules/error_rate/ratio",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio,data:data287};
+if(!pattern17.test(data286)){
+const err769 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.secret,data:data286};
 if(vErrors === null){
 vErrors = [err769];
 }
@@ -10203,8 +10161,9 @@ vErrors.push(err769);
 }
 errors++;
 }
-if(data287 < 0 || isNaN(data287)){
-const err770 = {instancePath:instancePath+"/notify/rules/error_rate/ratio",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio,data:data287};
+}
+else {
+const err770 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.secret.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.secret,data:data286};
 if(vErrors === null){
 vErrors = [err770];
 }
@@ -10214,8 +10173,10 @@ vErrors.push(err770);
 errors++;
 }
 }
-else {
-const err771 = {instancePath:instancePath+"/notify/rules/error_rate/ratio",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio,data:data287};
+if(data278.optional !== undefined){
+let data287 = data278.optional;
+if(typeof data287 !== "boolean"){
+const err771 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/optional",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.optional.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.optional,data:data287};
 if(vErrors === null){
 vErrors = [err771];
 }
@@ -10225,10 +10186,9 @@ vErrors.push(err771);
 errors++;
 }
 }
-if(data285.calls !== undefined){
-let data288 = data285.calls;
-if(!(((typeof data288 == "number") && (!(data288 % 1) && !isNaN(data288))) && (isFinite(data288)))){
-const err772 = {instancePath:instancePath+"/notify/rules/error_rate/calls",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/calls/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls,data:data288};
+}
+else {
+const err772 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key,data:data278};
 if(vErrors === null){
 vErrors = [err772];
 }
@@ -10237,9 +10197,17 @@ vErrors.push(err772);
 }
 errors++;
 }
-if((typeof data288 == "number") && (isFinite(data288))){
-if(data288 > 1000000000 || isNaN(data288)){
-const err773 = {instancePath:instancePath+"/notify/rules/error_rate/calls",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/calls/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls,data:data288};
+}
+if(data264.token !== undefined){
+let data288 = data264.token;
+const _errs673 = errors;
+let valid150 = true;
+const _errs674 = errors;
+if(errors === _errs674){
+if(data288 && typeof data288 == "object" && !Array.isArray(data288)){
+if(data288.credential !== undefined){
+var valid151 = false;
+const err773 = {};
 if(vErrors === null){
 vErrors = [err773];
 }
@@ -10248,8 +10216,13 @@ vErrors.push(err773);
 }
 errors++;
 }
-if(data288 < 1 || isNaN(data288)){
-const err774 = {instancePath:instancePath+"/notify/rules/error_rate/calls",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/calls/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls,data:data288};
+else {
+var valid151 = true;
+}
+if(valid151){
+if(data288.file !== undefined){
+var valid151 = false;
+const err774 = {};
 if(vErrors === null){
 vErrors = [err774];
 }
@@ -10258,14 +10231,13 @@ vErrors.push(err774);
 }
 errors++;
 }
+else {
+var valid151 = true;
 }
-}
-}
-}
-if(data278.limit_reached !== undefined){
-let data289 = data278.limit_reached;
-if((!(data289 && typeof data289 == "object" && !Array.isArray(data289))) && (typeof data289 !== "boolean")){
-const err775 = {instancePath:instancePath+"/notify/rules/limit_reached",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.limit_reached.type},schema:schema6.properties.notify.properties.rules.properties.limit_reached.type,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached,data:data289};
+if(valid151){
+if(data288.env !== undefined){
+var valid151 = false;
+const err775 = {};
 if(vErrors === null){
 vErrors = [err775];
 }
@@ -10274,9 +10246,12 @@ vErrors.push(err775);
 }
 errors++;
 }
-const _errs678 = errors;
-const _errs679 = errors;
-if(true !== data289){
+else {
+var valid151 = true;
+}
+if(valid151){
+if(data288.secret !== undefined){
+var valid151 = false;
 const err776 = {};
 if(vErrors === null){
 vErrors = [err776];
@@ -10286,9 +10261,15 @@ vErrors.push(err776);
 }
 errors++;
 }
-var valid150 = _errs679 === errors;
-if(valid150){
-const err777 = {instancePath:instancePath+"/notify/rules/limit_reached",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.limit_reached.not,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached,data:data289};
+else {
+var valid151 = true;
+}
+}
+}
+}
+}
+else {
+const err777 = {};
 if(vErrors === null){
 vErrors = [err777];
 }
@@ -10297,21 +10278,20 @@ vErrors.push(err777);
 }
 errors++;
 }
-else {
-errors = _errs678;
+}
+var _valid14 = _errs674 === errors;
+errors = _errs673;
 if(vErrors !== null){
-if(_errs678){
-vErrors.length = _errs678;
+if(_errs673){
+vErrors.length = _errs673;
 }
 else {
 vErrors = null;
 }
 }
-}
-if(data289 && typeof data289 == "object" && !Array.isArray(data289)){
-for(const key67 in data289){
-if(!((key67 === "after_ms") || (key67 === "count"))){
-const err778 = {instancePath:instancePath+"/notify/rules/limit_reached",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key67},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached,data:data289};
+if(_valid14){
+const _errs676 = errors;
+const err778 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/then/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.then.not,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.then,data:data288};
 if(vErrors === null){
 vErrors = [err778];
 }
@@ -10319,12 +10299,11 @@ else {
 vErrors.push(err778);
 }
 errors++;
+var _valid14 = _errs676 === errors;
+valid150 = _valid14;
 }
-}
-if(data289.after_ms !== undefined){
-let data290 = data289.after_ms;
-if(!(((typeof data290 == "number") && (!(data290 % 1) && !isNaN(data290))) && (isFinite(data290)))){
-const err779 = {instancePath:instancePath+"/notify/rules/limit_reached/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms,data:data290};
+if(!valid150){
+const err779 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token,data:data288};
 if(vErrors === null){
 vErrors = [err779];
 }
@@ -10333,9 +10312,10 @@ vErrors.push(err779);
 }
 errors++;
 }
-if((typeof data290 == "number") && (isFinite(data290))){
-if(data290 > 86400000 || isNaN(data290)){
-const err780 = {instancePath:instancePath+"/notify/rules/limit_reached/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms,data:data290};
+if(data288 && typeof data288 == "object" && !Array.isArray(data288)){
+for(const key68 in data288){
+if(!(((((key68 === "credential") || (key68 === "file")) || (key68 === "env")) || (key68 === "secret")) || (key68 === "optional"))){
+const err780 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key68},schema:false,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token,data:data288};
 if(vErrors === null){
 vErrors = [err780];
 }
@@ -10344,8 +10324,12 @@ vErrors.push(err780);
 }
 errors++;
 }
-if(data290 < 0 || isNaN(data290)){
-const err781 = {instancePath:instancePath+"/notify/rules/limit_reached/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms,data:data290};
+}
+if(data288.credential !== undefined){
+let data293 = data288.credential;
+if(typeof data293 === "string"){
+if(func4(data293) > 255){
+const err781 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.credential,data:data293};
 if(vErrors === null){
 vErrors = [err781];
 }
@@ -10354,12 +10338,8 @@ vErrors.push(err781);
 }
 errors++;
 }
-}
-}
-if(data289.count !== undefined){
-let data291 = data289.count;
-if(!(((typeof data291 == "number") && (!(data291 % 1) && !isNaN(data291))) && (isFinite(data291)))){
-const err782 = {instancePath:instancePath+"/notify/rules/limit_reached/count",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count,data:data291};
+if(func4(data293) < 1){
+const err782 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.credential,data:data293};
 if(vErrors === null){
 vErrors = [err782];
 }
@@ -10368,9 +10348,8 @@ vErrors.push(err782);
 }
 errors++;
 }
-if((typeof data291 == "number") && (isFinite(data291))){
-if(data291 > 1000000000 || isNaN(data291)){
-const err783 = {instancePath:instancePath+"/notify/rules/limit_reached/count",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count,data:data291};
+if(!pattern17.test(data293)){
+const err783 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.credential,data:data293};
 if(vErrors === null){
 vErrors = [err783];
 }
@@ -10379,8 +10358,9 @@ vErrors.push(err783);
 }
 errors++;
 }
-if(data291 < 0 || isNaN(data291)){
-const err784 = {instancePath:instancePath+"/notify/rules/limit_reached/count",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count,data:data291};
+}
+else {
+const err784 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.credential.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.credential,data:data293};
 if(vErrors === null){
 vErrors = [err784];
 }
@@ -10390,13 +10370,11 @@ vErrors.push(err784);
 errors++;
 }
 }
-}
-}
-}
-if(data278.no_target !== undefined){
-let data292 = data278.no_target;
-if((!(data292 && typeof data292 == "object" && !Array.isArray(data292))) && (typeof data292 !== "boolean")){
-const err785 = {instancePath:instancePath+"/notify/rules/no_target",schemaPath:"#/properties/notify/properties/rules/properties/no_target/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.no_target.type},schema:schema6.properties.notify.properties.rules.properties.no_target.type,parentSchema:schema6.properties.notify.properties.rules.properties.no_target,data:data292};
+if(data288.file !== undefined){
+let data294 = data288.file;
+if(typeof data294 === "string"){
+if(func4(data294) > 4096){
+const err785 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.file,data:data294};
 if(vErrors === null){
 vErrors = [err785];
 }
@@ -10405,10 +10383,8 @@ vErrors.push(err785);
 }
 errors++;
 }
-const _errs687 = errors;
-const _errs688 = errors;
-if(true !== data292){
-const err786 = {};
+if(func4(data294) < 1){
+const err786 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.file,data:data294};
 if(vErrors === null){
 vErrors = [err786];
 }
@@ -10417,9 +10393,8 @@ vErrors.push(err786);
 }
 errors++;
 }
-var valid152 = _errs688 === errors;
-if(valid152){
-const err787 = {instancePath:instancePath+"/notify/rules/no_target",schemaPath:"#/properties/notify/properties/rules/properties/no_target/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.no_target.not,parentSchema:schema6.properties.notify.properties.rules.properties.no_target,data:data292};
+if(!pattern18.test(data294)){
+const err787 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.file,data:data294};
 if(vErrors === null){
 vErrors = [err787];
 }
@@ -10428,21 +10403,9 @@ vErrors.push(err787);
 }
 errors++;
 }
-else {
-errors = _errs687;
-if(vErrors !== null){
-if(_errs687){
-vErrors.length = _errs687;
 }
 else {
-vErrors = null;
-}
-}
-}
-if(data292 && typeof data292 == "object" && !Array.isArray(data292)){
-for(const key68 in data292){
-if(!((key68 === "after_ms") || (key68 === "count"))){
-const err788 = {instancePath:instancePath+"/notify/rules/no_target",schemaPath:"#/properties/notify/properties/rules/properties/no_target/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key68},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.no_target,data:data292};
+const err788 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.file.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.file,data:data294};
 if(vErrors === null){
 vErrors = [err788];
 }
@@ -10452,10 +10415,11 @@ vErrors.push(err788);
 errors++;
 }
 }
-if(data292.after_ms !== undefined){
-let data293 = data292.after_ms;
-if(!(((typeof data293 == "number") && (!(data293 % 1) && !isNaN(data293))) && (isFinite(data293)))){
-const err789 = {instancePath:instancePath+"/notify/rules/no_target/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms,data:data293};
+if(data288.env !== undefined){
+let data295 = data288.env;
+if(typeof data295 === "string"){
+if(func4(data295) > 255){
+const err789 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.env,data:data295};
 if(vErrors === null){
 vErrors = [err789];
 }
@@ -10464,9 +10428,8 @@ vErrors.push(err789);
 }
 errors++;
 }
-if((typeof data293 == "number") && (isFinite(data293))){
-if(data293 > 86400000 || isNaN(data293)){
-const err790 = {instancePath:instancePath+"/notify/rules/no_target/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms,data:data293};
+if(func4(data295) < 1){
+const err790 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.env,data:data295};
 if(vErrors === null){
 vErrors = [err790];
 }
@@ -10475,8 +10438,8 @@ vErrors.push(err790);
 }
 errors++;
 }
-if(data293 < 0 || isNaN(data293)){
-const err791 = {instancePath:instancePath+"/notify/rules/no_target/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms,data:data293};
+if(!pattern19.test(data295)){
+const err791 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.env,data:data295};
 if(vErrors === null){
 vErrors = [err791];
 }
@@ -10486,11 +10449,8 @@ vErrors.push(err791);
 errors++;
 }
 }
-}
-if(data292.count !== undefined){
-let data294 = data292.count;
-if(!(((typeof data294 == "number") && (!(data294 % 1) && !isNaN(data294))) && (isFinite(data294)))){
-const err792 = {instancePath:instancePath+"/notify/rules/no_target/count",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.no_target.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.count,data:data294};
+else {
+const err792 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.env.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.env,data:data295};
 if(vErrors === null){
 vErrors = [err792];
 }
@@ -10499,9 +10459,12 @@ vErrors.push(err792);
 }
 errors++;
 }
-if((typeof data294 == "number") && (isFinite(data294))){
-if(data294 > 1000000000 || isNaN(data294)){
-const err793 = {instancePath:instancePath+"/notify/rules/no_target/count",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.count,data:data294};
+}
+if(data288.secret !== undefined){
+let data296 = data288.secret;
+if(typeof data296 === "string"){
+if(func4(data296) > 100){
+const err793 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.secret,data:data296};
 if(vErrors === null){
 vErrors = [err793];
 }
@@ -10510,8 +10473,8 @@ vErrors.push(err793);
 }
 errors++;
 }
-if(data294 < 0 || isNaN(data294)){
-const err794 = {instancePath:instancePath+"/notify/rules/no_target/count",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.count,data:data294};
+if(func4(data296) < 1){
+const err794 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.secret,data:data296};
 if(vErrors === null){
 vErrors = [err794];
 }
@@ -10520,14 +10483,8 @@ vErrors.push(err794);
 }
 errors++;
 }
-}
-}
-}
-}
-if(data278.peers_unreadable !== undefined){
-let data295 = data278.peers_unreadable;
-if((!(data295 && typeof data295 == "object" && !Array.isArray(data295))) && (typeof data295 !== "boolean")){
-const err795 = {instancePath:instancePath+"/notify/rules/peers_unreadable",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.peers_unreadable.type},schema:schema6.properties.notify.properties.rules.properties.peers_unreadable.type,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable,data:data295};
+if(!pattern17.test(data296)){
+const err795 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.secret,data:data296};
 if(vErrors === null){
 vErrors = [err795];
 }
@@ -10536,10 +10493,9 @@ vErrors.push(err795);
 }
 errors++;
 }
-const _errs696 = errors;
-const _errs697 = errors;
-if(true !== data295){
-const err796 = {};
+}
+else {
+const err796 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.secret.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.secret,data:data296};
 if(vErrors === null){
 vErrors = [err796];
 }
@@ -10548,9 +10504,11 @@ vErrors.push(err796);
 }
 errors++;
 }
-var valid154 = _errs697 === errors;
-if(valid154){
-const err797 = {instancePath:instancePath+"/notify/rules/peers_unreadable",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.peers_unreadable.not,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable,data:data295};
+}
+if(data288.optional !== undefined){
+let data297 = data288.optional;
+if(typeof data297 !== "boolean"){
+const err797 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/optional",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.optional.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.optional,data:data297};
 if(vErrors === null){
 vErrors = [err797];
 }
@@ -10559,21 +10517,10 @@ vErrors.push(err797);
 }
 errors++;
 }
-else {
-errors = _errs696;
-if(vErrors !== null){
-if(_errs696){
-vErrors.length = _errs696;
+}
 }
 else {
-vErrors = null;
-}
-}
-}
-if(data295 && typeof data295 == "object" && !Array.isArray(data295)){
-for(const key69 in data295){
-if(!(key69 === "after_ms")){
-const err798 = {instancePath:instancePath+"/notify/rules/peers_unreadable",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key69},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable,data:data295};
+const err798 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token,data:data288};
 if(vErrors === null){
 vErrors = [err798];
 }
@@ -10583,10 +10530,10 @@ vErrors.push(err798);
 errors++;
 }
 }
-if(data295.after_ms !== undefined){
-let data296 = data295.after_ms;
-if(!(((typeof data296 == "number") && (!(data296 % 1) && !isNaN(data296))) && (isFinite(data296)))){
-const err799 = {instancePath:instancePath+"/notify/rules/peers_unreadable/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms,data:data296};
+if(data264.min_severity !== undefined){
+let data298 = data264.min_severity;
+if(typeof data298 !== "string"){
+const err799 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/min_severity",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/min_severity/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity,data:data298};
 if(vErrors === null){
 vErrors = [err799];
 }
@@ -10595,9 +10542,8 @@ vErrors.push(err799);
 }
 errors++;
 }
-if((typeof data296 == "number") && (isFinite(data296))){
-if(data296 > 86400000 || isNaN(data296)){
-const err800 = {instancePath:instancePath+"/notify/rules/peers_unreadable/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms,data:data296};
+if(!(((data298 === "info") || (data298 === "warning")) || (data298 === "critical"))){
+const err800 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/min_severity",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/min_severity/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity,data:data298};
 if(vErrors === null){
 vErrors = [err800];
 }
@@ -10606,8 +10552,10 @@ vErrors.push(err800);
 }
 errors++;
 }
-if(data296 < 0 || isNaN(data296)){
-const err801 = {instancePath:instancePath+"/notify/rules/peers_unreadable/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms,data:data296};
+}
+}
+else {
+const err801 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.sinks.additionalProperties.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties,data:data264};
 if(vErrors === null){
 vErrors = [err801];
 }
@@ -10618,12 +10566,8 @@ errors++;
 }
 }
 }
-}
-}
-if(data278.provider_auth !== undefined){
-let data297 = data278.provider_auth;
-if((!(data297 && typeof data297 == "object" && !Array.isArray(data297))) && (typeof data297 !== "boolean")){
-const err802 = {instancePath:instancePath+"/notify/rules/provider_auth",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_auth.type},schema:schema6.properties.notify.properties.rules.properties.provider_auth.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth,data:data297};
+else {
+const err802 = {instancePath:instancePath+"/notify/sinks",schemaPath:"#/properties/notify/properties/sinks/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.sinks.type,parentSchema:schema6.properties.notify.properties.sinks,data:data263};
 if(vErrors === null){
 vErrors = [err802];
 }
@@ -10632,10 +10576,11 @@ vErrors.push(err802);
 }
 errors++;
 }
-const _errs703 = errors;
-const _errs704 = errors;
-if(true !== data297){
-const err803 = {};
+}
+if(data262.repeat_ms !== undefined){
+let data299 = data262.repeat_ms;
+if(!(((typeof data299 == "number") && (!(data299 % 1) && !isNaN(data299))) && (isFinite(data299)))){
+const err803 = {instancePath:instancePath+"/notify/repeat_ms",schemaPath:"#/properties/notify/properties/repeat_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.repeat_ms.type,parentSchema:schema6.properties.notify.properties.repeat_ms,data:data299};
 if(vErrors === null){
 vErrors = [err803];
 }
@@ -10644,9 +10589,9 @@ vErrors.push(err803);
 }
 errors++;
 }
-var valid156 = _errs704 === errors;
-if(valid156){
-const err804 = {instancePath:instancePath+"/notify/rules/provider_auth",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_auth.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth,data:data297};
+if((typeof data299 == "number") && (isFinite(data299))){
+if(data299 > 604800000 || isNaN(data299)){
+const err804 = {instancePath:instancePath+"/notify/repeat_ms",schemaPath:"#/properties/notify/properties/repeat_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 604800000},schema:604800000,parentSchema:schema6.properties.notify.properties.repeat_ms,data:data299};
 if(vErrors === null){
 vErrors = [err804];
 }
@@ -10655,21 +10600,8 @@ vErrors.push(err804);
 }
 errors++;
 }
-else {
-errors = _errs703;
-if(vErrors !== null){
-if(_errs703){
-vErrors.length = _errs703;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(data297 && typeof data297 == "object" && !Array.isArray(data297)){
-for(const key70 in data297){
-if(!(key70 === "after_ms")){
-const err805 = {instancePath:instancePath+"/notify/rules/provider_auth",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key70},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth,data:data297};
+if(data299 < 60000 || isNaN(data299)){
+const err805 = {instancePath:instancePath+"/notify/repeat_ms",schemaPath:"#/properties/notify/properties/repeat_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 60000},schema:60000,parentSchema:schema6.properties.notify.properties.repeat_ms,data:data299};
 if(vErrors === null){
 vErrors = [err805];
 }
@@ -10679,10 +10611,11 @@ vErrors.push(err805);
 errors++;
 }
 }
-if(data297.after_ms !== undefined){
-let data298 = data297.after_ms;
-if(!(((typeof data298 == "number") && (!(data298 % 1) && !isNaN(data298))) && (isFinite(data298)))){
-const err806 = {instancePath:instancePath+"/notify/rules/provider_auth/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms,data:data298};
+}
+if(data262.quiet_start_ms !== undefined){
+let data300 = data262.quiet_start_ms;
+if(!(((typeof data300 == "number") && (!(data300 % 1) && !isNaN(data300))) && (isFinite(data300)))){
+const err806 = {instancePath:instancePath+"/notify/quiet_start_ms",schemaPath:"#/properties/notify/properties/quiet_start_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.quiet_start_ms.type,parentSchema:schema6.properties.notify.properties.quiet_start_ms,data:data300};
 if(vErrors === null){
 vErrors = [err806];
 }
@@ -10691,9 +10624,9 @@ vErrors.push(err806);
 }
 errors++;
 }
-if((typeof data298 == "number") && (isFinite(data298))){
-if(data298 > 86400000 || isNaN(data298)){
-const err807 = {instancePath:instancePath+"/notify/rules/provider_auth/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms,data:data298};
+if((typeof data300 == "number") && (isFinite(data300))){
+if(data300 > 3600000 || isNaN(data300)){
+const err807 = {instancePath:instancePath+"/notify/quiet_start_ms",schemaPath:"#/properties/notify/properties/quiet_start_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema6.properties.notify.properties.quiet_start_ms,data:data300};
 if(vErrors === null){
 vErrors = [err807];
 }
@@ -10702,8 +10635,8 @@ vErrors.push(err807);
 }
 errors++;
 }
-if(data298 < 0 || isNaN(data298)){
-const err808 = {instancePath:instancePath+"/notify/rules/provider_auth/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms,data:data298};
+if(data300 < 0 || isNaN(data300)){
+const err808 = {instancePath:instancePath+"/notify/quiet_start_ms",schemaPath:"#/properties/notify/properties/quiet_start_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.quiet_start_ms,data:data300};
 if(vErrors === null){
 vErrors = [err808];
 }
@@ -10714,12 +10647,12 @@ errors++;
 }
 }
 }
-}
-}
-if(data278.provider_down !== undefined){
-let data299 = data278.provider_down;
-if((!(data299 && typeof data299 == "object" && !Array.isArray(data299))) && (typeof data299 !== "boolean")){
-const err809 = {instancePath:instancePath+"/notify/rules/provider_down",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_down.type},schema:schema6.properties.notify.properties.rules.properties.provider_down.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down,data:data299};
+if(data262.rules !== undefined){
+let data301 = data262.rules;
+if(data301 && typeof data301 == "object" && !Array.isArray(data301)){
+for(const key69 in data301){
+if(!(func2.call(schema6.properties.notify.properties.rules.properties, key69))){
+const err809 = {instancePath:instancePath+"/notify/rules",schemaPath:"#/properties/notify/properties/rules/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key69},schema:false,parentSchema:schema6.properties.notify.properties.rules,data:data301};
 if(vErrors === null){
 vErrors = [err809];
 }
@@ -10728,10 +10661,11 @@ vErrors.push(err809);
 }
 errors++;
 }
-const _errs710 = errors;
-const _errs711 = errors;
-if(true !== data299){
-const err810 = {};
+}
+if(data301.access_refused !== undefined){
+let data302 = data301.access_refused;
+if((!(data302 && typeof data302 == "object" && !Array.isArray(data302))) && (typeof data302 !== "boolean")){
+const err810 = {instancePath:instancePath+"/notify/rules/access_refused",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.access_refused.type},schema:schema6.properties.notify.properties.rules.properties.access_refused.type,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused,data:data302};
 if(vErrors === null){
 vErrors = [err810];
 }
@@ -10740,9 +10674,10 @@ vErrors.push(err810);
 }
 errors++;
 }
-var valid158 = _errs711 === errors;
-if(valid158){
-const err811 = {instancePath:instancePath+"/notify/rules/provider_down",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_down.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down,data:data299};
+const _errs700 = errors;
+const _errs701 = errors;
+if(true !== data302){
+const err811 = {};
 if(vErrors === null){
 vErrors = [err811];
 }
@@ -10751,21 +10686,9 @@ vErrors.push(err811);
 }
 errors++;
 }
-else {
-errors = _errs710;
-if(vErrors !== null){
-if(_errs710){
-vErrors.length = _errs710;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(data299 && typeof data299 == "object" && !Array.isArray(data299)){
-for(const key71 in data299){
-if(!(key71 === "after_ms")){
-const err812 = {instancePath:instancePath+"/notify/rules/provider_down",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key71},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down,data:data299};
+var valid154 = _errs701 === errors;
+if(valid154){
+const err812 = {instancePath:instancePath+"/notify/rules/access_refused",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.access_refused.not,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused,data:data302};
 if(vErrors === null){
 vErrors = [err812];
 }
@@ -10774,11 +10697,21 @@ vErrors.push(err812);
 }
 errors++;
 }
+else {
+errors = _errs700;
+if(vErrors !== null){
+if(_errs700){
+vErrors.length = _errs700;
 }
-if(data299.after_ms !== undefined){
-let data300 = data299.after_ms;
-if(!(((typeof data300 == "number") && (!(data300 % 1) && !isNaN(data300))) && (isFinite(data300)))){
-const err813 = {instancePath:instancePath+"/notify/rules/provider_down/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms,data:data300};
+else {
+vErrors = null;
+}
+}
+}
+if(data302 && typeof data302 == "object" && !Array.isArray(data302)){
+for(const key70 in data302){
+if(!((key70 === "after_ms") || (key70 === "count"))){
+const err813 = {instancePath:instancePath+"/notify/rules/access_refused",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key70},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused,data:data302};
 if(vErrors === null){
 vErrors = [err813];
 }
@@ -10787,9 +10720,11 @@ vErrors.push(err813);
 }
 errors++;
 }
-if((typeof data300 == "number") && (isFinite(data300))){
-if(data300 > 86400000 || isNaN(data300)){
-const err814 = {instancePath:instancePath+"/notify/rules/provider_down/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms,data:data300};
+}
+if(data302.after_ms !== undefined){
+let data303 = data302.after_ms;
+if(!(((typeof data303 == "number") && (!(data303 % 1) && !isNaN(data303))) && (isFinite(data303)))){
+const err814 = {instancePath:instancePath+"/notify/rules/access_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms,data:data303};
 if(vErrors === null){
 vErrors = [err814];
 }
@@ -10798,8 +10733,9 @@ vErrors.push(err814);
 }
 errors++;
 }
-if(data300 < 0 || isNaN(data300)){
-const err815 = {instancePath:instancePath+"/notify/rules/provider_down/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms,data:data300};
+if((typeof data303 == "number") && (isFinite(data303))){
+if(data303 > 86400000 || isNaN(data303)){
+const err815 = {instancePath:instancePath+"/notify/rules/access_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms,data:data303};
 if(vErrors === null){
 vErrors = [err815];
 }
@@ -10808,14 +10744,8 @@ vErrors.push(err815);
 }
 errors++;
 }
-}
-}
-}
-}
-if(data278.provider_quota !== undefined){
-let data301 = data278.provider_quota;
-if((!(data301 && typeof data301 == "object" && !Array.isArray(data301))) && (typeof data301 !== "boolean")){
-const err816 = {instancePath:instancePath+"/notify/rules/provider_quota",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_quota.type},schema:schema6.properties.notify.properties.rules.properties.provider_quota.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota,data:data301};
+if(data303 < 0 || isNaN(data303)){
+const err816 = {instancePath:instancePath+"/notify/rules/access_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms,data:data303};
 if(vErrors === null){
 vErrors = [err816];
 }
@@ -10824,10 +10754,12 @@ vErrors.push(err816);
 }
 errors++;
 }
-const _errs717 = errors;
-const _errs718 = errors;
-if(true !== data301){
-const err817 = {};
+}
+}
+if(data302.count !== undefined){
+let data304 = data302.count;
+if(!(((typeof data304 == "number") && (!(data304 % 1) && !isNaN(data304))) && (isFinite(data304)))){
+const err817 = {instancePath:instancePath+"/notify/rules/access_refused/count",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count,data:data304};
 if(vErrors === null){
 vErrors = [err817];
 }
@@ -10836,9 +10768,9 @@ vErrors.push(err817);
 }
 errors++;
 }
-var valid160 = _errs718 === errors;
-if(valid160){
-const err818 = {instancePath:instancePath+"/notify/rules/provider_quota",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_quota.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota,data:data301};
+if((typeof data304 == "number") && (isFinite(data304))){
+if(data304 > 1000000000 || isNaN(data304)){
+const err818 = {instancePath:instancePath+"/notify/rules/access_refused/count",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count,data:data304};
 if(vErrors === null){
 vErrors = [err818];
 }
@@ -10847,21 +10779,8 @@ vErrors.push(err818);
 }
 errors++;
 }
-else {
-errors = _errs717;
-if(vErrors !== null){
-if(_errs717){
-vErrors.length = _errs717;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(data301 && typeof data301 == "object" && !Array.isArray(data301)){
-for(const key72 in data301){
-if(!(key72 === "after_ms")){
-const err819 = {instancePath:instancePath+"/notify/rules/provider_quota",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key72},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota,data:data301};
+if(data304 < 0 || isNaN(data304)){
+const err819 = {instancePath:instancePath+"/notify/rules/access_refused/count",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count,data:data304};
 if(vErrors === null){
 vErrors = [err819];
 }
@@ -10871,10 +10790,13 @@ vErrors.push(err819);
 errors++;
 }
 }
-if(data301.after_ms !== undefined){
-let data302 = data301.after_ms;
-if(!(((typeof data302 == "number") && (!(data302 % 1) && !isNaN(data302))) && (isFinite(data302)))){
-const err820 = {instancePath:instancePath+"/notify/rules/provider_quota/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms,data:data302};
+}
+}
+}
+if(data301.budget !== undefined){
+let data305 = data301.budget;
+if((!(data305 && typeof data305 == "object" && !Array.isArray(data305))) && (typeof data305 !== "boolean")){
+const err820 = {instancePath:instancePath+"/notify/rules/budget",schemaPath:"#/properties/notify/properties/rules/properties/budget/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.budget.type},schema:schema6.properties.notify.properties.rules.properties.budget.type,parentSchema:schema6.properties.notify.properties.rules.properties.budget,data:data305};
 if(vErrors === null){
 vErrors = [err820];
 }
@@ -10883,9 +10805,10 @@ vErrors.push(err820);
 }
 errors++;
 }
-if((typeof data302 == "number") && (isFinite(data302))){
-if(data302 > 86400000 || isNaN(data302)){
-const err821 = {instancePath:instancePath+"/notify/rules/provider_quota/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms,data:data302};
+const _errs709 = errors;
+const _errs710 = errors;
+if(true !== data305){
+const err821 = {};
 if(vErrors === null){
 vErrors = [err821];
 }
@@ -10894,8 +10817,9 @@ vErrors.push(err821);
 }
 errors++;
 }
-if(data302 < 0 || isNaN(data302)){
-const err822 = {instancePath:instancePath+"/notify/rules/provider_quota/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms,data:data302};
+var valid156 = _errs710 === errors;
+if(valid156){
+const err822 = {instancePath:instancePath+"/notify/rules/budget",schemaPath:"#/properties/notify/properties/rules/properties/budget/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.budget.not,parentSchema:schema6.properties.notify.properties.rules.properties.budget,data:data305};
 if(vErrors === null){
 vErrors = [err822];
 }
@@ -10904,14 +10828,21 @@ vErrors.push(err822);
 }
 errors++;
 }
+else {
+errors = _errs709;
+if(vErrors !== null){
+if(_errs709){
+vErrors.length = _errs709;
+}
+else {
+vErrors = null;
 }
 }
 }
-}
-if(data278.provider_rate_limited !== undefined){
-let data303 = data278.provider_rate_limited;
-if((!(data303 && typeof data303 == "object" && !Array.isArray(data303))) && (typeof data303 !== "boolean")){
-const err823 = {instancePath:instancePath+"/notify/rules/provider_rate_limited",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_rate_limited.type},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited,data:data303};
+if(data305 && typeof data305 == "object" && !Array.isArray(data305)){
+for(const key71 in data305){
+if(!((key71 === "after_ms") || (key71 === "ratio"))){
+const err823 = {instancePath:instancePath+"/notify/rules/budget",schemaPath:"#/properties/notify/properties/rules/properties/budget/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key71},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.budget,data:data305};
 if(vErrors === null){
 vErrors = [err823];
 }
@@ -10920,10 +10851,11 @@ vErrors.push(err823);
 }
 errors++;
 }
-const _errs724 = errors;
-const _errs725 = errors;
-if(true !== data303){
-const err824 = {};
+}
+if(data305.after_ms !== undefined){
+let data306 = data305.after_ms;
+if(!(((typeof data306 == "number") && (!(data306 % 1) && !isNaN(data306))) && (isFinite(data306)))){
+const err824 = {instancePath:instancePath+"/notify/rules/budget/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms,data:data306};
 if(vErrors === null){
 vErrors = [err824];
 }
@@ -10932,9 +10864,9 @@ vErrors.push(err824);
 }
 errors++;
 }
-var valid162 = _errs725 === errors;
-if(valid162){
-const err825 = {instancePath:instancePath+"/notify/rules/provider_rate_limited",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited,data:data303};
+if((typeof data306 == "number") && (isFinite(data306))){
+if(data306 > 86400000 || isNaN(data306)){
+const err825 = {instancePath:instancePath+"/notify/rules/budget/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms,data:data306};
 if(vErrors === null){
 vErrors = [err825];
 }
@@ -10943,21 +10875,8 @@ vErrors.push(err825);
 }
 errors++;
 }
-else {
-errors = _errs724;
-if(vErrors !== null){
-if(_errs724){
-vErrors.length = _errs724;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(data303 && typeof data303 == "object" && !Array.isArray(data303)){
-for(const key73 in data303){
-if(!(((key73 === "after_ms") || (key73 === "count")) || (key73 === "ratio"))){
-const err826 = {instancePath:instancePath+"/notify/rules/provider_rate_limited",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key73},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited,data:data303};
+if(data306 < 0 || isNaN(data306)){
+const err826 = {instancePath:instancePath+"/notify/rules/budget/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms,data:data306};
 if(vErrors === null){
 vErrors = [err826];
 }
@@ -10967,10 +10886,12 @@ vErrors.push(err826);
 errors++;
 }
 }
-if(data303.after_ms !== undefined){
-let data304 = data303.after_ms;
-if(!(((typeof data304 == "number") && (!(data304 % 1) && !isNaN(data304))) && (isFinite(data304)))){
-const err827 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data304};
+}
+if(data305.ratio !== undefined){
+let data307 = data305.ratio;
+if((typeof data307 == "number") && (isFinite(data307))){
+if(data307 > 1 || isNaN(data307)){
+const err827 = {instancePath:instancePath+"/notify/rules/budget/ratio",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio,data:data307};
 if(vErrors === null){
 vErrors = [err827];
 }
@@ -10979,9 +10900,8 @@ vErrors.push(err827);
 }
 errors++;
 }
-if((typeof data304 == "number") && (isFinite(data304))){
-if(data304 > 86400000 || isNaN(data304)){
-const err828 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data304};
+if(data307 < 0 || isNaN(data307)){
+const err828 = {instancePath:instancePath+"/notify/rules/budget/ratio",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio,data:data307};
 if(vErrors === null){
 vErrors = [err828];
 }
@@ -10990,8 +10910,9 @@ vErrors.push(err828);
 }
 errors++;
 }
-if(data304 < 0 || isNaN(data304)){
-const err829 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data304};
+}
+else {
+const err829 = {instancePath:instancePath+"/notify/rules/budget/ratio",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio.type,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio,data:data307};
 if(vErrors === null){
 vErrors = [err829];
 }
@@ -11002,10 +10923,11 @@ errors++;
 }
 }
 }
-if(data303.count !== undefined){
-let data305 = data303.count;
-if(!(((typeof data305 == "number") && (!(data305 % 1) && !isNaN(data305))) && (isFinite(data305)))){
-const err830 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/count",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count,data:data305};
+}
+if(data301.error_rate !== undefined){
+let data308 = data301.error_rate;
+if((!(data308 && typeof data308 == "object" && !Array.isArray(data308))) && (typeof data308 !== "boolean")){
+const err830 = {instancePath:instancePath+"/notify/rules/error_rate",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.error_rate.type},schema:schema6.properties.notify.properties.rules.properties.error_rate.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate,data:data308};
 if(vErrors === null){
 vErrors = [err830];
 }
@@ -11014,9 +10936,10 @@ vErrors.push(err830);
 }
 errors++;
 }
-if((typeof data305 == "number") && (isFinite(data305))){
-if(data305 > 1000000000 || isNaN(data305)){
-const err831 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/count",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count,data:data305};
+const _errs718 = errors;
+const _errs719 = errors;
+if(true !== data308){
+const err831 = {};
 if(vErrors === null){
 vErrors = [err831];
 }
@@ -11025,8 +10948,9 @@ vErrors.push(err831);
 }
 errors++;
 }
-if(data305 < 0 || isNaN(data305)){
-const err832 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/count",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count,data:data305};
+var valid158 = _errs719 === errors;
+if(valid158){
+const err832 = {instancePath:instancePath+"/notify/rules/error_rate",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.error_rate.not,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate,data:data308};
 if(vErrors === null){
 vErrors = [err832];
 }
@@ -11035,13 +10959,21 @@ vErrors.push(err832);
 }
 errors++;
 }
+else {
+errors = _errs718;
+if(vErrors !== null){
+if(_errs718){
+vErrors.length = _errs718;
+}
+else {
+vErrors = null;
 }
 }
-if(data303.ratio !== undefined){
-let data306 = data303.ratio;
-if((typeof data306 == "number") && (isFinite(data306))){
-if(data306 > 1 || isNaN(data306)){
-const err833 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/ratio",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio,data:data306};
+}
+if(data308 && typeof data308 == "object" && !Array.isArray(data308)){
+for(const key72 in data308){
+if(!(((key72 === "after_ms") || (key72 === "ratio")) || (key72 === "calls"))){
+const err833 = {instancePath:instancePath+"/notify/rules/error_rate",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key72},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate,data:data308};
 if(vErrors === null){
 vErrors = [err833];
 }
@@ -11050,8 +10982,11 @@ vErrors.push(err833);
 }
 errors++;
 }
-if(data306 < 0 || isNaN(data306)){
-const err834 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/ratio",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio,data:data306};
+}
+if(data308.after_ms !== undefined){
+let data309 = data308.after_ms;
+if(!(((typeof data309 == "number") && (!(data309 % 1) && !isNaN(data309))) && (isFinite(data309)))){
+const err834 = {instancePath:instancePath+"/notify/rules/error_rate/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms,data:data309};
 if(vErrors === null){
 vErrors = [err834];
 }
@@ -11060,9 +10995,9 @@ vErrors.push(err834);
 }
 errors++;
 }
-}
-else {
-const err835 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/ratio",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio,data:data306};
+if((typeof data309 == "number") && (isFinite(data309))){
+if(data309 > 86400000 || isNaN(data309)){
+const err835 = {instancePath:instancePath+"/notify/rules/error_rate/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms,data:data309};
 if(vErrors === null){
 vErrors = [err835];
 }
@@ -11071,13 +11006,8 @@ vErrors.push(err835);
 }
 errors++;
 }
-}
-}
-}
-if(data278.reload_refused !== undefined){
-let data307 = data278.reload_refused;
-if((!(data307 && typeof data307 == "object" && !Array.isArray(data307))) && (typeof data307 !== "boolean")){
-const err836 = {instancePath:instancePath+"/notify/rules/reload_refused",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.reload_refused.type},schema:schema6.properties.notify.properties.rules.properties.reload_refused.type,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused,data:data307};
+if(data309 < 0 || isNaN(data309)){
+const err836 = {instancePath:instancePath+"/notify/rules/error_rate/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms,data:data309};
 if(vErrors === null){
 vErrors = [err836];
 }
@@ -11086,10 +11016,13 @@ vErrors.push(err836);
 }
 errors++;
 }
-const _errs735 = errors;
-const _errs736 = errors;
-if(true !== data307){
-const err837 = {};
+}
+}
+if(data308.ratio !== undefined){
+let data310 = data308.ratio;
+if((typeof data310 == "number") && (isFinite(data310))){
+if(data310 > 1 || isNaN(data310)){
+const err837 = {instancePath:instancePath+"/notify/rules/error_rate/ratio",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio,data:data310};
 if(vErrors === null){
 vErrors = [err837];
 }
@@ -11098,9 +11031,8 @@ vErrors.push(err837);
 }
 errors++;
 }
-var valid164 = _errs736 === errors;
-if(valid164){
-const err838 = {instancePath:instancePath+"/notify/rules/reload_refused",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.reload_refused.not,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused,data:data307};
+if(data310 < 0 || isNaN(data310)){
+const err838 = {instancePath:instancePath+"/notify/rules/error_rate/ratio",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio,data:data310};
 if(vErrors === null){
 vErrors = [err838];
 }
@@ -11109,21 +11041,9 @@ vErrors.push(err838);
 }
 errors++;
 }
-else {
-errors = _errs735;
-if(vErrors !== null){
-if(_errs735){
-vErrors.length = _errs735;
 }
 else {
-vErrors = null;
-}
-}
-}
-if(data307 && typeof data307 == "object" && !Array.isArray(data307)){
-for(const key74 in data307){
-if(!(key74 === "after_ms")){
-const err839 = {instancePath:instancePath+"/notify/rules/reload_refused",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key74},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused,data:data307};
+const err839 = {instancePath:instancePath+"/notify/rules/error_rate/ratio",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio,data:data310};
 if(vErrors === null){
 vErrors = [err839];
 }
@@ -11133,10 +11053,10 @@ vErrors.push(err839);
 errors++;
 }
 }
-if(data307.after_ms !== undefined){
-let data308 = data307.after_ms;
-if(!(((typeof data308 == "number") && (!(data308 % 1) && !isNaN(data308))) && (isFinite(data308)))){
-const err840 = {instancePath:instancePath+"/notify/rules/reload_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms,data:data308};
+if(data308.calls !== undefined){
+let data311 = data308.calls;
+if(!(((typeof data311 == "number") && (!(data311 % 1) && !isNaN(data311))) && (isFinite(data311)))){
+const err840 = {instancePath:instancePath+"/notify/rules/error_rate/calls",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/calls/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls,data:data311};
 if(vErrors === null){
 vErrors = [err840];
 }
@@ -11145,9 +11065,9 @@ vErrors.push(err840);
 }
 errors++;
 }
-if((typeof data308 == "number") && (isFinite(data308))){
-if(data308 > 86400000 || isNaN(data308)){
-const err841 = {instancePath:instancePath+"/notify/rules/reload_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms,data:data308};
+if((typeof data311 == "number") && (isFinite(data311))){
+if(data311 > 1000000000 || isNaN(data311)){
+const err841 = {instancePath:instancePath+"/notify/rules/error_rate/calls",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/calls/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls,data:data311};
 if(vErrors === null){
 vErrors = [err841];
 }
@@ -11156,8 +11076,8 @@ vErrors.push(err841);
 }
 errors++;
 }
-if(data308 < 0 || isNaN(data308)){
-const err842 = {instancePath:instancePath+"/notify/rules/reload_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms,data:data308};
+if(data311 < 1 || isNaN(data311)){
+const err842 = {instancePath:instancePath+"/notify/rules/error_rate/calls",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/calls/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls,data:data311};
 if(vErrors === null){
 vErrors = [err842];
 }
@@ -11170,10 +11090,10 @@ errors++;
 }
 }
 }
-if(data278.worker_restarts !== undefined){
-let data309 = data278.worker_restarts;
-if((!(data309 && typeof data309 == "object" && !Array.isArray(data309))) && (typeof data309 !== "boolean")){
-const err843 = {instancePath:instancePath+"/notify/rules/worker_restarts",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.worker_restarts.type},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.type,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts,data:data309};
+if(data301.limit_reached !== undefined){
+let data312 = data301.limit_reached;
+if((!(data312 && typeof data312 == "object" && !Array.isArray(data312))) && (typeof data312 !== "boolean")){
+const err843 = {instancePath:instancePath+"/notify/rules/limit_reached",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.limit_reached.type},schema:schema6.properties.notify.properties.rules.properties.limit_reached.type,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached,data:data312};
 if(vErrors === null){
 vErrors = [err843];
 }
@@ -11182,9 +11102,9 @@ vErrors.push(err843);
 }
 errors++;
 }
-const _errs742 = errors;
-const _errs743 = errors;
-if(true !== data309){
+const _errs729 = errors;
+const _errs730 = errors;
+if(true !== data312){
 const err844 = {};
 if(vErrors === null){
 vErrors = [err844];
@@ -11194,9 +11114,9 @@ vErrors.push(err844);
 }
 errors++;
 }
-var valid166 = _errs743 === errors;
-if(valid166){
-const err845 = {instancePath:instancePath+"/notify/rules/worker_restarts",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.not,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts,data:data309};
+var valid160 = _errs730 === errors;
+if(valid160){
+const err845 = {instancePath:instancePath+"/notify/rules/limit_reached",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.limit_reached.not,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached,data:data312};
 if(vErrors === null){
 vErrors = [err845];
 }
@@ -11206,20 +11126,20 @@ vErrors.push(err845);
 errors++;
 }
 else {
-errors = _errs742;
+errors = _errs729;
 if(vErrors !== null){
-if(_errs742){
-vErrors.length = _errs742;
+if(_errs729){
+vErrors.length = _errs729;
 }
 else {
 vErrors = null;
 }
 }
 }
-if(data309 && typeof data309 == "object" && !Array.isArray(data309)){
-for(const key75 in data309){
-if(!((key75 === "after_ms") || (key75 === "count"))){
-const err846 = {instancePath:instancePath+"/notify/rules/worker_restarts",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key75},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts,data:data309};
+if(data312 && typeof data312 == "object" && !Array.isArray(data312)){
+for(const key73 in data312){
+if(!((key73 === "after_ms") || (key73 === "count"))){
+const err846 = {instancePath:instancePath+"/notify/rules/limit_reached",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key73},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached,data:data312};
 if(vErrors === null){
 vErrors = [err846];
 }
@@ -11229,10 +11149,10 @@ vErrors.push(err846);
 errors++;
 }
 }
-if(data309.after_ms !== undefined){
-let data310 = data309.after_ms;
-if(!(((typeof data310 == "number") && (!(data310 % 1) && !isNaN(data310))) && (isFinite(data310)))){
-const err847 = {instancePath:instancePath+"/notify/rules/worker_restarts/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms,data:data310};
+if(data312.after_ms !== undefined){
+let data313 = data312.after_ms;
+if(!(((typeof data313 == "number") && (!(data313 % 1) && !isNaN(data313))) && (isFinite(data313)))){
+const err847 = {instancePath:instancePath+"/notify/rules/limit_reached/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms,data:data313};
 if(vErrors === null){
 vErrors = [err847];
 }
@@ -11241,9 +11161,9 @@ vErrors.push(err847);
 }
 errors++;
 }
-if((typeof data310 == "number") && (isFinite(data310))){
-if(data310 > 86400000 || isNaN(data310)){
-const err848 = {instancePath:instancePath+"/notify/rules/worker_restarts/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms,data:data310};
+if((typeof data313 == "number") && (isFinite(data313))){
+if(data313 > 86400000 || isNaN(data313)){
+const err848 = {instancePath:instancePath+"/notify/rules/limit_reached/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms,data:data313};
 if(vErrors === null){
 vErrors = [err848];
 }
@@ -11252,8 +11172,8 @@ vErrors.push(err848);
 }
 errors++;
 }
-if(data310 < 0 || isNaN(data310)){
-const err849 = {instancePath:instancePath+"/notify/rules/worker_restarts/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms,data:data310};
+if(data313 < 0 || isNaN(data313)){
+const err849 = {instancePath:instancePath+"/notify/rules/limit_reached/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms,data:data313};
 if(vErrors === null){
 vErrors = [err849];
 }
@@ -11264,10 +11184,10 @@ errors++;
 }
 }
 }
-if(data309.count !== undefined){
-let data311 = data309.count;
-if(!(((typeof data311 == "number") && (!(data311 % 1) && !isNaN(data311))) && (isFinite(data311)))){
-const err850 = {instancePath:instancePath+"/notify/rules/worker_restarts/count",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count,data:data311};
+if(data312.count !== undefined){
+let data314 = data312.count;
+if(!(((typeof data314 == "number") && (!(data314 % 1) && !isNaN(data314))) && (isFinite(data314)))){
+const err850 = {instancePath:instancePath+"/notify/rules/limit_reached/count",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count,data:data314};
 if(vErrors === null){
 vErrors = [err850];
 }
@@ -11276,9 +11196,9 @@ vErrors.push(err850);
 }
 errors++;
 }
-if((typeof data311 == "number") && (isFinite(data311))){
-if(data311 > 1000000000 || isNaN(data311)){
-const err851 = {instancePath:instancePath+"/notify/rules/worker_restarts/count",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count,data:data311};
+if((typeof data314 == "number") && (isFinite(data314))){
+if(data314 > 1000000000 || isNaN(data314)){
+const err851 = {instancePath:instancePath+"/notify/rules/limit_reached/count",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count,data:data314};
 if(vErrors === null){
 vErrors = [err851];
 }
@@ -11287,8 +11207,8 @@ vErrors.push(err851);
 }
 errors++;
 }
-if(data311 < 0 || isNaN(data311)){
-const err852 = {instancePath:instancePath+"/notify/rules/worker_restarts/count",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count,data:data311};
+if(data314 < 0 || isNaN(data314)){
+const err852 = {instancePath:instancePath+"/notify/rules/limit_reached/count",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count,data:data314};
 if(vErrors === null){
 vErrors = [err852];
 }
@@ -11301,9 +11221,10 @@ errors++;
 }
 }
 }
-}
-else {
-const err853 = {instancePath:instancePath+"/notify/rules",schemaPath:"#/properties/notify/properties/rules/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.rules.type,parentSchema:schema6.properties.notify.properties.rules,data:data278};
+if(data301.no_target !== undefined){
+let data315 = data301.no_target;
+if((!(data315 && typeof data315 == "object" && !Array.isArray(data315))) && (typeof data315 !== "boolean")){
+const err853 = {instancePath:instancePath+"/notify/rules/no_target",schemaPath:"#/properties/notify/properties/rules/properties/no_target/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.no_target.type},schema:schema6.properties.notify.properties.rules.properties.no_target.type,parentSchema:schema6.properties.notify.properties.rules.properties.no_target,data:data315};
 if(vErrors === null){
 vErrors = [err853];
 }
@@ -11312,11 +11233,10 @@ vErrors.push(err853);
 }
 errors++;
 }
-}
-if(data239.heartbeat !== undefined){
-let data312 = data239.heartbeat;
-if((!(data312 && typeof data312 == "object" && !Array.isArray(data312))) && (data312 !== null)){
-const err854 = {instancePath:instancePath+"/notify/heartbeat",schemaPath:"#/properties/notify/properties/heartbeat/type",keyword:"type",params:{type: schema6.properties.notify.properties.heartbeat.type},schema:schema6.properties.notify.properties.heartbeat.type,parentSchema:schema6.properties.notify.properties.heartbeat,data:data312};
+const _errs738 = errors;
+const _errs739 = errors;
+if(true !== data315){
+const err854 = {};
 if(vErrors === null){
 vErrors = [err854];
 }
@@ -11325,9 +11245,9 @@ vErrors.push(err854);
 }
 errors++;
 }
-if(data312 && typeof data312 == "object" && !Array.isArray(data312)){
-if(data312.url === undefined){
-const err855 = {instancePath:instancePath+"/notify/heartbeat",schemaPath:"#/properties/notify/properties/heartbeat/required",keyword:"required",params:{missingProperty: "url"},schema:schema6.properties.notify.properties.heartbeat.required,parentSchema:schema6.properties.notify.properties.heartbeat,data:data312};
+var valid162 = _errs739 === errors;
+if(valid162){
+const err855 = {instancePath:instancePath+"/notify/rules/no_target",schemaPath:"#/properties/notify/properties/rules/properties/no_target/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.no_target.not,parentSchema:schema6.properties.notify.properties.rules.properties.no_target,data:data315};
 if(vErrors === null){
 vErrors = [err855];
 }
@@ -11336,9 +11256,21 @@ vErrors.push(err855);
 }
 errors++;
 }
-for(const key76 in data312){
-if(!((key76 === "url") || (key76 === "interval_ms"))){
-const err856 = {instancePath:instancePath+"/notify/heartbeat",schemaPath:"#/properties/notify/properties/heartbeat/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key76},schema:false,parentSchema:schema6.properties.notify.properties.heartbeat,data:data312};
+else {
+errors = _errs738;
+if(vErrors !== null){
+if(_errs738){
+vErrors.length = _errs738;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data315 && typeof data315 == "object" && !Array.isArray(data315)){
+for(const key74 in data315){
+if(!((key74 === "after_ms") || (key74 === "count"))){
+const err856 = {instancePath:instancePath+"/notify/rules/no_target",schemaPath:"#/properties/notify/properties/rules/properties/no_target/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key74},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.no_target,data:data315};
 if(vErrors === null){
 vErrors = [err856];
 }
@@ -11348,16 +11280,10 @@ vErrors.push(err856);
 errors++;
 }
 }
-if(data312.url !== undefined){
-let data313 = data312.url;
-const _errs754 = errors;
-let valid169 = true;
-const _errs755 = errors;
-if(errors === _errs755){
-if(data313 && typeof data313 == "object" && !Array.isArray(data313)){
-if(data313.credential !== undefined){
-var valid170 = false;
-const err857 = {};
+if(data315.after_ms !== undefined){
+let data316 = data315.after_ms;
+if(!(((typeof data316 == "number") && (!(data316 % 1) && !isNaN(data316))) && (isFinite(data316)))){
+const err857 = {instancePath:instancePath+"/notify/rules/no_target/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms,data:data316};
 if(vErrors === null){
 vErrors = [err857];
 }
@@ -11366,13 +11292,9 @@ vErrors.push(err857);
 }
 errors++;
 }
-else {
-var valid170 = true;
-}
-if(valid170){
-if(data313.file !== undefined){
-var valid170 = false;
-const err858 = {};
+if((typeof data316 == "number") && (isFinite(data316))){
+if(data316 > 86400000 || isNaN(data316)){
+const err858 = {instancePath:instancePath+"/notify/rules/no_target/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms,data:data316};
 if(vErrors === null){
 vErrors = [err858];
 }
@@ -11381,13 +11303,8 @@ vErrors.push(err858);
 }
 errors++;
 }
-else {
-var valid170 = true;
-}
-if(valid170){
-if(data313.env !== undefined){
-var valid170 = false;
-const err859 = {};
+if(data316 < 0 || isNaN(data316)){
+const err859 = {instancePath:instancePath+"/notify/rules/no_target/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms,data:data316};
 if(vErrors === null){
 vErrors = [err859];
 }
@@ -11396,13 +11313,12 @@ vErrors.push(err859);
 }
 errors++;
 }
-else {
-var valid170 = true;
 }
-if(valid170){
-if(data313.secret !== undefined){
-var valid170 = false;
-const err860 = {};
+}
+if(data315.count !== undefined){
+let data317 = data315.count;
+if(!(((typeof data317 == "number") && (!(data317 % 1) && !isNaN(data317))) && (isFinite(data317)))){
+const err860 = {instancePath:instancePath+"/notify/rules/no_target/count",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.no_target.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.count,data:data317};
 if(vErrors === null){
 vErrors = [err860];
 }
@@ -11411,15 +11327,9 @@ vErrors.push(err860);
 }
 errors++;
 }
-else {
-var valid170 = true;
-}
-}
-}
-}
-}
-else {
-const err861 = {};
+if((typeof data317 == "number") && (isFinite(data317))){
+if(data317 > 1000000000 || isNaN(data317)){
+const err861 = {instancePath:instancePath+"/notify/rules/no_target/count",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.count,data:data317};
 if(vErrors === null){
 vErrors = [err861];
 }
@@ -11428,8 +11338,152 @@ vErrors.push(err861);
 }
 errors++;
 }
+if(data317 < 0 || isNaN(data317)){
+const err862 = {instancePath:instancePath+"/notify/rules/no_target/count",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.count,data:data317};
+if(vErrors === null){
+vErrors = [err862];
 }
-var _valid14 = _errs755 === errors;
+else {
+vErrors.push(err862);
+}
+errors++;
+}
+}
+}
+}
+}
+if(data301.peers_unreadable !== undefined){
+let data318 = data301.peers_unreadable;
+if((!(data318 && typeof data318 == "object" && !Array.isArray(data318))) && (typeof data318 !== "boolean")){
+const err863 = {instancePath:instancePath+"/notify/rules/peers_unreadable",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.peers_unreadable.type},schema:schema6.properties.notify.properties.rules.properties.peers_unreadable.type,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable,data:data318};
+if(vErrors === null){
+vErrors = [err863];
+}
+else {
+vErrors.push(err863);
+}
+errors++;
+}
+const _errs747 = errors;
+const _errs748 = errors;
+if(true !== data318){
+const err864 = {};
+if(vErrors === null){
+vErrors = [err864];
+}
+else {
+vErrors.push(err864);
+}
+errors++;
+}
+var valid164 = _errs748 === errors;
+if(valid164){
+const err865 = {instancePath:instancePath+"/notify/rules/peers_unreadable",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.peers_unreadable.not,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable,data:data318};
+if(vErrors === null){
+vErrors = [err865];
+}
+else {
+vErrors.push(err865);
+}
+errors++;
+}
+else {
+errors = _errs747;
+if(vErrors !== null){
+if(_errs747){
+vErrors.length = _errs747;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data318 && typeof data318 == "object" && !Array.isArray(data318)){
+for(const key75 in data318){
+if(!(key75 === "after_ms")){
+const err866 = {instancePath:instancePath+"/notify/rules/peers_unreadable",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key75},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable,data:data318};
+if(vErrors === null){
+vErrors = [err866];
+}
+else {
+vErrors.push(err866);
+}
+errors++;
+}
+}
+if(data318.after_ms !== undefined){
+let data319 = data318.after_ms;
+if(!(((typeof data319 == "number") && (!(data319 % 1) && !isNaN(data319))) && (isFinite(data319)))){
+const err867 = {instancePath:instancePath+"/notify/rules/peers_unreadable/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms,data:data319};
+if(vErrors === null){
+vErrors = [err867];
+}
+else {
+vErrors.push(err867);
+}
+errors++;
+}
+if((typeof data319 == "number") && (isFinite(data319))){
+if(data319 > 86400000 || isNaN(data319)){
+const err868 = {instancePath:instancePath+"/notify/rules/peers_unreadable/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms,data:data319};
+if(vErrors === null){
+vErrors = [err868];
+}
+else {
+vErrors.push(err868);
+}
+errors++;
+}
+if(data319 < 0 || isNaN(data319)){
+const err869 = {instancePath:instancePath+"/notify/rules/peers_unreadable/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms,data:data319};
+if(vErrors === null){
+vErrors = [err869];
+}
+else {
+vErrors.push(err869);
+}
+errors++;
+}
+}
+}
+}
+}
+if(data301.provider_auth !== undefined){
+let data320 = data301.provider_auth;
+if((!(data320 && typeof data320 == "object" && !Array.isArray(data320))) && (typeof data320 !== "boolean")){
+const err870 = {instancePath:instancePath+"/notify/rules/provider_auth",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_auth.type},schema:schema6.properties.notify.properties.rules.properties.provider_auth.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth,data:data320};
+if(vErrors === null){
+vErrors = [err870];
+}
+else {
+vErrors.push(err870);
+}
+errors++;
+}
+const _errs754 = errors;
+const _errs755 = errors;
+if(true !== data320){
+const err871 = {};
+if(vErrors === null){
+vErrors = [err871];
+}
+else {
+vErrors.push(err871);
+}
+errors++;
+}
+var valid166 = _errs755 === errors;
+if(valid166){
+const err872 = {instancePath:instancePath+"/notify/rules/provider_auth",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_auth.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth,data:data320};
+if(vErrors === null){
+vErrors = [err872];
+}
+else {
+vErrors.push(err872);
+}
+errors++;
+}
+else {
 errors = _errs754;
 if(vErrors !== null){
 if(_errs754){
@@ -11439,137 +11493,11 @@ else {
 vErrors = null;
 }
 }
-if(_valid14){
-const _errs757 = errors;
-const err862 = {instancePath:instancePath+"/notify/heartbeat/url",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/then/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.heartbeat.properties.url.then.not,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.then,data:data313};
-if(vErrors === null){
-vErrors = [err862];
 }
-else {
-vErrors.push(err862);
-}
-errors++;
-var _valid14 = _errs757 === errors;
-valid169 = _valid14;
-}
-if(!valid169){
-const err863 = {instancePath:instancePath+"/notify/heartbeat/url",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.notify.properties.heartbeat.properties.url.if,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url,data:data313};
-if(vErrors === null){
-vErrors = [err863];
-}
-else {
-vErrors.push(err863);
-}
-errors++;
-}
-if(data313 && typeof data313 == "object" && !Array.isArray(data313)){
-for(const key77 in data313){
-if(!(((((key77 === "credential") || (key77 === "file")) || (key77 === "env")) || (key77 === "secret")) || (key77 === "optional"))){
-const err864 = {instancePath:instancePath+"/notify/heartbeat/url",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key77},schema:false,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url,data:data313};
-if(vErrors === null){
-vErrors = [err864];
-}
-else {
-vErrors.push(err864);
-}
-errors++;
-}
-}
-if(data313.credential !== undefined){
-let data318 = data313.credential;
-if(typeof data318 === "string"){
-if(func4(data318) > 255){
-const err865 = {instancePath:instancePath+"/notify/heartbeat/url/credential",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.credential,data:data318};
-if(vErrors === null){
-vErrors = [err865];
-}
-else {
-vErrors.push(err865);
-}
-errors++;
-}
-if(func4(data318) < 1){
-const err866 = {instancePath:instancePath+"/notify/heartbeat/url/credential",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.credential,data:data318};
-if(vErrors === null){
-vErrors = [err866];
-}
-else {
-vErrors.push(err866);
-}
-errors++;
-}
-if(!pattern17.test(data318)){
-const err867 = {instancePath:instancePath+"/notify/heartbeat/url/credential",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.credential,data:data318};
-if(vErrors === null){
-vErrors = [err867];
-}
-else {
-vErrors.push(err867);
-}
-errors++;
-}
-}
-else {
-const err868 = {instancePath:instancePath+"/notify/heartbeat/url/credential",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.heartbeat.properties.url.properties.credential.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.credential,data:data318};
-if(vErrors === null){
-vErrors = [err868];
-}
-else {
-vErrors.push(err868);
-}
-errors++;
-}
-}
-if(data313.file !== undefined){
-let data319 = data313.file;
-if(typeof data319 === "string"){
-if(func4(data319) > 4096){
-const err869 = {instancePath:instancePath+"/notify/heartbeat/url/file",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.file,data:data319};
-if(vErrors === null){
-vErrors = [err869];
-}
-else {
-vErrors.push(err869);
-}
-errors++;
-}
-if(func4(data319) < 1){
-const err870 = {instancePath:instancePath+"/notify/heartbeat/url/file",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.file,data:data319};
-if(vErrors === null){
-vErrors = [err870];
-}
-else {
-vErrors.push(err870);
-}
-errors++;
-}
-if(!pattern18.test(data319)){
-const err871 = {instancePath:instancePath+"/notify/heartbeat/url/file",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.file,data:data319};
-if(vErrors === null){
-vErrors = [err871];
-}
-else {
-vErrors.push(err871);
-}
-errors++;
-}
-}
-else {
-const err872 = {instancePath:instancePath+"/notify/heartbeat/url/file",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.heartbeat.properties.url.properties.file.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.file,data:data319};
-if(vErrors === null){
-vErrors = [err872];
-}
-else {
-vErrors.push(err872);
-}
-errors++;
-}
-}
-if(data313.env !== undefined){
-let data320 = data313.env;
-if(typeof data320 === "string"){
-if(func4(data320) > 255){
-const err873 = {instancePath:instancePath+"/notify/heartbeat/url/env",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.env,data:data320};
+if(data320 && typeof data320 == "object" && !Array.isArray(data320)){
+for(const key76 in data320){
+if(!(key76 === "after_ms")){
+const err873 = {instancePath:instancePath+"/notify/rules/provider_auth",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key76},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth,data:data320};
 if(vErrors === null){
 vErrors = [err873];
 }
@@ -11578,8 +11506,11 @@ vErrors.push(err873);
 }
 errors++;
 }
-if(func4(data320) < 1){
-const err874 = {instancePath:instancePath+"/notify/heartbeat/url/env",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.env,data:data320};
+}
+if(data320.after_ms !== undefined){
+let data321 = data320.after_ms;
+if(!(((typeof data321 == "number") && (!(data321 % 1) && !isNaN(data321))) && (isFinite(data321)))){
+const err874 = {instancePath:instancePath+"/notify/rules/provider_auth/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms,data:data321};
 if(vErrors === null){
 vErrors = [err874];
 }
@@ -11588,8 +11519,9 @@ vErrors.push(err874);
 }
 errors++;
 }
-if(!pattern19.test(data320)){
-const err875 = {instancePath:instancePath+"/notify/heartbeat/url/env",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.env,data:data320};
+if((typeof data321 == "number") && (isFinite(data321))){
+if(data321 > 86400000 || isNaN(data321)){
+const err875 = {instancePath:instancePath+"/notify/rules/provider_auth/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms,data:data321};
 if(vErrors === null){
 vErrors = [err875];
 }
@@ -11598,9 +11530,8 @@ vErrors.push(err875);
 }
 errors++;
 }
-}
-else {
-const err876 = {instancePath:instancePath+"/notify/heartbeat/url/env",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.heartbeat.properties.url.properties.env.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.env,data:data320};
+if(data321 < 0 || isNaN(data321)){
+const err876 = {instancePath:instancePath+"/notify/rules/provider_auth/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms,data:data321};
 if(vErrors === null){
 vErrors = [err876];
 }
@@ -11610,11 +11541,13 @@ vErrors.push(err876);
 errors++;
 }
 }
-if(data313.secret !== undefined){
-let data321 = data313.secret;
-if(typeof data321 === "string"){
-if(func4(data321) > 100){
-const err877 = {instancePath:instancePath+"/notify/heartbeat/url/secret",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.secret,data:data321};
+}
+}
+}
+if(data301.provider_down !== undefined){
+let data322 = data301.provider_down;
+if((!(data322 && typeof data322 == "object" && !Array.isArray(data322))) && (typeof data322 !== "boolean")){
+const err877 = {instancePath:instancePath+"/notify/rules/provider_down",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_down.type},schema:schema6.properties.notify.properties.rules.properties.provider_down.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down,data:data322};
 if(vErrors === null){
 vErrors = [err877];
 }
@@ -11623,8 +11556,10 @@ vErrors.push(err877);
 }
 errors++;
 }
-if(func4(data321) < 1){
-const err878 = {instancePath:instancePath+"/notify/heartbeat/url/secret",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.secret,data:data321};
+const _errs761 = errors;
+const _errs762 = errors;
+if(true !== data322){
+const err878 = {};
 if(vErrors === null){
 vErrors = [err878];
 }
@@ -11633,8 +11568,9 @@ vErrors.push(err878);
 }
 errors++;
 }
-if(!pattern17.test(data321)){
-const err879 = {instancePath:instancePath+"/notify/heartbeat/url/secret",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.secret,data:data321};
+var valid168 = _errs762 === errors;
+if(valid168){
+const err879 = {instancePath:instancePath+"/notify/rules/provider_down",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_down.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down,data:data322};
 if(vErrors === null){
 vErrors = [err879];
 }
@@ -11643,9 +11579,21 @@ vErrors.push(err879);
 }
 errors++;
 }
+else {
+errors = _errs761;
+if(vErrors !== null){
+if(_errs761){
+vErrors.length = _errs761;
 }
 else {
-const err880 = {instancePath:instancePath+"/notify/heartbeat/url/secret",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.heartbeat.properties.url.properties.secret.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.secret,data:data321};
+vErrors = null;
+}
+}
+}
+if(data322 && typeof data322 == "object" && !Array.isArray(data322)){
+for(const key77 in data322){
+if(!(key77 === "after_ms")){
+const err880 = {instancePath:instancePath+"/notify/rules/provider_down",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key77},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down,data:data322};
 if(vErrors === null){
 vErrors = [err880];
 }
@@ -11655,10 +11603,10 @@ vErrors.push(err880);
 errors++;
 }
 }
-if(data313.optional !== undefined){
-let data322 = data313.optional;
-if(typeof data322 !== "boolean"){
-const err881 = {instancePath:instancePath+"/notify/heartbeat/url/optional",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.notify.properties.heartbeat.properties.url.properties.optional.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.optional,data:data322};
+if(data322.after_ms !== undefined){
+let data323 = data322.after_ms;
+if(!(((typeof data323 == "number") && (!(data323 % 1) && !isNaN(data323))) && (isFinite(data323)))){
+const err881 = {instancePath:instancePath+"/notify/rules/provider_down/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms,data:data323};
 if(vErrors === null){
 vErrors = [err881];
 }
@@ -11667,10 +11615,9 @@ vErrors.push(err881);
 }
 errors++;
 }
-}
-}
-else {
-const err882 = {instancePath:instancePath+"/notify/heartbeat/url",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.heartbeat.properties.url.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url,data:data313};
+if((typeof data323 == "number") && (isFinite(data323))){
+if(data323 > 86400000 || isNaN(data323)){
+const err882 = {instancePath:instancePath+"/notify/rules/provider_down/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms,data:data323};
 if(vErrors === null){
 vErrors = [err882];
 }
@@ -11679,11 +11626,8 @@ vErrors.push(err882);
 }
 errors++;
 }
-}
-if(data312.interval_ms !== undefined){
-let data323 = data312.interval_ms;
-if(!(((typeof data323 == "number") && (!(data323 % 1) && !isNaN(data323))) && (isFinite(data323)))){
-const err883 = {instancePath:instancePath+"/notify/heartbeat/interval_ms",schemaPath:"#/properties/notify/properties/heartbeat/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.heartbeat.properties.interval_ms.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.interval_ms,data:data323};
+if(data323 < 0 || isNaN(data323)){
+const err883 = {instancePath:instancePath+"/notify/rules/provider_down/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms,data:data323};
 if(vErrors === null){
 vErrors = [err883];
 }
@@ -11692,9 +11636,14 @@ vErrors.push(err883);
 }
 errors++;
 }
-if((typeof data323 == "number") && (isFinite(data323))){
-if(data323 > 86400000 || isNaN(data323)){
-const err884 = {instancePath:instancePath+"/notify/heartbeat/interval_ms",schemaPath:"#/properties/notify/properties/heartbeat/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.heartbeat.properties.interval_ms,data:data323};
+}
+}
+}
+}
+if(data301.provider_quota !== undefined){
+let data324 = data301.provider_quota;
+if((!(data324 && typeof data324 == "object" && !Array.isArray(data324))) && (typeof data324 !== "boolean")){
+const err884 = {instancePath:instancePath+"/notify/rules/provider_quota",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_quota.type},schema:schema6.properties.notify.properties.rules.properties.provider_quota.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota,data:data324};
 if(vErrors === null){
 vErrors = [err884];
 }
@@ -11703,8 +11652,10 @@ vErrors.push(err884);
 }
 errors++;
 }
-if(data323 < 1000 || isNaN(data323)){
-const err885 = {instancePath:instancePath+"/notify/heartbeat/interval_ms",schemaPath:"#/properties/notify/properties/heartbeat/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.notify.properties.heartbeat.properties.interval_ms,data:data323};
+const _errs768 = errors;
+const _errs769 = errors;
+if(true !== data324){
+const err885 = {};
 if(vErrors === null){
 vErrors = [err885];
 }
@@ -11713,13 +11664,9 @@ vErrors.push(err885);
 }
 errors++;
 }
-}
-}
-}
-}
-}
-else {
-const err886 = {instancePath:instancePath+"/notify",schemaPath:"#/properties/notify/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.type,parentSchema:schema6.properties.notify,data:data239};
+var valid170 = _errs769 === errors;
+if(valid170){
+const err886 = {instancePath:instancePath+"/notify/rules/provider_quota",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_quota.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota,data:data324};
 if(vErrors === null){
 vErrors = [err886];
 }
@@ -11728,13 +11675,21 @@ vErrors.push(err886);
 }
 errors++;
 }
+else {
+errors = _errs768;
+if(vErrors !== null){
+if(_errs768){
+vErrors.length = _errs768;
 }
-if(data.tracing !== undefined){
-let data324 = data.tracing;
+else {
+vErrors = null;
+}
+}
+}
 if(data324 && typeof data324 == "object" && !Array.isArray(data324)){
 for(const key78 in data324){
-if(!(func2.call(schema6.properties.tracing.properties, key78))){
-const err887 = {instancePath:instancePath+"/tracing",schemaPath:"#/properties/tracing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key78},schema:false,parentSchema:schema6.properties.tracing,data:data324};
+if(!(key78 === "after_ms")){
+const err887 = {instancePath:instancePath+"/notify/rules/provider_quota",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key78},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota,data:data324};
 if(vErrors === null){
 vErrors = [err887];
 }
@@ -11744,10 +11699,10 @@ vErrors.push(err887);
 errors++;
 }
 }
-if(data324.endpoint !== undefined){
-let data325 = data324.endpoint;
-if((typeof data325 !== "string") && (data325 !== null)){
-const err888 = {instancePath:instancePath+"/tracing/endpoint",schemaPath:"#/properties/tracing/properties/endpoint/type",keyword:"type",params:{type: schema6.properties.tracing.properties.endpoint.type},schema:schema6.properties.tracing.properties.endpoint.type,parentSchema:schema6.properties.tracing.properties.endpoint,data:data325};
+if(data324.after_ms !== undefined){
+let data325 = data324.after_ms;
+if(!(((typeof data325 == "number") && (!(data325 % 1) && !isNaN(data325))) && (isFinite(data325)))){
+const err888 = {instancePath:instancePath+"/notify/rules/provider_quota/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms,data:data325};
 if(vErrors === null){
 vErrors = [err888];
 }
@@ -11756,9 +11711,9 @@ vErrors.push(err888);
 }
 errors++;
 }
-if(typeof data325 === "string"){
-if(func4(data325) > 2048){
-const err889 = {instancePath:instancePath+"/tracing/endpoint",schemaPath:"#/properties/tracing/properties/endpoint/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema6.properties.tracing.properties.endpoint,data:data325};
+if((typeof data325 == "number") && (isFinite(data325))){
+if(data325 > 86400000 || isNaN(data325)){
+const err889 = {instancePath:instancePath+"/notify/rules/provider_quota/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms,data:data325};
 if(vErrors === null){
 vErrors = [err889];
 }
@@ -11767,8 +11722,8 @@ vErrors.push(err889);
 }
 errors++;
 }
-if(func4(data325) < 1){
-const err890 = {instancePath:instancePath+"/tracing/endpoint",schemaPath:"#/properties/tracing/properties/endpoint/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.endpoint,data:data325};
+if(data325 < 0 || isNaN(data325)){
+const err890 = {instancePath:instancePath+"/notify/rules/provider_quota/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms,data:data325};
 if(vErrors === null){
 vErrors = [err890];
 }
@@ -11779,10 +11734,12 @@ errors++;
 }
 }
 }
-if(data324.protocol !== undefined){
-let data326 = data324.protocol;
-if(typeof data326 !== "string"){
-const err891 = {instancePath:instancePath+"/tracing/protocol",schemaPath:"#/properties/tracing/properties/protocol/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.protocol.type,parentSchema:schema6.properties.tracing.properties.protocol,data:data326};
+}
+}
+if(data301.provider_rate_limited !== undefined){
+let data326 = data301.provider_rate_limited;
+if((!(data326 && typeof data326 == "object" && !Array.isArray(data326))) && (typeof data326 !== "boolean")){
+const err891 = {instancePath:instancePath+"/notify/rules/provider_rate_limited",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_rate_limited.type},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited,data:data326};
 if(vErrors === null){
 vErrors = [err891];
 }
@@ -11791,8 +11748,10 @@ vErrors.push(err891);
 }
 errors++;
 }
-if(!((data326 === "http/protobuf") || (data326 === "http/json"))){
-const err892 = {instancePath:instancePath+"/tracing/protocol",schemaPath:"#/properties/tracing/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.tracing.properties.protocol.enum},schema:schema6.properties.tracing.properties.protocol.enum,parentSchema:schema6.properties.tracing.properties.protocol,data:data326};
+const _errs775 = errors;
+const _errs776 = errors;
+if(true !== data326){
+const err892 = {};
 if(vErrors === null){
 vErrors = [err892];
 }
@@ -11801,15 +11760,9 @@ vErrors.push(err892);
 }
 errors++;
 }
-}
-if(data324.headers !== undefined){
-let data327 = data324.headers;
-if(data327 && typeof data327 == "object" && !Array.isArray(data327)){
-for(const key79 in data327){
-const _errs781 = errors;
-if(typeof key79 === "string"){
-if(func4(key79) > 128){
-const err893 = {instancePath:instancePath+"/tracing/headers",schemaPath:"#/properties/tracing/properties/headers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema6.properties.tracing.properties.headers.propertyNames,data:key79,propertyName:key79};
+var valid172 = _errs776 === errors;
+if(valid172){
+const err893 = {instancePath:instancePath+"/notify/rules/provider_rate_limited",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited,data:data326};
 if(vErrors === null){
 vErrors = [err893];
 }
@@ -11818,8 +11771,21 @@ vErrors.push(err893);
 }
 errors++;
 }
-if(func4(key79) < 1){
-const err894 = {instancePath:instancePath+"/tracing/headers",schemaPath:"#/properties/tracing/properties/headers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.headers.propertyNames,data:key79,propertyName:key79};
+else {
+errors = _errs775;
+if(vErrors !== null){
+if(_errs775){
+vErrors.length = _errs775;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data326 && typeof data326 == "object" && !Array.isArray(data326)){
+for(const key79 in data326){
+if(!(((key79 === "after_ms") || (key79 === "count")) || (key79 === "ratio"))){
+const err894 = {instancePath:instancePath+"/notify/rules/provider_rate_limited",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key79},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited,data:data326};
 if(vErrors === null){
 vErrors = [err894];
 }
@@ -11828,8 +11794,11 @@ vErrors.push(err894);
 }
 errors++;
 }
-if(!pattern10.test(key79)){
-const err895 = {instancePath:instancePath+"/tracing/headers",schemaPath:"#/properties/tracing/properties/headers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema6.properties.tracing.properties.headers.propertyNames,data:key79,propertyName:key79};
+}
+if(data326.after_ms !== undefined){
+let data327 = data326.after_ms;
+if(!(((typeof data327 == "number") && (!(data327 % 1) && !isNaN(data327))) && (isFinite(data327)))){
+const err895 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data327};
 if(vErrors === null){
 vErrors = [err895];
 }
@@ -11838,9 +11807,9 @@ vErrors.push(err895);
 }
 errors++;
 }
-}
-else {
-const err896 = {instancePath:instancePath+"/tracing/headers",schemaPath:"#/properties/tracing/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.headers.propertyNames.type,parentSchema:schema6.properties.tracing.properties.headers.propertyNames,data:key79,propertyName:key79};
+if((typeof data327 == "number") && (isFinite(data327))){
+if(data327 > 86400000 || isNaN(data327)){
+const err896 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data327};
 if(vErrors === null){
 vErrors = [err896];
 }
@@ -11849,9 +11818,8 @@ vErrors.push(err896);
 }
 errors++;
 }
-var valid173 = _errs781 === errors;
-if(!valid173){
-const err897 = {instancePath:instancePath+"/tracing/headers",schemaPath:"#/properties/tracing/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key79},schema:schema6.properties.tracing.properties.headers.propertyNames,parentSchema:schema6.properties.tracing.properties.headers,data:data327};
+if(data327 < 0 || isNaN(data327)){
+const err897 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data327};
 if(vErrors === null){
 vErrors = [err897];
 }
@@ -11861,10 +11829,11 @@ vErrors.push(err897);
 errors++;
 }
 }
-for(const key80 in data327){
-let data328 = data327[key80];
-if((typeof data328 !== "string") && (!(data328 && typeof data328 == "object" && !Array.isArray(data328)))){
-const err898 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/headers/additionalProperties/type",keyword:"type",params:{type: schema6.properties.tracing.properties.headers.additionalProperties.type},schema:schema6.properties.tracing.properties.headers.additionalProperties.type,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties,data:data328};
+}
+if(data326.count !== undefined){
+let data328 = data326.count;
+if(!(((typeof data328 == "number") && (!(data328 % 1) && !isNaN(data328))) && (isFinite(data328)))){
+const err898 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/count",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count,data:data328};
 if(vErrors === null){
 vErrors = [err898];
 }
@@ -11873,14 +11842,9 @@ vErrors.push(err898);
 }
 errors++;
 }
-const _errs786 = errors;
-let valid175 = true;
-const _errs787 = errors;
-if(errors === _errs787){
-if(data328 && typeof data328 == "object" && !Array.isArray(data328)){
-if(data328.credential !== undefined){
-var valid176 = false;
-const err899 = {};
+if((typeof data328 == "number") && (isFinite(data328))){
+if(data328 > 1000000000 || isNaN(data328)){
+const err899 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/count",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count,data:data328};
 if(vErrors === null){
 vErrors = [err899];
 }
@@ -11889,13 +11853,8 @@ vErrors.push(err899);
 }
 errors++;
 }
-else {
-var valid176 = true;
-}
-if(valid176){
-if(data328.file !== undefined){
-var valid176 = false;
-const err900 = {};
+if(data328 < 0 || isNaN(data328)){
+const err900 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/count",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count,data:data328};
 if(vErrors === null){
 vErrors = [err900];
 }
@@ -11904,13 +11863,13 @@ vErrors.push(err900);
 }
 errors++;
 }
-else {
-var valid176 = true;
 }
-if(valid176){
-if(data328.env !== undefined){
-var valid176 = false;
-const err901 = {};
+}
+if(data326.ratio !== undefined){
+let data329 = data326.ratio;
+if((typeof data329 == "number") && (isFinite(data329))){
+if(data329 > 1 || isNaN(data329)){
+const err901 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/ratio",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio,data:data329};
 if(vErrors === null){
 vErrors = [err901];
 }
@@ -11919,13 +11878,8 @@ vErrors.push(err901);
 }
 errors++;
 }
-else {
-var valid176 = true;
-}
-if(valid176){
-if(data328.secret !== undefined){
-var valid176 = false;
-const err902 = {};
+if(data329 < 0 || isNaN(data329)){
+const err902 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/ratio",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio,data:data329};
 if(vErrors === null){
 vErrors = [err902];
 }
@@ -11934,15 +11888,9 @@ vErrors.push(err902);
 }
 errors++;
 }
-else {
-var valid176 = true;
-}
-}
-}
-}
 }
 else {
-const err903 = {};
+const err903 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/ratio",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio,data:data329};
 if(vErrors === null){
 vErrors = [err903];
 }
@@ -11952,7 +11900,44 @@ vErrors.push(err903);
 errors++;
 }
 }
-var _valid15 = _errs787 === errors;
+}
+}
+if(data301.reload_refused !== undefined){
+let data330 = data301.reload_refused;
+if((!(data330 && typeof data330 == "object" && !Array.isArray(data330))) && (typeof data330 !== "boolean")){
+const err904 = {instancePath:instancePath+"/notify/rules/reload_refused",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.reload_refused.type},schema:schema6.properties.notify.properties.rules.properties.reload_refused.type,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused,data:data330};
+if(vErrors === null){
+vErrors = [err904];
+}
+else {
+vErrors.push(err904);
+}
+errors++;
+}
+const _errs786 = errors;
+const _errs787 = errors;
+if(true !== data330){
+const err905 = {};
+if(vErrors === null){
+vErrors = [err905];
+}
+else {
+vErrors.push(err905);
+}
+errors++;
+}
+var valid174 = _errs787 === errors;
+if(valid174){
+const err906 = {instancePath:instancePath+"/notify/rules/reload_refused",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.reload_refused.not,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused,data:data330};
+if(vErrors === null){
+vErrors = [err906];
+}
+else {
+vErrors.push(err906);
+}
+errors++;
+}
+else {
 errors = _errs786;
 if(vErrors !== null){
 if(_errs786){
@@ -11962,42 +11947,11 @@ else {
 vErrors = null;
 }
 }
-if(_valid15){
-const _errs789 = errors;
-const err904 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/headers/additionalProperties/then/not",keyword:"not",params:{},schema:schema6.properties.tracing.properties.headers.additionalProperties.then.not,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.then,data:data328};
-if(vErrors === null){
-vErrors = [err904];
 }
-else {
-vErrors.push(err904);
-}
-errors++;
-var _valid15 = _errs789 === errors;
-valid175 = _valid15;
-}
-if(!valid175){
-const err905 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/headers/additionalProperties/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.tracing.properties.headers.additionalProperties.if,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties,data:data328};
-if(vErrors === null){
-vErrors = [err905];
-}
-else {
-vErrors.push(err905);
-}
-errors++;
-}
-if(typeof data328 === "string"){
-if(func4(data328) > 8192){
-const err906 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/headers/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 8192},schema:8192,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties,data:data328};
-if(vErrors === null){
-vErrors = [err906];
-}
-else {
-vErrors.push(err906);
-}
-errors++;
-}
-if(!pattern24.test(data328)){
-const err907 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/headers/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[ -~]*$"},schema:"^[ -~]*$",parentSchema:schema6.properties.tracing.properties.headers.additionalProperties,data:data328};
+if(data330 && typeof data330 == "object" && !Array.isArray(data330)){
+for(const key80 in data330){
+if(!(key80 === "after_ms")){
+const err907 = {instancePath:instancePath+"/notify/rules/reload_refused",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key80},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused,data:data330};
 if(vErrors === null){
 vErrors = [err907];
 }
@@ -12007,10 +11961,10 @@ vErrors.push(err907);
 errors++;
 }
 }
-if(data328 && typeof data328 == "object" && !Array.isArray(data328)){
-for(const key81 in data328){
-if(!(((((key81 === "credential") || (key81 === "file")) || (key81 === "env")) || (key81 === "secret")) || (key81 === "optional"))){
-const err908 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/headers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key81},schema:false,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties,data:data328};
+if(data330.after_ms !== undefined){
+let data331 = data330.after_ms;
+if(!(((typeof data331 == "number") && (!(data331 % 1) && !isNaN(data331))) && (isFinite(data331)))){
+const err908 = {instancePath:instancePath+"/notify/rules/reload_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms,data:data331};
 if(vErrors === null){
 vErrors = [err908];
 }
@@ -12019,12 +11973,9 @@ vErrors.push(err908);
 }
 errors++;
 }
-}
-if(data328.credential !== undefined){
-let data333 = data328.credential;
-if(typeof data333 === "string"){
-if(func4(data333) > 255){
-const err909 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.credential,data:data333};
+if((typeof data331 == "number") && (isFinite(data331))){
+if(data331 > 86400000 || isNaN(data331)){
+const err909 = {instancePath:instancePath+"/notify/rules/reload_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms,data:data331};
 if(vErrors === null){
 vErrors = [err909];
 }
@@ -12033,8 +11984,8 @@ vErrors.push(err909);
 }
 errors++;
 }
-if(func4(data333) < 1){
-const err910 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.credential,data:data333};
+if(data331 < 0 || isNaN(data331)){
+const err910 = {instancePath:instancePath+"/notify/rules/reload_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms,data:data331};
 if(vErrors === null){
 vErrors = [err910];
 }
@@ -12043,8 +11994,14 @@ vErrors.push(err910);
 }
 errors++;
 }
-if(!pattern17.test(data333)){
-const err911 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.credential,data:data333};
+}
+}
+}
+}
+if(data301.worker_restarts !== undefined){
+let data332 = data301.worker_restarts;
+if((!(data332 && typeof data332 == "object" && !Array.isArray(data332))) && (typeof data332 !== "boolean")){
+const err911 = {instancePath:instancePath+"/notify/rules/worker_restarts",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.worker_restarts.type},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.type,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts,data:data332};
 if(vErrors === null){
 vErrors = [err911];
 }
@@ -12053,9 +12010,10 @@ vErrors.push(err911);
 }
 errors++;
 }
-}
-else {
-const err912 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.headers.additionalProperties.properties.credential.type,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.credential,data:data333};
+const _errs793 = errors;
+const _errs794 = errors;
+if(true !== data332){
+const err912 = {};
 if(vErrors === null){
 vErrors = [err912];
 }
@@ -12064,12 +12022,9 @@ vErrors.push(err912);
 }
 errors++;
 }
-}
-if(data328.file !== undefined){
-let data334 = data328.file;
-if(typeof data334 === "string"){
-if(func4(data334) > 4096){
-const err913 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.file,data:data334};
+var valid176 = _errs794 === errors;
+if(valid176){
+const err913 = {instancePath:instancePath+"/notify/rules/worker_restarts",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.not,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts,data:data332};
 if(vErrors === null){
 vErrors = [err913];
 }
@@ -12078,8 +12033,21 @@ vErrors.push(err913);
 }
 errors++;
 }
-if(func4(data334) < 1){
-const err914 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.file,data:data334};
+else {
+errors = _errs793;
+if(vErrors !== null){
+if(_errs793){
+vErrors.length = _errs793;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data332 && typeof data332 == "object" && !Array.isArray(data332)){
+for(const key81 in data332){
+if(!((key81 === "after_ms") || (key81 === "count"))){
+const err914 = {instancePath:instancePath+"/notify/rules/worker_restarts",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key81},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts,data:data332};
 if(vErrors === null){
 vErrors = [err914];
 }
@@ -12088,8 +12056,11 @@ vErrors.push(err914);
 }
 errors++;
 }
-if(!pattern18.test(data334)){
-const err915 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.file,data:data334};
+}
+if(data332.after_ms !== undefined){
+let data333 = data332.after_ms;
+if(!(((typeof data333 == "number") && (!(data333 % 1) && !isNaN(data333))) && (isFinite(data333)))){
+const err915 = {instancePath:instancePath+"/notify/rules/worker_restarts/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms,data:data333};
 if(vErrors === null){
 vErrors = [err915];
 }
@@ -12098,9 +12069,9 @@ vErrors.push(err915);
 }
 errors++;
 }
-}
-else {
-const err916 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.headers.additionalProperties.properties.file.type,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.file,data:data334};
+if((typeof data333 == "number") && (isFinite(data333))){
+if(data333 > 86400000 || isNaN(data333)){
+const err916 = {instancePath:instancePath+"/notify/rules/worker_restarts/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms,data:data333};
 if(vErrors === null){
 vErrors = [err916];
 }
@@ -12109,12 +12080,8 @@ vErrors.push(err916);
 }
 errors++;
 }
-}
-if(data328.env !== undefined){
-let data335 = data328.env;
-if(typeof data335 === "string"){
-if(func4(data335) > 255){
-const err917 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.env,data:data335};
+if(data333 < 0 || isNaN(data333)){
+const err917 = {instancePath:instancePath+"/notify/rules/worker_restarts/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms,data:data333};
 if(vErrors === null){
 vErrors = [err917];
 }
@@ -12123,8 +12090,12 @@ vErrors.push(err917);
 }
 errors++;
 }
-if(func4(data335) < 1){
-const err918 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.env,data:data335};
+}
+}
+if(data332.count !== undefined){
+let data334 = data332.count;
+if(!(((typeof data334 == "number") && (!(data334 % 1) && !isNaN(data334))) && (isFinite(data334)))){
+const err918 = {instancePath:instancePath+"/notify/rules/worker_restarts/count",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count,data:data334};
 if(vErrors === null){
 vErrors = [err918];
 }
@@ -12133,8 +12104,9 @@ vErrors.push(err918);
 }
 errors++;
 }
-if(!pattern19.test(data335)){
-const err919 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.env,data:data335};
+if((typeof data334 == "number") && (isFinite(data334))){
+if(data334 > 1000000000 || isNaN(data334)){
+const err919 = {instancePath:instancePath+"/notify/rules/worker_restarts/count",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count,data:data334};
 if(vErrors === null){
 vErrors = [err919];
 }
@@ -12143,9 +12115,8 @@ vErrors.push(err919);
 }
 errors++;
 }
-}
-else {
-const err920 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.headers.additionalProperties.properties.env.type,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.env,data:data335};
+if(data334 < 0 || isNaN(data334)){
+const err920 = {instancePath:instancePath+"/notify/rules/worker_restarts/count",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count,data:data334};
 if(vErrors === null){
 vErrors = [err920];
 }
@@ -12155,11 +12126,12 @@ vErrors.push(err920);
 errors++;
 }
 }
-if(data328.secret !== undefined){
-let data336 = data328.secret;
-if(typeof data336 === "string"){
-if(func4(data336) > 100){
-const err921 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.secret,data:data336};
+}
+}
+}
+}
+else {
+const err921 = {instancePath:instancePath+"/notify/rules",schemaPath:"#/properties/notify/properties/rules/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.rules.type,parentSchema:schema6.properties.notify.properties.rules,data:data301};
 if(vErrors === null){
 vErrors = [err921];
 }
@@ -12168,8 +12140,11 @@ vErrors.push(err921);
 }
 errors++;
 }
-if(func4(data336) < 1){
-const err922 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.secret,data:data336};
+}
+if(data262.heartbeat !== undefined){
+let data335 = data262.heartbeat;
+if((!(data335 && typeof data335 == "object" && !Array.isArray(data335))) && (data335 !== null)){
+const err922 = {instancePath:instancePath+"/notify/heartbeat",schemaPath:"#/properties/notify/properties/heartbeat/type",keyword:"type",params:{type: schema6.properties.notify.properties.heartbeat.type},schema:schema6.properties.notify.properties.heartbeat.type,parentSchema:schema6.properties.notify.properties.heartbeat,data:data335};
 if(vErrors === null){
 vErrors = [err922];
 }
@@ -12178,8 +12153,9 @@ vErrors.push(err922);
 }
 errors++;
 }
-if(!pattern17.test(data336)){
-const err923 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.secret,data:data336};
+if(data335 && typeof data335 == "object" && !Array.isArray(data335)){
+if(data335.url === undefined){
+const err923 = {instancePath:instancePath+"/notify/heartbeat",schemaPath:"#/properties/notify/properties/heartbeat/required",keyword:"required",params:{missingProperty: "url"},schema:schema6.properties.notify.properties.heartbeat.required,parentSchema:schema6.properties.notify.properties.heartbeat,data:data335};
 if(vErrors === null){
 vErrors = [err923];
 }
@@ -12188,9 +12164,9 @@ vErrors.push(err923);
 }
 errors++;
 }
-}
-else {
-const err924 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.headers.additionalProperties.properties.secret.type,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.secret,data:data336};
+for(const key82 in data335){
+if(!((key82 === "url") || (key82 === "interval_ms"))){
+const err924 = {instancePath:instancePath+"/notify/heartbeat",schemaPath:"#/properties/notify/properties/heartbeat/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key82},schema:false,parentSchema:schema6.properties.notify.properties.heartbeat,data:data335};
 if(vErrors === null){
 vErrors = [err924];
 }
@@ -12200,10 +12176,16 @@ vErrors.push(err924);
 errors++;
 }
 }
-if(data328.optional !== undefined){
-let data337 = data328.optional;
-if(typeof data337 !== "boolean"){
-const err925 = {instancePath:instancePath+"/tracing/headers/" + key80.replace(/~/g, "~0").replace(/\//g, "~1")+"/optional",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.tracing.properties.headers.additionalProperties.properties.optional.type,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.optional,data:data337};
+if(data335.url !== undefined){
+let data336 = data335.url;
+const _errs805 = errors;
+let valid179 = true;
+const _errs806 = errors;
+if(errors === _errs806){
+if(data336 && typeof data336 == "object" && !Array.isArray(data336)){
+if(data336.credential !== undefined){
+var valid180 = false;
+const err925 = {};
 if(vErrors === null){
 vErrors = [err925];
 }
@@ -12212,12 +12194,13 @@ vErrors.push(err925);
 }
 errors++;
 }
-}
-}
-}
-}
 else {
-const err926 = {instancePath:instancePath+"/tracing/headers",schemaPath:"#/properties/tracing/properties/headers/type",keyword:"type",params:{type: "object"},schema:schema6.properties.tracing.properties.headers.type,parentSchema:schema6.properties.tracing.properties.headers,data:data327};
+var valid180 = true;
+}
+if(valid180){
+if(data336.file !== undefined){
+var valid180 = false;
+const err926 = {};
 if(vErrors === null){
 vErrors = [err926];
 }
@@ -12226,12 +12209,13 @@ vErrors.push(err926);
 }
 errors++;
 }
+else {
+var valid180 = true;
 }
-if(data324.sample_ratio !== undefined){
-let data338 = data324.sample_ratio;
-if((typeof data338 == "number") && (isFinite(data338))){
-if(data338 > 1 || isNaN(data338)){
-const err927 = {instancePath:instancePath+"/tracing/sample_ratio",schemaPath:"#/properties/tracing/properties/sample_ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.sample_ratio,data:data338};
+if(valid180){
+if(data336.env !== undefined){
+var valid180 = false;
+const err927 = {};
 if(vErrors === null){
 vErrors = [err927];
 }
@@ -12240,8 +12224,13 @@ vErrors.push(err927);
 }
 errors++;
 }
-if(data338 < 0 || isNaN(data338)){
-const err928 = {instancePath:instancePath+"/tracing/sample_ratio",schemaPath:"#/properties/tracing/properties/sample_ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.tracing.properties.sample_ratio,data:data338};
+else {
+var valid180 = true;
+}
+if(valid180){
+if(data336.secret !== undefined){
+var valid180 = false;
+const err928 = {};
 if(vErrors === null){
 vErrors = [err928];
 }
@@ -12250,9 +12239,15 @@ vErrors.push(err928);
 }
 errors++;
 }
+else {
+var valid180 = true;
+}
+}
+}
+}
 }
 else {
-const err929 = {instancePath:instancePath+"/tracing/sample_ratio",schemaPath:"#/properties/tracing/properties/sample_ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.tracing.properties.sample_ratio.type,parentSchema:schema6.properties.tracing.properties.sample_ratio,data:data338};
+const err929 = {};
 if(vErrors === null){
 vErrors = [err929];
 }
@@ -12262,11 +12257,19 @@ vErrors.push(err929);
 errors++;
 }
 }
-if(data324.service_name !== undefined){
-let data339 = data324.service_name;
-if(typeof data339 === "string"){
-if(func4(data339) > 300){
-const err930 = {instancePath:instancePath+"/tracing/service_name",schemaPath:"#/properties/tracing/properties/service_name/maxLength",keyword:"maxLength",params:{limit: 300},schema:300,parentSchema:schema6.properties.tracing.properties.service_name,data:data339};
+var _valid15 = _errs806 === errors;
+errors = _errs805;
+if(vErrors !== null){
+if(_errs805){
+vErrors.length = _errs805;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid15){
+const _errs808 = errors;
+const err930 = {instancePath:instancePath+"/notify/heartbeat/url",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/then/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.heartbeat.properties.url.then.not,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.then,data:data336};
 if(vErrors === null){
 vErrors = [err930];
 }
@@ -12274,9 +12277,11 @@ else {
 vErrors.push(err930);
 }
 errors++;
+var _valid15 = _errs808 === errors;
+valid179 = _valid15;
 }
-if(func4(data339) < 1){
-const err931 = {instancePath:instancePath+"/tracing/service_name",schemaPath:"#/properties/tracing/properties/service_name/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.service_name,data:data339};
+if(!valid179){
+const err931 = {instancePath:instancePath+"/notify/heartbeat/url",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.notify.properties.heartbeat.properties.url.if,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url,data:data336};
 if(vErrors === null){
 vErrors = [err931];
 }
@@ -12285,9 +12290,10 @@ vErrors.push(err931);
 }
 errors++;
 }
-}
-else {
-const err932 = {instancePath:instancePath+"/tracing/service_name",schemaPath:"#/properties/tracing/properties/service_name/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.service_name.type,parentSchema:schema6.properties.tracing.properties.service_name,data:data339};
+if(data336 && typeof data336 == "object" && !Array.isArray(data336)){
+for(const key83 in data336){
+if(!(((((key83 === "credential") || (key83 === "file")) || (key83 === "env")) || (key83 === "secret")) || (key83 === "optional"))){
+const err932 = {instancePath:instancePath+"/notify/heartbeat/url",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key83},schema:false,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url,data:data336};
 if(vErrors === null){
 vErrors = [err932];
 }
@@ -12297,14 +12303,11 @@ vErrors.push(err932);
 errors++;
 }
 }
-if(data324.resource !== undefined){
-let data340 = data324.resource;
-if(data340 && typeof data340 == "object" && !Array.isArray(data340)){
-for(const key82 in data340){
-const _errs808 = errors;
-if(typeof key82 === "string"){
-if(func4(key82) > 128){
-const err933 = {instancePath:instancePath+"/tracing/resource",schemaPath:"#/properties/tracing/properties/resource/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema6.properties.tracing.properties.resource.propertyNames,data:key82,propertyName:key82};
+if(data336.credential !== undefined){
+let data341 = data336.credential;
+if(typeof data341 === "string"){
+if(func4(data341) > 255){
+const err933 = {instancePath:instancePath+"/notify/heartbeat/url/credential",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.credential,data:data341};
 if(vErrors === null){
 vErrors = [err933];
 }
@@ -12313,8 +12316,8 @@ vErrors.push(err933);
 }
 errors++;
 }
-if(func4(key82) < 1){
-const err934 = {instancePath:instancePath+"/tracing/resource",schemaPath:"#/properties/tracing/properties/resource/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.resource.propertyNames,data:key82,propertyName:key82};
+if(func4(data341) < 1){
+const err934 = {instancePath:instancePath+"/notify/heartbeat/url/credential",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.credential,data:data341};
 if(vErrors === null){
 vErrors = [err934];
 }
@@ -12323,9 +12326,8 @@ vErrors.push(err934);
 }
 errors++;
 }
-}
-else {
-const err935 = {instancePath:instancePath+"/tracing/resource",schemaPath:"#/properties/tracing/properties/resource/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.resource.propertyNames.type,parentSchema:schema6.properties.tracing.properties.resource.propertyNames,data:key82,propertyName:key82};
+if(!pattern17.test(data341)){
+const err935 = {instancePath:instancePath+"/notify/heartbeat/url/credential",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.credential,data:data341};
 if(vErrors === null){
 vErrors = [err935];
 }
@@ -12334,9 +12336,9 @@ vErrors.push(err935);
 }
 errors++;
 }
-var valid178 = _errs808 === errors;
-if(!valid178){
-const err936 = {instancePath:instancePath+"/tracing/resource",schemaPath:"#/properties/tracing/properties/resource/propertyNames",keyword:"propertyNames",params:{propertyName: key82},schema:schema6.properties.tracing.properties.resource.propertyNames,parentSchema:schema6.properties.tracing.properties.resource,data:data340};
+}
+else {
+const err936 = {instancePath:instancePath+"/notify/heartbeat/url/credential",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.heartbeat.properties.url.properties.credential.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.credential,data:data341};
 if(vErrors === null){
 vErrors = [err936];
 }
@@ -12346,11 +12348,11 @@ vErrors.push(err936);
 errors++;
 }
 }
-for(const key83 in data340){
-let data341 = data340[key83];
-if(typeof data341 === "string"){
-if(func4(data341) > 300){
-const err937 = {instancePath:instancePath+"/tracing/resource/" + key83.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/resource/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 300},schema:300,parentSchema:schema6.properties.tracing.properties.resource.additionalProperties,data:data341};
+if(data336.file !== undefined){
+let data342 = data336.file;
+if(typeof data342 === "string"){
+if(func4(data342) > 4096){
+const err937 = {instancePath:instancePath+"/notify/heartbeat/url/file",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.file,data:data342};
 if(vErrors === null){
 vErrors = [err937];
 }
@@ -12359,8 +12361,8 @@ vErrors.push(err937);
 }
 errors++;
 }
-if(func4(data341) < 1){
-const err938 = {instancePath:instancePath+"/tracing/resource/" + key83.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/resource/additionalProperties/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.resource.additionalProperties,data:data341};
+if(func4(data342) < 1){
+const err938 = {instancePath:instancePath+"/notify/heartbeat/url/file",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.file,data:data342};
 if(vErrors === null){
 vErrors = [err938];
 }
@@ -12369,9 +12371,8 @@ vErrors.push(err938);
 }
 errors++;
 }
-}
-else {
-const err939 = {instancePath:instancePath+"/tracing/resource/" + key83.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/resource/additionalProperties/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.resource.additionalProperties.type,parentSchema:schema6.properties.tracing.properties.resource.additionalProperties,data:data341};
+if(!pattern18.test(data342)){
+const err939 = {instancePath:instancePath+"/notify/heartbeat/url/file",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.file,data:data342};
 if(vErrors === null){
 vErrors = [err939];
 }
@@ -12381,9 +12382,8 @@ vErrors.push(err939);
 errors++;
 }
 }
-}
 else {
-const err940 = {instancePath:instancePath+"/tracing/resource",schemaPath:"#/properties/tracing/properties/resource/type",keyword:"type",params:{type: "object"},schema:schema6.properties.tracing.properties.resource.type,parentSchema:schema6.properties.tracing.properties.resource,data:data340};
+const err940 = {instancePath:instancePath+"/notify/heartbeat/url/file",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.heartbeat.properties.url.properties.file.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.file,data:data342};
 if(vErrors === null){
 vErrors = [err940];
 }
@@ -12393,10 +12393,11 @@ vErrors.push(err940);
 errors++;
 }
 }
-if(data324.conventions !== undefined){
-let data342 = data324.conventions;
-if(typeof data342 !== "string"){
-const err941 = {instancePath:instancePath+"/tracing/conventions",schemaPath:"#/properties/tracing/properties/conventions/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.conventions.type,parentSchema:schema6.properties.tracing.properties.conventions,data:data342};
+if(data336.env !== undefined){
+let data343 = data336.env;
+if(typeof data343 === "string"){
+if(func4(data343) > 255){
+const err941 = {instancePath:instancePath+"/notify/heartbeat/url/env",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.env,data:data343};
 if(vErrors === null){
 vErrors = [err941];
 }
@@ -12405,8 +12406,8 @@ vErrors.push(err941);
 }
 errors++;
 }
-if(!((data342 === "semconv-1.36") || (data342 === "latest"))){
-const err942 = {instancePath:instancePath+"/tracing/conventions",schemaPath:"#/properties/tracing/properties/conventions/enum",keyword:"enum",params:{allowedValues: schema6.properties.tracing.properties.conventions.enum},schema:schema6.properties.tracing.properties.conventions.enum,parentSchema:schema6.properties.tracing.properties.conventions,data:data342};
+if(func4(data343) < 1){
+const err942 = {instancePath:instancePath+"/notify/heartbeat/url/env",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.env,data:data343};
 if(vErrors === null){
 vErrors = [err942];
 }
@@ -12415,12 +12416,8 @@ vErrors.push(err942);
 }
 errors++;
 }
-}
-if(data324.session_headers !== undefined){
-let data343 = data324.session_headers;
-if(Array.isArray(data343)){
-if(data343.length > 10){
-const err943 = {instancePath:instancePath+"/tracing/session_headers",schemaPath:"#/properties/tracing/properties/session_headers/maxItems",keyword:"maxItems",params:{limit: 10},schema:10,parentSchema:schema6.properties.tracing.properties.session_headers,data:data343};
+if(!pattern19.test(data343)){
+const err943 = {instancePath:instancePath+"/notify/heartbeat/url/env",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.env,data:data343};
 if(vErrors === null){
 vErrors = [err943];
 }
@@ -12429,12 +12426,9 @@ vErrors.push(err943);
 }
 errors++;
 }
-const len23 = data343.length;
-for(let i23=0; i23<len23; i23++){
-let data344 = data343[i23];
-if(typeof data344 === "string"){
-if(func4(data344) > 128){
-const err944 = {instancePath:instancePath+"/tracing/session_headers/" + i23,schemaPath:"#/properties/tracing/properties/session_headers/items/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema6.properties.tracing.properties.session_headers.items,data:data344};
+}
+else {
+const err944 = {instancePath:instancePath+"/notify/heartbeat/url/env",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.heartbeat.properties.url.properties.env.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.env,data:data343};
 if(vErrors === null){
 vErrors = [err944];
 }
@@ -12443,8 +12437,12 @@ vErrors.push(err944);
 }
 errors++;
 }
-if(func4(data344) < 1){
-const err945 = {instancePath:instancePath+"/tracing/session_headers/" + i23,schemaPath:"#/properties/tracing/properties/session_headers/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.session_headers.items,data:data344};
+}
+if(data336.secret !== undefined){
+let data344 = data336.secret;
+if(typeof data344 === "string"){
+if(func4(data344) > 100){
+const err945 = {instancePath:instancePath+"/notify/heartbeat/url/secret",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.secret,data:data344};
 if(vErrors === null){
 vErrors = [err945];
 }
@@ -12453,8 +12451,8 @@ vErrors.push(err945);
 }
 errors++;
 }
-if(!pattern10.test(data344)){
-const err946 = {instancePath:instancePath+"/tracing/session_headers/" + i23,schemaPath:"#/properties/tracing/properties/session_headers/items/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema6.properties.tracing.properties.session_headers.items,data:data344};
+if(func4(data344) < 1){
+const err946 = {instancePath:instancePath+"/notify/heartbeat/url/secret",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.secret,data:data344};
 if(vErrors === null){
 vErrors = [err946];
 }
@@ -12463,9 +12461,8 @@ vErrors.push(err946);
 }
 errors++;
 }
-}
-else {
-const err947 = {instancePath:instancePath+"/tracing/session_headers/" + i23,schemaPath:"#/properties/tracing/properties/session_headers/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.session_headers.items.type,parentSchema:schema6.properties.tracing.properties.session_headers.items,data:data344};
+if(!pattern17.test(data344)){
+const err947 = {instancePath:instancePath+"/notify/heartbeat/url/secret",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.secret,data:data344};
 if(vErrors === null){
 vErrors = [err947];
 }
@@ -12475,9 +12472,8 @@ vErrors.push(err947);
 errors++;
 }
 }
-}
 else {
-const err948 = {instancePath:instancePath+"/tracing/session_headers",schemaPath:"#/properties/tracing/properties/session_headers/type",keyword:"type",params:{type: "array"},schema:schema6.properties.tracing.properties.session_headers.type,parentSchema:schema6.properties.tracing.properties.session_headers,data:data343};
+const err948 = {instancePath:instancePath+"/notify/heartbeat/url/secret",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.heartbeat.properties.url.properties.secret.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.secret,data:data344};
 if(vErrors === null){
 vErrors = [err948];
 }
@@ -12487,10 +12483,10 @@ vErrors.push(err948);
 errors++;
 }
 }
-if(data324.content !== undefined){
-let data345 = data324.content;
-if(typeof data345 !== "string"){
-const err949 = {instancePath:instancePath+"/tracing/content",schemaPath:"#/properties/tracing/properties/content/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.content.type,parentSchema:schema6.properties.tracing.properties.content,data:data345};
+if(data336.optional !== undefined){
+let data345 = data336.optional;
+if(typeof data345 !== "boolean"){
+const err949 = {instancePath:instancePath+"/notify/heartbeat/url/optional",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.notify.properties.heartbeat.properties.url.properties.optional.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.optional,data:data345};
 if(vErrors === null){
 vErrors = [err949];
 }
@@ -12499,8 +12495,10 @@ vErrors.push(err949);
 }
 errors++;
 }
-if(!(data345 === "never")){
-const err950 = {instancePath:instancePath+"/tracing/content",schemaPath:"#/properties/tracing/properties/content/enum",keyword:"enum",params:{allowedValues: schema6.properties.tracing.properties.content.enum},schema:schema6.properties.tracing.properties.content.enum,parentSchema:schema6.properties.tracing.properties.content,data:data345};
+}
+}
+else {
+const err950 = {instancePath:instancePath+"/notify/heartbeat/url",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.heartbeat.properties.url.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url,data:data336};
 if(vErrors === null){
 vErrors = [err950];
 }
@@ -12510,10 +12508,10 @@ vErrors.push(err950);
 errors++;
 }
 }
-if(data324.view_url !== undefined){
-let data346 = data324.view_url;
-if((typeof data346 !== "string") && (data346 !== null)){
-const err951 = {instancePath:instancePath+"/tracing/view_url",schemaPath:"#/properties/tracing/properties/view_url/type",keyword:"type",params:{type: schema6.properties.tracing.properties.view_url.type},schema:schema6.properties.tracing.properties.view_url.type,parentSchema:schema6.properties.tracing.properties.view_url,data:data346};
+if(data335.interval_ms !== undefined){
+let data346 = data335.interval_ms;
+if(!(((typeof data346 == "number") && (!(data346 % 1) && !isNaN(data346))) && (isFinite(data346)))){
+const err951 = {instancePath:instancePath+"/notify/heartbeat/interval_ms",schemaPath:"#/properties/notify/properties/heartbeat/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.heartbeat.properties.interval_ms.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.interval_ms,data:data346};
 if(vErrors === null){
 vErrors = [err951];
 }
@@ -12522,9 +12520,9 @@ vErrors.push(err951);
 }
 errors++;
 }
-if(typeof data346 === "string"){
-if(func4(data346) > 2048){
-const err952 = {instancePath:instancePath+"/tracing/view_url",schemaPath:"#/properties/tracing/properties/view_url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema6.properties.tracing.properties.view_url,data:data346};
+if((typeof data346 == "number") && (isFinite(data346))){
+if(data346 > 86400000 || isNaN(data346)){
+const err952 = {instancePath:instancePath+"/notify/heartbeat/interval_ms",schemaPath:"#/properties/notify/properties/heartbeat/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.heartbeat.properties.interval_ms,data:data346};
 if(vErrors === null){
 vErrors = [err952];
 }
@@ -12533,8 +12531,8 @@ vErrors.push(err952);
 }
 errors++;
 }
-if(!pattern81.test(data346)){
-const err953 = {instancePath:instancePath+"/tracing/view_url",schemaPath:"#/properties/tracing/properties/view_url/pattern",keyword:"pattern",params:{pattern: "^https?://[!-~]*[{]trace_id[}][!-~]*$"},schema:"^https?://[!-~]*[{]trace_id[}][!-~]*$",parentSchema:schema6.properties.tracing.properties.view_url,data:data346};
+if(data346 < 1000 || isNaN(data346)){
+const err953 = {instancePath:instancePath+"/notify/heartbeat/interval_ms",schemaPath:"#/properties/notify/properties/heartbeat/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.notify.properties.heartbeat.properties.interval_ms,data:data346};
 if(vErrors === null){
 vErrors = [err953];
 }
@@ -12546,8 +12544,10 @@ errors++;
 }
 }
 }
+}
+}
 else {
-const err954 = {instancePath:instancePath+"/tracing",schemaPath:"#/properties/tracing/type",keyword:"type",params:{type: "object"},schema:schema6.properties.tracing.type,parentSchema:schema6.properties.tracing,data:data324};
+const err954 = {instancePath:instancePath+"/notify",schemaPath:"#/properties/notify/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.type,parentSchema:schema6.properties.notify,data:data262};
 if(vErrors === null){
 vErrors = [err954];
 }
