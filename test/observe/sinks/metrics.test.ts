@@ -62,3 +62,14 @@ test('values that are no numbers are dropped and counted, and nothing throws', (
   assert.equal(metrics.sum('llm_gateway_calls_total'), 3)
   assert.ok(metrics.value('llm_gateway_metrics_dropped_total')! >= 8)
 })
+
+test('messages to the operator are counted by sink and result', () => {
+  const registry = new Registry(1_000)
+  const sink = metricsSink(registry, { maxModels: 10, hasClients: false })
+  sink.receive({ kind: 'notification_sent', sink: 'team', notices: 5 })
+  sink.receive({ kind: 'notification_failed', sink: 'team', reason: 'status 500', retry_in_ms: 60_000 })
+  sink.receive({ kind: 'notification_suppressed', sink: 'team', notices: 3, reason: 'more than 100 wait' })
+  const metrics = readMetrics(textOf(registry))
+  const count = (result: string) => metrics.sum('llm_gateway_notifications_total', { sink: 'team', result })
+  assert.deepEqual(['sent', 'failed', 'suppressed'].map(count), [1, 1, 3])
+})
