@@ -14,6 +14,8 @@ const onlyKeys = (keys: readonly string[], kinds: string) =>
 const isKind = (kinds: readonly string[]) =>
   ({ properties: { kind: { enum: kinds } }, required: ['kind'] }) as const satisfies Schema
 
+const secret = { ...secretReference, type: 'object', sharedAs: 'secret' } as const satisfies Schema
+
 const sink = {
   type: 'object',
   additionalProperties: false,
@@ -33,13 +35,11 @@ const sink = {
       maxLength: 2048,
     },
     routing_key: {
-      ...secretReference,
-      type: 'object',
+      ...secret,
       description: '`pagerduty`: the integration key of the service.',
     },
     token: {
-      ...secretReference,
-      type: 'object',
+      ...secret,
       description: '`ntfy`, `webhook`, `alertmanager`: sent as `Authorization: Bearer`. Absent: none.',
     },
     min_severity: {
@@ -164,7 +164,7 @@ export const notifySchema: Schema = {
       required: ['url'],
       hint: 'add url: { credential: NAME }',
       properties: {
-        url: { ...secretReference, type: 'object', description: 'The URL. A reference to a secret.' },
+        url: { ...secret, description: 'The URL. A reference to a secret.' },
         interval_ms: {
           type: 'integer',
           description: 'Milliseconds from one request to the next.',
