@@ -89,6 +89,8 @@ const settings = {
 const texts: Readonly<Record<AlertRule, string>> = {
   access_refused: 'Requests were refused because of who sent them, in 10 min, by code.',
   budget: 'A part of a budget is spent; once all of it is, the condition is critical.',
+  degraded:
+    'A part of the gateway does not work, and calls go on without it: the ledger, the audit log, keys, files of its state.',
   error_rate: 'Failed calls among those that were answered or failed, in 10 min, by model.',
   limit_reached: 'Calls were refused by a limit of the gateway, in 15 min, by model and dimension.',
   no_target: 'Calls of a model found none of its targets working, in 5 min.',

@@ -10610,10 +10610,10 @@ errors++;
 }
 }
 }
-if(data283.error_rate !== undefined){
-let data290 = data283.error_rate;
+if(data283.degraded !== undefined){
+let data290 = data283.degraded;
 if((!(data290 && typeof data290 == "object" && !Array.isArray(data290))) && (typeof data290 !== "boolean")){
-const err778 = {instancePath:instancePath+"/notify/rules/error_rate",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.error_rate.type},schema:schema6.properties.notify.properties.rules.properties.error_rate.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate,data:data290};
+const err778 = {instancePath:instancePath+"/notify/rules/degraded",schemaPath:"#/properties/notify/properties/rules/properties/degraded/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.degraded.type},schema:schema6.properties.notify.properties.rules.properties.degraded.type,parentSchema:schema6.properties.notify.properties.rules.properties.degraded,data:data290};
 if(vErrors === null){
 vErrors = [err778];
 }
@@ -10636,7 +10636,7 @@ errors++;
 }
 var valid152 = _errs685 === errors;
 if(valid152){
-const err780 = {instancePath:instancePath+"/notify/rules/error_rate",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.error_rate.not,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate,data:data290};
+const err780 = {instancePath:instancePath+"/notify/rules/degraded",schemaPath:"#/properties/notify/properties/rules/properties/degraded/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.degraded.not,parentSchema:schema6.properties.notify.properties.rules.properties.degraded,data:data290};
 if(vErrors === null){
 vErrors = [err780];
 }
@@ -10658,8 +10658,8 @@ vErrors = null;
 }
 if(data290 && typeof data290 == "object" && !Array.isArray(data290)){
 for(const key70 in data290){
-if(!(((key70 === "after_ms") || (key70 === "ratio")) || (key70 === "calls"))){
-const err781 = {instancePath:instancePath+"/notify/rules/error_rate",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key70},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate,data:data290};
+if(!(key70 === "after_ms")){
+const err781 = {instancePath:instancePath+"/notify/rules/degraded",schemaPath:"#/properties/notify/properties/rules/properties/degraded/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key70},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.degraded,data:data290};
 if(vErrors === null){
 vErrors = [err781];
 }
@@ -10672,7 +10672,7 @@ errors++;
 if(data290.after_ms !== undefined){
 let data291 = data290.after_ms;
 if(!(((typeof data291 == "number") && (!(data291 % 1) && !isNaN(data291))) && (isFinite(data291)))){
-const err782 = {instancePath:instancePath+"/notify/rules/error_rate/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms,data:data291};
+const err782 = {instancePath:instancePath+"/notify/rules/degraded/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/degraded/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.degraded.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.degraded.properties.after_ms,data:data291};
 if(vErrors === null){
 vErrors = [err782];
 }
@@ -10683,7 +10683,7 @@ errors++;
 }
 if((typeof data291 == "number") && (isFinite(data291))){
 if(data291 > 86400000 || isNaN(data291)){
-const err783 = {instancePath:instancePath+"/notify/rules/error_rate/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms,data:data291};
+const err783 = {instancePath:instancePath+"/notify/rules/degraded/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/degraded/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.degraded.properties.after_ms,data:data291};
 if(vErrors === null){
 vErrors = [err783];
 }
@@ -10693,7 +10693,7 @@ vErrors.push(err783);
 errors++;
 }
 if(data291 < 0 || isNaN(data291)){
-const err784 = {instancePath:instancePath+"/notify/rules/error_rate/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms,data:data291};
+const err784 = {instancePath:instancePath+"/notify/rules/degraded/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/degraded/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.degraded.properties.after_ms,data:data291};
 if(vErrors === null){
 vErrors = [err784];
 }
@@ -10704,11 +10704,12 @@ errors++;
 }
 }
 }
-if(data290.ratio !== undefined){
-let data292 = data290.ratio;
-if((typeof data292 == "number") && (isFinite(data292))){
-if(data292 > 1 || isNaN(data292)){
-const err785 = {instancePath:instancePath+"/notify/rules/error_rate/ratio",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio,data:data292};
+}
+}
+if(data283.error_rate !== undefined){
+let data292 = data283.error_rate;
+if((!(data292 && typeof data292 == "object" && !Array.isArray(data292))) && (typeof data292 !== "boolean")){
+const err785 = {instancePath:instancePath+"/notify/rules/error_rate",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.error_rate.type},schema:schema6.properties.notify.properties.rules.properties.error_rate.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate,data:data292};
 if(vErrors === null){
 vErrors = [err785];
 }
@@ -10717,8 +10718,10 @@ vErrors.push(err785);
 }
 errors++;
 }
-if(data292 < 0 || isNaN(data292)){
-const err786 = {instancePath:instancePath+"/notify/rules/error_rate/ratio",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio,data:data292};
+const _errs691 = errors;
+const _errs692 = errors;
+if(true !== data292){
+const err786 = {};
 if(vErrors === null){
 vErrors = [err786];
 }
@@ -10727,9 +10730,9 @@ vErrors.push(err786);
 }
 errors++;
 }
-}
-else {
-const err787 = {instancePath:instancePath+"/notify/rules/error_rate/ratio",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio,data:data292};
+var valid154 = _errs692 === errors;
+if(valid154){
+const err787 = {instancePath:instancePath+"/notify/rules/error_rate",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.error_rate.not,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate,data:data292};
 if(vErrors === null){
 vErrors = [err787];
 }
@@ -10738,11 +10741,21 @@ vErrors.push(err787);
 }
 errors++;
 }
+else {
+errors = _errs691;
+if(vErrors !== null){
+if(_errs691){
+vErrors.length = _errs691;
 }
-if(data290.calls !== undefined){
-let data293 = data290.calls;
-if(!(((typeof data293 == "number") && (!(data293 % 1) && !isNaN(data293))) && (isFinite(data293)))){
-const err788 = {instancePath:instancePath+"/notify/rules/error_rate/calls",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/calls/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls,data:data293};
+else {
+vErrors = null;
+}
+}
+}
+if(data292 && typeof data292 == "object" && !Array.isArray(data292)){
+for(const key71 in data292){
+if(!(((key71 === "after_ms") || (key71 === "ratio")) || (key71 === "calls"))){
+const err788 = {instancePath:instancePath+"/notify/rules/error_rate",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key71},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate,data:data292};
 if(vErrors === null){
 vErrors = [err788];
 }
@@ -10751,9 +10764,11 @@ vErrors.push(err788);
 }
 errors++;
 }
-if((typeof data293 == "number") && (isFinite(data293))){
-if(data293 > 1000000000 || isNaN(data293)){
-const err789 = {instancePath:instancePath+"/notify/rules/error_rate/calls",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/calls/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls,data:data293};
+}
+if(data292.after_ms !== undefined){
+let data293 = data292.after_ms;
+if(!(((typeof data293 == "number") && (!(data293 % 1) && !isNaN(data293))) && (isFinite(data293)))){
+const err789 = {instancePath:instancePath+"/notify/rules/error_rate/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms,data:data293};
 if(vErrors === null){
 vErrors = [err789];
 }
@@ -10762,8 +10777,9 @@ vErrors.push(err789);
 }
 errors++;
 }
-if(data293 < 1 || isNaN(data293)){
-const err790 = {instancePath:instancePath+"/notify/rules/error_rate/calls",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/calls/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls,data:data293};
+if((typeof data293 == "number") && (isFinite(data293))){
+if(data293 > 86400000 || isNaN(data293)){
+const err790 = {instancePath:instancePath+"/notify/rules/error_rate/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms,data:data293};
 if(vErrors === null){
 vErrors = [err790];
 }
@@ -10772,14 +10788,8 @@ vErrors.push(err790);
 }
 errors++;
 }
-}
-}
-}
-}
-if(data283.limit_reached !== undefined){
-let data294 = data283.limit_reached;
-if((!(data294 && typeof data294 == "object" && !Array.isArray(data294))) && (typeof data294 !== "boolean")){
-const err791 = {instancePath:instancePath+"/notify/rules/limit_reached",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.limit_reached.type},schema:schema6.properties.notify.properties.rules.properties.limit_reached.type,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached,data:data294};
+if(data293 < 0 || isNaN(data293)){
+const err791 = {instancePath:instancePath+"/notify/rules/error_rate/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms,data:data293};
 if(vErrors === null){
 vErrors = [err791];
 }
@@ -10788,10 +10798,13 @@ vErrors.push(err791);
 }
 errors++;
 }
-const _errs695 = errors;
-const _errs696 = errors;
-if(true !== data294){
-const err792 = {};
+}
+}
+if(data292.ratio !== undefined){
+let data294 = data292.ratio;
+if((typeof data294 == "number") && (isFinite(data294))){
+if(data294 > 1 || isNaN(data294)){
+const err792 = {instancePath:instancePath+"/notify/rules/error_rate/ratio",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio,data:data294};
 if(vErrors === null){
 vErrors = [err792];
 }
@@ -10800,9 +10813,8 @@ vErrors.push(err792);
 }
 errors++;
 }
-var valid154 = _errs696 === errors;
-if(valid154){
-const err793 = {instancePath:instancePath+"/notify/rules/limit_reached",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.limit_reached.not,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached,data:data294};
+if(data294 < 0 || isNaN(data294)){
+const err793 = {instancePath:instancePath+"/notify/rules/error_rate/ratio",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio,data:data294};
 if(vErrors === null){
 vErrors = [err793];
 }
@@ -10811,21 +10823,9 @@ vErrors.push(err793);
 }
 errors++;
 }
-else {
-errors = _errs695;
-if(vErrors !== null){
-if(_errs695){
-vErrors.length = _errs695;
 }
 else {
-vErrors = null;
-}
-}
-}
-if(data294 && typeof data294 == "object" && !Array.isArray(data294)){
-for(const key71 in data294){
-if(!((key71 === "after_ms") || (key71 === "count"))){
-const err794 = {instancePath:instancePath+"/notify/rules/limit_reached",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key71},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached,data:data294};
+const err794 = {instancePath:instancePath+"/notify/rules/error_rate/ratio",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio,data:data294};
 if(vErrors === null){
 vErrors = [err794];
 }
@@ -10835,10 +10835,10 @@ vErrors.push(err794);
 errors++;
 }
 }
-if(data294.after_ms !== undefined){
-let data295 = data294.after_ms;
+if(data292.calls !== undefined){
+let data295 = data292.calls;
 if(!(((typeof data295 == "number") && (!(data295 % 1) && !isNaN(data295))) && (isFinite(data295)))){
-const err795 = {instancePath:instancePath+"/notify/rules/limit_reached/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms,data:data295};
+const err795 = {instancePath:instancePath+"/notify/rules/error_rate/calls",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/calls/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls,data:data295};
 if(vErrors === null){
 vErrors = [err795];
 }
@@ -10848,8 +10848,8 @@ vErrors.push(err795);
 errors++;
 }
 if((typeof data295 == "number") && (isFinite(data295))){
-if(data295 > 86400000 || isNaN(data295)){
-const err796 = {instancePath:instancePath+"/notify/rules/limit_reached/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms,data:data295};
+if(data295 > 1000000000 || isNaN(data295)){
+const err796 = {instancePath:instancePath+"/notify/rules/error_rate/calls",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/calls/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls,data:data295};
 if(vErrors === null){
 vErrors = [err796];
 }
@@ -10858,8 +10858,8 @@ vErrors.push(err796);
 }
 errors++;
 }
-if(data295 < 0 || isNaN(data295)){
-const err797 = {instancePath:instancePath+"/notify/rules/limit_reached/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms,data:data295};
+if(data295 < 1 || isNaN(data295)){
+const err797 = {instancePath:instancePath+"/notify/rules/error_rate/calls",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/calls/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls,data:data295};
 if(vErrors === null){
 vErrors = [err797];
 }
@@ -10870,10 +10870,12 @@ errors++;
 }
 }
 }
-if(data294.count !== undefined){
-let data296 = data294.count;
-if(!(((typeof data296 == "number") && (!(data296 % 1) && !isNaN(data296))) && (isFinite(data296)))){
-const err798 = {instancePath:instancePath+"/notify/rules/limit_reached/count",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count,data:data296};
+}
+}
+if(data283.limit_reached !== undefined){
+let data296 = data283.limit_reached;
+if((!(data296 && typeof data296 == "object" && !Array.isArray(data296))) && (typeof data296 !== "boolean")){
+const err798 = {instancePath:instancePath+"/notify/rules/limit_reached",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.limit_reached.type},schema:schema6.properties.notify.properties.rules.properties.limit_reached.type,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached,data:data296};
 if(vErrors === null){
 vErrors = [err798];
 }
@@ -10882,9 +10884,10 @@ vErrors.push(err798);
 }
 errors++;
 }
-if((typeof data296 == "number") && (isFinite(data296))){
-if(data296 > 1000000000 || isNaN(data296)){
-const err799 = {instancePath:instancePath+"/notify/rules/limit_reached/count",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count,data:data296};
+const _errs702 = errors;
+const _errs703 = errors;
+if(true !== data296){
+const err799 = {};
 if(vErrors === null){
 vErrors = [err799];
 }
@@ -10893,8 +10896,9 @@ vErrors.push(err799);
 }
 errors++;
 }
-if(data296 < 0 || isNaN(data296)){
-const err800 = {instancePath:instancePath+"/notify/rules/limit_reached/count",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count,data:data296};
+var valid156 = _errs703 === errors;
+if(valid156){
+const err800 = {instancePath:instancePath+"/notify/rules/limit_reached",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.limit_reached.not,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached,data:data296};
 if(vErrors === null){
 vErrors = [err800];
 }
@@ -10903,14 +10907,21 @@ vErrors.push(err800);
 }
 errors++;
 }
+else {
+errors = _errs702;
+if(vErrors !== null){
+if(_errs702){
+vErrors.length = _errs702;
+}
+else {
+vErrors = null;
 }
 }
 }
-}
-if(data283.no_target !== undefined){
-let data297 = data283.no_target;
-if((!(data297 && typeof data297 == "object" && !Array.isArray(data297))) && (typeof data297 !== "boolean")){
-const err801 = {instancePath:instancePath+"/notify/rules/no_target",schemaPath:"#/properties/notify/properties/rules/properties/no_target/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.no_target.type},schema:schema6.properties.notify.properties.rules.properties.no_target.type,parentSchema:schema6.properties.notify.properties.rules.properties.no_target,data:data297};
+if(data296 && typeof data296 == "object" && !Array.isArray(data296)){
+for(const key72 in data296){
+if(!((key72 === "after_ms") || (key72 === "count"))){
+const err801 = {instancePath:instancePath+"/notify/rules/limit_reached",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key72},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached,data:data296};
 if(vErrors === null){
 vErrors = [err801];
 }
@@ -10919,10 +10930,11 @@ vErrors.push(err801);
 }
 errors++;
 }
-const _errs704 = errors;
-const _errs705 = errors;
-if(true !== data297){
-const err802 = {};
+}
+if(data296.after_ms !== undefined){
+let data297 = data296.after_ms;
+if(!(((typeof data297 == "number") && (!(data297 % 1) && !isNaN(data297))) && (isFinite(data297)))){
+const err802 = {instancePath:instancePath+"/notify/rules/limit_reached/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms,data:data297};
 if(vErrors === null){
 vErrors = [err802];
 }
@@ -10931,9 +10943,9 @@ vErrors.push(err802);
 }
 errors++;
 }
-var valid156 = _errs705 === errors;
-if(valid156){
-const err803 = {instancePath:instancePath+"/notify/rules/no_target",schemaPath:"#/properties/notify/properties/rules/properties/no_target/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.no_target.not,parentSchema:schema6.properties.notify.properties.rules.properties.no_target,data:data297};
+if((typeof data297 == "number") && (isFinite(data297))){
+if(data297 > 86400000 || isNaN(data297)){
+const err803 = {instancePath:instancePath+"/notify/rules/limit_reached/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms,data:data297};
 if(vErrors === null){
 vErrors = [err803];
 }
@@ -10942,21 +10954,8 @@ vErrors.push(err803);
 }
 errors++;
 }
-else {
-errors = _errs704;
-if(vErrors !== null){
-if(_errs704){
-vErrors.length = _errs704;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(data297 && typeof data297 == "object" && !Array.isArray(data297)){
-for(const key72 in data297){
-if(!((key72 === "after_ms") || (key72 === "count"))){
-const err804 = {instancePath:instancePath+"/notify/rules/no_target",schemaPath:"#/properties/notify/properties/rules/properties/no_target/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key72},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.no_target,data:data297};
+if(data297 < 0 || isNaN(data297)){
+const err804 = {instancePath:instancePath+"/notify/rules/limit_reached/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms,data:data297};
 if(vErrors === null){
 vErrors = [err804];
 }
@@ -10966,10 +10965,11 @@ vErrors.push(err804);
 errors++;
 }
 }
-if(data297.after_ms !== undefined){
-let data298 = data297.after_ms;
+}
+if(data296.count !== undefined){
+let data298 = data296.count;
 if(!(((typeof data298 == "number") && (!(data298 % 1) && !isNaN(data298))) && (isFinite(data298)))){
-const err805 = {instancePath:instancePath+"/notify/rules/no_target/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms,data:data298};
+const err805 = {instancePath:instancePath+"/notify/rules/limit_reached/count",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count,data:data298};
 if(vErrors === null){
 vErrors = [err805];
 }
@@ -10979,8 +10979,8 @@ vErrors.push(err805);
 errors++;
 }
 if((typeof data298 == "number") && (isFinite(data298))){
-if(data298 > 86400000 || isNaN(data298)){
-const err806 = {instancePath:instancePath+"/notify/rules/no_target/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms,data:data298};
+if(data298 > 1000000000 || isNaN(data298)){
+const err806 = {instancePath:instancePath+"/notify/rules/limit_reached/count",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count,data:data298};
 if(vErrors === null){
 vErrors = [err806];
 }
@@ -10990,7 +10990,7 @@ vErrors.push(err806);
 errors++;
 }
 if(data298 < 0 || isNaN(data298)){
-const err807 = {instancePath:instancePath+"/notify/rules/no_target/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms,data:data298};
+const err807 = {instancePath:instancePath+"/notify/rules/limit_reached/count",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count,data:data298};
 if(vErrors === null){
 vErrors = [err807];
 }
@@ -11001,10 +11001,12 @@ errors++;
 }
 }
 }
-if(data297.count !== undefined){
-let data299 = data297.count;
-if(!(((typeof data299 == "number") && (!(data299 % 1) && !isNaN(data299))) && (isFinite(data299)))){
-const err808 = {instancePath:instancePath+"/notify/rules/no_target/count",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.no_target.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.count,data:data299};
+}
+}
+if(data283.no_target !== undefined){
+let data299 = data283.no_target;
+if((!(data299 && typeof data299 == "object" && !Array.isArray(data299))) && (typeof data299 !== "boolean")){
+const err808 = {instancePath:instancePath+"/notify/rules/no_target",schemaPath:"#/properties/notify/properties/rules/properties/no_target/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.no_target.type},schema:schema6.properties.notify.properties.rules.properties.no_target.type,parentSchema:schema6.properties.notify.properties.rules.properties.no_target,data:data299};
 if(vErrors === null){
 vErrors = [err808];
 }
@@ -11013,9 +11015,10 @@ vErrors.push(err808);
 }
 errors++;
 }
-if((typeof data299 == "number") && (isFinite(data299))){
-if(data299 > 1000000000 || isNaN(data299)){
-const err809 = {instancePath:instancePath+"/notify/rules/no_target/count",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.count,data:data299};
+const _errs711 = errors;
+const _errs712 = errors;
+if(true !== data299){
+const err809 = {};
 if(vErrors === null){
 vErrors = [err809];
 }
@@ -11024,8 +11027,9 @@ vErrors.push(err809);
 }
 errors++;
 }
-if(data299 < 0 || isNaN(data299)){
-const err810 = {instancePath:instancePath+"/notify/rules/no_target/count",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.count,data:data299};
+var valid158 = _errs712 === errors;
+if(valid158){
+const err810 = {instancePath:instancePath+"/notify/rules/no_target",schemaPath:"#/properties/notify/properties/rules/properties/no_target/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.no_target.not,parentSchema:schema6.properties.notify.properties.rules.properties.no_target,data:data299};
 if(vErrors === null){
 vErrors = [err810];
 }
@@ -11034,14 +11038,21 @@ vErrors.push(err810);
 }
 errors++;
 }
+else {
+errors = _errs711;
+if(vErrors !== null){
+if(_errs711){
+vErrors.length = _errs711;
+}
+else {
+vErrors = null;
 }
 }
 }
-}
-if(data283.peers_unreadable !== undefined){
-let data300 = data283.peers_unreadable;
-if((!(data300 && typeof data300 == "object" && !Array.isArray(data300))) && (typeof data300 !== "boolean")){
-const err811 = {instancePath:instancePath+"/notify/rules/peers_unreadable",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.peers_unreadable.type},schema:schema6.properties.notify.properties.rules.properties.peers_unreadable.type,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable,data:data300};
+if(data299 && typeof data299 == "object" && !Array.isArray(data299)){
+for(const key73 in data299){
+if(!((key73 === "after_ms") || (key73 === "count"))){
+const err811 = {instancePath:instancePath+"/notify/rules/no_target",schemaPath:"#/properties/notify/properties/rules/properties/no_target/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key73},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.no_target,data:data299};
 if(vErrors === null){
 vErrors = [err811];
 }
@@ -11050,10 +11061,11 @@ vErrors.push(err811);
 }
 errors++;
 }
-const _errs713 = errors;
-const _errs714 = errors;
-if(true !== data300){
-const err812 = {};
+}
+if(data299.after_ms !== undefined){
+let data300 = data299.after_ms;
+if(!(((typeof data300 == "number") && (!(data300 % 1) && !isNaN(data300))) && (isFinite(data300)))){
+const err812 = {instancePath:instancePath+"/notify/rules/no_target/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms,data:data300};
 if(vErrors === null){
 vErrors = [err812];
 }
@@ -11062,9 +11074,9 @@ vErrors.push(err812);
 }
 errors++;
 }
-var valid158 = _errs714 === errors;
-if(valid158){
-const err813 = {instancePath:instancePath+"/notify/rules/peers_unreadable",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.peers_unreadable.not,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable,data:data300};
+if((typeof data300 == "number") && (isFinite(data300))){
+if(data300 > 86400000 || isNaN(data300)){
+const err813 = {instancePath:instancePath+"/notify/rules/no_target/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms,data:data300};
 if(vErrors === null){
 vErrors = [err813];
 }
@@ -11073,21 +11085,8 @@ vErrors.push(err813);
 }
 errors++;
 }
-else {
-errors = _errs713;
-if(vErrors !== null){
-if(_errs713){
-vErrors.length = _errs713;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(data300 && typeof data300 == "object" && !Array.isArray(data300)){
-for(const key73 in data300){
-if(!(key73 === "after_ms")){
-const err814 = {instancePath:instancePath+"/notify/rules/peers_unreadable",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key73},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable,data:data300};
+if(data300 < 0 || isNaN(data300)){
+const err814 = {instancePath:instancePath+"/notify/rules/no_target/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms,data:data300};
 if(vErrors === null){
 vErrors = [err814];
 }
@@ -11097,10 +11096,11 @@ vErrors.push(err814);
 errors++;
 }
 }
-if(data300.after_ms !== undefined){
-let data301 = data300.after_ms;
+}
+if(data299.count !== undefined){
+let data301 = data299.count;
 if(!(((typeof data301 == "number") && (!(data301 % 1) && !isNaN(data301))) && (isFinite(data301)))){
-const err815 = {instancePath:instancePath+"/notify/rules/peers_unreadable/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms,data:data301};
+const err815 = {instancePath:instancePath+"/notify/rules/no_target/count",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.no_target.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.count,data:data301};
 if(vErrors === null){
 vErrors = [err815];
 }
@@ -11110,8 +11110,8 @@ vErrors.push(err815);
 errors++;
 }
 if((typeof data301 == "number") && (isFinite(data301))){
-if(data301 > 86400000 || isNaN(data301)){
-const err816 = {instancePath:instancePath+"/notify/rules/peers_unreadable/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms,data:data301};
+if(data301 > 1000000000 || isNaN(data301)){
+const err816 = {instancePath:instancePath+"/notify/rules/no_target/count",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.count,data:data301};
 if(vErrors === null){
 vErrors = [err816];
 }
@@ -11121,7 +11121,7 @@ vErrors.push(err816);
 errors++;
 }
 if(data301 < 0 || isNaN(data301)){
-const err817 = {instancePath:instancePath+"/notify/rules/peers_unreadable/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms,data:data301};
+const err817 = {instancePath:instancePath+"/notify/rules/no_target/count",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.count,data:data301};
 if(vErrors === null){
 vErrors = [err817];
 }
@@ -11134,10 +11134,10 @@ errors++;
 }
 }
 }
-if(data283.provider_auth !== undefined){
-let data302 = data283.provider_auth;
+if(data283.peers_unreadable !== undefined){
+let data302 = data283.peers_unreadable;
 if((!(data302 && typeof data302 == "object" && !Array.isArray(data302))) && (typeof data302 !== "boolean")){
-const err818 = {instancePath:instancePath+"/notify/rules/provider_auth",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_auth.type},schema:schema6.properties.notify.properties.rules.properties.provider_auth.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth,data:data302};
+const err818 = {instancePath:instancePath+"/notify/rules/peers_unreadable",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.peers_unreadable.type},schema:schema6.properties.notify.properties.rules.properties.peers_unreadable.type,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable,data:data302};
 if(vErrors === null){
 vErrors = [err818];
 }
@@ -11160,7 +11160,7 @@ errors++;
 }
 var valid160 = _errs721 === errors;
 if(valid160){
-const err820 = {instancePath:instancePath+"/notify/rules/provider_auth",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_auth.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth,data:data302};
+const err820 = {instancePath:instancePath+"/notify/rules/peers_unreadable",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.peers_unreadable.not,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable,data:data302};
 if(vErrors === null){
 vErrors = [err820];
 }
@@ -11183,7 +11183,7 @@ vErrors = null;
 if(data302 && typeof data302 == "object" && !Array.isArray(data302)){
 for(const key74 in data302){
 if(!(key74 === "after_ms")){
-const err821 = {instancePath:instancePath+"/notify/rules/provider_auth",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key74},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth,data:data302};
+const err821 = {instancePath:instancePath+"/notify/rules/peers_unreadable",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key74},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable,data:data302};
 if(vErrors === null){
 vErrors = [err821];
 }
@@ -11196,7 +11196,7 @@ errors++;
 if(data302.after_ms !== undefined){
 let data303 = data302.after_ms;
 if(!(((typeof data303 == "number") && (!(data303 % 1) && !isNaN(data303))) && (isFinite(data303)))){
-const err822 = {instancePath:instancePath+"/notify/rules/provider_auth/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms,data:data303};
+const err822 = {instancePath:instancePath+"/notify/rules/peers_unreadable/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms,data:data303};
 if(vErrors === null){
 vErrors = [err822];
 }
@@ -11207,7 +11207,7 @@ errors++;
 }
 if((typeof data303 == "number") && (isFinite(data303))){
 if(data303 > 86400000 || isNaN(data303)){
-const err823 = {instancePath:instancePath+"/notify/rules/provider_auth/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms,data:data303};
+const err823 = {instancePath:instancePath+"/notify/rules/peers_unreadable/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms,data:data303};
 if(vErrors === null){
 vErrors = [err823];
 }
@@ -11217,7 +11217,7 @@ vErrors.push(err823);
 errors++;
 }
 if(data303 < 0 || isNaN(data303)){
-const err824 = {instancePath:instancePath+"/notify/rules/provider_auth/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms,data:data303};
+const err824 = {instancePath:instancePath+"/notify/rules/peers_unreadable/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms,data:data303};
 if(vErrors === null){
 vErrors = [err824];
 }
@@ -11230,10 +11230,10 @@ errors++;
 }
 }
 }
-if(data283.provider_down !== undefined){
-let data304 = data283.provider_down;
+if(data283.provider_auth !== undefined){
+let data304 = data283.provider_auth;
 if((!(data304 && typeof data304 == "object" && !Array.isArray(data304))) && (typeof data304 !== "boolean")){
-const err825 = {instancePath:instancePath+"/notify/rules/provider_down",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_down.type},schema:schema6.properties.notify.properties.rules.properties.provider_down.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down,data:data304};
+const err825 = {instancePath:instancePath+"/notify/rules/provider_auth",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_auth.type},schema:schema6.properties.notify.properties.rules.properties.provider_auth.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth,data:data304};
 if(vErrors === null){
 vErrors = [err825];
 }
@@ -11256,7 +11256,7 @@ errors++;
 }
 var valid162 = _errs728 === errors;
 if(valid162){
-const err827 = {instancePath:instancePath+"/notify/rules/provider_down",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_down.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down,data:data304};
+const err827 = {instancePath:instancePath+"/notify/rules/provider_auth",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_auth.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth,data:data304};
 if(vErrors === null){
 vErrors = [err827];
 }
@@ -11279,7 +11279,7 @@ vErrors = null;
 if(data304 && typeof data304 == "object" && !Array.isArray(data304)){
 for(const key75 in data304){
 if(!(key75 === "after_ms")){
-const err828 = {instancePath:instancePath+"/notify/rules/provider_down",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key75},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down,data:data304};
+const err828 = {instancePath:instancePath+"/notify/rules/provider_auth",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key75},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth,data:data304};
 if(vErrors === null){
 vErrors = [err828];
 }
@@ -11292,7 +11292,7 @@ errors++;
 if(data304.after_ms !== undefined){
 let data305 = data304.after_ms;
 if(!(((typeof data305 == "number") && (!(data305 % 1) && !isNaN(data305))) && (isFinite(data305)))){
-const err829 = {instancePath:instancePath+"/notify/rules/provider_down/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms,data:data305};
+const err829 = {instancePath:instancePath+"/notify/rules/provider_auth/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms,data:data305};
 if(vErrors === null){
 vErrors = [err829];
 }
@@ -11303,7 +11303,7 @@ errors++;
 }
 if((typeof data305 == "number") && (isFinite(data305))){
 if(data305 > 86400000 || isNaN(data305)){
-const err830 = {instancePath:instancePath+"/notify/rules/provider_down/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms,data:data305};
+const err830 = {instancePath:instancePath+"/notify/rules/provider_auth/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms,data:data305};
 if(vErrors === null){
 vErrors = [err830];
 }
@@ -11313,7 +11313,7 @@ vErrors.push(err830);
 errors++;
 }
 if(data305 < 0 || isNaN(data305)){
-const err831 = {instancePath:instancePath+"/notify/rules/provider_down/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms,data:data305};
+const err831 = {instancePath:instancePath+"/notify/rules/provider_auth/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms,data:data305};
 if(vErrors === null){
 vErrors = [err831];
 }
@@ -11326,10 +11326,10 @@ errors++;
 }
 }
 }
-if(data283.provider_quota !== undefined){
-let data306 = data283.provider_quota;
+if(data283.provider_down !== undefined){
+let data306 = data283.provider_down;
 if((!(data306 && typeof data306 == "object" && !Array.isArray(data306))) && (typeof data306 !== "boolean")){
-const err832 = {instancePath:instancePath+"/notify/rules/provider_quota",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_quota.type},schema:schema6.properties.notify.properties.rules.properties.provider_quota.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota,data:data306};
+const err832 = {instancePath:instancePath+"/notify/rules/provider_down",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_down.type},schema:schema6.properties.notify.properties.rules.properties.provider_down.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down,data:data306};
 if(vErrors === null){
 vErrors = [err832];
 }
@@ -11352,7 +11352,7 @@ errors++;
 }
 var valid164 = _errs735 === errors;
 if(valid164){
-const err834 = {instancePath:instancePath+"/notify/rules/provider_quota",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_quota.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota,data:data306};
+const err834 = {instancePath:instancePath+"/notify/rules/provider_down",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_down.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down,data:data306};
 if(vErrors === null){
 vErrors = [err834];
 }
@@ -11375,7 +11375,7 @@ vErrors = null;
 if(data306 && typeof data306 == "object" && !Array.isArray(data306)){
 for(const key76 in data306){
 if(!(key76 === "after_ms")){
-const err835 = {instancePath:instancePath+"/notify/rules/provider_quota",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key76},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota,data:data306};
+const err835 = {instancePath:instancePath+"/notify/rules/provider_down",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key76},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down,data:data306};
 if(vErrors === null){
 vErrors = [err835];
 }
@@ -11388,7 +11388,7 @@ errors++;
 if(data306.after_ms !== undefined){
 let data307 = data306.after_ms;
 if(!(((typeof data307 == "number") && (!(data307 % 1) && !isNaN(data307))) && (isFinite(data307)))){
-const err836 = {instancePath:instancePath+"/notify/rules/provider_quota/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms,data:data307};
+const err836 = {instancePath:instancePath+"/notify/rules/provider_down/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms,data:data307};
 if(vErrors === null){
 vErrors = [err836];
 }
@@ -11399,7 +11399,7 @@ errors++;
 }
 if((typeof data307 == "number") && (isFinite(data307))){
 if(data307 > 86400000 || isNaN(data307)){
-const err837 = {instancePath:instancePath+"/notify/rules/provider_quota/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms,data:data307};
+const err837 = {instancePath:instancePath+"/notify/rules/provider_down/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms,data:data307};
 if(vErrors === null){
 vErrors = [err837];
 }
@@ -11409,7 +11409,7 @@ vErrors.push(err837);
 errors++;
 }
 if(data307 < 0 || isNaN(data307)){
-const err838 = {instancePath:instancePath+"/notify/rules/provider_quota/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms,data:data307};
+const err838 = {instancePath:instancePath+"/notify/rules/provider_down/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms,data:data307};
 if(vErrors === null){
 vErrors = [err838];
 }
@@ -11422,10 +11422,10 @@ errors++;
 }
 }
 }
-if(data283.provider_rate_limited !== undefined){
-let data308 = data283.provider_rate_limited;
+if(data283.provider_quota !== undefined){
+let data308 = data283.provider_quota;
 if((!(data308 && typeof data308 == "object" && !Array.isArray(data308))) && (typeof data308 !== "boolean")){
-const err839 = {instancePath:instancePath+"/notify/rules/provider_rate_limited",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_rate_limited.type},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited,data:data308};
+const err839 = {instancePath:instancePath+"/notify/rules/provider_quota",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_quota.type},schema:schema6.properties.notify.properties.rules.properties.provider_quota.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota,data:data308};
 if(vErrors === null){
 vErrors = [err839];
 }
@@ -11448,7 +11448,7 @@ errors++;
 }
 var valid166 = _errs742 === errors;
 if(valid166){
-const err841 = {instancePath:instancePath+"/notify/rules/provider_rate_limited",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited,data:data308};
+const err841 = {instancePath:instancePath+"/notify/rules/provider_quota",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_quota.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota,data:data308};
 if(vErrors === null){
 vErrors = [err841];
 }
@@ -11470,8 +11470,8 @@ vErrors = null;
 }
 if(data308 && typeof data308 == "object" && !Array.isArray(data308)){
 for(const key77 in data308){
-if(!(((key77 === "after_ms") || (key77 === "count")) || (key77 === "ratio"))){
-const err842 = {instancePath:instancePath+"/notify/rules/provider_rate_limited",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key77},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited,data:data308};
+if(!(key77 === "after_ms")){
+const err842 = {instancePath:instancePath+"/notify/rules/provider_quota",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key77},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota,data:data308};
 if(vErrors === null){
 vErrors = [err842];
 }
@@ -11484,7 +11484,7 @@ errors++;
 if(data308.after_ms !== undefined){
 let data309 = data308.after_ms;
 if(!(((typeof data309 == "number") && (!(data309 % 1) && !isNaN(data309))) && (isFinite(data309)))){
-const err843 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data309};
+const err843 = {instancePath:instancePath+"/notify/rules/provider_quota/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms,data:data309};
 if(vErrors === null){
 vErrors = [err843];
 }
@@ -11495,7 +11495,7 @@ errors++;
 }
 if((typeof data309 == "number") && (isFinite(data309))){
 if(data309 > 86400000 || isNaN(data309)){
-const err844 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data309};
+const err844 = {instancePath:instancePath+"/notify/rules/provider_quota/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms,data:data309};
 if(vErrors === null){
 vErrors = [err844];
 }
@@ -11505,7 +11505,7 @@ vErrors.push(err844);
 errors++;
 }
 if(data309 < 0 || isNaN(data309)){
-const err845 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data309};
+const err845 = {instancePath:instancePath+"/notify/rules/provider_quota/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms,data:data309};
 if(vErrors === null){
 vErrors = [err845];
 }
@@ -11516,10 +11516,12 @@ errors++;
 }
 }
 }
-if(data308.count !== undefined){
-let data310 = data308.count;
-if(!(((typeof data310 == "number") && (!(data310 % 1) && !isNaN(data310))) && (isFinite(data310)))){
-const err846 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/count",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count,data:data310};
+}
+}
+if(data283.provider_rate_limited !== undefined){
+let data310 = data283.provider_rate_limited;
+if((!(data310 && typeof data310 == "object" && !Array.isArray(data310))) && (typeof data310 !== "boolean")){
+const err846 = {instancePath:instancePath+"/notify/rules/provider_rate_limited",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_rate_limited.type},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited,data:data310};
 if(vErrors === null){
 vErrors = [err846];
 }
@@ -11528,9 +11530,10 @@ vErrors.push(err846);
 }
 errors++;
 }
-if((typeof data310 == "number") && (isFinite(data310))){
-if(data310 > 1000000000 || isNaN(data310)){
-const err847 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/count",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count,data:data310};
+const _errs748 = errors;
+const _errs749 = errors;
+if(true !== data310){
+const err847 = {};
 if(vErrors === null){
 vErrors = [err847];
 }
@@ -11539,8 +11542,9 @@ vErrors.push(err847);
 }
 errors++;
 }
-if(data310 < 0 || isNaN(data310)){
-const err848 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/count",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count,data:data310};
+var valid168 = _errs749 === errors;
+if(valid168){
+const err848 = {instancePath:instancePath+"/notify/rules/provider_rate_limited",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited,data:data310};
 if(vErrors === null){
 vErrors = [err848];
 }
@@ -11549,13 +11553,21 @@ vErrors.push(err848);
 }
 errors++;
 }
+else {
+errors = _errs748;
+if(vErrors !== null){
+if(_errs748){
+vErrors.length = _errs748;
+}
+else {
+vErrors = null;
 }
 }
-if(data308.ratio !== undefined){
-let data311 = data308.ratio;
-if((typeof data311 == "number") && (isFinite(data311))){
-if(data311 > 1 || isNaN(data311)){
-const err849 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/ratio",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio,data:data311};
+}
+if(data310 && typeof data310 == "object" && !Array.isArray(data310)){
+for(const key78 in data310){
+if(!(((key78 === "after_ms") || (key78 === "count")) || (key78 === "ratio"))){
+const err849 = {instancePath:instancePath+"/notify/rules/provider_rate_limited",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key78},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited,data:data310};
 if(vErrors === null){
 vErrors = [err849];
 }
@@ -11564,8 +11576,11 @@ vErrors.push(err849);
 }
 errors++;
 }
-if(data311 < 0 || isNaN(data311)){
-const err850 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/ratio",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio,data:data311};
+}
+if(data310.after_ms !== undefined){
+let data311 = data310.after_ms;
+if(!(((typeof data311 == "number") && (!(data311 % 1) && !isNaN(data311))) && (isFinite(data311)))){
+const err850 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data311};
 if(vErrors === null){
 vErrors = [err850];
 }
@@ -11574,9 +11589,9 @@ vErrors.push(err850);
 }
 errors++;
 }
-}
-else {
-const err851 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/ratio",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio,data:data311};
+if((typeof data311 == "number") && (isFinite(data311))){
+if(data311 > 86400000 || isNaN(data311)){
+const err851 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data311};
 if(vErrors === null){
 vErrors = [err851];
 }
@@ -11585,13 +11600,8 @@ vErrors.push(err851);
 }
 errors++;
 }
-}
-}
-}
-if(data283.reload_refused !== undefined){
-let data312 = data283.reload_refused;
-if((!(data312 && typeof data312 == "object" && !Array.isArray(data312))) && (typeof data312 !== "boolean")){
-const err852 = {instancePath:instancePath+"/notify/rules/reload_refused",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.reload_refused.type},schema:schema6.properties.notify.properties.rules.properties.reload_refused.type,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused,data:data312};
+if(data311 < 0 || isNaN(data311)){
+const err852 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data311};
 if(vErrors === null){
 vErrors = [err852];
 }
@@ -11600,10 +11610,12 @@ vErrors.push(err852);
 }
 errors++;
 }
-const _errs752 = errors;
-const _errs753 = errors;
-if(true !== data312){
-const err853 = {};
+}
+}
+if(data310.count !== undefined){
+let data312 = data310.count;
+if(!(((typeof data312 == "number") && (!(data312 % 1) && !isNaN(data312))) && (isFinite(data312)))){
+const err853 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/count",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count,data:data312};
 if(vErrors === null){
 vErrors = [err853];
 }
@@ -11612,9 +11624,9 @@ vErrors.push(err853);
 }
 errors++;
 }
-var valid168 = _errs753 === errors;
-if(valid168){
-const err854 = {instancePath:instancePath+"/notify/rules/reload_refused",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.reload_refused.not,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused,data:data312};
+if((typeof data312 == "number") && (isFinite(data312))){
+if(data312 > 1000000000 || isNaN(data312)){
+const err854 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/count",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count,data:data312};
 if(vErrors === null){
 vErrors = [err854];
 }
@@ -11623,21 +11635,8 @@ vErrors.push(err854);
 }
 errors++;
 }
-else {
-errors = _errs752;
-if(vErrors !== null){
-if(_errs752){
-vErrors.length = _errs752;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(data312 && typeof data312 == "object" && !Array.isArray(data312)){
-for(const key78 in data312){
-if(!(key78 === "after_ms")){
-const err855 = {instancePath:instancePath+"/notify/rules/reload_refused",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key78},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused,data:data312};
+if(data312 < 0 || isNaN(data312)){
+const err855 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/count",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count,data:data312};
 if(vErrors === null){
 vErrors = [err855];
 }
@@ -11647,10 +11646,12 @@ vErrors.push(err855);
 errors++;
 }
 }
-if(data312.after_ms !== undefined){
-let data313 = data312.after_ms;
-if(!(((typeof data313 == "number") && (!(data313 % 1) && !isNaN(data313))) && (isFinite(data313)))){
-const err856 = {instancePath:instancePath+"/notify/rules/reload_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms,data:data313};
+}
+if(data310.ratio !== undefined){
+let data313 = data310.ratio;
+if((typeof data313 == "number") && (isFinite(data313))){
+if(data313 > 1 || isNaN(data313)){
+const err856 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/ratio",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio,data:data313};
 if(vErrors === null){
 vErrors = [err856];
 }
@@ -11659,9 +11660,8 @@ vErrors.push(err856);
 }
 errors++;
 }
-if((typeof data313 == "number") && (isFinite(data313))){
-if(data313 > 86400000 || isNaN(data313)){
-const err857 = {instancePath:instancePath+"/notify/rules/reload_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms,data:data313};
+if(data313 < 0 || isNaN(data313)){
+const err857 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/ratio",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio,data:data313};
 if(vErrors === null){
 vErrors = [err857];
 }
@@ -11670,8 +11670,9 @@ vErrors.push(err857);
 }
 errors++;
 }
-if(data313 < 0 || isNaN(data313)){
-const err858 = {instancePath:instancePath+"/notify/rules/reload_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms,data:data313};
+}
+else {
+const err858 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/ratio",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio,data:data313};
 if(vErrors === null){
 vErrors = [err858];
 }
@@ -11683,11 +11684,10 @@ errors++;
 }
 }
 }
-}
-if(data283.worker_restarts !== undefined){
-let data314 = data283.worker_restarts;
+if(data283.reload_refused !== undefined){
+let data314 = data283.reload_refused;
 if((!(data314 && typeof data314 == "object" && !Array.isArray(data314))) && (typeof data314 !== "boolean")){
-const err859 = {instancePath:instancePath+"/notify/rules/worker_restarts",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.worker_restarts.type},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.type,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts,data:data314};
+const err859 = {instancePath:instancePath+"/notify/rules/reload_refused",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.reload_refused.type},schema:schema6.properties.notify.properties.rules.properties.reload_refused.type,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused,data:data314};
 if(vErrors === null){
 vErrors = [err859];
 }
@@ -11710,7 +11710,7 @@ errors++;
 }
 var valid170 = _errs760 === errors;
 if(valid170){
-const err861 = {instancePath:instancePath+"/notify/rules/worker_restarts",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.not,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts,data:data314};
+const err861 = {instancePath:instancePath+"/notify/rules/reload_refused",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.reload_refused.not,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused,data:data314};
 if(vErrors === null){
 vErrors = [err861];
 }
@@ -11732,8 +11732,8 @@ vErrors = null;
 }
 if(data314 && typeof data314 == "object" && !Array.isArray(data314)){
 for(const key79 in data314){
-if(!((key79 === "after_ms") || (key79 === "count"))){
-const err862 = {instancePath:instancePath+"/notify/rules/worker_restarts",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key79},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts,data:data314};
+if(!(key79 === "after_ms")){
+const err862 = {instancePath:instancePath+"/notify/rules/reload_refused",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key79},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused,data:data314};
 if(vErrors === null){
 vErrors = [err862];
 }
@@ -11746,7 +11746,7 @@ errors++;
 if(data314.after_ms !== undefined){
 let data315 = data314.after_ms;
 if(!(((typeof data315 == "number") && (!(data315 % 1) && !isNaN(data315))) && (isFinite(data315)))){
-const err863 = {instancePath:instancePath+"/notify/rules/worker_restarts/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms,data:data315};
+const err863 = {instancePath:instancePath+"/notify/rules/reload_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms,data:data315};
 if(vErrors === null){
 vErrors = [err863];
 }
@@ -11757,7 +11757,7 @@ errors++;
 }
 if((typeof data315 == "number") && (isFinite(data315))){
 if(data315 > 86400000 || isNaN(data315)){
-const err864 = {instancePath:instancePath+"/notify/rules/worker_restarts/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms,data:data315};
+const err864 = {instancePath:instancePath+"/notify/rules/reload_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms,data:data315};
 if(vErrors === null){
 vErrors = [err864];
 }
@@ -11767,7 +11767,7 @@ vErrors.push(err864);
 errors++;
 }
 if(data315 < 0 || isNaN(data315)){
-const err865 = {instancePath:instancePath+"/notify/rules/worker_restarts/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms,data:data315};
+const err865 = {instancePath:instancePath+"/notify/rules/reload_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms,data:data315};
 if(vErrors === null){
 vErrors = [err865];
 }
@@ -11778,10 +11778,12 @@ errors++;
 }
 }
 }
-if(data314.count !== undefined){
-let data316 = data314.count;
-if(!(((typeof data316 == "number") && (!(data316 % 1) && !isNaN(data316))) && (isFinite(data316)))){
-const err866 = {instancePath:instancePath+"/notify/rules/worker_restarts/count",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count,data:data316};
+}
+}
+if(data283.worker_restarts !== undefined){
+let data316 = data283.worker_restarts;
+if((!(data316 && typeof data316 == "object" && !Array.isArray(data316))) && (typeof data316 !== "boolean")){
+const err866 = {instancePath:instancePath+"/notify/rules/worker_restarts",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.worker_restarts.type},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.type,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts,data:data316};
 if(vErrors === null){
 vErrors = [err866];
 }
@@ -11790,9 +11792,10 @@ vErrors.push(err866);
 }
 errors++;
 }
-if((typeof data316 == "number") && (isFinite(data316))){
-if(data316 > 1000000000 || isNaN(data316)){
-const err867 = {instancePath:instancePath+"/notify/rules/worker_restarts/count",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count,data:data316};
+const _errs766 = errors;
+const _errs767 = errors;
+if(true !== data316){
+const err867 = {};
 if(vErrors === null){
 vErrors = [err867];
 }
@@ -11801,8 +11804,9 @@ vErrors.push(err867);
 }
 errors++;
 }
-if(data316 < 0 || isNaN(data316)){
-const err868 = {instancePath:instancePath+"/notify/rules/worker_restarts/count",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count,data:data316};
+var valid172 = _errs767 === errors;
+if(valid172){
+const err868 = {instancePath:instancePath+"/notify/rules/worker_restarts",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.not,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts,data:data316};
 if(vErrors === null){
 vErrors = [err868];
 }
@@ -11811,13 +11815,21 @@ vErrors.push(err868);
 }
 errors++;
 }
-}
-}
-}
-}
+else {
+errors = _errs766;
+if(vErrors !== null){
+if(_errs766){
+vErrors.length = _errs766;
 }
 else {
-const err869 = {instancePath:instancePath+"/notify/rules",schemaPath:"#/properties/notify/properties/rules/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.rules.type,parentSchema:schema6.properties.notify.properties.rules,data:data283};
+vErrors = null;
+}
+}
+}
+if(data316 && typeof data316 == "object" && !Array.isArray(data316)){
+for(const key80 in data316){
+if(!((key80 === "after_ms") || (key80 === "count"))){
+const err869 = {instancePath:instancePath+"/notify/rules/worker_restarts",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key80},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts,data:data316};
 if(vErrors === null){
 vErrors = [err869];
 }
@@ -11827,10 +11839,10 @@ vErrors.push(err869);
 errors++;
 }
 }
-if(data262.heartbeat !== undefined){
-let data317 = data262.heartbeat;
-if((!(data317 && typeof data317 == "object" && !Array.isArray(data317))) && (data317 !== null)){
-const err870 = {instancePath:instancePath+"/notify/heartbeat",schemaPath:"#/properties/notify/properties/heartbeat/type",keyword:"type",params:{type: schema6.properties.notify.properties.heartbeat.type},schema:schema6.properties.notify.properties.heartbeat.type,parentSchema:schema6.properties.notify.properties.heartbeat,data:data317};
+if(data316.after_ms !== undefined){
+let data317 = data316.after_ms;
+if(!(((typeof data317 == "number") && (!(data317 % 1) && !isNaN(data317))) && (isFinite(data317)))){
+const err870 = {instancePath:instancePath+"/notify/rules/worker_restarts/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms,data:data317};
 if(vErrors === null){
 vErrors = [err870];
 }
@@ -11839,9 +11851,9 @@ vErrors.push(err870);
 }
 errors++;
 }
-if(data317 && typeof data317 == "object" && !Array.isArray(data317)){
-if(data317.url === undefined){
-const err871 = {instancePath:instancePath+"/notify/heartbeat",schemaPath:"#/properties/notify/properties/heartbeat/required",keyword:"required",params:{missingProperty: "url"},schema:schema6.properties.notify.properties.heartbeat.required,parentSchema:schema6.properties.notify.properties.heartbeat,data:data317};
+if((typeof data317 == "number") && (isFinite(data317))){
+if(data317 > 86400000 || isNaN(data317)){
+const err871 = {instancePath:instancePath+"/notify/rules/worker_restarts/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms,data:data317};
 if(vErrors === null){
 vErrors = [err871];
 }
@@ -11850,9 +11862,8 @@ vErrors.push(err871);
 }
 errors++;
 }
-for(const key80 in data317){
-if(!((key80 === "url") || (key80 === "interval_ms"))){
-const err872 = {instancePath:instancePath+"/notify/heartbeat",schemaPath:"#/properties/notify/properties/heartbeat/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key80},schema:false,parentSchema:schema6.properties.notify.properties.heartbeat,data:data317};
+if(data317 < 0 || isNaN(data317)){
+const err872 = {instancePath:instancePath+"/notify/rules/worker_restarts/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms,data:data317};
 if(vErrors === null){
 vErrors = [err872];
 }
@@ -11862,16 +11873,11 @@ vErrors.push(err872);
 errors++;
 }
 }
-if(data317.url !== undefined){
-if(!(validate52(data317.url, {instancePath:instancePath+"/notify/heartbeat/url",parentData:data317,parentDataProperty:"url",rootData}))){
-vErrors = vErrors === null ? validate52.errors : vErrors.concat(validate52.errors);
-errors = vErrors.length;
 }
-}
-if(data317.interval_ms !== undefined){
-let data319 = data317.interval_ms;
-if(!(((typeof data319 == "number") && (!(data319 % 1) && !isNaN(data319))) && (isFinite(data319)))){
-const err873 = {instancePath:instancePath+"/notify/heartbeat/interval_ms",schemaPath:"#/properties/notify/properties/heartbeat/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.heartbeat.properties.interval_ms.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.interval_ms,data:data319};
+if(data316.count !== undefined){
+let data318 = data316.count;
+if(!(((typeof data318 == "number") && (!(data318 % 1) && !isNaN(data318))) && (isFinite(data318)))){
+const err873 = {instancePath:instancePath+"/notify/rules/worker_restarts/count",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count,data:data318};
 if(vErrors === null){
 vErrors = [err873];
 }
@@ -11880,9 +11886,9 @@ vErrors.push(err873);
 }
 errors++;
 }
-if((typeof data319 == "number") && (isFinite(data319))){
-if(data319 > 86400000 || isNaN(data319)){
-const err874 = {instancePath:instancePath+"/notify/heartbeat/interval_ms",schemaPath:"#/properties/notify/properties/heartbeat/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.heartbeat.properties.interval_ms,data:data319};
+if((typeof data318 == "number") && (isFinite(data318))){
+if(data318 > 1000000000 || isNaN(data318)){
+const err874 = {instancePath:instancePath+"/notify/rules/worker_restarts/count",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count,data:data318};
 if(vErrors === null){
 vErrors = [err874];
 }
@@ -11891,8 +11897,8 @@ vErrors.push(err874);
 }
 errors++;
 }
-if(data319 < 1000 || isNaN(data319)){
-const err875 = {instancePath:instancePath+"/notify/heartbeat/interval_ms",schemaPath:"#/properties/notify/properties/heartbeat/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.notify.properties.heartbeat.properties.interval_ms,data:data319};
+if(data318 < 0 || isNaN(data318)){
+const err875 = {instancePath:instancePath+"/notify/rules/worker_restarts/count",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count,data:data318};
 if(vErrors === null){
 vErrors = [err875];
 }
@@ -11907,7 +11913,7 @@ errors++;
 }
 }
 else {
-const err876 = {instancePath:instancePath+"/notify",schemaPath:"#/properties/notify/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.type,parentSchema:schema6.properties.notify,data:data262};
+const err876 = {instancePath:instancePath+"/notify/rules",schemaPath:"#/properties/notify/properties/rules/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.rules.type,parentSchema:schema6.properties.notify.properties.rules,data:data283};
 if(vErrors === null){
 vErrors = [err876];
 }
@@ -11917,12 +11923,10 @@ vErrors.push(err876);
 errors++;
 }
 }
-if(data.metrics !== undefined){
-let data320 = data.metrics;
-if(data320 && typeof data320 == "object" && !Array.isArray(data320)){
-for(const key81 in data320){
-if(!(((((key81 === "enabled") || (key81 === "allowed_users")) || (key81 === "client_label")) || (key81 === "max_models")) || (key81 === "max_series"))){
-const err877 = {instancePath:instancePath+"/metrics",schemaPath:"#/properties/metrics/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key81},schema:false,parentSchema:schema6.properties.metrics,data:data320};
+if(data262.heartbeat !== undefined){
+let data319 = data262.heartbeat;
+if((!(data319 && typeof data319 == "object" && !Array.isArray(data319))) && (data319 !== null)){
+const err877 = {instancePath:instancePath+"/notify/heartbeat",schemaPath:"#/properties/notify/properties/heartbeat/type",keyword:"type",params:{type: schema6.properties.notify.properties.heartbeat.type},schema:schema6.properties.notify.properties.heartbeat.type,parentSchema:schema6.properties.notify.properties.heartbeat,data:data319};
 if(vErrors === null){
 vErrors = [err877];
 }
@@ -11931,11 +11935,9 @@ vErrors.push(err877);
 }
 errors++;
 }
-}
-if(data320.enabled !== undefined){
-let data321 = data320.enabled;
-if(typeof data321 !== "boolean"){
-const err878 = {instancePath:instancePath+"/metrics/enabled",schemaPath:"#/properties/metrics/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.metrics.properties.enabled.type,parentSchema:schema6.properties.metrics.properties.enabled,data:data321};
+if(data319 && typeof data319 == "object" && !Array.isArray(data319)){
+if(data319.url === undefined){
+const err878 = {instancePath:instancePath+"/notify/heartbeat",schemaPath:"#/properties/notify/properties/heartbeat/required",keyword:"required",params:{missingProperty: "url"},schema:schema6.properties.notify.properties.heartbeat.required,parentSchema:schema6.properties.notify.properties.heartbeat,data:data319};
 if(vErrors === null){
 vErrors = [err878];
 }
@@ -11944,17 +11946,9 @@ vErrors.push(err878);
 }
 errors++;
 }
-}
-if(data320.allowed_users !== undefined){
-let data322 = data320.allowed_users;
-if(Array.isArray(data322)){
-const len24 = data322.length;
-for(let i24=0; i24<len24; i24++){
-let data323 = data322[i24];
-const _errs781 = errors;
-const _errs782 = errors;
-if(!(data323 === "any")){
-const err879 = {};
+for(const key81 in data319){
+if(!((key81 === "url") || (key81 === "interval_ms"))){
+const err879 = {instancePath:instancePath+"/notify/heartbeat",schemaPath:"#/properties/notify/properties/heartbeat/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key81},schema:false,parentSchema:schema6.properties.notify.properties.heartbeat,data:data319};
 if(vErrors === null){
 vErrors = [err879];
 }
@@ -11963,9 +11957,17 @@ vErrors.push(err879);
 }
 errors++;
 }
-var valid176 = _errs782 === errors;
-if(valid176){
-const err880 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/not",keyword:"not",params:{},schema:schema6.properties.metrics.properties.allowed_users.items.not,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data323};
+}
+if(data319.url !== undefined){
+if(!(validate52(data319.url, {instancePath:instancePath+"/notify/heartbeat/url",parentData:data319,parentDataProperty:"url",rootData}))){
+vErrors = vErrors === null ? validate52.errors : vErrors.concat(validate52.errors);
+errors = vErrors.length;
+}
+}
+if(data319.interval_ms !== undefined){
+let data321 = data319.interval_ms;
+if(!(((typeof data321 == "number") && (!(data321 % 1) && !isNaN(data321))) && (isFinite(data321)))){
+const err880 = {instancePath:instancePath+"/notify/heartbeat/interval_ms",schemaPath:"#/properties/notify/properties/heartbeat/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.heartbeat.properties.interval_ms.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.interval_ms,data:data321};
 if(vErrors === null){
 vErrors = [err880];
 }
@@ -11974,20 +11976,9 @@ vErrors.push(err880);
 }
 errors++;
 }
-else {
-errors = _errs781;
-if(vErrors !== null){
-if(_errs781){
-vErrors.length = _errs781;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(typeof data323 === "string"){
-if(func4(data323) > 256){
-const err881 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data323};
+if((typeof data321 == "number") && (isFinite(data321))){
+if(data321 > 86400000 || isNaN(data321)){
+const err881 = {instancePath:instancePath+"/notify/heartbeat/interval_ms",schemaPath:"#/properties/notify/properties/heartbeat/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.heartbeat.properties.interval_ms,data:data321};
 if(vErrors === null){
 vErrors = [err881];
 }
@@ -11996,8 +11987,8 @@ vErrors.push(err881);
 }
 errors++;
 }
-if(func4(data323) < 1){
-const err882 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data323};
+if(data321 < 1000 || isNaN(data321)){
+const err882 = {instancePath:instancePath+"/notify/heartbeat/interval_ms",schemaPath:"#/properties/notify/properties/heartbeat/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.notify.properties.heartbeat.properties.interval_ms,data:data321};
 if(vErrors === null){
 vErrors = [err882];
 }
@@ -12006,8 +11997,13 @@ vErrors.push(err882);
 }
 errors++;
 }
-if(!pattern1.test(data323)){
-const err883 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$",parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data323};
+}
+}
+}
+}
+}
+else {
+const err883 = {instancePath:instancePath+"/notify",schemaPath:"#/properties/notify/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.type,parentSchema:schema6.properties.notify,data:data262};
 if(vErrors === null){
 vErrors = [err883];
 }
@@ -12017,8 +12013,12 @@ vErrors.push(err883);
 errors++;
 }
 }
-else {
-const err884 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.metrics.properties.allowed_users.items.type,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data323};
+if(data.metrics !== undefined){
+let data322 = data.metrics;
+if(data322 && typeof data322 == "object" && !Array.isArray(data322)){
+for(const key82 in data322){
+if(!(((((key82 === "enabled") || (key82 === "allowed_users")) || (key82 === "client_label")) || (key82 === "max_models")) || (key82 === "max_series"))){
+const err884 = {instancePath:instancePath+"/metrics",schemaPath:"#/properties/metrics/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key82},schema:false,parentSchema:schema6.properties.metrics,data:data322};
 if(vErrors === null){
 vErrors = [err884];
 }
@@ -12028,9 +12028,10 @@ vErrors.push(err884);
 errors++;
 }
 }
-}
-else {
-const err885 = {instancePath:instancePath+"/metrics/allowed_users",schemaPath:"#/properties/metrics/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema6.properties.metrics.properties.allowed_users.type,parentSchema:schema6.properties.metrics.properties.allowed_users,data:data322};
+if(data322.enabled !== undefined){
+let data323 = data322.enabled;
+if(typeof data323 !== "boolean"){
+const err885 = {instancePath:instancePath+"/metrics/enabled",schemaPath:"#/properties/metrics/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.metrics.properties.enabled.type,parentSchema:schema6.properties.metrics.properties.enabled,data:data323};
 if(vErrors === null){
 vErrors = [err885];
 }
@@ -12040,10 +12041,16 @@ vErrors.push(err885);
 errors++;
 }
 }
-if(data320.client_label !== undefined){
-let data324 = data320.client_label;
-if(typeof data324 !== "boolean"){
-const err886 = {instancePath:instancePath+"/metrics/client_label",schemaPath:"#/properties/metrics/properties/client_label/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.metrics.properties.client_label.type,parentSchema:schema6.properties.metrics.properties.client_label,data:data324};
+if(data322.allowed_users !== undefined){
+let data324 = data322.allowed_users;
+if(Array.isArray(data324)){
+const len24 = data324.length;
+for(let i24=0; i24<len24; i24++){
+let data325 = data324[i24];
+const _errs788 = errors;
+const _errs789 = errors;
+if(!(data325 === "any")){
+const err886 = {};
 if(vErrors === null){
 vErrors = [err886];
 }
@@ -12052,11 +12059,9 @@ vErrors.push(err886);
 }
 errors++;
 }
-}
-if(data320.max_models !== undefined){
-let data325 = data320.max_models;
-if(!(((typeof data325 == "number") && (!(data325 % 1) && !isNaN(data325))) && (isFinite(data325)))){
-const err887 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.metrics.properties.max_models.type,parentSchema:schema6.properties.metrics.properties.max_models,data:data325};
+var valid178 = _errs789 === errors;
+if(valid178){
+const err887 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/not",keyword:"not",params:{},schema:schema6.properties.metrics.properties.allowed_users.items.not,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data325};
 if(vErrors === null){
 vErrors = [err887];
 }
@@ -12065,9 +12070,20 @@ vErrors.push(err887);
 }
 errors++;
 }
-if((typeof data325 == "number") && (isFinite(data325))){
-if(data325 > 10000 || isNaN(data325)){
-const err888 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema6.properties.metrics.properties.max_models,data:data325};
+else {
+errors = _errs788;
+if(vErrors !== null){
+if(_errs788){
+vErrors.length = _errs788;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(typeof data325 === "string"){
+if(func4(data325) > 256){
+const err888 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data325};
 if(vErrors === null){
 vErrors = [err888];
 }
@@ -12076,8 +12092,8 @@ vErrors.push(err888);
 }
 errors++;
 }
-if(data325 < 1 || isNaN(data325)){
-const err889 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.metrics.properties.max_models,data:data325};
+if(func4(data325) < 1){
+const err889 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data325};
 if(vErrors === null){
 vErrors = [err889];
 }
@@ -12086,12 +12102,8 @@ vErrors.push(err889);
 }
 errors++;
 }
-}
-}
-if(data320.max_series !== undefined){
-let data326 = data320.max_series;
-if(!(((typeof data326 == "number") && (!(data326 % 1) && !isNaN(data326))) && (isFinite(data326)))){
-const err890 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.metrics.properties.max_series.type,parentSchema:schema6.properties.metrics.properties.max_series,data:data326};
+if(!pattern1.test(data325)){
+const err890 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$",parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data325};
 if(vErrors === null){
 vErrors = [err890];
 }
@@ -12100,9 +12112,9 @@ vErrors.push(err890);
 }
 errors++;
 }
-if((typeof data326 == "number") && (isFinite(data326))){
-if(data326 > 200000 || isNaN(data326)){
-const err891 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/maximum",keyword:"maximum",params:{comparison: "<=", limit: 200000},schema:200000,parentSchema:schema6.properties.metrics.properties.max_series,data:data326};
+}
+else {
+const err891 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.metrics.properties.allowed_users.items.type,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data325};
 if(vErrors === null){
 vErrors = [err891];
 }
@@ -12111,8 +12123,10 @@ vErrors.push(err891);
 }
 errors++;
 }
-if(data326 < 1000 || isNaN(data326)){
-const err892 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.metrics.properties.max_series,data:data326};
+}
+}
+else {
+const err892 = {instancePath:instancePath+"/metrics/allowed_users",schemaPath:"#/properties/metrics/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema6.properties.metrics.properties.allowed_users.type,parentSchema:schema6.properties.metrics.properties.allowed_users,data:data324};
 if(vErrors === null){
 vErrors = [err892];
 }
@@ -12122,10 +12136,10 @@ vErrors.push(err892);
 errors++;
 }
 }
-}
-}
-else {
-const err893 = {instancePath:instancePath+"/metrics",schemaPath:"#/properties/metrics/type",keyword:"type",params:{type: "object"},schema:schema6.properties.metrics.type,parentSchema:schema6.properties.metrics,data:data320};
+if(data322.client_label !== undefined){
+let data326 = data322.client_label;
+if(typeof data326 !== "boolean"){
+const err893 = {instancePath:instancePath+"/metrics/client_label",schemaPath:"#/properties/metrics/properties/client_label/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.metrics.properties.client_label.type,parentSchema:schema6.properties.metrics.properties.client_label,data:data326};
 if(vErrors === null){
 vErrors = [err893];
 }
@@ -12135,12 +12149,10 @@ vErrors.push(err893);
 errors++;
 }
 }
-if(data.status !== undefined){
-let data327 = data.status;
-if(data327 && typeof data327 == "object" && !Array.isArray(data327)){
-for(const key82 in data327){
-if(!(((((key82 === "enabled") || (key82 === "allowed_users")) || (key82 === "playground")) || (key82 === "via_proxy")) || (key82 === "recent_calls"))){
-const err894 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key82},schema:false,parentSchema:schema6.properties.status,data:data327};
+if(data322.max_models !== undefined){
+let data327 = data322.max_models;
+if(!(((typeof data327 == "number") && (!(data327 % 1) && !isNaN(data327))) && (isFinite(data327)))){
+const err894 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.metrics.properties.max_models.type,parentSchema:schema6.properties.metrics.properties.max_models,data:data327};
 if(vErrors === null){
 vErrors = [err894];
 }
@@ -12149,11 +12161,9 @@ vErrors.push(err894);
 }
 errors++;
 }
-}
-if(data327.enabled !== undefined){
-let data328 = data327.enabled;
-if(typeof data328 !== "boolean"){
-const err895 = {instancePath:instancePath+"/status/enabled",schemaPath:"#/properties/status/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.enabled.type,parentSchema:schema6.properties.status.properties.enabled,data:data328};
+if((typeof data327 == "number") && (isFinite(data327))){
+if(data327 > 10000 || isNaN(data327)){
+const err895 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema6.properties.metrics.properties.max_models,data:data327};
 if(vErrors === null){
 vErrors = [err895];
 }
@@ -12162,17 +12172,8 @@ vErrors.push(err895);
 }
 errors++;
 }
-}
-if(data327.allowed_users !== undefined){
-let data329 = data327.allowed_users;
-if(Array.isArray(data329)){
-const len25 = data329.length;
-for(let i25=0; i25<len25; i25++){
-let data330 = data329[i25];
-const _errs798 = errors;
-const _errs799 = errors;
-if(!(data330 === "any")){
-const err896 = {};
+if(data327 < 1 || isNaN(data327)){
+const err896 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.metrics.properties.max_models,data:data327};
 if(vErrors === null){
 vErrors = [err896];
 }
@@ -12181,9 +12182,12 @@ vErrors.push(err896);
 }
 errors++;
 }
-var valid180 = _errs799 === errors;
-if(valid180){
-const err897 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/not",keyword:"not",params:{},schema:schema6.properties.status.properties.allowed_users.items.not,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data330};
+}
+}
+if(data322.max_series !== undefined){
+let data328 = data322.max_series;
+if(!(((typeof data328 == "number") && (!(data328 % 1) && !isNaN(data328))) && (isFinite(data328)))){
+const err897 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.metrics.properties.max_series.type,parentSchema:schema6.properties.metrics.properties.max_series,data:data328};
 if(vErrors === null){
 vErrors = [err897];
 }
@@ -12192,20 +12196,9 @@ vErrors.push(err897);
 }
 errors++;
 }
-else {
-errors = _errs798;
-if(vErrors !== null){
-if(_errs798){
-vErrors.length = _errs798;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(typeof data330 === "string"){
-if(func4(data330) > 256){
-const err898 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data330};
+if((typeof data328 == "number") && (isFinite(data328))){
+if(data328 > 200000 || isNaN(data328)){
+const err898 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/maximum",keyword:"maximum",params:{comparison: "<=", limit: 200000},schema:200000,parentSchema:schema6.properties.metrics.properties.max_series,data:data328};
 if(vErrors === null){
 vErrors = [err898];
 }
@@ -12214,8 +12207,8 @@ vErrors.push(err898);
 }
 errors++;
 }
-if(func4(data330) < 1){
-const err899 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data330};
+if(data328 < 1000 || isNaN(data328)){
+const err899 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.metrics.properties.max_series,data:data328};
 if(vErrors === null){
 vErrors = [err899];
 }
@@ -12224,8 +12217,11 @@ vErrors.push(err899);
 }
 errors++;
 }
-if(!pattern3.test(data330)){
-const err900 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.status.properties.allowed_users.items,data:data330};
+}
+}
+}
+else {
+const err900 = {instancePath:instancePath+"/metrics",schemaPath:"#/properties/metrics/type",keyword:"type",params:{type: "object"},schema:schema6.properties.metrics.type,parentSchema:schema6.properties.metrics,data:data322};
 if(vErrors === null){
 vErrors = [err900];
 }
@@ -12235,8 +12231,12 @@ vErrors.push(err900);
 errors++;
 }
 }
-else {
-const err901 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.status.properties.allowed_users.items.type,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data330};
+if(data.status !== undefined){
+let data329 = data.status;
+if(data329 && typeof data329 == "object" && !Array.isArray(data329)){
+for(const key83 in data329){
+if(!(((((key83 === "enabled") || (key83 === "allowed_users")) || (key83 === "playground")) || (key83 === "via_proxy")) || (key83 === "recent_calls"))){
+const err901 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key83},schema:false,parentSchema:schema6.properties.status,data:data329};
 if(vErrors === null){
 vErrors = [err901];
 }
@@ -12246,9 +12246,10 @@ vErrors.push(err901);
 errors++;
 }
 }
-}
-else {
-const err902 = {instancePath:instancePath+"/status/allowed_users",schemaPath:"#/properties/status/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema6.properties.status.properties.allowed_users.type,parentSchema:schema6.properties.status.properties.allowed_users,data:data329};
+if(data329.enabled !== undefined){
+let data330 = data329.enabled;
+if(typeof data330 !== "boolean"){
+const err902 = {instancePath:instancePath+"/status/enabled",schemaPath:"#/properties/status/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.enabled.type,parentSchema:schema6.properties.status.properties.enabled,data:data330};
 if(vErrors === null){
 vErrors = [err902];
 }
@@ -12258,10 +12259,16 @@ vErrors.push(err902);
 errors++;
 }
 }
-if(data327.playground !== undefined){
-let data331 = data327.playground;
-if(typeof data331 !== "boolean"){
-const err903 = {instancePath:instancePath+"/status/playground",schemaPath:"#/properties/status/properties/playground/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.playground.type,parentSchema:schema6.properties.status.properties.playground,data:data331};
+if(data329.allowed_users !== undefined){
+let data331 = data329.allowed_users;
+if(Array.isArray(data331)){
+const len25 = data331.length;
+for(let i25=0; i25<len25; i25++){
+let data332 = data331[i25];
+const _errs805 = errors;
+const _errs806 = errors;
+if(!(data332 === "any")){
+const err903 = {};
 if(vErrors === null){
 vErrors = [err903];
 }
@@ -12270,11 +12277,9 @@ vErrors.push(err903);
 }
 errors++;
 }
-}
-if(data327.via_proxy !== undefined){
-let data332 = data327.via_proxy;
-if(typeof data332 !== "boolean"){
-const err904 = {instancePath:instancePath+"/status/via_proxy",schemaPath:"#/properties/status/properties/via_proxy/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.via_proxy.type,parentSchema:schema6.properties.status.properties.via_proxy,data:data332};
+var valid182 = _errs806 === errors;
+if(valid182){
+const err904 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/not",keyword:"not",params:{},schema:schema6.properties.status.properties.allowed_users.items.not,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data332};
 if(vErrors === null){
 vErrors = [err904];
 }
@@ -12283,11 +12288,20 @@ vErrors.push(err904);
 }
 errors++;
 }
+else {
+errors = _errs805;
+if(vErrors !== null){
+if(_errs805){
+vErrors.length = _errs805;
 }
-if(data327.recent_calls !== undefined){
-let data333 = data327.recent_calls;
-if(!(((typeof data333 == "number") && (!(data333 % 1) && !isNaN(data333))) && (isFinite(data333)))){
-const err905 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.status.properties.recent_calls.type,parentSchema:schema6.properties.status.properties.recent_calls,data:data333};
+else {
+vErrors = null;
+}
+}
+}
+if(typeof data332 === "string"){
+if(func4(data332) > 256){
+const err905 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data332};
 if(vErrors === null){
 vErrors = [err905];
 }
@@ -12296,9 +12310,8 @@ vErrors.push(err905);
 }
 errors++;
 }
-if((typeof data333 == "number") && (isFinite(data333))){
-if(data333 > 1000 || isNaN(data333)){
-const err906 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.status.properties.recent_calls,data:data333};
+if(func4(data332) < 1){
+const err906 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data332};
 if(vErrors === null){
 vErrors = [err906];
 }
@@ -12307,8 +12320,8 @@ vErrors.push(err906);
 }
 errors++;
 }
-if(data333 < 1 || isNaN(data333)){
-const err907 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.status.properties.recent_calls,data:data333};
+if(!pattern3.test(data332)){
+const err907 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.status.properties.allowed_users.items,data:data332};
 if(vErrors === null){
 vErrors = [err907];
 }
@@ -12318,10 +12331,8 @@ vErrors.push(err907);
 errors++;
 }
 }
-}
-}
 else {
-const err908 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/type",keyword:"type",params:{type: "object"},schema:schema6.properties.status.type,parentSchema:schema6.properties.status,data:data327};
+const err908 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.status.properties.allowed_users.items.type,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data332};
 if(vErrors === null){
 vErrors = [err908];
 }
@@ -12331,12 +12342,9 @@ vErrors.push(err908);
 errors++;
 }
 }
-if(data.logging !== undefined){
-let data334 = data.logging;
-if(data334 && typeof data334 == "object" && !Array.isArray(data334)){
-for(const key83 in data334){
-if(!(((key83 === "level") || (key83 === "format")) || (key83 === "transport"))){
-const err909 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key83},schema:false,parentSchema:schema6.properties.logging,data:data334};
+}
+else {
+const err909 = {instancePath:instancePath+"/status/allowed_users",schemaPath:"#/properties/status/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema6.properties.status.properties.allowed_users.type,parentSchema:schema6.properties.status.properties.allowed_users,data:data331};
 if(vErrors === null){
 vErrors = [err909];
 }
@@ -12346,10 +12354,10 @@ vErrors.push(err909);
 errors++;
 }
 }
-if(data334.level !== undefined){
-let data335 = data334.level;
-if(typeof data335 !== "string"){
-const err910 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.level.type,parentSchema:schema6.properties.logging.properties.level,data:data335};
+if(data329.playground !== undefined){
+let data333 = data329.playground;
+if(typeof data333 !== "boolean"){
+const err910 = {instancePath:instancePath+"/status/playground",schemaPath:"#/properties/status/properties/playground/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.playground.type,parentSchema:schema6.properties.status.properties.playground,data:data333};
 if(vErrors === null){
 vErrors = [err910];
 }
@@ -12358,8 +12366,11 @@ vErrors.push(err910);
 }
 errors++;
 }
-if(!((((data335 === "error") || (data335 === "warn")) || (data335 === "info")) || (data335 === "debug"))){
-const err911 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.level.enum},schema:schema6.properties.logging.properties.level.enum,parentSchema:schema6.properties.logging.properties.level,data:data335};
+}
+if(data329.via_proxy !== undefined){
+let data334 = data329.via_proxy;
+if(typeof data334 !== "boolean"){
+const err911 = {instancePath:instancePath+"/status/via_proxy",schemaPath:"#/properties/status/properties/via_proxy/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.via_proxy.type,parentSchema:schema6.properties.status.properties.via_proxy,data:data334};
 if(vErrors === null){
 vErrors = [err911];
 }
@@ -12369,10 +12380,10 @@ vErrors.push(err911);
 errors++;
 }
 }
-if(data334.format !== undefined){
-let data336 = data334.format;
-if(typeof data336 !== "string"){
-const err912 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.format.type,parentSchema:schema6.properties.logging.properties.format,data:data336};
+if(data329.recent_calls !== undefined){
+let data335 = data329.recent_calls;
+if(!(((typeof data335 == "number") && (!(data335 % 1) && !isNaN(data335))) && (isFinite(data335)))){
+const err912 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.status.properties.recent_calls.type,parentSchema:schema6.properties.status.properties.recent_calls,data:data335};
 if(vErrors === null){
 vErrors = [err912];
 }
@@ -12381,8 +12392,9 @@ vErrors.push(err912);
 }
 errors++;
 }
-if(!(((data336 === "auto") || (data336 === "json")) || (data336 === "pretty"))){
-const err913 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.format.enum},schema:schema6.properties.logging.properties.format.enum,parentSchema:schema6.properties.logging.properties.format,data:data336};
+if((typeof data335 == "number") && (isFinite(data335))){
+if(data335 > 1000 || isNaN(data335)){
+const err913 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.status.properties.recent_calls,data:data335};
 if(vErrors === null){
 vErrors = [err913];
 }
@@ -12391,11 +12403,8 @@ vErrors.push(err913);
 }
 errors++;
 }
-}
-if(data334.transport !== undefined){
-let data337 = data334.transport;
-if((!(data337 && typeof data337 == "object" && !Array.isArray(data337))) && (data337 !== null)){
-const err914 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema6.properties.logging.properties.transport.type},schema:schema6.properties.logging.properties.transport.type,parentSchema:schema6.properties.logging.properties.transport,data:data337};
+if(data335 < 1 || isNaN(data335)){
+const err914 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.status.properties.recent_calls,data:data335};
 if(vErrors === null){
 vErrors = [err914];
 }
@@ -12404,9 +12413,11 @@ vErrors.push(err914);
 }
 errors++;
 }
-if(data337 && typeof data337 == "object" && !Array.isArray(data337)){
-if(data337.target === undefined){
-const err915 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema6.properties.logging.properties.transport.required,parentSchema:schema6.properties.logging.properties.transport,data:data337};
+}
+}
+}
+else {
+const err915 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/type",keyword:"type",params:{type: "object"},schema:schema6.properties.status.type,parentSchema:schema6.properties.status,data:data329};
 if(vErrors === null){
 vErrors = [err915];
 }
@@ -12415,9 +12426,13 @@ vErrors.push(err915);
 }
 errors++;
 }
-for(const key84 in data337){
-if(!((key84 === "target") || (key84 === "options"))){
-const err916 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key84},schema:false,parentSchema:schema6.properties.logging.properties.transport,data:data337};
+}
+if(data.logging !== undefined){
+let data336 = data.logging;
+if(data336 && typeof data336 == "object" && !Array.isArray(data336)){
+for(const key84 in data336){
+if(!(((key84 === "level") || (key84 === "format")) || (key84 === "transport"))){
+const err916 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key84},schema:false,parentSchema:schema6.properties.logging,data:data336};
 if(vErrors === null){
 vErrors = [err916];
 }
@@ -12427,11 +12442,10 @@ vErrors.push(err916);
 errors++;
 }
 }
-if(data337.target !== undefined){
-let data338 = data337.target;
-if(typeof data338 === "string"){
-if(func4(data338) > 4096){
-const err917 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data338};
+if(data336.level !== undefined){
+let data337 = data336.level;
+if(typeof data337 !== "string"){
+const err917 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.level.type,parentSchema:schema6.properties.logging.properties.level,data:data337};
 if(vErrors === null){
 vErrors = [err917];
 }
@@ -12440,8 +12454,8 @@ vErrors.push(err917);
 }
 errors++;
 }
-if(func4(data338) < 1){
-const err918 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data338};
+if(!((((data337 === "error") || (data337 === "warn")) || (data337 === "info")) || (data337 === "debug"))){
+const err918 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.level.enum},schema:schema6.properties.logging.properties.level.enum,parentSchema:schema6.properties.logging.properties.level,data:data337};
 if(vErrors === null){
 vErrors = [err918];
 }
@@ -12451,8 +12465,10 @@ vErrors.push(err918);
 errors++;
 }
 }
-else {
-const err919 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.transport.properties.target.type,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data338};
+if(data336.format !== undefined){
+let data338 = data336.format;
+if(typeof data338 !== "string"){
+const err919 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.format.type,parentSchema:schema6.properties.logging.properties.format,data:data338};
 if(vErrors === null){
 vErrors = [err919];
 }
@@ -12461,11 +12477,8 @@ vErrors.push(err919);
 }
 errors++;
 }
-}
-if(data337.options !== undefined){
-let data339 = data337.options;
-if(!(data339 && typeof data339 == "object" && !Array.isArray(data339))){
-const err920 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.properties.transport.properties.options.type,parentSchema:schema6.properties.logging.properties.transport.properties.options,data:data339};
+if(!(((data338 === "auto") || (data338 === "json")) || (data338 === "pretty"))){
+const err920 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.format.enum},schema:schema6.properties.logging.properties.format.enum,parentSchema:schema6.properties.logging.properties.format,data:data338};
 if(vErrors === null){
 vErrors = [err920];
 }
@@ -12475,11 +12488,10 @@ vErrors.push(err920);
 errors++;
 }
 }
-}
-}
-}
-else {
-const err921 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.type,parentSchema:schema6.properties.logging,data:data334};
+if(data336.transport !== undefined){
+let data339 = data336.transport;
+if((!(data339 && typeof data339 == "object" && !Array.isArray(data339))) && (data339 !== null)){
+const err921 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema6.properties.logging.properties.transport.type},schema:schema6.properties.logging.properties.transport.type,parentSchema:schema6.properties.logging.properties.transport,data:data339};
 if(vErrors === null){
 vErrors = [err921];
 }
@@ -12488,15 +12500,99 @@ vErrors.push(err921);
 }
 errors++;
 }
-}
-}
-else {
-const err922 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema6.type,parentSchema:schema6,data};
+if(data339 && typeof data339 == "object" && !Array.isArray(data339)){
+if(data339.target === undefined){
+const err922 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema6.properties.logging.properties.transport.required,parentSchema:schema6.properties.logging.properties.transport,data:data339};
 if(vErrors === null){
 vErrors = [err922];
 }
 else {
 vErrors.push(err922);
+}
+errors++;
+}
+for(const key85 in data339){
+if(!((key85 === "target") || (key85 === "options"))){
+const err923 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key85},schema:false,parentSchema:schema6.properties.logging.properties.transport,data:data339};
+if(vErrors === null){
+vErrors = [err923];
+}
+else {
+vErrors.push(err923);
+}
+errors++;
+}
+}
+if(data339.target !== undefined){
+let data340 = data339.target;
+if(typeof data340 === "string"){
+if(func4(data340) > 4096){
+const err924 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data340};
+if(vErrors === null){
+vErrors = [err924];
+}
+else {
+vErrors.push(err924);
+}
+errors++;
+}
+if(func4(data340) < 1){
+const err925 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data340};
+if(vErrors === null){
+vErrors = [err925];
+}
+else {
+vErrors.push(err925);
+}
+errors++;
+}
+}
+else {
+const err926 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.transport.properties.target.type,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data340};
+if(vErrors === null){
+vErrors = [err926];
+}
+else {
+vErrors.push(err926);
+}
+errors++;
+}
+}
+if(data339.options !== undefined){
+let data341 = data339.options;
+if(!(data341 && typeof data341 == "object" && !Array.isArray(data341))){
+const err927 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.properties.transport.properties.options.type,parentSchema:schema6.properties.logging.properties.transport.properties.options,data:data341};
+if(vErrors === null){
+vErrors = [err927];
+}
+else {
+vErrors.push(err927);
+}
+errors++;
+}
+}
+}
+}
+}
+else {
+const err928 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.type,parentSchema:schema6.properties.logging,data:data336};
+if(vErrors === null){
+vErrors = [err928];
+}
+else {
+vErrors.push(err928);
+}
+errors++;
+}
+}
+}
+else {
+const err929 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema6.type,parentSchema:schema6,data};
+if(vErrors === null){
+vErrors = [err929];
+}
+else {
+vErrors.push(err929);
 }
 errors++;
 }
