@@ -204,7 +204,8 @@ suite('the sources', () => {
     assert.deepEqual(
       edges.filter(
         ({ from, to }) =>
-          /^observe\/(?!events\.ts|events\/|audit\/|remedies\.ts)/.test(to) && !roots.test(from),
+          /^observe\/(?!events\.ts|events\/|audit\/|alerts\/attention\.ts|remedies\.ts)/.test(to) &&
+          !roots.test(from),
       ),
       [],
     )
