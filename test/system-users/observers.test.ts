@@ -68,7 +68,8 @@ suite('a user who may only look', { skip }, () => {
 })
 
 suite('a user who may look and call', { skip }, () => {
-  const both = { access: { allowed_users: ['self', String(strangerUid)] }, status: listed }
+  const users = { allowed_users: ['self', String(strangerUid)] }
+  const both = { access: users, status: users }
   const head = { connection: 'close' }
   const chat = (id: string) => rawRequest('POST /v1/chat/completions', { ...head, 'x-request-id': id }, body)
 
