@@ -29,7 +29,7 @@ export function buildStatusPage(): Record<string, string> {
     entryPoints: { app: join(source, 'page.css') },
     outdir: '/',
     minify: true,
-    target: ['chrome115', 'firefox121', 'safari17'],
+    target: ['chrome123', 'firefox121', 'safari17.5'],
     write: false,
     logLevel: 'silent',
   })

@@ -17,18 +17,22 @@ const tones: Readonly<Record<Condition['severity'], Tone>> = {
 const recentMs = 24 * 3_600_000
 
 export function attentionSection(report: StatusReport): VNode {
-  const { attention, recent, now } = report
+  const { attention, recent, reload, now } = report
   const last = lastFailure(report)
-  const isCalm = last === undefined && attention.length === 0
+  const isCalm =
+    last === undefined && attention.length === 0 && !reload?.problems.length && !reload?.needs_restart.length
   return section(
     'attention',
     'Needs attention',
     undefined,
     last,
-    attention.map(({ rule, subject, severity, state, since, what, why, fix }) =>
-      h(
-        Card,
-        { key: `${rule} ${subject}`, tone: tones[severity], word: severity, title: what, why, fix },
+    reload && [
+      notes(`${counted(reload.problems.length, 'problem')}: the old configuration stays`, reload.problems),
+      notes('Changed, and applied by a restart only', reload.needs_restart),
+    ],
+    attention.map(({ subject, severity, state, since, what, why, fix }) =>
+      card(
+        { tone: tones[severity], word: severity, title: what, why, fix },
         box(
           'p',
           'quiet',
@@ -44,78 +48,72 @@ function allWell(recent: StatusReport['recent']): VNode {
   const answered = recent.filter(({ outcome }) => outcome === 'ok').length
   return box(
     'p',
-    'fine',
+    'empty',
     state('good', 'Nothing'),
     `. Of the last ${counted(recent.length, 'call')}, ${count(answered)} succeeded.`,
   )
 }
 
-/** Of the calls that are remembered, else of the counts of 24 hours. */
-function lastFailure({ recent, failures, now }: StatusReport): VNode | undefined {
+/** The newest of the calls that are remembered. */
+function lastFailure({ recent, now }: StatusReport): VNode | undefined {
   const at = recent.findIndex(isFailure)
   const call = recent[at]
-  if (call !== undefined && Date.parse(call.at) > Date.parse(now) - recentMs) {
-    const { words, tone } = outcomeOf(call.outcome)
-    const later = recent.slice(0, at).filter(({ outcome }) => outcome === 'ok')
-    const there = later.filter(({ provider }) => provider === call.provider).length
-    const place =
-      call.provider === null || there === later.length ? '' : `, ${count(there)} of them at ${call.provider}`
-    return h(
-      Card,
-      {
-        tone: later.length > 0 ? 'warn' : tone,
-        word: 'last failed call',
-        title: `${titleOf(call.model ?? 'A call', call.provider)}: ${words}`,
-        ...call,
-        why: call.reason,
-      },
-      facts(
-        ['When', time(call.at, now)],
-        ['Client', call.client],
-        ['Status', `${call.status} ${call.code ?? ''}`],
-        ['Request', code(call.id)],
-      ),
-      box(
-        'p',
-        'quiet',
-        later.length === 0
-          ? 'No call has succeeded since.'
-          : `${counted(later.length, 'call')} succeeded since${place}.`,
-      ),
-    )
-  }
-  const newest = failures.toSorted((one, other) => Date.parse(other.last_at) - Date.parse(one.last_at))[0]
-  if (newest === undefined) return undefined
-  const { count: calls, last_at, reason, fix } = newest
-  return h(
-    Card,
-    { tone: 'warn', word: 'last failure', title: titleOf(newest.code, newest.provider), why: reason, fix },
-    box('p', 'quiet', `${counted(calls, 'call')} in 24 hours, the last at ${time(last_at, now)}.`),
+  if (call === undefined || Date.parse(call.at) < Date.parse(now) - recentMs) return undefined
+  const { provider } = call
+  const { words, tone } = outcomeOf(call.outcome)
+  const later = recent.slice(0, at).filter(({ outcome }) => outcome === 'ok')
+  const there = later.filter((each) => each.provider === provider).length
+  const isMixed = provider !== null && there < later.length
+  return card(
+    {
+      tone: later.length > 0 ? 'warn' : tone,
+      word: 'last failed call',
+      title: `${call.model ?? 'A call'}${provider === null ? '' : ` at ${provider}`}: ${words}`,
+      why: call.reason,
+      fix: call.fix,
+    },
+    facts(
+      ['When', time(call.at, now)],
+      ['Client', call.client],
+      ['Status', `${call.status} ${call.code ?? ''}`],
+      ['Request', code(call.id)],
+    ),
+    box(
+      'p',
+      'quiet',
+      later.length === 0
+        ? 'No call has succeeded since.'
+        : `${counted(later.length, 'call')} succeeded since${isMixed ? `, ${there || 'none'} at ${provider}` : ''}.`,
+    ),
   )
 }
 
-function titleOf(name: string, provider: string | null): string {
-  return provider === null ? name : `${name} at ${provider}`
-}
-
-interface CardProperties {
+interface Trouble {
   readonly tone: Tone
   readonly word: string
   readonly title: string
   readonly why: string | null
   readonly fix: string | null
-  readonly children?: unknown
 }
 
-function Card({ tone, word, title, why, fix, children }: CardProperties): VNode {
+function card({ tone, word, title, why, fix }: Trouble, ...children: readonly VNode[]): VNode {
   return h(
     'article',
     { class: `card ${tone}` },
     box('div', 'head', h('h3', null, title), state(tone, word)),
     why && h('p', null, why),
     fix && h('p', null, h('strong', null, 'What to do: '), fix),
-    children as VNode,
+    ...children,
   )
+}
+
+function notes(title: string, lines: readonly string[]): VNode | false {
+  const list = h(
+    'ul',
+    null,
+    lines.map((line) => h('li', null, line)),
+  )
+  return lines.length > 0 && card({ tone: 'warn', word: 'configuration', title, why: null, fix: null }, list)
 }
 
 /** What to type while no call has come. */

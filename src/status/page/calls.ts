@@ -44,7 +44,7 @@ export function callsSection({ calls, calls_unshown, viewer }: StatusReport): VN
 
 const columns: readonly Column<OpenCall>[] = [
   ['Model', '', (call) => two(call.model ?? 'not known yet', call.dialect)],
-  ['Client', 'm', (call) => two(call.client, call.key)],
+  ['Client', 'm', (call) => two(call.client, call.key === call.client ? null : call.key)],
   [
     'Target',
     'm',
@@ -89,8 +89,10 @@ class Stop extends Component<{ readonly id: string; readonly name: string }, Sto
         )
       case 'stopping':
         return box('span', 'quiet', 'stopping')
-      default:
+      case 'ended':
         return box('span', 'quiet', 'has ended')
+      default:
+        return this.state.step satisfies never
     }
   }
 

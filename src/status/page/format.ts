@@ -4,7 +4,7 @@
 const unseen = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
 
 /** Text of others with everything that hides or reorders written out: `\u202e`. */
-export function visible(text: string): string {
+function visible(text: string): string {
   return text.replaceAll(unseen, (each) => `\\u${each.codePointAt(0)!.toString(16).padStart(4, '0')}`)
 }
 
@@ -37,73 +37,70 @@ export function duration(ms: number | null): string {
   if (ms < 1000) return `${Math.round(ms)} ms`
   if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`
   const seconds = Math.round(ms / 1000)
-  const [days, hours, minutes] = [
-    Math.floor(seconds / 86_400),
-    Math.floor(seconds / 3600) % 24,
-    Math.floor(seconds / 60) % 60,
-  ]
-  if (days > 0) return `${days} d ${hours} h`
-  if (hours > 0) return `${hours} h ${minutes} min`
-  return `${minutes} min ${seconds % 60} s`
+  const [days, hours, minutes] = [seconds / 86_400, (seconds / 3600) % 24, (seconds / 60) % 60].map(
+    Math.floor,
+  )
+  if (days) return `${days} d ${hours} h`
+  return hours ? `${hours} h ${minutes} min` : `${minutes} min ${seconds % 60} s`
 }
 
 /** USD from decimal text, with two decimals from 1 on and else two digits that count. */
 export function usd(text: string | number | null): string {
   if (text === null) return none
   const value = Number(text)
-  if (value === 0) return '$0'
-  if (Math.abs(value) >= 1) {
-    return `$${value.toLocaleString('en', { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`
-  }
-  return `$${value.toLocaleString('en', { maximumSignificantDigits: 2, maximumFractionDigits: 9, minimumFractionDigits: 2 })}`
+  const digits =
+    value >= 1 ? { minimumFractionDigits: 2, maximumFractionDigits: 2 } : { maximumSignificantDigits: 2 }
+  return `$${value.toLocaleString('en', digits)}`
 }
 
 /** The viewer's time zone: `Europe/Berlin`. */
 export const zone = Intl.DateTimeFormat().resolvedOptions().timeZone
 
-const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' })
+const clock = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium' })
 const day = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' })
-const minute = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' })
 
-/** A time in the viewer's zone: `14:03:11` on the day of `now`, else `27 Nov 14:03`. Both are ISO 8601. */
+/** A time in the viewer's zone: `14:03:11` on the day of `now`, else `27 Nov, 14:03:11`. Both are ISO 8601. */
 export function time(iso: string | null, now: string): string {
   if (iso === null) return none
-  const [at, today] = [new Date(iso), new Date(now)]
-  if (Number.isNaN(at.getTime())) return iso
-  const isToday = at.toDateString() === today.toDateString()
-  return isToday ? clock.format(at) : `${day.format(at)} ${minute.format(at)}`
+  const [at, today] = [iso, now].map((each) => new Date(each))
+  if (Number.isNaN(+at!)) return iso
+  const isToday = day.format(at) === day.format(today)
+  return `${isToday ? '' : `${day.format(at)}, `}${clock.format(at)}`
 }
 
 /** A day of the calendar: `2026-11-28` → `28 Nov`. */
 export function shortDay(name: string): string {
   const at = new Date(`${name}T12:00:00`)
-  return Number.isNaN(at.getTime()) ? name : day.format(at)
+  return Number.isNaN(+at) ? name : day.format(at)
 }
 
 /** `good` needs no look, `bad` does, `warn` may, and `calm` says nothing about health. */
 export type Tone = 'good' | 'warn' | 'bad' | 'calm'
 
-const outcomes: Readonly<Record<string, readonly [words: string, tone: Tone]>> = {
-  client_error: ['bad request', 'warn'],
-  client_gone: ['client left', 'calm'],
-  internal: ['gateway error', 'bad'],
-  limited: ['over the limit', 'warn'],
-  no_target: ['no provider free', 'bad'],
-  ok: ['ok', 'good'],
-  provider_auth: ['key refused', 'bad'],
-  provider_bad_response: ['broken answer', 'bad'],
-  provider_billing: ['no credit', 'bad'],
-  provider_error: ['provider error', 'bad'],
-  provider_limited: ["provider's limit", 'warn'],
-  provider_timeout: ['timed out', 'bad'],
-  provider_unreachable: ['unreachable', 'bad'],
-  refused: ['refused', 'warn'],
-  shutting_down: ['shutting down', 'warn'],
+/** Outcomes whose names need better words. */
+const outcomes: Readonly<Record<string, string>> = {
+  client_error: 'bad request',
+  client_gone: 'client left',
+  limited: 'over the limit',
+  no_target: 'no provider free',
+  provider_auth: 'key refused',
+  provider_bad_response: 'broken answer',
+  provider_billing: 'no credit',
+}
+
+const ownOutcomes: Readonly<Record<string, Tone>> = {
+  ok: 'good',
+  client_gone: 'calm',
+  internal: 'bad',
+  no_target: 'bad',
 }
 
 export function outcomeOf(name: string): { readonly words: string; readonly tone: Tone } {
-  const [words, tone] = outcomes[name] ?? [name.replaceAll('_', ' '), 'warn']
-  return { words, tone }
+  const isProviders = name.startsWith('provider_') && name !== 'provider_limited'
+  return {
+    words: outcomes[name] ?? name.replaceAll('_', ' '),
+    tone: isProviders ? 'bad' : (ownOutcomes[name] ?? 'warn'),
+  }
 }
 
 export function isFailure({ outcome }: { readonly outcome: string }): boolean {

@@ -3,7 +3,7 @@ import type { VNode } from 'preact'
 import type { StatusReport } from '../status-report.ts'
 import { box, h } from './element.ts'
 import type { Link } from './feed.ts'
-import { counted, duration, time, type Tone, zone } from './format.ts'
+import { duration, time, type Tone, zone } from './format.ts'
 import { code, facts, state } from './parts.ts'
 
 const links: Readonly<Record<Link, readonly [words: string, tone: Tone]>> = {
@@ -66,25 +66,5 @@ export function surroundings(report: StatusReport): VNode {
       ['You', viewer.user],
       ['Times', zone],
     ),
-    reload && [
-      notes(`${counted(reload.problems.length, 'problem')}: the old configuration stays`, reload.problems),
-      notes('Changed, and applied by a restart only', reload.needs_restart),
-    ],
-  )
-}
-
-function notes(title: string, lines: readonly string[]): VNode | false {
-  return (
-    lines.length > 0 &&
-    box(
-      'div',
-      'card warn',
-      h('h3', null, title),
-      h(
-        'ul',
-        null,
-        lines.map((line) => h('li', null, line)),
-      ),
-    )
   )
 }

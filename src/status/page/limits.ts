@@ -3,7 +3,7 @@ import type { VNode } from 'preact'
 import type { BudgetRow, LimitState, StatusReport } from '../status-report.ts'
 import { h } from './element.ts'
 import { count, duration, time, usd } from './format.ts'
-import { code, type Column, empty, section, table } from './parts.ts'
+import { code, type Column, empty, section, table, two } from './parts.ts'
 
 const dimensions: Readonly<Record<LimitState['dimension'], string>> = {
   requests: 'requests per minute',
@@ -32,10 +32,8 @@ export function limitsSection({ limits, budgets, now }: StatusReport): VNode {
 }
 
 const limitColumns: readonly Column<LimitState>[] = [
-  ['Model', '', (each) => each.model],
-  ['Limit', '', (each) => dimensions[each.dimension] ?? each.dimension],
-  ['Used', 'level', (each) => level(each.used, each.limit, `${each.model}, ${dimensions[each.dimension]}`)],
-  ['', 'n', (each) => `${count(each.used)} / ${count(each.limit)}`],
+  ['Model', '', (each) => two(each.model, dimensions[each.dimension] ?? each.dimension)],
+  ['Used', '', (each) => level(each.used, each.limit, each.model, count)],
   ['In line', 'n m', (each) => count(each.waiting || null)],
   ['Room again', 'n', (each) => roomCell(each)],
   ['All free', 'n l', (each) => inTime(each.resets_in_ms)],
@@ -51,30 +49,32 @@ function inTime(ms: number | null): string {
 }
 
 function budgetColumns(now: string): readonly Column<BudgetRow>[] {
-  const amount = ({ unit }: BudgetRow, value: string | number) =>
-    unit === 'usd' ? usd(value) : count(Number(value))
+  const amount = ({ unit }: BudgetRow, value: number) => (unit === 'usd' ? usd(value) : count(value))
   return [
-    ['Budget of', '', (each) => each.of],
-    ['Per', '', (each) => `${each.unit === 'usd' ? '' : `${each.unit}, `}${each.per}`],
+    ['Budget of', '', (each) => two(each.of, `${each.unit === 'usd' ? '' : `${each.unit} `}per ${each.per}`)],
     [
-      'Spent',
-      'level',
-      (each) => level(Number(each.spent) + Number(each.reserved), Number(each.limit), `Budget of ${each.of}`),
+      'Spent and reserved',
+      '',
+      (each) =>
+        level(Number(each.spent) + Number(each.reserved), Number(each.limit), each.of, (value) =>
+          amount(each, value),
+        ),
     ],
-    ['', 'n', (each) => `${amount(each, each.spent)} / ${amount(each, each.limit)}`],
-    ['Reserved', 'n m', (each) => amount(each, each.reserved)],
+    ['Reserved', 'n m', (each) => amount(each, Number(each.reserved))],
     ['Starts anew', 'n', (each) => time(each.resets_at, now)],
   ]
 }
 
-function level(used: number, limit: number, label: string): VNode {
+function level(used: number, limit: number, of: string, shown: (value: number) => string): VNode {
   const max = limit || 1
-  return h('meter', {
+  const text = `${shown(used)} of ${shown(limit)}`
+  const meter = h('meter', {
     max,
     low: max * 0.7,
     high: max * 0.95,
     optimum: 0,
     value: Math.min(used, max),
-    'aria-label': label,
+    'aria-label': `${of}: ${text}`,
   })
+  return two(meter, text)
 }

@@ -94,6 +94,3 @@ document.addEventListener('visibilitychange', () => {
   if (document.hidden) feed.close()
   else feed.open()
 })
-// A page that the browser keeps for the way back holds no stream.
-addEventListener('pagehide', () => feed.close())
-addEventListener('pageshow', ({ persisted }) => persisted && feed.open())

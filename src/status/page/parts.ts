@@ -95,8 +95,8 @@ export function choice<Value extends string>(
 ): VNode {
   return h(
     'fieldset',
-    { class: 'choice' },
-    h('legend', { class: 'unseen' }, name),
+    null,
+    h('legend', null, name),
     (Object.keys(options) as Value[]).map((each) =>
       h(
         'label',
@@ -110,7 +110,7 @@ export function choice<Value extends string>(
 
 /** Names and values in a row. Those without a value are left out. */
 export function facts(...all: readonly (readonly [string, ComponentChildren])[]): VNode {
-  const known = all.filter(([, value]) => value !== null && value !== undefined && value !== '')
+  const known = all.filter(([, value]) => value || value === 0)
   return h(
     'dl',
     { class: 'facts' },

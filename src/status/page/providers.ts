@@ -28,11 +28,7 @@ export function providersSection({ providers, now }: StatusReport): VNode {
 
 function columnsAt(now: string): readonly Column<ProviderState>[] {
   return [
-    [
-      'Provider',
-      '',
-      (each) => two(each.name, `${each.origin ?? each.kind}${each.is_local ? ', local' : ''}`),
-    ],
+    ['Provider', '', (each) => two(each.name, each.origin ?? each.kind)],
     ['State', 'text', (each) => stateCell(each, now)],
     [
       'Under way',

@@ -92,8 +92,9 @@ function matches(call: RecentCall, words: string): boolean {
 }
 
 const columns: readonly Column<RecentCall>[] = [
-  ['Model', '', (call) => two(call.model ?? none, call.provider)],
-  ['Client', 'm', (call) => two(call.client, call.key)],
+  ['Model', '', (call) => call.model ?? none],
+  ['Provider', 'm', (call) => call.provider ?? none],
+  ['Client', 'm', (call) => call.client],
   [
     'Outcome',
     'text',
@@ -148,7 +149,7 @@ function details(call: RecentCall): VNode {
 export function failuresSection({ failures, now }: StatusReport): VNode {
   return section(
     'failures',
-    'Failures of 24 hours',
+    'Failures in 24 hours',
     undefined,
     failures.length === 0
       ? empty('No call has failed.')

@@ -1,8 +1,35 @@
 // Where a model's name leads.
 import { Component, type ComponentChildren, type VNode } from 'preact'
-import { h } from './element.ts'
-import { section } from './parts.ts'
+import { box, h } from './element.ts'
+import { count, type Tone } from './format.ts'
+import { code, facts, section, state, table } from './parts.ts'
 import { type Answer, explain } from './requests.ts'
+
+/** What `GET /status/explain` answers. */
+interface Explained {
+  readonly model: string
+  /** Null: the name leads nowhere. */
+  readonly route: {
+    readonly rule: string
+    readonly entry: string
+    readonly targets: readonly Target[]
+    readonly fallbacks: readonly string[]
+  } | null
+  /** The name that is likely meant. */
+  readonly suggestion: string | null
+}
+
+interface Target {
+  readonly provider: string
+  readonly model: string
+  readonly tier: number
+  readonly weight: number
+  readonly state: 'ready' | 'cooling' | 'unwell'
+  readonly trouble: string | null
+  readonly in_flight: number
+}
+
+const tones: Readonly<Record<Target['state'], Tone>> = { ready: 'good', cooling: 'warn', unwell: 'bad' }
 
 interface View {
   readonly answer?: Answer
@@ -37,13 +64,13 @@ export class Route extends Component<{ readonly models: readonly string[] }, Vie
           { id: 'models' },
           this.props.models.map((value) => h('option', { key: value, value })),
         ),
-        h('button', { type: 'submit' }, 'Explain'),
+        h('button', null, 'Explain'),
       ),
       answer &&
         h(
           'div',
-          { class: 'panel', role: 'status' },
-          answer.ok ? tree(answer.value) : h('p', { class: 'state bad' }, answer.message),
+          { role: 'status' },
+          answer.ok ? shown(answer.value as Explained) : state('bad', answer.message),
         ),
     )
   }
@@ -53,24 +80,29 @@ export class Route extends Component<{ readonly models: readonly string[] }, Vie
   }
 }
 
-/** Any JSON as nested lists: what `explain` reports grows with the configuration. */
-function tree(value: unknown): ComponentChildren {
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value).replaceAll(/^"|"$/g, '')
-  if (Array.isArray(value)) {
-    if (value.every((each) => typeof each !== 'object')) return value.join(', ') || 'none'
-    return h(
-      'ol',
-      null,
-      value.map((each) => h('li', null, tree(each))),
-    )
+function shown({ model, route, suggestion }: Explained): ComponentChildren {
+  if (route === null) {
+    return [state('bad', `${model} leads nowhere.`), suggestion && [' Did you mean ', code(suggestion), '?']]
   }
-  return h(
-    'dl',
-    { class: 'tree' },
-    Object.entries(value)
-      .filter(([, each]) => each !== null)
-      .map(([name, each]) =>
-        h('div', { key: name }, h('dt', null, name.replaceAll('_', ' ')), h('dd', null, tree(each))),
-      ),
+  return box(
+    'div',
+    'usage',
+    facts(
+      ['Name', code(model)],
+      ['Matches', `${route.rule} ${route.entry}`],
+      ['After all targets fail', route.fallbacks.join(', ')],
+    ),
+    table<Target>(
+      `Targets of ${model} in their order`,
+      [
+        ['Provider', '', (target) => target.provider],
+        ['Model there', '', (target) => target.model],
+        ['State', '', (target) => state(tones[target.state], `${target.state} ${target.trouble ?? ''}`)],
+        ['Tier', 'n', (target) => count(target.tier)],
+        ['Weight', 'n m', (target) => count(target.weight)],
+        ['Under way', 'n m', (target) => count(target.in_flight)],
+      ],
+      { rows: route.targets, keyOf: ({ provider, model: name, tier }) => `${tier} ${provider} ${name}` },
+    ),
   )
 }

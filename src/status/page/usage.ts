@@ -46,7 +46,7 @@ class Shown extends Component<{ readonly usage: Usage; readonly days: number }, 
       'usage',
       box(
         'div',
-        'chart',
+        'panel',
         totals(chosen),
         choice('Bars', measures, measure, (value) => this.setState({ measure: value })),
         chart(usage.days, measure, days),
@@ -75,7 +75,7 @@ const columns: readonly Column<UsageRow>[] = [
 function totals(rows: readonly UsageRow[]): VNode {
   const sum = (of: (row: UsageRow) => number) => rows.reduce((total, row) => total + of(row), 0)
   const unpriced = sum((row) => row.unpriced_calls)
-  const isPriced = rows.some((row) => row.cost_usd !== null)
+  const isPriced = unpriced === 0 || rows.some((row) => row.cost_usd !== null)
   return facts(
     ['Cost', isPriced ? usd(sum((row) => Number(row.cost_usd))) : 'not known'],
     ['Price unknown', unpriced > 0 && counted(unpriced, 'call')],
