@@ -157,6 +157,14 @@ function configFor(url: string): Config {
       keepHoursDays: 1,
     },
     audit: { enabled: false, keepDays: 31 },
+    metrics: { enabled: false, allowedUsers: [] },
+    status: {
+      enabled: false,
+      allowedUsers: [],
+      hasPlayground: false,
+      isServedViaProxy: false,
+      recentCalls: 1,
+    },
     logging: { level: 'error', format: 'json' },
   }
 }

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { AdmissionStore } from '../admission/stores/store.ts'
 import { ClientChecks } from './client-checks.ts'
 import type { LoadedKeys } from './keys.ts'
-import { ownClientId, peerIdentifiersOf } from './peer-identifiers.ts'
+import { ownClientId, peersOf, viewUsersOf } from './peer-identifiers.ts'
 import type { OpenedAudit } from './open-audit.ts'
 import { openEvents } from './open-events.ts'
 import { ProviderPool } from './provider-pool.ts'
@@ -29,6 +29,7 @@ import { httpLimits } from '../server/listeners/http-server.ts'
 import { connectionLimits } from '../server/listeners/open-connections.ts'
 import { listen } from '../server/listeners/listen.ts'
 import type { Listeners } from '../server/listeners/listeners.ts'
+import { ownPageReader } from '../server/view-check.ts'
 import { limitsReport } from '../server/routes/limits.ts'
 import { createHandlers } from '../server/server.ts'
 import type { OpenCall } from '../status/open-call.ts'
@@ -123,7 +124,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       ? openEvents(config, { stdout, isJournal, clock, stateDirectory, auditKey: options.auditKey })
       : undefined
   const events = worker?.events ?? opened!.events
-  const identifiers = peerIdentifiersOf(config, events, sockets)
+  const { identifiers, observers, findUser } = peersOf(config, events, sockets)
   const own =
     worker === undefined
       ? await OwnServices.start(config, { clock, events, stateDirectory, store, ledger: opened?.ledger })
@@ -142,6 +143,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const { cors, server } = config
   let { shutdownGraceMs } = server
   let floodWaitMs = config.rateLimits.perClientMaxWaitMs
+  let { status } = config
   let isDraining = false
   const stopped = new AbortController()
 
@@ -162,7 +164,17 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     interrupt: (error, isConcerned) => snapshots.interrupt(error, isConcerned),
   })
   const handlers = await createHandlers({
-    guards: guardsOf(config, isOriginAllowed, forwardedFor, hasRest),
+    guards: guardsOf(config, {
+      isOriginAllowed,
+      forwardedFor,
+      hasRest,
+      isOwnPage: ownPageReader(observers, () => status.hasPlayground),
+    }),
+    observers,
+    findUser,
+    isServedViaProxy: () => status.isServedViaProxy,
+    hasMetrics: config.metrics.enabled,
+    hasStatusPage: config.status.enabled,
     isOriginAllowed,
     maxBodyBytes: server.maxRequestBodyBytes,
     bodyMemoryBytes: Math.floor(server.bodyMemoryBytes / server.workers),
@@ -225,6 +237,8 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       clients.follow(next)
       shutdownGraceMs = next.server.shutdownGraceMs
       floodWaitMs = next.rateLimits.perClientMaxWaitMs
+      status = next.status
+      observers.follow(viewUsersOf(next))
       return settingsToRestartFor(config, next)
     },
     async limits(client) {
@@ -285,7 +299,7 @@ async function endCalls(listeners: Listeners, graceMs: number, interrupt: () => 
 
 /** What is built once, at the start: key of the file and value. */
 function* fixedSettings(config: Config): Generator<readonly [string, unknown]> {
-  const { server, access, cors, keys, identity, logging, usage, audit } = config
+  const { server, access, cors, keys, identity, logging, usage, audit, metrics, status } = config
   yield ['server.workers', server.workers]
   yield ['server.hosts', server.hosts]
   yield ['server.port', server.port]
@@ -301,6 +315,9 @@ function* fixedSettings(config: Config): Generator<readonly [string, unknown]> {
   yield ['logging', logging]
   yield ['usage', usage]
   yield ['audit', audit]
+  yield ['metrics.enabled', metrics.enabled]
+  yield ['status.enabled', status.enabled]
+  yield ['status.recent_calls', status.recentCalls]
   yield ['rate_limit_settings.per_client', perClientRpmOf(config)]
 }
 

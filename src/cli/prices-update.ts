@@ -1,7 +1,6 @@
 // `llm-gateway prices update --from FILE`: puts a list of prices beside the configuration, in place of the package's. The
 // gateway never fetches one: lists of others have been replaced by broken ones, which is for people to notice.
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
-import { createInterface } from 'node:readline/promises'
 
 import { parseJson } from '../bytes/json/parse.ts'
 import { findConfigFile } from '../config/find.ts'
@@ -23,6 +22,7 @@ import { readForeignList } from '../prices/foreign-lists.ts'
 import { maxPriceListBytes, type PriceList, readPriceList, writePriceList } from '../prices/price-list.ts'
 import { readShippedList } from '../prices/shipped-list.ts'
 import { addressOf } from '../app/prices.ts'
+import { ask } from './ask.ts'
 import { type CommandIo, counted, Output } from './output.ts'
 import { rateText } from './price-text.ts'
 import { printProblems } from './validate-config.ts'
@@ -182,14 +182,7 @@ function printMove(out: Output, { name, from, to }: Move): void {
   out.line(`  ${printable(name)}: ${change}`)
 }
 
-async function isConfirmed({ stdin, stdout }: UpdateIo, file: string): Promise<boolean> {
-  if (stdin.isTTY !== true) return false
-  const reader = createInterface({ input: stdin })
-  stdout.write(`Write ${printable(file)}? [y/N] `)
-  const { promise, resolve } = Promise.withResolvers<string>()
-  reader.once('line', resolve)
-  reader.once('close', () => resolve(''))
-  const answer = await promise
-  reader.close()
-  return /^\s*y(es)?\s*$/i.test(answer)
+async function isConfirmed(io: UpdateIo, file: string): Promise<boolean> {
+  const answer = await ask(io, `Write ${printable(file)}? [y/N] `)
+  return /^y(es)?$/i.test(answer ?? '')
 }

@@ -1,7 +1,9 @@
 // The commands that set the gateway up as a service: `systemd …` and `credential …`.
+import { existsSync } from 'node:fs'
 import { type Command, InvalidArgumentError } from 'commander'
 import { systemClock } from '../platform/clock.ts'
 import { runProgram } from '../systemd/programs.ts'
+import type { ServicePaths } from '../systemd/scope.ts'
 import { chosenPaths, type ScopeOptions } from './chosen-paths.ts'
 import type { CredentialIo } from './credential-set.ts'
 
@@ -17,20 +19,47 @@ export function addServiceCommands(program: Command, io: CredentialIo, done: (st
   const configOption = ['-c, --config <file>', "configuration file (default: the service's own)"] as const
   const dryRunOption = ['--dry-run', 'show what would change, and change nothing'] as const
 
+  /** False: it cannot be that one, and the reason is printed. */
+  const statusUserFor = async ({ scope, configFile }: ServicePaths, named: string | undefined) => {
+    const fault = (text: string) => {
+      io.stderr.write(`${text}\n`)
+      return false as const
+    }
+    if (scope === 'user') {
+      if (named === undefined) return undefined
+      return fault('--status-user is for --system: your own service shows the page to you.')
+    }
+    const { chooseStatusUser } = await import('./status-user.ts')
+    // An existing file says who sees the page.
+    const isKept = named === undefined && existsSync(configFile)
+    const chosen = isKept ? undefined : await chooseStatusUser(io, named)
+    if (typeof chosen !== 'object') return chosen
+    return fault(`There is no user ${JSON.stringify(chosen.unknown)} on this machine.`)
+  }
+
   const systemd = program.command('systemd').description('run the gateway as a systemd service')
   scoped(systemd, 'install', 'write the units, and a configuration if there is none, and enable the socket')
     .option(...configOption)
     .option('--doctor-timer', 'also run doctor once a week')
+    .option('--status-user <user>', 'with --system: who may see the status page')
     .option(...dryRunOption)
-    .action(async (options: ScopeOptions & { config?: string; doctorTimer?: boolean; dryRun?: boolean }) => {
-      const { config, doctorTimer = false, dryRun } = options
+    .action(async (options: ScopeOptions & InstallFlags) => {
+      const { config, doctorTimer = false, dryRun, statusUser: named } = options
       const paths = pathsFor(options)
+      const statusUser = await statusUserFor(paths, named)
+      if (statusUser === false) return done(1)
       const { systemdInstallCommand } = await import('./systemd-install.ts')
       done(
         await systemdInstallCommand(
           io,
           paths,
-          { config, hasDoctorTimer: doctorTimer, isDryRun: dryRun === true },
+          {
+            config,
+            hasDoctorTimer: doctorTimer,
+            isDryRun: dryRun === true,
+            statusUser,
+            isStatusUserNamed: named !== undefined,
+          },
           runProgram,
         ),
       )
@@ -98,6 +127,13 @@ export function addServiceCommands(program: Command, io: CredentialIo, done: (st
       const { credentialListCommand } = await import('./credential-list.ts')
       done(await credentialListCommand(io, pathsFor(options), options.config, Date.now()))
     })
+}
+
+interface InstallFlags {
+  readonly config?: string
+  readonly doctorTimer?: boolean
+  readonly dryRun?: boolean
+  readonly statusUser?: string
 }
 
 function positiveInteger(text: string): number {

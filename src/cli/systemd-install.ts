@@ -45,6 +45,10 @@ export interface InstallOptions {
   /** Also install the weekly check. Once installed, it is kept up to date without this. */
   readonly hasDoctorTimer: boolean
   readonly isDryRun: boolean
+  /** Of a system-wide service: who sees the status page, besides the service's user. Undefined: nobody. */
+  readonly statusUser?: string | undefined
+  /** The command line names that user. */
+  readonly isStatusUserNamed?: boolean
 }
 
 /** Prints what it does. @returns the exit status: 0, or 1 when something could not be done. */
@@ -103,7 +107,7 @@ class Installer {
     }
     const program = this.#program()
     if (program === undefined) return 1
-    if (source === config) this.#unchanged(config)
+    if (source === config) this.#keepConfig(config)
     else this.#write(config, this.#configText(source, program), scope === 'user' ? 0o600 : 0o644)
     this.#directory(credentialsDirectory)
     // For the system's service systemd creates it (StateDirectory=).
@@ -169,9 +173,22 @@ class Installer {
     )
     const installer = this.#io.env['SUDO_USER'] ?? 'root'
     const users = JSON.stringify(installer === 'root' ? ['root'] : [installer, 'root'])
-    return this.#paths.scope === 'user'
-      ? text
-      : text.replace('allowed_users: [self]', () => `allowed_users: ${users}`)
+    if (this.#paths.scope === 'user') return text
+    const { statusUser } = this.#options
+    return text
+      .replace('allowed_users: [self] ', () => `allowed_users: ${users} `)
+      .replace('status: { allowed_users: [self] }', (line) =>
+        statusUser === undefined ? line : line.replace('[self]', `[self, ${JSON.stringify(statusUser)}]`),
+      )
+  }
+
+  #keepConfig(config: string): void {
+    this.#unchanged(config)
+    const { isStatusUserNamed, statusUser } = this.#options
+    if (isStatusUserNamed !== true) return
+    this.#out.line(
+      `To show the status page to ${statusUser}, list that user there: status: { allowed_users: [self, ${statusUser}] }`,
+    )
   }
 
   /** @returns undefined when it could not be installed. */

@@ -10,6 +10,10 @@ export interface Peer {
   readonly isTrustedProxy: boolean
   /** It has connected to a Unix socket that only its owner can open. Absent: to another one, or a TCP port. */
   readonly isPrivateSocket?: boolean
+  /** Its Unix user. Absent: nobody has looked. */
+  readonly uid?: number
+  /** It may look at metrics or the status page, and may not call. */
+  readonly isObserver?: boolean
 }
 
 const peerKey = Symbol('peer')
@@ -33,6 +37,16 @@ export function isTrustedProxy(socket: Socket): boolean {
 /** Whether the connection came by a Unix socket that only its owner can open. */
 export function isOfPrivateSocket(socket: Socket): boolean {
   return peerOf(socket).isPrivateSocket === true
+}
+
+/** The Unix user at the other end; undefined: it has not been looked up. */
+export function uidOfSocket(socket: Socket): number | undefined {
+  return peerOf(socket).uid
+}
+
+/** Whether the other end may look at metrics or the status page only. */
+export function isObserver(socket: Socket): boolean {
+  return peerOf(socket).isObserver === true
 }
 
 const clientKey = Symbol('client')

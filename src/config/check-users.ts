@@ -24,6 +24,46 @@ export function* allowedUserProblems(names: readonly string[], accounts: LocalUs
   }
 }
 
+/**
+ * Users who may only look: one without an account lets nobody in, and the gateway starts. Identities are seen behind a proxy.
+ */
+export function* viewUserProblems(
+  { metrics, status }: Pick<RawConfig, 'metrics' | 'status'>,
+  accounts: LocalUsers,
+): Generator<PathProblem> {
+  for (const [section, names] of Object.entries({ metrics, status })) {
+    for (const [index, name] of (names?.allowed_users ?? []).entries()) {
+      const path = [section, 'allowed_users', index]
+      if (section === 'status' && name.includes(':')) yield* viewIdentityProblems(name, path, status)
+      else yield* viewAccountProblems(name, path, accounts)
+    }
+  }
+}
+
+function* viewIdentityProblems(
+  name: string,
+  path: Path,
+  status: RawConfig['status'],
+): Generator<PathProblem> {
+  if (status?.via_proxy === true) return
+  const message = `${quoted(name)} is an identity, to which the page is shown only through a proxy`
+  yield { path, message, hint: 'set status.via_proxy: true', severity: 'warning' }
+}
+
+function* viewAccountProblems(
+  name: string,
+  path: Path,
+  { users, ownUid, isMapped }: LocalUsers,
+): Generator<PathProblem> {
+  const uid = uidNamed(name, users, ownUid)
+  if (uid === undefined) {
+    const message = `there is no user ${quoted(name)} on this machine, so this entry lets nobody in`
+    yield { path, message, hint: 'write a name from /etc/passwd, or a uid', severity: 'warning' }
+  } else if (uid === overflowUid || !isMapped(uid)) {
+    yield { path, ...unrecognized(name), severity: 'warning' }
+  }
+}
+
 export function* trustedProxyProblems(raw: RawConfig, accounts: LocalUsers): Generator<PathProblem> {
   const list = raw.server?.trusted_proxies ?? []
   const allowedUsers = raw.access?.allowed_users ?? defaults.access.allowed_users

@@ -8,7 +8,12 @@ import { clientProblems, keyProblems } from './check-clients.ts'
 import { identityProblems } from './check-identity.ts'
 import { formatProblems } from './check-formats.ts'
 import { priceProblems } from './check-prices.ts'
-import { allowedUserProblems, type LocalUsers, trustedProxyProblems } from './check-users.ts'
+import {
+  allowedUserProblems,
+  type LocalUsers,
+  trustedProxyProblems,
+  viewUserProblems,
+} from './check-users.ts'
 import { defaults, minBodyMemoryBytes } from './defaults.ts'
 import { corsOriginFault, hostHeaderFault, wideOrigin } from './origin.ts'
 import type { PathProblem, HasProblem, Path } from './problems.ts'
@@ -37,6 +42,7 @@ export function* configProblems(
     yield { ...problem, severity: 'warning' }
   }
   yield* allowedUserProblems(access.allowed_users ?? [], accounts)
+  yield* viewUserProblems(raw, accounts)
   yield* keyProblems(raw, accounts)
   yield* clientProblems(raw)
   yield* identityProblems(raw, hasProblem, accounts)

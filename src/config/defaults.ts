@@ -58,6 +58,8 @@ export const defaults = {
   secrets: { dir: null, identity: { credential: 'gateway_identity', file: null } },
   budgets: { time_zone: 'UTC', reserve: 'predicted', when_exhausted: 'finish', total: [] },
   audit: { enabled: 'auto', keep_days: 365 },
+  metrics: { enabled: true, allowed_users: [] },
+  status: { enabled: true, allowed_users: ['self'], playground: true, via_proxy: false, recent_calls: 200 },
   usage: { enabled: true, keep_calls_days: 90, keep_hours_days: 400, client_names: 'plain' },
   logging: { level: 'info', format: 'auto', transport: null },
 } as const

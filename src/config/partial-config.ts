@@ -10,7 +10,7 @@ export interface PartialConfig {
   readonly providers: ReadonlyMap<string, string | undefined>
   readonly hosts: readonly string[]
   readonly port: number
-  /** Of `access.allowed_users` and `server.trusted_proxies`. */
+  /** Unix users of `access.allowed_users`, `server.trusted_proxies`, `metrics.allowed_users` and `status.allowed_users`. */
   readonly users: readonly string[]
   readonly keys: {
     readonly mode: 'off' | 'optional' | 'required'
@@ -37,6 +37,9 @@ export function readPartialConfig(
   const root = membersOf(read.document.value)
   const { hosts, port, trusted_proxies: proxies } = membersOf(root['server'])
   const { allowed_users: allowed } = membersOf(root['access'])
+  const viewers = ['metrics', 'status']
+    .flatMap((section) => listOf(membersOf(root[section])['allowed_users']))
+    .filter((name) => typeof name === 'string' && !name.includes(':'))
   const providers = Object.entries(membersOf(root['providers'])).map(([name, provider]) => {
     const { credential } = membersOf(membersOf(provider)['api_key'])
     return [name, typeof credential === 'string' ? credential : undefined] as const
@@ -47,9 +50,11 @@ export function readPartialConfig(
       providers: new Map(providers),
       hosts: Array.isArray(hosts) ? hosts.filter((host) => typeof host === 'string') : defaults.server.hosts,
       port: typeof port === 'number' ? port : defaults.server.port,
-      users: [...listOf(allowed), ...listOf(proxies).map((proxy) => membersOf(proxy)['user'])].filter(
-        (user) => typeof user === 'string',
-      ),
+      users: [
+        ...listOf(allowed),
+        ...listOf(proxies).map((proxy) => membersOf(proxy)['user']),
+        ...viewers,
+      ].filter((user) => typeof user === 'string'),
       keys: keysOf(membersOf(root['keys'])),
       isAudited: isAudited(root),
     },

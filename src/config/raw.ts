@@ -26,6 +26,16 @@ export interface RawConfig {
   usage?: RawUsage
   budgets?: RawBudgets
   audit?: { enabled?: boolean | 'auto'; keep_days?: number }
+  metrics?: { enabled?: boolean; allowed_users?: string[] }
+  status?: RawStatus
+}
+
+interface RawStatus {
+  enabled?: boolean
+  allowed_users?: string[]
+  playground?: boolean
+  via_proxy?: boolean
+  recent_calls?: number
 }
 
 interface RawKeys {

@@ -31,6 +31,7 @@ import type {
   KeysConfig,
   LoggingConfig,
   LogTransportConfig,
+  MetricsConfig,
   ModelConfig,
   PricesConfig,
   ProviderConfig,
@@ -38,6 +39,7 @@ import type {
   RateLimitConfig,
   Secret,
   ServerConfig,
+  StatusConfig,
   Timeouts,
 } from './types.ts'
 
@@ -98,6 +100,8 @@ export function resolve(
     },
     routes: { rest: raw.routes?.rest ?? undefined, defaultModel: { ...raw.routes?.default_model } },
     audit: resolveAudit(raw),
+    metrics: resolveMetrics(raw.metrics),
+    status: resolveStatus(raw.status),
     usage: {
       enabled: usage.enabled,
       keepCallsDays: usage.keep_calls_days,
@@ -114,6 +118,22 @@ function resolveAudit(raw: RawConfig): AuditConfig {
   const hasKeys = (raw.keys?.mode ?? defaults.keys.mode) !== 'off'
   const hasIdentities = (raw.identity?.sources ?? defaults.identity.sources).length > 0
   return { enabled: enabled === 'auto' ? hasKeys || hasIdentities : enabled, keepDays }
+}
+
+function resolveMetrics(raw: RawConfig['metrics']): MetricsConfig {
+  const { enabled, allowed_users: allowedUsers } = { ...defaults.metrics, ...raw }
+  return { enabled, allowedUsers }
+}
+
+function resolveStatus(raw: RawConfig['status']): StatusConfig {
+  const status = { ...defaults.status, ...raw }
+  return {
+    enabled: status.enabled,
+    allowedUsers: status.allowed_users,
+    hasPlayground: status.playground,
+    isServedViaProxy: status.via_proxy,
+    recentCalls: status.recent_calls,
+  }
 }
 
 function resolveLogging(

@@ -29,6 +29,8 @@ export interface Config {
   readonly routes: RoutesConfig
   readonly usage: UsageConfig
   readonly audit: AuditConfig
+  readonly metrics: MetricsConfig
+  readonly status: StatusConfig
   readonly logging: LoggingConfig
 }
 
@@ -374,4 +376,24 @@ export interface AuditConfig {
   readonly enabled: boolean
   /** Days for which whole months are kept. */
   readonly keepDays: number
+}
+
+/** `GET /metrics`. */
+export interface MetricsConfig {
+  readonly enabled: boolean
+  /** Unix users who may read them, besides the gateway's own and root. */
+  readonly allowedUsers: readonly string[]
+}
+
+/** The status page. */
+export interface StatusConfig {
+  readonly enabled: boolean
+  /** Unix users, `self`, and identities by their client's id. */
+  readonly allowedUsers: readonly string[]
+  /** Whether the gateway's own user may call models from the page. */
+  readonly hasPlayground: boolean
+  /** Whether identities in `allowedUsers` may see it through a trusted proxy. */
+  readonly isServedViaProxy: boolean
+  /** Ended calls that are kept for it. */
+  readonly recentCalls: number
 }

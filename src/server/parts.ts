@@ -1,5 +1,6 @@
 // What the server is built from.
 import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
 import type { ModelReport, ScopeReport } from '../admission/admission.ts'
 import type { BudgetState } from '../admission/budget.ts'
 import type { FloodWindows } from '../admission/flood-windows.ts'
@@ -15,6 +16,7 @@ import type { Events } from '../observe/events.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { RouteTable } from '../routing/route-table.ts'
 import type { Guard } from './guards/guard.ts'
+import type { Observers } from './observers.ts'
 import type { KeyCheck } from './key-check.ts'
 
 export interface ServerParts {
@@ -53,6 +55,14 @@ export interface ServerParts {
   readonly describeClient: (scope: Scope) => Promise<ScopeReport>
   /** How the budgets stand that apply to the client's calls. */
   readonly describeBudgets: (client: Client) => Promise<readonly BudgetState[]>
+  /** Who may look at the metrics and the status page. */
+  readonly observers: Observers
+  /** The Unix user of a connection whose user has not been looked up. */
+  readonly findUser: (socket: Socket) => Promise<number | undefined>
+  /** `status.via_proxy`. */
+  readonly isServedViaProxy: () => boolean
+  readonly hasMetrics: boolean
+  readonly hasStatusPage: boolean
   readonly isDraining: () => boolean
   readonly events: Events
   readonly now: Clock['now']

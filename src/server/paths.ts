@@ -66,3 +66,8 @@ export function isMessagesPath(target: string): boolean {
 export function isOllamaPath(target: string): boolean {
   return /^(?:\/v1)?\/api(?:[/?]|$)/.test(target)
 }
+
+/** What shows the gateway itself: the metrics, the status page and all below it. */
+export function isViewPath(target: string): boolean {
+  return /^\/(?:metrics|status)(?:[/?]|$)/.test(target)
+}

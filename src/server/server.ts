@@ -29,14 +29,17 @@ import { ownHeaders } from './reply.ts'
 import { requestIdOf } from './request-id.ts'
 import { addHealth } from './routes/health.ts'
 import { findApiPath } from '../dialects/openai/api-routes.ts'
-import { deploymentPrefix, splitTarget, targetReader } from './paths.ts'
+import { deploymentPrefix, isViewPath, splitTarget, targetReader } from './paths.ts'
 import { addLimits } from './routes/limits.ts'
 import { addModelCalls } from './routes/model-calls.ts'
 import { addModels } from './routes/models.ts'
 import { collectMethods, hasOwnRoute, notFound, type PathMethods } from './routes/not-found.ts'
 import { addRest } from './routes/rest.ts'
 import { addRoot } from './routes/root.ts'
+import { addMetrics } from './routes/metrics.ts'
+import { addStatus } from './routes/status.ts'
 import { addUsage } from './routes/usage.ts'
+import { addViewCheck } from './view-check.ts'
 import { TimeSlicer } from './time-slicer.ts'
 
 declare module 'fastify' {
@@ -47,7 +50,7 @@ declare module 'fastify' {
     dialect?: ClientDialect
     /** The wildcard for what has no route of its own. */
     isRest?: boolean
-    /** Served without a key and an identity, whatever is required. */
+    /** Served without a key and an identity, whatever is required; the route may have a check of its own. */
     isOpen?: boolean
   }
 }
@@ -112,13 +115,14 @@ async function createRoutes(parts: ServerParts, refuse: Refuse): Promise<Fastify
       return parts.clientOf(this.raw)
     },
   })
+  app.decorateRequest('viewer', undefined)
   const methods = collectMethods(app)
   const isRest = ({ url }: FastifyRequest) =>
     parts.hasRest() && url.startsWith('/v1/') && !hasOwnRoute(url, methods)
   app.addHook('onRequest', (request, _, done) => {
-    // No page may read what passes to a provider as it is.
-    if (request.method === 'OPTIONS' && isRest(request)) done(notFound(request, methods))
-    else done()
+    // No page of another origin may read what passes to a provider as it is, nor what the gateway shows of itself.
+    const isHidden = isRest(request) || isViewPath(request.url)
+    done(request.method === 'OPTIONS' && isHidden ? notFound(request, methods) : undefined)
   })
   await app.register(cors, corsOptions(parts.isOriginAllowed))
   // After CORS: a browser sends neither with a preflight, and its page may read why it is refused. A key that comes with
@@ -220,6 +224,18 @@ async function addApi(
         },
         { prefix },
       )
+    }
+    if (parts.hasMetrics) {
+      await lists.register(async (routes) => {
+        addViewCheck(routes, 'metrics', parts)
+        addMetrics(routes)
+      })
+    }
+    if (parts.hasStatusPage) {
+      await lists.register(async (routes) => {
+        addViewCheck(routes, 'status', parts)
+        addStatus(routes)
+      })
     }
   })
 }

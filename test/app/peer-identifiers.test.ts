@@ -6,7 +6,7 @@ import { createServer, Socket } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
-import { peerIdentifiersOf } from '../../src/app/peer-identifiers.ts'
+import { peersOf } from '../../src/app/peer-identifiers.ts'
 import { createEvents } from '../../src/observe/events.ts'
 import { loadText, scratchDirectory } from '../support/config-file.ts'
 
@@ -18,7 +18,7 @@ test('a Unix socket that a service manager has opened is private if its mode say
   t.after(() => server.close())
   await once(server, 'listening')
   const isPrivate = async (sockets: readonly { fd: number; path: string | undefined }[]) => {
-    const { unixSocket } = peerIdentifiersOf(loaded.config, createEvents([]), sockets)
+    const { unixSocket } = peersOf(loaded.config, createEvents([]), sockets).identifiers
     const identity = await unixSocket(new Socket())
     return identity.kind === 'known' && identity.isPrivateSocket
   }

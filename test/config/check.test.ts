@@ -179,6 +179,15 @@ describe('a warning:', () => {
       ],
     ],
     [
+      'users who may only look, and do not exist',
+      'metrics: { allowed_users: [prometheus] }\nstatus: { allowed_users: [self, ann, "mail:ann@example.org"] }',
+      [
+        '5:28 metrics.allowed_users[0]: there is no user "prometheus" on this machine, so this entry lets nobody in',
+        '6:33 status.allowed_users[1]: there is no user "ann" on this machine, so this entry lets nobody in',
+        '6:38 status.allowed_users[2]: "mail:ann@example.org" is an identity, to which the page is shown only through a proxy',
+      ],
+    ],
+    [
       'proxies everywhere',
       'server: { trusted_proxies: [{ user: self }, 0.0.0.0/0] }',
       [

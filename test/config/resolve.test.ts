@@ -73,6 +73,14 @@ test('what the file leaves out has its default', () => {
       pseudonymKey: undefined,
     },
     audit: { enabled: false, keepDays: 365 },
+    metrics: { enabled: true, allowedUsers: [] },
+    status: {
+      enabled: true,
+      allowedUsers: ['self'],
+      hasPlayground: true,
+      isServedViaProxy: false,
+      recentCalls: 200,
+    },
     logging: { level: 'info', format: 'auto' },
   })
 })

@@ -23,6 +23,7 @@ interface Step {
 const config = '~/.config/llm-gateway/llm-gateway.yaml'
 const sudo: RunOptions = { isRoot: true, env: { HOME: '/root', SUDO_USER: 'gateway', SUDO_UID: '1501' } }
 const statusOf = `curl -s -o /dev/null -w '%{http_code}' --max-time 20 http://127.0.0.1:4000/v1/models`
+const pageStatus = statusOf.replace('/v1/models', '/status')
 const asStranger = `setpriv --reuid www-data --regid www-data --clear-groups`
 
 /** The command of the incident guide in backquotes behind these words. */
@@ -111,6 +112,8 @@ const systemDay: readonly Step[] = [
   { command: 'find . -user root', says: /^$/ },
   { command: streamCommand(), says: /DONE/ },
   { command: `${asStranger} ${statusOf}`, options: sudo, says: /^403$/ },
+  { command: pageStatus, says: /^200$/ },
+  { command: `${asStranger} ${pageStatus}`, options: sudo, says: /^403$/ },
   { command: 'bin/llm-gateway doctor --system --no-calls', options: sudo, says: /0 failures/ },
   { command: 'systemctl start llm-gateway-doctor', options: sudo },
   { command: 'bin/llm-gateway systemd status --system', options: sudo, says: /service +active \(running\)/ },

@@ -13,6 +13,7 @@ import { providersSchema } from './providers.ts'
 import { auditSchema } from './audit.ts'
 import { budgetsSchema } from './budgets.ts'
 import { usageSchema } from './usage.ts'
+import { metricsSchema, statusSchema } from './views.ts'
 
 /** What to write in place of LiteLLM's list of models. */
 export const liteLlmHint =
@@ -41,6 +42,8 @@ export const configSchema = {
     secrets: secretsSchema,
     usage: usageSchema,
     audit: auditSchema,
+    metrics: metricsSchema,
+    status: statusSchema,
     logging: loggingSchema,
   },
 } as const satisfies Schema

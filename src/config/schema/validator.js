@@ -8331,12 +8331,12 @@ vErrors.push(err626);
 errors++;
 }
 }
-if(data.logging !== undefined){
-let data238 = data.logging;
+if(data.metrics !== undefined){
+let data238 = data.metrics;
 if(data238 && typeof data238 == "object" && !Array.isArray(data238)){
 for(const key53 in data238){
-if(!(((key53 === "level") || (key53 === "format")) || (key53 === "transport"))){
-const err627 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key53},schema:false,parentSchema:schema6.properties.logging,data:data238};
+if(!((key53 === "enabled") || (key53 === "allowed_users"))){
+const err627 = {instancePath:instancePath+"/metrics",schemaPath:"#/properties/metrics/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key53},schema:false,parentSchema:schema6.properties.metrics,data:data238};
 if(vErrors === null){
 vErrors = [err627];
 }
@@ -8346,10 +8346,10 @@ vErrors.push(err627);
 errors++;
 }
 }
-if(data238.level !== undefined){
-let data239 = data238.level;
-if(typeof data239 !== "string"){
-const err628 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.level.type,parentSchema:schema6.properties.logging.properties.level,data:data239};
+if(data238.enabled !== undefined){
+let data239 = data238.enabled;
+if(typeof data239 !== "boolean"){
+const err628 = {instancePath:instancePath+"/metrics/enabled",schemaPath:"#/properties/metrics/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.metrics.properties.enabled.type,parentSchema:schema6.properties.metrics.properties.enabled,data:data239};
 if(vErrors === null){
 vErrors = [err628];
 }
@@ -8358,8 +8358,17 @@ vErrors.push(err628);
 }
 errors++;
 }
-if(!((((data239 === "error") || (data239 === "warn")) || (data239 === "info")) || (data239 === "debug"))){
-const err629 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.level.enum},schema:schema6.properties.logging.properties.level.enum,parentSchema:schema6.properties.logging.properties.level,data:data239};
+}
+if(data238.allowed_users !== undefined){
+let data240 = data238.allowed_users;
+if(Array.isArray(data240)){
+const len23 = data240.length;
+for(let i23=0; i23<len23; i23++){
+let data241 = data240[i23];
+const _errs566 = errors;
+const _errs567 = errors;
+if(!(data241 === "any")){
+const err629 = {};
 if(vErrors === null){
 vErrors = [err629];
 }
@@ -8368,11 +8377,9 @@ vErrors.push(err629);
 }
 errors++;
 }
-}
-if(data238.format !== undefined){
-let data240 = data238.format;
-if(typeof data240 !== "string"){
-const err630 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.format.type,parentSchema:schema6.properties.logging.properties.format,data:data240};
+var valid126 = _errs567 === errors;
+if(valid126){
+const err630 = {instancePath:instancePath+"/metrics/allowed_users/" + i23,schemaPath:"#/properties/metrics/properties/allowed_users/items/not",keyword:"not",params:{},schema:schema6.properties.metrics.properties.allowed_users.items.not,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data241};
 if(vErrors === null){
 vErrors = [err630];
 }
@@ -8381,8 +8388,20 @@ vErrors.push(err630);
 }
 errors++;
 }
-if(!(((data240 === "auto") || (data240 === "json")) || (data240 === "pretty"))){
-const err631 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.format.enum},schema:schema6.properties.logging.properties.format.enum,parentSchema:schema6.properties.logging.properties.format,data:data240};
+else {
+errors = _errs566;
+if(vErrors !== null){
+if(_errs566){
+vErrors.length = _errs566;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(typeof data241 === "string"){
+if(func4(data241) > 256){
+const err631 = {instancePath:instancePath+"/metrics/allowed_users/" + i23,schemaPath:"#/properties/metrics/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data241};
 if(vErrors === null){
 vErrors = [err631];
 }
@@ -8391,11 +8410,8 @@ vErrors.push(err631);
 }
 errors++;
 }
-}
-if(data238.transport !== undefined){
-let data241 = data238.transport;
-if((!(data241 && typeof data241 == "object" && !Array.isArray(data241))) && (data241 !== null)){
-const err632 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema6.properties.logging.properties.transport.type},schema:schema6.properties.logging.properties.transport.type,parentSchema:schema6.properties.logging.properties.transport,data:data241};
+if(func4(data241) < 1){
+const err632 = {instancePath:instancePath+"/metrics/allowed_users/" + i23,schemaPath:"#/properties/metrics/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data241};
 if(vErrors === null){
 vErrors = [err632];
 }
@@ -8404,9 +8420,8 @@ vErrors.push(err632);
 }
 errors++;
 }
-if(data241 && typeof data241 == "object" && !Array.isArray(data241)){
-if(data241.target === undefined){
-const err633 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema6.properties.logging.properties.transport.required,parentSchema:schema6.properties.logging.properties.transport,data:data241};
+if(!pattern1.test(data241)){
+const err633 = {instancePath:instancePath+"/metrics/allowed_users/" + i23,schemaPath:"#/properties/metrics/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$",parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data241};
 if(vErrors === null){
 vErrors = [err633];
 }
@@ -8415,9 +8430,9 @@ vErrors.push(err633);
 }
 errors++;
 }
-for(const key54 in data241){
-if(!((key54 === "target") || (key54 === "options"))){
-const err634 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key54},schema:false,parentSchema:schema6.properties.logging.properties.transport,data:data241};
+}
+else {
+const err634 = {instancePath:instancePath+"/metrics/allowed_users/" + i23,schemaPath:"#/properties/metrics/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.metrics.properties.allowed_users.items.type,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data241};
 if(vErrors === null){
 vErrors = [err634];
 }
@@ -8427,11 +8442,9 @@ vErrors.push(err634);
 errors++;
 }
 }
-if(data241.target !== undefined){
-let data242 = data241.target;
-if(typeof data242 === "string"){
-if(func4(data242) > 4096){
-const err635 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data242};
+}
+else {
+const err635 = {instancePath:instancePath+"/metrics/allowed_users",schemaPath:"#/properties/metrics/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema6.properties.metrics.properties.allowed_users.type,parentSchema:schema6.properties.metrics.properties.allowed_users,data:data240};
 if(vErrors === null){
 vErrors = [err635];
 }
@@ -8440,8 +8453,10 @@ vErrors.push(err635);
 }
 errors++;
 }
-if(func4(data242) < 1){
-const err636 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data242};
+}
+}
+else {
+const err636 = {instancePath:instancePath+"/metrics",schemaPath:"#/properties/metrics/type",keyword:"type",params:{type: "object"},schema:schema6.properties.metrics.type,parentSchema:schema6.properties.metrics,data:data238};
 if(vErrors === null){
 vErrors = [err636];
 }
@@ -8451,8 +8466,12 @@ vErrors.push(err636);
 errors++;
 }
 }
-else {
-const err637 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.transport.properties.target.type,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data242};
+if(data.status !== undefined){
+let data242 = data.status;
+if(data242 && typeof data242 == "object" && !Array.isArray(data242)){
+for(const key54 in data242){
+if(!(((((key54 === "enabled") || (key54 === "allowed_users")) || (key54 === "playground")) || (key54 === "via_proxy")) || (key54 === "recent_calls"))){
+const err637 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key54},schema:false,parentSchema:schema6.properties.status,data:data242};
 if(vErrors === null){
 vErrors = [err637];
 }
@@ -8462,10 +8481,10 @@ vErrors.push(err637);
 errors++;
 }
 }
-if(data241.options !== undefined){
-let data243 = data241.options;
-if(!(data243 && typeof data243 == "object" && !Array.isArray(data243))){
-const err638 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.properties.transport.properties.options.type,parentSchema:schema6.properties.logging.properties.transport.properties.options,data:data243};
+if(data242.enabled !== undefined){
+let data243 = data242.enabled;
+if(typeof data243 !== "boolean"){
+const err638 = {instancePath:instancePath+"/status/enabled",schemaPath:"#/properties/status/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.enabled.type,parentSchema:schema6.properties.status.properties.enabled,data:data243};
 if(vErrors === null){
 vErrors = [err638];
 }
@@ -8475,11 +8494,16 @@ vErrors.push(err638);
 errors++;
 }
 }
-}
-}
-}
-else {
-const err639 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.type,parentSchema:schema6.properties.logging,data:data238};
+if(data242.allowed_users !== undefined){
+let data244 = data242.allowed_users;
+if(Array.isArray(data244)){
+const len24 = data244.length;
+for(let i24=0; i24<len24; i24++){
+let data245 = data244[i24];
+const _errs577 = errors;
+const _errs578 = errors;
+if(!(data245 === "any")){
+const err639 = {};
 if(vErrors === null){
 vErrors = [err639];
 }
@@ -8488,15 +8512,322 @@ vErrors.push(err639);
 }
 errors++;
 }
-}
-}
-else {
-const err640 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema6.type,parentSchema:schema6,data};
+var valid130 = _errs578 === errors;
+if(valid130){
+const err640 = {instancePath:instancePath+"/status/allowed_users/" + i24,schemaPath:"#/properties/status/properties/allowed_users/items/not",keyword:"not",params:{},schema:schema6.properties.status.properties.allowed_users.items.not,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data245};
 if(vErrors === null){
 vErrors = [err640];
 }
 else {
 vErrors.push(err640);
+}
+errors++;
+}
+else {
+errors = _errs577;
+if(vErrors !== null){
+if(_errs577){
+vErrors.length = _errs577;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(typeof data245 === "string"){
+if(func4(data245) > 256){
+const err641 = {instancePath:instancePath+"/status/allowed_users/" + i24,schemaPath:"#/properties/status/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data245};
+if(vErrors === null){
+vErrors = [err641];
+}
+else {
+vErrors.push(err641);
+}
+errors++;
+}
+if(func4(data245) < 1){
+const err642 = {instancePath:instancePath+"/status/allowed_users/" + i24,schemaPath:"#/properties/status/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data245};
+if(vErrors === null){
+vErrors = [err642];
+}
+else {
+vErrors.push(err642);
+}
+errors++;
+}
+if(!pattern3.test(data245)){
+const err643 = {instancePath:instancePath+"/status/allowed_users/" + i24,schemaPath:"#/properties/status/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.status.properties.allowed_users.items,data:data245};
+if(vErrors === null){
+vErrors = [err643];
+}
+else {
+vErrors.push(err643);
+}
+errors++;
+}
+}
+else {
+const err644 = {instancePath:instancePath+"/status/allowed_users/" + i24,schemaPath:"#/properties/status/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.status.properties.allowed_users.items.type,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data245};
+if(vErrors === null){
+vErrors = [err644];
+}
+else {
+vErrors.push(err644);
+}
+errors++;
+}
+}
+}
+else {
+const err645 = {instancePath:instancePath+"/status/allowed_users",schemaPath:"#/properties/status/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema6.properties.status.properties.allowed_users.type,parentSchema:schema6.properties.status.properties.allowed_users,data:data244};
+if(vErrors === null){
+vErrors = [err645];
+}
+else {
+vErrors.push(err645);
+}
+errors++;
+}
+}
+if(data242.playground !== undefined){
+let data246 = data242.playground;
+if(typeof data246 !== "boolean"){
+const err646 = {instancePath:instancePath+"/status/playground",schemaPath:"#/properties/status/properties/playground/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.playground.type,parentSchema:schema6.properties.status.properties.playground,data:data246};
+if(vErrors === null){
+vErrors = [err646];
+}
+else {
+vErrors.push(err646);
+}
+errors++;
+}
+}
+if(data242.via_proxy !== undefined){
+let data247 = data242.via_proxy;
+if(typeof data247 !== "boolean"){
+const err647 = {instancePath:instancePath+"/status/via_proxy",schemaPath:"#/properties/status/properties/via_proxy/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.via_proxy.type,parentSchema:schema6.properties.status.properties.via_proxy,data:data247};
+if(vErrors === null){
+vErrors = [err647];
+}
+else {
+vErrors.push(err647);
+}
+errors++;
+}
+}
+if(data242.recent_calls !== undefined){
+let data248 = data242.recent_calls;
+if(!(((typeof data248 == "number") && (!(data248 % 1) && !isNaN(data248))) && (isFinite(data248)))){
+const err648 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.status.properties.recent_calls.type,parentSchema:schema6.properties.status.properties.recent_calls,data:data248};
+if(vErrors === null){
+vErrors = [err648];
+}
+else {
+vErrors.push(err648);
+}
+errors++;
+}
+if((typeof data248 == "number") && (isFinite(data248))){
+if(data248 > 1000 || isNaN(data248)){
+const err649 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.status.properties.recent_calls,data:data248};
+if(vErrors === null){
+vErrors = [err649];
+}
+else {
+vErrors.push(err649);
+}
+errors++;
+}
+if(data248 < 1 || isNaN(data248)){
+const err650 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.status.properties.recent_calls,data:data248};
+if(vErrors === null){
+vErrors = [err650];
+}
+else {
+vErrors.push(err650);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err651 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/type",keyword:"type",params:{type: "object"},schema:schema6.properties.status.type,parentSchema:schema6.properties.status,data:data242};
+if(vErrors === null){
+vErrors = [err651];
+}
+else {
+vErrors.push(err651);
+}
+errors++;
+}
+}
+if(data.logging !== undefined){
+let data249 = data.logging;
+if(data249 && typeof data249 == "object" && !Array.isArray(data249)){
+for(const key55 in data249){
+if(!(((key55 === "level") || (key55 === "format")) || (key55 === "transport"))){
+const err652 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key55},schema:false,parentSchema:schema6.properties.logging,data:data249};
+if(vErrors === null){
+vErrors = [err652];
+}
+else {
+vErrors.push(err652);
+}
+errors++;
+}
+}
+if(data249.level !== undefined){
+let data250 = data249.level;
+if(typeof data250 !== "string"){
+const err653 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.level.type,parentSchema:schema6.properties.logging.properties.level,data:data250};
+if(vErrors === null){
+vErrors = [err653];
+}
+else {
+vErrors.push(err653);
+}
+errors++;
+}
+if(!((((data250 === "error") || (data250 === "warn")) || (data250 === "info")) || (data250 === "debug"))){
+const err654 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.level.enum},schema:schema6.properties.logging.properties.level.enum,parentSchema:schema6.properties.logging.properties.level,data:data250};
+if(vErrors === null){
+vErrors = [err654];
+}
+else {
+vErrors.push(err654);
+}
+errors++;
+}
+}
+if(data249.format !== undefined){
+let data251 = data249.format;
+if(typeof data251 !== "string"){
+const err655 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.format.type,parentSchema:schema6.properties.logging.properties.format,data:data251};
+if(vErrors === null){
+vErrors = [err655];
+}
+else {
+vErrors.push(err655);
+}
+errors++;
+}
+if(!(((data251 === "auto") || (data251 === "json")) || (data251 === "pretty"))){
+const err656 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.format.enum},schema:schema6.properties.logging.properties.format.enum,parentSchema:schema6.properties.logging.properties.format,data:data251};
+if(vErrors === null){
+vErrors = [err656];
+}
+else {
+vErrors.push(err656);
+}
+errors++;
+}
+}
+if(data249.transport !== undefined){
+let data252 = data249.transport;
+if((!(data252 && typeof data252 == "object" && !Array.isArray(data252))) && (data252 !== null)){
+const err657 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema6.properties.logging.properties.transport.type},schema:schema6.properties.logging.properties.transport.type,parentSchema:schema6.properties.logging.properties.transport,data:data252};
+if(vErrors === null){
+vErrors = [err657];
+}
+else {
+vErrors.push(err657);
+}
+errors++;
+}
+if(data252 && typeof data252 == "object" && !Array.isArray(data252)){
+if(data252.target === undefined){
+const err658 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema6.properties.logging.properties.transport.required,parentSchema:schema6.properties.logging.properties.transport,data:data252};
+if(vErrors === null){
+vErrors = [err658];
+}
+else {
+vErrors.push(err658);
+}
+errors++;
+}
+for(const key56 in data252){
+if(!((key56 === "target") || (key56 === "options"))){
+const err659 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key56},schema:false,parentSchema:schema6.properties.logging.properties.transport,data:data252};
+if(vErrors === null){
+vErrors = [err659];
+}
+else {
+vErrors.push(err659);
+}
+errors++;
+}
+}
+if(data252.target !== undefined){
+let data253 = data252.target;
+if(typeof data253 === "string"){
+if(func4(data253) > 4096){
+const err660 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data253};
+if(vErrors === null){
+vErrors = [err660];
+}
+else {
+vErrors.push(err660);
+}
+errors++;
+}
+if(func4(data253) < 1){
+const err661 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data253};
+if(vErrors === null){
+vErrors = [err661];
+}
+else {
+vErrors.push(err661);
+}
+errors++;
+}
+}
+else {
+const err662 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.transport.properties.target.type,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data253};
+if(vErrors === null){
+vErrors = [err662];
+}
+else {
+vErrors.push(err662);
+}
+errors++;
+}
+}
+if(data252.options !== undefined){
+let data254 = data252.options;
+if(!(data254 && typeof data254 == "object" && !Array.isArray(data254))){
+const err663 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.properties.transport.properties.options.type,parentSchema:schema6.properties.logging.properties.transport.properties.options,data:data254};
+if(vErrors === null){
+vErrors = [err663];
+}
+else {
+vErrors.push(err663);
+}
+errors++;
+}
+}
+}
+}
+}
+else {
+const err664 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.type,parentSchema:schema6.properties.logging,data:data249};
+if(vErrors === null){
+vErrors = [err664];
+}
+else {
+vErrors.push(err664);
+}
+errors++;
+}
+}
+}
+else {
+const err665 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema6.type,parentSchema:schema6,data};
+if(vErrors === null){
+vErrors = [err665];
+}
+else {
+vErrors.push(err665);
 }
 errors++;
 }

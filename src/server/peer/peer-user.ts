@@ -9,6 +9,7 @@ import { overflowUid, uidNamed, type UnixUsers } from '../../platform/unix-users
 import { plainAddress } from '../../clients/ip-address.ts'
 import type { PeerLookup, PeerTable } from './peer-table.ts'
 import type { Peer } from '../../clients/client.ts'
+import type { Observers } from '../observers.ts'
 
 /** The other end of a connection, or why it is refused. */
 export type Identity =
@@ -29,6 +30,8 @@ export interface PeerUserParts {
   readonly allowedUsers: readonly string[]
   /** The users of `server.trusted_proxies`. */
   readonly proxyUsers: readonly string[]
+  /** Who may look at metrics or the status page without being allowed to call. */
+  readonly observers: Pick<Observers, 'isObserver'>
   readonly users: UnixUsers
   readonly ownUid: number
   /** Only Linux reports the users of connections. */
@@ -47,7 +50,7 @@ const nobodyKnown: Client = { id: 'unknown' }
  * @throws StartError when the setting cannot be enforced here.
  */
 export function peerUserCheck(parts: PeerUserParts): Identify | undefined {
-  const { allowedUsers, proxyUsers, users, platform, onUnreadable } = parts
+  const { allowedUsers, proxyUsers, observers, users, platform, onUnreadable } = parts
   if (allowedUsers.includes('any')) return undefined
   if (platform !== 'linux') {
     const hint = 'Set allowed_users: [any] to serve every user of this machine.'
@@ -68,10 +71,12 @@ export function peerUserCheck(parts: PeerUserParts): Identify | undefined {
     switch (peer.kind) {
       case 'found': {
         const client = clientOf(peer.uid)
-        if (!allowed.has(peer.uid)) {
-          return { kind: 'refused', client, error: notAllowed(client, peer.uid), hasLeft: false }
+        const { uid } = peer
+        if (!allowed.has(uid) && !observers.isObserver(uid)) {
+          return { kind: 'refused', client, error: notAllowed(client, uid), hasLeft: false }
         }
-        return { kind: 'known', client, isTrustedProxy: proxies.has(peer.uid) }
+        const isTrustedProxy = proxies.has(uid)
+        return { kind: 'known', client, uid, isTrustedProxy, isObserver: !allowed.has(uid) }
       }
       case 'absent':
         return { ...unknownUser('the client has disconnected'), hasLeft: true }
@@ -92,7 +97,10 @@ export function peerUserCheck(parts: PeerUserParts): Identify | undefined {
  * and its `X-Forwarded-For` ignored.
  * @throws StartError when the setting cannot be enforced here.
  */
-export function proxyUserCheck(parts: Omit<PeerUserParts, 'allowedUsers'>, identify: Identify): Identify {
+export function proxyUserCheck(
+  parts: Omit<PeerUserParts, 'allowedUsers' | 'observers'>,
+  identify: Identify,
+): Identify {
   const { proxyUsers, platform, onUnreadable } = parts
   if (proxyUsers.length === 0) return identify
   if (platform !== 'linux') {
@@ -104,7 +112,23 @@ export function proxyUserCheck(parts: Omit<PeerUserParts, 'allowedUsers'>, ident
   return async (socket) => {
     const [identity, peer] = await Promise.all([identify(socket), lookUp(socket, parts)])
     if (peer.kind === 'unreadable') onUnreadable(peer.cause)
-    return { ...identity, isTrustedProxy: peer.kind === 'found' && proxies.has(peer.uid) }
+    if (peer.kind !== 'found') return { ...identity, isTrustedProxy: false }
+    return { ...identity, uid: peer.uid, isTrustedProxy: proxies.has(peer.uid) }
+  }
+}
+
+/**
+ * Finds the Unix user of a connection that was accepted without, as where every user is served. Undefined: it is unknown, also
+ * because this is not Linux.
+ */
+export function peerUserFinder(
+  parts: Pick<PeerUserParts, 'isConnected' | 'onUnreadable' | 'platform' | 'table'>,
+): (socket: Socket) => Promise<number | undefined> {
+  return async (socket) => {
+    if (parts.platform !== 'linux') return undefined
+    const peer = await lookUp(socket, parts)
+    if (peer.kind === 'unreadable' && !isOutOfDescriptors(peer.cause.code)) parts.onUnreadable(peer.cause)
+    return peer.kind === 'found' ? peer.uid : undefined
   }
 }
 
@@ -160,7 +184,8 @@ export function socketOwner({
 }): Identify {
   const client = { id: `user:${users.nameOf(ownUid) ?? ownUid}` }
   const isTrustedProxy = proxyUsers.length > 0
-  const identity = { kind: 'known', client, isTrustedProxy, isPrivateSocket } as const
+  const owner = isPrivateSocket && { uid: ownUid }
+  const identity = { kind: 'known', client, isTrustedProxy, isPrivateSocket, ...owner } as const
   return () => Promise.resolve(identity)
 }
 

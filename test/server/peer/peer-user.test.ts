@@ -31,6 +31,7 @@ function partsFor(allowedUsers: string[], found: PeerLookup, more: Partial<PeerU
   return {
     allowedUsers,
     proxyUsers: [],
+    observers: { isObserver: () => false },
     users,
     ownUid: 1501,
     platform: 'linux',
@@ -231,7 +232,7 @@ test('whoever can open the socket file is its owner, and a trusted proxy where a
     [['mallory'], true],
   ] as const) {
     const identity = await socketOwner({ proxyUsers, users, ownUid: 1501, isPrivateSocket: true })(socket)
-    assert.deepEqual(identity, { kind: 'known', client, isTrustedProxy, isPrivateSocket: true })
+    assert.deepEqual(identity, { kind: 'known', client, uid: 1501, isTrustedProxy, isPrivateSocket: true })
   }
 })
 
@@ -250,7 +251,7 @@ suite('trusted proxies', () => {
     test(`uid ${uid} is ${trusted ? '' : 'not '}believed, whether users are told apart or not`, async () => {
       const parts = partsFor(['self', 'mallory', 'root'], user(uid), { proxyUsers })
       assert.equal(isTrusted(await peerUserCheck(parts)!(socket)), trusted)
-      assert.deepEqual(await open(parts)(socket), { ...stranger, isTrustedProxy: trusted })
+      assert.deepEqual(await open(parts)(socket), { ...stranger, uid, isTrustedProxy: trusted })
     })
   }
 

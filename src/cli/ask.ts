@@ -1,0 +1,21 @@
+// A question to the person at the terminal.
+import { createInterface } from 'node:readline'
+import type { OutputStream } from './output.ts'
+
+export interface AskIo {
+  readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean }
+  readonly stdout: OutputStream
+}
+
+/** The line that is typed; empty where the input ends first. Undefined: nobody is at a terminal. */
+export async function ask({ stdin, stdout }: AskIo, question: string): Promise<string | undefined> {
+  if (stdin.isTTY !== true) return undefined
+  const reader = createInterface({ input: stdin })
+  stdout.write(question)
+  const { promise, resolve } = Promise.withResolvers<string>()
+  reader.once('line', resolve)
+  reader.once('close', () => resolve(''))
+  const answer = await promise
+  reader.close()
+  return answer.trim()
+}
