@@ -6,10 +6,11 @@ import type { Target } from '../domain.ts'
 import type { Route } from '../routing/route-table.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
 import type { Call, Snapshot } from './call.ts'
-import { carriedRequestHeaders } from './carried-headers.ts'
+import { carriedRequestHeaders, withTrace } from './carried-headers.ts'
 import { providerOf } from './next-target.ts'
 import type { CallRecord } from './record.ts'
 import type { CallResult } from './respond.ts'
+import { troubleOf } from './retry-rule.ts'
 import { UpstreamResponse } from './response/upstream-response.ts'
 
 /** A provider that computes for others at the same time may take long; agents ask for many counts in a row. */
@@ -80,16 +81,17 @@ async function ask(
   const abort = () => response.abort()
   reply.onGone = abort
   const stopTimer = on.setTimer(abort, maxCountMs)
+  const carried = carriedRequestHeaders(call, provider.traitsOf(target.model))
   const outcome = await response.begin({
     path: dialect.path,
     query,
-    headers: carriedRequestHeaders(call, provider.traitsOf(target.model)),
+    headers: withTrace(carried, record.trace, provider),
     body: request.bodyFor(target.model, false),
     contentType: request.contentType,
     isStream: false,
     requestId,
   })
   stopTimer()
-  on.events.emit(record.endAttempt(outcome, on.now()))
+  on.events.emit(record.endAttempt(outcome, troubleOf(outcome, on.wallNow()), on.now()))
   return outcome
 }

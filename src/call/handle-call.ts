@@ -28,6 +28,9 @@ export async function handleCall(call: Call, on: Snapshot, record: CallRecord): 
   const { requestIdHeader } = call.dialect
   if (requestIdHeader !== undefined) call.reply.set(requestIdHeader, call.requestId)
   const heartbeat = new Heartbeat(call.reply, own, on)
+  const { rawHeaders, startedAtMs } = call
+  const { path } = call.dialect
+  record.trace = on.tracing.begin({ method: 'POST', path, rawHeaders, startedAtMs })
   const open = { call, record, heartbeat, own }
   try {
     await respond(await serve(open, on), open, on)
@@ -62,6 +65,7 @@ async function serve(open: OpenCall, on: Snapshot): Promise<CallResult> {
   }
 
   record.model = asked.rule === 'alias' ? asked.model.name : name
+  record.countedModel = asked.model.name
   if (record.model !== request.model) record.asked = request.model
   if (allowed?.has(name, asked) === false) {
     return { kind: 'refused', error: allowed.refusal(request.model) } // 403 model_not_allowed

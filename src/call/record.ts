@@ -1,9 +1,10 @@
 // The facts of one call, collected while it runs and logged when it ends.
 import type { Spent } from '../admission/budget.ts'
 import { scopeNameOf } from '../admission/scopes.ts'
-import type { GatewayError } from '../errors.ts'
+import type { GatewayError, LimitDimension } from '../errors.ts'
 import type { PriceSource, Tariff, UsageParts } from '../domain.ts'
 import type { AttemptEnded, CallFacts } from '../observe/events/calls.ts'
+import type { CallTrace } from '../observe/events/trace.ts'
 import type { PlacementReason } from '../routing/placement.ts'
 import type { Charged } from '../prices/price-book.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
@@ -29,6 +30,12 @@ export type RecordedCall = Pick<Call, 'requestId' | 'client' | 'startedAtMs'> & 
 /** Also how a call's time is divided between the gateway, providers and the line of waiting calls. */
 export class CallRecord {
   readonly call: RecordedCall
+  /** Of the file, a wildcard or listed; its limits count the call. */
+  countedModel: string | undefined
+  /** What is wrong with the provider, by the attempt that the client's response is about. */
+  trouble: AttemptEnded['trouble']
+  /** Undefined: the call belongs to none. */
+  trace: CallTrace | undefined
   /** Not an alias of it. */
   model: string | undefined
   /** The alias that the client used. */
@@ -97,6 +104,12 @@ export class CallRecord {
     return this.call.startedAtMs + this.waitMs
   }
 
+  /** The call has waited in line until now. */
+  addWait(waitedMs: number, nowMs: number): void {
+    this.waitMs += waitedMs
+    if (waitedMs > 0) this.trace?.addWait(nowMs - waitedMs, nowMs)
+  }
+
   /** @param dropped names of members that are left out; undefined: none. */
   startAttempt(nowMs: number, way: string, dropped: readonly string[] | undefined): void {
     if (this.way !== undefined && this.way !== way) this.#earlierWays.push(this.way)
@@ -106,13 +119,16 @@ export class CallRecord {
     this.providerWords = undefined
     this.#attemptSentAtMs = nowMs
     this.#sentAtMs ??= nowMs
+    this.trace?.startAttempt(nowMs)
   }
 
-  endAttempt(outcome: AttemptOutcome, nowMs: number): AttemptEnded {
+  /** @param trouble what the outcome shows of the provider. */
+  endAttempt(outcome: AttemptOutcome, trouble: AttemptEnded['trouble'], nowMs: number): AttemptEnded {
     if (outcome.kind !== 'answered') this.attempt = undefined
     this.#outcomeAtMs = nowMs
+    this.trouble = trouble
     this.#firstByteAtMs = outcome.kind === 'answered' ? outcome.response.headAtMs : nowMs
-    return {
+    const ended: AttemptEnded = {
       kind: 'attempt_ended',
       request_id: this.call.requestId,
       provider: this.provider!,
@@ -121,14 +137,18 @@ export class CallRecord {
       outcome: outcome.kind,
       status: statusOf(outcome),
       code: codeOf(outcome),
+      trouble,
       ms: round(nowMs - this.#attemptSentAtMs),
     }
+    this.trace?.endAttempt(ended, nowMs)
+    return ended
   }
 
   /** @param usage of an attempt; what it has cost follows. */
   addUsage(usage: Metered): void {
     this.#spentTokens += usage.totalTokens
     this.#lastUsage = usage
+    this.trace?.addUsage(usage)
     this.#usage = this.#usage === undefined ? usage : sumOf(this.#usage, usage)
   }
 
@@ -188,6 +208,7 @@ export class CallRecord {
     const firstTokenAtMs = this.meter?.firstTokenAtMs
     const times = { sentAtMs: this.#attemptSentAtMs, firstTokenAtMs, endAtMs: nowMs }
     const rates = ratesOf(this.#lastUsage, times)
+    this.trace?.end(nowMs, firstTokenAtMs)
     const firstByteMs = firstByteAtMs === undefined ? undefined : round(firstByteAtMs - startedAtMs)
     // From then on the provider sets the pace, from which the cost of relaying can't be separated.
     const gatewayMs = (this.#outcomeAtMs ?? nowMs) - startedAtMs - this.#upstreamMs(nowMs) - this.waitMs
@@ -196,6 +217,8 @@ export class CallRecord {
       // A call that the gateway itself refused is found by the rule that refused it.
       event: this.attempts === 0 ? (error?.code ?? 'call') : 'call',
       request_id: requestId,
+      trace_id: this.trace?.traceId,
+      span_id: this.trace?.spanId,
       client: client.id,
       key: client.keyId === undefined ? undefined : client.terms?.name,
       key_secret: client.secretId,
@@ -233,6 +256,8 @@ export class CallRecord {
       attempts: this.attempts,
       placement: this.placement === 'only' ? undefined : this.placement,
       code: error?.code,
+      trouble: this.trouble,
+      limited_by: limitedBy(error),
       reason: this.#reason(error),
       provider_status: this.providerStatus,
       provider_code: this.providerCode,
@@ -251,6 +276,11 @@ export class CallRecord {
     if (this.#sentAtMs === undefined) return this.#earlierMs
     return this.#earlierMs + (this.#outcomeAtMs ?? nowMs) - this.#sentAtMs
   }
+}
+
+function limitedBy(error: GatewayError | undefined): LimitDimension | undefined {
+  if (error?.code === 'budget_exceeded') return 'budget'
+  return error?.limit?.dimension ?? error?.limit?.counts
 }
 
 /** Of two attempts. A count that only one of them has is the count of both. */

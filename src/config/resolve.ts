@@ -10,6 +10,8 @@ import { readPrice } from '../prices/read-price.ts'
 import { normalOrigin } from '../http/origin.ts'
 import { authOf, baseUrlOf } from './provider-kind.ts'
 import { resolveIdentity } from './resolve-identity.ts'
+import { resolveTracing } from './resolve-tracing.ts'
+import { resolveNotify } from './resolve-notify.ts'
 import { resolveTraits } from './resolve-traits.ts'
 import type {
   RawBudget,
@@ -100,6 +102,8 @@ export function resolve(
     },
     routes: { rest: raw.routes?.rest ?? undefined, defaultModel: { ...raw.routes?.default_model } },
     audit: resolveAudit(raw),
+    tracing: resolveTracing(raw.tracing, secrets),
+    notify: resolveNotify(raw.notify, secrets),
     metrics: resolveMetrics(raw.metrics),
     status: resolveStatus(raw.status),
     usage: {
@@ -121,8 +125,14 @@ function resolveAudit(raw: RawConfig): AuditConfig {
 }
 
 function resolveMetrics(raw: RawConfig['metrics']): MetricsConfig {
-  const { enabled, allowed_users: allowedUsers } = { ...defaults.metrics, ...raw }
-  return { enabled, allowedUsers }
+  const metrics = { ...defaults.metrics, ...raw }
+  return {
+    enabled: metrics.enabled,
+    allowedUsers: metrics.allowed_users,
+    hasClientLabel: metrics.client_label,
+    maxModels: metrics.max_models,
+    maxSeries: metrics.max_series,
+  }
 }
 
 function resolveStatus(raw: RawConfig['status']): StatusConfig {
@@ -255,6 +265,7 @@ function resolveProvider(
     maxParallelRequests: raw.max_parallel_requests,
     healthCheck: resolveHealthCheck(provider.health_check, kind),
     discoverModels: provider.discover_models,
+    ...(provider.trace_context !== 'auto' && { traceContext: provider.trace_context }),
     ...resolvePrice(raw.price ?? usualPrice(kind, url)),
   }
 }

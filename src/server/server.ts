@@ -228,13 +228,13 @@ async function addApi(
     if (parts.hasMetrics) {
       await lists.register(async (routes) => {
         addViewCheck(routes, 'metrics', parts)
-        addMetrics(routes)
+        addMetrics(routes, parts)
       })
     }
     if (parts.hasStatusPage) {
       await lists.register(async (routes) => {
         addViewCheck(routes, 'status', parts)
-        addStatus(routes)
+        addStatus(routes, parts)
       })
     }
   })

@@ -4,6 +4,7 @@
 //
 // All workers listen on the same port, and the kernel deals connections out to them. A Unix socket and sockets that a
 // service manager passed can't be shared in this way: the first worker serves those.
+import { setTimeout as setTimeoutPromise } from 'node:timers/promises'
 import { systemClock } from '../../platform/clock.ts'
 import { noKeys } from '../../clients/keys/key-file.ts'
 import type { KeyFile } from '../../clients/keys/key-record.ts'
@@ -11,28 +12,38 @@ import type { Config } from '../../config/types.ts'
 import { StartError } from '../../errors.ts'
 import { allowPretenuring, disablePretenuring } from '../../platform/node/pretenuring.ts'
 import type { Events } from '../../observe/events.ts'
-import type { LogOutput } from '../../observe/log/log.ts'
-import { RouteTable } from '../../routing/route-table.ts'
+import type { CounterReader } from '../../observe/metrics/counters.ts'
+import type { Registry } from '../../observe/metrics/registry.ts'
+import { type Discovered, RouteTable } from '../../routing/route-table.ts'
 import { limitsReport } from '../../server/routes/limits.ts'
 import { checkFree } from '../../server/listeners/listen.ts'
 import type { OpenCall } from '../../status/open-call.ts'
+import type { StatusSource } from '../../status/status-source.ts'
+import { Alerts } from '../alerts.ts'
 import { type App, settingsToRestartFor, type AppOptions } from '../app.ts'
 import { type AppliedKeys, type KeyFileWatch, keyWatchOf, type LoadedKeys } from '../keys.ts'
 import { oldestFirst } from '../open-calls.ts'
 import type { OpenedAudit } from '../open-audit.ts'
-import { openEvents } from '../open-events.ts'
+import { type OpenedEvents, openEvents } from '../open-events.ts'
 import { ProviderPool, type ProviderSet } from '../provider-pool.ts'
+import { pseudonymsOf, usageReader } from '../pseudonyms.ts'
+import type { ThreadFacts } from '../metrics-source.ts'
 import { OwnServices } from '../shared-services.ts'
+import { StatusReporter } from '../status-reporter.ts'
 import { serializeConfig, type SerializedConfig } from './config-transfer.ts'
 import { FloodLeases } from './flood-leases.ts'
 import { Inbox } from './inbox.ts'
 import type { FromWorker, WorkerStart } from './messages.ts'
+import { ReceivedCounts } from './remote-counts.ts'
 import { RestartDelay } from './restart-delay.ts'
 import { sharedPort } from './shared-port.ts'
 import { WorkerThread } from './worker-thread.ts'
 
 /** Beyond `server.shutdown_grace_ms`: for the last bytes of calls and the end of the thread. */
 const stopMarginMs = 5_000
+
+/** How long a scrape waits for the threads. */
+const maxMeasureMs = 250
 
 const unsharable =
   'The sockets of the service manager can not be shared by threads: that takes ReusePort=yes in the socket unit, one port, ' +
@@ -50,25 +61,30 @@ export async function startWorkerPool(
   const { stateDirectory } = options
   const { stdout, isJournal = false } = options
   const clock = systemClock
-  const { logOutput, events, ledger, audit } = openEvents(config, {
+  const opened = openEvents(config, {
     stdout,
     isJournal,
     clock,
+    version: options.version,
     stateDirectory,
     auditKey: options.auditKey,
   })
+  const { events, facts, ledger, counts } = opened
   const { server } = config
   if ((options.sockets ?? []).length === 0) await checkFree(server)
-  const owner = { clock, events, stateDirectory, store: undefined, ledger }
+  const { version } = options
+  const owner = { clock, events, stateDirectory, store: undefined, ledger, counts, version }
   const services = await OwnServices.start(config, owner)
+  const { coordinator } = services
+  const alerts = new Alerts(config, { clock, events, counts, facts, coordinator, stateDirectory })
   const pool = new WorkerPool(config, {
+    ...opened,
+    alerts,
     options,
     entry,
-    logOutput,
-    events,
     services,
     hasLedger: ledger !== undefined,
-    audit,
+    counters: counts?.registry,
   })
   try {
     await pool.start()
@@ -79,19 +95,26 @@ export async function startWorkerPool(
   return pool
 }
 
-interface PoolParts {
+interface PoolParts extends OpenedEvents {
   readonly options: AppOptions
   readonly entry: URL
-  readonly logOutput: LogOutput
-  readonly events: Events
   readonly services: OwnServices
+  readonly alerts: Alerts
   /** Whether the ends of calls are recorded. */
   readonly hasLedger: boolean
-  readonly audit: OpenedAudit | undefined
+  /** Undefined: nobody reads counts. */
+  readonly counters: Registry | undefined
+}
+
+interface RoutesOf {
+  readonly models: Config['models']
+  readonly discovered: Discovered
+  readonly routes: RouteTable
 }
 
 class WorkerPool implements App {
   readonly events: Events
+  readonly status: StatusSource
   addresses: readonly string[] = []
   readonly #config: Config
   #newest: Config
@@ -103,10 +126,13 @@ class WorkerPool implements App {
   readonly #keyWatch: KeyFileWatch | undefined
   /** In force, or on the way to the threads. */
   #keyFile: KeyFile
+  /** As they were measured last. */
+  readonly #openCalls = new WeakMap<WorkerThread, number>()
   readonly #relaunches = new Map<number, NodeJS.Timeout>()
   readonly #restartDelay = new RestartDelay(systemClock.now)
   #providerSet: ProviderSet
   #reloaded: SerializedConfig | undefined
+  #table: RoutesOf | undefined
   #shutdownGraceMs: number
   #starting = 0
   #isStopping = false
@@ -127,6 +153,8 @@ class WorkerPool implements App {
     this.#shutdownGraceMs = config.server.shutdownGraceMs
     this.#providers = new ProviderPool(`llm-gateway/${parts.options.version}`)
     this.#providerSet = this.#providers.open(config.providers)
+    this.status = this.#statusReporter()
+    parts.services.status = this.status
   }
 
   /** As this thread asks them about models and health. */
@@ -145,6 +173,7 @@ class WorkerPool implements App {
       const found = services.formats.confirmed()
       for (const worker of this.#workers.values()) worker.post({ kind: 'formats', found })
     }
+    services.describeThreads = () => this.#describeThreads()
     services.follow(this.#config, this.#providerSet)
     const first = this.#launch(1).started
     // The others join the port of the first one where it is not known before.
@@ -162,6 +191,7 @@ class WorkerPool implements App {
     this.addresses = await first
     for (const [number, worker] of this.#workers) this.#replaceAtEnd(number, worker)
     this.#keyWatch?.start(this.#workers.size)
+    this.#parts.alerts.follow(this.#config)
     this.events.emit({ kind: 'listening', addresses: this.addresses, config: configFile })
   }
 
@@ -171,10 +201,37 @@ class WorkerPool implements App {
     this.#reloaded = serializeConfig(next)
     this.#providerSet = this.#providers.open(next.providers)
     this.#parts.services.follow(next, this.#providerSet)
+    this.#parts.alerts.follow(next)
     void this.#providers.release(before)
     this.#shutdownGraceMs = next.server.shutdownGraceMs
     await this.#all((worker) => worker.request({ kind: 'reload', config: this.#reloaded! }))
     return settingsToRestartFor(this.#config, next)
+  }
+
+  attention(): ReturnType<App['attention']> {
+    return this.#parts.alerts.attention()
+  }
+
+  get counters(): CounterReader | undefined {
+    return this.#parts.counters
+  }
+
+  metrics(): Promise<readonly string[]> {
+    return this.#parts.services.readMetrics()
+  }
+
+  /** A thread that does not answer counts with what it answered last. */
+  async #describeThreads(): Promise<ThreadFacts> {
+    const measuring = this.#all(async (worker) => {
+      this.#openCalls.set(worker, await worker.request({ kind: 'measure' }))
+    })
+    await Promise.race([measuring, setTimeoutPromise(maxMeasureMs, undefined, { ref: false })])
+    const workers = [...this.#workers.values()]
+    return {
+      isDraining: this.#isStopping,
+      openCalls: workers.reduce((sum, worker) => sum + (this.#openCalls.get(worker) ?? 0), 0),
+      workers: { wanted: this.#config.server.workers, running: workers.length },
+    }
   }
 
   get audit(): OpenedAudit | undefined {
@@ -183,8 +240,44 @@ class WorkerPool implements App {
 
   async limits(client: string): Promise<object> {
     const { services } = this.#parts
-    const models = new RouteTable(this.#newest.models, services.discovered).models()
-    return limitsReport({ id: client }, await services.coordinator.describe(models))
+    return limitsReport({ id: client }, await services.coordinator.describe(this.#routes().models()))
+  }
+
+  /** Built again when a model has come or gone: pages that are open ask each second. */
+  #routes(): RouteTable {
+    const { models } = this.#newest
+    const { discovered } = this.#parts.services
+    if (this.#table?.models !== models || this.#table.discovered !== discovered) {
+      this.#table = { models, discovered, routes: new RouteTable(models, discovered) }
+    }
+    return this.#table.routes
+  }
+
+  #statusReporter(): StatusReporter {
+    const { options, services, history, reloads } = this.#parts
+    const pseudonyms = pseudonymsOf(this.#config.usage)
+    const { workers: wanted } = this.#config.server
+    return new StatusReporter({
+      clock: systemClock,
+      version: options.version,
+      configFile: options.configFile,
+      services,
+      readUsage: usageReader((question) => services.readUsage(question), pseudonyms),
+      pseudonyms,
+      config: () => this.#newest,
+      keys: () => this.#keyFile.keys,
+      routes: () => this.#routes(),
+      look: async () => [
+        // Of the requests that this thread itself sends to providers.
+        { calls: [], recent: history.look() },
+        ...(await this.#all((worker) => worker.look())),
+      ],
+      workers: () => ({ wanted, running: this.#workers.size }),
+      isDraining: () => this.#isStopping,
+      reload: () => reloads.latest,
+      attention: () => this.attention(),
+      cancel: (id, by) => this.cancelCall(id, by),
+    })
   }
 
   async openCallReports(): Promise<OpenCall[]> {
@@ -211,6 +304,7 @@ class WorkerPool implements App {
   async stop(reason: string): Promise<void> {
     this.#isStopping = true
     this.#parts.services.stopWatching()
+    this.#parts.alerts.stop()
     for (const timer of this.#relaunches.values()) clearTimeout(timer)
     const limitMs = this.#shutdownGraceMs + stopMarginMs
     const openCalls = await this.#all((worker) => worker.stop(reason, limitMs))
@@ -222,6 +316,7 @@ class WorkerPool implements App {
     await this.#all(async (worker) => Promise.race([worker.ended, worker.stopped]))
     await this.#keyWatch?.stop()
     await this.#parts.services.save()
+    await this.#parts.alerts.saved()
     await this.#providers.release(this.#providerSet)
     this.events.emit({ kind: 'stopped' })
     await this.#parts.audit?.close()
@@ -246,8 +341,9 @@ class WorkerPool implements App {
   }
 
   #launch(number: number): WorkerThread {
-    const { entry, services, logOutput } = this.#parts
+    const { entry, services, logOutput, counters } = this.#parts
     const onLog = (text: string) => void logOutput.write(text)
+    const received = counters && new ReceivedCounts(counters)
     const worker = new WorkerThread({
       entry,
       start: this.#startOf(number),
@@ -257,6 +353,7 @@ class WorkerPool implements App {
       onLog,
       onRows: (rows) => services.recordRows(rows),
       onUnfinished: (call) => services.recordUnfinished(call),
+      onCounts: (message) => received?.receive(message),
       onAudited: (event) => this.#parts.audit?.sink.receive(event),
     })
     this.#workers.set(number, worker)
@@ -279,6 +376,7 @@ class WorkerPool implements App {
     return {
       number,
       hasLedger: this.#parts.hasLedger,
+      hasCounts: this.#parts.counters !== undefined,
       hasAudit: this.#parts.audit !== undefined,
       config: serializeConfig(this.#config),
       reloaded: this.#reloaded,

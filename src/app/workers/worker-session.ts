@@ -99,8 +99,20 @@ export class WorkerSession implements LeaseHolder {
       case 'usage':
         this.#respondLater(id, this.#services.readUsage(request.params))
         return
+      case 'metrics':
+        this.#respondLater(id, this.#services.readMetrics())
+        return
       case 'refresh':
         this.#respondLater(id, this.#services.refreshModels(request.params.model))
+        return
+      case 'status':
+        this.#respondIf(id, this.#services.status?.report(request.params))
+        return
+      case 'explain':
+        this.#respondIf(id, this.#services.status?.explain(request.params.name))
+        return
+      case 'end_call':
+        this.#respondIf(id, this.#services.status?.cancel(request.params.id, request.params.by))
         return
       default:
         request satisfies never
@@ -237,6 +249,14 @@ export class WorkerSession implements LeaseHolder {
 
   #respond(id: number, result: unknown): void {
     this.#post({ kind: 'response', id, result })
+  }
+
+  /** With undefined where it fails: the thread that asked reports it. */
+  #respondIf(id: number, result: Promise<unknown> | undefined): void {
+    void Promise.resolve(result).then(
+      (late) => this.#respond(id, late),
+      () => this.#respond(id, undefined),
+    )
   }
 
   #respondLater(id: number, result: unknown): void {

@@ -5,7 +5,7 @@ import type { Cell } from '../../ledger/call-row.ts'
 import type { UnfinishedCall } from '../../ledger/unfinished-call.ts'
 import type { GatewayEvent } from '../../observe/events.ts'
 import type { SharedServices } from '../shared-services.ts'
-import type { Command, FromWorker, Look, ToWorker, WorkerStart } from './messages.ts'
+import type { Command, CountsMessage, FromWorker, Look, ToWorker, WorkerStart } from './messages.ts'
 import type { FloodLeases } from './flood-leases.ts'
 import type { Inbox } from './inbox.ts'
 import { Outbox } from './outbox.ts'
@@ -14,7 +14,7 @@ import { WorkerSession } from './worker-session.ts'
 /** A thread that is busy for longer is left out of a report. */
 const maxLookMs = 1_000
 
-const nothingSeen: Look = { calls: [] }
+const nothingSeen: Look = { calls: [], recent: { calls: [], providers: [], failures: [] } }
 
 export interface WorkerThreadParts {
   /** The file that the thread runs. */
@@ -32,6 +32,8 @@ export interface WorkerThreadParts {
   /** Receives the calls that budgets apply to and that are under way when the thread ends. */
   readonly onUnfinished: (call: UnfinishedCall) => void
   readonly onAudited: (event: GatewayEvent) => void
+  /** Receives what the thread has counted. */
+  readonly onCounts: (message: CountsMessage) => void
 }
 
 export class WorkerThread {
@@ -50,6 +52,7 @@ export class WorkerThread {
   readonly #onLog: (text: string) => void
   readonly #onRows: WorkerThreadParts['onRows']
   readonly #onAudited: WorkerThreadParts['onAudited']
+  readonly #onCounts: WorkerThreadParts['onCounts']
   readonly #commands = new Map<number, (calls: number) => void>()
   readonly #looks = new Map<number, (look: Look) => void>()
   readonly #starting = Promise.withResolvers<readonly string[]>()
@@ -70,10 +73,12 @@ export class WorkerThread {
     onRows,
     onUnfinished,
     onAudited,
+    onCounts,
   }: WorkerThreadParts) {
     this.#onLog = onLog
     this.#onRows = onRows
     this.#onAudited = onAudited
+    this.#onCounts = onCounts
     const { port1: port, port2 } = new MessageChannel()
     const workerData: WorkerStart = { ...start, port: port2 }
     // The environment holds keys, which have come with the configuration already.
@@ -177,8 +182,12 @@ export class WorkerThread {
       case 'find_keys':
       case 'owners':
       case 'has_objects':
+      case 'metrics':
       case 'usage':
       case 'refresh':
+      case 'status':
+      case 'explain':
+      case 'end_call':
         this.#session.onRequest(message)
         return
       case 'cancel':
@@ -214,6 +223,9 @@ export class WorkerThread {
         return
       case 'audited':
         this.#onAudited(message.event)
+        return
+      case 'counts':
+        this.#onCounts(message)
         return
       case 'done':
         this.#commands.get(message.command)?.(message.calls)

@@ -23,7 +23,7 @@ export interface Choice {
 }
 
 /** A call that is to be cancelled, if the person agrees. */
-export interface Confirmation {
+interface Confirmation {
   readonly call: ShownCall
 }
 
@@ -34,25 +34,31 @@ export interface KeyResult {
   readonly action: { readonly kind: 'quit' } | { readonly kind: 'cancel'; readonly id: string } | undefined
 }
 
+const letters: Readonly<Record<string, Key>> = {
+  k: 'up',
+  j: 'down',
+  g: 'first',
+  G: 'last',
+  c: 'cancel',
+  y: 'yes',
+  '?': 'help',
+  h: 'help',
+  q: 'quit',
+  '\u0003': 'interrupt',
+}
+
+const escape = '\u001b'
+
+/** What follows the escape. */
 const sequences: readonly (readonly [RegExp, Key])[] = [
-  [/^\u001b[[O]A/, 'up'],
-  [/^\u001b[[O]B/, 'down'],
-  [/^\u001b(?:[[O]H|\[1~)/, 'first'],
-  [/^\u001b(?:[[O]F|\[4~)/, 'last'],
-  // Any other one that begins so (ECMA-48 §5.4), and the escape key alone.
-  [/^\u001b\[[0-?]*[ -/]*[@-~]/, 'other'],
-  [/^\u001b[O]?./s, 'other'],
-  [/^\u001b/, 'other'],
-  [/^k/, 'up'],
-  [/^j/, 'down'],
-  [/^g/, 'first'],
-  [/^G/, 'last'],
-  [/^c/, 'cancel'],
-  [/^y/, 'yes'],
-  [/^[?h]/, 'help'],
-  [/^q/, 'quit'],
-  [/^\u0003/, 'interrupt'],
-  [/^./su, 'other'],
+  [/^[[O]A/, 'up'],
+  [/^[[O]B/, 'down'],
+  [/^(?:[[O]H|\[1~)/, 'first'],
+  [/^(?:[[O]F|\[4~)/, 'last'],
+  // Any other one that begins so (ECMA-48 §5.4), another letter with Alt, and the escape key alone.
+  [/^\[[0-?]*[ -/]*[@-~]/, 'other'],
+  [/^O?./su, 'other'],
+  [/^/, 'other'],
 ]
 
 /** @param text a piece of a terminal's input. */
@@ -68,11 +74,13 @@ export function readKeys(text: string): Key[] {
 }
 
 function firstKey(text: string): readonly [length: number, key: Key] {
-  for (const [pattern, key] of sequences) {
-    const found = pattern.exec(text)
-    if (found !== null) return [found[0].length, key]
+  if (!text.startsWith(escape)) {
+    const [character = ''] = text
+    return [character.length, letters[character] ?? 'other']
   }
-  return [1, 'other']
+  const rest = text.slice(escape.length)
+  const [pattern, key] = sequences.find(([each]) => each.test(rest))!
+  return [escape.length + pattern.exec(rest)![0].length, key]
 }
 
 /** @param calls as they are shown. */
