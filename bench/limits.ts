@@ -158,6 +158,7 @@ function configFor(url: string): Config {
       keepHoursDays: 1,
     },
     audit: { enabled: false, keepDays: 31 },
+    notify: { sinks: [], repeatMs: 0, quietStartMs: 0, rules: new Map(), heartbeat: undefined },
     metrics: {
       enabled: false,
       allowedUsers: [],

@@ -66,6 +66,7 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     // usage reads and mends the ledger itself.
     'ledger/ledger-name.ts',
     'ledger/question.ts',
+    'ledger/read-calls.ts',
     'ledger/read-spend.ts',
     'ledger/reader.ts',
     'ledger/render.ts',
@@ -80,6 +81,8 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     'observe/audit/command-events.ts',
     'observe/audit/names.ts',
     'observe/audit/verify.ts',
+    // report names how calls ended as metrics do.
+    'observe/outcome.ts',
     'routing/route-table.ts',
     // calls and top show what the gateway reports.
     'status/open-call.ts',
@@ -204,7 +207,7 @@ suite('the sources', () => {
     assert.deepEqual(
       edges.filter(
         ({ from, to }) =>
-          /^observe\/(?!events\.ts|events\/|audit\/|remedies\.ts)/.test(to) && !roots.test(from),
+          /^observe\/(?!events\.ts|events\/|audit\/|outcome\.ts|remedies\.ts)/.test(to) && !roots.test(from),
       ),
       [],
     )

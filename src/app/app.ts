@@ -1,6 +1,7 @@
 // The composition root: builds the long-lived parts from a configuration, and ends them again.
 import { isDeepStrictEqual } from 'node:util'
 import type { AdmissionStore } from '../admission/stores/store.ts'
+import { Alerts } from './alerts.ts'
 import { ClientChecks } from './client-checks.ts'
 import type { LoadedKeys } from './keys.ts'
 import { ownClientId, peersOf, viewUsersOf } from './peer-identifiers.ts'
@@ -20,6 +21,7 @@ import type { OpenedAuditKey } from '../config/record-keys.ts'
 import type { Config } from '../config/types.ts'
 import { dialects as allDialects, type Dialects } from '../dialects/table.ts'
 import { callCancelled, shuttingDown } from '../errors.ts'
+import type { Attention } from '../observe/alerts/attention.ts'
 import type { Events } from '../observe/events.ts'
 import type { CounterReader } from '../observe/metrics/counters.ts'
 import type { CallTracing } from '../observe/tracing/call-tracing.ts'
@@ -72,6 +74,8 @@ export interface App {
   revokeKeys?(secretIds: ReadonlySet<string>): void
   /** Loads the key file now if it has changed; resolves when every thread has it. Undefined: keys are off. */
   reloadKeys(): Promise<LoadedKeys> | undefined
+  /** What needs a person now, the most severe first. */
+  attention(): readonly Attention[]
   /** Undefined: the gateway writes no audit log. */
   readonly audit: OpenedAudit | undefined
   /** Absent in a gateway of several threads. */
@@ -151,6 +155,10 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
         })
       : undefined
   const shared: SharedServices = worker?.shared ?? own!
+  const alerts =
+    own === undefined || opened === undefined
+      ? undefined
+      : new Alerts(config, { ...opened, clock, coordinator: own.coordinator, stateDirectory })
   const { coordinator, formats } = shared
   const ticker = options.ticker ?? createTicker(clock)
   const { owners } = shared
@@ -211,7 +219,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
           workers: () => oneThread,
           isDraining: () => isDraining,
           reload: () => opened!.reloads.latest,
-          attention: () => [],
+          attention: () => alerts?.attention() ?? [],
           cancel: async (id, by) => cancelCall(id, by),
         })
   const handlers = await createHandlers({
@@ -280,6 +288,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     throw error
   })
   clients.start()
+  alerts?.follow(config)
   events.emit({ kind: 'listening', addresses: listeners.addresses, config: configFile })
 
   return {
@@ -287,6 +296,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     events,
     audit: opened?.audit,
     status,
+    attention: () => alerts?.attention() ?? [],
     get providers() {
       return snapshots.current.providers
     },
@@ -295,6 +305,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       own?.follow(next, snapshots.current.providers)
       clients.follow(next)
       tracing.follow(next)
+      alerts?.follow(next)
       shutdownGraceMs = next.server.shutdownGraceMs
       floodWaitMs = next.rateLimits.perClientMaxWaitMs
       inForce = next
@@ -315,6 +326,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     async stop(reason) {
       isDraining = true
       draining.abort()
+      alerts?.stop()
       own?.stopWatching()
       events.emit({ kind: 'stopping', reason, open_calls: snapshots.openCalls })
       await endCalls(listeners, shutdownGraceMs, () => {
@@ -326,6 +338,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       await snapshots.settled()
       await clients.stop()
       await own?.save()
+      await alerts?.saved()
       await snapshots.close()
       await tracing.stop()
       events.emit({ kind: 'stopped' })
@@ -363,7 +376,7 @@ async function endCalls(listeners: Listeners, graceMs: number, interrupt: () => 
 
 /** What is built once, at the start: key of the file and value. */
 function* fixedSettings(config: Config): Generator<readonly [string, unknown]> {
-  const { server, access, cors, keys, identity, logging, usage, audit, metrics, status } = config
+  const { server, access, cors, keys, identity, logging, usage, audit, metrics, notify, status } = config
   yield ['server.workers', server.workers]
   yield ['server.hosts', server.hosts]
   yield ['server.port', server.port]
@@ -379,6 +392,8 @@ function* fixedSettings(config: Config): Generator<readonly [string, unknown]> {
   yield ['logging', logging]
   yield ['usage', usage]
   yield ['audit', audit]
+  // Where nothing was counted so far, most conditions cannot be looked for.
+  yield ['notify.sinks', metrics.enabled || status.enabled || notify.sinks.length > 0]
   yield ['metrics.enabled', metrics.enabled]
   yield ['metrics.client_label', metrics.hasClientLabel]
   yield ['metrics.max_models', metrics.maxModels]

@@ -2,6 +2,7 @@
 import type { OpenedAuditKey } from '../config/record-keys.ts'
 import type { Config } from '../config/types.ts'
 import type { Ledger } from '../ledger/ledger.ts'
+import { EventFacts } from '../observe/alerts/event-facts.ts'
 import { createEvents, type Events } from '../observe/events.ts'
 import { type LogDestination, openLogOutput } from '../observe/log/output.ts'
 import { createLog, type LogOutput } from '../observe/log/log.ts'
@@ -28,6 +29,8 @@ export interface OpenedEvents {
   /** What this thread remembers of calls and providers. */
   readonly history: CallHistory
   readonly reloads: ReloadNews
+  /** What conditions need to know of events. */
+  readonly facts: EventFacts
   /** Undefined: nobody reads counts. */
   readonly counts: OpenedCounts | undefined
   /** Of the calls that this thread serves. */
@@ -42,10 +45,10 @@ export interface EventsParts extends Pick<LogDestination, 'stdout' | 'isJournal'
   readonly auditKey: OpenedAuditKey | undefined
 }
 
-type EventsConfig = Pick<Config, 'audit' | 'logging' | 'metrics' | 'status' | 'usage'>
+type EventsConfig = Pick<Config, 'audit' | 'logging' | 'metrics' | 'notify' | 'status' | 'usage'>
 
 export function openEvents(
-  { logging, usage, audit: auditConfig, metrics, status }: EventsConfig,
+  { logging, usage, audit: auditConfig, metrics, notify, status }: EventsConfig,
   { stdout, isJournal = false, clock, version, stateDirectory, auditKey }: EventsParts,
 ): OpenedEvents {
   const logOutput = openLogOutput(logging, {
@@ -63,7 +66,8 @@ export function openEvents(
   const { wallNow } = clock
   const history = new CallHistory({ maxCalls: status.recentCalls, wallNow, outcomeOf })
   const reloads = new ReloadNews(wallNow)
-  const hasCounts = metrics.enabled || status.enabled
+  const facts = new EventFacts()
+  const hasCounts = metrics.enabled || status.enabled || notify.sinks.length > 0
   const counts = hasCounts ? openCounts(metrics, { emit, wallNow: clock.wallNow }) : undefined
   const tracing = new CallTracing({ ...clock, emit, version })
   const sinks = [
@@ -73,6 +77,7 @@ export function openEvents(
     tracing,
     history,
     reloads,
+    facts,
     ...(counts?.sinks ?? []),
   ]
   const events = createEvents(
@@ -81,7 +86,7 @@ export function openEvents(
   )
   if (obstacle !== undefined) emit({ kind: 'audit_unavailable', reason: obstacle })
   if (usage.enabled && stateDirectory === undefined) emit({ kind: 'ledger_off', ...hasNoDirectory })
-  return { events, logOutput, ledger, audit, counts, history, reloads, tracing }
+  return { events, logOutput, ledger, audit, facts, counts, history, reloads, tracing }
 }
 
 const hasNoDirectory = { reason: 'there is no state directory', is_usual: true } as const

@@ -60,6 +60,7 @@ const maxUsageViews = 32
 export class StatusReporter implements StatusSource {
   readonly #parts: StatusReporterParts
   readonly #startedAt: string
+  #looking: Promise<readonly ThreadLook[]> | undefined
   readonly #usage = new Map<string, { readonly atMs: number; readonly usage: Promise<Usage | null> }>()
 
   constructor(parts: StatusReporterParts) {
@@ -79,7 +80,7 @@ export class StatusReporter implements StatusSource {
     const isVisible = ({ client, via }: Pick<CallFacts, 'client' | 'via'>) =>
       seesAll || client === ownName || via === ownName
     const [threads, limits, usage] = await Promise.all([
-      parts.look(),
+      this.#look(),
       coordinator.describe(routes.models()),
       this.#usageOf({ ...view, client: seesAll ? undefined : (viewer.user ?? '') }),
     ])
@@ -88,7 +89,12 @@ export class StatusReporter implements StatusSource {
       .flatMap((thread) => thread.calls)
       .filter((call) => isVisible({ client: call.client }))
       .toSorted((one, other) => other.age_ms - one.age_ms)
-    const past = { outcomeOf, isVisible, maxCalls: config.status.recentCalls }
+    const past = {
+      outcomeOf,
+      isVisible,
+      maxCalls: config.status.recentCalls,
+      viewUrl: config.tracing.viewUrl,
+    }
     const providers = providerStates(config.providers, {
       troubleOf: (name) => coordinator.health.troubleOf(name, clock.now()),
       inFlightOf: (name) => coordinator.load.of(name),
@@ -139,6 +145,12 @@ export class StatusReporter implements StatusSource {
 
   cancel(id: string, by: string): Promise<boolean> {
     return this.#parts.cancel(id, by)
+  }
+
+  /** Reports that are made at the same time share a look. */
+  #look(): Promise<readonly ThreadLook[]> {
+    this.#looking ??= this.#parts.look().finally(() => (this.#looking = undefined))
+    return this.#looking
   }
 
   #usageOf(view: UsageView): Promise<Usage | null> {

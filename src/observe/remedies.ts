@@ -20,7 +20,7 @@ type OutcomeOfProvider =
 
 /** `{provider}` and `{model}` stand for names. A sentence that needs a name is left out where that is unknown. */
 const remedies: Readonly<Partial<Record<ErrorCode | OutcomeOfProvider, string>>> = {
-  budget_exceeded: 'Raise the budget, or wait until its window ends; the section of budgets shows when.',
+  budget_exceeded: 'Raise the budget, or wait until its window ends; llm-gateway status shows when.',
   budget_state_lost: 'Run llm-gateway doctor: what was spent has to be found or accepted as lost.',
   client_error: 'The provider refuses what the client sent; the reason names it. Change the request.',
   clock_not_set: "Set the machine's clock; keys that expire cannot be checked before.",

@@ -218,6 +218,19 @@ export class TargetHealth {
     }
   }
 
+  /**
+   * Why a provider cannot be used at all: what its health check found, or that calls cannot reach it. A single failure that no
+   * call has repeated counts until the cool-down ends. Undefined: nothing is known to be wrong.
+   */
+  outageOf(provider: string, nowMs: number): FailureKind | undefined {
+    const found = this.#unhealthy.get(provider)
+    if (found !== undefined) return found
+    const cooling = this.#cooling.get(provider)
+    if (cooling?.failureKind !== 'unreachable') return undefined
+    const isOut = nowMs < cooling.untilMs || cooling.isProbing || cooling.streak > 1
+    return isOut ? cooling.failureKind : undefined
+  }
+
   /** Nearly always; then no key need be made. */
   #isAllHealthy(): boolean {
     return this.#cooling.size === 0 && this.#unhealthy.size === 0

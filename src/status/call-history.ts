@@ -79,7 +79,7 @@ export class CallHistory implements Sink {
     }
     const { provider, status } = call
     const outcome = outcomeOf(call)
-    if (!isFailure(outcome)) {
+    if (!isFailure(call, outcome)) {
       if (provider !== undefined && status < 400) this.#past(provider).addMeasures(call, endedMs)
       return
     }
@@ -126,9 +126,9 @@ export class CallHistory implements Sink {
 
 type Refused = Extract<GatewayEvent, { readonly kind: 'refused' }>
 
-/** The client that left decided so itself. */
-export function isFailure(outcome: string): boolean {
-  return outcome !== 'ok' && outcome !== 'client_gone'
+/** A client that left, or a person who cancelled a call, decided so. */
+export function isFailure({ code }: Pick<CallFacts, 'code'>, outcome: string): boolean {
+  return outcome !== 'ok' && outcome !== 'client_gone' && code !== 'call_cancelled'
 }
 
 function isFailedStatus(status: number | undefined): boolean {

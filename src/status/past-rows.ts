@@ -17,16 +17,15 @@ export interface PastView {
   readonly isVisible: (call: CallFacts) => boolean
   /** Of the list of calls. */
   readonly maxCalls: number
+  /** Of the page of a trace, with `{trace_id}` in it. Undefined: there is none. */
+  readonly viewUrl?: string | undefined
 }
 
 /** Of all threads, the newest first. */
-export function recentCalls(
-  looks: readonly HistoryLook[],
-  { outcomeOf, isVisible, maxCalls }: PastView,
-): RecentCall[] {
-  return visibleCalls(looks, isVisible)
-    .slice(0, maxCalls)
-    .map((past) => recentCall(past, outcomeOf))
+export function recentCalls(looks: readonly HistoryLook[], view: PastView): RecentCall[] {
+  return visibleCalls(looks, view.isVisible)
+    .slice(0, view.maxCalls)
+    .map((past) => recentCall(past, view))
 }
 
 function visibleCalls(looks: readonly HistoryLook[], isVisible: PastView['isVisible']): PastCall[] {
@@ -36,7 +35,8 @@ function visibleCalls(looks: readonly HistoryLook[], isVisible: PastView['isVisi
     .toSorted((one, other) => other.endedMs - one.endedMs)
 }
 
-function recentCall({ call, endedMs }: PastCall, outcomeOf: OutcomeOf): RecentCall {
+function recentCall({ call, endedMs }: PastCall, { outcomeOf, viewUrl }: PastView): RecentCall {
+  const traceId = call.trace_id ?? null
   const { firstTokenMs, promptPerSecond, tokensPerSecond } = ratesOf(call)
   const outcome = outcomeOf(call)
   return {
@@ -65,16 +65,18 @@ function recentCall({ call, endedMs }: PastCall, outcomeOf: OutcomeOf): RecentCa
     attempts: call.attempts,
     code: call.code ?? null,
     reason: shownOrNull(call.reason),
-    fix: isFailure(outcome) ? fixOf(call.code, outcome, call) : null,
+    fix: isFailure(call, outcome) ? fixOf(call.code, outcome, call) : null,
     placement: null,
-    trace_id: null,
+    trace_id: traceId,
+    trace_url:
+      traceId === null ? null : (viewUrl?.replaceAll('{trace_id}', encodeURIComponent(traceId)) ?? null),
   }
 }
 
 /** @param isAll whether the viewer sees all clients; otherwise only failures among the calls that it may see are counted. */
 export function failureRows(
   looks: readonly HistoryLook[],
-  { isAll, isVisible, outcomeOf }: Omit<PastView, 'maxCalls'> & { readonly isAll: boolean },
+  { isAll, isVisible, outcomeOf }: Omit<PastView, 'maxCalls' | 'viewUrl'> & { readonly isAll: boolean },
   nowMs: number,
 ): FailureRow[] {
   const counts = isAll
@@ -95,7 +97,7 @@ function countedAmong(calls: readonly PastCall[], outcomeOf: OutcomeOf, nowMs: n
   for (const { call, endedMs } of calls.toReversed()) {
     const outcome = outcomeOf(call)
     const { code = outcome, provider = null, reason } = call
-    if (isFailure(outcome)) counts.add({ code, provider, reason }, endedMs)
+    if (isFailure(call, outcome)) counts.add({ code, provider, reason }, endedMs)
   }
   return counts.look(nowMs)
 }

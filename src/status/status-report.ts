@@ -174,6 +174,8 @@ export interface RecentCall {
   /** Why this target was chosen. */
   readonly placement: string | null
   readonly trace_id: string | null
+  /** Where the trace can be seen (`tracing.view_url`). */
+  readonly trace_url: string | null
 }
 
 export interface FailureRow {

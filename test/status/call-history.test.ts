@@ -37,10 +37,9 @@ function historyAt(start = startMs, maxCalls = 3) {
         outcome: 'answered',
         status: undefined,
         code: undefined,
-        trouble: undefined,
         ms: 1,
         ...chosen,
-      } as Parameters<CallHistory['receive']>[0]),
+      }),
   }
 }
 
@@ -156,6 +155,18 @@ suite('the history of a thread', () => {
       ['mine'],
     )
     assert.deepEqual(failureRows([history.look()], { outcomeOf, isVisible, isAll: false }, startMs), [])
+  })
+
+  test('links the trace of a call where there is a page for it', () => {
+    const { history, call } = historyAt()
+    call({ trace_id: '4bf92f3577b34da6a3ce929d0e0e4736' })
+    const urlOf = (viewUrl?: string) =>
+      recentCalls([history.look()], { ...all, maxCalls: 1, viewUrl })[0]!.trace_url
+    assert.equal(urlOf(), null)
+    assert.equal(
+      urlOf('https://traces.example/t/{trace_id}?tab=1'),
+      'https://traces.example/t/4bf92f3577b34da6a3ce929d0e0e4736?tab=1',
+    )
   })
 
   test('bounds foreign text, and makes it printable', () => {

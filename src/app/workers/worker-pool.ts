@@ -14,11 +14,12 @@ import { allowPretenuring, disablePretenuring } from '../../platform/node/preten
 import type { Events } from '../../observe/events.ts'
 import type { CounterReader } from '../../observe/metrics/counters.ts'
 import type { Registry } from '../../observe/metrics/registry.ts'
-import { RouteTable } from '../../routing/route-table.ts'
+import { type Discovered, RouteTable } from '../../routing/route-table.ts'
 import { limitsReport } from '../../server/routes/limits.ts'
 import { checkFree } from '../../server/listeners/listen.ts'
 import type { OpenCall } from '../../status/open-call.ts'
 import type { StatusSource } from '../../status/status-source.ts'
+import { Alerts } from '../alerts.ts'
 import { type App, settingsToRestartFor, type AppOptions } from '../app.ts'
 import { type AppliedKeys, type KeyFileWatch, keyWatchOf, type LoadedKeys } from '../keys.ts'
 import { oldestFirst } from '../open-calls.ts'
@@ -68,14 +69,17 @@ export async function startWorkerPool(
     stateDirectory,
     auditKey: options.auditKey,
   })
-  const { events, ledger, counts } = opened
+  const { events, facts, ledger, counts } = opened
   const { server } = config
   if ((options.sockets ?? []).length === 0) await checkFree(server)
   const { version } = options
   const owner = { clock, events, stateDirectory, store: undefined, ledger, counts, version }
   const services = await OwnServices.start(config, owner)
+  const { coordinator } = services
+  const alerts = new Alerts(config, { clock, events, counts, facts, coordinator, stateDirectory })
   const pool = new WorkerPool(config, {
     ...opened,
+    alerts,
     options,
     entry,
     services,
@@ -95,10 +99,17 @@ interface PoolParts extends OpenedEvents {
   readonly options: AppOptions
   readonly entry: URL
   readonly services: OwnServices
+  readonly alerts: Alerts
   /** Whether the ends of calls are recorded. */
   readonly hasLedger: boolean
   /** Undefined: nobody reads counts. */
   readonly counters: Registry | undefined
+}
+
+interface RoutesOf {
+  readonly models: Config['models']
+  readonly discovered: Discovered
+  readonly routes: RouteTable
 }
 
 class WorkerPool implements App {
@@ -121,6 +132,7 @@ class WorkerPool implements App {
   readonly #restartDelay = new RestartDelay(systemClock.now)
   #providerSet: ProviderSet
   #reloaded: SerializedConfig | undefined
+  #table: RoutesOf | undefined
   #shutdownGraceMs: number
   #starting = 0
   #isStopping = false
@@ -179,6 +191,7 @@ class WorkerPool implements App {
     this.addresses = await first
     for (const [number, worker] of this.#workers) this.#replaceAtEnd(number, worker)
     this.#keyWatch?.start(this.#workers.size)
+    this.#parts.alerts.follow(this.#config)
     this.events.emit({ kind: 'listening', addresses: this.addresses, config: configFile })
   }
 
@@ -188,10 +201,15 @@ class WorkerPool implements App {
     this.#reloaded = serializeConfig(next)
     this.#providerSet = this.#providers.open(next.providers)
     this.#parts.services.follow(next, this.#providerSet)
+    this.#parts.alerts.follow(next)
     void this.#providers.release(before)
     this.#shutdownGraceMs = next.server.shutdownGraceMs
     await this.#all((worker) => worker.request({ kind: 'reload', config: this.#reloaded! }))
     return settingsToRestartFor(this.#config, next)
+  }
+
+  attention(): ReturnType<App['attention']> {
+    return this.#parts.alerts.attention()
   }
 
   get counters(): CounterReader | undefined {
@@ -225,8 +243,14 @@ class WorkerPool implements App {
     return limitsReport({ id: client }, await services.coordinator.describe(this.#routes().models()))
   }
 
+  /** Built again when a model has come or gone: pages that are open ask each second. */
   #routes(): RouteTable {
-    return new RouteTable(this.#newest.models, this.#parts.services.discovered)
+    const { models } = this.#newest
+    const { discovered } = this.#parts.services
+    if (this.#table?.models !== models || this.#table.discovered !== discovered) {
+      this.#table = { models, discovered, routes: new RouteTable(models, discovered) }
+    }
+    return this.#table.routes
   }
 
   #statusReporter(): StatusReporter {
@@ -251,7 +275,7 @@ class WorkerPool implements App {
       workers: () => ({ wanted, running: this.#workers.size }),
       isDraining: () => this.#isStopping,
       reload: () => reloads.latest,
-      attention: () => [],
+      attention: () => this.attention(),
       cancel: (id, by) => this.cancelCall(id, by),
     })
   }
@@ -280,6 +304,7 @@ class WorkerPool implements App {
   async stop(reason: string): Promise<void> {
     this.#isStopping = true
     this.#parts.services.stopWatching()
+    this.#parts.alerts.stop()
     for (const timer of this.#relaunches.values()) clearTimeout(timer)
     const limitMs = this.#shutdownGraceMs + stopMarginMs
     const openCalls = await this.#all((worker) => worker.stop(reason, limitMs))
@@ -291,6 +316,7 @@ class WorkerPool implements App {
     await this.#all(async (worker) => Promise.race([worker.ended, worker.stopped]))
     await this.#keyWatch?.stop()
     await this.#parts.services.save()
+    await this.#parts.alerts.saved()
     await this.#providers.release(this.#providerSet)
     this.events.emit({ kind: 'stopped' })
     await this.#parts.audit?.close()

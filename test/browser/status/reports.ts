@@ -143,6 +143,7 @@ function recentCall(number: number, facts: Partial<RecentCall>): RecentCall {
     fix: null,
     placement: 'least busy',
     trace_id: null,
+    trace_url: null,
     ...facts,
   }
 }
