@@ -76,7 +76,7 @@ function readSpan({ period: name, since, until, zone: written, by, nowMs }: Repo
   if (read.kind === 'fault') return { kind: 'fault', message: `--${read.param}: ${read.message}` }
   const { zone, by: dimensions } = read.question
   const period: ReportPeriod =
-    name === undefined ? freePeriod(widened(read.question), zone) : lastPeriod(name, nowMs, zone)
+    name === undefined ? freePeriod(widened(read.question), nowMs, zone) : lastPeriod(name, nowMs, zone)
   return { kind: 'asked', period, zone, nowMs, by: dimensions.length === 0 ? usualBy : [dimensions] }
 }
 
@@ -112,13 +112,17 @@ function logOf(
   { paths }: LedgerPlace,
   file: string | undefined,
   { untilMs, before }: ReportPeriod,
-): Pick<ReportParts, 'logPlace' | 'openLog' | 'hasOlderLines'> {
+): Pick<ReportParts, 'logPlace' | 'openLog' | 'hasLines'> {
   if (file === undefined) {
     return {
       logPlace: 'the journal',
-      openLog: (read) => readJournal(paths, { sinceMs: before.sinceMs, untilMs }, read),
-      async hasOlderLines(ms) {
-        const run = await readJournal(paths, { untilMs: ms, lines: 1 }, hasBytes)
+      openLog: (read) => readJournal(paths.scope, { sinceMs: before.sinceMs, untilMs }, read),
+      async hasLines(end) {
+        const run = await readJournal(
+          paths.scope,
+          { ...(end !== undefined && { untilMs: end }), lines: 1 },
+          hasBytes,
+        )
         return run.kind === 'read' && run.result
       },
     }
@@ -129,10 +133,12 @@ function logOf(
       try {
         return { kind: 'read', result: await read(file === '-' ? bytesOf(io.stdin) : createReadStream(file)) }
       } catch (error) {
-        return { kind: 'fault', reason: (error as Error).message }
+        const { code, message } = error as NodeJS.ErrnoException
+        if (code === undefined) throw error
+        return { kind: 'fault', reason: message }
       }
     },
-    hasOlderLines: undefined,
+    hasLines: undefined,
   }
 }
 
