@@ -10,6 +10,7 @@ import type { Charge } from '../src/admission/outcome.ts'
 import type { AdmissionStore, Refusal, Demand, Reservation, Reserved } from '../src/admission/stores/store.ts'
 import { startApp } from '../src/app/app.ts'
 import type { Clock } from '../src/platform/clock.ts'
+import { resolveTracing } from '../src/config/resolve-tracing.ts'
 import type { Config } from '../src/config/types.ts'
 import type { ModelLimits } from '../src/domain.ts'
 import { fastClock } from './fast-clock.ts'
@@ -157,6 +158,7 @@ function configFor(url: string): Config {
       keepHoursDays: 1,
     },
     audit: { enabled: false, keepDays: 31 },
+    notify: { sinks: [], repeatMs: 0, quietStartMs: 0, rules: new Map(), heartbeat: undefined },
     metrics: {
       enabled: false,
       allowedUsers: [],
@@ -164,6 +166,7 @@ function configFor(url: string): Config {
       maxModels: 200,
       maxSeries: 20_000,
     },
+    tracing: resolveTracing(undefined, new Map()),
     status: {
       enabled: false,
       allowedUsers: [],

@@ -5,10 +5,11 @@ import { build as bundle, type Plugin, stop } from 'esbuild-wasm'
 import * as child_process from 'node:child_process'
 import * as http2 from 'node:http2'
 import * as https from 'node:https'
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { moduleFunction } from '../src/cli/bundle.ts'
 import { computeDigest, digestFile } from '../src/cli/program-digest.ts'
+import { buildStatusPage } from './status-page.ts'
 
 const root = join(import.meta.dirname, '..')
 /** `node scripts/build.ts DIRECTORY` builds into another one than dist/. */
@@ -17,13 +18,14 @@ const draft = `${dist}.${process.pid}`
 process.once('exit', () => rmSync(draft, { recursive: true, force: true }))
 
 /**
- * gateway.cjs has everything. A process and a worker thread begin with small files that load it (src/cli/bundle.ts). The
+ * gateway.cjs has everything but the exporter of spans, which only a gateway with `tracing.endpoint` loads. A process and a worker thread begin with small files that load it (src/cli/bundle.ts). The
  * others run in the threads of the ledger and of a log transport: threads begin with a file.
  */
 const entryPoints = {
   gateway: 'gateway',
   main: 'src/main.ts',
   worker: 'worker',
+  'export-spans': 'src/observe/tracing/export-spans.ts',
   'ledger-writer': 'src/ledger/writer.ts',
   'thread-stream-worker': 'thread-stream/lib/worker.js',
   'pino-file': 'pino/file.js',
@@ -55,6 +57,17 @@ const joinAtSeams: Plugin = {
       contents: seams[path]!,
       resolveDir: root,
     }))
+  },
+}
+
+const separateFiles: Plugin = {
+  name: 'separate-files',
+  setup(build) {
+    build.onResolve({ filter: /\/export-spans\.ts$/ }, ({ kind }) =>
+      kind === 'dynamic-import' || kind === 'require-call'
+        ? { path: './export-spans.cjs', external: true }
+        : undefined,
+    )
   },
 }
 
@@ -105,9 +118,13 @@ const { metafile } = await bundle({
   lineLimit: 160,
   logLevel: 'warning',
   metafile: true,
-  plugins: [joinAtSeams, deferModules],
+  plugins: [joinAtSeams, separateFiles, deferModules],
 })
 await stop()
+mkdirSync(join(draft, 'status-page'))
+for (const [name, text] of Object.entries(buildStatusPage())) {
+  writeFileSync(join(draft, 'status-page', name), text)
+}
 // What each file was made of, for a test. The package leaves it out.
 const inDist = JSON.stringify(metafile).replaceAll(`"${relative(root, draft)}/`, '"dist/')
 writeFileSync(join(draft, 'metafile.json'), inDist)

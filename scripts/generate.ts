@@ -1,5 +1,5 @@
-// Writes the files that are generated from the configuration's schema and the translators' tables: `npm run generate`. A
-// test fails when what is on disk is not what this would write.
+// Writes the files that are generated from the configuration's schema and the tables of the translators and the metrics, and
+// bundles the status page: `npm run generate`. A test fails when what is on disk is not what this would write.
 import { readFileSync, writeFileSync } from 'node:fs'
 
 import { Ajv } from 'ajv'
@@ -13,6 +13,8 @@ import { translation } from '../src/config/schema/translation.ts'
 import { traitNames } from '../src/config/resolve-traits.ts'
 import { traitsOf } from '../src/upstream/providers/kinds.ts'
 import { clientsPage } from './clients-page.ts'
+import { metricsPage } from './metrics-page.ts'
+import { buildStatusPage } from './status-page.ts'
 
 /** Of the schema of a price, wherever it stands. */
 const priceProperties: Readonly<Record<string, Schema>> = price('').properties
@@ -23,8 +25,12 @@ export function generatedFiles(): Record<string, string> {
     'config/llm-gateway.schema.json': `${JSON.stringify(editorSchema(), undefined, 2)}\n`,
     'docs/clients.md': clientsPage(),
     'docs/config.md': configPage(),
+    'docs/metrics.md': metricsPage(),
     'src/config/schema/validator.js': validatorModule(),
     'src/config/schema/validator.d.ts': validatorTypes,
+    ...Object.fromEntries(
+      Object.entries(buildStatusPage()).map(([name, text]) => [`src/status/built/${name}`, text]),
+    ),
   }
 }
 

@@ -9,6 +9,8 @@ import { type Edge, findCycles, readImports, readSources, withoutComments } from
 
 const root = join(import.meta.dirname, '..')
 const sources = readSources(join(root, 'src'))
+// A bundle of sources that are read themselves.
+sources.delete('status/built/app.js')
 const edges = [...sources].flatMap(([file, text]) => readImports(file, text))
 
 /**
@@ -84,6 +86,9 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     'routing/route-table.ts',
     // calls and top show what the gateway reports.
     'status/open-call.ts',
+    // status prints the report of the status page.
+    'status/status-report.ts',
+    'status/status-text.ts',
     'upstream/mask.ts',
     'upstream/probe.ts',
     'upstream/provider.ts',
@@ -98,6 +103,10 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
 const packageUnits: Readonly<Record<string, string | readonly string[]>> = {
   '@fastify/cors': 'server',
   '@fastify/rate-limit': 'server',
+  '@opentelemetry/api': 'observe',
+  '@opentelemetry/otlp-transformer': 'observe',
+  '@opentelemetry/resources': 'observe',
+  '@opentelemetry/sdk-trace': 'observe',
   'age-encryption': 'vault',
   ajv: 'config',
   commander: 'cli',
@@ -105,6 +114,7 @@ const packageUnits: Readonly<Record<string, string | readonly string[]>> = {
   jose: 'clients',
   'node:sqlite': 'ledger',
   pino: 'observe',
+  preact: 'status',
   undici: ['upstream', 'outbound'],
   yaml: 'config',
 }
@@ -197,7 +207,7 @@ suite('the sources', () => {
     assert.deepEqual(
       edges.filter(
         ({ from, to }) =>
-          /^observe\/(?!events\.ts|events\/|audit\/|outcome\.ts)/.test(to) && !roots.test(from),
+          /^observe\/(?!events\.ts|events\/|audit\/|outcome\.ts|remedies\.ts)/.test(to) && !roots.test(from),
       ),
       [],
     )
@@ -287,9 +297,9 @@ suite('the sources', () => {
 
   test('know what a wire format looks like in dialects/ only, and what a server writes in upstream/providers/', () => {
     // doctor examines providers by a call of its own; serve prints one as an example; the configuration names the members
-    // in which servers differ, and prices and metrics a key and a name that are like one of them.
+    // in which servers differ, and prices and metrics a key and a name that are like one of them; OpenTelemetry has names of its own.
     const mayKnow =
-      /^(?:dialects|observe\/metrics|upstream\/providers|cli\/doctor|config|prices)\/|^cli\/(?:serve|price-text)\.ts$/
+      /^(?:dialects|observe\/metrics|upstream\/providers|cli\/doctor|config|prices)\/|^cli\/(?:serve|price-text)\.ts$|^observe\/tracing\/conventions\.ts$/
     const found = [...sources]
       .filter(([file]) => !mayKnow.test(file))
       .flatMap(([file, text]) => {
@@ -366,6 +376,13 @@ test('what few gateways need is loaded when it is first used', () => {
   assert.deepEqual(
     loading.map(([file]) => file),
     [],
+  )
+  // Only import() leads to these two.
+  const ofTracing = /^import (?!type\b)[^]*? from '(?:@opentelemetry\/.*|.*\/(?:export-spans|spans)\.ts)'/m
+  const tracing = [...sources].filter(([, text]) => ofTracing.test(text.replaceAll(/^import type .*$/gm, '')))
+  assert.deepEqual(
+    tracing.map(([file]) => file),
+    ['observe/tracing/export-spans.ts', 'observe/tracing/spans.ts'],
   )
 })
 

@@ -49,8 +49,8 @@ export interface Limited {
  */
 export function admit(
   { call: { client, reply, dialect, requestId }, request, route, skipsFailing }: AdmitInput,
-  on: Pick<Snapshot, 'coordinator' | 'budgets' | 'prices'>,
-  record: Pick<CallRecord, 'model' | 'waitMs'>,
+  on: Pick<Snapshot, 'coordinator' | 'budgets' | 'now' | 'prices'>,
+  record: Pick<CallRecord, 'model' | 'addWait'>,
 ): AdmitResult | Promise<AdmitResult> {
   const { targets } = route
   const model = route.model.name
@@ -76,7 +76,8 @@ export function admit(
   const result = on.coordinator.admit(asked)
   const toResult = (admission: AdmissionResult) => {
     if (admission.kind === 'admitted' && spending !== undefined) admission.hold.interruptible = reply
-    record.waitMs += admission.kind === 'admitted' ? admission.hold.waitedMs : admission.waitedMs
+    const waitedMs = admission.kind === 'admitted' ? admission.hold.waitedMs : admission.waitedMs
+    record.addWait(waitedMs, on.now())
     return resultOf(admission, model)
   }
   return result instanceof Promise ? result.then(toResult) : toResult(result)

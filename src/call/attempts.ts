@@ -14,7 +14,7 @@ import type { AnsweringResponse, AttemptFailure, AttemptOutcome } from './attemp
 import { pauseBefore } from './back-off.ts'
 import type { Call, Snapshot } from './call.ts'
 import { isDoubtful, isKnownWay, wayTo } from './choose-way.ts'
-import { carriedRequestHeaders } from './carried-headers.ts'
+import { carriedRequestHeaders, withTrace } from './carried-headers.ts'
 import type { Hold } from './coordinator.ts'
 import { conclusionOf, type Failure, failureOf, sameRefusals } from './failures.ts'
 import { internalError } from './internal-error.ts'
@@ -249,7 +249,8 @@ async function send(
   // Parameters and headers are part of the client's format.
   const passes = translator.way === 'pass'
   const query = passes ? call.query : ''
-  const headers = passes ? carriedRequestHeaders(call, modelTraits) : []
+  const carried = passes ? carriedRequestHeaders(call, modelTraits) : []
+  const headers = withTrace(carried, record.trace, provider)
   const { path } = dialect
   let outcome: AttemptOutcome
   try {

@@ -7,6 +7,7 @@ import type { Dialects } from '../dialects/table.ts'
 import type { GatewayError } from '../errors.ts'
 import type { LargeBody, MemoryShare } from '../bytes/large-body.ts'
 import type { Events } from '../observe/events.ts'
+import type { Tracing } from '../observe/events/trace.ts'
 import type { ObjectOwners } from '../routing/object-owners.ts'
 import type { Route, RouteTable } from '../routing/route-table.ts'
 import type { PriceBook } from '../prices/price-book.ts'
@@ -62,6 +63,7 @@ export interface Snapshot {
   /** Silence of a stream before each heartbeat, in milliseconds. */
   readonly heartbeatAfterMs: number
   readonly events: Events
+  readonly tracing: Tracing
   readonly ticker: Ticker
   readonly now: Clock['now']
   readonly wallNow: Clock['wallNow']

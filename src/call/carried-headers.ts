@@ -5,6 +5,7 @@ import type { ProviderTraits } from '../config/types.ts'
 import type { ClientDialect } from '../dialects/dialect.ts'
 import type { ResponseHead } from '../domain.ts'
 import { isSecretName } from '../http/secret-names.ts'
+import type { CallTrace, TraceReceiver } from '../observe/events/trace.ts'
 import type { Call } from './call.ts'
 
 const nothing: readonly string[] = []
@@ -26,6 +27,23 @@ export function carriedRequestHeaders(
     carried.push(name.toLowerCase(), value)
   }
   return carried === undefined ? nothing : withoutOwnOfConnection(carried, rawHeaders)
+}
+
+/** What a provider learns of the call's trace: names in lower case and values in turn. */
+function traceHeaders(trace: CallTrace | undefined, provider: TraceReceiver): readonly string[] {
+  const headers = trace?.headersFor(provider) ?? nothing
+  // Its state is the client's text.
+  return headers.some(holdsKey) ? headers.slice(0, 2) : headers
+}
+
+/** @param headers names and values in turn. */
+export function withTrace(
+  headers: readonly string[],
+  trace: CallTrace | undefined,
+  provider: TraceReceiver,
+): readonly string[] {
+  const ofTrace = traceHeaders(trace, provider)
+  return ofTrace.length === 0 ? headers : [...headers, ...ofTrace]
 }
 
 type RequestCarrier = Pick<ClientDialect, 'carriesRequestHeader'>

@@ -6,7 +6,7 @@ import type { Target } from '../domain.ts'
 import type { Route } from '../routing/route-table.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
 import type { Call, Snapshot } from './call.ts'
-import { carriedRequestHeaders } from './carried-headers.ts'
+import { carriedRequestHeaders, withTrace } from './carried-headers.ts'
 import { providerOf } from './next-target.ts'
 import type { CallRecord } from './record.ts'
 import type { CallResult } from './respond.ts'
@@ -81,10 +81,11 @@ async function ask(
   const abort = () => response.abort()
   reply.onGone = abort
   const stopTimer = on.setTimer(abort, maxCountMs)
+  const carried = carriedRequestHeaders(call, provider.traitsOf(target.model))
   const outcome = await response.begin({
     path: dialect.path,
     query,
-    headers: carriedRequestHeaders(call, provider.traitsOf(target.model)),
+    headers: withTrace(carried, record.trace, provider),
     body: request.bodyFor(target.model, false),
     contentType: request.contentType,
     isStream: false,

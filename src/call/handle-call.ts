@@ -28,6 +28,9 @@ export async function handleCall(call: Call, on: Snapshot, record: CallRecord): 
   const { requestIdHeader } = call.dialect
   if (requestIdHeader !== undefined) call.reply.set(requestIdHeader, call.requestId)
   const heartbeat = new Heartbeat(call.reply, own, on)
+  const { rawHeaders, startedAtMs } = call
+  const { path } = call.dialect
+  record.trace = on.tracing.begin({ method: 'POST', path, rawHeaders, startedAtMs })
   const open = { call, record, heartbeat, own }
   try {
     await respond(await serve(open, on), open, on)

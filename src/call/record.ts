@@ -4,6 +4,7 @@ import { scopeNameOf } from '../admission/scopes.ts'
 import type { GatewayError, LimitDimension } from '../errors.ts'
 import type { PriceSource, Tariff, UsageParts } from '../domain.ts'
 import type { AttemptEnded, CallFacts } from '../observe/events/calls.ts'
+import type { CallTrace } from '../observe/events/trace.ts'
 import type { Charged } from '../prices/price-book.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
 import type { Call } from './call.ts'
@@ -31,6 +32,8 @@ export class CallRecord {
   countedModel: string | undefined
   /** What is wrong with the provider, by the attempt that the client's response is about. */
   trouble: AttemptEnded['trouble']
+  /** Undefined: the call belongs to none. */
+  trace: CallTrace | undefined
   /** Not an alias of it. */
   model: string | undefined
   /** The alias that the client used. */
@@ -95,6 +98,12 @@ export class CallRecord {
     return this.call.startedAtMs + this.waitMs
   }
 
+  /** The call has waited in line until now. */
+  addWait(waitedMs: number, nowMs: number): void {
+    this.waitMs += waitedMs
+    if (waitedMs > 0) this.trace?.addWait(nowMs - waitedMs, nowMs)
+  }
+
   /** @param dropped names of members that are left out; undefined: none. */
   startAttempt(nowMs: number, way: string, dropped: readonly string[] | undefined): void {
     if (this.way !== undefined && this.way !== way) this.#earlierWays.push(this.way)
@@ -104,6 +113,7 @@ export class CallRecord {
     this.providerWords = undefined
     this.#attemptSentAtMs = nowMs
     this.#sentAtMs ??= nowMs
+    this.trace?.startAttempt(nowMs)
   }
 
   /** @param trouble what the outcome shows of the provider. */
@@ -112,7 +122,7 @@ export class CallRecord {
     this.#outcomeAtMs = nowMs
     this.trouble = trouble
     this.#firstByteAtMs = outcome.kind === 'answered' ? outcome.response.headAtMs : nowMs
-    return {
+    const ended: AttemptEnded = {
       kind: 'attempt_ended',
       request_id: this.call.requestId,
       provider: this.provider!,
@@ -124,11 +134,14 @@ export class CallRecord {
       trouble,
       ms: round(nowMs - this.#attemptSentAtMs),
     }
+    this.trace?.endAttempt(ended, nowMs)
+    return ended
   }
 
   /** @param usage of an attempt; what it has cost follows. */
   addUsage(usage: Metered): void {
     this.#spentTokens += usage.totalTokens
+    this.trace?.addUsage(usage)
     this.#usage = this.#usage === undefined ? usage : sumOf(this.#usage, usage)
   }
 
@@ -186,6 +199,7 @@ export class CallRecord {
     const { startedAtMs, requestId, client, dialect, route } = this.call
     const firstByteAtMs = this.#firstByteAtMs
     const firstTokenAtMs = this.meter?.firstTokenAtMs
+    this.trace?.end(nowMs, firstTokenAtMs)
     const firstByteMs = firstByteAtMs === undefined ? undefined : round(firstByteAtMs - startedAtMs)
     // From then on the provider sets the pace, from which the cost of relaying can't be separated.
     const gatewayMs = (this.#outcomeAtMs ?? nowMs) - startedAtMs - this.#upstreamMs(nowMs) - this.waitMs
@@ -194,6 +208,8 @@ export class CallRecord {
       // A call that the gateway itself refused is found by the rule that refused it.
       event: this.attempts === 0 ? (error?.code ?? 'call') : 'call',
       request_id: requestId,
+      trace_id: this.trace?.traceId,
+      span_id: this.trace?.spanId,
       client: client.id,
       key: client.keyId === undefined ? undefined : client.terms?.name,
       key_secret: client.secretId,

@@ -88,6 +88,7 @@ function emitEnd(record: CallRecord, end: CallEnd, on: Pick<Snapshot, 'events' |
     kind: 'call_ended',
     call: record.facts(on.now(), end),
     counted_model: record.countedModel,
+    trace: record.trace,
   })
 }
 

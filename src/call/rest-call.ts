@@ -18,6 +18,9 @@ export function recordOfRest(call: RestCall): CallRecord {
 
 /** Serves one request and reports its end. Never rejects. @param record as `recordOfRest` makes it. */
 export async function handleRestCall(call: RestCall, on: Snapshot, record: CallRecord): Promise<void> {
+  const { rawHeaders, startedAtMs } = call
+  const { method, path } = call.route
+  record.trace = on.tracing.begin({ method, path, rawHeaders, startedAtMs })
   let end: CallEnd
   try {
     end = await serve(call, on, record)
@@ -26,7 +29,7 @@ export async function handleRestCall(call: RestCall, on: Snapshot, record: CallR
   } finally {
     releaseBody(call)
   }
-  on.events.emit({ kind: 'call_ended', call: record.facts(on.now(), end) })
+  on.events.emit({ kind: 'call_ended', call: record.facts(on.now(), end), trace: record.trace })
 }
 
 async function serve(call: RestCall, on: Snapshot, record: CallRecord): Promise<CallEnd> {

@@ -4,7 +4,7 @@ import { authOf } from './provider-kind.ts'
 import type { RawProvider } from './raw.ts'
 
 /** Hop-by-hop (RFC 9110 §7.6.1), or set by the gateway for each request. */
-const ownHeaders = new Set([
+export const ownHeaders = new Set([
   'accept-encoding',
   'connection',
   'content-encoding',
@@ -24,7 +24,7 @@ const ownHeaders = new Set([
 ])
 
 /** Headers that carry keys: a literal value of one is a key in the file. */
-const keyHeaders = new Set(['api-key', 'authorization', 'cookie', 'x-api-key', 'x-goog-api-key'])
+export const keyHeaders = new Set(['api-key', 'authorization', 'cookie', 'x-api-key', 'x-goog-api-key'])
 
 /** Problems of `headers` and `auth`. Values are never quoted. */
 export function* headerProblems(provider: RawProvider, path: Path): Generator<PathProblem> {

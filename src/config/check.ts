@@ -5,6 +5,7 @@ import { baseUrlFault, baseUrlWarnings, type Exposure } from './base-url.ts'
 import { modelProblems } from './check-models.ts'
 import { budgetProblems } from './check-budgets.ts'
 import { clientProblems, keyProblems } from './check-clients.ts'
+import { notifyProblems } from './check-notify.ts'
 import { identityProblems } from './check-identity.ts'
 import { formatProblems } from './check-formats.ts'
 import { priceProblems } from './check-prices.ts'
@@ -19,6 +20,7 @@ import { corsOriginFault, hostHeaderFault, wideOrigin } from './origin.ts'
 import type { PathProblem, HasProblem, Path } from './problems.ts'
 import { headerProblems } from './check-headers.ts'
 import type { RawConfig, RawProvider } from './raw.ts'
+import { tracingProblems } from './check-tracing.ts'
 
 /**
  * All problems of a configuration that the schema cannot express.
@@ -47,6 +49,7 @@ export function* configProblems(
   yield* clientProblems(raw)
   yield* identityProblems(raw, hasProblem, accounts)
   yield* budgetProblems(raw)
+  yield* notifyProblems(raw, hasProblem)
   if (cors.allow_all === true) {
     yield {
       path: ['cors', 'allow_all'],
@@ -66,6 +69,7 @@ export function* configProblems(
   yield* providerProblems(raw)
   yield* modelProblems(raw, hasProblem)
   yield* priceProblems(raw)
+  yield* tracingProblems(raw)
 }
 
 function* bodyMemoryProblems(raw: NonNullable<RawConfig['server']>): Generator<PathProblem> {

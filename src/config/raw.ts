@@ -1,7 +1,7 @@
 // The configuration as written in the file, valid by the schema. Mappings whose keys are chosen by people are read with
 // `Object.entries` only, never by a name from elsewhere.
 import type { RawPrice } from '../prices/read-price.ts'
-import type { Effort, TokenAlgorithm } from './types.ts'
+import type { AlertRule, Effort, NotifySinkKind, TokenAlgorithm } from './types.ts'
 
 export interface RawConfig {
   server?: RawServer
@@ -24,8 +24,10 @@ export interface RawConfig {
   secrets?: { dir?: string | null; identity?: { credential?: string; file?: string | null } }
   routes?: RawRoutes
   usage?: RawUsage
+  tracing?: RawTracing
   budgets?: RawBudgets
   audit?: { enabled?: boolean | 'auto'; keep_days?: number }
+  notify?: RawNotify
   metrics?: RawMetrics
   status?: RawStatus
 }
@@ -44,6 +46,29 @@ interface RawStatus {
   playground?: boolean
   via_proxy?: boolean
   recent_calls?: number
+}
+
+interface RawNotify {
+  sinks?: Record<string, RawNotifySink>
+  repeat_ms?: number
+  quiet_start_ms?: number
+  rules?: Partial<Record<AlertRule, false | RawAlertRule>>
+  heartbeat?: { url: RawSecret; interval_ms?: number } | null
+}
+
+export interface RawNotifySink {
+  kind: NotifySinkKind
+  url?: string | RawSecret
+  routing_key?: RawSecret
+  token?: RawSecret
+  min_severity?: 'info' | 'warning' | 'critical'
+}
+
+interface RawAlertRule {
+  after_ms?: number
+  count?: number
+  ratio?: number
+  calls?: number
 }
 
 interface RawKeys {
@@ -108,6 +133,19 @@ interface RawUsage {
   keep_calls_days?: number
   keep_hours_days?: number
   client_names?: 'plain' | 'pseudonym'
+}
+
+interface RawTracing {
+  endpoint?: string | null
+  protocol?: 'http/protobuf' | 'http/json'
+  headers?: Record<string, string | RawSecret>
+  sample_ratio?: number
+  service_name?: string
+  resource?: Record<string, string>
+  conventions?: 'semconv-1.36' | 'latest'
+  session_headers?: string[]
+  content?: 'never'
+  view_url?: string | null
 }
 
 interface RawLogging {
@@ -204,6 +242,7 @@ export interface RawProvider {
   auth?: 'bearer' | { header: string }
   headers?: Record<string, string | RawSecret>
   include_usage?: 'auto' | 'always' | 'never'
+  trace_context?: 'auto' | 'always' | 'never'
   speaks?: 'auto' | ('chat' | 'messages' | 'responses')[]
   translation?: RawTranslation
   timeouts?: RawTimeouts

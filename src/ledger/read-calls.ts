@@ -42,7 +42,11 @@ const spanMs = 6 * 60 * 60_000
  * @param sinceMs, @param untilMs in milliseconds since 1970.
  * @throws what SQLite throws.
  */
-export function* readCalls(database: DatabaseSync, sinceMs: number, untilMs: number): Generator<RecordedCall> {
+export function* readCalls(
+  database: DatabaseSync,
+  sinceMs: number,
+  untilMs: number,
+): Generator<RecordedCall> {
   const { first, last } = database
     .prepare('SELECT (SELECT MIN(ended_ms) FROM calls) AS first, (SELECT MAX(ended_ms) FROM calls) AS last')
     .get() as { first: number | null; last: number | null }
@@ -81,7 +85,11 @@ export function* readCalls(database: DatabaseSync, sinceMs: number, untilMs: num
  * @returns undefined where the ledger does not reach back before it, so that all of them would be new.
  * @throws what SQLite throws.
  */
-export function readNewClients(database: DatabaseSync, sinceMs: number, untilMs: number): string[] | undefined {
+export function readNewClients(
+  database: DatabaseSync,
+  sinceMs: number,
+  untilMs: number,
+): string[] | undefined {
   const [since, until] = [Math.floor(sinceMs / quarterMs), Math.ceil(untilMs / quarterMs)]
   const { first } = database.prepare('SELECT MIN(quarter) AS first FROM quarters').get() as {
     first: number | null

@@ -28,6 +28,7 @@ export function createHttpProvider(
     name: config.name,
     timeouts: config.timeouts,
     isLocal: config.isLocal,
+    traceContext: config.traceContext ?? 'auto',
     includeUsage: config.includeUsage,
     maxParallelRequests: config.maxParallelRequests,
     ...ofKind,

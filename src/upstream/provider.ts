@@ -36,7 +36,7 @@ export interface PassedRequest {
   readonly path: string
   /** The client's, with its `?`, or empty. */
   readonly query: string
-  /** The client's, by an allow-list: names in lower case, and values. Those of the configuration win. */
+  /** The client's, by an allow-list, and the call's trace: names in lower case, and values. Those of the configuration win. */
   readonly headers: readonly (readonly [name: string, value: string])[]
   readonly body: Buffer | SplicedBody | StreamedBody | undefined
   readonly requestId: string
@@ -83,6 +83,8 @@ export interface Provider {
   readonly timeouts: Timeouts
   /** On this machine or its network: loading takes long, failures pass soon, and caches belong to one server. */
   readonly isLocal: boolean
+  /** Whether its requests carry the trace of their call; `auto`: to a local one, while spans are recorded. */
+  readonly traceContext: 'auto' | 'always' | 'never'
   readonly includeUsage: HttpProvider['includeUsage']
   readonly maxParallelRequests: number | undefined
   /**

@@ -19,6 +19,7 @@ export class AskedProvider {
     this.provider = {
       name,
       isLocal,
+      traceContext: 'auto',
       timeouts: { connectMs: 0, firstByteMs: 0, idleMs: 0, totalMs: 0 },
       includeUsage: 'auto',
       maxParallelRequests: undefined,

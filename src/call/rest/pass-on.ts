@@ -11,6 +11,7 @@ import { mediaTypeOf, passedResponseHeaders } from '../../http/headers.ts'
 import type { PassedRequest, Provider } from '../../upstream/provider.ts'
 import type { AnsweringResponse, AttemptOutcome } from '../attempt-outcome.ts'
 import type { Snapshot } from '../call.ts'
+import { withTrace } from '../carried-headers.ts'
 import type { CallEnd, CallRecord } from '../record.ts'
 import { Meter } from '../response/meter.ts'
 import { collectingError, holdingWhole, peekingStream, type Phase, tooLong } from '../response/phases.ts'
@@ -122,7 +123,11 @@ async function send(
   const abort = () => response.abort()
   reply.onGone = abort
   const { method } = call.route
-  const outcome = await response.pass({ method, path, query, headers, body, requestId })
+  const [parent, parentValue, state, stateValue] = withTrace([], record.trace, provider)
+  const sent = [...headers]
+  if (parentValue !== undefined) sent.push([parent!, parentValue])
+  if (stateValue !== undefined) sent.push([state!, stateValue])
+  const outcome = await response.pass({ method, path, query, headers: sent, body, requestId })
   const { requestId: ofProvider } = response
   record.providerRequestId = ofProvider === requestId ? undefined : ofProvider
   on.events.emit(record.endAttempt(outcome, troubleOf(outcome, on.wallNow()), on.now()))

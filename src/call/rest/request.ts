@@ -25,6 +25,8 @@ export interface RestCall {
   readonly query: string
   /** Those that go on, names in lower case. */
   readonly headers: readonly (readonly [name: string, value: string])[]
+  /** As they came: names and values in turn. */
+  readonly rawHeaders: readonly string[]
   readonly contentType: string | undefined
   readonly body: Buffer | LargeBody | IncomingUpload | undefined
   /** Of a body that was read; a large one releases it itself. */

@@ -38,9 +38,12 @@ export function examineCredentials(
   const stored = storedCredentials(paths)
   const examiner = new Examiner(secretPlaces, paths, stored)
   for (const [path, reference] of secretReferences(raw)) {
-    const [, provider, key] = path as [string, string, string]
-    const { missingKey, optionalFix, ...finding } = examiner.examine(provider, reference)
+    const [section, provider, key] = path as [string, string, string]
+    const isOfProvider = section === 'providers'
+    const owner = isOfProvider ? provider : undefined
+    const { missingKey, optionalFix, ...finding } = examiner.examine(owner, reference)
     findings.push({ subject: formatPath(path), ...finding })
+    if (!isOfProvider) continue
     if (missingKey !== undefined) missing.set(provider, missingKey)
     if (optionalFix !== undefined && key === 'api_key') optionalFixes.set(provider, optionalFix)
   }
@@ -65,7 +68,8 @@ class Examiner {
     this.#stored = stored
   }
 
-  examine(provider: string, reference: RawSecret): KeyFinding {
+  /** @param provider undefined: the key is not a provider's. */
+  examine(provider: string | undefined, reference: RawSecret): KeyFinding {
     const found = findSecret(reference, this.#secretPlaces)
     if (found.kind === 'found') return { state: 'ok', detail: `found: ${found.secret.source}` }
     if (found.kind === 'refused') {
@@ -87,11 +91,12 @@ class Examiner {
     return { state: 'fail', detail: found.message, fix, missingKey }
   }
 
-  #serviceOnly(provider: string, { name, path, isEncrypted }: StoredCredential): KeyFinding {
+  #serviceOnly(provider: string | undefined, { name, path, isEncrypted }: StoredCredential): KeyFinding {
     const form = isEncrypted ? 'encrypted' : 'not encrypted'
     const option = `LoadCredential${isEncrypted ? 'Encrypted' : ''}=${name}:${path.replaceAll('%', '%%')}`
+    const examination = provider === undefined ? 'notify test' : `doctor --provider ${provider}`
     const manager = this.#paths.scope === 'user' ? 'systemd-run --user' : 'sudo systemd-run'
-    const fix = `${manager} --pipe --wait --collect -p ${shellWord(option)} ${shellWord(launcher())} doctor --provider ${provider}`
+    const fix = `${manager} --pipe --wait --collect -p ${shellWord(option)} ${shellWord(launcher())} ${examination}`
     const missingKey = { reason: 'only the service has its key', fix }
     if (!this.#isPassed(name)) {
       const detail = `stored as credential ${name}, but no drop-in passes it to the service`
@@ -121,10 +126,10 @@ class Examiner {
     }
   }
 
-  #storeFix(provider: string, { credential, file, env, secret }: RawSecret): string {
+  #storeFix(provider: string | undefined, { credential, file, env, secret }: RawSecret): string {
     if (credential !== undefined) {
       const otherwise = env === undefined ? '' : `   # or, without the service, set $${env}`
-      return `${ownCommand(this.#secretPlaces.env)} credential set ${shellWord(provider)}${this.#scopeOption()}${otherwise}`
+      return `${ownCommand(this.#secretPlaces.env)} credential set ${shellWord(provider ?? credential)}${this.#scopeOption()}${otherwise}`
     }
     if (file !== undefined)
       return `(umask 077; cat >${shellWord(file)})   # type the key, then Enter and Ctrl-D`

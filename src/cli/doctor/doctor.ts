@@ -34,6 +34,7 @@ import { examineLedger } from './ledger.ts'
 import { examineListener } from './listener.ts'
 import { gradeFindings } from './severity.ts'
 import { Progress } from './progress.ts'
+import { examineNotify } from './notify.ts'
 import { examineProvider } from './provider.ts'
 import { countStates, printJson, printTable } from './report.ts'
 import { examineRuntime } from './runtime.ts'
@@ -156,6 +157,7 @@ async function examine(examination: Examination): Promise<Check[]> {
         wallNow: () => Date.now(),
       })
     : []
+  const notify = loaded.ok ? examineNotify(loaded.config.notify, { state: stateDirectory, command }) : []
   const control = await examineControl(file, { env, isRunning: pid !== undefined })
   return [
     ...inArea('runtime', examineRuntime(process.versions.node, runtime)),
@@ -167,6 +169,7 @@ async function examine(examination: Examination): Promise<Check[]> {
     ...inArea('service', service.findings),
     ...inArea('port', [...listener, ...control]),
     ...inArea('identity', issuers),
+    ...inArea('notify', notify),
     ...inArea('provider', providers),
   ]
 }

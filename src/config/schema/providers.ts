@@ -139,6 +139,13 @@ const provider = {
       description:
         'What calls are adapted to that are translated to a format of the server, where it differs from others of its kind. The defaults are right for OpenAI, Anthropic, OpenRouter, DeepSeek, Moonshot, Ollama, vLLM and llama.cpp, and cautious for others ([Translation](#translation)).',
     },
+    trace_context: {
+      type: 'string',
+      description:
+        'Whether requests carry the trace of their call (`traceparent`, `tracestate`). `auto`: to a local provider, while [tracing](#tracing) has an endpoint. `always`: also to a remote one, and without an endpoint the trace that the client has sent.',
+      default: defaults.provider.trace_context,
+      enum: ['auto', 'always', 'never'],
+    },
     timeouts,
     max_parallel_requests: {
       type: 'integer',

@@ -11,7 +11,9 @@ import { routesSchema } from './routes.ts'
 import { pricesSchema } from './price.ts'
 import { providersSchema } from './providers.ts'
 import { auditSchema } from './audit.ts'
+import { notifySchema } from './notify.ts'
 import { budgetsSchema } from './budgets.ts'
+import { tracingSchema } from './tracing.ts'
 import { usageSchema } from './usage.ts'
 import { metricsSchema, statusSchema } from './views.ts'
 
@@ -42,6 +44,8 @@ export const configSchema = {
     secrets: secretsSchema,
     usage: usageSchema,
     audit: auditSchema,
+    tracing: tracingSchema,
+    notify: notifySchema,
     metrics: metricsSchema,
     status: statusSchema,
     logging: loggingSchema,

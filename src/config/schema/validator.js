@@ -29,6 +29,7 @@ const pattern37 = new RegExp("[^*]$", "u");
 const pattern38 = new RegExp("^[^*]*$", "u");
 const pattern40 = new RegExp("\\*.", "u");
 const pattern46 = new RegExp("\\*", "u");
+const pattern64 = new RegExp("^https?://[!-~]*[{]trace_id[}][!-~]*$", "u");
 const schema7 = {"type":["string","object"],"pattern":"^(free|reported)$","patternErrorMessage":"must be free, reported, or a price such as { input: 1.25, output: 10 }","hint":"write USD per 1,000,000 tokens: { input: 1.25, output: 10 }","additionalProperties":false,"required":["input"],"properties":{"input":{"description":"Tokens of the prompt.","$ref":"#/definitions/usd_per_million"},"cached_input":{"description":"Tokens of the prompt that were read from the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write":{"description":"Tokens of the prompt that were written to the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write_1h":{"description":"The same, to be kept for an hour (Anthropic). Default: `cache_write`.","$ref":"#/definitions/usd_per_million"},"output":{"description":"Tokens of the response. Default: `input`.","$ref":"#/definitions/usd_per_million"},"reasoning":{"description":"Tokens of reasoning. Default: `output`.","$ref":"#/definitions/usd_per_million"},"request":{"description":"Of each call, in USD. Default: 0.","$ref":"#/definitions/usd_per_call"},"above":{"description":"Prices of long prompts: those of the last entry apply whose `input_tokens` the prompt exceeds, to all tokens of the call. What an entry leaves out is as without it.","$ref":"#/definitions/long_prompts"},"service_tiers":{"type":"object","description":"Prices of service tiers, by name: `flex`, `priority`. What an entry leaves out is as without it, `above` aside. A call in a tier that is not here is charged at the dearest of the prices.","additionalProperties":{"type":"object","additionalProperties":false,"properties":{"input":{"description":"Tokens of the prompt.","$ref":"#/definitions/usd_per_million"},"cached_input":{"description":"Tokens of the prompt that were read from the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write":{"description":"Tokens of the prompt that were written to the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write_1h":{"description":"The same, to be kept for an hour (Anthropic). Default: `cache_write`.","$ref":"#/definitions/usd_per_million"},"output":{"description":"Tokens of the response. Default: `input`.","$ref":"#/definitions/usd_per_million"},"reasoning":{"description":"Tokens of reasoning. Default: `output`.","$ref":"#/definitions/usd_per_million"},"request":{"description":"Of each call, in USD. Default: 0.","$ref":"#/definitions/usd_per_call"},"above":{"description":"Prices of long prompts: those of the last entry apply whose `input_tokens` the prompt exceeds, to all tokens of the call. What an entry leaves out is as without it.","$ref":"#/definitions/long_prompts"}}}}}};
 const pattern31 = new RegExp("^(free|reported)$", "u");
 const schema8 = {"type":["number","string"],"minimum":0,"maximum":10000,"maxLength":24,"pattern":"^[0-9]+([.][0-9]+)?$","patternErrorMessage":"must be a decimal number"};
@@ -5319,12 +5320,10 @@ vErrors.push(err386);
 errors++;
 }
 }
-if(data87.timeouts !== undefined){
-let data141 = data87.timeouts;
-if(data141 && typeof data141 == "object" && !Array.isArray(data141)){
-for(const key32 in data141){
-if(!((((key32 === "connect_ms") || (key32 === "first_byte_ms")) || (key32 === "idle_ms")) || (key32 === "total_ms"))){
-const err387 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key32},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts,data:data141};
+if(data87.trace_context !== undefined){
+let data141 = data87.trace_context;
+if(typeof data141 !== "string"){
+const err387 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/trace_context",schemaPath:"#/properties/providers/additionalProperties/properties/trace_context/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.trace_context.type,parentSchema:schema6.properties.providers.additionalProperties.properties.trace_context,data:data141};
 if(vErrors === null){
 vErrors = [err387];
 }
@@ -5333,11 +5332,8 @@ vErrors.push(err387);
 }
 errors++;
 }
-}
-if(data141.connect_ms !== undefined){
-let data142 = data141.connect_ms;
-if(!(((typeof data142 == "number") && (!(data142 % 1) && !isNaN(data142))) && (isFinite(data142)))){
-const err388 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data142};
+if(!(((data141 === "auto") || (data141 === "always")) || (data141 === "never"))){
+const err388 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/trace_context",schemaPath:"#/properties/providers/additionalProperties/properties/trace_context/enum",keyword:"enum",params:{allowedValues: schema6.properties.providers.additionalProperties.properties.trace_context.enum},schema:schema6.properties.providers.additionalProperties.properties.trace_context.enum,parentSchema:schema6.properties.providers.additionalProperties.properties.trace_context,data:data141};
 if(vErrors === null){
 vErrors = [err388];
 }
@@ -5346,9 +5342,13 @@ vErrors.push(err388);
 }
 errors++;
 }
-if((typeof data142 == "number") && (isFinite(data142))){
-if(data142 > 86400000 || isNaN(data142)){
-const err389 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data142};
+}
+if(data87.timeouts !== undefined){
+let data142 = data87.timeouts;
+if(data142 && typeof data142 == "object" && !Array.isArray(data142)){
+for(const key32 in data142){
+if(!((((key32 === "connect_ms") || (key32 === "first_byte_ms")) || (key32 === "idle_ms")) || (key32 === "total_ms"))){
+const err389 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key32},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts,data:data142};
 if(vErrors === null){
 vErrors = [err389];
 }
@@ -5357,8 +5357,11 @@ vErrors.push(err389);
 }
 errors++;
 }
-if(data142 < 0 || isNaN(data142)){
-const err390 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data142};
+}
+if(data142.connect_ms !== undefined){
+let data143 = data142.connect_ms;
+if(!(((typeof data143 == "number") && (!(data143 % 1) && !isNaN(data143))) && (isFinite(data143)))){
+const err390 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data143};
 if(vErrors === null){
 vErrors = [err390];
 }
@@ -5367,12 +5370,9 @@ vErrors.push(err390);
 }
 errors++;
 }
-}
-}
-if(data141.first_byte_ms !== undefined){
-let data143 = data141.first_byte_ms;
-if(!(((typeof data143 == "number") && (!(data143 % 1) && !isNaN(data143))) && (isFinite(data143)))){
-const err391 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data143};
+if((typeof data143 == "number") && (isFinite(data143))){
+if(data143 > 86400000 || isNaN(data143)){
+const err391 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data143};
 if(vErrors === null){
 vErrors = [err391];
 }
@@ -5381,9 +5381,8 @@ vErrors.push(err391);
 }
 errors++;
 }
-if((typeof data143 == "number") && (isFinite(data143))){
-if(data143 > 86400000 || isNaN(data143)){
-const err392 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data143};
+if(data143 < 0 || isNaN(data143)){
+const err392 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/connect_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.connect_ms,data:data143};
 if(vErrors === null){
 vErrors = [err392];
 }
@@ -5392,8 +5391,12 @@ vErrors.push(err392);
 }
 errors++;
 }
-if(data143 < 0 || isNaN(data143)){
-const err393 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data143};
+}
+}
+if(data142.first_byte_ms !== undefined){
+let data144 = data142.first_byte_ms;
+if(!(((typeof data144 == "number") && (!(data144 % 1) && !isNaN(data144))) && (isFinite(data144)))){
+const err393 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data144};
 if(vErrors === null){
 vErrors = [err393];
 }
@@ -5402,12 +5405,9 @@ vErrors.push(err393);
 }
 errors++;
 }
-}
-}
-if(data141.idle_ms !== undefined){
-let data144 = data141.idle_ms;
-if(!(((typeof data144 == "number") && (!(data144 % 1) && !isNaN(data144))) && (isFinite(data144)))){
-const err394 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data144};
+if((typeof data144 == "number") && (isFinite(data144))){
+if(data144 > 86400000 || isNaN(data144)){
+const err394 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data144};
 if(vErrors === null){
 vErrors = [err394];
 }
@@ -5416,9 +5416,8 @@ vErrors.push(err394);
 }
 errors++;
 }
-if((typeof data144 == "number") && (isFinite(data144))){
-if(data144 > 86400000 || isNaN(data144)){
-const err395 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data144};
+if(data144 < 0 || isNaN(data144)){
+const err395 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/first_byte_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data144};
 if(vErrors === null){
 vErrors = [err395];
 }
@@ -5427,8 +5426,12 @@ vErrors.push(err395);
 }
 errors++;
 }
-if(data144 < 0 || isNaN(data144)){
-const err396 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data144};
+}
+}
+if(data142.idle_ms !== undefined){
+let data145 = data142.idle_ms;
+if(!(((typeof data145 == "number") && (!(data145 % 1) && !isNaN(data145))) && (isFinite(data145)))){
+const err396 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data145};
 if(vErrors === null){
 vErrors = [err396];
 }
@@ -5437,12 +5440,9 @@ vErrors.push(err396);
 }
 errors++;
 }
-}
-}
-if(data141.total_ms !== undefined){
-let data145 = data141.total_ms;
-if(!(((typeof data145 == "number") && (!(data145 % 1) && !isNaN(data145))) && (isFinite(data145)))){
-const err397 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data145};
+if((typeof data145 == "number") && (isFinite(data145))){
+if(data145 > 86400000 || isNaN(data145)){
+const err397 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data145};
 if(vErrors === null){
 vErrors = [err397];
 }
@@ -5451,9 +5451,8 @@ vErrors.push(err397);
 }
 errors++;
 }
-if((typeof data145 == "number") && (isFinite(data145))){
-if(data145 > 86400000 || isNaN(data145)){
-const err398 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data145};
+if(data145 < 0 || isNaN(data145)){
+const err398 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/idle_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.idle_ms,data:data145};
 if(vErrors === null){
 vErrors = [err398];
 }
@@ -5462,8 +5461,12 @@ vErrors.push(err398);
 }
 errors++;
 }
-if(data145 < 0 || isNaN(data145)){
-const err399 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data145};
+}
+}
+if(data142.total_ms !== undefined){
+let data146 = data142.total_ms;
+if(!(((typeof data146 == "number") && (!(data146 % 1) && !isNaN(data146))) && (isFinite(data146)))){
+const err399 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data146};
 if(vErrors === null){
 vErrors = [err399];
 }
@@ -5472,11 +5475,9 @@ vErrors.push(err399);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err400 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts,data:data141};
+if((typeof data146 == "number") && (isFinite(data146))){
+if(data146 > 86400000 || isNaN(data146)){
+const err400 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data146};
 if(vErrors === null){
 vErrors = [err400];
 }
@@ -5485,11 +5486,8 @@ vErrors.push(err400);
 }
 errors++;
 }
-}
-if(data87.max_parallel_requests !== undefined){
-let data146 = data87.max_parallel_requests;
-if(!(((typeof data146 == "number") && (!(data146 % 1) && !isNaN(data146))) && (isFinite(data146)))){
-const err401 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data146};
+if(data146 < 0 || isNaN(data146)){
+const err401 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/properties/total_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts.properties.total_ms,data:data146};
 if(vErrors === null){
 vErrors = [err401];
 }
@@ -5498,9 +5496,11 @@ vErrors.push(err401);
 }
 errors++;
 }
-if((typeof data146 == "number") && (isFinite(data146))){
-if(data146 > 1000000 || isNaN(data146)){
-const err402 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data146};
+}
+}
+}
+else {
+const err402 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/properties/providers/additionalProperties/properties/timeouts/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.properties.timeouts.type,parentSchema:schema6.properties.providers.additionalProperties.properties.timeouts,data:data142};
 if(vErrors === null){
 vErrors = [err402];
 }
@@ -5509,8 +5509,11 @@ vErrors.push(err402);
 }
 errors++;
 }
-if(data146 < 1 || isNaN(data146)){
-const err403 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data146};
+}
+if(data87.max_parallel_requests !== undefined){
+let data147 = data87.max_parallel_requests;
+if(!(((typeof data147 == "number") && (!(data147 % 1) && !isNaN(data147))) && (isFinite(data147)))){
+const err403 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data147};
 if(vErrors === null){
 vErrors = [err403];
 }
@@ -5519,12 +5522,9 @@ vErrors.push(err403);
 }
 errors++;
 }
-}
-}
-if(data87.health_check !== undefined){
-let data147 = data87.health_check;
-if((typeof data147 !== "boolean") && (!(data147 && typeof data147 == "object" && !Array.isArray(data147)))){
-const err404 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.health_check.type},schema:schema6.properties.providers.additionalProperties.properties.health_check.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check,data:data147};
+if((typeof data147 == "number") && (isFinite(data147))){
+if(data147 > 1000000 || isNaN(data147)){
+const err404 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data147};
 if(vErrors === null){
 vErrors = [err404];
 }
@@ -5533,10 +5533,8 @@ vErrors.push(err404);
 }
 errors++;
 }
-if(data147 && typeof data147 == "object" && !Array.isArray(data147)){
-for(const key33 in data147){
-if(!((key33 === "path") || (key33 === "interval_ms"))){
-const err405 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check,data:data147};
+if(data147 < 1 || isNaN(data147)){
+const err405 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/properties/providers/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.max_parallel_requests,data:data147};
 if(vErrors === null){
 vErrors = [err405];
 }
@@ -5546,11 +5544,11 @@ vErrors.push(err405);
 errors++;
 }
 }
-if(data147.path !== undefined){
-let data148 = data147.path;
-if(typeof data148 === "string"){
-if(func4(data148) > 1024){
-const err406 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/maxLength",keyword:"maxLength",params:{limit: 1024},schema:1024,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data148};
+}
+if(data87.health_check !== undefined){
+let data148 = data87.health_check;
+if((typeof data148 !== "boolean") && (!(data148 && typeof data148 == "object" && !Array.isArray(data148)))){
+const err406 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/type",keyword:"type",params:{type: schema6.properties.providers.additionalProperties.properties.health_check.type},schema:schema6.properties.providers.additionalProperties.properties.health_check.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check,data:data148};
 if(vErrors === null){
 vErrors = [err406];
 }
@@ -5559,8 +5557,10 @@ vErrors.push(err406);
 }
 errors++;
 }
-if(func4(data148) < 1){
-const err407 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data148};
+if(data148 && typeof data148 == "object" && !Array.isArray(data148)){
+for(const key33 in data148){
+if(!((key33 === "path") || (key33 === "interval_ms"))){
+const err407 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key33},schema:false,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check,data:data148};
 if(vErrors === null){
 vErrors = [err407];
 }
@@ -5569,8 +5569,12 @@ vErrors.push(err407);
 }
 errors++;
 }
-if(!pattern30.test(data148)){
-const err408 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[!-~]*$"},schema:"^/[!-~]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data148};
+}
+if(data148.path !== undefined){
+let data149 = data148.path;
+if(typeof data149 === "string"){
+if(func4(data149) > 1024){
+const err408 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/maxLength",keyword:"maxLength",params:{limit: 1024},schema:1024,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data149};
 if(vErrors === null){
 vErrors = [err408];
 }
@@ -5579,9 +5583,8 @@ vErrors.push(err408);
 }
 errors++;
 }
-}
-else {
-const err409 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data148};
+if(func4(data149) < 1){
+const err409 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data149};
 if(vErrors === null){
 vErrors = [err409];
 }
@@ -5590,11 +5593,8 @@ vErrors.push(err409);
 }
 errors++;
 }
-}
-if(data147.interval_ms !== undefined){
-let data149 = data147.interval_ms;
-if(!(((typeof data149 == "number") && (!(data149 % 1) && !isNaN(data149))) && (isFinite(data149)))){
-const err410 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data149};
+if(!pattern30.test(data149)){
+const err410 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[!-~]*$"},schema:"^/[!-~]*$",parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data149};
 if(vErrors === null){
 vErrors = [err410];
 }
@@ -5603,9 +5603,9 @@ vErrors.push(err410);
 }
 errors++;
 }
-if((typeof data149 == "number") && (isFinite(data149))){
-if(data149 > 3600000 || isNaN(data149)){
-const err411 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data149};
+}
+else {
+const err411 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/path/type",keyword:"type",params:{type: "string"},schema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.path,data:data149};
 if(vErrors === null){
 vErrors = [err411];
 }
@@ -5614,8 +5614,11 @@ vErrors.push(err411);
 }
 errors++;
 }
-if(data149 < 1000 || isNaN(data149)){
-const err412 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data149};
+}
+if(data148.interval_ms !== undefined){
+let data150 = data148.interval_ms;
+if(!(((typeof data150 == "number") && (!(data150 % 1) && !isNaN(data150))) && (isFinite(data150)))){
+const err412 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms.type,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data150};
 if(vErrors === null){
 vErrors = [err412];
 }
@@ -5624,19 +5627,40 @@ vErrors.push(err412);
 }
 errors++;
 }
-}
-}
-}
-}
-if(data87.discover_models !== undefined){
-let data150 = data87.discover_models;
-if(typeof data150 !== "boolean"){
-const err413 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/discover_models",schemaPath:"#/properties/providers/additionalProperties/properties/discover_models/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.discover_models.type,parentSchema:schema6.properties.providers.additionalProperties.properties.discover_models,data:data150};
+if((typeof data150 == "number") && (isFinite(data150))){
+if(data150 > 3600000 || isNaN(data150)){
+const err413 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data150};
 if(vErrors === null){
 vErrors = [err413];
 }
 else {
 vErrors.push(err413);
+}
+errors++;
+}
+if(data150 < 1000 || isNaN(data150)){
+const err414 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/properties/providers/additionalProperties/properties/health_check/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.providers.additionalProperties.properties.health_check.properties.interval_ms,data:data150};
+if(vErrors === null){
+vErrors = [err414];
+}
+else {
+vErrors.push(err414);
+}
+errors++;
+}
+}
+}
+}
+}
+if(data87.discover_models !== undefined){
+let data151 = data87.discover_models;
+if(typeof data151 !== "boolean"){
+const err415 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1")+"/discover_models",schemaPath:"#/properties/providers/additionalProperties/properties/discover_models/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.providers.additionalProperties.properties.discover_models.type,parentSchema:schema6.properties.providers.additionalProperties.properties.discover_models,data:data151};
+if(vErrors === null){
+vErrors = [err415];
+}
+else {
+vErrors.push(err415);
 }
 errors++;
 }
@@ -5649,43 +5673,7 @@ errors = vErrors.length;
 }
 }
 else {
-const err414 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.type,parentSchema:schema6.properties.providers.additionalProperties,data:data87};
-if(vErrors === null){
-vErrors = [err414];
-}
-else {
-vErrors.push(err414);
-}
-errors++;
-}
-}
-}
-else {
-const err415 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.type,parentSchema:schema6.properties.providers,data:data86};
-if(vErrors === null){
-vErrors = [err415];
-}
-else {
-vErrors.push(err415);
-}
-errors++;
-}
-}
-if(data.models !== undefined){
-let data152 = data.models;
-if(data152 && typeof data152 == "object" && !Array.isArray(data152)){
-for(const key34 in data152){
-if(pattern34.test(key34)){
-let data153 = data152[key34];
-if(data153 && typeof data153 == "object" && !Array.isArray(data153)){
-if(data153.model !== undefined){
-let data154 = data153.model;
-const _errs359 = errors;
-const _errs360 = errors;
-if(errors === _errs360){
-if(typeof data154 === "string"){
-if(!pattern35.test(data154)){
-const err416 = {};
+const err416 = {instancePath:instancePath+"/providers/" + key23.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/providers/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.additionalProperties.type,parentSchema:schema6.properties.providers.additionalProperties,data:data87};
 if(vErrors === null){
 vErrors = [err416];
 }
@@ -5695,8 +5683,9 @@ vErrors.push(err416);
 errors++;
 }
 }
+}
 else {
-const err417 = {};
+const err417 = {instancePath:instancePath+"/providers",schemaPath:"#/properties/providers/type",keyword:"type",params:{type: "object"},schema:schema6.properties.providers.type,parentSchema:schema6.properties.providers,data:data86};
 if(vErrors === null){
 vErrors = [err417];
 }
@@ -5706,9 +5695,21 @@ vErrors.push(err417);
 errors++;
 }
 }
-var valid81 = _errs360 === errors;
-if(valid81){
-const err418 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/model/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.model.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.model,data:data154};
+if(data.models !== undefined){
+let data153 = data.models;
+if(data153 && typeof data153 == "object" && !Array.isArray(data153)){
+for(const key34 in data153){
+if(pattern34.test(key34)){
+let data154 = data153[key34];
+if(data154 && typeof data154 == "object" && !Array.isArray(data154)){
+if(data154.model !== undefined){
+let data155 = data154.model;
+const _errs361 = errors;
+const _errs362 = errors;
+if(errors === _errs362){
+if(typeof data155 === "string"){
+if(!pattern35.test(data155)){
+const err418 = {};
 if(vErrors === null){
 vErrors = [err418];
 }
@@ -5717,32 +5718,8 @@ vErrors.push(err418);
 }
 errors++;
 }
-else {
-errors = _errs359;
-if(vErrors !== null){
-if(_errs359){
-vErrors.length = _errs359;
 }
 else {
-vErrors = null;
-}
-}
-}
-}
-if(data153.targets !== undefined){
-let data155 = data153.targets;
-if(Array.isArray(data155)){
-const len15 = data155.length;
-for(let i15=0; i15<len15; i15++){
-let data156 = data155[i15];
-if(data156 && typeof data156 == "object" && !Array.isArray(data156)){
-if(data156.model !== undefined){
-let data157 = data156.model;
-const _errs367 = errors;
-const _errs368 = errors;
-if(errors === _errs368){
-if(typeof data157 === "string"){
-if(!pattern35.test(data157)){
 const err419 = {};
 if(vErrors === null){
 vErrors = [err419];
@@ -5753,8 +5730,9 @@ vErrors.push(err419);
 errors++;
 }
 }
-else {
-const err420 = {};
+var valid81 = _errs362 === errors;
+if(valid81){
+const err420 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/model/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.model.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.model,data:data155};
 if(vErrors === null){
 vErrors = [err420];
 }
@@ -5763,10 +5741,33 @@ vErrors.push(err420);
 }
 errors++;
 }
+else {
+errors = _errs361;
+if(vErrors !== null){
+if(_errs361){
+vErrors.length = _errs361;
 }
-var valid85 = _errs368 === errors;
-if(valid85){
-const err421 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i15+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/properties/model/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model,data:data157};
+else {
+vErrors = null;
+}
+}
+}
+}
+if(data154.targets !== undefined){
+let data156 = data154.targets;
+if(Array.isArray(data156)){
+const len15 = data156.length;
+for(let i15=0; i15<len15; i15++){
+let data157 = data156[i15];
+if(data157 && typeof data157 == "object" && !Array.isArray(data157)){
+if(data157.model !== undefined){
+let data158 = data157.model;
+const _errs369 = errors;
+const _errs370 = errors;
+if(errors === _errs370){
+if(typeof data158 === "string"){
+if(!pattern35.test(data158)){
+const err421 = {};
 if(vErrors === null){
 vErrors = [err421];
 }
@@ -5775,21 +5776,9 @@ vErrors.push(err421);
 }
 errors++;
 }
-else {
-errors = _errs367;
-if(vErrors !== null){
-if(_errs367){
-vErrors.length = _errs367;
 }
 else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err422 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i15,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items,data:data156};
+const err422 = {};
 if(vErrors === null){
 vErrors = [err422];
 }
@@ -5799,9 +5788,9 @@ vErrors.push(err422);
 errors++;
 }
 }
-}
-else {
-const err423 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets,data:data155};
+var valid85 = _errs370 === errors;
+if(valid85){
+const err423 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i15+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/properties/model/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model,data:data158};
 if(vErrors === null){
 vErrors = [err423];
 }
@@ -5810,13 +5799,21 @@ vErrors.push(err423);
 }
 errors++;
 }
+else {
+errors = _errs369;
+if(vErrors !== null){
+if(_errs369){
+vErrors.length = _errs369;
 }
-if(data153.aliases !== undefined){
-let data158 = data153.aliases;
-if(Array.isArray(data158)){
-const len16 = data158.length;
-for(let i16=0; i16<len16; i16++){
-const err424 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i16,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/items/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items,data:data158[i16]};
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err424 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i15,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.items,data:data157};
 if(vErrors === null){
 vErrors = [err424];
 }
@@ -5826,8 +5823,9 @@ vErrors.push(err424);
 errors++;
 }
 }
+}
 else {
-const err425 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases,data:data158};
+const err425 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.targets,data:data156};
 if(vErrors === null){
 vErrors = [err425];
 }
@@ -5837,9 +5835,12 @@ vErrors.push(err425);
 errors++;
 }
 }
-}
-else {
-const err426 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"],data:data153};
+if(data154.aliases !== undefined){
+let data159 = data154.aliases;
+if(Array.isArray(data159)){
+const len16 = data159.length;
+for(let i16=0; i16<len16; i16++){
+const err426 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i16,schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/items/not",keyword:"not",params:{},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items.not,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.items,data:data159[i16]};
 if(vErrors === null){
 vErrors = [err426];
 }
@@ -5849,16 +5850,8 @@ vErrors.push(err426);
 errors++;
 }
 }
-}
-for(const key35 in data152){
-if(pattern37.test(key35)){
-let data160 = data152[key35];
-if(data160 && typeof data160 == "object" && !Array.isArray(data160)){
-if(data160.model !== undefined){
-let data161 = data160.model;
-if(typeof data161 === "string"){
-if(!pattern38.test(data161)){
-const err427 = {instancePath:instancePath+"/models/" + key35.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data161};
+else {
+const err427 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"].properties.aliases,data:data159};
 if(vErrors === null){
 vErrors = [err427];
 }
@@ -5868,8 +5861,9 @@ vErrors.push(err427);
 errors++;
 }
 }
+}
 else {
-const err428 = {instancePath:instancePath+"/models/" + key35.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data161};
+const err428 = {instancePath:instancePath+"/models/" + key34.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5C*%24/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["\\*$"].type,parentSchema:schema6.properties.models.allOf[0].patternProperties["\\*$"],data:data154};
 if(vErrors === null){
 vErrors = [err428];
 }
@@ -5879,18 +5873,16 @@ vErrors.push(err428);
 errors++;
 }
 }
-if(data160.targets !== undefined){
-let data162 = data160.targets;
-if(Array.isArray(data162)){
-const len17 = data162.length;
-for(let i17=0; i17<len17; i17++){
-let data163 = data162[i17];
-if(data163 && typeof data163 == "object" && !Array.isArray(data163)){
-if(data163.model !== undefined){
-let data164 = data163.model;
-if(typeof data164 === "string"){
-if(!pattern38.test(data164)){
-const err429 = {instancePath:instancePath+"/models/" + key35.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data164};
+}
+for(const key35 in data153){
+if(pattern37.test(key35)){
+let data161 = data153[key35];
+if(data161 && typeof data161 == "object" && !Array.isArray(data161)){
+if(data161.model !== undefined){
+let data162 = data161.model;
+if(typeof data162 === "string"){
+if(!pattern38.test(data162)){
+const err429 = {instancePath:instancePath+"/models/" + key35.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data162};
 if(vErrors === null){
 vErrors = [err429];
 }
@@ -5901,7 +5893,7 @@ errors++;
 }
 }
 else {
-const err430 = {instancePath:instancePath+"/models/" + key35.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data164};
+const err430 = {instancePath:instancePath+"/models/" + key35.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.model,data:data162};
 if(vErrors === null){
 vErrors = [err430];
 }
@@ -5911,9 +5903,18 @@ vErrors.push(err430);
 errors++;
 }
 }
-}
-else {
-const err431 = {instancePath:instancePath+"/models/" + key35.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17,schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items,data:data163};
+if(data161.targets !== undefined){
+let data163 = data161.targets;
+if(Array.isArray(data163)){
+const len17 = data163.length;
+for(let i17=0; i17<len17; i17++){
+let data164 = data163[i17];
+if(data164 && typeof data164 == "object" && !Array.isArray(data164)){
+if(data164.model !== undefined){
+let data165 = data164.model;
+if(typeof data165 === "string"){
+if(!pattern38.test(data165)){
+const err431 = {instancePath:instancePath+"/models/" + key35.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data165};
 if(vErrors === null){
 vErrors = [err431];
 }
@@ -5923,9 +5924,8 @@ vErrors.push(err431);
 errors++;
 }
 }
-}
 else {
-const err432 = {instancePath:instancePath+"/models/" + key35.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets,data:data162};
+const err432 = {instancePath:instancePath+"/models/" + key35.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17+"/model",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data165};
 if(vErrors === null){
 vErrors = [err432];
 }
@@ -5937,7 +5937,7 @@ errors++;
 }
 }
 else {
-const err433 = {instancePath:instancePath+"/models/" + key35.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"],data:data160};
+const err433 = {instancePath:instancePath+"/models/" + key35.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i17,schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.items,data:data164};
 if(vErrors === null){
 vErrors = [err433];
 }
@@ -5948,10 +5948,8 @@ errors++;
 }
 }
 }
-}
-if(data152 && typeof data152 == "object" && !Array.isArray(data152)){
-if(Object.keys(data152).length < 1){
-const err434 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema6.properties.models,data:data152};
+else {
+const err434 = {instancePath:instancePath+"/models/" + key35.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets.type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].properties.targets,data:data163};
 if(vErrors === null){
 vErrors = [err434];
 }
@@ -5960,14 +5958,10 @@ vErrors.push(err434);
 }
 errors++;
 }
-for(const key36 in data152){
-const _errs384 = errors;
-const _errs386 = errors;
-const _errs387 = errors;
-if(errors === _errs387){
-if(typeof key36 === "string"){
-if(!pattern40.test(key36)){
-const err435 = {};
+}
+}
+else {
+const err435 = {instancePath:instancePath+"/models/" + key35.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/allOf/0/patternProperties/%5B%5E*%5D%24/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.allOf[0].patternProperties["[^*]$"].type,parentSchema:schema6.properties.models.allOf[0].patternProperties["[^*]$"],data:data161};
 if(vErrors === null){
 vErrors = [err435];
 }
@@ -5977,8 +5971,11 @@ vErrors.push(err435);
 errors++;
 }
 }
-else {
-const err436 = {};
+}
+}
+if(data153 && typeof data153 == "object" && !Array.isArray(data153)){
+if(Object.keys(data153).length < 1){
+const err436 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema6.properties.models,data:data153};
 if(vErrors === null){
 vErrors = [err436];
 }
@@ -5987,10 +5984,14 @@ vErrors.push(err436);
 }
 errors++;
 }
-}
-var valid93 = _errs387 === errors;
-if(valid93){
-const err437 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/not",keyword:"not",params:{},schema:schema6.properties.models.propertyNames.not,parentSchema:schema6.properties.models.propertyNames,data:key36,propertyName:key36};
+for(const key36 in data153){
+const _errs386 = errors;
+const _errs388 = errors;
+const _errs389 = errors;
+if(errors === _errs389){
+if(typeof key36 === "string"){
+if(!pattern40.test(key36)){
+const err437 = {};
 if(vErrors === null){
 vErrors = [err437];
 }
@@ -5999,20 +6000,9 @@ vErrors.push(err437);
 }
 errors++;
 }
-else {
-errors = _errs386;
-if(vErrors !== null){
-if(_errs386){
-vErrors.length = _errs386;
 }
 else {
-vErrors = null;
-}
-}
-}
-if(typeof key36 === "string"){
-if(func4(key36) > 256){
-const err438 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.propertyNames,data:key36,propertyName:key36};
+const err438 = {};
 if(vErrors === null){
 vErrors = [err438];
 }
@@ -6021,8 +6011,10 @@ vErrors.push(err438);
 }
 errors++;
 }
-if(func4(key36) < 1){
-const err439 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.propertyNames,data:key36,propertyName:key36};
+}
+var valid93 = _errs389 === errors;
+if(valid93){
+const err439 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/not",keyword:"not",params:{},schema:schema6.properties.models.propertyNames.not,parentSchema:schema6.properties.models.propertyNames,data:key36,propertyName:key36};
 if(vErrors === null){
 vErrors = [err439];
 }
@@ -6031,8 +6023,20 @@ vErrors.push(err439);
 }
 errors++;
 }
-if(!pattern3.test(key36)){
-const err440 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.propertyNames,data:key36,propertyName:key36};
+else {
+errors = _errs388;
+if(vErrors !== null){
+if(_errs388){
+vErrors.length = _errs388;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(typeof key36 === "string"){
+if(func4(key36) > 256){
+const err440 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.propertyNames,data:key36,propertyName:key36};
 if(vErrors === null){
 vErrors = [err440];
 }
@@ -6041,9 +6045,8 @@ vErrors.push(err440);
 }
 errors++;
 }
-}
-else {
-const err441 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.propertyNames.type,parentSchema:schema6.properties.models.propertyNames,data:key36,propertyName:key36};
+if(func4(key36) < 1){
+const err441 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.propertyNames,data:key36,propertyName:key36};
 if(vErrors === null){
 vErrors = [err441];
 }
@@ -6052,9 +6055,8 @@ vErrors.push(err441);
 }
 errors++;
 }
-var valid92 = _errs384 === errors;
-if(!valid92){
-const err442 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames",keyword:"propertyNames",params:{propertyName: key36},schema:schema6.properties.models.propertyNames,parentSchema:schema6.properties.models,data:data152};
+if(!pattern3.test(key36)){
+const err442 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.propertyNames,data:key36,propertyName:key36};
 if(vErrors === null){
 vErrors = [err442];
 }
@@ -6064,15 +6066,8 @@ vErrors.push(err442);
 errors++;
 }
 }
-for(const key37 in data152){
-let data165 = data152[key37];
-const _errs392 = errors;
-let valid95 = true;
-const _errs393 = errors;
-if(data165 && typeof data165 == "object" && !Array.isArray(data165)){
-let missing5;
-if((data165.targets === undefined) && (missing5 = "targets")){
-const err443 = {};
+else {
+const err443 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.propertyNames.type,parentSchema:schema6.properties.models.propertyNames,data:key36,propertyName:key36};
 if(vErrors === null){
 vErrors = [err443];
 }
@@ -6081,27 +6076,9 @@ vErrors.push(err443);
 }
 errors++;
 }
-}
-var _valid8 = _errs393 === errors;
-errors = _errs392;
-if(vErrors !== null){
-if(_errs392){
-vErrors.length = _errs392;
-}
-else {
-vErrors = null;
-}
-}
-let ifClause4;
-if(_valid8){
-const _errs394 = errors;
-if(data165 && typeof data165 == "object" && !Array.isArray(data165)){
-for(const key38 in data165){
-const _errs395 = errors;
-const _errs396 = errors;
-const _errs397 = errors;
-if(!((key38 === "provider") || (key38 === "model"))){
-const err444 = {};
+var valid92 = _errs386 === errors;
+if(!valid92){
+const err444 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/propertyNames",keyword:"propertyNames",params:{propertyName: key36},schema:schema6.properties.models.propertyNames,parentSchema:schema6.properties.models,data:data153};
 if(vErrors === null){
 vErrors = [err444];
 }
@@ -6110,9 +6087,16 @@ vErrors.push(err444);
 }
 errors++;
 }
-var valid97 = _errs397 === errors;
-if(valid97){
-const err445 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames/not",keyword:"not",params:{},schema:schema6.properties.models.additionalProperties.then.propertyNames.not,parentSchema:schema6.properties.models.additionalProperties.then.propertyNames,data:key38,propertyName:key38};
+}
+for(const key37 in data153){
+let data166 = data153[key37];
+const _errs394 = errors;
+let valid95 = true;
+const _errs395 = errors;
+if(data166 && typeof data166 == "object" && !Array.isArray(data166)){
+let missing5;
+if((data166.targets === undefined) && (missing5 = "targets")){
+const err445 = {};
 if(vErrors === null){
 vErrors = [err445];
 }
@@ -6121,20 +6105,27 @@ vErrors.push(err445);
 }
 errors++;
 }
-else {
-errors = _errs396;
+}
+var _valid8 = _errs395 === errors;
+errors = _errs394;
 if(vErrors !== null){
-if(_errs396){
-vErrors.length = _errs396;
+if(_errs394){
+vErrors.length = _errs394;
 }
 else {
 vErrors = null;
 }
 }
-}
-var valid96 = _errs395 === errors;
-if(!valid96){
-const err446 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key38},schema:schema6.properties.models.additionalProperties.then.propertyNames,parentSchema:schema6.properties.models.additionalProperties.then,data:data165};
+let ifClause4;
+if(_valid8){
+const _errs396 = errors;
+if(data166 && typeof data166 == "object" && !Array.isArray(data166)){
+for(const key38 in data166){
+const _errs397 = errors;
+const _errs398 = errors;
+const _errs399 = errors;
+if(!((key38 === "provider") || (key38 === "model"))){
+const err446 = {};
 if(vErrors === null){
 vErrors = [err446];
 }
@@ -6143,17 +6134,9 @@ vErrors.push(err446);
 }
 errors++;
 }
-}
-}
-var _valid8 = _errs394 === errors;
-valid95 = _valid8;
-ifClause4 = "then";
-}
-else {
-const _errs398 = errors;
-if(data165 && typeof data165 == "object" && !Array.isArray(data165)){
-if(data165.provider === undefined){
-const err447 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/else/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.models.additionalProperties.else.required,parentSchema:schema6.properties.models.additionalProperties.else,data:data165};
+var valid97 = _errs399 === errors;
+if(valid97){
+const err447 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames/not",keyword:"not",params:{},schema:schema6.properties.models.additionalProperties.then.propertyNames.not,parentSchema:schema6.properties.models.additionalProperties.then.propertyNames,data:key38,propertyName:key38};
 if(vErrors === null){
 vErrors = [err447];
 }
@@ -6162,13 +6145,20 @@ vErrors.push(err447);
 }
 errors++;
 }
+else {
+errors = _errs398;
+if(vErrors !== null){
+if(_errs398){
+vErrors.length = _errs398;
 }
-var _valid8 = _errs398 === errors;
-valid95 = _valid8;
-ifClause4 = "else";
+else {
+vErrors = null;
 }
-if(!valid95){
-const err448 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause4},schema:schema6.properties.models.additionalProperties.if,parentSchema:schema6.properties.models.additionalProperties,data:data165};
+}
+}
+var valid96 = _errs397 === errors;
+if(!valid96){
+const err448 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key38},schema:schema6.properties.models.additionalProperties.then.propertyNames,parentSchema:schema6.properties.models.additionalProperties.then,data:data166};
 if(vErrors === null){
 vErrors = [err448];
 }
@@ -6177,10 +6167,17 @@ vErrors.push(err448);
 }
 errors++;
 }
-if(data165 && typeof data165 == "object" && !Array.isArray(data165)){
-for(const key39 in data165){
-if(!(((((((key39 === "provider") || (key39 === "model")) || (key39 === "targets")) || (key39 === "aliases")) || (key39 === "fallbacks")) || (key39 === "translation")) || (key39 === "price"))){
-const err449 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key39},schema:false,parentSchema:schema6.properties.models.additionalProperties,data:data165};
+}
+}
+var _valid8 = _errs396 === errors;
+valid95 = _valid8;
+ifClause4 = "then";
+}
+else {
+const _errs400 = errors;
+if(data166 && typeof data166 == "object" && !Array.isArray(data166)){
+if(data166.provider === undefined){
+const err449 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/else/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.models.additionalProperties.else.required,parentSchema:schema6.properties.models.additionalProperties.else,data:data166};
 if(vErrors === null){
 vErrors = [err449];
 }
@@ -6190,11 +6187,12 @@ vErrors.push(err449);
 errors++;
 }
 }
-if(data165.provider !== undefined){
-let data166 = data165.provider;
-if(typeof data166 === "string"){
-if(func4(data166) > 64){
-const err450 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data166};
+var _valid8 = _errs400 === errors;
+valid95 = _valid8;
+ifClause4 = "else";
+}
+if(!valid95){
+const err450 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause4},schema:schema6.properties.models.additionalProperties.if,parentSchema:schema6.properties.models.additionalProperties,data:data166};
 if(vErrors === null){
 vErrors = [err450];
 }
@@ -6203,8 +6201,10 @@ vErrors.push(err450);
 }
 errors++;
 }
-if(func4(data166) < 1){
-const err451 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data166};
+if(data166 && typeof data166 == "object" && !Array.isArray(data166)){
+for(const key39 in data166){
+if(!(((((((key39 === "provider") || (key39 === "model")) || (key39 === "targets")) || (key39 === "aliases")) || (key39 === "fallbacks")) || (key39 === "translation")) || (key39 === "price"))){
+const err451 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key39},schema:false,parentSchema:schema6.properties.models.additionalProperties,data:data166};
 if(vErrors === null){
 vErrors = [err451];
 }
@@ -6213,8 +6213,12 @@ vErrors.push(err451);
 }
 errors++;
 }
-if(!pattern16.test(data166)){
-const err452 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data166};
+}
+if(data166.provider !== undefined){
+let data167 = data166.provider;
+if(typeof data167 === "string"){
+if(func4(data167) > 64){
+const err452 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data167};
 if(vErrors === null){
 vErrors = [err452];
 }
@@ -6223,9 +6227,8 @@ vErrors.push(err452);
 }
 errors++;
 }
-}
-else {
-const err453 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.provider.type,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data166};
+if(func4(data167) < 1){
+const err453 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data167};
 if(vErrors === null){
 vErrors = [err453];
 }
@@ -6234,12 +6237,8 @@ vErrors.push(err453);
 }
 errors++;
 }
-}
-if(data165.model !== undefined){
-let data167 = data165.model;
-if(typeof data167 === "string"){
-if(func4(data167) > 256){
-const err454 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data167};
+if(!pattern16.test(data167)){
+const err454 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data167};
 if(vErrors === null){
 vErrors = [err454];
 }
@@ -6248,8 +6247,9 @@ vErrors.push(err454);
 }
 errors++;
 }
-if(func4(data167) < 1){
-const err455 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data167};
+}
+else {
+const err455 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.provider.type,parentSchema:schema6.properties.models.additionalProperties.properties.provider,data:data167};
 if(vErrors === null){
 vErrors = [err455];
 }
@@ -6258,8 +6258,12 @@ vErrors.push(err455);
 }
 errors++;
 }
-if(!pattern3.test(data167)){
-const err456 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data167};
+}
+if(data166.model !== undefined){
+let data168 = data166.model;
+if(typeof data168 === "string"){
+if(func4(data168) > 256){
+const err456 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data168};
 if(vErrors === null){
 vErrors = [err456];
 }
@@ -6268,9 +6272,8 @@ vErrors.push(err456);
 }
 errors++;
 }
-}
-else {
-const err457 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.model.type,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data167};
+if(func4(data168) < 1){
+const err457 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data168};
 if(vErrors === null){
 vErrors = [err457];
 }
@@ -6279,12 +6282,8 @@ vErrors.push(err457);
 }
 errors++;
 }
-}
-if(data165.targets !== undefined){
-let data168 = data165.targets;
-if(Array.isArray(data168)){
-if(data168.length < 1){
-const err458 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets,data:data168};
+if(!pattern3.test(data168)){
+const err458 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data168};
 if(vErrors === null){
 vErrors = [err458];
 }
@@ -6293,12 +6292,9 @@ vErrors.push(err458);
 }
 errors++;
 }
-const len18 = data168.length;
-for(let i18=0; i18<len18; i18++){
-let data169 = data168[i18];
-if(data169 && typeof data169 == "object" && !Array.isArray(data169)){
-if(data169.provider === undefined){
-const err459 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.models.additionalProperties.properties.targets.items.required,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data169};
+}
+else {
+const err459 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/properties/models/additionalProperties/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.model.type,parentSchema:schema6.properties.models.additionalProperties.properties.model,data:data168};
 if(vErrors === null){
 vErrors = [err459];
 }
@@ -6307,9 +6303,12 @@ vErrors.push(err459);
 }
 errors++;
 }
-for(const key40 in data169){
-if(!(((((key40 === "provider") || (key40 === "model")) || (key40 === "tier")) || (key40 === "weight")) || (key40 === "price"))){
-const err460 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key40},schema:false,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data169};
+}
+if(data166.targets !== undefined){
+let data169 = data166.targets;
+if(Array.isArray(data169)){
+if(data169.length < 1){
+const err460 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets,data:data169};
 if(vErrors === null){
 vErrors = [err460];
 }
@@ -6318,12 +6317,12 @@ vErrors.push(err460);
 }
 errors++;
 }
-}
-if(data169.provider !== undefined){
-let data170 = data169.provider;
-if(typeof data170 === "string"){
-if(func4(data170) > 64){
-const err461 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data170};
+const len18 = data169.length;
+for(let i18=0; i18<len18; i18++){
+let data170 = data169[i18];
+if(data170 && typeof data170 == "object" && !Array.isArray(data170)){
+if(data170.provider === undefined){
+const err461 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.models.additionalProperties.properties.targets.items.required,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data170};
 if(vErrors === null){
 vErrors = [err461];
 }
@@ -6332,8 +6331,9 @@ vErrors.push(err461);
 }
 errors++;
 }
-if(func4(data170) < 1){
-const err462 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data170};
+for(const key40 in data170){
+if(!(((((key40 === "provider") || (key40 === "model")) || (key40 === "tier")) || (key40 === "weight")) || (key40 === "price"))){
+const err462 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key40},schema:false,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data170};
 if(vErrors === null){
 vErrors = [err462];
 }
@@ -6342,8 +6342,12 @@ vErrors.push(err462);
 }
 errors++;
 }
-if(!pattern16.test(data170)){
-const err463 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data170};
+}
+if(data170.provider !== undefined){
+let data171 = data170.provider;
+if(typeof data171 === "string"){
+if(func4(data171) > 64){
+const err463 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data171};
 if(vErrors === null){
 vErrors = [err463];
 }
@@ -6352,9 +6356,8 @@ vErrors.push(err463);
 }
 errors++;
 }
-}
-else {
-const err464 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data170};
+if(func4(data171) < 1){
+const err464 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data171};
 if(vErrors === null){
 vErrors = [err464];
 }
@@ -6363,12 +6366,8 @@ vErrors.push(err464);
 }
 errors++;
 }
-}
-if(data169.model !== undefined){
-let data171 = data169.model;
-if(typeof data171 === "string"){
-if(func4(data171) > 256){
-const err465 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data171};
+if(!pattern16.test(data171)){
+const err465 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data171};
 if(vErrors === null){
 vErrors = [err465];
 }
@@ -6377,8 +6376,9 @@ vErrors.push(err465);
 }
 errors++;
 }
-if(func4(data171) < 1){
-const err466 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data171};
+}
+else {
+const err466 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/provider",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.provider,data:data171};
 if(vErrors === null){
 vErrors = [err466];
 }
@@ -6387,8 +6387,12 @@ vErrors.push(err466);
 }
 errors++;
 }
-if(!pattern3.test(data171)){
-const err467 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data171};
+}
+if(data170.model !== undefined){
+let data172 = data170.model;
+if(typeof data172 === "string"){
+if(func4(data172) > 256){
+const err467 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data172};
 if(vErrors === null){
 vErrors = [err467];
 }
@@ -6397,9 +6401,8 @@ vErrors.push(err467);
 }
 errors++;
 }
-}
-else {
-const err468 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data171};
+if(func4(data172) < 1){
+const err468 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data172};
 if(vErrors === null){
 vErrors = [err468];
 }
@@ -6408,11 +6411,8 @@ vErrors.push(err468);
 }
 errors++;
 }
-}
-if(data169.tier !== undefined){
-let data172 = data169.tier;
-if(!(((typeof data172 == "number") && (!(data172 % 1) && !isNaN(data172))) && (isFinite(data172)))){
-const err469 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data172};
+if(!pattern3.test(data172)){
+const err469 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data172};
 if(vErrors === null){
 vErrors = [err469];
 }
@@ -6421,9 +6421,9 @@ vErrors.push(err469);
 }
 errors++;
 }
-if((typeof data172 == "number") && (isFinite(data172))){
-if(data172 > 100 || isNaN(data172)){
-const err470 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},schema:100,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data172};
+}
+else {
+const err470 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/model",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.model,data:data172};
 if(vErrors === null){
 vErrors = [err470];
 }
@@ -6432,8 +6432,11 @@ vErrors.push(err470);
 }
 errors++;
 }
-if(data172 < 1 || isNaN(data172)){
-const err471 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data172};
+}
+if(data170.tier !== undefined){
+let data173 = data170.tier;
+if(!(((typeof data173 == "number") && (!(data173 % 1) && !isNaN(data173))) && (isFinite(data173)))){
+const err471 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data173};
 if(vErrors === null){
 vErrors = [err471];
 }
@@ -6442,12 +6445,9 @@ vErrors.push(err471);
 }
 errors++;
 }
-}
-}
-if(data169.weight !== undefined){
-let data173 = data169.weight;
-if(!(((typeof data173 == "number") && (!(data173 % 1) && !isNaN(data173))) && (isFinite(data173)))){
-const err472 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data173};
+if((typeof data173 == "number") && (isFinite(data173))){
+if(data173 > 100 || isNaN(data173)){
+const err472 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},schema:100,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data173};
 if(vErrors === null){
 vErrors = [err472];
 }
@@ -6456,9 +6456,8 @@ vErrors.push(err472);
 }
 errors++;
 }
-if((typeof data173 == "number") && (isFinite(data173))){
-if(data173 > 1000000 || isNaN(data173)){
-const err473 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data173};
+if(data173 < 1 || isNaN(data173)){
+const err473 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/tier",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/tier/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.tier,data:data173};
 if(vErrors === null){
 vErrors = [err473];
 }
@@ -6467,8 +6466,12 @@ vErrors.push(err473);
 }
 errors++;
 }
-if(data173 < 1 || isNaN(data173)){
-const err474 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data173};
+}
+}
+if(data170.weight !== undefined){
+let data174 = data170.weight;
+if(!(((typeof data174 == "number") && (!(data174 % 1) && !isNaN(data174))) && (isFinite(data174)))){
+const err474 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data174};
 if(vErrors === null){
 vErrors = [err474];
 }
@@ -6477,17 +6480,9 @@ vErrors.push(err474);
 }
 errors++;
 }
-}
-}
-if(data169.price !== undefined){
-if(!(validate22(data169.price, {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/price",parentData:data169,parentDataProperty:"price",rootData}))){
-vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
-errors = vErrors.length;
-}
-}
-}
-else {
-const err475 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.properties.targets.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data169};
+if((typeof data174 == "number") && (isFinite(data174))){
+if(data174 > 1000000 || isNaN(data174)){
+const err475 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data174};
 if(vErrors === null){
 vErrors = [err475];
 }
@@ -6496,10 +6491,8 @@ vErrors.push(err475);
 }
 errors++;
 }
-}
-}
-else {
-const err476 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.targets.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets,data:data168};
+if(data174 < 1 || isNaN(data174)){
+const err476 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/weight",schemaPath:"#/properties/models/additionalProperties/properties/targets/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items.properties.weight,data:data174};
 if(vErrors === null){
 vErrors = [err476];
 }
@@ -6509,18 +6502,16 @@ vErrors.push(err476);
 errors++;
 }
 }
-if(data165.aliases !== undefined){
-let data175 = data165.aliases;
-if(Array.isArray(data175)){
-const len19 = data175.length;
-for(let i19=0; i19<len19; i19++){
-let data176 = data175[i19];
-const _errs422 = errors;
-const _errs423 = errors;
-if(errors === _errs423){
-if(typeof data176 === "string"){
-if(!pattern46.test(data176)){
-const err477 = {};
+}
+if(data170.price !== undefined){
+if(!(validate22(data170.price, {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18+"/price",parentData:data170,parentDataProperty:"price",rootData}))){
+vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
+errors = vErrors.length;
+}
+}
+}
+else {
+const err477 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i18,schemaPath:"#/properties/models/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.properties.targets.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets.items,data:data170};
 if(vErrors === null){
 vErrors = [err477];
 }
@@ -6530,8 +6521,9 @@ vErrors.push(err477);
 errors++;
 }
 }
+}
 else {
-const err478 = {};
+const err478 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/properties/models/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.targets.type,parentSchema:schema6.properties.models.additionalProperties.properties.targets,data:data169};
 if(vErrors === null){
 vErrors = [err478];
 }
@@ -6541,9 +6533,18 @@ vErrors.push(err478);
 errors++;
 }
 }
-var valid104 = _errs423 === errors;
-if(valid104){
-const err479 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i19,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema6.properties.models.additionalProperties.properties.aliases.items.not,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data176};
+if(data166.aliases !== undefined){
+let data176 = data166.aliases;
+if(Array.isArray(data176)){
+const len19 = data176.length;
+for(let i19=0; i19<len19; i19++){
+let data177 = data176[i19];
+const _errs424 = errors;
+const _errs425 = errors;
+if(errors === _errs425){
+if(typeof data177 === "string"){
+if(!pattern46.test(data177)){
+const err479 = {};
 if(vErrors === null){
 vErrors = [err479];
 }
@@ -6552,20 +6553,9 @@ vErrors.push(err479);
 }
 errors++;
 }
-else {
-errors = _errs422;
-if(vErrors !== null){
-if(_errs422){
-vErrors.length = _errs422;
 }
 else {
-vErrors = null;
-}
-}
-}
-if(typeof data176 === "string"){
-if(func4(data176) > 256){
-const err480 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i19,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data176};
+const err480 = {};
 if(vErrors === null){
 vErrors = [err480];
 }
@@ -6574,8 +6564,10 @@ vErrors.push(err480);
 }
 errors++;
 }
-if(func4(data176) < 1){
-const err481 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i19,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data176};
+}
+var valid104 = _errs425 === errors;
+if(valid104){
+const err481 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i19,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema6.properties.models.additionalProperties.properties.aliases.items.not,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data177};
 if(vErrors === null){
 vErrors = [err481];
 }
@@ -6584,8 +6576,20 @@ vErrors.push(err481);
 }
 errors++;
 }
-if(!pattern3.test(data176)){
-const err482 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i19,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data176};
+else {
+errors = _errs424;
+if(vErrors !== null){
+if(_errs424){
+vErrors.length = _errs424;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(typeof data177 === "string"){
+if(func4(data177) > 256){
+const err482 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i19,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data177};
 if(vErrors === null){
 vErrors = [err482];
 }
@@ -6594,9 +6598,8 @@ vErrors.push(err482);
 }
 errors++;
 }
-}
-else {
-const err483 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i19,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.aliases.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data176};
+if(func4(data177) < 1){
+const err483 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i19,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data177};
 if(vErrors === null){
 vErrors = [err483];
 }
@@ -6605,10 +6608,8 @@ vErrors.push(err483);
 }
 errors++;
 }
-}
-}
-else {
-const err484 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.aliases.type,parentSchema:schema6.properties.models.additionalProperties.properties.aliases,data:data175};
+if(!pattern3.test(data177)){
+const err484 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i19,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data177};
 if(vErrors === null){
 vErrors = [err484];
 }
@@ -6618,15 +6619,8 @@ vErrors.push(err484);
 errors++;
 }
 }
-if(data165.fallbacks !== undefined){
-let data177 = data165.fallbacks;
-if(Array.isArray(data177)){
-const len20 = data177.length;
-for(let i20=0; i20<len20; i20++){
-let data178 = data177[i20];
-if(typeof data178 === "string"){
-if(func4(data178) > 256){
-const err485 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i20,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data178};
+else {
+const err485 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i19,schemaPath:"#/properties/models/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.aliases.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.aliases.items,data:data177};
 if(vErrors === null){
 vErrors = [err485];
 }
@@ -6635,8 +6629,10 @@ vErrors.push(err485);
 }
 errors++;
 }
-if(func4(data178) < 1){
-const err486 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i20,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data178};
+}
+}
+else {
+const err486 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/properties/models/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.aliases.type,parentSchema:schema6.properties.models.additionalProperties.properties.aliases,data:data176};
 if(vErrors === null){
 vErrors = [err486];
 }
@@ -6645,8 +6641,16 @@ vErrors.push(err486);
 }
 errors++;
 }
-if(!pattern3.test(data178)){
-const err487 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i20,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data178};
+}
+if(data166.fallbacks !== undefined){
+let data178 = data166.fallbacks;
+if(Array.isArray(data178)){
+const len20 = data178.length;
+for(let i20=0; i20<len20; i20++){
+let data179 = data178[i20];
+if(typeof data179 === "string"){
+if(func4(data179) > 256){
+const err487 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i20,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data179};
 if(vErrors === null){
 vErrors = [err487];
 }
@@ -6655,9 +6659,8 @@ vErrors.push(err487);
 }
 errors++;
 }
-}
-else {
-const err488 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i20,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.fallbacks.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data178};
+if(func4(data179) < 1){
+const err488 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i20,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data179};
 if(vErrors === null){
 vErrors = [err488];
 }
@@ -6666,10 +6669,8 @@ vErrors.push(err488);
 }
 errors++;
 }
-}
-}
-else {
-const err489 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.fallbacks.type,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks,data:data177};
+if(!pattern3.test(data179)){
+const err489 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i20,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data179};
 if(vErrors === null){
 vErrors = [err489];
 }
@@ -6679,12 +6680,8 @@ vErrors.push(err489);
 errors++;
 }
 }
-if(data165.translation !== undefined){
-let data179 = data165.translation;
-if(data179 && typeof data179 == "object" && !Array.isArray(data179)){
-for(const key41 in data179){
-if(!(func2.call(schema6.properties.models.additionalProperties.properties.translation.properties, key41))){
-const err490 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key41},schema:false,parentSchema:schema6.properties.models.additionalProperties.properties.translation,data:data179};
+else {
+const err490 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i20,schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.fallbacks.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks.items,data:data179};
 if(vErrors === null){
 vErrors = [err490];
 }
@@ -6694,10 +6691,9 @@ vErrors.push(err490);
 errors++;
 }
 }
-if(data179.max_tokens_field !== undefined){
-let data180 = data179.max_tokens_field;
-if(typeof data180 !== "string"){
-const err491 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data180};
+}
+else {
+const err491 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/properties/models/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.fallbacks.type,parentSchema:schema6.properties.models.additionalProperties.properties.fallbacks,data:data178};
 if(vErrors === null){
 vErrors = [err491];
 }
@@ -6706,8 +6702,13 @@ vErrors.push(err491);
 }
 errors++;
 }
-if(!((data180 === "max_tokens") || (data180 === "max_completion_tokens"))){
-const err492 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data180};
+}
+if(data166.translation !== undefined){
+let data180 = data166.translation;
+if(data180 && typeof data180 == "object" && !Array.isArray(data180)){
+for(const key41 in data180){
+if(!(func2.call(schema6.properties.models.additionalProperties.properties.translation.properties, key41))){
+const err492 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key41},schema:false,parentSchema:schema6.properties.models.additionalProperties.properties.translation,data:data180};
 if(vErrors === null){
 vErrors = [err492];
 }
@@ -6717,10 +6718,10 @@ vErrors.push(err492);
 errors++;
 }
 }
-if(data179.default_max_tokens !== undefined){
-let data181 = data179.default_max_tokens;
-if(!(((typeof data181 == "number") && (!(data181 % 1) && !isNaN(data181))) && (isFinite(data181)))){
-const err493 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data181};
+if(data180.max_tokens_field !== undefined){
+let data181 = data180.max_tokens_field;
+if(typeof data181 !== "string"){
+const err493 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data181};
 if(vErrors === null){
 vErrors = [err493];
 }
@@ -6729,9 +6730,8 @@ vErrors.push(err493);
 }
 errors++;
 }
-if((typeof data181 == "number") && (isFinite(data181))){
-if(data181 > 1000000 || isNaN(data181)){
-const err494 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data181};
+if(!((data181 === "max_tokens") || (data181 === "max_completion_tokens"))){
+const err494 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_tokens_field,data:data181};
 if(vErrors === null){
 vErrors = [err494];
 }
@@ -6740,8 +6740,11 @@ vErrors.push(err494);
 }
 errors++;
 }
-if(data181 < 1 || isNaN(data181)){
-const err495 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data181};
+}
+if(data180.default_max_tokens !== undefined){
+let data182 = data180.default_max_tokens;
+if(!(((typeof data182 == "number") && (!(data182 % 1) && !isNaN(data182))) && (isFinite(data182)))){
+const err495 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data182};
 if(vErrors === null){
 vErrors = [err495];
 }
@@ -6750,12 +6753,9 @@ vErrors.push(err495);
 }
 errors++;
 }
-}
-}
-if(data179.system_in_middle !== undefined){
-let data182 = data179.system_in_middle;
-if(typeof data182 !== "string"){
-const err496 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data182};
+if((typeof data182 == "number") && (isFinite(data182))){
+if(data182 > 1000000 || isNaN(data182)){
+const err496 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data182};
 if(vErrors === null){
 vErrors = [err496];
 }
@@ -6764,8 +6764,8 @@ vErrors.push(err496);
 }
 errors++;
 }
-if(!((data182 === "keep") || (data182 === "fold"))){
-const err497 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data182};
+if(data182 < 1 || isNaN(data182)){
+const err497 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.default_max_tokens,data:data182};
 if(vErrors === null){
 vErrors = [err497];
 }
@@ -6775,10 +6775,11 @@ vErrors.push(err497);
 errors++;
 }
 }
-if(data179.system_role !== undefined){
-let data183 = data179.system_role;
+}
+if(data180.system_in_middle !== undefined){
+let data183 = data180.system_in_middle;
 if(typeof data183 !== "string"){
-const err498 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role,data:data183};
+const err498 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data183};
 if(vErrors === null){
 vErrors = [err498];
 }
@@ -6787,8 +6788,8 @@ vErrors.push(err498);
 }
 errors++;
 }
-if(!((data183 === "system") || (data183 === "developer"))){
-const err499 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.system_role.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role,data:data183};
+if(!((data183 === "keep") || (data183 === "fold"))){
+const err499 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_in_middle,data:data183};
 if(vErrors === null){
 vErrors = [err499];
 }
@@ -6798,10 +6799,10 @@ vErrors.push(err499);
 errors++;
 }
 }
-if(data179.text_parts !== undefined){
-let data184 = data179.text_parts;
-if(typeof data184 !== "boolean"){
-const err500 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.text_parts,data:data184};
+if(data180.system_role !== undefined){
+let data184 = data180.system_role;
+if(typeof data184 !== "string"){
+const err500 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role,data:data184};
 if(vErrors === null){
 vErrors = [err500];
 }
@@ -6810,11 +6811,8 @@ vErrors.push(err500);
 }
 errors++;
 }
-}
-if(data179.reasoning_field !== undefined){
-let data185 = data179.reasoning_field;
-if(typeof data185 !== "string"){
-const err501 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data185};
+if(!((data184 === "system") || (data184 === "developer"))){
+const err501 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.system_role.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.system_role,data:data184};
 if(vErrors === null){
 vErrors = [err501];
 }
@@ -6823,8 +6821,11 @@ vErrors.push(err501);
 }
 errors++;
 }
-if(!(((data185 === "reasoning_content") || (data185 === "reasoning")) || (data185 === "none"))){
-const err502 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data185};
+}
+if(data180.text_parts !== undefined){
+let data185 = data180.text_parts;
+if(typeof data185 !== "boolean"){
+const err502 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.text_parts,data:data185};
 if(vErrors === null){
 vErrors = [err502];
 }
@@ -6834,10 +6835,10 @@ vErrors.push(err502);
 errors++;
 }
 }
-if(data179.reasoning_turns !== undefined){
-let data186 = data179.reasoning_turns;
+if(data180.reasoning_field !== undefined){
+let data186 = data180.reasoning_field;
 if(typeof data186 !== "string"){
-const err503 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data186};
+const err503 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data186};
 if(vErrors === null){
 vErrors = [err503];
 }
@@ -6846,8 +6847,8 @@ vErrors.push(err503);
 }
 errors++;
 }
-if(!((data186 === "all") || (data186 === "last"))){
-const err504 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data186};
+if(!(((data186 === "reasoning_content") || (data186 === "reasoning")) || (data186 === "none"))){
+const err504 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_field,data:data186};
 if(vErrors === null){
 vErrors = [err504];
 }
@@ -6857,14 +6858,10 @@ vErrors.push(err504);
 errors++;
 }
 }
-if(data179.efforts !== undefined){
-let data187 = data179.efforts;
-if(Array.isArray(data187)){
-const len21 = data187.length;
-for(let i21=0; i21<len21; i21++){
-let data188 = data187[i21];
-if(typeof data188 !== "string"){
-const err505 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i21,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data188};
+if(data180.reasoning_turns !== undefined){
+let data187 = data180.reasoning_turns;
+if(typeof data187 !== "string"){
+const err505 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data187};
 if(vErrors === null){
 vErrors = [err505];
 }
@@ -6873,8 +6870,8 @@ vErrors.push(err505);
 }
 errors++;
 }
-if(!(((((((data188 === "none") || (data188 === "minimal")) || (data188 === "low")) || (data188 === "medium")) || (data188 === "high")) || (data188 === "xhigh")) || (data188 === "max"))){
-const err506 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i21,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data188};
+if(!((data187 === "all") || (data187 === "last"))){
+const err506 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.reasoning_turns,data:data187};
 if(vErrors === null){
 vErrors = [err506];
 }
@@ -6884,9 +6881,14 @@ vErrors.push(err506);
 errors++;
 }
 }
-}
-else {
-const err507 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts,data:data187};
+if(data180.efforts !== undefined){
+let data188 = data180.efforts;
+if(Array.isArray(data188)){
+const len21 = data188.length;
+for(let i21=0; i21<len21; i21++){
+let data189 = data188[i21];
+if(typeof data189 !== "string"){
+const err507 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i21,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data189};
 if(vErrors === null){
 vErrors = [err507];
 }
@@ -6895,11 +6897,8 @@ vErrors.push(err507);
 }
 errors++;
 }
-}
-if(data179.think_tags !== undefined){
-let data189 = data179.think_tags;
-if(typeof data189 !== "boolean"){
-const err508 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.think_tags,data:data189};
+if(!(((((((data189 === "none") || (data189 === "minimal")) || (data189 === "low")) || (data189 === "medium")) || (data189 === "high")) || (data189 === "xhigh")) || (data189 === "max"))){
+const err508 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i21,schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.items,data:data189};
 if(vErrors === null){
 vErrors = [err508];
 }
@@ -6909,10 +6908,9 @@ vErrors.push(err508);
 errors++;
 }
 }
-if(data179.thinking !== undefined){
-let data190 = data179.thinking;
-if(typeof data190 !== "string"){
-const err509 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking,data:data190};
+}
+else {
+const err509 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.efforts,data:data188};
 if(vErrors === null){
 vErrors = [err509];
 }
@@ -6921,8 +6919,11 @@ vErrors.push(err509);
 }
 errors++;
 }
-if(!((data190 === "adaptive") || (data190 === "budget"))){
-const err510 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.thinking.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking,data:data190};
+}
+if(data180.think_tags !== undefined){
+let data190 = data180.think_tags;
+if(typeof data190 !== "boolean"){
+const err510 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.think_tags,data:data190};
 if(vErrors === null){
 vErrors = [err510];
 }
@@ -6932,11 +6933,10 @@ vErrors.push(err510);
 errors++;
 }
 }
-if(data179.max_temperature !== undefined){
-let data191 = data179.max_temperature;
-if((typeof data191 == "number") && (isFinite(data191))){
-if(data191 > 10 || isNaN(data191)){
-const err511 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data191};
+if(data180.thinking !== undefined){
+let data191 = data180.thinking;
+if(typeof data191 !== "string"){
+const err511 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking,data:data191};
 if(vErrors === null){
 vErrors = [err511];
 }
@@ -6945,8 +6945,8 @@ vErrors.push(err511);
 }
 errors++;
 }
-if(data191 < 0 || isNaN(data191)){
-const err512 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data191};
+if(!((data191 === "adaptive") || (data191 === "budget"))){
+const err512 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema6.properties.models.additionalProperties.properties.translation.properties.thinking.enum},schema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.thinking,data:data191};
 if(vErrors === null){
 vErrors = [err512];
 }
@@ -6956,8 +6956,11 @@ vErrors.push(err512);
 errors++;
 }
 }
-else {
-const err513 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data191};
+if(data180.max_temperature !== undefined){
+let data192 = data180.max_temperature;
+if((typeof data192 == "number") && (isFinite(data192))){
+if(data192 > 10 || isNaN(data192)){
+const err513 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data192};
 if(vErrors === null){
 vErrors = [err513];
 }
@@ -6966,11 +6969,8 @@ vErrors.push(err513);
 }
 errors++;
 }
-}
-if(data179.max_stop_sequences !== undefined){
-let data192 = data179.max_stop_sequences;
-if((!(((typeof data192 == "number") && (!(data192 % 1) && !isNaN(data192))) && (isFinite(data192)))) && (data192 !== null)){
-const err514 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data192};
+if(data192 < 0 || isNaN(data192)){
+const err514 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data192};
 if(vErrors === null){
 vErrors = [err514];
 }
@@ -6979,9 +6979,9 @@ vErrors.push(err514);
 }
 errors++;
 }
-if((typeof data192 == "number") && (isFinite(data192))){
-if(data192 > 1000 || isNaN(data192)){
-const err515 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data192};
+}
+else {
+const err515 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_temperature,data:data192};
 if(vErrors === null){
 vErrors = [err515];
 }
@@ -6990,8 +6990,11 @@ vErrors.push(err515);
 }
 errors++;
 }
-if(data192 < 0 || isNaN(data192)){
-const err516 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data192};
+}
+if(data180.max_stop_sequences !== undefined){
+let data193 = data180.max_stop_sequences;
+if((!(((typeof data193 == "number") && (!(data193 % 1) && !isNaN(data193))) && (isFinite(data193)))) && (data193 !== null)){
+const err516 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data193};
 if(vErrors === null){
 vErrors = [err516];
 }
@@ -7000,12 +7003,9 @@ vErrors.push(err516);
 }
 errors++;
 }
-}
-}
-if(data179.top_k !== undefined){
-let data193 = data179.top_k;
-if(typeof data193 !== "boolean"){
-const err517 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.top_k,data:data193};
+if((typeof data193 == "number") && (isFinite(data193))){
+if(data193 > 1000 || isNaN(data193)){
+const err517 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data193};
 if(vErrors === null){
 vErrors = [err517];
 }
@@ -7014,11 +7014,8 @@ vErrors.push(err517);
 }
 errors++;
 }
-}
-if(data179.tool_images !== undefined){
-let data194 = data179.tool_images;
-if(typeof data194 !== "boolean"){
-const err518 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.tool_images,data:data194};
+if(data193 < 0 || isNaN(data193)){
+const err518 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.max_stop_sequences,data:data193};
 if(vErrors === null){
 vErrors = [err518];
 }
@@ -7028,10 +7025,11 @@ vErrors.push(err518);
 errors++;
 }
 }
-if(data179.file_parts !== undefined){
-let data195 = data179.file_parts;
-if(typeof data195 !== "boolean"){
-const err519 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.file_parts,data:data195};
+}
+if(data180.top_k !== undefined){
+let data194 = data180.top_k;
+if(typeof data194 !== "boolean"){
+const err519 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.top_k,data:data194};
 if(vErrors === null){
 vErrors = [err519];
 }
@@ -7041,10 +7039,10 @@ vErrors.push(err519);
 errors++;
 }
 }
-if(data179.prefill !== undefined){
-let data196 = data179.prefill;
-if(typeof data196 !== "boolean"){
-const err520 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.prefill,data:data196};
+if(data180.tool_images !== undefined){
+let data195 = data180.tool_images;
+if(typeof data195 !== "boolean"){
+const err520 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.tool_images,data:data195};
 if(vErrors === null){
 vErrors = [err520];
 }
@@ -7054,10 +7052,10 @@ vErrors.push(err520);
 errors++;
 }
 }
-if(data179.platform_members !== undefined){
-let data197 = data179.platform_members;
-if(typeof data197 !== "boolean"){
-const err521 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.platform_members,data:data197};
+if(data180.file_parts !== undefined){
+let data196 = data180.file_parts;
+if(typeof data196 !== "boolean"){
+const err521 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.file_parts,data:data196};
 if(vErrors === null){
 vErrors = [err521];
 }
@@ -7067,10 +7065,10 @@ vErrors.push(err521);
 errors++;
 }
 }
-if(data179.keep_billing_block !== undefined){
-let data198 = data179.keep_billing_block;
-if(typeof data198 !== "boolean"){
-const err522 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.keep_billing_block,data:data198};
+if(data180.prefill !== undefined){
+let data197 = data180.prefill;
+if(typeof data197 !== "boolean"){
+const err522 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.prefill,data:data197};
 if(vErrors === null){
 vErrors = [err522];
 }
@@ -7080,10 +7078,10 @@ vErrors.push(err522);
 errors++;
 }
 }
-if(data179.cache_prompts !== undefined){
-let data199 = data179.cache_prompts;
-if(typeof data199 !== "boolean"){
-const err523 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.cache_prompts,data:data199};
+if(data180.platform_members !== undefined){
+let data198 = data180.platform_members;
+if(typeof data198 !== "boolean"){
+const err523 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.platform_members,data:data198};
 if(vErrors === null){
 vErrors = [err523];
 }
@@ -7093,9 +7091,10 @@ vErrors.push(err523);
 errors++;
 }
 }
-}
-else {
-const err524 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.properties.translation.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation,data:data179};
+if(data180.keep_billing_block !== undefined){
+let data199 = data180.keep_billing_block;
+if(typeof data199 !== "boolean"){
+const err524 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.keep_billing_block,data:data199};
 if(vErrors === null){
 vErrors = [err524];
 }
@@ -7105,15 +7104,10 @@ vErrors.push(err524);
 errors++;
 }
 }
-if(data165.price !== undefined){
-if(!(validate22(data165.price, {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/price",parentData:data165,parentDataProperty:"price",rootData}))){
-vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
-errors = vErrors.length;
-}
-}
-}
-else {
-const err525 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.type,parentSchema:schema6.properties.models.additionalProperties,data:data165};
+if(data180.cache_prompts !== undefined){
+let data200 = data180.cache_prompts;
+if(typeof data200 !== "boolean"){
+const err525 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/properties/models/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.models.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation.properties.cache_prompts,data:data200};
 if(vErrors === null){
 vErrors = [err525];
 }
@@ -7125,7 +7119,7 @@ errors++;
 }
 }
 else {
-const err526 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.type,parentSchema:schema6.properties.models,data:data152};
+const err526 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/properties/models/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.properties.translation.type,parentSchema:schema6.properties.models.additionalProperties.properties.translation,data:data180};
 if(vErrors === null){
 vErrors = [err526];
 }
@@ -7135,12 +7129,15 @@ vErrors.push(err526);
 errors++;
 }
 }
-if(data.prices !== undefined){
-let data201 = data.prices;
-if(data201 && typeof data201 == "object" && !Array.isArray(data201)){
-for(const key42 in data201){
-if(!((key42 === "list") || (key42 === "file"))){
-const err527 = {instancePath:instancePath+"/prices",schemaPath:"#/properties/prices/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key42},schema:false,parentSchema:schema6.properties.prices,data:data201};
+if(data166.price !== undefined){
+if(!(validate22(data166.price, {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1")+"/price",parentData:data166,parentDataProperty:"price",rootData}))){
+vErrors = vErrors === null ? validate22.errors : vErrors.concat(validate22.errors);
+errors = vErrors.length;
+}
+}
+}
+else {
+const err527 = {instancePath:instancePath+"/models/" + key37.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/models/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.additionalProperties.type,parentSchema:schema6.properties.models.additionalProperties,data:data166};
 if(vErrors === null){
 vErrors = [err527];
 }
@@ -7150,10 +7147,9 @@ vErrors.push(err527);
 errors++;
 }
 }
-if(data201.list !== undefined){
-let data202 = data201.list;
-if(typeof data202 !== "string"){
-const err528 = {instancePath:instancePath+"/prices/list",schemaPath:"#/properties/prices/properties/list/type",keyword:"type",params:{type: "string"},schema:schema6.properties.prices.properties.list.type,parentSchema:schema6.properties.prices.properties.list,data:data202};
+}
+else {
+const err528 = {instancePath:instancePath+"/models",schemaPath:"#/properties/models/type",keyword:"type",params:{type: "object"},schema:schema6.properties.models.type,parentSchema:schema6.properties.models,data:data153};
 if(vErrors === null){
 vErrors = [err528];
 }
@@ -7162,8 +7158,13 @@ vErrors.push(err528);
 }
 errors++;
 }
-if(!((data202 === "shipped") || (data202 === "off"))){
-const err529 = {instancePath:instancePath+"/prices/list",schemaPath:"#/properties/prices/properties/list/enum",keyword:"enum",params:{allowedValues: schema6.properties.prices.properties.list.enum},schema:schema6.properties.prices.properties.list.enum,parentSchema:schema6.properties.prices.properties.list,data:data202};
+}
+if(data.prices !== undefined){
+let data202 = data.prices;
+if(data202 && typeof data202 == "object" && !Array.isArray(data202)){
+for(const key42 in data202){
+if(!((key42 === "list") || (key42 === "file"))){
+const err529 = {instancePath:instancePath+"/prices",schemaPath:"#/properties/prices/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key42},schema:false,parentSchema:schema6.properties.prices,data:data202};
 if(vErrors === null){
 vErrors = [err529];
 }
@@ -7173,10 +7174,10 @@ vErrors.push(err529);
 errors++;
 }
 }
-if(data201.file !== undefined){
-let data203 = data201.file;
-if((typeof data203 !== "string") && (data203 !== null)){
-const err530 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/type",keyword:"type",params:{type: schema6.properties.prices.properties.file.type},schema:schema6.properties.prices.properties.file.type,parentSchema:schema6.properties.prices.properties.file,data:data203};
+if(data202.list !== undefined){
+let data203 = data202.list;
+if(typeof data203 !== "string"){
+const err530 = {instancePath:instancePath+"/prices/list",schemaPath:"#/properties/prices/properties/list/type",keyword:"type",params:{type: "string"},schema:schema6.properties.prices.properties.list.type,parentSchema:schema6.properties.prices.properties.list,data:data203};
 if(vErrors === null){
 vErrors = [err530];
 }
@@ -7185,9 +7186,8 @@ vErrors.push(err530);
 }
 errors++;
 }
-if(typeof data203 === "string"){
-if(func4(data203) > 4096){
-const err531 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.prices.properties.file,data:data203};
+if(!((data203 === "shipped") || (data203 === "off"))){
+const err531 = {instancePath:instancePath+"/prices/list",schemaPath:"#/properties/prices/properties/list/enum",keyword:"enum",params:{allowedValues: schema6.properties.prices.properties.list.enum},schema:schema6.properties.prices.properties.list.enum,parentSchema:schema6.properties.prices.properties.list,data:data203};
 if(vErrors === null){
 vErrors = [err531];
 }
@@ -7196,8 +7196,11 @@ vErrors.push(err531);
 }
 errors++;
 }
-if(func4(data203) < 1){
-const err532 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.prices.properties.file,data:data203};
+}
+if(data202.file !== undefined){
+let data204 = data202.file;
+if((typeof data204 !== "string") && (data204 !== null)){
+const err532 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/type",keyword:"type",params:{type: schema6.properties.prices.properties.file.type},schema:schema6.properties.prices.properties.file.type,parentSchema:schema6.properties.prices.properties.file,data:data204};
 if(vErrors === null){
 vErrors = [err532];
 }
@@ -7206,11 +7209,9 @@ vErrors.push(err532);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err533 = {instancePath:instancePath+"/prices",schemaPath:"#/properties/prices/type",keyword:"type",params:{type: "object"},schema:schema6.properties.prices.type,parentSchema:schema6.properties.prices,data:data201};
+if(typeof data204 === "string"){
+if(func4(data204) > 4096){
+const err533 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.prices.properties.file,data:data204};
 if(vErrors === null){
 vErrors = [err533];
 }
@@ -7219,13 +7220,8 @@ vErrors.push(err533);
 }
 errors++;
 }
-}
-if(data.budgets !== undefined){
-let data204 = data.budgets;
-if(data204 && typeof data204 == "object" && !Array.isArray(data204)){
-for(const key43 in data204){
-if(!((((key43 === "time_zone") || (key43 === "reserve")) || (key43 === "when_exhausted")) || (key43 === "total"))){
-const err534 = {instancePath:instancePath+"/budgets",schemaPath:"#/properties/budgets/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key43},schema:false,parentSchema:schema6.properties.budgets,data:data204};
+if(func4(data204) < 1){
+const err534 = {instancePath:instancePath+"/prices/file",schemaPath:"#/properties/prices/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.prices.properties.file,data:data204};
 if(vErrors === null){
 vErrors = [err534];
 }
@@ -7235,11 +7231,10 @@ vErrors.push(err534);
 errors++;
 }
 }
-if(data204.time_zone !== undefined){
-let data205 = data204.time_zone;
-if(typeof data205 === "string"){
-if(func4(data205) > 64){
-const err535 = {instancePath:instancePath+"/budgets/time_zone",schemaPath:"#/properties/budgets/properties/time_zone/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.budgets.properties.time_zone,data:data205};
+}
+}
+else {
+const err535 = {instancePath:instancePath+"/prices",schemaPath:"#/properties/prices/type",keyword:"type",params:{type: "object"},schema:schema6.properties.prices.type,parentSchema:schema6.properties.prices,data:data202};
 if(vErrors === null){
 vErrors = [err535];
 }
@@ -7248,8 +7243,13 @@ vErrors.push(err535);
 }
 errors++;
 }
-if(func4(data205) < 1){
-const err536 = {instancePath:instancePath+"/budgets/time_zone",schemaPath:"#/properties/budgets/properties/time_zone/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.budgets.properties.time_zone,data:data205};
+}
+if(data.budgets !== undefined){
+let data205 = data.budgets;
+if(data205 && typeof data205 == "object" && !Array.isArray(data205)){
+for(const key43 in data205){
+if(!((((key43 === "time_zone") || (key43 === "reserve")) || (key43 === "when_exhausted")) || (key43 === "total"))){
+const err536 = {instancePath:instancePath+"/budgets",schemaPath:"#/properties/budgets/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key43},schema:false,parentSchema:schema6.properties.budgets,data:data205};
 if(vErrors === null){
 vErrors = [err536];
 }
@@ -7259,8 +7259,11 @@ vErrors.push(err536);
 errors++;
 }
 }
-else {
-const err537 = {instancePath:instancePath+"/budgets/time_zone",schemaPath:"#/properties/budgets/properties/time_zone/type",keyword:"type",params:{type: "string"},schema:schema6.properties.budgets.properties.time_zone.type,parentSchema:schema6.properties.budgets.properties.time_zone,data:data205};
+if(data205.time_zone !== undefined){
+let data206 = data205.time_zone;
+if(typeof data206 === "string"){
+if(func4(data206) > 64){
+const err537 = {instancePath:instancePath+"/budgets/time_zone",schemaPath:"#/properties/budgets/properties/time_zone/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.budgets.properties.time_zone,data:data206};
 if(vErrors === null){
 vErrors = [err537];
 }
@@ -7269,11 +7272,8 @@ vErrors.push(err537);
 }
 errors++;
 }
-}
-if(data204.reserve !== undefined){
-let data206 = data204.reserve;
-if(typeof data206 !== "string"){
-const err538 = {instancePath:instancePath+"/budgets/reserve",schemaPath:"#/properties/budgets/properties/reserve/type",keyword:"type",params:{type: "string"},schema:schema6.properties.budgets.properties.reserve.type,parentSchema:schema6.properties.budgets.properties.reserve,data:data206};
+if(func4(data206) < 1){
+const err538 = {instancePath:instancePath+"/budgets/time_zone",schemaPath:"#/properties/budgets/properties/time_zone/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.budgets.properties.time_zone,data:data206};
 if(vErrors === null){
 vErrors = [err538];
 }
@@ -7282,8 +7282,9 @@ vErrors.push(err538);
 }
 errors++;
 }
-if(!((data206 === "predicted") || (data206 === "worst_case"))){
-const err539 = {instancePath:instancePath+"/budgets/reserve",schemaPath:"#/properties/budgets/properties/reserve/enum",keyword:"enum",params:{allowedValues: schema6.properties.budgets.properties.reserve.enum},schema:schema6.properties.budgets.properties.reserve.enum,parentSchema:schema6.properties.budgets.properties.reserve,data:data206};
+}
+else {
+const err539 = {instancePath:instancePath+"/budgets/time_zone",schemaPath:"#/properties/budgets/properties/time_zone/type",keyword:"type",params:{type: "string"},schema:schema6.properties.budgets.properties.time_zone.type,parentSchema:schema6.properties.budgets.properties.time_zone,data:data206};
 if(vErrors === null){
 vErrors = [err539];
 }
@@ -7293,10 +7294,10 @@ vErrors.push(err539);
 errors++;
 }
 }
-if(data204.when_exhausted !== undefined){
-let data207 = data204.when_exhausted;
+if(data205.reserve !== undefined){
+let data207 = data205.reserve;
 if(typeof data207 !== "string"){
-const err540 = {instancePath:instancePath+"/budgets/when_exhausted",schemaPath:"#/properties/budgets/properties/when_exhausted/type",keyword:"type",params:{type: "string"},schema:schema6.properties.budgets.properties.when_exhausted.type,parentSchema:schema6.properties.budgets.properties.when_exhausted,data:data207};
+const err540 = {instancePath:instancePath+"/budgets/reserve",schemaPath:"#/properties/budgets/properties/reserve/type",keyword:"type",params:{type: "string"},schema:schema6.properties.budgets.properties.reserve.type,parentSchema:schema6.properties.budgets.properties.reserve,data:data207};
 if(vErrors === null){
 vErrors = [err540];
 }
@@ -7305,8 +7306,8 @@ vErrors.push(err540);
 }
 errors++;
 }
-if(!((data207 === "finish") || (data207 === "cut"))){
-const err541 = {instancePath:instancePath+"/budgets/when_exhausted",schemaPath:"#/properties/budgets/properties/when_exhausted/enum",keyword:"enum",params:{allowedValues: schema6.properties.budgets.properties.when_exhausted.enum},schema:schema6.properties.budgets.properties.when_exhausted.enum,parentSchema:schema6.properties.budgets.properties.when_exhausted,data:data207};
+if(!((data207 === "predicted") || (data207 === "worst_case"))){
+const err541 = {instancePath:instancePath+"/budgets/reserve",schemaPath:"#/properties/budgets/properties/reserve/enum",keyword:"enum",params:{allowedValues: schema6.properties.budgets.properties.reserve.enum},schema:schema6.properties.budgets.properties.reserve.enum,parentSchema:schema6.properties.budgets.properties.reserve,data:data207};
 if(vErrors === null){
 vErrors = [err541];
 }
@@ -7316,11 +7317,10 @@ vErrors.push(err541);
 errors++;
 }
 }
-if(data204.total !== undefined){
-let data208 = data204.total;
-if(Array.isArray(data208)){
-if(data208.length > 8){
-const err542 = {instancePath:instancePath+"/budgets/total",schemaPath:"#/properties/budgets/properties/total/maxItems",keyword:"maxItems",params:{limit: 8},schema:8,parentSchema:schema6.properties.budgets.properties.total,data:data208};
+if(data205.when_exhausted !== undefined){
+let data208 = data205.when_exhausted;
+if(typeof data208 !== "string"){
+const err542 = {instancePath:instancePath+"/budgets/when_exhausted",schemaPath:"#/properties/budgets/properties/when_exhausted/type",keyword:"type",params:{type: "string"},schema:schema6.properties.budgets.properties.when_exhausted.type,parentSchema:schema6.properties.budgets.properties.when_exhausted,data:data208};
 if(vErrors === null){
 vErrors = [err542];
 }
@@ -7329,12 +7329,8 @@ vErrors.push(err542);
 }
 errors++;
 }
-const len22 = data208.length;
-for(let i22=0; i22<len22; i22++){
-let data209 = data208[i22];
-if(data209 && typeof data209 == "object" && !Array.isArray(data209)){
-if(data209.per === undefined){
-const err543 = {instancePath:instancePath+"/budgets/total/" + i22,schemaPath:"#/properties/budgets/properties/total/items/required",keyword:"required",params:{missingProperty: "per"},schema:schema6.properties.budgets.properties.total.items.required,parentSchema:schema6.properties.budgets.properties.total.items,data:data209};
+if(!((data208 === "finish") || (data208 === "cut"))){
+const err543 = {instancePath:instancePath+"/budgets/when_exhausted",schemaPath:"#/properties/budgets/properties/when_exhausted/enum",keyword:"enum",params:{allowedValues: schema6.properties.budgets.properties.when_exhausted.enum},schema:schema6.properties.budgets.properties.when_exhausted.enum,parentSchema:schema6.properties.budgets.properties.when_exhausted,data:data208};
 if(vErrors === null){
 vErrors = [err543];
 }
@@ -7343,9 +7339,12 @@ vErrors.push(err543);
 }
 errors++;
 }
-for(const key44 in data209){
-if(!(((key44 === "usd") || (key44 === "tokens")) || (key44 === "per"))){
-const err544 = {instancePath:instancePath+"/budgets/total/" + i22,schemaPath:"#/properties/budgets/properties/total/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key44},schema:false,parentSchema:schema6.properties.budgets.properties.total.items,data:data209};
+}
+if(data205.total !== undefined){
+let data209 = data205.total;
+if(Array.isArray(data209)){
+if(data209.length > 8){
+const err544 = {instancePath:instancePath+"/budgets/total",schemaPath:"#/properties/budgets/properties/total/maxItems",keyword:"maxItems",params:{limit: 8},schema:8,parentSchema:schema6.properties.budgets.properties.total,data:data209};
 if(vErrors === null){
 vErrors = [err544];
 }
@@ -7354,11 +7353,12 @@ vErrors.push(err544);
 }
 errors++;
 }
-}
-if(data209.usd !== undefined){
-let data210 = data209.usd;
-if((!((typeof data210 == "number") && (isFinite(data210)))) && (typeof data210 !== "string")){
-const err545 = {instancePath:instancePath+"/budgets/total/" + i22+"/usd",schemaPath:"#/properties/budgets/properties/total/items/properties/usd/type",keyword:"type",params:{type: schema6.properties.budgets.properties.total.items.properties.usd.type},schema:schema6.properties.budgets.properties.total.items.properties.usd.type,parentSchema:schema6.properties.budgets.properties.total.items.properties.usd,data:data210};
+const len22 = data209.length;
+for(let i22=0; i22<len22; i22++){
+let data210 = data209[i22];
+if(data210 && typeof data210 == "object" && !Array.isArray(data210)){
+if(data210.per === undefined){
+const err545 = {instancePath:instancePath+"/budgets/total/" + i22,schemaPath:"#/properties/budgets/properties/total/items/required",keyword:"required",params:{missingProperty: "per"},schema:schema6.properties.budgets.properties.total.items.required,parentSchema:schema6.properties.budgets.properties.total.items,data:data210};
 if(vErrors === null){
 vErrors = [err545];
 }
@@ -7367,9 +7367,9 @@ vErrors.push(err545);
 }
 errors++;
 }
-if((typeof data210 == "number") && (isFinite(data210))){
-if(data210 > 9000000 || isNaN(data210)){
-const err546 = {instancePath:instancePath+"/budgets/total/" + i22+"/usd",schemaPath:"#/properties/budgets/properties/total/items/properties/usd/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9000000},schema:9000000,parentSchema:schema6.properties.budgets.properties.total.items.properties.usd,data:data210};
+for(const key44 in data210){
+if(!(((key44 === "usd") || (key44 === "tokens")) || (key44 === "per"))){
+const err546 = {instancePath:instancePath+"/budgets/total/" + i22,schemaPath:"#/properties/budgets/properties/total/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key44},schema:false,parentSchema:schema6.properties.budgets.properties.total.items,data:data210};
 if(vErrors === null){
 vErrors = [err546];
 }
@@ -7378,8 +7378,11 @@ vErrors.push(err546);
 }
 errors++;
 }
-if(data210 < 0 || isNaN(data210)){
-const err547 = {instancePath:instancePath+"/budgets/total/" + i22+"/usd",schemaPath:"#/properties/budgets/properties/total/items/properties/usd/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.budgets.properties.total.items.properties.usd,data:data210};
+}
+if(data210.usd !== undefined){
+let data211 = data210.usd;
+if((!((typeof data211 == "number") && (isFinite(data211)))) && (typeof data211 !== "string")){
+const err547 = {instancePath:instancePath+"/budgets/total/" + i22+"/usd",schemaPath:"#/properties/budgets/properties/total/items/properties/usd/type",keyword:"type",params:{type: schema6.properties.budgets.properties.total.items.properties.usd.type},schema:schema6.properties.budgets.properties.total.items.properties.usd.type,parentSchema:schema6.properties.budgets.properties.total.items.properties.usd,data:data211};
 if(vErrors === null){
 vErrors = [err547];
 }
@@ -7388,10 +7391,9 @@ vErrors.push(err547);
 }
 errors++;
 }
-}
-if(typeof data210 === "string"){
-if(!pattern15.test(data210)){
-const err548 = {instancePath:instancePath+"/budgets/total/" + i22+"/usd",schemaPath:"#/properties/budgets/properties/total/items/properties/usd/pattern",keyword:"pattern",params:{pattern: "^\\d{1,7}(\\.\\d{1,9})?$"},schema:"^\\d{1,7}(\\.\\d{1,9})?$",parentSchema:schema6.properties.budgets.properties.total.items.properties.usd,data:data210};
+if((typeof data211 == "number") && (isFinite(data211))){
+if(data211 > 9000000 || isNaN(data211)){
+const err548 = {instancePath:instancePath+"/budgets/total/" + i22+"/usd",schemaPath:"#/properties/budgets/properties/total/items/properties/usd/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9000000},schema:9000000,parentSchema:schema6.properties.budgets.properties.total.items.properties.usd,data:data211};
 if(vErrors === null){
 vErrors = [err548];
 }
@@ -7400,12 +7402,8 @@ vErrors.push(err548);
 }
 errors++;
 }
-}
-}
-if(data209.tokens !== undefined){
-let data211 = data209.tokens;
-if(!(((typeof data211 == "number") && (!(data211 % 1) && !isNaN(data211))) && (isFinite(data211)))){
-const err549 = {instancePath:instancePath+"/budgets/total/" + i22+"/tokens",schemaPath:"#/properties/budgets/properties/total/items/properties/tokens/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.budgets.properties.total.items.properties.tokens.type,parentSchema:schema6.properties.budgets.properties.total.items.properties.tokens,data:data211};
+if(data211 < 0 || isNaN(data211)){
+const err549 = {instancePath:instancePath+"/budgets/total/" + i22+"/usd",schemaPath:"#/properties/budgets/properties/total/items/properties/usd/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.budgets.properties.total.items.properties.usd,data:data211};
 if(vErrors === null){
 vErrors = [err549];
 }
@@ -7414,9 +7412,10 @@ vErrors.push(err549);
 }
 errors++;
 }
-if((typeof data211 == "number") && (isFinite(data211))){
-if(data211 > 1000000000000000 || isNaN(data211)){
-const err550 = {instancePath:instancePath+"/budgets/total/" + i22+"/tokens",schemaPath:"#/properties/budgets/properties/total/items/properties/tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000000000},schema:1000000000000000,parentSchema:schema6.properties.budgets.properties.total.items.properties.tokens,data:data211};
+}
+if(typeof data211 === "string"){
+if(!pattern15.test(data211)){
+const err550 = {instancePath:instancePath+"/budgets/total/" + i22+"/usd",schemaPath:"#/properties/budgets/properties/total/items/properties/usd/pattern",keyword:"pattern",params:{pattern: "^\\d{1,7}(\\.\\d{1,9})?$"},schema:"^\\d{1,7}(\\.\\d{1,9})?$",parentSchema:schema6.properties.budgets.properties.total.items.properties.usd,data:data211};
 if(vErrors === null){
 vErrors = [err550];
 }
@@ -7425,8 +7424,12 @@ vErrors.push(err550);
 }
 errors++;
 }
-if(data211 < 0 || isNaN(data211)){
-const err551 = {instancePath:instancePath+"/budgets/total/" + i22+"/tokens",schemaPath:"#/properties/budgets/properties/total/items/properties/tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.budgets.properties.total.items.properties.tokens,data:data211};
+}
+}
+if(data210.tokens !== undefined){
+let data212 = data210.tokens;
+if(!(((typeof data212 == "number") && (!(data212 % 1) && !isNaN(data212))) && (isFinite(data212)))){
+const err551 = {instancePath:instancePath+"/budgets/total/" + i22+"/tokens",schemaPath:"#/properties/budgets/properties/total/items/properties/tokens/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.budgets.properties.total.items.properties.tokens.type,parentSchema:schema6.properties.budgets.properties.total.items.properties.tokens,data:data212};
 if(vErrors === null){
 vErrors = [err551];
 }
@@ -7435,12 +7438,9 @@ vErrors.push(err551);
 }
 errors++;
 }
-}
-}
-if(data209.per !== undefined){
-let data212 = data209.per;
-if(typeof data212 !== "string"){
-const err552 = {instancePath:instancePath+"/budgets/total/" + i22+"/per",schemaPath:"#/properties/budgets/properties/total/items/properties/per/type",keyword:"type",params:{type: "string"},schema:schema6.properties.budgets.properties.total.items.properties.per.type,parentSchema:schema6.properties.budgets.properties.total.items.properties.per,data:data212};
+if((typeof data212 == "number") && (isFinite(data212))){
+if(data212 > 1000000000000000 || isNaN(data212)){
+const err552 = {instancePath:instancePath+"/budgets/total/" + i22+"/tokens",schemaPath:"#/properties/budgets/properties/total/items/properties/tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000000000},schema:1000000000000000,parentSchema:schema6.properties.budgets.properties.total.items.properties.tokens,data:data212};
 if(vErrors === null){
 vErrors = [err552];
 }
@@ -7449,8 +7449,8 @@ vErrors.push(err552);
 }
 errors++;
 }
-if(!((((data212 === "day") || (data212 === "week")) || (data212 === "month")) || (data212 === "total"))){
-const err553 = {instancePath:instancePath+"/budgets/total/" + i22+"/per",schemaPath:"#/properties/budgets/properties/total/items/properties/per/enum",keyword:"enum",params:{allowedValues: schema6.properties.budgets.properties.total.items.properties.per.enum},schema:schema6.properties.budgets.properties.total.items.properties.per.enum,parentSchema:schema6.properties.budgets.properties.total.items.properties.per,data:data212};
+if(data212 < 0 || isNaN(data212)){
+const err553 = {instancePath:instancePath+"/budgets/total/" + i22+"/tokens",schemaPath:"#/properties/budgets/properties/total/items/properties/tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.budgets.properties.total.items.properties.tokens,data:data212};
 if(vErrors === null){
 vErrors = [err553];
 }
@@ -7461,8 +7461,10 @@ errors++;
 }
 }
 }
-else {
-const err554 = {instancePath:instancePath+"/budgets/total/" + i22,schemaPath:"#/properties/budgets/properties/total/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.budgets.properties.total.items.type,parentSchema:schema6.properties.budgets.properties.total.items,data:data209};
+if(data210.per !== undefined){
+let data213 = data210.per;
+if(typeof data213 !== "string"){
+const err554 = {instancePath:instancePath+"/budgets/total/" + i22+"/per",schemaPath:"#/properties/budgets/properties/total/items/properties/per/type",keyword:"type",params:{type: "string"},schema:schema6.properties.budgets.properties.total.items.properties.per.type,parentSchema:schema6.properties.budgets.properties.total.items.properties.per,data:data213};
 if(vErrors === null){
 vErrors = [err554];
 }
@@ -7471,10 +7473,8 @@ vErrors.push(err554);
 }
 errors++;
 }
-}
-}
-else {
-const err555 = {instancePath:instancePath+"/budgets/total",schemaPath:"#/properties/budgets/properties/total/type",keyword:"type",params:{type: "array"},schema:schema6.properties.budgets.properties.total.type,parentSchema:schema6.properties.budgets.properties.total,data:data208};
+if(!((((data213 === "day") || (data213 === "week")) || (data213 === "month")) || (data213 === "total"))){
+const err555 = {instancePath:instancePath+"/budgets/total/" + i22+"/per",schemaPath:"#/properties/budgets/properties/total/items/properties/per/enum",keyword:"enum",params:{allowedValues: schema6.properties.budgets.properties.total.items.properties.per.enum},schema:schema6.properties.budgets.properties.total.items.properties.per.enum,parentSchema:schema6.properties.budgets.properties.total.items.properties.per,data:data213};
 if(vErrors === null){
 vErrors = [err555];
 }
@@ -7486,7 +7486,7 @@ errors++;
 }
 }
 else {
-const err556 = {instancePath:instancePath+"/budgets",schemaPath:"#/properties/budgets/type",keyword:"type",params:{type: "object"},schema:schema6.properties.budgets.type,parentSchema:schema6.properties.budgets,data:data204};
+const err556 = {instancePath:instancePath+"/budgets/total/" + i22,schemaPath:"#/properties/budgets/properties/total/items/type",keyword:"type",params:{type: "object"},schema:schema6.properties.budgets.properties.total.items.type,parentSchema:schema6.properties.budgets.properties.total.items,data:data210};
 if(vErrors === null){
 vErrors = [err556];
 }
@@ -7496,12 +7496,9 @@ vErrors.push(err556);
 errors++;
 }
 }
-if(data.routing !== undefined){
-let data213 = data.routing;
-if(data213 && typeof data213 == "object" && !Array.isArray(data213)){
-for(const key45 in data213){
-if(!((((key45 === "retries") || (key45 === "max_retry_wait_ms")) || (key45 === "restart_wait_ms")) || (key45 === "cooldown_ms"))){
-const err557 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key45},schema:false,parentSchema:schema6.properties.routing,data:data213};
+}
+else {
+const err557 = {instancePath:instancePath+"/budgets/total",schemaPath:"#/properties/budgets/properties/total/type",keyword:"type",params:{type: "array"},schema:schema6.properties.budgets.properties.total.type,parentSchema:schema6.properties.budgets.properties.total,data:data209};
 if(vErrors === null){
 vErrors = [err557];
 }
@@ -7511,10 +7508,9 @@ vErrors.push(err557);
 errors++;
 }
 }
-if(data213.retries !== undefined){
-let data214 = data213.retries;
-if(!(((typeof data214 == "number") && (!(data214 % 1) && !isNaN(data214))) && (isFinite(data214)))){
-const err558 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.retries.type,parentSchema:schema6.properties.routing.properties.retries,data:data214};
+}
+else {
+const err558 = {instancePath:instancePath+"/budgets",schemaPath:"#/properties/budgets/type",keyword:"type",params:{type: "object"},schema:schema6.properties.budgets.type,parentSchema:schema6.properties.budgets,data:data205};
 if(vErrors === null){
 vErrors = [err558];
 }
@@ -7523,9 +7519,13 @@ vErrors.push(err558);
 }
 errors++;
 }
-if((typeof data214 == "number") && (isFinite(data214))){
-if(data214 > 10 || isNaN(data214)){
-const err559 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema6.properties.routing.properties.retries,data:data214};
+}
+if(data.routing !== undefined){
+let data214 = data.routing;
+if(data214 && typeof data214 == "object" && !Array.isArray(data214)){
+for(const key45 in data214){
+if(!((((key45 === "retries") || (key45 === "max_retry_wait_ms")) || (key45 === "restart_wait_ms")) || (key45 === "cooldown_ms"))){
+const err559 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key45},schema:false,parentSchema:schema6.properties.routing,data:data214};
 if(vErrors === null){
 vErrors = [err559];
 }
@@ -7534,8 +7534,11 @@ vErrors.push(err559);
 }
 errors++;
 }
-if(data214 < 0 || isNaN(data214)){
-const err560 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.retries,data:data214};
+}
+if(data214.retries !== undefined){
+let data215 = data214.retries;
+if(!(((typeof data215 == "number") && (!(data215 % 1) && !isNaN(data215))) && (isFinite(data215)))){
+const err560 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.retries.type,parentSchema:schema6.properties.routing.properties.retries,data:data215};
 if(vErrors === null){
 vErrors = [err560];
 }
@@ -7544,12 +7547,9 @@ vErrors.push(err560);
 }
 errors++;
 }
-}
-}
-if(data213.max_retry_wait_ms !== undefined){
-let data215 = data213.max_retry_wait_ms;
-if(!(((typeof data215 == "number") && (!(data215 % 1) && !isNaN(data215))) && (isFinite(data215)))){
-const err561 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.max_retry_wait_ms.type,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data215};
+if((typeof data215 == "number") && (isFinite(data215))){
+if(data215 > 10 || isNaN(data215)){
+const err561 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema6.properties.routing.properties.retries,data:data215};
 if(vErrors === null){
 vErrors = [err561];
 }
@@ -7558,9 +7558,8 @@ vErrors.push(err561);
 }
 errors++;
 }
-if((typeof data215 == "number") && (isFinite(data215))){
-if(data215 > 60000 || isNaN(data215)){
-const err562 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data215};
+if(data215 < 0 || isNaN(data215)){
+const err562 = {instancePath:instancePath+"/routing/retries",schemaPath:"#/properties/routing/properties/retries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.retries,data:data215};
 if(vErrors === null){
 vErrors = [err562];
 }
@@ -7569,8 +7568,12 @@ vErrors.push(err562);
 }
 errors++;
 }
-if(data215 < 0 || isNaN(data215)){
-const err563 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data215};
+}
+}
+if(data214.max_retry_wait_ms !== undefined){
+let data216 = data214.max_retry_wait_ms;
+if(!(((typeof data216 == "number") && (!(data216 % 1) && !isNaN(data216))) && (isFinite(data216)))){
+const err563 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.max_retry_wait_ms.type,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data216};
 if(vErrors === null){
 vErrors = [err563];
 }
@@ -7579,12 +7582,9 @@ vErrors.push(err563);
 }
 errors++;
 }
-}
-}
-if(data213.restart_wait_ms !== undefined){
-let data216 = data213.restart_wait_ms;
-if(!(((typeof data216 == "number") && (!(data216 % 1) && !isNaN(data216))) && (isFinite(data216)))){
-const err564 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.restart_wait_ms.type,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data216};
+if((typeof data216 == "number") && (isFinite(data216))){
+if(data216 > 60000 || isNaN(data216)){
+const err564 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data216};
 if(vErrors === null){
 vErrors = [err564];
 }
@@ -7593,9 +7593,8 @@ vErrors.push(err564);
 }
 errors++;
 }
-if((typeof data216 == "number") && (isFinite(data216))){
-if(data216 > 60000 || isNaN(data216)){
-const err565 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data216};
+if(data216 < 0 || isNaN(data216)){
+const err565 = {instancePath:instancePath+"/routing/max_retry_wait_ms",schemaPath:"#/properties/routing/properties/max_retry_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.max_retry_wait_ms,data:data216};
 if(vErrors === null){
 vErrors = [err565];
 }
@@ -7604,8 +7603,12 @@ vErrors.push(err565);
 }
 errors++;
 }
-if(data216 < 0 || isNaN(data216)){
-const err566 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data216};
+}
+}
+if(data214.restart_wait_ms !== undefined){
+let data217 = data214.restart_wait_ms;
+if(!(((typeof data217 == "number") && (!(data217 % 1) && !isNaN(data217))) && (isFinite(data217)))){
+const err566 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.restart_wait_ms.type,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data217};
 if(vErrors === null){
 vErrors = [err566];
 }
@@ -7614,12 +7617,9 @@ vErrors.push(err566);
 }
 errors++;
 }
-}
-}
-if(data213.cooldown_ms !== undefined){
-let data217 = data213.cooldown_ms;
-if(!(((typeof data217 == "number") && (!(data217 % 1) && !isNaN(data217))) && (isFinite(data217)))){
-const err567 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.cooldown_ms.type,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data217};
+if((typeof data217 == "number") && (isFinite(data217))){
+if(data217 > 60000 || isNaN(data217)){
+const err567 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data217};
 if(vErrors === null){
 vErrors = [err567];
 }
@@ -7628,9 +7628,8 @@ vErrors.push(err567);
 }
 errors++;
 }
-if((typeof data217 == "number") && (isFinite(data217))){
-if(data217 > 3600000 || isNaN(data217)){
-const err568 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data217};
+if(data217 < 0 || isNaN(data217)){
+const err568 = {instancePath:instancePath+"/routing/restart_wait_ms",schemaPath:"#/properties/routing/properties/restart_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.restart_wait_ms,data:data217};
 if(vErrors === null){
 vErrors = [err568];
 }
@@ -7639,8 +7638,12 @@ vErrors.push(err568);
 }
 errors++;
 }
-if(data217 < 0 || isNaN(data217)){
-const err569 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data217};
+}
+}
+if(data214.cooldown_ms !== undefined){
+let data218 = data214.cooldown_ms;
+if(!(((typeof data218 == "number") && (!(data218 % 1) && !isNaN(data218))) && (isFinite(data218)))){
+const err569 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.routing.properties.cooldown_ms.type,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data218};
 if(vErrors === null){
 vErrors = [err569];
 }
@@ -7649,11 +7652,9 @@ vErrors.push(err569);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err570 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routing.type,parentSchema:schema6.properties.routing,data:data213};
+if((typeof data218 == "number") && (isFinite(data218))){
+if(data218 > 3600000 || isNaN(data218)){
+const err570 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data218};
 if(vErrors === null){
 vErrors = [err570];
 }
@@ -7662,13 +7663,8 @@ vErrors.push(err570);
 }
 errors++;
 }
-}
-if(data.routes !== undefined){
-let data218 = data.routes;
-if(data218 && typeof data218 == "object" && !Array.isArray(data218)){
-for(const key46 in data218){
-if(!((key46 === "rest") || (key46 === "default_model"))){
-const err571 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key46},schema:false,parentSchema:schema6.properties.routes,data:data218};
+if(data218 < 0 || isNaN(data218)){
+const err571 = {instancePath:instancePath+"/routing/cooldown_ms",schemaPath:"#/properties/routing/properties/cooldown_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.routing.properties.cooldown_ms,data:data218};
 if(vErrors === null){
 vErrors = [err571];
 }
@@ -7678,10 +7674,10 @@ vErrors.push(err571);
 errors++;
 }
 }
-if(data218.rest !== undefined){
-let data219 = data218.rest;
-if((!(data219 && typeof data219 == "object" && !Array.isArray(data219))) && (data219 !== null)){
-const err572 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/type",keyword:"type",params:{type: schema6.properties.routes.properties.rest.type},schema:schema6.properties.routes.properties.rest.type,parentSchema:schema6.properties.routes.properties.rest,data:data219};
+}
+}
+else {
+const err572 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routing.type,parentSchema:schema6.properties.routing,data:data214};
 if(vErrors === null){
 vErrors = [err572];
 }
@@ -7690,9 +7686,13 @@ vErrors.push(err572);
 }
 errors++;
 }
+}
+if(data.routes !== undefined){
+let data219 = data.routes;
 if(data219 && typeof data219 == "object" && !Array.isArray(data219)){
-if(data219.provider === undefined){
-const err573 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.routes.properties.rest.required,parentSchema:schema6.properties.routes.properties.rest,data:data219};
+for(const key46 in data219){
+if(!((key46 === "rest") || (key46 === "default_model"))){
+const err573 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key46},schema:false,parentSchema:schema6.properties.routes,data:data219};
 if(vErrors === null){
 vErrors = [err573];
 }
@@ -7701,9 +7701,11 @@ vErrors.push(err573);
 }
 errors++;
 }
-for(const key47 in data219){
-if(!(key47 === "provider")){
-const err574 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key47},schema:false,parentSchema:schema6.properties.routes.properties.rest,data:data219};
+}
+if(data219.rest !== undefined){
+let data220 = data219.rest;
+if((!(data220 && typeof data220 == "object" && !Array.isArray(data220))) && (data220 !== null)){
+const err574 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/type",keyword:"type",params:{type: schema6.properties.routes.properties.rest.type},schema:schema6.properties.routes.properties.rest.type,parentSchema:schema6.properties.routes.properties.rest,data:data220};
 if(vErrors === null){
 vErrors = [err574];
 }
@@ -7712,12 +7714,9 @@ vErrors.push(err574);
 }
 errors++;
 }
-}
-if(data219.provider !== undefined){
-let data220 = data219.provider;
-if(typeof data220 === "string"){
-if(func4(data220) > 64){
-const err575 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data220};
+if(data220 && typeof data220 == "object" && !Array.isArray(data220)){
+if(data220.provider === undefined){
+const err575 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.routes.properties.rest.required,parentSchema:schema6.properties.routes.properties.rest,data:data220};
 if(vErrors === null){
 vErrors = [err575];
 }
@@ -7726,8 +7725,9 @@ vErrors.push(err575);
 }
 errors++;
 }
-if(func4(data220) < 1){
-const err576 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data220};
+for(const key47 in data220){
+if(!(key47 === "provider")){
+const err576 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key47},schema:false,parentSchema:schema6.properties.routes.properties.rest,data:data220};
 if(vErrors === null){
 vErrors = [err576];
 }
@@ -7736,8 +7736,12 @@ vErrors.push(err576);
 }
 errors++;
 }
-if(!pattern16.test(data220)){
-const err577 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data220};
+}
+if(data220.provider !== undefined){
+let data221 = data220.provider;
+if(typeof data221 === "string"){
+if(func4(data221) > 64){
+const err577 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data221};
 if(vErrors === null){
 vErrors = [err577];
 }
@@ -7746,9 +7750,8 @@ vErrors.push(err577);
 }
 errors++;
 }
-}
-else {
-const err578 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.rest.properties.provider.type,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data220};
+if(func4(data221) < 1){
+const err578 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data221};
 if(vErrors === null){
 vErrors = [err578];
 }
@@ -7757,15 +7760,8 @@ vErrors.push(err578);
 }
 errors++;
 }
-}
-}
-}
-if(data218.default_model !== undefined){
-let data221 = data218.default_model;
-if(data221 && typeof data221 == "object" && !Array.isArray(data221)){
-for(const key48 in data221){
-if(!(((key48 === "images") || (key48 === "moderations")) || (key48 === "responses"))){
-const err579 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key48},schema:false,parentSchema:schema6.properties.routes.properties.default_model,data:data221};
+if(!pattern16.test(data221)){
+const err579 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data221};
 if(vErrors === null){
 vErrors = [err579];
 }
@@ -7775,11 +7771,8 @@ vErrors.push(err579);
 errors++;
 }
 }
-if(data221.images !== undefined){
-let data222 = data221.images;
-if(typeof data222 === "string"){
-if(func4(data222) > 256){
-const err580 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data222};
+else {
+const err580 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.rest.properties.provider.type,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data221};
 if(vErrors === null){
 vErrors = [err580];
 }
@@ -7788,8 +7781,15 @@ vErrors.push(err580);
 }
 errors++;
 }
-if(func4(data222) < 1){
-const err581 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data222};
+}
+}
+}
+if(data219.default_model !== undefined){
+let data222 = data219.default_model;
+if(data222 && typeof data222 == "object" && !Array.isArray(data222)){
+for(const key48 in data222){
+if(!(((key48 === "images") || (key48 === "moderations")) || (key48 === "responses"))){
+const err581 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key48},schema:false,parentSchema:schema6.properties.routes.properties.default_model,data:data222};
 if(vErrors === null){
 vErrors = [err581];
 }
@@ -7798,8 +7798,12 @@ vErrors.push(err581);
 }
 errors++;
 }
-if(!pattern3.test(data222)){
-const err582 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data222};
+}
+if(data222.images !== undefined){
+let data223 = data222.images;
+if(typeof data223 === "string"){
+if(func4(data223) > 256){
+const err582 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data223};
 if(vErrors === null){
 vErrors = [err582];
 }
@@ -7808,9 +7812,8 @@ vErrors.push(err582);
 }
 errors++;
 }
-}
-else {
-const err583 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.images.type,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data222};
+if(func4(data223) < 1){
+const err583 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data223};
 if(vErrors === null){
 vErrors = [err583];
 }
@@ -7819,12 +7822,8 @@ vErrors.push(err583);
 }
 errors++;
 }
-}
-if(data221.moderations !== undefined){
-let data223 = data221.moderations;
-if(typeof data223 === "string"){
-if(func4(data223) > 256){
-const err584 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data223};
+if(!pattern3.test(data223)){
+const err584 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data223};
 if(vErrors === null){
 vErrors = [err584];
 }
@@ -7833,8 +7832,9 @@ vErrors.push(err584);
 }
 errors++;
 }
-if(func4(data223) < 1){
-const err585 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data223};
+}
+else {
+const err585 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.images.type,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data223};
 if(vErrors === null){
 vErrors = [err585];
 }
@@ -7843,8 +7843,12 @@ vErrors.push(err585);
 }
 errors++;
 }
-if(!pattern3.test(data223)){
-const err586 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data223};
+}
+if(data222.moderations !== undefined){
+let data224 = data222.moderations;
+if(typeof data224 === "string"){
+if(func4(data224) > 256){
+const err586 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data224};
 if(vErrors === null){
 vErrors = [err586];
 }
@@ -7853,9 +7857,8 @@ vErrors.push(err586);
 }
 errors++;
 }
-}
-else {
-const err587 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.moderations.type,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data223};
+if(func4(data224) < 1){
+const err587 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data224};
 if(vErrors === null){
 vErrors = [err587];
 }
@@ -7864,12 +7867,8 @@ vErrors.push(err587);
 }
 errors++;
 }
-}
-if(data221.responses !== undefined){
-let data224 = data221.responses;
-if(typeof data224 === "string"){
-if(func4(data224) > 256){
-const err588 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data224};
+if(!pattern3.test(data224)){
+const err588 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data224};
 if(vErrors === null){
 vErrors = [err588];
 }
@@ -7878,8 +7877,9 @@ vErrors.push(err588);
 }
 errors++;
 }
-if(func4(data224) < 1){
-const err589 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data224};
+}
+else {
+const err589 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.moderations.type,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data224};
 if(vErrors === null){
 vErrors = [err589];
 }
@@ -7888,8 +7888,12 @@ vErrors.push(err589);
 }
 errors++;
 }
-if(!pattern3.test(data224)){
-const err590 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data224};
+}
+if(data222.responses !== undefined){
+let data225 = data222.responses;
+if(typeof data225 === "string"){
+if(func4(data225) > 256){
+const err590 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data225};
 if(vErrors === null){
 vErrors = [err590];
 }
@@ -7898,9 +7902,8 @@ vErrors.push(err590);
 }
 errors++;
 }
-}
-else {
-const err591 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.responses.type,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data224};
+if(func4(data225) < 1){
+const err591 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data225};
 if(vErrors === null){
 vErrors = [err591];
 }
@@ -7909,10 +7912,8 @@ vErrors.push(err591);
 }
 errors++;
 }
-}
-}
-else {
-const err592 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routes.properties.default_model.type,parentSchema:schema6.properties.routes.properties.default_model,data:data221};
+if(!pattern3.test(data225)){
+const err592 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data225};
 if(vErrors === null){
 vErrors = [err592];
 }
@@ -7922,9 +7923,8 @@ vErrors.push(err592);
 errors++;
 }
 }
-}
 else {
-const err593 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routes.type,parentSchema:schema6.properties.routes,data:data218};
+const err593 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.responses.type,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data225};
 if(vErrors === null){
 vErrors = [err593];
 }
@@ -7934,12 +7934,9 @@ vErrors.push(err593);
 errors++;
 }
 }
-if(data.secrets !== undefined){
-let data225 = data.secrets;
-if(data225 && typeof data225 == "object" && !Array.isArray(data225)){
-for(const key49 in data225){
-if(!((key49 === "dir") || (key49 === "identity"))){
-const err594 = {instancePath:instancePath+"/secrets",schemaPath:"#/properties/secrets/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key49},schema:false,parentSchema:schema6.properties.secrets,data:data225};
+}
+else {
+const err594 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routes.properties.default_model.type,parentSchema:schema6.properties.routes.properties.default_model,data:data222};
 if(vErrors === null){
 vErrors = [err594];
 }
@@ -7949,10 +7946,9 @@ vErrors.push(err594);
 errors++;
 }
 }
-if(data225.dir !== undefined){
-let data226 = data225.dir;
-if((typeof data226 !== "string") && (data226 !== null)){
-const err595 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/type",keyword:"type",params:{type: schema6.properties.secrets.properties.dir.type},schema:schema6.properties.secrets.properties.dir.type,parentSchema:schema6.properties.secrets.properties.dir,data:data226};
+}
+else {
+const err595 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routes.type,parentSchema:schema6.properties.routes,data:data219};
 if(vErrors === null){
 vErrors = [err595];
 }
@@ -7961,9 +7957,13 @@ vErrors.push(err595);
 }
 errors++;
 }
-if(typeof data226 === "string"){
-if(func4(data226) > 4096){
-const err596 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.secrets.properties.dir,data:data226};
+}
+if(data.secrets !== undefined){
+let data226 = data.secrets;
+if(data226 && typeof data226 == "object" && !Array.isArray(data226)){
+for(const key49 in data226){
+if(!((key49 === "dir") || (key49 === "identity"))){
+const err596 = {instancePath:instancePath+"/secrets",schemaPath:"#/properties/secrets/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key49},schema:false,parentSchema:schema6.properties.secrets,data:data226};
 if(vErrors === null){
 vErrors = [err596];
 }
@@ -7972,8 +7972,11 @@ vErrors.push(err596);
 }
 errors++;
 }
-if(func4(data226) < 1){
-const err597 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.dir,data:data226};
+}
+if(data226.dir !== undefined){
+let data227 = data226.dir;
+if((typeof data227 !== "string") && (data227 !== null)){
+const err597 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/type",keyword:"type",params:{type: schema6.properties.secrets.properties.dir.type},schema:schema6.properties.secrets.properties.dir.type,parentSchema:schema6.properties.secrets.properties.dir,data:data227};
 if(vErrors === null){
 vErrors = [err597];
 }
@@ -7982,8 +7985,9 @@ vErrors.push(err597);
 }
 errors++;
 }
-if(!pattern18.test(data226)){
-const err598 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.secrets.properties.dir,data:data226};
+if(typeof data227 === "string"){
+if(func4(data227) > 4096){
+const err598 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.secrets.properties.dir,data:data227};
 if(vErrors === null){
 vErrors = [err598];
 }
@@ -7992,14 +7996,8 @@ vErrors.push(err598);
 }
 errors++;
 }
-}
-}
-if(data225.identity !== undefined){
-let data227 = data225.identity;
-if(data227 && typeof data227 == "object" && !Array.isArray(data227)){
-for(const key50 in data227){
-if(!((key50 === "credential") || (key50 === "file"))){
-const err599 = {instancePath:instancePath+"/secrets/identity",schemaPath:"#/properties/secrets/properties/identity/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key50},schema:false,parentSchema:schema6.properties.secrets.properties.identity,data:data227};
+if(func4(data227) < 1){
+const err599 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.dir,data:data227};
 if(vErrors === null){
 vErrors = [err599];
 }
@@ -8008,12 +8006,8 @@ vErrors.push(err599);
 }
 errors++;
 }
-}
-if(data227.credential !== undefined){
-let data228 = data227.credential;
-if(typeof data228 === "string"){
-if(func4(data228) > 100){
-const err600 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data228};
+if(!pattern18.test(data227)){
+const err600 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.secrets.properties.dir,data:data227};
 if(vErrors === null){
 vErrors = [err600];
 }
@@ -8022,8 +8016,14 @@ vErrors.push(err600);
 }
 errors++;
 }
-if(func4(data228) < 1){
-const err601 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data228};
+}
+}
+if(data226.identity !== undefined){
+let data228 = data226.identity;
+if(data228 && typeof data228 == "object" && !Array.isArray(data228)){
+for(const key50 in data228){
+if(!((key50 === "credential") || (key50 === "file"))){
+const err601 = {instancePath:instancePath+"/secrets/identity",schemaPath:"#/properties/secrets/properties/identity/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key50},schema:false,parentSchema:schema6.properties.secrets.properties.identity,data:data228};
 if(vErrors === null){
 vErrors = [err601];
 }
@@ -8032,8 +8032,12 @@ vErrors.push(err601);
 }
 errors++;
 }
-if(!pattern17.test(data228)){
-const err602 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data228};
+}
+if(data228.credential !== undefined){
+let data229 = data228.credential;
+if(typeof data229 === "string"){
+if(func4(data229) > 100){
+const err602 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data229};
 if(vErrors === null){
 vErrors = [err602];
 }
@@ -8042,9 +8046,8 @@ vErrors.push(err602);
 }
 errors++;
 }
-}
-else {
-const err603 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.secrets.properties.identity.properties.credential.type,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data228};
+if(func4(data229) < 1){
+const err603 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data229};
 if(vErrors === null){
 vErrors = [err603];
 }
@@ -8053,11 +8056,8 @@ vErrors.push(err603);
 }
 errors++;
 }
-}
-if(data227.file !== undefined){
-let data229 = data227.file;
-if((typeof data229 !== "string") && (data229 !== null)){
-const err604 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/type",keyword:"type",params:{type: schema6.properties.secrets.properties.identity.properties.file.type},schema:schema6.properties.secrets.properties.identity.properties.file.type,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data229};
+if(!pattern17.test(data229)){
+const err604 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data229};
 if(vErrors === null){
 vErrors = [err604];
 }
@@ -8066,9 +8066,9 @@ vErrors.push(err604);
 }
 errors++;
 }
-if(typeof data229 === "string"){
-if(func4(data229) > 4096){
-const err605 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data229};
+}
+else {
+const err605 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.secrets.properties.identity.properties.credential.type,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data229};
 if(vErrors === null){
 vErrors = [err605];
 }
@@ -8077,8 +8077,11 @@ vErrors.push(err605);
 }
 errors++;
 }
-if(func4(data229) < 1){
-const err606 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data229};
+}
+if(data228.file !== undefined){
+let data230 = data228.file;
+if((typeof data230 !== "string") && (data230 !== null)){
+const err606 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/type",keyword:"type",params:{type: schema6.properties.secrets.properties.identity.properties.file.type},schema:schema6.properties.secrets.properties.identity.properties.file.type,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data230};
 if(vErrors === null){
 vErrors = [err606];
 }
@@ -8087,8 +8090,9 @@ vErrors.push(err606);
 }
 errors++;
 }
-if(!pattern18.test(data229)){
-const err607 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data229};
+if(typeof data230 === "string"){
+if(func4(data230) > 4096){
+const err607 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data230};
 if(vErrors === null){
 vErrors = [err607];
 }
@@ -8097,11 +8101,8 @@ vErrors.push(err607);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err608 = {instancePath:instancePath+"/secrets/identity",schemaPath:"#/properties/secrets/properties/identity/type",keyword:"type",params:{type: "object"},schema:schema6.properties.secrets.properties.identity.type,parentSchema:schema6.properties.secrets.properties.identity,data:data227};
+if(func4(data230) < 1){
+const err608 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data230};
 if(vErrors === null){
 vErrors = [err608];
 }
@@ -8110,10 +8111,8 @@ vErrors.push(err608);
 }
 errors++;
 }
-}
-}
-else {
-const err609 = {instancePath:instancePath+"/secrets",schemaPath:"#/properties/secrets/type",keyword:"type",params:{type: "object"},schema:schema6.properties.secrets.type,parentSchema:schema6.properties.secrets,data:data225};
+if(!pattern18.test(data230)){
+const err609 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data230};
 if(vErrors === null){
 vErrors = [err609];
 }
@@ -8123,12 +8122,10 @@ vErrors.push(err609);
 errors++;
 }
 }
-if(data.usage !== undefined){
-let data230 = data.usage;
-if(data230 && typeof data230 == "object" && !Array.isArray(data230)){
-for(const key51 in data230){
-if(!((((key51 === "enabled") || (key51 === "keep_calls_days")) || (key51 === "keep_hours_days")) || (key51 === "client_names"))){
-const err610 = {instancePath:instancePath+"/usage",schemaPath:"#/properties/usage/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key51},schema:false,parentSchema:schema6.properties.usage,data:data230};
+}
+}
+else {
+const err610 = {instancePath:instancePath+"/secrets/identity",schemaPath:"#/properties/secrets/properties/identity/type",keyword:"type",params:{type: "object"},schema:schema6.properties.secrets.properties.identity.type,parentSchema:schema6.properties.secrets.properties.identity,data:data228};
 if(vErrors === null){
 vErrors = [err610];
 }
@@ -8138,10 +8135,9 @@ vErrors.push(err610);
 errors++;
 }
 }
-if(data230.enabled !== undefined){
-let data231 = data230.enabled;
-if(typeof data231 !== "boolean"){
-const err611 = {instancePath:instancePath+"/usage/enabled",schemaPath:"#/properties/usage/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.usage.properties.enabled.type,parentSchema:schema6.properties.usage.properties.enabled,data:data231};
+}
+else {
+const err611 = {instancePath:instancePath+"/secrets",schemaPath:"#/properties/secrets/type",keyword:"type",params:{type: "object"},schema:schema6.properties.secrets.type,parentSchema:schema6.properties.secrets,data:data226};
 if(vErrors === null){
 vErrors = [err611];
 }
@@ -8151,10 +8147,12 @@ vErrors.push(err611);
 errors++;
 }
 }
-if(data230.keep_calls_days !== undefined){
-let data232 = data230.keep_calls_days;
-if(!(((typeof data232 == "number") && (!(data232 % 1) && !isNaN(data232))) && (isFinite(data232)))){
-const err612 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.usage.properties.keep_calls_days.type,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data232};
+if(data.usage !== undefined){
+let data231 = data.usage;
+if(data231 && typeof data231 == "object" && !Array.isArray(data231)){
+for(const key51 in data231){
+if(!((((key51 === "enabled") || (key51 === "keep_calls_days")) || (key51 === "keep_hours_days")) || (key51 === "client_names"))){
+const err612 = {instancePath:instancePath+"/usage",schemaPath:"#/properties/usage/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key51},schema:false,parentSchema:schema6.properties.usage,data:data231};
 if(vErrors === null){
 vErrors = [err612];
 }
@@ -8163,9 +8161,11 @@ vErrors.push(err612);
 }
 errors++;
 }
-if((typeof data232 == "number") && (isFinite(data232))){
-if(data232 > 3650 || isNaN(data232)){
-const err613 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data232};
+}
+if(data231.enabled !== undefined){
+let data232 = data231.enabled;
+if(typeof data232 !== "boolean"){
+const err613 = {instancePath:instancePath+"/usage/enabled",schemaPath:"#/properties/usage/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.usage.properties.enabled.type,parentSchema:schema6.properties.usage.properties.enabled,data:data232};
 if(vErrors === null){
 vErrors = [err613];
 }
@@ -8174,8 +8174,11 @@ vErrors.push(err613);
 }
 errors++;
 }
-if(data232 < 1 || isNaN(data232)){
-const err614 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data232};
+}
+if(data231.keep_calls_days !== undefined){
+let data233 = data231.keep_calls_days;
+if(!(((typeof data233 == "number") && (!(data233 % 1) && !isNaN(data233))) && (isFinite(data233)))){
+const err614 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.usage.properties.keep_calls_days.type,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data233};
 if(vErrors === null){
 vErrors = [err614];
 }
@@ -8184,12 +8187,9 @@ vErrors.push(err614);
 }
 errors++;
 }
-}
-}
-if(data230.keep_hours_days !== undefined){
-let data233 = data230.keep_hours_days;
-if(!(((typeof data233 == "number") && (!(data233 % 1) && !isNaN(data233))) && (isFinite(data233)))){
-const err615 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.usage.properties.keep_hours_days.type,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data233};
+if((typeof data233 == "number") && (isFinite(data233))){
+if(data233 > 3650 || isNaN(data233)){
+const err615 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data233};
 if(vErrors === null){
 vErrors = [err615];
 }
@@ -8198,9 +8198,8 @@ vErrors.push(err615);
 }
 errors++;
 }
-if((typeof data233 == "number") && (isFinite(data233))){
-if(data233 > 3650 || isNaN(data233)){
-const err616 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data233};
+if(data233 < 1 || isNaN(data233)){
+const err616 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data233};
 if(vErrors === null){
 vErrors = [err616];
 }
@@ -8209,8 +8208,12 @@ vErrors.push(err616);
 }
 errors++;
 }
-if(data233 < 1 || isNaN(data233)){
-const err617 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data233};
+}
+}
+if(data231.keep_hours_days !== undefined){
+let data234 = data231.keep_hours_days;
+if(!(((typeof data234 == "number") && (!(data234 % 1) && !isNaN(data234))) && (isFinite(data234)))){
+const err617 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.usage.properties.keep_hours_days.type,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data234};
 if(vErrors === null){
 vErrors = [err617];
 }
@@ -8219,12 +8222,9 @@ vErrors.push(err617);
 }
 errors++;
 }
-}
-}
-if(data230.client_names !== undefined){
-let data234 = data230.client_names;
-if(typeof data234 !== "string"){
-const err618 = {instancePath:instancePath+"/usage/client_names",schemaPath:"#/properties/usage/properties/client_names/type",keyword:"type",params:{type: "string"},schema:schema6.properties.usage.properties.client_names.type,parentSchema:schema6.properties.usage.properties.client_names,data:data234};
+if((typeof data234 == "number") && (isFinite(data234))){
+if(data234 > 3650 || isNaN(data234)){
+const err618 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data234};
 if(vErrors === null){
 vErrors = [err618];
 }
@@ -8233,8 +8233,8 @@ vErrors.push(err618);
 }
 errors++;
 }
-if(!((data234 === "plain") || (data234 === "pseudonym"))){
-const err619 = {instancePath:instancePath+"/usage/client_names",schemaPath:"#/properties/usage/properties/client_names/enum",keyword:"enum",params:{allowedValues: schema6.properties.usage.properties.client_names.enum},schema:schema6.properties.usage.properties.client_names.enum,parentSchema:schema6.properties.usage.properties.client_names,data:data234};
+if(data234 < 1 || isNaN(data234)){
+const err619 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data234};
 if(vErrors === null){
 vErrors = [err619];
 }
@@ -8245,8 +8245,10 @@ errors++;
 }
 }
 }
-else {
-const err620 = {instancePath:instancePath+"/usage",schemaPath:"#/properties/usage/type",keyword:"type",params:{type: "object"},schema:schema6.properties.usage.type,parentSchema:schema6.properties.usage,data:data230};
+if(data231.client_names !== undefined){
+let data235 = data231.client_names;
+if(typeof data235 !== "string"){
+const err620 = {instancePath:instancePath+"/usage/client_names",schemaPath:"#/properties/usage/properties/client_names/type",keyword:"type",params:{type: "string"},schema:schema6.properties.usage.properties.client_names.type,parentSchema:schema6.properties.usage.properties.client_names,data:data235};
 if(vErrors === null){
 vErrors = [err620];
 }
@@ -8255,13 +8257,8 @@ vErrors.push(err620);
 }
 errors++;
 }
-}
-if(data.audit !== undefined){
-let data235 = data.audit;
-if(data235 && typeof data235 == "object" && !Array.isArray(data235)){
-for(const key52 in data235){
-if(!((key52 === "enabled") || (key52 === "keep_days"))){
-const err621 = {instancePath:instancePath+"/audit",schemaPath:"#/properties/audit/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key52},schema:false,parentSchema:schema6.properties.audit,data:data235};
+if(!((data235 === "plain") || (data235 === "pseudonym"))){
+const err621 = {instancePath:instancePath+"/usage/client_names",schemaPath:"#/properties/usage/properties/client_names/enum",keyword:"enum",params:{allowedValues: schema6.properties.usage.properties.client_names.enum},schema:schema6.properties.usage.properties.client_names.enum,parentSchema:schema6.properties.usage.properties.client_names,data:data235};
 if(vErrors === null){
 vErrors = [err621];
 }
@@ -8271,10 +8268,9 @@ vErrors.push(err621);
 errors++;
 }
 }
-if(data235.enabled !== undefined){
-let data236 = data235.enabled;
-if(!(((data236 === "auto") || (data236 === true)) || (data236 === false))){
-const err622 = {instancePath:instancePath+"/audit/enabled",schemaPath:"#/properties/audit/properties/enabled/enum",keyword:"enum",params:{allowedValues: schema6.properties.audit.properties.enabled.enum},schema:schema6.properties.audit.properties.enabled.enum,parentSchema:schema6.properties.audit.properties.enabled,data:data236};
+}
+else {
+const err622 = {instancePath:instancePath+"/usage",schemaPath:"#/properties/usage/type",keyword:"type",params:{type: "object"},schema:schema6.properties.usage.type,parentSchema:schema6.properties.usage,data:data231};
 if(vErrors === null){
 vErrors = [err622];
 }
@@ -8284,10 +8280,12 @@ vErrors.push(err622);
 errors++;
 }
 }
-if(data235.keep_days !== undefined){
-let data237 = data235.keep_days;
-if(!(((typeof data237 == "number") && (!(data237 % 1) && !isNaN(data237))) && (isFinite(data237)))){
-const err623 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.audit.properties.keep_days.type,parentSchema:schema6.properties.audit.properties.keep_days,data:data237};
+if(data.audit !== undefined){
+let data236 = data.audit;
+if(data236 && typeof data236 == "object" && !Array.isArray(data236)){
+for(const key52 in data236){
+if(!((key52 === "enabled") || (key52 === "keep_days"))){
+const err623 = {instancePath:instancePath+"/audit",schemaPath:"#/properties/audit/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key52},schema:false,parentSchema:schema6.properties.audit,data:data236};
 if(vErrors === null){
 vErrors = [err623];
 }
@@ -8296,9 +8294,11 @@ vErrors.push(err623);
 }
 errors++;
 }
-if((typeof data237 == "number") && (isFinite(data237))){
-if(data237 > 3650 || isNaN(data237)){
-const err624 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.audit.properties.keep_days,data:data237};
+}
+if(data236.enabled !== undefined){
+let data237 = data236.enabled;
+if(!(((data237 === "auto") || (data237 === true)) || (data237 === false))){
+const err624 = {instancePath:instancePath+"/audit/enabled",schemaPath:"#/properties/audit/properties/enabled/enum",keyword:"enum",params:{allowedValues: schema6.properties.audit.properties.enabled.enum},schema:schema6.properties.audit.properties.enabled.enum,parentSchema:schema6.properties.audit.properties.enabled,data:data237};
 if(vErrors === null){
 vErrors = [err624];
 }
@@ -8307,8 +8307,11 @@ vErrors.push(err624);
 }
 errors++;
 }
-if(data237 < 31 || isNaN(data237)){
-const err625 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 31},schema:31,parentSchema:schema6.properties.audit.properties.keep_days,data:data237};
+}
+if(data236.keep_days !== undefined){
+let data238 = data236.keep_days;
+if(!(((typeof data238 == "number") && (!(data238 % 1) && !isNaN(data238))) && (isFinite(data238)))){
+const err625 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.audit.properties.keep_days.type,parentSchema:schema6.properties.audit.properties.keep_days,data:data238};
 if(vErrors === null){
 vErrors = [err625];
 }
@@ -8317,11 +8320,9 @@ vErrors.push(err625);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err626 = {instancePath:instancePath+"/audit",schemaPath:"#/properties/audit/type",keyword:"type",params:{type: "object"},schema:schema6.properties.audit.type,parentSchema:schema6.properties.audit,data:data235};
+if((typeof data238 == "number") && (isFinite(data238))){
+if(data238 > 3650 || isNaN(data238)){
+const err626 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.audit.properties.keep_days,data:data238};
 if(vErrors === null){
 vErrors = [err626];
 }
@@ -8330,13 +8331,8 @@ vErrors.push(err626);
 }
 errors++;
 }
-}
-if(data.metrics !== undefined){
-let data238 = data.metrics;
-if(data238 && typeof data238 == "object" && !Array.isArray(data238)){
-for(const key53 in data238){
-if(!(((((key53 === "enabled") || (key53 === "allowed_users")) || (key53 === "client_label")) || (key53 === "max_models")) || (key53 === "max_series"))){
-const err627 = {instancePath:instancePath+"/metrics",schemaPath:"#/properties/metrics/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key53},schema:false,parentSchema:schema6.properties.metrics,data:data238};
+if(data238 < 31 || isNaN(data238)){
+const err627 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 31},schema:31,parentSchema:schema6.properties.audit.properties.keep_days,data:data238};
 if(vErrors === null){
 vErrors = [err627];
 }
@@ -8346,10 +8342,10 @@ vErrors.push(err627);
 errors++;
 }
 }
-if(data238.enabled !== undefined){
-let data239 = data238.enabled;
-if(typeof data239 !== "boolean"){
-const err628 = {instancePath:instancePath+"/metrics/enabled",schemaPath:"#/properties/metrics/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.metrics.properties.enabled.type,parentSchema:schema6.properties.metrics.properties.enabled,data:data239};
+}
+}
+else {
+const err628 = {instancePath:instancePath+"/audit",schemaPath:"#/properties/audit/type",keyword:"type",params:{type: "object"},schema:schema6.properties.audit.type,parentSchema:schema6.properties.audit,data:data236};
 if(vErrors === null){
 vErrors = [err628];
 }
@@ -8359,16 +8355,12 @@ vErrors.push(err628);
 errors++;
 }
 }
-if(data238.allowed_users !== undefined){
-let data240 = data238.allowed_users;
-if(Array.isArray(data240)){
-const len23 = data240.length;
-for(let i23=0; i23<len23; i23++){
-let data241 = data240[i23];
-const _errs566 = errors;
-const _errs567 = errors;
-if(!(data241 === "any")){
-const err629 = {};
+if(data.tracing !== undefined){
+let data239 = data.tracing;
+if(data239 && typeof data239 == "object" && !Array.isArray(data239)){
+for(const key53 in data239){
+if(!(func2.call(schema6.properties.tracing.properties, key53))){
+const err629 = {instancePath:instancePath+"/tracing",schemaPath:"#/properties/tracing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key53},schema:false,parentSchema:schema6.properties.tracing,data:data239};
 if(vErrors === null){
 vErrors = [err629];
 }
@@ -8377,9 +8369,11 @@ vErrors.push(err629);
 }
 errors++;
 }
-var valid126 = _errs567 === errors;
-if(valid126){
-const err630 = {instancePath:instancePath+"/metrics/allowed_users/" + i23,schemaPath:"#/properties/metrics/properties/allowed_users/items/not",keyword:"not",params:{},schema:schema6.properties.metrics.properties.allowed_users.items.not,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data241};
+}
+if(data239.endpoint !== undefined){
+let data240 = data239.endpoint;
+if((typeof data240 !== "string") && (data240 !== null)){
+const err630 = {instancePath:instancePath+"/tracing/endpoint",schemaPath:"#/properties/tracing/properties/endpoint/type",keyword:"type",params:{type: schema6.properties.tracing.properties.endpoint.type},schema:schema6.properties.tracing.properties.endpoint.type,parentSchema:schema6.properties.tracing.properties.endpoint,data:data240};
 if(vErrors === null){
 vErrors = [err630];
 }
@@ -8388,20 +8382,9 @@ vErrors.push(err630);
 }
 errors++;
 }
-else {
-errors = _errs566;
-if(vErrors !== null){
-if(_errs566){
-vErrors.length = _errs566;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(typeof data241 === "string"){
-if(func4(data241) > 256){
-const err631 = {instancePath:instancePath+"/metrics/allowed_users/" + i23,schemaPath:"#/properties/metrics/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data241};
+if(typeof data240 === "string"){
+if(func4(data240) > 2048){
+const err631 = {instancePath:instancePath+"/tracing/endpoint",schemaPath:"#/properties/tracing/properties/endpoint/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema6.properties.tracing.properties.endpoint,data:data240};
 if(vErrors === null){
 vErrors = [err631];
 }
@@ -8410,8 +8393,8 @@ vErrors.push(err631);
 }
 errors++;
 }
-if(func4(data241) < 1){
-const err632 = {instancePath:instancePath+"/metrics/allowed_users/" + i23,schemaPath:"#/properties/metrics/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data241};
+if(func4(data240) < 1){
+const err632 = {instancePath:instancePath+"/tracing/endpoint",schemaPath:"#/properties/tracing/properties/endpoint/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.endpoint,data:data240};
 if(vErrors === null){
 vErrors = [err632];
 }
@@ -8420,8 +8403,12 @@ vErrors.push(err632);
 }
 errors++;
 }
-if(!pattern1.test(data241)){
-const err633 = {instancePath:instancePath+"/metrics/allowed_users/" + i23,schemaPath:"#/properties/metrics/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$",parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data241};
+}
+}
+if(data239.protocol !== undefined){
+let data241 = data239.protocol;
+if(typeof data241 !== "string"){
+const err633 = {instancePath:instancePath+"/tracing/protocol",schemaPath:"#/properties/tracing/properties/protocol/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.protocol.type,parentSchema:schema6.properties.tracing.properties.protocol,data:data241};
 if(vErrors === null){
 vErrors = [err633];
 }
@@ -8430,9 +8417,8 @@ vErrors.push(err633);
 }
 errors++;
 }
-}
-else {
-const err634 = {instancePath:instancePath+"/metrics/allowed_users/" + i23,schemaPath:"#/properties/metrics/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.metrics.properties.allowed_users.items.type,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data241};
+if(!((data241 === "http/protobuf") || (data241 === "http/json"))){
+const err634 = {instancePath:instancePath+"/tracing/protocol",schemaPath:"#/properties/tracing/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.tracing.properties.protocol.enum},schema:schema6.properties.tracing.properties.protocol.enum,parentSchema:schema6.properties.tracing.properties.protocol,data:data241};
 if(vErrors === null){
 vErrors = [err634];
 }
@@ -8442,9 +8428,14 @@ vErrors.push(err634);
 errors++;
 }
 }
-}
-else {
-const err635 = {instancePath:instancePath+"/metrics/allowed_users",schemaPath:"#/properties/metrics/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema6.properties.metrics.properties.allowed_users.type,parentSchema:schema6.properties.metrics.properties.allowed_users,data:data240};
+if(data239.headers !== undefined){
+let data242 = data239.headers;
+if(data242 && typeof data242 == "object" && !Array.isArray(data242)){
+for(const key54 in data242){
+const _errs568 = errors;
+if(typeof key54 === "string"){
+if(func4(key54) > 128){
+const err635 = {instancePath:instancePath+"/tracing/headers",schemaPath:"#/properties/tracing/properties/headers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema6.properties.tracing.properties.headers.propertyNames,data:key54,propertyName:key54};
 if(vErrors === null){
 vErrors = [err635];
 }
@@ -8453,11 +8444,8 @@ vErrors.push(err635);
 }
 errors++;
 }
-}
-if(data238.client_label !== undefined){
-let data242 = data238.client_label;
-if(typeof data242 !== "boolean"){
-const err636 = {instancePath:instancePath+"/metrics/client_label",schemaPath:"#/properties/metrics/properties/client_label/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.metrics.properties.client_label.type,parentSchema:schema6.properties.metrics.properties.client_label,data:data242};
+if(func4(key54) < 1){
+const err636 = {instancePath:instancePath+"/tracing/headers",schemaPath:"#/properties/tracing/properties/headers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.headers.propertyNames,data:key54,propertyName:key54};
 if(vErrors === null){
 vErrors = [err636];
 }
@@ -8466,11 +8454,8 @@ vErrors.push(err636);
 }
 errors++;
 }
-}
-if(data238.max_models !== undefined){
-let data243 = data238.max_models;
-if(!(((typeof data243 == "number") && (!(data243 % 1) && !isNaN(data243))) && (isFinite(data243)))){
-const err637 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.metrics.properties.max_models.type,parentSchema:schema6.properties.metrics.properties.max_models,data:data243};
+if(!pattern10.test(key54)){
+const err637 = {instancePath:instancePath+"/tracing/headers",schemaPath:"#/properties/tracing/properties/headers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema6.properties.tracing.properties.headers.propertyNames,data:key54,propertyName:key54};
 if(vErrors === null){
 vErrors = [err637];
 }
@@ -8479,9 +8464,9 @@ vErrors.push(err637);
 }
 errors++;
 }
-if((typeof data243 == "number") && (isFinite(data243))){
-if(data243 > 10000 || isNaN(data243)){
-const err638 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema6.properties.metrics.properties.max_models,data:data243};
+}
+else {
+const err638 = {instancePath:instancePath+"/tracing/headers",schemaPath:"#/properties/tracing/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.headers.propertyNames.type,parentSchema:schema6.properties.tracing.properties.headers.propertyNames,data:key54,propertyName:key54};
 if(vErrors === null){
 vErrors = [err638];
 }
@@ -8490,8 +8475,9 @@ vErrors.push(err638);
 }
 errors++;
 }
-if(data243 < 1 || isNaN(data243)){
-const err639 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.metrics.properties.max_models,data:data243};
+var valid124 = _errs568 === errors;
+if(!valid124){
+const err639 = {instancePath:instancePath+"/tracing/headers",schemaPath:"#/properties/tracing/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key54},schema:schema6.properties.tracing.properties.headers.propertyNames,parentSchema:schema6.properties.tracing.properties.headers,data:data242};
 if(vErrors === null){
 vErrors = [err639];
 }
@@ -8501,11 +8487,10 @@ vErrors.push(err639);
 errors++;
 }
 }
-}
-if(data238.max_series !== undefined){
-let data244 = data238.max_series;
-if(!(((typeof data244 == "number") && (!(data244 % 1) && !isNaN(data244))) && (isFinite(data244)))){
-const err640 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.metrics.properties.max_series.type,parentSchema:schema6.properties.metrics.properties.max_series,data:data244};
+for(const key55 in data242){
+let data243 = data242[key55];
+if((typeof data243 !== "string") && (!(data243 && typeof data243 == "object" && !Array.isArray(data243)))){
+const err640 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/headers/additionalProperties/type",keyword:"type",params:{type: schema6.properties.tracing.properties.headers.additionalProperties.type},schema:schema6.properties.tracing.properties.headers.additionalProperties.type,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties,data:data243};
 if(vErrors === null){
 vErrors = [err640];
 }
@@ -8514,9 +8499,14 @@ vErrors.push(err640);
 }
 errors++;
 }
-if((typeof data244 == "number") && (isFinite(data244))){
-if(data244 > 200000 || isNaN(data244)){
-const err641 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/maximum",keyword:"maximum",params:{comparison: "<=", limit: 200000},schema:200000,parentSchema:schema6.properties.metrics.properties.max_series,data:data244};
+const _errs573 = errors;
+let valid126 = true;
+const _errs574 = errors;
+if(errors === _errs574){
+if(data243 && typeof data243 == "object" && !Array.isArray(data243)){
+if(data243.credential !== undefined){
+var valid127 = false;
+const err641 = {};
 if(vErrors === null){
 vErrors = [err641];
 }
@@ -8525,8 +8515,13 @@ vErrors.push(err641);
 }
 errors++;
 }
-if(data244 < 1000 || isNaN(data244)){
-const err642 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.metrics.properties.max_series,data:data244};
+else {
+var valid127 = true;
+}
+if(valid127){
+if(data243.file !== undefined){
+var valid127 = false;
+const err642 = {};
 if(vErrors === null){
 vErrors = [err642];
 }
@@ -8535,11 +8530,13 @@ vErrors.push(err642);
 }
 errors++;
 }
-}
-}
-}
 else {
-const err643 = {instancePath:instancePath+"/metrics",schemaPath:"#/properties/metrics/type",keyword:"type",params:{type: "object"},schema:schema6.properties.metrics.type,parentSchema:schema6.properties.metrics,data:data238};
+var valid127 = true;
+}
+if(valid127){
+if(data243.env !== undefined){
+var valid127 = false;
+const err643 = {};
 if(vErrors === null){
 vErrors = [err643];
 }
@@ -8548,13 +8545,13 @@ vErrors.push(err643);
 }
 errors++;
 }
+else {
+var valid127 = true;
 }
-if(data.status !== undefined){
-let data245 = data.status;
-if(data245 && typeof data245 == "object" && !Array.isArray(data245)){
-for(const key54 in data245){
-if(!(((((key54 === "enabled") || (key54 === "allowed_users")) || (key54 === "playground")) || (key54 === "via_proxy")) || (key54 === "recent_calls"))){
-const err644 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key54},schema:false,parentSchema:schema6.properties.status,data:data245};
+if(valid127){
+if(data243.secret !== undefined){
+var valid127 = false;
+const err644 = {};
 if(vErrors === null){
 vErrors = [err644];
 }
@@ -8563,11 +8560,15 @@ vErrors.push(err644);
 }
 errors++;
 }
+else {
+var valid127 = true;
 }
-if(data245.enabled !== undefined){
-let data246 = data245.enabled;
-if(typeof data246 !== "boolean"){
-const err645 = {instancePath:instancePath+"/status/enabled",schemaPath:"#/properties/status/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.enabled.type,parentSchema:schema6.properties.status.properties.enabled,data:data246};
+}
+}
+}
+}
+else {
+const err645 = {};
 if(vErrors === null){
 vErrors = [err645];
 }
@@ -8577,16 +8578,19 @@ vErrors.push(err645);
 errors++;
 }
 }
-if(data245.allowed_users !== undefined){
-let data247 = data245.allowed_users;
-if(Array.isArray(data247)){
-const len24 = data247.length;
-for(let i24=0; i24<len24; i24++){
-let data248 = data247[i24];
-const _errs583 = errors;
-const _errs584 = errors;
-if(!(data248 === "any")){
-const err646 = {};
+var _valid9 = _errs574 === errors;
+errors = _errs573;
+if(vErrors !== null){
+if(_errs573){
+vErrors.length = _errs573;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid9){
+const _errs576 = errors;
+const err646 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/headers/additionalProperties/then/not",keyword:"not",params:{},schema:schema6.properties.tracing.properties.headers.additionalProperties.then.not,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.then,data:data243};
 if(vErrors === null){
 vErrors = [err646];
 }
@@ -8594,10 +8598,11 @@ else {
 vErrors.push(err646);
 }
 errors++;
+var _valid9 = _errs576 === errors;
+valid126 = _valid9;
 }
-var valid130 = _errs584 === errors;
-if(valid130){
-const err647 = {instancePath:instancePath+"/status/allowed_users/" + i24,schemaPath:"#/properties/status/properties/allowed_users/items/not",keyword:"not",params:{},schema:schema6.properties.status.properties.allowed_users.items.not,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data248};
+if(!valid126){
+const err647 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/headers/additionalProperties/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.tracing.properties.headers.additionalProperties.if,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties,data:data243};
 if(vErrors === null){
 vErrors = [err647];
 }
@@ -8606,20 +8611,9 @@ vErrors.push(err647);
 }
 errors++;
 }
-else {
-errors = _errs583;
-if(vErrors !== null){
-if(_errs583){
-vErrors.length = _errs583;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(typeof data248 === "string"){
-if(func4(data248) > 256){
-const err648 = {instancePath:instancePath+"/status/allowed_users/" + i24,schemaPath:"#/properties/status/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data248};
+if(typeof data243 === "string"){
+if(func4(data243) > 8192){
+const err648 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/headers/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 8192},schema:8192,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties,data:data243};
 if(vErrors === null){
 vErrors = [err648];
 }
@@ -8628,8 +8622,8 @@ vErrors.push(err648);
 }
 errors++;
 }
-if(func4(data248) < 1){
-const err649 = {instancePath:instancePath+"/status/allowed_users/" + i24,schemaPath:"#/properties/status/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data248};
+if(!pattern24.test(data243)){
+const err649 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/headers/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[ -~]*$"},schema:"^[ -~]*$",parentSchema:schema6.properties.tracing.properties.headers.additionalProperties,data:data243};
 if(vErrors === null){
 vErrors = [err649];
 }
@@ -8638,8 +8632,11 @@ vErrors.push(err649);
 }
 errors++;
 }
-if(!pattern3.test(data248)){
-const err650 = {instancePath:instancePath+"/status/allowed_users/" + i24,schemaPath:"#/properties/status/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.status.properties.allowed_users.items,data:data248};
+}
+if(data243 && typeof data243 == "object" && !Array.isArray(data243)){
+for(const key56 in data243){
+if(!(((((key56 === "credential") || (key56 === "file")) || (key56 === "env")) || (key56 === "secret")) || (key56 === "optional"))){
+const err650 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/headers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key56},schema:false,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties,data:data243};
 if(vErrors === null){
 vErrors = [err650];
 }
@@ -8649,8 +8646,11 @@ vErrors.push(err650);
 errors++;
 }
 }
-else {
-const err651 = {instancePath:instancePath+"/status/allowed_users/" + i24,schemaPath:"#/properties/status/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.status.properties.allowed_users.items.type,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data248};
+if(data243.credential !== undefined){
+let data248 = data243.credential;
+if(typeof data248 === "string"){
+if(func4(data248) > 255){
+const err651 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.credential,data:data248};
 if(vErrors === null){
 vErrors = [err651];
 }
@@ -8659,10 +8659,8 @@ vErrors.push(err651);
 }
 errors++;
 }
-}
-}
-else {
-const err652 = {instancePath:instancePath+"/status/allowed_users",schemaPath:"#/properties/status/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema6.properties.status.properties.allowed_users.type,parentSchema:schema6.properties.status.properties.allowed_users,data:data247};
+if(func4(data248) < 1){
+const err652 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.credential,data:data248};
 if(vErrors === null){
 vErrors = [err652];
 }
@@ -8671,11 +8669,8 @@ vErrors.push(err652);
 }
 errors++;
 }
-}
-if(data245.playground !== undefined){
-let data249 = data245.playground;
-if(typeof data249 !== "boolean"){
-const err653 = {instancePath:instancePath+"/status/playground",schemaPath:"#/properties/status/properties/playground/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.playground.type,parentSchema:schema6.properties.status.properties.playground,data:data249};
+if(!pattern17.test(data248)){
+const err653 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.credential,data:data248};
 if(vErrors === null){
 vErrors = [err653];
 }
@@ -8685,10 +8680,8 @@ vErrors.push(err653);
 errors++;
 }
 }
-if(data245.via_proxy !== undefined){
-let data250 = data245.via_proxy;
-if(typeof data250 !== "boolean"){
-const err654 = {instancePath:instancePath+"/status/via_proxy",schemaPath:"#/properties/status/properties/via_proxy/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.via_proxy.type,parentSchema:schema6.properties.status.properties.via_proxy,data:data250};
+else {
+const err654 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.headers.additionalProperties.properties.credential.type,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.credential,data:data248};
 if(vErrors === null){
 vErrors = [err654];
 }
@@ -8698,10 +8691,11 @@ vErrors.push(err654);
 errors++;
 }
 }
-if(data245.recent_calls !== undefined){
-let data251 = data245.recent_calls;
-if(!(((typeof data251 == "number") && (!(data251 % 1) && !isNaN(data251))) && (isFinite(data251)))){
-const err655 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.status.properties.recent_calls.type,parentSchema:schema6.properties.status.properties.recent_calls,data:data251};
+if(data243.file !== undefined){
+let data249 = data243.file;
+if(typeof data249 === "string"){
+if(func4(data249) > 4096){
+const err655 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.file,data:data249};
 if(vErrors === null){
 vErrors = [err655];
 }
@@ -8710,9 +8704,8 @@ vErrors.push(err655);
 }
 errors++;
 }
-if((typeof data251 == "number") && (isFinite(data251))){
-if(data251 > 1000 || isNaN(data251)){
-const err656 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.status.properties.recent_calls,data:data251};
+if(func4(data249) < 1){
+const err656 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.file,data:data249};
 if(vErrors === null){
 vErrors = [err656];
 }
@@ -8721,8 +8714,8 @@ vErrors.push(err656);
 }
 errors++;
 }
-if(data251 < 1 || isNaN(data251)){
-const err657 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.status.properties.recent_calls,data:data251};
+if(!pattern18.test(data249)){
+const err657 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.file,data:data249};
 if(vErrors === null){
 vErrors = [err657];
 }
@@ -8732,10 +8725,8 @@ vErrors.push(err657);
 errors++;
 }
 }
-}
-}
 else {
-const err658 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/type",keyword:"type",params:{type: "object"},schema:schema6.properties.status.type,parentSchema:schema6.properties.status,data:data245};
+const err658 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.headers.additionalProperties.properties.file.type,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.file,data:data249};
 if(vErrors === null){
 vErrors = [err658];
 }
@@ -8745,12 +8736,11 @@ vErrors.push(err658);
 errors++;
 }
 }
-if(data.logging !== undefined){
-let data252 = data.logging;
-if(data252 && typeof data252 == "object" && !Array.isArray(data252)){
-for(const key55 in data252){
-if(!(((key55 === "level") || (key55 === "format")) || (key55 === "transport"))){
-const err659 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key55},schema:false,parentSchema:schema6.properties.logging,data:data252};
+if(data243.env !== undefined){
+let data250 = data243.env;
+if(typeof data250 === "string"){
+if(func4(data250) > 255){
+const err659 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.env,data:data250};
 if(vErrors === null){
 vErrors = [err659];
 }
@@ -8759,11 +8749,8 @@ vErrors.push(err659);
 }
 errors++;
 }
-}
-if(data252.level !== undefined){
-let data253 = data252.level;
-if(typeof data253 !== "string"){
-const err660 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.level.type,parentSchema:schema6.properties.logging.properties.level,data:data253};
+if(func4(data250) < 1){
+const err660 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.env,data:data250};
 if(vErrors === null){
 vErrors = [err660];
 }
@@ -8772,8 +8759,8 @@ vErrors.push(err660);
 }
 errors++;
 }
-if(!((((data253 === "error") || (data253 === "warn")) || (data253 === "info")) || (data253 === "debug"))){
-const err661 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.level.enum},schema:schema6.properties.logging.properties.level.enum,parentSchema:schema6.properties.logging.properties.level,data:data253};
+if(!pattern19.test(data250)){
+const err661 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.env,data:data250};
 if(vErrors === null){
 vErrors = [err661];
 }
@@ -8783,10 +8770,8 @@ vErrors.push(err661);
 errors++;
 }
 }
-if(data252.format !== undefined){
-let data254 = data252.format;
-if(typeof data254 !== "string"){
-const err662 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.format.type,parentSchema:schema6.properties.logging.properties.format,data:data254};
+else {
+const err662 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.headers.additionalProperties.properties.env.type,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.env,data:data250};
 if(vErrors === null){
 vErrors = [err662];
 }
@@ -8795,8 +8780,12 @@ vErrors.push(err662);
 }
 errors++;
 }
-if(!(((data254 === "auto") || (data254 === "json")) || (data254 === "pretty"))){
-const err663 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.format.enum},schema:schema6.properties.logging.properties.format.enum,parentSchema:schema6.properties.logging.properties.format,data:data254};
+}
+if(data243.secret !== undefined){
+let data251 = data243.secret;
+if(typeof data251 === "string"){
+if(func4(data251) > 100){
+const err663 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.secret,data:data251};
 if(vErrors === null){
 vErrors = [err663];
 }
@@ -8805,11 +8794,8 @@ vErrors.push(err663);
 }
 errors++;
 }
-}
-if(data252.transport !== undefined){
-let data255 = data252.transport;
-if((!(data255 && typeof data255 == "object" && !Array.isArray(data255))) && (data255 !== null)){
-const err664 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema6.properties.logging.properties.transport.type},schema:schema6.properties.logging.properties.transport.type,parentSchema:schema6.properties.logging.properties.transport,data:data255};
+if(func4(data251) < 1){
+const err664 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.secret,data:data251};
 if(vErrors === null){
 vErrors = [err664];
 }
@@ -8818,9 +8804,8 @@ vErrors.push(err664);
 }
 errors++;
 }
-if(data255 && typeof data255 == "object" && !Array.isArray(data255)){
-if(data255.target === undefined){
-const err665 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema6.properties.logging.properties.transport.required,parentSchema:schema6.properties.logging.properties.transport,data:data255};
+if(!pattern17.test(data251)){
+const err665 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.secret,data:data251};
 if(vErrors === null){
 vErrors = [err665];
 }
@@ -8829,9 +8814,9 @@ vErrors.push(err665);
 }
 errors++;
 }
-for(const key56 in data255){
-if(!((key56 === "target") || (key56 === "options"))){
-const err666 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key56},schema:false,parentSchema:schema6.properties.logging.properties.transport,data:data255};
+}
+else {
+const err666 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.headers.additionalProperties.properties.secret.type,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.secret,data:data251};
 if(vErrors === null){
 vErrors = [err666];
 }
@@ -8841,11 +8826,10 @@ vErrors.push(err666);
 errors++;
 }
 }
-if(data255.target !== undefined){
-let data256 = data255.target;
-if(typeof data256 === "string"){
-if(func4(data256) > 4096){
-const err667 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data256};
+if(data243.optional !== undefined){
+let data252 = data243.optional;
+if(typeof data252 !== "boolean"){
+const err667 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/optional",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.tracing.properties.headers.additionalProperties.properties.optional.type,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.optional,data:data252};
 if(vErrors === null){
 vErrors = [err667];
 }
@@ -8854,8 +8838,12 @@ vErrors.push(err667);
 }
 errors++;
 }
-if(func4(data256) < 1){
-const err668 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data256};
+}
+}
+}
+}
+else {
+const err668 = {instancePath:instancePath+"/tracing/headers",schemaPath:"#/properties/tracing/properties/headers/type",keyword:"type",params:{type: "object"},schema:schema6.properties.tracing.properties.headers.type,parentSchema:schema6.properties.tracing.properties.headers,data:data242};
 if(vErrors === null){
 vErrors = [err668];
 }
@@ -8865,8 +8853,11 @@ vErrors.push(err668);
 errors++;
 }
 }
-else {
-const err669 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.transport.properties.target.type,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data256};
+if(data239.sample_ratio !== undefined){
+let data253 = data239.sample_ratio;
+if((typeof data253 == "number") && (isFinite(data253))){
+if(data253 > 1 || isNaN(data253)){
+const err669 = {instancePath:instancePath+"/tracing/sample_ratio",schemaPath:"#/properties/tracing/properties/sample_ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.sample_ratio,data:data253};
 if(vErrors === null){
 vErrors = [err669];
 }
@@ -8875,11 +8866,8 @@ vErrors.push(err669);
 }
 errors++;
 }
-}
-if(data255.options !== undefined){
-let data257 = data255.options;
-if(!(data257 && typeof data257 == "object" && !Array.isArray(data257))){
-const err670 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.properties.transport.properties.options.type,parentSchema:schema6.properties.logging.properties.transport.properties.options,data:data257};
+if(data253 < 0 || isNaN(data253)){
+const err670 = {instancePath:instancePath+"/tracing/sample_ratio",schemaPath:"#/properties/tracing/properties/sample_ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.tracing.properties.sample_ratio,data:data253};
 if(vErrors === null){
 vErrors = [err670];
 }
@@ -8889,11 +8877,8 @@ vErrors.push(err670);
 errors++;
 }
 }
-}
-}
-}
 else {
-const err671 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.type,parentSchema:schema6.properties.logging,data:data252};
+const err671 = {instancePath:instancePath+"/tracing/sample_ratio",schemaPath:"#/properties/tracing/properties/sample_ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.tracing.properties.sample_ratio.type,parentSchema:schema6.properties.tracing.properties.sample_ratio,data:data253};
 if(vErrors === null){
 vErrors = [err671];
 }
@@ -8903,14 +8888,4255 @@ vErrors.push(err671);
 errors++;
 }
 }
-}
-else {
-const err672 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema6.type,parentSchema:schema6,data};
+if(data239.service_name !== undefined){
+let data254 = data239.service_name;
+if(typeof data254 === "string"){
+if(func4(data254) > 300){
+const err672 = {instancePath:instancePath+"/tracing/service_name",schemaPath:"#/properties/tracing/properties/service_name/maxLength",keyword:"maxLength",params:{limit: 300},schema:300,parentSchema:schema6.properties.tracing.properties.service_name,data:data254};
 if(vErrors === null){
 vErrors = [err672];
 }
 else {
 vErrors.push(err672);
+}
+errors++;
+}
+if(func4(data254) < 1){
+const err673 = {instancePath:instancePath+"/tracing/service_name",schemaPath:"#/properties/tracing/properties/service_name/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.service_name,data:data254};
+if(vErrors === null){
+vErrors = [err673];
+}
+else {
+vErrors.push(err673);
+}
+errors++;
+}
+}
+else {
+const err674 = {instancePath:instancePath+"/tracing/service_name",schemaPath:"#/properties/tracing/properties/service_name/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.service_name.type,parentSchema:schema6.properties.tracing.properties.service_name,data:data254};
+if(vErrors === null){
+vErrors = [err674];
+}
+else {
+vErrors.push(err674);
+}
+errors++;
+}
+}
+if(data239.resource !== undefined){
+let data255 = data239.resource;
+if(data255 && typeof data255 == "object" && !Array.isArray(data255)){
+for(const key57 in data255){
+const _errs595 = errors;
+if(typeof key57 === "string"){
+if(func4(key57) > 128){
+const err675 = {instancePath:instancePath+"/tracing/resource",schemaPath:"#/properties/tracing/properties/resource/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema6.properties.tracing.properties.resource.propertyNames,data:key57,propertyName:key57};
+if(vErrors === null){
+vErrors = [err675];
+}
+else {
+vErrors.push(err675);
+}
+errors++;
+}
+if(func4(key57) < 1){
+const err676 = {instancePath:instancePath+"/tracing/resource",schemaPath:"#/properties/tracing/properties/resource/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.resource.propertyNames,data:key57,propertyName:key57};
+if(vErrors === null){
+vErrors = [err676];
+}
+else {
+vErrors.push(err676);
+}
+errors++;
+}
+}
+else {
+const err677 = {instancePath:instancePath+"/tracing/resource",schemaPath:"#/properties/tracing/properties/resource/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.resource.propertyNames.type,parentSchema:schema6.properties.tracing.properties.resource.propertyNames,data:key57,propertyName:key57};
+if(vErrors === null){
+vErrors = [err677];
+}
+else {
+vErrors.push(err677);
+}
+errors++;
+}
+var valid129 = _errs595 === errors;
+if(!valid129){
+const err678 = {instancePath:instancePath+"/tracing/resource",schemaPath:"#/properties/tracing/properties/resource/propertyNames",keyword:"propertyNames",params:{propertyName: key57},schema:schema6.properties.tracing.properties.resource.propertyNames,parentSchema:schema6.properties.tracing.properties.resource,data:data255};
+if(vErrors === null){
+vErrors = [err678];
+}
+else {
+vErrors.push(err678);
+}
+errors++;
+}
+}
+for(const key58 in data255){
+let data256 = data255[key58];
+if(typeof data256 === "string"){
+if(func4(data256) > 300){
+const err679 = {instancePath:instancePath+"/tracing/resource/" + key58.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/resource/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 300},schema:300,parentSchema:schema6.properties.tracing.properties.resource.additionalProperties,data:data256};
+if(vErrors === null){
+vErrors = [err679];
+}
+else {
+vErrors.push(err679);
+}
+errors++;
+}
+if(func4(data256) < 1){
+const err680 = {instancePath:instancePath+"/tracing/resource/" + key58.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/resource/additionalProperties/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.resource.additionalProperties,data:data256};
+if(vErrors === null){
+vErrors = [err680];
+}
+else {
+vErrors.push(err680);
+}
+errors++;
+}
+}
+else {
+const err681 = {instancePath:instancePath+"/tracing/resource/" + key58.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/resource/additionalProperties/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.resource.additionalProperties.type,parentSchema:schema6.properties.tracing.properties.resource.additionalProperties,data:data256};
+if(vErrors === null){
+vErrors = [err681];
+}
+else {
+vErrors.push(err681);
+}
+errors++;
+}
+}
+}
+else {
+const err682 = {instancePath:instancePath+"/tracing/resource",schemaPath:"#/properties/tracing/properties/resource/type",keyword:"type",params:{type: "object"},schema:schema6.properties.tracing.properties.resource.type,parentSchema:schema6.properties.tracing.properties.resource,data:data255};
+if(vErrors === null){
+vErrors = [err682];
+}
+else {
+vErrors.push(err682);
+}
+errors++;
+}
+}
+if(data239.conventions !== undefined){
+let data257 = data239.conventions;
+if(typeof data257 !== "string"){
+const err683 = {instancePath:instancePath+"/tracing/conventions",schemaPath:"#/properties/tracing/properties/conventions/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.conventions.type,parentSchema:schema6.properties.tracing.properties.conventions,data:data257};
+if(vErrors === null){
+vErrors = [err683];
+}
+else {
+vErrors.push(err683);
+}
+errors++;
+}
+if(!((data257 === "semconv-1.36") || (data257 === "latest"))){
+const err684 = {instancePath:instancePath+"/tracing/conventions",schemaPath:"#/properties/tracing/properties/conventions/enum",keyword:"enum",params:{allowedValues: schema6.properties.tracing.properties.conventions.enum},schema:schema6.properties.tracing.properties.conventions.enum,parentSchema:schema6.properties.tracing.properties.conventions,data:data257};
+if(vErrors === null){
+vErrors = [err684];
+}
+else {
+vErrors.push(err684);
+}
+errors++;
+}
+}
+if(data239.session_headers !== undefined){
+let data258 = data239.session_headers;
+if(Array.isArray(data258)){
+if(data258.length > 10){
+const err685 = {instancePath:instancePath+"/tracing/session_headers",schemaPath:"#/properties/tracing/properties/session_headers/maxItems",keyword:"maxItems",params:{limit: 10},schema:10,parentSchema:schema6.properties.tracing.properties.session_headers,data:data258};
+if(vErrors === null){
+vErrors = [err685];
+}
+else {
+vErrors.push(err685);
+}
+errors++;
+}
+const len23 = data258.length;
+for(let i23=0; i23<len23; i23++){
+let data259 = data258[i23];
+if(typeof data259 === "string"){
+if(func4(data259) > 128){
+const err686 = {instancePath:instancePath+"/tracing/session_headers/" + i23,schemaPath:"#/properties/tracing/properties/session_headers/items/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema6.properties.tracing.properties.session_headers.items,data:data259};
+if(vErrors === null){
+vErrors = [err686];
+}
+else {
+vErrors.push(err686);
+}
+errors++;
+}
+if(func4(data259) < 1){
+const err687 = {instancePath:instancePath+"/tracing/session_headers/" + i23,schemaPath:"#/properties/tracing/properties/session_headers/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.session_headers.items,data:data259};
+if(vErrors === null){
+vErrors = [err687];
+}
+else {
+vErrors.push(err687);
+}
+errors++;
+}
+if(!pattern10.test(data259)){
+const err688 = {instancePath:instancePath+"/tracing/session_headers/" + i23,schemaPath:"#/properties/tracing/properties/session_headers/items/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema6.properties.tracing.properties.session_headers.items,data:data259};
+if(vErrors === null){
+vErrors = [err688];
+}
+else {
+vErrors.push(err688);
+}
+errors++;
+}
+}
+else {
+const err689 = {instancePath:instancePath+"/tracing/session_headers/" + i23,schemaPath:"#/properties/tracing/properties/session_headers/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.session_headers.items.type,parentSchema:schema6.properties.tracing.properties.session_headers.items,data:data259};
+if(vErrors === null){
+vErrors = [err689];
+}
+else {
+vErrors.push(err689);
+}
+errors++;
+}
+}
+}
+else {
+const err690 = {instancePath:instancePath+"/tracing/session_headers",schemaPath:"#/properties/tracing/properties/session_headers/type",keyword:"type",params:{type: "array"},schema:schema6.properties.tracing.properties.session_headers.type,parentSchema:schema6.properties.tracing.properties.session_headers,data:data258};
+if(vErrors === null){
+vErrors = [err690];
+}
+else {
+vErrors.push(err690);
+}
+errors++;
+}
+}
+if(data239.content !== undefined){
+let data260 = data239.content;
+if(typeof data260 !== "string"){
+const err691 = {instancePath:instancePath+"/tracing/content",schemaPath:"#/properties/tracing/properties/content/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.content.type,parentSchema:schema6.properties.tracing.properties.content,data:data260};
+if(vErrors === null){
+vErrors = [err691];
+}
+else {
+vErrors.push(err691);
+}
+errors++;
+}
+if(!(data260 === "never")){
+const err692 = {instancePath:instancePath+"/tracing/content",schemaPath:"#/properties/tracing/properties/content/enum",keyword:"enum",params:{allowedValues: schema6.properties.tracing.properties.content.enum},schema:schema6.properties.tracing.properties.content.enum,parentSchema:schema6.properties.tracing.properties.content,data:data260};
+if(vErrors === null){
+vErrors = [err692];
+}
+else {
+vErrors.push(err692);
+}
+errors++;
+}
+}
+if(data239.view_url !== undefined){
+let data261 = data239.view_url;
+if((typeof data261 !== "string") && (data261 !== null)){
+const err693 = {instancePath:instancePath+"/tracing/view_url",schemaPath:"#/properties/tracing/properties/view_url/type",keyword:"type",params:{type: schema6.properties.tracing.properties.view_url.type},schema:schema6.properties.tracing.properties.view_url.type,parentSchema:schema6.properties.tracing.properties.view_url,data:data261};
+if(vErrors === null){
+vErrors = [err693];
+}
+else {
+vErrors.push(err693);
+}
+errors++;
+}
+if(typeof data261 === "string"){
+if(func4(data261) > 2048){
+const err694 = {instancePath:instancePath+"/tracing/view_url",schemaPath:"#/properties/tracing/properties/view_url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema6.properties.tracing.properties.view_url,data:data261};
+if(vErrors === null){
+vErrors = [err694];
+}
+else {
+vErrors.push(err694);
+}
+errors++;
+}
+if(!pattern64.test(data261)){
+const err695 = {instancePath:instancePath+"/tracing/view_url",schemaPath:"#/properties/tracing/properties/view_url/pattern",keyword:"pattern",params:{pattern: "^https?://[!-~]*[{]trace_id[}][!-~]*$"},schema:"^https?://[!-~]*[{]trace_id[}][!-~]*$",parentSchema:schema6.properties.tracing.properties.view_url,data:data261};
+if(vErrors === null){
+vErrors = [err695];
+}
+else {
+vErrors.push(err695);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err696 = {instancePath:instancePath+"/tracing",schemaPath:"#/properties/tracing/type",keyword:"type",params:{type: "object"},schema:schema6.properties.tracing.type,parentSchema:schema6.properties.tracing,data:data239};
+if(vErrors === null){
+vErrors = [err696];
+}
+else {
+vErrors.push(err696);
+}
+errors++;
+}
+}
+if(data.notify !== undefined){
+let data262 = data.notify;
+if(data262 && typeof data262 == "object" && !Array.isArray(data262)){
+for(const key59 in data262){
+if(!(((((key59 === "sinks") || (key59 === "repeat_ms")) || (key59 === "quiet_start_ms")) || (key59 === "rules")) || (key59 === "heartbeat"))){
+const err697 = {instancePath:instancePath+"/notify",schemaPath:"#/properties/notify/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key59},schema:false,parentSchema:schema6.properties.notify,data:data262};
+if(vErrors === null){
+vErrors = [err697];
+}
+else {
+vErrors.push(err697);
+}
+errors++;
+}
+}
+if(data262.sinks !== undefined){
+let data263 = data262.sinks;
+if(data263 && typeof data263 == "object" && !Array.isArray(data263)){
+for(const key60 in data263){
+const _errs615 = errors;
+if(typeof key60 === "string"){
+if(func4(key60) > 64){
+const err698 = {instancePath:instancePath+"/notify/sinks",schemaPath:"#/properties/notify/properties/sinks/propertyNames/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.notify.properties.sinks.propertyNames,data:key60,propertyName:key60};
+if(vErrors === null){
+vErrors = [err698];
+}
+else {
+vErrors.push(err698);
+}
+errors++;
+}
+if(!pattern17.test(key60)){
+const err699 = {instancePath:instancePath+"/notify/sinks",schemaPath:"#/properties/notify/properties/sinks/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.propertyNames,data:key60,propertyName:key60};
+if(vErrors === null){
+vErrors = [err699];
+}
+else {
+vErrors.push(err699);
+}
+errors++;
+}
+}
+var valid134 = _errs615 === errors;
+if(!valid134){
+const err700 = {instancePath:instancePath+"/notify/sinks",schemaPath:"#/properties/notify/properties/sinks/propertyNames",keyword:"propertyNames",params:{propertyName: key60},schema:schema6.properties.notify.properties.sinks.propertyNames,parentSchema:schema6.properties.notify.properties.sinks,data:data263};
+if(vErrors === null){
+vErrors = [err700];
+}
+else {
+vErrors.push(err700);
+}
+errors++;
+}
+}
+for(const key61 in data263){
+let data264 = data263[key61];
+const _errs619 = errors;
+let valid136 = true;
+const _errs620 = errors;
+if(data264 && typeof data264 == "object" && !Array.isArray(data264)){
+let missing6;
+if((data264.kind === undefined) && (missing6 = "kind")){
+const err701 = {};
+if(vErrors === null){
+vErrors = [err701];
+}
+else {
+vErrors.push(err701);
+}
+errors++;
+}
+else {
+if(data264.kind !== undefined){
+if(!(data264.kind === "pagerduty")){
+const err702 = {};
+if(vErrors === null){
+vErrors = [err702];
+}
+else {
+vErrors.push(err702);
+}
+errors++;
+}
+}
+}
+}
+var _valid10 = _errs620 === errors;
+errors = _errs619;
+if(vErrors !== null){
+if(_errs619){
+vErrors.length = _errs619;
+}
+else {
+vErrors = null;
+}
+}
+let ifClause5;
+if(_valid10){
+const _errs622 = errors;
+if(data264 && typeof data264 == "object" && !Array.isArray(data264)){
+if(data264.routing_key === undefined){
+const err703 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/then/required",keyword:"required",params:{missingProperty: "routing_key"},schema:schema6.properties.notify.properties.sinks.additionalProperties.then.required,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.then,data:data264};
+if(vErrors === null){
+vErrors = [err703];
+}
+else {
+vErrors.push(err703);
+}
+errors++;
+}
+for(const key62 in data264){
+const _errs623 = errors;
+if(!((((key62 === "routing_key") || (key62 === "kind")) || (key62 === "url")) || (key62 === "min_severity"))){
+const err704 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.then.propertyNames.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.then.propertyNames.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.then.propertyNames,data:key62,propertyName:key62};
+if(vErrors === null){
+vErrors = [err704];
+}
+else {
+vErrors.push(err704);
+}
+errors++;
+}
+var valid138 = _errs623 === errors;
+if(!valid138){
+const err705 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key62},schema:schema6.properties.notify.properties.sinks.additionalProperties.then.propertyNames,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.then,data:data264};
+if(vErrors === null){
+vErrors = [err705];
+}
+else {
+vErrors.push(err705);
+}
+errors++;
+}
+}
+}
+var _valid10 = _errs622 === errors;
+valid136 = _valid10;
+ifClause5 = "then";
+}
+else {
+const _errs624 = errors;
+const _errs625 = errors;
+let valid139 = true;
+const _errs626 = errors;
+if(data264 && typeof data264 == "object" && !Array.isArray(data264)){
+let missing7;
+if((data264.kind === undefined) && (missing7 = "kind")){
+const err706 = {};
+if(vErrors === null){
+vErrors = [err706];
+}
+else {
+vErrors.push(err706);
+}
+errors++;
+}
+else {
+if(data264.kind !== undefined){
+let data266 = data264.kind;
+if(!((data266 === "discord") || (data266 === "slack"))){
+const err707 = {};
+if(vErrors === null){
+vErrors = [err707];
+}
+else {
+vErrors.push(err707);
+}
+errors++;
+}
+}
+}
+}
+var _valid11 = _errs626 === errors;
+errors = _errs625;
+if(vErrors !== null){
+if(_errs625){
+vErrors.length = _errs625;
+}
+else {
+vErrors = null;
+}
+}
+let ifClause6;
+if(_valid11){
+const _errs628 = errors;
+if(data264 && typeof data264 == "object" && !Array.isArray(data264)){
+for(const key63 in data264){
+const _errs629 = errors;
+if(!(((key63 === "kind") || (key63 === "url")) || (key63 === "min_severity"))){
+const err708 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.else.then.propertyNames.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.then.propertyNames.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else.then.propertyNames,data:key63,propertyName:key63};
+if(vErrors === null){
+vErrors = [err708];
+}
+else {
+vErrors.push(err708);
+}
+errors++;
+}
+var valid141 = _errs629 === errors;
+if(!valid141){
+const err709 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/then/propertyNames",keyword:"propertyNames",params:{propertyName: key63},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.then.propertyNames,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else.then,data:data264};
+if(vErrors === null){
+vErrors = [err709];
+}
+else {
+vErrors.push(err709);
+}
+errors++;
+}
+}
+}
+var _valid11 = _errs628 === errors;
+valid139 = _valid11;
+ifClause6 = "then";
+}
+else {
+const _errs630 = errors;
+if(data264 && typeof data264 == "object" && !Array.isArray(data264)){
+for(const key64 in data264){
+const _errs631 = errors;
+if(!((((key64 === "token") || (key64 === "kind")) || (key64 === "url")) || (key64 === "min_severity"))){
+const err710 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/else/propertyNames/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.else.else.propertyNames.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.else.propertyNames.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else.else.propertyNames,data:key64,propertyName:key64};
+if(vErrors === null){
+vErrors = [err710];
+}
+else {
+vErrors.push(err710);
+}
+errors++;
+}
+var valid142 = _errs631 === errors;
+if(!valid142){
+const err711 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/else/propertyNames",keyword:"propertyNames",params:{propertyName: key64},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.else.propertyNames,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else.else,data:data264};
+if(vErrors === null){
+vErrors = [err711];
+}
+else {
+vErrors.push(err711);
+}
+errors++;
+}
+}
+}
+var _valid11 = _errs630 === errors;
+valid139 = _valid11;
+ifClause6 = "else";
+}
+if(!valid139){
+const err712 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/if",keyword:"if",params:{failingKeyword: ifClause6},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else,data:data264};
+if(vErrors === null){
+vErrors = [err712];
+}
+else {
+vErrors.push(err712);
+}
+errors++;
+}
+if(data264 && typeof data264 == "object" && !Array.isArray(data264)){
+if(data264.url === undefined){
+const err713 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/required",keyword:"required",params:{missingProperty: "url"},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.required,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else,data:data264};
+if(vErrors === null){
+vErrors = [err713];
+}
+else {
+vErrors.push(err713);
+}
+errors++;
+}
+}
+var _valid10 = _errs624 === errors;
+valid136 = _valid10;
+ifClause5 = "else";
+}
+if(!valid136){
+const err714 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause5},schema:schema6.properties.notify.properties.sinks.additionalProperties.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties,data:data264};
+if(vErrors === null){
+vErrors = [err714];
+}
+else {
+vErrors.push(err714);
+}
+errors++;
+}
+if(data264 && typeof data264 == "object" && !Array.isArray(data264)){
+if(data264.kind === undefined){
+const err715 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/required",keyword:"required",params:{missingProperty: "kind"},schema:schema6.properties.notify.properties.sinks.additionalProperties.required,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties,data:data264};
+if(vErrors === null){
+vErrors = [err715];
+}
+else {
+vErrors.push(err715);
+}
+errors++;
+}
+for(const key65 in data264){
+if(!(((((key65 === "kind") || (key65 === "url")) || (key65 === "routing_key")) || (key65 === "token")) || (key65 === "min_severity"))){
+const err716 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key65},schema:false,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties,data:data264};
+if(vErrors === null){
+vErrors = [err716];
+}
+else {
+vErrors.push(err716);
+}
+errors++;
+}
+}
+if(data264.kind !== undefined){
+let data267 = data264.kind;
+if(typeof data267 !== "string"){
+const err717 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/kind/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.kind.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.kind,data:data267};
+if(vErrors === null){
+vErrors = [err717];
+}
+else {
+vErrors.push(err717);
+}
+errors++;
+}
+if(!((((((data267 === "alertmanager") || (data267 === "discord")) || (data267 === "ntfy")) || (data267 === "pagerduty")) || (data267 === "slack")) || (data267 === "webhook"))){
+const err718 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/kind/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.properties.kind.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.kind.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.kind,data:data267};
+if(vErrors === null){
+vErrors = [err718];
+}
+else {
+vErrors.push(err718);
+}
+errors++;
+}
+}
+if(data264.url !== undefined){
+let data268 = data264.url;
+if((!(data268 && typeof data268 == "object" && !Array.isArray(data268))) && (typeof data268 !== "string")){
+const err719 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/type",keyword:"type",params:{type: schema6.properties.notify.properties.sinks.additionalProperties.properties.url.type},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data268};
+if(vErrors === null){
+vErrors = [err719];
+}
+else {
+vErrors.push(err719);
+}
+errors++;
+}
+const _errs637 = errors;
+let valid144 = true;
+const _errs638 = errors;
+if(errors === _errs638){
+if(data268 && typeof data268 == "object" && !Array.isArray(data268)){
+if(data268.credential !== undefined){
+var valid145 = false;
+const err720 = {};
+if(vErrors === null){
+vErrors = [err720];
+}
+else {
+vErrors.push(err720);
+}
+errors++;
+}
+else {
+var valid145 = true;
+}
+if(valid145){
+if(data268.file !== undefined){
+var valid145 = false;
+const err721 = {};
+if(vErrors === null){
+vErrors = [err721];
+}
+else {
+vErrors.push(err721);
+}
+errors++;
+}
+else {
+var valid145 = true;
+}
+if(valid145){
+if(data268.env !== undefined){
+var valid145 = false;
+const err722 = {};
+if(vErrors === null){
+vErrors = [err722];
+}
+else {
+vErrors.push(err722);
+}
+errors++;
+}
+else {
+var valid145 = true;
+}
+if(valid145){
+if(data268.secret !== undefined){
+var valid145 = false;
+const err723 = {};
+if(vErrors === null){
+vErrors = [err723];
+}
+else {
+vErrors.push(err723);
+}
+errors++;
+}
+else {
+var valid145 = true;
+}
+}
+}
+}
+}
+else {
+const err724 = {};
+if(vErrors === null){
+vErrors = [err724];
+}
+else {
+vErrors.push(err724);
+}
+errors++;
+}
+}
+var _valid12 = _errs638 === errors;
+errors = _errs637;
+if(vErrors !== null){
+if(_errs637){
+vErrors.length = _errs637;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid12){
+const _errs640 = errors;
+const err725 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/then/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.then.not,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.then,data:data268};
+if(vErrors === null){
+vErrors = [err725];
+}
+else {
+vErrors.push(err725);
+}
+errors++;
+var _valid12 = _errs640 === errors;
+valid144 = _valid12;
+}
+if(!valid144){
+const err726 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data268};
+if(vErrors === null){
+vErrors = [err726];
+}
+else {
+vErrors.push(err726);
+}
+errors++;
+}
+if(typeof data268 === "string"){
+if(func4(data268) > 2048){
+const err727 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data268};
+if(vErrors === null){
+vErrors = [err727];
+}
+else {
+vErrors.push(err727);
+}
+errors++;
+}
+if(func4(data268) < 1){
+const err728 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data268};
+if(vErrors === null){
+vErrors = [err728];
+}
+else {
+vErrors.push(err728);
+}
+errors++;
+}
+}
+if(data268 && typeof data268 == "object" && !Array.isArray(data268)){
+for(const key66 in data268){
+if(!(((((key66 === "credential") || (key66 === "file")) || (key66 === "env")) || (key66 === "secret")) || (key66 === "optional"))){
+const err729 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key66},schema:false,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data268};
+if(vErrors === null){
+vErrors = [err729];
+}
+else {
+vErrors.push(err729);
+}
+errors++;
+}
+}
+if(data268.credential !== undefined){
+let data273 = data268.credential;
+if(typeof data273 === "string"){
+if(func4(data273) > 255){
+const err730 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential,data:data273};
+if(vErrors === null){
+vErrors = [err730];
+}
+else {
+vErrors.push(err730);
+}
+errors++;
+}
+if(func4(data273) < 1){
+const err731 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential,data:data273};
+if(vErrors === null){
+vErrors = [err731];
+}
+else {
+vErrors.push(err731);
+}
+errors++;
+}
+if(!pattern17.test(data273)){
+const err732 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential,data:data273};
+if(vErrors === null){
+vErrors = [err732];
+}
+else {
+vErrors.push(err732);
+}
+errors++;
+}
+}
+else {
+const err733 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential,data:data273};
+if(vErrors === null){
+vErrors = [err733];
+}
+else {
+vErrors.push(err733);
+}
+errors++;
+}
+}
+if(data268.file !== undefined){
+let data274 = data268.file;
+if(typeof data274 === "string"){
+if(func4(data274) > 4096){
+const err734 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file,data:data274};
+if(vErrors === null){
+vErrors = [err734];
+}
+else {
+vErrors.push(err734);
+}
+errors++;
+}
+if(func4(data274) < 1){
+const err735 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file,data:data274};
+if(vErrors === null){
+vErrors = [err735];
+}
+else {
+vErrors.push(err735);
+}
+errors++;
+}
+if(!pattern18.test(data274)){
+const err736 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file,data:data274};
+if(vErrors === null){
+vErrors = [err736];
+}
+else {
+vErrors.push(err736);
+}
+errors++;
+}
+}
+else {
+const err737 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file,data:data274};
+if(vErrors === null){
+vErrors = [err737];
+}
+else {
+vErrors.push(err737);
+}
+errors++;
+}
+}
+if(data268.env !== undefined){
+let data275 = data268.env;
+if(typeof data275 === "string"){
+if(func4(data275) > 255){
+const err738 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env,data:data275};
+if(vErrors === null){
+vErrors = [err738];
+}
+else {
+vErrors.push(err738);
+}
+errors++;
+}
+if(func4(data275) < 1){
+const err739 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env,data:data275};
+if(vErrors === null){
+vErrors = [err739];
+}
+else {
+vErrors.push(err739);
+}
+errors++;
+}
+if(!pattern19.test(data275)){
+const err740 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env,data:data275};
+if(vErrors === null){
+vErrors = [err740];
+}
+else {
+vErrors.push(err740);
+}
+errors++;
+}
+}
+else {
+const err741 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env,data:data275};
+if(vErrors === null){
+vErrors = [err741];
+}
+else {
+vErrors.push(err741);
+}
+errors++;
+}
+}
+if(data268.secret !== undefined){
+let data276 = data268.secret;
+if(typeof data276 === "string"){
+if(func4(data276) > 100){
+const err742 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret,data:data276};
+if(vErrors === null){
+vErrors = [err742];
+}
+else {
+vErrors.push(err742);
+}
+errors++;
+}
+if(func4(data276) < 1){
+const err743 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret,data:data276};
+if(vErrors === null){
+vErrors = [err743];
+}
+else {
+vErrors.push(err743);
+}
+errors++;
+}
+if(!pattern17.test(data276)){
+const err744 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret,data:data276};
+if(vErrors === null){
+vErrors = [err744];
+}
+else {
+vErrors.push(err744);
+}
+errors++;
+}
+}
+else {
+const err745 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret,data:data276};
+if(vErrors === null){
+vErrors = [err745];
+}
+else {
+vErrors.push(err745);
+}
+errors++;
+}
+}
+if(data268.optional !== undefined){
+let data277 = data268.optional;
+if(typeof data277 !== "boolean"){
+const err746 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/optional",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.optional.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.optional,data:data277};
+if(vErrors === null){
+vErrors = [err746];
+}
+else {
+vErrors.push(err746);
+}
+errors++;
+}
+}
+}
+}
+if(data264.routing_key !== undefined){
+let data278 = data264.routing_key;
+const _errs655 = errors;
+let valid147 = true;
+const _errs656 = errors;
+if(errors === _errs656){
+if(data278 && typeof data278 == "object" && !Array.isArray(data278)){
+if(data278.credential !== undefined){
+var valid148 = false;
+const err747 = {};
+if(vErrors === null){
+vErrors = [err747];
+}
+else {
+vErrors.push(err747);
+}
+errors++;
+}
+else {
+var valid148 = true;
+}
+if(valid148){
+if(data278.file !== undefined){
+var valid148 = false;
+const err748 = {};
+if(vErrors === null){
+vErrors = [err748];
+}
+else {
+vErrors.push(err748);
+}
+errors++;
+}
+else {
+var valid148 = true;
+}
+if(valid148){
+if(data278.env !== undefined){
+var valid148 = false;
+const err749 = {};
+if(vErrors === null){
+vErrors = [err749];
+}
+else {
+vErrors.push(err749);
+}
+errors++;
+}
+else {
+var valid148 = true;
+}
+if(valid148){
+if(data278.secret !== undefined){
+var valid148 = false;
+const err750 = {};
+if(vErrors === null){
+vErrors = [err750];
+}
+else {
+vErrors.push(err750);
+}
+errors++;
+}
+else {
+var valid148 = true;
+}
+}
+}
+}
+}
+else {
+const err751 = {};
+if(vErrors === null){
+vErrors = [err751];
+}
+else {
+vErrors.push(err751);
+}
+errors++;
+}
+}
+var _valid13 = _errs656 === errors;
+errors = _errs655;
+if(vErrors !== null){
+if(_errs655){
+vErrors.length = _errs655;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid13){
+const _errs658 = errors;
+const err752 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/then/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.then.not,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.then,data:data278};
+if(vErrors === null){
+vErrors = [err752];
+}
+else {
+vErrors.push(err752);
+}
+errors++;
+var _valid13 = _errs658 === errors;
+valid147 = _valid13;
+}
+if(!valid147){
+const err753 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key,data:data278};
+if(vErrors === null){
+vErrors = [err753];
+}
+else {
+vErrors.push(err753);
+}
+errors++;
+}
+if(data278 && typeof data278 == "object" && !Array.isArray(data278)){
+for(const key67 in data278){
+if(!(((((key67 === "credential") || (key67 === "file")) || (key67 === "env")) || (key67 === "secret")) || (key67 === "optional"))){
+const err754 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key67},schema:false,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key,data:data278};
+if(vErrors === null){
+vErrors = [err754];
+}
+else {
+vErrors.push(err754);
+}
+errors++;
+}
+}
+if(data278.credential !== undefined){
+let data283 = data278.credential;
+if(typeof data283 === "string"){
+if(func4(data283) > 255){
+const err755 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.credential,data:data283};
+if(vErrors === null){
+vErrors = [err755];
+}
+else {
+vErrors.push(err755);
+}
+errors++;
+}
+if(func4(data283) < 1){
+const err756 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.credential,data:data283};
+if(vErrors === null){
+vErrors = [err756];
+}
+else {
+vErrors.push(err756);
+}
+errors++;
+}
+if(!pattern17.test(data283)){
+const err757 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.credential,data:data283};
+if(vErrors === null){
+vErrors = [err757];
+}
+else {
+vErrors.push(err757);
+}
+errors++;
+}
+}
+else {
+const err758 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.credential.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.credential,data:data283};
+if(vErrors === null){
+vErrors = [err758];
+}
+else {
+vErrors.push(err758);
+}
+errors++;
+}
+}
+if(data278.file !== undefined){
+let data284 = data278.file;
+if(typeof data284 === "string"){
+if(func4(data284) > 4096){
+const err759 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.file,data:data284};
+if(vErrors === null){
+vErrors = [err759];
+}
+else {
+vErrors.push(err759);
+}
+errors++;
+}
+if(func4(data284) < 1){
+const err760 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.file,data:data284};
+if(vErrors === null){
+vErrors = [err760];
+}
+else {
+vErrors.push(err760);
+}
+errors++;
+}
+if(!pattern18.test(data284)){
+const err761 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.file,data:data284};
+if(vErrors === null){
+vErrors = [err761];
+}
+else {
+vErrors.push(err761);
+}
+errors++;
+}
+}
+else {
+const err762 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.file.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.file,data:data284};
+if(vErrors === null){
+vErrors = [err762];
+}
+else {
+vErrors.push(err762);
+}
+errors++;
+}
+}
+if(data278.env !== undefined){
+let data285 = data278.env;
+if(typeof data285 === "string"){
+if(func4(data285) > 255){
+const err763 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.env,data:data285};
+if(vErrors === null){
+vErrors = [err763];
+}
+else {
+vErrors.push(err763);
+}
+errors++;
+}
+if(func4(data285) < 1){
+const err764 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.env,data:data285};
+if(vErrors === null){
+vErrors = [err764];
+}
+else {
+vErrors.push(err764);
+}
+errors++;
+}
+if(!pattern19.test(data285)){
+const err765 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.env,data:data285};
+if(vErrors === null){
+vErrors = [err765];
+}
+else {
+vErrors.push(err765);
+}
+errors++;
+}
+}
+else {
+const err766 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.env.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.env,data:data285};
+if(vErrors === null){
+vErrors = [err766];
+}
+else {
+vErrors.push(err766);
+}
+errors++;
+}
+}
+if(data278.secret !== undefined){
+let data286 = data278.secret;
+if(typeof data286 === "string"){
+if(func4(data286) > 100){
+const err767 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.secret,data:data286};
+if(vErrors === null){
+vErrors = [err767];
+}
+else {
+vErrors.push(err767);
+}
+errors++;
+}
+if(func4(data286) < 1){
+const err768 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.secret,data:data286};
+if(vErrors === null){
+vErrors = [err768];
+}
+else {
+vErrors.push(err768);
+}
+errors++;
+}
+if(!pattern17.test(data286)){
+const err769 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.secret,data:data286};
+if(vErrors === null){
+vErrors = [err769];
+}
+else {
+vErrors.push(err769);
+}
+errors++;
+}
+}
+else {
+const err770 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.secret.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.secret,data:data286};
+if(vErrors === null){
+vErrors = [err770];
+}
+else {
+vErrors.push(err770);
+}
+errors++;
+}
+}
+if(data278.optional !== undefined){
+let data287 = data278.optional;
+if(typeof data287 !== "boolean"){
+const err771 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/optional",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.optional.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.optional,data:data287};
+if(vErrors === null){
+vErrors = [err771];
+}
+else {
+vErrors.push(err771);
+}
+errors++;
+}
+}
+}
+else {
+const err772 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key,data:data278};
+if(vErrors === null){
+vErrors = [err772];
+}
+else {
+vErrors.push(err772);
+}
+errors++;
+}
+}
+if(data264.token !== undefined){
+let data288 = data264.token;
+const _errs673 = errors;
+let valid150 = true;
+const _errs674 = errors;
+if(errors === _errs674){
+if(data288 && typeof data288 == "object" && !Array.isArray(data288)){
+if(data288.credential !== undefined){
+var valid151 = false;
+const err773 = {};
+if(vErrors === null){
+vErrors = [err773];
+}
+else {
+vErrors.push(err773);
+}
+errors++;
+}
+else {
+var valid151 = true;
+}
+if(valid151){
+if(data288.file !== undefined){
+var valid151 = false;
+const err774 = {};
+if(vErrors === null){
+vErrors = [err774];
+}
+else {
+vErrors.push(err774);
+}
+errors++;
+}
+else {
+var valid151 = true;
+}
+if(valid151){
+if(data288.env !== undefined){
+var valid151 = false;
+const err775 = {};
+if(vErrors === null){
+vErrors = [err775];
+}
+else {
+vErrors.push(err775);
+}
+errors++;
+}
+else {
+var valid151 = true;
+}
+if(valid151){
+if(data288.secret !== undefined){
+var valid151 = false;
+const err776 = {};
+if(vErrors === null){
+vErrors = [err776];
+}
+else {
+vErrors.push(err776);
+}
+errors++;
+}
+else {
+var valid151 = true;
+}
+}
+}
+}
+}
+else {
+const err777 = {};
+if(vErrors === null){
+vErrors = [err777];
+}
+else {
+vErrors.push(err777);
+}
+errors++;
+}
+}
+var _valid14 = _errs674 === errors;
+errors = _errs673;
+if(vErrors !== null){
+if(_errs673){
+vErrors.length = _errs673;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid14){
+const _errs676 = errors;
+const err778 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/then/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.then.not,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.then,data:data288};
+if(vErrors === null){
+vErrors = [err778];
+}
+else {
+vErrors.push(err778);
+}
+errors++;
+var _valid14 = _errs676 === errors;
+valid150 = _valid14;
+}
+if(!valid150){
+const err779 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token,data:data288};
+if(vErrors === null){
+vErrors = [err779];
+}
+else {
+vErrors.push(err779);
+}
+errors++;
+}
+if(data288 && typeof data288 == "object" && !Array.isArray(data288)){
+for(const key68 in data288){
+if(!(((((key68 === "credential") || (key68 === "file")) || (key68 === "env")) || (key68 === "secret")) || (key68 === "optional"))){
+const err780 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key68},schema:false,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token,data:data288};
+if(vErrors === null){
+vErrors = [err780];
+}
+else {
+vErrors.push(err780);
+}
+errors++;
+}
+}
+if(data288.credential !== undefined){
+let data293 = data288.credential;
+if(typeof data293 === "string"){
+if(func4(data293) > 255){
+const err781 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.credential,data:data293};
+if(vErrors === null){
+vErrors = [err781];
+}
+else {
+vErrors.push(err781);
+}
+errors++;
+}
+if(func4(data293) < 1){
+const err782 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.credential,data:data293};
+if(vErrors === null){
+vErrors = [err782];
+}
+else {
+vErrors.push(err782);
+}
+errors++;
+}
+if(!pattern17.test(data293)){
+const err783 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.credential,data:data293};
+if(vErrors === null){
+vErrors = [err783];
+}
+else {
+vErrors.push(err783);
+}
+errors++;
+}
+}
+else {
+const err784 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.credential.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.credential,data:data293};
+if(vErrors === null){
+vErrors = [err784];
+}
+else {
+vErrors.push(err784);
+}
+errors++;
+}
+}
+if(data288.file !== undefined){
+let data294 = data288.file;
+if(typeof data294 === "string"){
+if(func4(data294) > 4096){
+const err785 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.file,data:data294};
+if(vErrors === null){
+vErrors = [err785];
+}
+else {
+vErrors.push(err785);
+}
+errors++;
+}
+if(func4(data294) < 1){
+const err786 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.file,data:data294};
+if(vErrors === null){
+vErrors = [err786];
+}
+else {
+vErrors.push(err786);
+}
+errors++;
+}
+if(!pattern18.test(data294)){
+const err787 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.file,data:data294};
+if(vErrors === null){
+vErrors = [err787];
+}
+else {
+vErrors.push(err787);
+}
+errors++;
+}
+}
+else {
+const err788 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.file.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.file,data:data294};
+if(vErrors === null){
+vErrors = [err788];
+}
+else {
+vErrors.push(err788);
+}
+errors++;
+}
+}
+if(data288.env !== undefined){
+let data295 = data288.env;
+if(typeof data295 === "string"){
+if(func4(data295) > 255){
+const err789 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.env,data:data295};
+if(vErrors === null){
+vErrors = [err789];
+}
+else {
+vErrors.push(err789);
+}
+errors++;
+}
+if(func4(data295) < 1){
+const err790 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.env,data:data295};
+if(vErrors === null){
+vErrors = [err790];
+}
+else {
+vErrors.push(err790);
+}
+errors++;
+}
+if(!pattern19.test(data295)){
+const err791 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.env,data:data295};
+if(vErrors === null){
+vErrors = [err791];
+}
+else {
+vErrors.push(err791);
+}
+errors++;
+}
+}
+else {
+const err792 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.env.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.env,data:data295};
+if(vErrors === null){
+vErrors = [err792];
+}
+else {
+vErrors.push(err792);
+}
+errors++;
+}
+}
+if(data288.secret !== undefined){
+let data296 = data288.secret;
+if(typeof data296 === "string"){
+if(func4(data296) > 100){
+const err793 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.secret,data:data296};
+if(vErrors === null){
+vErrors = [err793];
+}
+else {
+vErrors.push(err793);
+}
+errors++;
+}
+if(func4(data296) < 1){
+const err794 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.secret,data:data296};
+if(vErrors === null){
+vErrors = [err794];
+}
+else {
+vErrors.push(err794);
+}
+errors++;
+}
+if(!pattern17.test(data296)){
+const err795 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.secret,data:data296};
+if(vErrors === null){
+vErrors = [err795];
+}
+else {
+vErrors.push(err795);
+}
+errors++;
+}
+}
+else {
+const err796 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.secret.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.secret,data:data296};
+if(vErrors === null){
+vErrors = [err796];
+}
+else {
+vErrors.push(err796);
+}
+errors++;
+}
+}
+if(data288.optional !== undefined){
+let data297 = data288.optional;
+if(typeof data297 !== "boolean"){
+const err797 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/optional",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.optional.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.optional,data:data297};
+if(vErrors === null){
+vErrors = [err797];
+}
+else {
+vErrors.push(err797);
+}
+errors++;
+}
+}
+}
+else {
+const err798 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token,data:data288};
+if(vErrors === null){
+vErrors = [err798];
+}
+else {
+vErrors.push(err798);
+}
+errors++;
+}
+}
+if(data264.min_severity !== undefined){
+let data298 = data264.min_severity;
+if(typeof data298 !== "string"){
+const err799 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/min_severity",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/min_severity/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity,data:data298};
+if(vErrors === null){
+vErrors = [err799];
+}
+else {
+vErrors.push(err799);
+}
+errors++;
+}
+if(!(((data298 === "info") || (data298 === "warning")) || (data298 === "critical"))){
+const err800 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/min_severity",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/min_severity/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity,data:data298};
+if(vErrors === null){
+vErrors = [err800];
+}
+else {
+vErrors.push(err800);
+}
+errors++;
+}
+}
+}
+else {
+const err801 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.sinks.additionalProperties.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties,data:data264};
+if(vErrors === null){
+vErrors = [err801];
+}
+else {
+vErrors.push(err801);
+}
+errors++;
+}
+}
+}
+else {
+const err802 = {instancePath:instancePath+"/notify/sinks",schemaPath:"#/properties/notify/properties/sinks/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.sinks.type,parentSchema:schema6.properties.notify.properties.sinks,data:data263};
+if(vErrors === null){
+vErrors = [err802];
+}
+else {
+vErrors.push(err802);
+}
+errors++;
+}
+}
+if(data262.repeat_ms !== undefined){
+let data299 = data262.repeat_ms;
+if(!(((typeof data299 == "number") && (!(data299 % 1) && !isNaN(data299))) && (isFinite(data299)))){
+const err803 = {instancePath:instancePath+"/notify/repeat_ms",schemaPath:"#/properties/notify/properties/repeat_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.repeat_ms.type,parentSchema:schema6.properties.notify.properties.repeat_ms,data:data299};
+if(vErrors === null){
+vErrors = [err803];
+}
+else {
+vErrors.push(err803);
+}
+errors++;
+}
+if((typeof data299 == "number") && (isFinite(data299))){
+if(data299 > 604800000 || isNaN(data299)){
+const err804 = {instancePath:instancePath+"/notify/repeat_ms",schemaPath:"#/properties/notify/properties/repeat_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 604800000},schema:604800000,parentSchema:schema6.properties.notify.properties.repeat_ms,data:data299};
+if(vErrors === null){
+vErrors = [err804];
+}
+else {
+vErrors.push(err804);
+}
+errors++;
+}
+if(data299 < 60000 || isNaN(data299)){
+const err805 = {instancePath:instancePath+"/notify/repeat_ms",schemaPath:"#/properties/notify/properties/repeat_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 60000},schema:60000,parentSchema:schema6.properties.notify.properties.repeat_ms,data:data299};
+if(vErrors === null){
+vErrors = [err805];
+}
+else {
+vErrors.push(err805);
+}
+errors++;
+}
+}
+}
+if(data262.quiet_start_ms !== undefined){
+let data300 = data262.quiet_start_ms;
+if(!(((typeof data300 == "number") && (!(data300 % 1) && !isNaN(data300))) && (isFinite(data300)))){
+const err806 = {instancePath:instancePath+"/notify/quiet_start_ms",schemaPath:"#/properties/notify/properties/quiet_start_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.quiet_start_ms.type,parentSchema:schema6.properties.notify.properties.quiet_start_ms,data:data300};
+if(vErrors === null){
+vErrors = [err806];
+}
+else {
+vErrors.push(err806);
+}
+errors++;
+}
+if((typeof data300 == "number") && (isFinite(data300))){
+if(data300 > 3600000 || isNaN(data300)){
+const err807 = {instancePath:instancePath+"/notify/quiet_start_ms",schemaPath:"#/properties/notify/properties/quiet_start_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema6.properties.notify.properties.quiet_start_ms,data:data300};
+if(vErrors === null){
+vErrors = [err807];
+}
+else {
+vErrors.push(err807);
+}
+errors++;
+}
+if(data300 < 0 || isNaN(data300)){
+const err808 = {instancePath:instancePath+"/notify/quiet_start_ms",schemaPath:"#/properties/notify/properties/quiet_start_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.quiet_start_ms,data:data300};
+if(vErrors === null){
+vErrors = [err808];
+}
+else {
+vErrors.push(err808);
+}
+errors++;
+}
+}
+}
+if(data262.rules !== undefined){
+let data301 = data262.rules;
+if(data301 && typeof data301 == "object" && !Array.isArray(data301)){
+for(const key69 in data301){
+if(!(func2.call(schema6.properties.notify.properties.rules.properties, key69))){
+const err809 = {instancePath:instancePath+"/notify/rules",schemaPath:"#/properties/notify/properties/rules/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key69},schema:false,parentSchema:schema6.properties.notify.properties.rules,data:data301};
+if(vErrors === null){
+vErrors = [err809];
+}
+else {
+vErrors.push(err809);
+}
+errors++;
+}
+}
+if(data301.access_refused !== undefined){
+let data302 = data301.access_refused;
+if((!(data302 && typeof data302 == "object" && !Array.isArray(data302))) && (typeof data302 !== "boolean")){
+const err810 = {instancePath:instancePath+"/notify/rules/access_refused",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.access_refused.type},schema:schema6.properties.notify.properties.rules.properties.access_refused.type,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused,data:data302};
+if(vErrors === null){
+vErrors = [err810];
+}
+else {
+vErrors.push(err810);
+}
+errors++;
+}
+const _errs700 = errors;
+const _errs701 = errors;
+if(true !== data302){
+const err811 = {};
+if(vErrors === null){
+vErrors = [err811];
+}
+else {
+vErrors.push(err811);
+}
+errors++;
+}
+var valid154 = _errs701 === errors;
+if(valid154){
+const err812 = {instancePath:instancePath+"/notify/rules/access_refused",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.access_refused.not,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused,data:data302};
+if(vErrors === null){
+vErrors = [err812];
+}
+else {
+vErrors.push(err812);
+}
+errors++;
+}
+else {
+errors = _errs700;
+if(vErrors !== null){
+if(_errs700){
+vErrors.length = _errs700;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data302 && typeof data302 == "object" && !Array.isArray(data302)){
+for(const key70 in data302){
+if(!((key70 === "after_ms") || (key70 === "count"))){
+const err813 = {instancePath:instancePath+"/notify/rules/access_refused",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key70},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused,data:data302};
+if(vErrors === null){
+vErrors = [err813];
+}
+else {
+vErrors.push(err813);
+}
+errors++;
+}
+}
+if(data302.after_ms !== undefined){
+let data303 = data302.after_ms;
+if(!(((typeof data303 == "number") && (!(data303 % 1) && !isNaN(data303))) && (isFinite(data303)))){
+const err814 = {instancePath:instancePath+"/notify/rules/access_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms,data:data303};
+if(vErrors === null){
+vErrors = [err814];
+}
+else {
+vErrors.push(err814);
+}
+errors++;
+}
+if((typeof data303 == "number") && (isFinite(data303))){
+if(data303 > 86400000 || isNaN(data303)){
+const err815 = {instancePath:instancePath+"/notify/rules/access_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms,data:data303};
+if(vErrors === null){
+vErrors = [err815];
+}
+else {
+vErrors.push(err815);
+}
+errors++;
+}
+if(data303 < 0 || isNaN(data303)){
+const err816 = {instancePath:instancePath+"/notify/rules/access_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms,data:data303};
+if(vErrors === null){
+vErrors = [err816];
+}
+else {
+vErrors.push(err816);
+}
+errors++;
+}
+}
+}
+if(data302.count !== undefined){
+let data304 = data302.count;
+if(!(((typeof data304 == "number") && (!(data304 % 1) && !isNaN(data304))) && (isFinite(data304)))){
+const err817 = {instancePath:instancePath+"/notify/rules/access_refused/count",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count,data:data304};
+if(vErrors === null){
+vErrors = [err817];
+}
+else {
+vErrors.push(err817);
+}
+errors++;
+}
+if((typeof data304 == "number") && (isFinite(data304))){
+if(data304 > 1000000000 || isNaN(data304)){
+const err818 = {instancePath:instancePath+"/notify/rules/access_refused/count",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count,data:data304};
+if(vErrors === null){
+vErrors = [err818];
+}
+else {
+vErrors.push(err818);
+}
+errors++;
+}
+if(data304 < 0 || isNaN(data304)){
+const err819 = {instancePath:instancePath+"/notify/rules/access_refused/count",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count,data:data304};
+if(vErrors === null){
+vErrors = [err819];
+}
+else {
+vErrors.push(err819);
+}
+errors++;
+}
+}
+}
+}
+}
+if(data301.budget !== undefined){
+let data305 = data301.budget;
+if((!(data305 && typeof data305 == "object" && !Array.isArray(data305))) && (typeof data305 !== "boolean")){
+const err820 = {instancePath:instancePath+"/notify/rules/budget",schemaPath:"#/properties/notify/properties/rules/properties/budget/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.budget.type},schema:schema6.properties.notify.properties.rules.properties.budget.type,parentSchema:schema6.properties.notify.properties.rules.properties.budget,data:data305};
+if(vErrors === null){
+vErrors = [err820];
+}
+else {
+vErrors.push(err820);
+}
+errors++;
+}
+const _errs709 = errors;
+const _errs710 = errors;
+if(true !== data305){
+const err821 = {};
+if(vErrors === null){
+vErrors = [err821];
+}
+else {
+vErrors.push(err821);
+}
+errors++;
+}
+var valid156 = _errs710 === errors;
+if(valid156){
+const err822 = {instancePath:instancePath+"/notify/rules/budget",schemaPath:"#/properties/notify/properties/rules/properties/budget/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.budget.not,parentSchema:schema6.properties.notify.properties.rules.properties.budget,data:data305};
+if(vErrors === null){
+vErrors = [err822];
+}
+else {
+vErrors.push(err822);
+}
+errors++;
+}
+else {
+errors = _errs709;
+if(vErrors !== null){
+if(_errs709){
+vErrors.length = _errs709;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data305 && typeof data305 == "object" && !Array.isArray(data305)){
+for(const key71 in data305){
+if(!((key71 === "after_ms") || (key71 === "ratio"))){
+const err823 = {instancePath:instancePath+"/notify/rules/budget",schemaPath:"#/properties/notify/properties/rules/properties/budget/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key71},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.budget,data:data305};
+if(vErrors === null){
+vErrors = [err823];
+}
+else {
+vErrors.push(err823);
+}
+errors++;
+}
+}
+if(data305.after_ms !== undefined){
+let data306 = data305.after_ms;
+if(!(((typeof data306 == "number") && (!(data306 % 1) && !isNaN(data306))) && (isFinite(data306)))){
+const err824 = {instancePath:instancePath+"/notify/rules/budget/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms,data:data306};
+if(vErrors === null){
+vErrors = [err824];
+}
+else {
+vErrors.push(err824);
+}
+errors++;
+}
+if((typeof data306 == "number") && (isFinite(data306))){
+if(data306 > 86400000 || isNaN(data306)){
+const err825 = {instancePath:instancePath+"/notify/rules/budget/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms,data:data306};
+if(vErrors === null){
+vErrors = [err825];
+}
+else {
+vErrors.push(err825);
+}
+errors++;
+}
+if(data306 < 0 || isNaN(data306)){
+const err826 = {instancePath:instancePath+"/notify/rules/budget/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms,data:data306};
+if(vErrors === null){
+vErrors = [err826];
+}
+else {
+vErrors.push(err826);
+}
+errors++;
+}
+}
+}
+if(data305.ratio !== undefined){
+let data307 = data305.ratio;
+if((typeof data307 == "number") && (isFinite(data307))){
+if(data307 > 1 || isNaN(data307)){
+const err827 = {instancePath:instancePath+"/notify/rules/budget/ratio",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio,data:data307};
+if(vErrors === null){
+vErrors = [err827];
+}
+else {
+vErrors.push(err827);
+}
+errors++;
+}
+if(data307 < 0 || isNaN(data307)){
+const err828 = {instancePath:instancePath+"/notify/rules/budget/ratio",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio,data:data307};
+if(vErrors === null){
+vErrors = [err828];
+}
+else {
+vErrors.push(err828);
+}
+errors++;
+}
+}
+else {
+const err829 = {instancePath:instancePath+"/notify/rules/budget/ratio",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio.type,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio,data:data307};
+if(vErrors === null){
+vErrors = [err829];
+}
+else {
+vErrors.push(err829);
+}
+errors++;
+}
+}
+}
+}
+if(data301.error_rate !== undefined){
+let data308 = data301.error_rate;
+if((!(data308 && typeof data308 == "object" && !Array.isArray(data308))) && (typeof data308 !== "boolean")){
+const err830 = {instancePath:instancePath+"/notify/rules/error_rate",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.error_rate.type},schema:schema6.properties.notify.properties.rules.properties.error_rate.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate,data:data308};
+if(vErrors === null){
+vErrors = [err830];
+}
+else {
+vErrors.push(err830);
+}
+errors++;
+}
+const _errs718 = errors;
+const _errs719 = errors;
+if(true !== data308){
+const err831 = {};
+if(vErrors === null){
+vErrors = [err831];
+}
+else {
+vErrors.push(err831);
+}
+errors++;
+}
+var valid158 = _errs719 === errors;
+if(valid158){
+const err832 = {instancePath:instancePath+"/notify/rules/error_rate",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.error_rate.not,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate,data:data308};
+if(vErrors === null){
+vErrors = [err832];
+}
+else {
+vErrors.push(err832);
+}
+errors++;
+}
+else {
+errors = _errs718;
+if(vErrors !== null){
+if(_errs718){
+vErrors.length = _errs718;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data308 && typeof data308 == "object" && !Array.isArray(data308)){
+for(const key72 in data308){
+if(!(((key72 === "after_ms") || (key72 === "ratio")) || (key72 === "calls"))){
+const err833 = {instancePath:instancePath+"/notify/rules/error_rate",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key72},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate,data:data308};
+if(vErrors === null){
+vErrors = [err833];
+}
+else {
+vErrors.push(err833);
+}
+errors++;
+}
+}
+if(data308.after_ms !== undefined){
+let data309 = data308.after_ms;
+if(!(((typeof data309 == "number") && (!(data309 % 1) && !isNaN(data309))) && (isFinite(data309)))){
+const err834 = {instancePath:instancePath+"/notify/rules/error_rate/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms,data:data309};
+if(vErrors === null){
+vErrors = [err834];
+}
+else {
+vErrors.push(err834);
+}
+errors++;
+}
+if((typeof data309 == "number") && (isFinite(data309))){
+if(data309 > 86400000 || isNaN(data309)){
+const err835 = {instancePath:instancePath+"/notify/rules/error_rate/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms,data:data309};
+if(vErrors === null){
+vErrors = [err835];
+}
+else {
+vErrors.push(err835);
+}
+errors++;
+}
+if(data309 < 0 || isNaN(data309)){
+const err836 = {instancePath:instancePath+"/notify/rules/error_rate/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms,data:data309};
+if(vErrors === null){
+vErrors = [err836];
+}
+else {
+vErrors.push(err836);
+}
+errors++;
+}
+}
+}
+if(data308.ratio !== undefined){
+let data310 = data308.ratio;
+if((typeof data310 == "number") && (isFinite(data310))){
+if(data310 > 1 || isNaN(data310)){
+const err837 = {instancePath:instancePath+"/notify/rules/error_rate/ratio",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio,data:data310};
+if(vErrors === null){
+vErrors = [err837];
+}
+else {
+vErrors.push(err837);
+}
+errors++;
+}
+if(data310 < 0 || isNaN(data310)){
+const err838 = {instancePath:instancePath+"/notify/rules/error_rate/ratio",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio,data:data310};
+if(vErrors === null){
+vErrors = [err838];
+}
+else {
+vErrors.push(err838);
+}
+errors++;
+}
+}
+else {
+const err839 = {instancePath:instancePath+"/notify/rules/error_rate/ratio",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio,data:data310};
+if(vErrors === null){
+vErrors = [err839];
+}
+else {
+vErrors.push(err839);
+}
+errors++;
+}
+}
+if(data308.calls !== undefined){
+let data311 = data308.calls;
+if(!(((typeof data311 == "number") && (!(data311 % 1) && !isNaN(data311))) && (isFinite(data311)))){
+const err840 = {instancePath:instancePath+"/notify/rules/error_rate/calls",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/calls/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls,data:data311};
+if(vErrors === null){
+vErrors = [err840];
+}
+else {
+vErrors.push(err840);
+}
+errors++;
+}
+if((typeof data311 == "number") && (isFinite(data311))){
+if(data311 > 1000000000 || isNaN(data311)){
+const err841 = {instancePath:instancePath+"/notify/rules/error_rate/calls",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/calls/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls,data:data311};
+if(vErrors === null){
+vErrors = [err841];
+}
+else {
+vErrors.push(err841);
+}
+errors++;
+}
+if(data311 < 1 || isNaN(data311)){
+const err842 = {instancePath:instancePath+"/notify/rules/error_rate/calls",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/calls/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls,data:data311};
+if(vErrors === null){
+vErrors = [err842];
+}
+else {
+vErrors.push(err842);
+}
+errors++;
+}
+}
+}
+}
+}
+if(data301.limit_reached !== undefined){
+let data312 = data301.limit_reached;
+if((!(data312 && typeof data312 == "object" && !Array.isArray(data312))) && (typeof data312 !== "boolean")){
+const err843 = {instancePath:instancePath+"/notify/rules/limit_reached",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.limit_reached.type},schema:schema6.properties.notify.properties.rules.properties.limit_reached.type,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached,data:data312};
+if(vErrors === null){
+vErrors = [err843];
+}
+else {
+vErrors.push(err843);
+}
+errors++;
+}
+const _errs729 = errors;
+const _errs730 = errors;
+if(true !== data312){
+const err844 = {};
+if(vErrors === null){
+vErrors = [err844];
+}
+else {
+vErrors.push(err844);
+}
+errors++;
+}
+var valid160 = _errs730 === errors;
+if(valid160){
+const err845 = {instancePath:instancePath+"/notify/rules/limit_reached",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.limit_reached.not,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached,data:data312};
+if(vErrors === null){
+vErrors = [err845];
+}
+else {
+vErrors.push(err845);
+}
+errors++;
+}
+else {
+errors = _errs729;
+if(vErrors !== null){
+if(_errs729){
+vErrors.length = _errs729;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data312 && typeof data312 == "object" && !Array.isArray(data312)){
+for(const key73 in data312){
+if(!((key73 === "after_ms") || (key73 === "count"))){
+const err846 = {instancePath:instancePath+"/notify/rules/limit_reached",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key73},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached,data:data312};
+if(vErrors === null){
+vErrors = [err846];
+}
+else {
+vErrors.push(err846);
+}
+errors++;
+}
+}
+if(data312.after_ms !== undefined){
+let data313 = data312.after_ms;
+if(!(((typeof data313 == "number") && (!(data313 % 1) && !isNaN(data313))) && (isFinite(data313)))){
+const err847 = {instancePath:instancePath+"/notify/rules/limit_reached/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms,data:data313};
+if(vErrors === null){
+vErrors = [err847];
+}
+else {
+vErrors.push(err847);
+}
+errors++;
+}
+if((typeof data313 == "number") && (isFinite(data313))){
+if(data313 > 86400000 || isNaN(data313)){
+const err848 = {instancePath:instancePath+"/notify/rules/limit_reached/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms,data:data313};
+if(vErrors === null){
+vErrors = [err848];
+}
+else {
+vErrors.push(err848);
+}
+errors++;
+}
+if(data313 < 0 || isNaN(data313)){
+const err849 = {instancePath:instancePath+"/notify/rules/limit_reached/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms,data:data313};
+if(vErrors === null){
+vErrors = [err849];
+}
+else {
+vErrors.push(err849);
+}
+errors++;
+}
+}
+}
+if(data312.count !== undefined){
+let data314 = data312.count;
+if(!(((typeof data314 == "number") && (!(data314 % 1) && !isNaN(data314))) && (isFinite(data314)))){
+const err850 = {instancePath:instancePath+"/notify/rules/limit_reached/count",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count,data:data314};
+if(vErrors === null){
+vErrors = [err850];
+}
+else {
+vErrors.push(err850);
+}
+errors++;
+}
+if((typeof data314 == "number") && (isFinite(data314))){
+if(data314 > 1000000000 || isNaN(data314)){
+const err851 = {instancePath:instancePath+"/notify/rules/limit_reached/count",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count,data:data314};
+if(vErrors === null){
+vErrors = [err851];
+}
+else {
+vErrors.push(err851);
+}
+errors++;
+}
+if(data314 < 0 || isNaN(data314)){
+const err852 = {instancePath:instancePath+"/notify/rules/limit_reached/count",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count,data:data314};
+if(vErrors === null){
+vErrors = [err852];
+}
+else {
+vErrors.push(err852);
+}
+errors++;
+}
+}
+}
+}
+}
+if(data301.no_target !== undefined){
+let data315 = data301.no_target;
+if((!(data315 && typeof data315 == "object" && !Array.isArray(data315))) && (typeof data315 !== "boolean")){
+const err853 = {instancePath:instancePath+"/notify/rules/no_target",schemaPath:"#/properties/notify/properties/rules/properties/no_target/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.no_target.type},schema:schema6.properties.notify.properties.rules.properties.no_target.type,parentSchema:schema6.properties.notify.properties.rules.properties.no_target,data:data315};
+if(vErrors === null){
+vErrors = [err853];
+}
+else {
+vErrors.push(err853);
+}
+errors++;
+}
+const _errs738 = errors;
+const _errs739 = errors;
+if(true !== data315){
+const err854 = {};
+if(vErrors === null){
+vErrors = [err854];
+}
+else {
+vErrors.push(err854);
+}
+errors++;
+}
+var valid162 = _errs739 === errors;
+if(valid162){
+const err855 = {instancePath:instancePath+"/notify/rules/no_target",schemaPath:"#/properties/notify/properties/rules/properties/no_target/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.no_target.not,parentSchema:schema6.properties.notify.properties.rules.properties.no_target,data:data315};
+if(vErrors === null){
+vErrors = [err855];
+}
+else {
+vErrors.push(err855);
+}
+errors++;
+}
+else {
+errors = _errs738;
+if(vErrors !== null){
+if(_errs738){
+vErrors.length = _errs738;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data315 && typeof data315 == "object" && !Array.isArray(data315)){
+for(const key74 in data315){
+if(!((key74 === "after_ms") || (key74 === "count"))){
+const err856 = {instancePath:instancePath+"/notify/rules/no_target",schemaPath:"#/properties/notify/properties/rules/properties/no_target/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key74},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.no_target,data:data315};
+if(vErrors === null){
+vErrors = [err856];
+}
+else {
+vErrors.push(err856);
+}
+errors++;
+}
+}
+if(data315.after_ms !== undefined){
+let data316 = data315.after_ms;
+if(!(((typeof data316 == "number") && (!(data316 % 1) && !isNaN(data316))) && (isFinite(data316)))){
+const err857 = {instancePath:instancePath+"/notify/rules/no_target/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms,data:data316};
+if(vErrors === null){
+vErrors = [err857];
+}
+else {
+vErrors.push(err857);
+}
+errors++;
+}
+if((typeof data316 == "number") && (isFinite(data316))){
+if(data316 > 86400000 || isNaN(data316)){
+const err858 = {instancePath:instancePath+"/notify/rules/no_target/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms,data:data316};
+if(vErrors === null){
+vErrors = [err858];
+}
+else {
+vErrors.push(err858);
+}
+errors++;
+}
+if(data316 < 0 || isNaN(data316)){
+const err859 = {instancePath:instancePath+"/notify/rules/no_target/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms,data:data316};
+if(vErrors === null){
+vErrors = [err859];
+}
+else {
+vErrors.push(err859);
+}
+errors++;
+}
+}
+}
+if(data315.count !== undefined){
+let data317 = data315.count;
+if(!(((typeof data317 == "number") && (!(data317 % 1) && !isNaN(data317))) && (isFinite(data317)))){
+const err860 = {instancePath:instancePath+"/notify/rules/no_target/count",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.no_target.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.count,data:data317};
+if(vErrors === null){
+vErrors = [err860];
+}
+else {
+vErrors.push(err860);
+}
+errors++;
+}
+if((typeof data317 == "number") && (isFinite(data317))){
+if(data317 > 1000000000 || isNaN(data317)){
+const err861 = {instancePath:instancePath+"/notify/rules/no_target/count",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.count,data:data317};
+if(vErrors === null){
+vErrors = [err861];
+}
+else {
+vErrors.push(err861);
+}
+errors++;
+}
+if(data317 < 0 || isNaN(data317)){
+const err862 = {instancePath:instancePath+"/notify/rules/no_target/count",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.count,data:data317};
+if(vErrors === null){
+vErrors = [err862];
+}
+else {
+vErrors.push(err862);
+}
+errors++;
+}
+}
+}
+}
+}
+if(data301.peers_unreadable !== undefined){
+let data318 = data301.peers_unreadable;
+if((!(data318 && typeof data318 == "object" && !Array.isArray(data318))) && (typeof data318 !== "boolean")){
+const err863 = {instancePath:instancePath+"/notify/rules/peers_unreadable",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.peers_unreadable.type},schema:schema6.properties.notify.properties.rules.properties.peers_unreadable.type,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable,data:data318};
+if(vErrors === null){
+vErrors = [err863];
+}
+else {
+vErrors.push(err863);
+}
+errors++;
+}
+const _errs747 = errors;
+const _errs748 = errors;
+if(true !== data318){
+const err864 = {};
+if(vErrors === null){
+vErrors = [err864];
+}
+else {
+vErrors.push(err864);
+}
+errors++;
+}
+var valid164 = _errs748 === errors;
+if(valid164){
+const err865 = {instancePath:instancePath+"/notify/rules/peers_unreadable",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.peers_unreadable.not,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable,data:data318};
+if(vErrors === null){
+vErrors = [err865];
+}
+else {
+vErrors.push(err865);
+}
+errors++;
+}
+else {
+errors = _errs747;
+if(vErrors !== null){
+if(_errs747){
+vErrors.length = _errs747;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data318 && typeof data318 == "object" && !Array.isArray(data318)){
+for(const key75 in data318){
+if(!(key75 === "after_ms")){
+const err866 = {instancePath:instancePath+"/notify/rules/peers_unreadable",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key75},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable,data:data318};
+if(vErrors === null){
+vErrors = [err866];
+}
+else {
+vErrors.push(err866);
+}
+errors++;
+}
+}
+if(data318.after_ms !== undefined){
+let data319 = data318.after_ms;
+if(!(((typeof data319 == "number") && (!(data319 % 1) && !isNaN(data319))) && (isFinite(data319)))){
+const err867 = {instancePath:instancePath+"/notify/rules/peers_unreadable/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms,data:data319};
+if(vErrors === null){
+vErrors = [err867];
+}
+else {
+vErrors.push(err867);
+}
+errors++;
+}
+if((typeof data319 == "number") && (isFinite(data319))){
+if(data319 > 86400000 || isNaN(data319)){
+const err868 = {instancePath:instancePath+"/notify/rules/peers_unreadable/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms,data:data319};
+if(vErrors === null){
+vErrors = [err868];
+}
+else {
+vErrors.push(err868);
+}
+errors++;
+}
+if(data319 < 0 || isNaN(data319)){
+const err869 = {instancePath:instancePath+"/notify/rules/peers_unreadable/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms,data:data319};
+if(vErrors === null){
+vErrors = [err869];
+}
+else {
+vErrors.push(err869);
+}
+errors++;
+}
+}
+}
+}
+}
+if(data301.provider_auth !== undefined){
+let data320 = data301.provider_auth;
+if((!(data320 && typeof data320 == "object" && !Array.isArray(data320))) && (typeof data320 !== "boolean")){
+const err870 = {instancePath:instancePath+"/notify/rules/provider_auth",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_auth.type},schema:schema6.properties.notify.properties.rules.properties.provider_auth.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth,data:data320};
+if(vErrors === null){
+vErrors = [err870];
+}
+else {
+vErrors.push(err870);
+}
+errors++;
+}
+const _errs754 = errors;
+const _errs755 = errors;
+if(true !== data320){
+const err871 = {};
+if(vErrors === null){
+vErrors = [err871];
+}
+else {
+vErrors.push(err871);
+}
+errors++;
+}
+var valid166 = _errs755 === errors;
+if(valid166){
+const err872 = {instancePath:instancePath+"/notify/rules/provider_auth",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_auth.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth,data:data320};
+if(vErrors === null){
+vErrors = [err872];
+}
+else {
+vErrors.push(err872);
+}
+errors++;
+}
+else {
+errors = _errs754;
+if(vErrors !== null){
+if(_errs754){
+vErrors.length = _errs754;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data320 && typeof data320 == "object" && !Array.isArray(data320)){
+for(const key76 in data320){
+if(!(key76 === "after_ms")){
+const err873 = {instancePath:instancePath+"/notify/rules/provider_auth",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key76},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth,data:data320};
+if(vErrors === null){
+vErrors = [err873];
+}
+else {
+vErrors.push(err873);
+}
+errors++;
+}
+}
+if(data320.after_ms !== undefined){
+let data321 = data320.after_ms;
+if(!(((typeof data321 == "number") && (!(data321 % 1) && !isNaN(data321))) && (isFinite(data321)))){
+const err874 = {instancePath:instancePath+"/notify/rules/provider_auth/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms,data:data321};
+if(vErrors === null){
+vErrors = [err874];
+}
+else {
+vErrors.push(err874);
+}
+errors++;
+}
+if((typeof data321 == "number") && (isFinite(data321))){
+if(data321 > 86400000 || isNaN(data321)){
+const err875 = {instancePath:instancePath+"/notify/rules/provider_auth/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms,data:data321};
+if(vErrors === null){
+vErrors = [err875];
+}
+else {
+vErrors.push(err875);
+}
+errors++;
+}
+if(data321 < 0 || isNaN(data321)){
+const err876 = {instancePath:instancePath+"/notify/rules/provider_auth/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms,data:data321};
+if(vErrors === null){
+vErrors = [err876];
+}
+else {
+vErrors.push(err876);
+}
+errors++;
+}
+}
+}
+}
+}
+if(data301.provider_down !== undefined){
+let data322 = data301.provider_down;
+if((!(data322 && typeof data322 == "object" && !Array.isArray(data322))) && (typeof data322 !== "boolean")){
+const err877 = {instancePath:instancePath+"/notify/rules/provider_down",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_down.type},schema:schema6.properties.notify.properties.rules.properties.provider_down.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down,data:data322};
+if(vErrors === null){
+vErrors = [err877];
+}
+else {
+vErrors.push(err877);
+}
+errors++;
+}
+const _errs761 = errors;
+const _errs762 = errors;
+if(true !== data322){
+const err878 = {};
+if(vErrors === null){
+vErrors = [err878];
+}
+else {
+vErrors.push(err878);
+}
+errors++;
+}
+var valid168 = _errs762 === errors;
+if(valid168){
+const err879 = {instancePath:instancePath+"/notify/rules/provider_down",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_down.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down,data:data322};
+if(vErrors === null){
+vErrors = [err879];
+}
+else {
+vErrors.push(err879);
+}
+errors++;
+}
+else {
+errors = _errs761;
+if(vErrors !== null){
+if(_errs761){
+vErrors.length = _errs761;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data322 && typeof data322 == "object" && !Array.isArray(data322)){
+for(const key77 in data322){
+if(!(key77 === "after_ms")){
+const err880 = {instancePath:instancePath+"/notify/rules/provider_down",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key77},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down,data:data322};
+if(vErrors === null){
+vErrors = [err880];
+}
+else {
+vErrors.push(err880);
+}
+errors++;
+}
+}
+if(data322.after_ms !== undefined){
+let data323 = data322.after_ms;
+if(!(((typeof data323 == "number") && (!(data323 % 1) && !isNaN(data323))) && (isFinite(data323)))){
+const err881 = {instancePath:instancePath+"/notify/rules/provider_down/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms,data:data323};
+if(vErrors === null){
+vErrors = [err881];
+}
+else {
+vErrors.push(err881);
+}
+errors++;
+}
+if((typeof data323 == "number") && (isFinite(data323))){
+if(data323 > 86400000 || isNaN(data323)){
+const err882 = {instancePath:instancePath+"/notify/rules/provider_down/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms,data:data323};
+if(vErrors === null){
+vErrors = [err882];
+}
+else {
+vErrors.push(err882);
+}
+errors++;
+}
+if(data323 < 0 || isNaN(data323)){
+const err883 = {instancePath:instancePath+"/notify/rules/provider_down/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms,data:data323};
+if(vErrors === null){
+vErrors = [err883];
+}
+else {
+vErrors.push(err883);
+}
+errors++;
+}
+}
+}
+}
+}
+if(data301.provider_quota !== undefined){
+let data324 = data301.provider_quota;
+if((!(data324 && typeof data324 == "object" && !Array.isArray(data324))) && (typeof data324 !== "boolean")){
+const err884 = {instancePath:instancePath+"/notify/rules/provider_quota",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_quota.type},schema:schema6.properties.notify.properties.rules.properties.provider_quota.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota,data:data324};
+if(vErrors === null){
+vErrors = [err884];
+}
+else {
+vErrors.push(err884);
+}
+errors++;
+}
+const _errs768 = errors;
+const _errs769 = errors;
+if(true !== data324){
+const err885 = {};
+if(vErrors === null){
+vErrors = [err885];
+}
+else {
+vErrors.push(err885);
+}
+errors++;
+}
+var valid170 = _errs769 === errors;
+if(valid170){
+const err886 = {instancePath:instancePath+"/notify/rules/provider_quota",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_quota.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota,data:data324};
+if(vErrors === null){
+vErrors = [err886];
+}
+else {
+vErrors.push(err886);
+}
+errors++;
+}
+else {
+errors = _errs768;
+if(vErrors !== null){
+if(_errs768){
+vErrors.length = _errs768;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data324 && typeof data324 == "object" && !Array.isArray(data324)){
+for(const key78 in data324){
+if(!(key78 === "after_ms")){
+const err887 = {instancePath:instancePath+"/notify/rules/provider_quota",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key78},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota,data:data324};
+if(vErrors === null){
+vErrors = [err887];
+}
+else {
+vErrors.push(err887);
+}
+errors++;
+}
+}
+if(data324.after_ms !== undefined){
+let data325 = data324.after_ms;
+if(!(((typeof data325 == "number") && (!(data325 % 1) && !isNaN(data325))) && (isFinite(data325)))){
+const err888 = {instancePath:instancePath+"/notify/rules/provider_quota/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms,data:data325};
+if(vErrors === null){
+vErrors = [err888];
+}
+else {
+vErrors.push(err888);
+}
+errors++;
+}
+if((typeof data325 == "number") && (isFinite(data325))){
+if(data325 > 86400000 || isNaN(data325)){
+const err889 = {instancePath:instancePath+"/notify/rules/provider_quota/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms,data:data325};
+if(vErrors === null){
+vErrors = [err889];
+}
+else {
+vErrors.push(err889);
+}
+errors++;
+}
+if(data325 < 0 || isNaN(data325)){
+const err890 = {instancePath:instancePath+"/notify/rules/provider_quota/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms,data:data325};
+if(vErrors === null){
+vErrors = [err890];
+}
+else {
+vErrors.push(err890);
+}
+errors++;
+}
+}
+}
+}
+}
+if(data301.provider_rate_limited !== undefined){
+let data326 = data301.provider_rate_limited;
+if((!(data326 && typeof data326 == "object" && !Array.isArray(data326))) && (typeof data326 !== "boolean")){
+const err891 = {instancePath:instancePath+"/notify/rules/provider_rate_limited",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_rate_limited.type},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited,data:data326};
+if(vErrors === null){
+vErrors = [err891];
+}
+else {
+vErrors.push(err891);
+}
+errors++;
+}
+const _errs775 = errors;
+const _errs776 = errors;
+if(true !== data326){
+const err892 = {};
+if(vErrors === null){
+vErrors = [err892];
+}
+else {
+vErrors.push(err892);
+}
+errors++;
+}
+var valid172 = _errs776 === errors;
+if(valid172){
+const err893 = {instancePath:instancePath+"/notify/rules/provider_rate_limited",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited,data:data326};
+if(vErrors === null){
+vErrors = [err893];
+}
+else {
+vErrors.push(err893);
+}
+errors++;
+}
+else {
+errors = _errs775;
+if(vErrors !== null){
+if(_errs775){
+vErrors.length = _errs775;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data326 && typeof data326 == "object" && !Array.isArray(data326)){
+for(const key79 in data326){
+if(!(((key79 === "after_ms") || (key79 === "count")) || (key79 === "ratio"))){
+const err894 = {instancePath:instancePath+"/notify/rules/provider_rate_limited",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key79},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited,data:data326};
+if(vErrors === null){
+vErrors = [err894];
+}
+else {
+vErrors.push(err894);
+}
+errors++;
+}
+}
+if(data326.after_ms !== undefined){
+let data327 = data326.after_ms;
+if(!(((typeof data327 == "number") && (!(data327 % 1) && !isNaN(data327))) && (isFinite(data327)))){
+const err895 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data327};
+if(vErrors === null){
+vErrors = [err895];
+}
+else {
+vErrors.push(err895);
+}
+errors++;
+}
+if((typeof data327 == "number") && (isFinite(data327))){
+if(data327 > 86400000 || isNaN(data327)){
+const err896 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data327};
+if(vErrors === null){
+vErrors = [err896];
+}
+else {
+vErrors.push(err896);
+}
+errors++;
+}
+if(data327 < 0 || isNaN(data327)){
+const err897 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data327};
+if(vErrors === null){
+vErrors = [err897];
+}
+else {
+vErrors.push(err897);
+}
+errors++;
+}
+}
+}
+if(data326.count !== undefined){
+let data328 = data326.count;
+if(!(((typeof data328 == "number") && (!(data328 % 1) && !isNaN(data328))) && (isFinite(data328)))){
+const err898 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/count",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count,data:data328};
+if(vErrors === null){
+vErrors = [err898];
+}
+else {
+vErrors.push(err898);
+}
+errors++;
+}
+if((typeof data328 == "number") && (isFinite(data328))){
+if(data328 > 1000000000 || isNaN(data328)){
+const err899 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/count",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count,data:data328};
+if(vErrors === null){
+vErrors = [err899];
+}
+else {
+vErrors.push(err899);
+}
+errors++;
+}
+if(data328 < 0 || isNaN(data328)){
+const err900 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/count",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count,data:data328};
+if(vErrors === null){
+vErrors = [err900];
+}
+else {
+vErrors.push(err900);
+}
+errors++;
+}
+}
+}
+if(data326.ratio !== undefined){
+let data329 = data326.ratio;
+if((typeof data329 == "number") && (isFinite(data329))){
+if(data329 > 1 || isNaN(data329)){
+const err901 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/ratio",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio,data:data329};
+if(vErrors === null){
+vErrors = [err901];
+}
+else {
+vErrors.push(err901);
+}
+errors++;
+}
+if(data329 < 0 || isNaN(data329)){
+const err902 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/ratio",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio,data:data329};
+if(vErrors === null){
+vErrors = [err902];
+}
+else {
+vErrors.push(err902);
+}
+errors++;
+}
+}
+else {
+const err903 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/ratio",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio,data:data329};
+if(vErrors === null){
+vErrors = [err903];
+}
+else {
+vErrors.push(err903);
+}
+errors++;
+}
+}
+}
+}
+if(data301.reload_refused !== undefined){
+let data330 = data301.reload_refused;
+if((!(data330 && typeof data330 == "object" && !Array.isArray(data330))) && (typeof data330 !== "boolean")){
+const err904 = {instancePath:instancePath+"/notify/rules/reload_refused",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.reload_refused.type},schema:schema6.properties.notify.properties.rules.properties.reload_refused.type,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused,data:data330};
+if(vErrors === null){
+vErrors = [err904];
+}
+else {
+vErrors.push(err904);
+}
+errors++;
+}
+const _errs786 = errors;
+const _errs787 = errors;
+if(true !== data330){
+const err905 = {};
+if(vErrors === null){
+vErrors = [err905];
+}
+else {
+vErrors.push(err905);
+}
+errors++;
+}
+var valid174 = _errs787 === errors;
+if(valid174){
+const err906 = {instancePath:instancePath+"/notify/rules/reload_refused",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.reload_refused.not,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused,data:data330};
+if(vErrors === null){
+vErrors = [err906];
+}
+else {
+vErrors.push(err906);
+}
+errors++;
+}
+else {
+errors = _errs786;
+if(vErrors !== null){
+if(_errs786){
+vErrors.length = _errs786;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data330 && typeof data330 == "object" && !Array.isArray(data330)){
+for(const key80 in data330){
+if(!(key80 === "after_ms")){
+const err907 = {instancePath:instancePath+"/notify/rules/reload_refused",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key80},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused,data:data330};
+if(vErrors === null){
+vErrors = [err907];
+}
+else {
+vErrors.push(err907);
+}
+errors++;
+}
+}
+if(data330.after_ms !== undefined){
+let data331 = data330.after_ms;
+if(!(((typeof data331 == "number") && (!(data331 % 1) && !isNaN(data331))) && (isFinite(data331)))){
+const err908 = {instancePath:instancePath+"/notify/rules/reload_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms,data:data331};
+if(vErrors === null){
+vErrors = [err908];
+}
+else {
+vErrors.push(err908);
+}
+errors++;
+}
+if((typeof data331 == "number") && (isFinite(data331))){
+if(data331 > 86400000 || isNaN(data331)){
+const err909 = {instancePath:instancePath+"/notify/rules/reload_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms,data:data331};
+if(vErrors === null){
+vErrors = [err909];
+}
+else {
+vErrors.push(err909);
+}
+errors++;
+}
+if(data331 < 0 || isNaN(data331)){
+const err910 = {instancePath:instancePath+"/notify/rules/reload_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms,data:data331};
+if(vErrors === null){
+vErrors = [err910];
+}
+else {
+vErrors.push(err910);
+}
+errors++;
+}
+}
+}
+}
+}
+if(data301.worker_restarts !== undefined){
+let data332 = data301.worker_restarts;
+if((!(data332 && typeof data332 == "object" && !Array.isArray(data332))) && (typeof data332 !== "boolean")){
+const err911 = {instancePath:instancePath+"/notify/rules/worker_restarts",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.worker_restarts.type},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.type,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts,data:data332};
+if(vErrors === null){
+vErrors = [err911];
+}
+else {
+vErrors.push(err911);
+}
+errors++;
+}
+const _errs793 = errors;
+const _errs794 = errors;
+if(true !== data332){
+const err912 = {};
+if(vErrors === null){
+vErrors = [err912];
+}
+else {
+vErrors.push(err912);
+}
+errors++;
+}
+var valid176 = _errs794 === errors;
+if(valid176){
+const err913 = {instancePath:instancePath+"/notify/rules/worker_restarts",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.not,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts,data:data332};
+if(vErrors === null){
+vErrors = [err913];
+}
+else {
+vErrors.push(err913);
+}
+errors++;
+}
+else {
+errors = _errs793;
+if(vErrors !== null){
+if(_errs793){
+vErrors.length = _errs793;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data332 && typeof data332 == "object" && !Array.isArray(data332)){
+for(const key81 in data332){
+if(!((key81 === "after_ms") || (key81 === "count"))){
+const err914 = {instancePath:instancePath+"/notify/rules/worker_restarts",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key81},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts,data:data332};
+if(vErrors === null){
+vErrors = [err914];
+}
+else {
+vErrors.push(err914);
+}
+errors++;
+}
+}
+if(data332.after_ms !== undefined){
+let data333 = data332.after_ms;
+if(!(((typeof data333 == "number") && (!(data333 % 1) && !isNaN(data333))) && (isFinite(data333)))){
+const err915 = {instancePath:instancePath+"/notify/rules/worker_restarts/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms,data:data333};
+if(vErrors === null){
+vErrors = [err915];
+}
+else {
+vErrors.push(err915);
+}
+errors++;
+}
+if((typeof data333 == "number") && (isFinite(data333))){
+if(data333 > 86400000 || isNaN(data333)){
+const err916 = {instancePath:instancePath+"/notify/rules/worker_restarts/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms,data:data333};
+if(vErrors === null){
+vErrors = [err916];
+}
+else {
+vErrors.push(err916);
+}
+errors++;
+}
+if(data333 < 0 || isNaN(data333)){
+const err917 = {instancePath:instancePath+"/notify/rules/worker_restarts/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms,data:data333};
+if(vErrors === null){
+vErrors = [err917];
+}
+else {
+vErrors.push(err917);
+}
+errors++;
+}
+}
+}
+if(data332.count !== undefined){
+let data334 = data332.count;
+if(!(((typeof data334 == "number") && (!(data334 % 1) && !isNaN(data334))) && (isFinite(data334)))){
+const err918 = {instancePath:instancePath+"/notify/rules/worker_restarts/count",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count,data:data334};
+if(vErrors === null){
+vErrors = [err918];
+}
+else {
+vErrors.push(err918);
+}
+errors++;
+}
+if((typeof data334 == "number") && (isFinite(data334))){
+if(data334 > 1000000000 || isNaN(data334)){
+const err919 = {instancePath:instancePath+"/notify/rules/worker_restarts/count",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count,data:data334};
+if(vErrors === null){
+vErrors = [err919];
+}
+else {
+vErrors.push(err919);
+}
+errors++;
+}
+if(data334 < 0 || isNaN(data334)){
+const err920 = {instancePath:instancePath+"/notify/rules/worker_restarts/count",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count,data:data334};
+if(vErrors === null){
+vErrors = [err920];
+}
+else {
+vErrors.push(err920);
+}
+errors++;
+}
+}
+}
+}
+}
+}
+else {
+const err921 = {instancePath:instancePath+"/notify/rules",schemaPath:"#/properties/notify/properties/rules/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.rules.type,parentSchema:schema6.properties.notify.properties.rules,data:data301};
+if(vErrors === null){
+vErrors = [err921];
+}
+else {
+vErrors.push(err921);
+}
+errors++;
+}
+}
+if(data262.heartbeat !== undefined){
+let data335 = data262.heartbeat;
+if((!(data335 && typeof data335 == "object" && !Array.isArray(data335))) && (data335 !== null)){
+const err922 = {instancePath:instancePath+"/notify/heartbeat",schemaPath:"#/properties/notify/properties/heartbeat/type",keyword:"type",params:{type: schema6.properties.notify.properties.heartbeat.type},schema:schema6.properties.notify.properties.heartbeat.type,parentSchema:schema6.properties.notify.properties.heartbeat,data:data335};
+if(vErrors === null){
+vErrors = [err922];
+}
+else {
+vErrors.push(err922);
+}
+errors++;
+}
+if(data335 && typeof data335 == "object" && !Array.isArray(data335)){
+if(data335.url === undefined){
+const err923 = {instancePath:instancePath+"/notify/heartbeat",schemaPath:"#/properties/notify/properties/heartbeat/required",keyword:"required",params:{missingProperty: "url"},schema:schema6.properties.notify.properties.heartbeat.required,parentSchema:schema6.properties.notify.properties.heartbeat,data:data335};
+if(vErrors === null){
+vErrors = [err923];
+}
+else {
+vErrors.push(err923);
+}
+errors++;
+}
+for(const key82 in data335){
+if(!((key82 === "url") || (key82 === "interval_ms"))){
+const err924 = {instancePath:instancePath+"/notify/heartbeat",schemaPath:"#/properties/notify/properties/heartbeat/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key82},schema:false,parentSchema:schema6.properties.notify.properties.heartbeat,data:data335};
+if(vErrors === null){
+vErrors = [err924];
+}
+else {
+vErrors.push(err924);
+}
+errors++;
+}
+}
+if(data335.url !== undefined){
+let data336 = data335.url;
+const _errs805 = errors;
+let valid179 = true;
+const _errs806 = errors;
+if(errors === _errs806){
+if(data336 && typeof data336 == "object" && !Array.isArray(data336)){
+if(data336.credential !== undefined){
+var valid180 = false;
+const err925 = {};
+if(vErrors === null){
+vErrors = [err925];
+}
+else {
+vErrors.push(err925);
+}
+errors++;
+}
+else {
+var valid180 = true;
+}
+if(valid180){
+if(data336.file !== undefined){
+var valid180 = false;
+const err926 = {};
+if(vErrors === null){
+vErrors = [err926];
+}
+else {
+vErrors.push(err926);
+}
+errors++;
+}
+else {
+var valid180 = true;
+}
+if(valid180){
+if(data336.env !== undefined){
+var valid180 = false;
+const err927 = {};
+if(vErrors === null){
+vErrors = [err927];
+}
+else {
+vErrors.push(err927);
+}
+errors++;
+}
+else {
+var valid180 = true;
+}
+if(valid180){
+if(data336.secret !== undefined){
+var valid180 = false;
+const err928 = {};
+if(vErrors === null){
+vErrors = [err928];
+}
+else {
+vErrors.push(err928);
+}
+errors++;
+}
+else {
+var valid180 = true;
+}
+}
+}
+}
+}
+else {
+const err929 = {};
+if(vErrors === null){
+vErrors = [err929];
+}
+else {
+vErrors.push(err929);
+}
+errors++;
+}
+}
+var _valid15 = _errs806 === errors;
+errors = _errs805;
+if(vErrors !== null){
+if(_errs805){
+vErrors.length = _errs805;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid15){
+const _errs808 = errors;
+const err930 = {instancePath:instancePath+"/notify/heartbeat/url",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/then/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.heartbeat.properties.url.then.not,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.then,data:data336};
+if(vErrors === null){
+vErrors = [err930];
+}
+else {
+vErrors.push(err930);
+}
+errors++;
+var _valid15 = _errs808 === errors;
+valid179 = _valid15;
+}
+if(!valid179){
+const err931 = {instancePath:instancePath+"/notify/heartbeat/url",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.notify.properties.heartbeat.properties.url.if,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url,data:data336};
+if(vErrors === null){
+vErrors = [err931];
+}
+else {
+vErrors.push(err931);
+}
+errors++;
+}
+if(data336 && typeof data336 == "object" && !Array.isArray(data336)){
+for(const key83 in data336){
+if(!(((((key83 === "credential") || (key83 === "file")) || (key83 === "env")) || (key83 === "secret")) || (key83 === "optional"))){
+const err932 = {instancePath:instancePath+"/notify/heartbeat/url",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key83},schema:false,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url,data:data336};
+if(vErrors === null){
+vErrors = [err932];
+}
+else {
+vErrors.push(err932);
+}
+errors++;
+}
+}
+if(data336.credential !== undefined){
+let data341 = data336.credential;
+if(typeof data341 === "string"){
+if(func4(data341) > 255){
+const err933 = {instancePath:instancePath+"/notify/heartbeat/url/credential",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.credential,data:data341};
+if(vErrors === null){
+vErrors = [err933];
+}
+else {
+vErrors.push(err933);
+}
+errors++;
+}
+if(func4(data341) < 1){
+const err934 = {instancePath:instancePath+"/notify/heartbeat/url/credential",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.credential,data:data341};
+if(vErrors === null){
+vErrors = [err934];
+}
+else {
+vErrors.push(err934);
+}
+errors++;
+}
+if(!pattern17.test(data341)){
+const err935 = {instancePath:instancePath+"/notify/heartbeat/url/credential",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.credential,data:data341};
+if(vErrors === null){
+vErrors = [err935];
+}
+else {
+vErrors.push(err935);
+}
+errors++;
+}
+}
+else {
+const err936 = {instancePath:instancePath+"/notify/heartbeat/url/credential",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.heartbeat.properties.url.properties.credential.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.credential,data:data341};
+if(vErrors === null){
+vErrors = [err936];
+}
+else {
+vErrors.push(err936);
+}
+errors++;
+}
+}
+if(data336.file !== undefined){
+let data342 = data336.file;
+if(typeof data342 === "string"){
+if(func4(data342) > 4096){
+const err937 = {instancePath:instancePath+"/notify/heartbeat/url/file",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.file,data:data342};
+if(vErrors === null){
+vErrors = [err937];
+}
+else {
+vErrors.push(err937);
+}
+errors++;
+}
+if(func4(data342) < 1){
+const err938 = {instancePath:instancePath+"/notify/heartbeat/url/file",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.file,data:data342};
+if(vErrors === null){
+vErrors = [err938];
+}
+else {
+vErrors.push(err938);
+}
+errors++;
+}
+if(!pattern18.test(data342)){
+const err939 = {instancePath:instancePath+"/notify/heartbeat/url/file",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.file,data:data342};
+if(vErrors === null){
+vErrors = [err939];
+}
+else {
+vErrors.push(err939);
+}
+errors++;
+}
+}
+else {
+const err940 = {instancePath:instancePath+"/notify/heartbeat/url/file",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.heartbeat.properties.url.properties.file.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.file,data:data342};
+if(vErrors === null){
+vErrors = [err940];
+}
+else {
+vErrors.push(err940);
+}
+errors++;
+}
+}
+if(data336.env !== undefined){
+let data343 = data336.env;
+if(typeof data343 === "string"){
+if(func4(data343) > 255){
+const err941 = {instancePath:instancePath+"/notify/heartbeat/url/env",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.env,data:data343};
+if(vErrors === null){
+vErrors = [err941];
+}
+else {
+vErrors.push(err941);
+}
+errors++;
+}
+if(func4(data343) < 1){
+const err942 = {instancePath:instancePath+"/notify/heartbeat/url/env",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.env,data:data343};
+if(vErrors === null){
+vErrors = [err942];
+}
+else {
+vErrors.push(err942);
+}
+errors++;
+}
+if(!pattern19.test(data343)){
+const err943 = {instancePath:instancePath+"/notify/heartbeat/url/env",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.env,data:data343};
+if(vErrors === null){
+vErrors = [err943];
+}
+else {
+vErrors.push(err943);
+}
+errors++;
+}
+}
+else {
+const err944 = {instancePath:instancePath+"/notify/heartbeat/url/env",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.heartbeat.properties.url.properties.env.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.env,data:data343};
+if(vErrors === null){
+vErrors = [err944];
+}
+else {
+vErrors.push(err944);
+}
+errors++;
+}
+}
+if(data336.secret !== undefined){
+let data344 = data336.secret;
+if(typeof data344 === "string"){
+if(func4(data344) > 100){
+const err945 = {instancePath:instancePath+"/notify/heartbeat/url/secret",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.secret,data:data344};
+if(vErrors === null){
+vErrors = [err945];
+}
+else {
+vErrors.push(err945);
+}
+errors++;
+}
+if(func4(data344) < 1){
+const err946 = {instancePath:instancePath+"/notify/heartbeat/url/secret",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.secret,data:data344};
+if(vErrors === null){
+vErrors = [err946];
+}
+else {
+vErrors.push(err946);
+}
+errors++;
+}
+if(!pattern17.test(data344)){
+const err947 = {instancePath:instancePath+"/notify/heartbeat/url/secret",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.secret,data:data344};
+if(vErrors === null){
+vErrors = [err947];
+}
+else {
+vErrors.push(err947);
+}
+errors++;
+}
+}
+else {
+const err948 = {instancePath:instancePath+"/notify/heartbeat/url/secret",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.heartbeat.properties.url.properties.secret.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.secret,data:data344};
+if(vErrors === null){
+vErrors = [err948];
+}
+else {
+vErrors.push(err948);
+}
+errors++;
+}
+}
+if(data336.optional !== undefined){
+let data345 = data336.optional;
+if(typeof data345 !== "boolean"){
+const err949 = {instancePath:instancePath+"/notify/heartbeat/url/optional",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.notify.properties.heartbeat.properties.url.properties.optional.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.optional,data:data345};
+if(vErrors === null){
+vErrors = [err949];
+}
+else {
+vErrors.push(err949);
+}
+errors++;
+}
+}
+}
+else {
+const err950 = {instancePath:instancePath+"/notify/heartbeat/url",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.heartbeat.properties.url.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url,data:data336};
+if(vErrors === null){
+vErrors = [err950];
+}
+else {
+vErrors.push(err950);
+}
+errors++;
+}
+}
+if(data335.interval_ms !== undefined){
+let data346 = data335.interval_ms;
+if(!(((typeof data346 == "number") && (!(data346 % 1) && !isNaN(data346))) && (isFinite(data346)))){
+const err951 = {instancePath:instancePath+"/notify/heartbeat/interval_ms",schemaPath:"#/properties/notify/properties/heartbeat/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.heartbeat.properties.interval_ms.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.interval_ms,data:data346};
+if(vErrors === null){
+vErrors = [err951];
+}
+else {
+vErrors.push(err951);
+}
+errors++;
+}
+if((typeof data346 == "number") && (isFinite(data346))){
+if(data346 > 86400000 || isNaN(data346)){
+const err952 = {instancePath:instancePath+"/notify/heartbeat/interval_ms",schemaPath:"#/properties/notify/properties/heartbeat/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.heartbeat.properties.interval_ms,data:data346};
+if(vErrors === null){
+vErrors = [err952];
+}
+else {
+vErrors.push(err952);
+}
+errors++;
+}
+if(data346 < 1000 || isNaN(data346)){
+const err953 = {instancePath:instancePath+"/notify/heartbeat/interval_ms",schemaPath:"#/properties/notify/properties/heartbeat/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.notify.properties.heartbeat.properties.interval_ms,data:data346};
+if(vErrors === null){
+vErrors = [err953];
+}
+else {
+vErrors.push(err953);
+}
+errors++;
+}
+}
+}
+}
+}
+}
+else {
+const err954 = {instancePath:instancePath+"/notify",schemaPath:"#/properties/notify/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.type,parentSchema:schema6.properties.notify,data:data262};
+if(vErrors === null){
+vErrors = [err954];
+}
+else {
+vErrors.push(err954);
+}
+errors++;
+}
+}
+if(data.metrics !== undefined){
+let data347 = data.metrics;
+if(data347 && typeof data347 == "object" && !Array.isArray(data347)){
+for(const key84 in data347){
+if(!(((((key84 === "enabled") || (key84 === "allowed_users")) || (key84 === "client_label")) || (key84 === "max_models")) || (key84 === "max_series"))){
+const err955 = {instancePath:instancePath+"/metrics",schemaPath:"#/properties/metrics/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key84},schema:false,parentSchema:schema6.properties.metrics,data:data347};
+if(vErrors === null){
+vErrors = [err955];
+}
+else {
+vErrors.push(err955);
+}
+errors++;
+}
+}
+if(data347.enabled !== undefined){
+let data348 = data347.enabled;
+if(typeof data348 !== "boolean"){
+const err956 = {instancePath:instancePath+"/metrics/enabled",schemaPath:"#/properties/metrics/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.metrics.properties.enabled.type,parentSchema:schema6.properties.metrics.properties.enabled,data:data348};
+if(vErrors === null){
+vErrors = [err956];
+}
+else {
+vErrors.push(err956);
+}
+errors++;
+}
+}
+if(data347.allowed_users !== undefined){
+let data349 = data347.allowed_users;
+if(Array.isArray(data349)){
+const len24 = data349.length;
+for(let i24=0; i24<len24; i24++){
+let data350 = data349[i24];
+const _errs832 = errors;
+const _errs833 = errors;
+if(!(data350 === "any")){
+const err957 = {};
+if(vErrors === null){
+vErrors = [err957];
+}
+else {
+vErrors.push(err957);
+}
+errors++;
+}
+var valid185 = _errs833 === errors;
+if(valid185){
+const err958 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/not",keyword:"not",params:{},schema:schema6.properties.metrics.properties.allowed_users.items.not,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data350};
+if(vErrors === null){
+vErrors = [err958];
+}
+else {
+vErrors.push(err958);
+}
+errors++;
+}
+else {
+errors = _errs832;
+if(vErrors !== null){
+if(_errs832){
+vErrors.length = _errs832;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(typeof data350 === "string"){
+if(func4(data350) > 256){
+const err959 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data350};
+if(vErrors === null){
+vErrors = [err959];
+}
+else {
+vErrors.push(err959);
+}
+errors++;
+}
+if(func4(data350) < 1){
+const err960 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data350};
+if(vErrors === null){
+vErrors = [err960];
+}
+else {
+vErrors.push(err960);
+}
+errors++;
+}
+if(!pattern1.test(data350)){
+const err961 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$",parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data350};
+if(vErrors === null){
+vErrors = [err961];
+}
+else {
+vErrors.push(err961);
+}
+errors++;
+}
+}
+else {
+const err962 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.metrics.properties.allowed_users.items.type,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data350};
+if(vErrors === null){
+vErrors = [err962];
+}
+else {
+vErrors.push(err962);
+}
+errors++;
+}
+}
+}
+else {
+const err963 = {instancePath:instancePath+"/metrics/allowed_users",schemaPath:"#/properties/metrics/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema6.properties.metrics.properties.allowed_users.type,parentSchema:schema6.properties.metrics.properties.allowed_users,data:data349};
+if(vErrors === null){
+vErrors = [err963];
+}
+else {
+vErrors.push(err963);
+}
+errors++;
+}
+}
+if(data347.client_label !== undefined){
+let data351 = data347.client_label;
+if(typeof data351 !== "boolean"){
+const err964 = {instancePath:instancePath+"/metrics/client_label",schemaPath:"#/properties/metrics/properties/client_label/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.metrics.properties.client_label.type,parentSchema:schema6.properties.metrics.properties.client_label,data:data351};
+if(vErrors === null){
+vErrors = [err964];
+}
+else {
+vErrors.push(err964);
+}
+errors++;
+}
+}
+if(data347.max_models !== undefined){
+let data352 = data347.max_models;
+if(!(((typeof data352 == "number") && (!(data352 % 1) && !isNaN(data352))) && (isFinite(data352)))){
+const err965 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.metrics.properties.max_models.type,parentSchema:schema6.properties.metrics.properties.max_models,data:data352};
+if(vErrors === null){
+vErrors = [err965];
+}
+else {
+vErrors.push(err965);
+}
+errors++;
+}
+if((typeof data352 == "number") && (isFinite(data352))){
+if(data352 > 10000 || isNaN(data352)){
+const err966 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema6.properties.metrics.properties.max_models,data:data352};
+if(vErrors === null){
+vErrors = [err966];
+}
+else {
+vErrors.push(err966);
+}
+errors++;
+}
+if(data352 < 1 || isNaN(data352)){
+const err967 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.metrics.properties.max_models,data:data352};
+if(vErrors === null){
+vErrors = [err967];
+}
+else {
+vErrors.push(err967);
+}
+errors++;
+}
+}
+}
+if(data347.max_series !== undefined){
+let data353 = data347.max_series;
+if(!(((typeof data353 == "number") && (!(data353 % 1) && !isNaN(data353))) && (isFinite(data353)))){
+const err968 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.metrics.properties.max_series.type,parentSchema:schema6.properties.metrics.properties.max_series,data:data353};
+if(vErrors === null){
+vErrors = [err968];
+}
+else {
+vErrors.push(err968);
+}
+errors++;
+}
+if((typeof data353 == "number") && (isFinite(data353))){
+if(data353 > 200000 || isNaN(data353)){
+const err969 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/maximum",keyword:"maximum",params:{comparison: "<=", limit: 200000},schema:200000,parentSchema:schema6.properties.metrics.properties.max_series,data:data353};
+if(vErrors === null){
+vErrors = [err969];
+}
+else {
+vErrors.push(err969);
+}
+errors++;
+}
+if(data353 < 1000 || isNaN(data353)){
+const err970 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.metrics.properties.max_series,data:data353};
+if(vErrors === null){
+vErrors = [err970];
+}
+else {
+vErrors.push(err970);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err971 = {instancePath:instancePath+"/metrics",schemaPath:"#/properties/metrics/type",keyword:"type",params:{type: "object"},schema:schema6.properties.metrics.type,parentSchema:schema6.properties.metrics,data:data347};
+if(vErrors === null){
+vErrors = [err971];
+}
+else {
+vErrors.push(err971);
+}
+errors++;
+}
+}
+if(data.status !== undefined){
+let data354 = data.status;
+if(data354 && typeof data354 == "object" && !Array.isArray(data354)){
+for(const key85 in data354){
+if(!(((((key85 === "enabled") || (key85 === "allowed_users")) || (key85 === "playground")) || (key85 === "via_proxy")) || (key85 === "recent_calls"))){
+const err972 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key85},schema:false,parentSchema:schema6.properties.status,data:data354};
+if(vErrors === null){
+vErrors = [err972];
+}
+else {
+vErrors.push(err972);
+}
+errors++;
+}
+}
+if(data354.enabled !== undefined){
+let data355 = data354.enabled;
+if(typeof data355 !== "boolean"){
+const err973 = {instancePath:instancePath+"/status/enabled",schemaPath:"#/properties/status/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.enabled.type,parentSchema:schema6.properties.status.properties.enabled,data:data355};
+if(vErrors === null){
+vErrors = [err973];
+}
+else {
+vErrors.push(err973);
+}
+errors++;
+}
+}
+if(data354.allowed_users !== undefined){
+let data356 = data354.allowed_users;
+if(Array.isArray(data356)){
+const len25 = data356.length;
+for(let i25=0; i25<len25; i25++){
+let data357 = data356[i25];
+const _errs849 = errors;
+const _errs850 = errors;
+if(!(data357 === "any")){
+const err974 = {};
+if(vErrors === null){
+vErrors = [err974];
+}
+else {
+vErrors.push(err974);
+}
+errors++;
+}
+var valid189 = _errs850 === errors;
+if(valid189){
+const err975 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/not",keyword:"not",params:{},schema:schema6.properties.status.properties.allowed_users.items.not,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data357};
+if(vErrors === null){
+vErrors = [err975];
+}
+else {
+vErrors.push(err975);
+}
+errors++;
+}
+else {
+errors = _errs849;
+if(vErrors !== null){
+if(_errs849){
+vErrors.length = _errs849;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(typeof data357 === "string"){
+if(func4(data357) > 256){
+const err976 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data357};
+if(vErrors === null){
+vErrors = [err976];
+}
+else {
+vErrors.push(err976);
+}
+errors++;
+}
+if(func4(data357) < 1){
+const err977 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data357};
+if(vErrors === null){
+vErrors = [err977];
+}
+else {
+vErrors.push(err977);
+}
+errors++;
+}
+if(!pattern3.test(data357)){
+const err978 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.status.properties.allowed_users.items,data:data357};
+if(vErrors === null){
+vErrors = [err978];
+}
+else {
+vErrors.push(err978);
+}
+errors++;
+}
+}
+else {
+const err979 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.status.properties.allowed_users.items.type,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data357};
+if(vErrors === null){
+vErrors = [err979];
+}
+else {
+vErrors.push(err979);
+}
+errors++;
+}
+}
+}
+else {
+const err980 = {instancePath:instancePath+"/status/allowed_users",schemaPath:"#/properties/status/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema6.properties.status.properties.allowed_users.type,parentSchema:schema6.properties.status.properties.allowed_users,data:data356};
+if(vErrors === null){
+vErrors = [err980];
+}
+else {
+vErrors.push(err980);
+}
+errors++;
+}
+}
+if(data354.playground !== undefined){
+let data358 = data354.playground;
+if(typeof data358 !== "boolean"){
+const err981 = {instancePath:instancePath+"/status/playground",schemaPath:"#/properties/status/properties/playground/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.playground.type,parentSchema:schema6.properties.status.properties.playground,data:data358};
+if(vErrors === null){
+vErrors = [err981];
+}
+else {
+vErrors.push(err981);
+}
+errors++;
+}
+}
+if(data354.via_proxy !== undefined){
+let data359 = data354.via_proxy;
+if(typeof data359 !== "boolean"){
+const err982 = {instancePath:instancePath+"/status/via_proxy",schemaPath:"#/properties/status/properties/via_proxy/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.via_proxy.type,parentSchema:schema6.properties.status.properties.via_proxy,data:data359};
+if(vErrors === null){
+vErrors = [err982];
+}
+else {
+vErrors.push(err982);
+}
+errors++;
+}
+}
+if(data354.recent_calls !== undefined){
+let data360 = data354.recent_calls;
+if(!(((typeof data360 == "number") && (!(data360 % 1) && !isNaN(data360))) && (isFinite(data360)))){
+const err983 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.status.properties.recent_calls.type,parentSchema:schema6.properties.status.properties.recent_calls,data:data360};
+if(vErrors === null){
+vErrors = [err983];
+}
+else {
+vErrors.push(err983);
+}
+errors++;
+}
+if((typeof data360 == "number") && (isFinite(data360))){
+if(data360 > 1000 || isNaN(data360)){
+const err984 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.status.properties.recent_calls,data:data360};
+if(vErrors === null){
+vErrors = [err984];
+}
+else {
+vErrors.push(err984);
+}
+errors++;
+}
+if(data360 < 1 || isNaN(data360)){
+const err985 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.status.properties.recent_calls,data:data360};
+if(vErrors === null){
+vErrors = [err985];
+}
+else {
+vErrors.push(err985);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err986 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/type",keyword:"type",params:{type: "object"},schema:schema6.properties.status.type,parentSchema:schema6.properties.status,data:data354};
+if(vErrors === null){
+vErrors = [err986];
+}
+else {
+vErrors.push(err986);
+}
+errors++;
+}
+}
+if(data.logging !== undefined){
+let data361 = data.logging;
+if(data361 && typeof data361 == "object" && !Array.isArray(data361)){
+for(const key86 in data361){
+if(!(((key86 === "level") || (key86 === "format")) || (key86 === "transport"))){
+const err987 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key86},schema:false,parentSchema:schema6.properties.logging,data:data361};
+if(vErrors === null){
+vErrors = [err987];
+}
+else {
+vErrors.push(err987);
+}
+errors++;
+}
+}
+if(data361.level !== undefined){
+let data362 = data361.level;
+if(typeof data362 !== "string"){
+const err988 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.level.type,parentSchema:schema6.properties.logging.properties.level,data:data362};
+if(vErrors === null){
+vErrors = [err988];
+}
+else {
+vErrors.push(err988);
+}
+errors++;
+}
+if(!((((data362 === "error") || (data362 === "warn")) || (data362 === "info")) || (data362 === "debug"))){
+const err989 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.level.enum},schema:schema6.properties.logging.properties.level.enum,parentSchema:schema6.properties.logging.properties.level,data:data362};
+if(vErrors === null){
+vErrors = [err989];
+}
+else {
+vErrors.push(err989);
+}
+errors++;
+}
+}
+if(data361.format !== undefined){
+let data363 = data361.format;
+if(typeof data363 !== "string"){
+const err990 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.format.type,parentSchema:schema6.properties.logging.properties.format,data:data363};
+if(vErrors === null){
+vErrors = [err990];
+}
+else {
+vErrors.push(err990);
+}
+errors++;
+}
+if(!(((data363 === "auto") || (data363 === "json")) || (data363 === "pretty"))){
+const err991 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.format.enum},schema:schema6.properties.logging.properties.format.enum,parentSchema:schema6.properties.logging.properties.format,data:data363};
+if(vErrors === null){
+vErrors = [err991];
+}
+else {
+vErrors.push(err991);
+}
+errors++;
+}
+}
+if(data361.transport !== undefined){
+let data364 = data361.transport;
+if((!(data364 && typeof data364 == "object" && !Array.isArray(data364))) && (data364 !== null)){
+const err992 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema6.properties.logging.properties.transport.type},schema:schema6.properties.logging.properties.transport.type,parentSchema:schema6.properties.logging.properties.transport,data:data364};
+if(vErrors === null){
+vErrors = [err992];
+}
+else {
+vErrors.push(err992);
+}
+errors++;
+}
+if(data364 && typeof data364 == "object" && !Array.isArray(data364)){
+if(data364.target === undefined){
+const err993 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema6.properties.logging.properties.transport.required,parentSchema:schema6.properties.logging.properties.transport,data:data364};
+if(vErrors === null){
+vErrors = [err993];
+}
+else {
+vErrors.push(err993);
+}
+errors++;
+}
+for(const key87 in data364){
+if(!((key87 === "target") || (key87 === "options"))){
+const err994 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key87},schema:false,parentSchema:schema6.properties.logging.properties.transport,data:data364};
+if(vErrors === null){
+vErrors = [err994];
+}
+else {
+vErrors.push(err994);
+}
+errors++;
+}
+}
+if(data364.target !== undefined){
+let data365 = data364.target;
+if(typeof data365 === "string"){
+if(func4(data365) > 4096){
+const err995 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data365};
+if(vErrors === null){
+vErrors = [err995];
+}
+else {
+vErrors.push(err995);
+}
+errors++;
+}
+if(func4(data365) < 1){
+const err996 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data365};
+if(vErrors === null){
+vErrors = [err996];
+}
+else {
+vErrors.push(err996);
+}
+errors++;
+}
+}
+else {
+const err997 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.transport.properties.target.type,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data365};
+if(vErrors === null){
+vErrors = [err997];
+}
+else {
+vErrors.push(err997);
+}
+errors++;
+}
+}
+if(data364.options !== undefined){
+let data366 = data364.options;
+if(!(data366 && typeof data366 == "object" && !Array.isArray(data366))){
+const err998 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.properties.transport.properties.options.type,parentSchema:schema6.properties.logging.properties.transport.properties.options,data:data366};
+if(vErrors === null){
+vErrors = [err998];
+}
+else {
+vErrors.push(err998);
+}
+errors++;
+}
+}
+}
+}
+}
+else {
+const err999 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.type,parentSchema:schema6.properties.logging,data:data361};
+if(vErrors === null){
+vErrors = [err999];
+}
+else {
+vErrors.push(err999);
+}
+errors++;
+}
+}
+}
+else {
+const err1000 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema6.type,parentSchema:schema6,data};
+if(vErrors === null){
+vErrors = [err1000];
+}
+else {
+vErrors.push(err1000);
 }
 errors++;
 }

@@ -1,6 +1,7 @@
 // Calls, and requests that did not become one.
 import type { failureKinds, PriceSource, Tariff } from '../../domain.ts'
 import type { LimitDimension } from '../../errors.ts'
+import type { CallTrace } from './trace.ts'
 
 export type CallEvent = CallEnded | CallCancelled | AttemptEnded | Refused
 
@@ -12,6 +13,8 @@ interface CallEnded {
   readonly call: CallFacts
   /** The model whose limits the call counts against: of the file, a wildcard or listed. Absent: no such model was asked for. */
   readonly counted_model?: string | undefined
+  /** Absent: the call belongs to none. */
+  readonly trace?: CallTrace | undefined
 }
 
 /** A person has ended a call under way; its end follows. */
@@ -28,6 +31,9 @@ export interface CallFacts {
   /** `call`, or the code of the rule that refused it. */
   readonly event: string
   readonly request_id: string
+  /** Of the client's trace, or of the gateway's own; the call's span, if spans are recorded. Hexadecimal. */
+  readonly trace_id?: string | undefined
+  readonly span_id?: string | undefined
   readonly client: string
   /** Name of the client's key, and the id of the secret of it that was used. */
   readonly key?: string | undefined

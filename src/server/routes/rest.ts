@@ -55,7 +55,8 @@ function takeOver(parts: RestParts): onRequestHookHandler {
     if (asked instanceof GatewayError) return parts.refuse(exchange, asked)
     const contentType = raw.headers['content-type']
     const headers = forwardedHeaders(raw.headers)
-    serve({ ...asked, headers, contentType, client, startedAtMs }, exchange, parts)
+    const { rawHeaders } = raw
+    serve({ ...asked, headers, rawHeaders, contentType, client, startedAtMs }, exchange, parts)
   }
 }
 

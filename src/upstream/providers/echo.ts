@@ -11,6 +11,7 @@ export function createEcho(name: string): Provider {
     name,
     timeouts: noTimeouts,
     isLocal: true,
+    traceContext: 'never',
     includeUsage: 'auto',
     maxParallelRequests: undefined,
     speaks: echoSpeaks,
