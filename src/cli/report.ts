@@ -14,6 +14,7 @@ import { keyAges } from './report/key-ages.ts'
 import { freePeriod, lastPeriod, type PeriodName, type ReportPeriod } from './report/period.ts'
 import { printReport } from './report/print.ts'
 import { renderJson } from './report/render.ts'
+import { sendReport } from './report/send.ts'
 
 export interface ReportOptions {
   readonly period?: PeriodName | undefined
@@ -27,6 +28,8 @@ export interface ReportOptions {
   readonly config?: string | undefined
   readonly isJson: boolean
   readonly isCheck: boolean
+  /** A service of `notify.sinks` that receives a summary. */
+  readonly notify?: string | undefined
   readonly nowMs: number
   readonly version: string
 }
@@ -36,7 +39,7 @@ type ReportIo = CommandIo & { readonly stdin: AsyncIterable<Buffer | string> }
 /** The status of `--check`. */
 const [crossed, notWhole] = [1, 2]
 
-/** @returns the exit status: 0; 2 for a question that has no answer; with `--check` 1 or 2 as in `docs/observing.md`. */
+/** @returns the exit status: 0; 1 when a message was not sent; 2 for a question that has no answer; with `--check` 1 or 2 as in `docs/observing.md`. */
 export async function reportCommand(
   io: ReportIo,
   place: LedgerPlace,
@@ -55,7 +58,9 @@ export async function reportCommand(
   const out = new Output(io.stdout, io.env)
   if (options.isJson) out.json(renderJson(report))
   else printReport(out, report)
-  if (!options.isCheck) return 0
+  const isSent = options.notify === undefined || (await sendReport(io, options.notify, report, options))
+  if (!options.isCheck) return isSent ? 0 : 1
+  if (!isSent) return 1
   return report.crossings.length > 0 ? crossed : report.isWhole ? 0 : notWhole
 }
 

@@ -4,6 +4,7 @@ import type { CallFacts } from '../../src/observe/events/calls.ts'
 export const failedCall: CallFacts = {
   event: 'call',
   request_id: 'req_1',
+  trace_id: '0af7651916cd43dd8448eb211c80319c',
   client: 'user:ann',
   dialect: 'chat',
   route: undefined,
