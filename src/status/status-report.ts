@@ -171,7 +171,7 @@ export interface RecentCall {
   readonly reason: string | null
   /** What to do about it. */
   readonly fix: string | null
-  /** Why this target was chosen. */
+  /** Why this target was chosen, as in the log; null: there was no choice. */
   readonly placement: string | null
   readonly trace_id: string | null
   /** Where the trace can be seen (`tracing.view_url`). */
