@@ -73,6 +73,17 @@ test('what the file leaves out has its default', () => {
       pseudonymKey: undefined,
     },
     audit: { enabled: false, keepDays: 365 },
+    tracing: {
+      endpoint: undefined,
+      protocol: 'http/protobuf',
+      headers: [],
+      sampleRatio: 1,
+      serviceName: 'llm-gateway',
+      resource: {},
+      conventions: 'semconv-1.36',
+      sessionHeaders: ['x-session-id', 'agent-session-id'],
+      viewUrl: undefined,
+    },
     metrics: { enabled: true, allowedUsers: [] },
     status: {
       enabled: true,

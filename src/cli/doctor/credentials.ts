@@ -38,9 +38,11 @@ export function examineCredentials(
   const stored = storedCredentials(paths)
   const examiner = new Examiner(secretPlaces, paths, stored)
   for (const [path, reference] of secretReferences(raw)) {
-    const [, provider, key] = path as [string, string, string]
+    const [section, name, key] = path as [string, string, string]
+    const provider = section === 'providers' ? name : undefined
     const { missingKey, optionalFix, ...finding } = examiner.examine(provider, reference)
     findings.push({ subject: formatPath(path), ...finding })
+    if (provider === undefined) continue
     if (missingKey !== undefined) missing.set(provider, missingKey)
     if (optionalFix !== undefined && key === 'api_key') optionalFixes.set(provider, optionalFix)
   }
@@ -65,7 +67,8 @@ class Examiner {
     this.#stored = stored
   }
 
-  examine(provider: string, reference: RawSecret): KeyFinding {
+  /** @param provider undefined: something else refers to it. */
+  examine(provider: string | undefined, reference: RawSecret): KeyFinding {
     const found = findSecret(reference, this.#secretPlaces)
     if (found.kind === 'found') return { state: 'ok', detail: `found: ${found.secret.source}` }
     if (found.kind === 'refused') {
@@ -87,11 +90,11 @@ class Examiner {
     return { state: 'fail', detail: found.message, fix, missingKey }
   }
 
-  #serviceOnly(provider: string, { name, path, isEncrypted }: StoredCredential): KeyFinding {
+  #serviceOnly(provider: string | undefined, { name, path, isEncrypted }: StoredCredential): KeyFinding {
     const form = isEncrypted ? 'encrypted' : 'not encrypted'
     const option = `LoadCredential${isEncrypted ? 'Encrypted' : ''}=${name}:${path.replaceAll('%', '%%')}`
     const manager = this.#paths.scope === 'user' ? 'systemd-run --user' : 'sudo systemd-run'
-    const fix = `${manager} --pipe --wait --collect -p ${shellWord(option)} ${shellWord(launcher())} doctor --provider ${provider}`
+    const fix = `${manager} --pipe --wait --collect -p ${shellWord(option)} ${shellWord(launcher())} doctor${provider === undefined ? '' : ` --provider ${provider}`}`
     const missingKey = { reason: 'only the service has its key', fix }
     if (!this.#isPassed(name)) {
       const detail = `stored as credential ${name}, but no drop-in passes it to the service`
@@ -121,8 +124,11 @@ class Examiner {
     }
   }
 
-  #storeFix(provider: string, { credential, file, env, secret }: RawSecret): string {
+  #storeFix(provider: string | undefined, { credential, file, env, secret }: RawSecret): string {
     if (credential !== undefined) {
+      if (provider === undefined) {
+        return `pass the credential ${credential} to the service, or write { secret: NAME } and run: ${ownCommand(this.#secretPlaces.env)} secret set NAME`
+      }
       const otherwise = env === undefined ? '' : `   # or, without the service, set $${env}`
       return `${ownCommand(this.#secretPlaces.env)} credential set ${shellWord(provider)}${this.#scopeOption()}${otherwise}`
     }

@@ -38,6 +38,7 @@ import { examineProvider } from './provider.ts'
 import { countStates, printJson, printTable } from './report.ts'
 import { examineRuntime } from './runtime.ts'
 import { examineService } from './service.ts'
+import { examineTracing } from './tracing.ts'
 import { type CommandIo, Output } from '../output.ts'
 import { printable } from '../../platform/printable.ts'
 import { ownCommand } from '../invocation.ts'
@@ -156,6 +157,7 @@ async function examine(examination: Examination): Promise<Check[]> {
         wallNow: () => Date.now(),
       })
     : []
+  const tracing = loaded.ok ? await examineTracing(loaded.config.tracing) : []
   const control = await examineControl(file, { env, isRunning: pid !== undefined })
   return [
     ...inArea('runtime', examineRuntime(process.versions.node, runtime)),
@@ -167,6 +169,7 @@ async function examine(examination: Examination): Promise<Check[]> {
     ...inArea('service', service.findings),
     ...inArea('port', [...listener, ...control]),
     ...inArea('identity', issuers),
+    ...inArea('tracing', tracing),
     ...inArea('provider', providers),
   ]
 }

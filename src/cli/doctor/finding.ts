@@ -16,7 +16,16 @@ export interface Finding {
 }
 
 export interface Check extends Finding {
-  readonly area: 'runtime' | 'config' | 'files' | 'credentials' | 'service' | 'port' | 'identity' | 'provider'
+  readonly area:
+    | 'runtime'
+    | 'config'
+    | 'files'
+    | 'credentials'
+    | 'service'
+    | 'port'
+    | 'identity'
+    | 'tracing'
+    | 'provider'
 }
 
 /** Untrusted text on one line of at most `maxLength` UTF-16 code units. */

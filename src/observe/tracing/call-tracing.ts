@@ -30,7 +30,7 @@ export class CallTracing implements Tracing, Sink {
   #followed: unknown
   #export: SpanExport | undefined
   #loading: Promise<unknown> | undefined
-  #early: EndedCall[] = []
+  readonly #early: EndedCall[] = []
 
   constructor(parts: TracingParts) {
     this.#parts = parts

@@ -130,7 +130,10 @@ function inTurn(
   }
 }
 
-const ids = ({ exports, spans }: OtlpReceiver) => ({ requests: exports.length, spans: spans().length })
+const ids = (receiver: OtlpReceiver) => ({
+  requests: receiver.exports.length,
+  spans: receiver.spans().length,
+})
 
 describe('the exporter', () => {
   test('sends full batches at once and the rest after a while', async (t) => {
