@@ -159,7 +159,13 @@ function configFor(url: string): Config {
     },
     audit: { enabled: false, keepDays: 31 },
     tracing: resolveTracing(undefined, new Map()),
-    metrics: { enabled: false, allowedUsers: [] },
+    metrics: {
+      enabled: false,
+      allowedUsers: [],
+      hasClientLabel: false,
+      maxModels: 200,
+      maxSeries: 20_000,
+    },
     status: {
       enabled: false,
       allowedUsers: [],

@@ -1,4 +1,4 @@
-// Writes the files that are generated from the configuration's schema and the translators' tables: `npm run generate`. A
+// Writes the files that are generated from the configuration's schema, the translators' tables and those of the metrics: `npm run generate`. A
 // test fails when what is on disk is not what this would write.
 import { readFileSync, writeFileSync } from 'node:fs'
 
@@ -13,6 +13,7 @@ import { translation } from '../src/config/schema/translation.ts'
 import { traitNames } from '../src/config/resolve-traits.ts'
 import { traitsOf } from '../src/upstream/providers/kinds.ts'
 import { clientsPage } from './clients-page.ts'
+import { metricsPage } from './metrics-page.ts'
 
 /** Of the schema of a price, wherever it stands. */
 const priceProperties: Readonly<Record<string, Schema>> = price('').properties
@@ -23,6 +24,7 @@ export function generatedFiles(): Record<string, string> {
     'config/llm-gateway.schema.json': `${JSON.stringify(editorSchema(), undefined, 2)}\n`,
     'docs/clients.md': clientsPage(),
     'docs/config.md': configPage(),
+    'docs/metrics.md': metricsPage(),
     'src/config/schema/validator.js': validatorModule(),
     'src/config/schema/validator.d.ts': validatorTypes,
   }

@@ -181,6 +181,19 @@ export interface Span {
   readonly end: number
 }
 
+/** Why a target is tried last (routing/target-health.ts). */
+export const failureKinds = [
+  'auth',
+  'billing',
+  'broken',
+  'loading',
+  'missing_model',
+  'overloaded',
+  'rate_limit',
+  'timeout',
+  'unreachable',
+] as const
+
 /** One limit as clients see it. */
 export interface Quota {
   readonly limit: number

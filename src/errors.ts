@@ -1,5 +1,4 @@
 // Every way in which the gateway itself refuses or fails a request, as code and facts. A dialect renders them.
-
 /** Code → HTTP status. The table in docs/http.md is held against this by a test. */
 export const errorTable = {
   budget_exceeded: 429,
@@ -56,10 +55,15 @@ interface LimitFacts {
   readonly resetMs: number
 }
 
+/** What of the gateway's own limits a call exceeds; `client`: the requests of its client, whatever the model. */
+export type LimitDimension = 'requests' | 'tokens' | 'parallel' | 'client' | 'budget'
+
 /** Which limit a call exceeds. */
 export interface ExceededLimit {
   /** What ran out. */
   readonly counts: 'requests' | 'tokens'
+  /** Absent: as `counts`. */
+  readonly dimension?: Exclude<LimitDimension, 'budget'>
   /** How all limits of the model stand (`LimitStatus` of domain.ts). */
   readonly status: Readonly<Record<'requests' | 'tokens', LimitFacts | undefined>>
   /** After so many whole milliseconds the same call fits; undefined: it never will. */

@@ -19,7 +19,12 @@ export function rateLimitError(model: string, refusal: Refusal): GatewayError {
       `Limit ${refusal.limit}, Requested ${refusal.requested}. ` +
       'The input or output tokens must be reduced in order to run successfully. ' +
       tooLow(refusal.scope, 'tpm', refusal.requested - refusal.limit)
-    const limit = { counts: 'tokens', status: refusal.limitStatus, retryAfterMs: undefined } as const
+    const limit = {
+      counts: 'tokens',
+      dimension: 'tokens',
+      status: refusal.limitStatus,
+      retryAfterMs: undefined,
+    } as const
     return new GatewayError('rate_limit_exceeded', message, { limit })
   }
   const { limit, used, requested, dimension, limitStatus: status } = refusal
@@ -30,7 +35,9 @@ export function rateLimitError(model: string, refusal: Refusal): GatewayError {
     `Please try again in ${formatGoDuration(retryAfterMs)}. ` +
     tooLow(refusal.scope, keys[dimension], used + requested - limit)
   const counts = dimension === 'tokens' ? 'tokens' : 'requests'
-  return new GatewayError('rate_limit_exceeded', message, { limit: { counts, status, retryAfterMs } })
+  return new GatewayError('rate_limit_exceeded', message, {
+    limit: { counts, dimension, status, retryAfterMs },
+  })
 }
 
 function limitName({ dimension, scope }: Limited): string {

@@ -20,6 +20,7 @@ import type { Config } from '../config/types.ts'
 import { dialects as allDialects, type Dialects } from '../dialects/table.ts'
 import { callCancelled, shuttingDown } from '../errors.ts'
 import type { Events } from '../observe/events.ts'
+import type { CounterReader } from '../observe/metrics/counters.ts'
 import type { CallTracing } from '../observe/tracing/call-tracing.ts'
 import { forwardedForReader } from '../clients/forwarded-for.ts'
 import type { KeyFile } from '../clients/keys/key-record.ts'
@@ -54,6 +55,10 @@ export interface App {
   stop(reason: string): Promise<void>
   /** As `GET /v1/limits` reports them, of all models. @param client as whom the report is made. */
   limits(client: string): Promise<object>
+  /** `GET /metrics`, in slices of whole lines. */
+  metrics(): Promise<readonly string[]>
+  /** What was counted of the whole process. Undefined: nobody reads it, or another thread has it. */
+  readonly counters: CounterReader | undefined
   /**
    * Checks requests against these keys from now on, and ends the calls whose keys were revoked. Absent as `openCalls`.
    * @returns how many calls it ended.
@@ -131,7 +136,15 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const { identifiers, observers, findUser } = peersOf(config, events, sockets)
   const own =
     worker === undefined
-      ? await OwnServices.start(config, { clock, events, stateDirectory, store, ledger: opened?.ledger })
+      ? await OwnServices.start(config, {
+          clock,
+          events,
+          stateDirectory,
+          store,
+          version,
+          ledger: opened?.ledger,
+          counts: opened?.counts,
+        })
       : undefined
   const shared: SharedServices = worker?.shared ?? own!
   const { coordinator, formats } = shared
@@ -208,6 +221,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       const scopes = budgetScopesOf(client, snapshots.current)
       return scopes.length === 0 ? [] : coordinator.describeBudgets(scopes)
     },
+    readMetrics: () => shared.readMetrics(),
     isDraining: () => isDraining,
     events,
     now: clock.now,
@@ -216,6 +230,9 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   })
   const isInherited = sockets.length > 0
   const limits = { ...httpLimits, ...connectionLimits(descriptorsOf('self'), 1 / server.workers) }
+  if (own !== undefined) {
+    own.describeThreads = async () => ({ isDraining, openCalls: snapshots.openCalls, workers: oneThread })
+  }
   // Before the first call, which may be waiting at the socket, and may be for a model that is to be discovered.
   own?.follow(config, snapshots.current.providers)
   const listening = isInherited
@@ -249,6 +266,8 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     async limits(client) {
       return limitsReport({ id: client }, await coordinator.describe(snapshots.current.routes.models()))
     },
+    metrics: () => shared.readMetrics(),
+    counters: opened?.counts?.registry,
     setKeys: (file) => clients.setKeys(file),
     revokeKeys: (secretIds) => clients.revokeKeys(secretIds),
     reloadKeys: () => clients.reloadKeys(),
@@ -282,6 +301,8 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     },
   }
 }
+
+const oneThread = { wanted: 1, running: 1 }
 
 /** Whether others than the gateway's own user may call it, who share the objects of its providers' accounts. */
 function mayHaveSeveralClients({ access, identity, keys, server }: Config): boolean {
@@ -322,6 +343,9 @@ function* fixedSettings(config: Config): Generator<readonly [string, unknown]> {
   yield ['usage', usage]
   yield ['audit', audit]
   yield ['metrics.enabled', metrics.enabled]
+  yield ['metrics.client_label', metrics.hasClientLabel]
+  yield ['metrics.max_models', metrics.maxModels]
+  yield ['metrics.max_series', metrics.maxSeries]
   yield ['status.enabled', status.enabled]
   yield ['status.recent_calls', status.recentCalls]
   yield ['rate_limit_settings.per_client', perClientRpmOf(config)]

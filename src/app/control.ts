@@ -60,6 +60,7 @@ function commandsOf(
         open_calls: app.openCalls?.() ?? null,
       }),
     ],
+    ['GET /-/metrics', async () => ({ text: (await app.metrics()).join('') })],
     ['GET /-/limits', () => app.limits(`user:${userInfo().username}`)],
     ['GET /-/calls', async () => ({ calls: await app.openCallReports() })],
     ['POST /-/calls/cancel', (input) => cancelCall(app, input)],

@@ -157,6 +157,7 @@ export class Discovery {
     const { clock, events } = this.#parts
     const { name, isLocal } = provider
     const listing = this.#listings.get(name)!
+    events.emit({ kind: 'polled', provider: name, poll: 'models', is_ok: list !== undefined })
     if (list === undefined) {
       this.#onFault(provider, listing, outcome)
       return localIntervalMs

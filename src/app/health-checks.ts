@@ -53,6 +53,7 @@ export class HealthChecks {
       const { failureKind, reason } = result
       health.recordCheck(name, failureKind)
       const isHealthy = failureKind === undefined
+      events.emit({ kind: 'polled', provider: name, poll: 'health', is_ok: isHealthy })
       if (isHealthy !== wasHealthy) events.emit({ kind: 'health_checked', provider: name, reason })
       wasHealthy = isHealthy
       return intervalMs

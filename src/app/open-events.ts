@@ -10,6 +10,7 @@ import { logSink } from '../observe/sinks/log.ts'
 import { CallTracing } from '../observe/tracing/call-tracing.ts'
 import type { Clock } from '../platform/clock.ts'
 import { pseudonymsOf } from './pseudonyms.ts'
+import { type OpenedCounts, openCounts } from './open-counts.ts'
 import { auditObstacle, openAudit, type OpenedAudit } from './open-audit.ts'
 import { ledgerSink, openLedgerOf } from './open-ledger.ts'
 
@@ -23,6 +24,8 @@ export interface OpenedEvents {
   readonly audit: OpenedAudit | undefined
   /** Of the calls that this thread serves. */
   readonly tracing: CallTracing
+  /** Undefined: nobody reads counts. */
+  readonly counts: OpenedCounts | undefined
 }
 
 export interface EventsParts extends Pick<LogDestination, 'stdout' | 'isJournal'> {
@@ -33,8 +36,10 @@ export interface EventsParts extends Pick<LogDestination, 'stdout' | 'isJournal'
   readonly auditKey: OpenedAuditKey | undefined
 }
 
+type EventsConfig = Pick<Config, 'audit' | 'logging' | 'metrics' | 'status' | 'usage'>
+
 export function openEvents(
-  { logging, usage, audit: auditConfig }: Pick<Config, 'audit' | 'logging' | 'usage'>,
+  { logging, usage, audit: auditConfig, metrics, status }: EventsConfig,
   { stdout, isJournal = false, clock, version, stateDirectory, auditKey }: EventsParts,
 ): OpenedEvents {
   const logOutput = openLogOutput(logging, {
@@ -50,14 +55,16 @@ export function openEvents(
   const pseudonyms = pseudonymsOf(usage)
   const audit = openAudit(auditConfig, { clock, emit, stateDirectory, key, pseudonyms })
   const tracing = new CallTracing({ ...clock, emit, version })
-  const sinks = [log, ledger && ledgerSink(ledger), audit?.sink, tracing]
+  const hasCounts = metrics.enabled || status.enabled
+  const counts = hasCounts ? openCounts(metrics, { emit, wallNow: clock.wallNow }) : undefined
+  const sinks = [log, ledger && ledgerSink(ledger), audit?.sink, ...(counts?.sinks ?? []), tracing]
   const events = createEvents(
     sinks.filter((sink) => sink !== undefined),
     namingBy(pseudonyms),
   )
   if (obstacle !== undefined) emit({ kind: 'audit_unavailable', reason: obstacle })
   if (usage.enabled && stateDirectory === undefined) emit({ kind: 'ledger_off', ...hasNoDirectory })
-  return { events, logOutput, ledger, audit, tracing }
+  return { events, logOutput, ledger, audit, counts, tracing }
 }
 
 const hasNoDirectory = { reason: 'there is no state directory', is_usual: true } as const

@@ -29,6 +29,8 @@ import { FormatsFile } from './formats-file.ts'
 import { IssuerKeys } from './issuer-keys.ts'
 import { HealthChecks } from './health-checks.ts'
 import { hasLedgerFile } from './open-ledger.ts'
+import { MetricsSource, type ThreadFacts } from './metrics-source.ts'
+import type { OpenedCounts } from './open-counts.ts'
 import type { ProviderSet } from './provider-pool.ts'
 import type { Pseudonyms } from '../vault/pseudonyms.ts'
 import { callNamed, pseudonymsOf, spendJournal, spendSource } from './pseudonyms.ts'
@@ -43,6 +45,8 @@ export interface SharedServices {
   readonly floodWindows: FloodWindows | undefined
   /** Has the providers asked again that may have a model that is unknown so far; resolves within about a second. */
   refreshModels(model: string): Promise<void>
+  /** `GET /metrics`, in slices of whole lines. */
+  readMetrics(): Promise<readonly string[]>
   /** Reads the ledger. */
   readUsage(question: UsageQuestion): Promise<UsageAnswer>
   /** What the providers list. */
@@ -60,6 +64,9 @@ export interface OwnerParts {
   readonly stateDirectory: string | undefined
   /** Where calls are counted; undefined: in this process's memory, which alone is kept over a restart. */
   readonly store: AdmissionStore | undefined
+  /** Undefined: there are no metrics. */
+  readonly counts: OpenedCounts | undefined
+  readonly version: string
 }
 
 /** The owner: limits, health and load of targets, what was learnt of providers, and what is asked of them besides calls. */
@@ -72,6 +79,8 @@ export class OwnServices implements SharedServices {
   readonly formats: FormatDiscovery
   readonly keySets: KeySets
   readonly #issuerKeys: IssuerKeys | undefined
+  /** What metrics have of the threads that serve calls. */
+  describeThreads: (() => Promise<ThreadFacts>) | undefined
   /** Called when something was found of the formats that providers speak. One listener. */
   onFormats: (() => void) | undefined
   readonly #discovery: Discovery
@@ -80,12 +89,14 @@ export class OwnServices implements SharedServices {
   readonly #budgetsFile: BudgetsFile | undefined
   readonly #formatsFile: FormatsFile | undefined
   readonly #ownersFile: ObjectOwnersFile | undefined
+  readonly #metrics: MetricsSource | undefined
   readonly #ledger: Ledger | undefined
   readonly #pseudonyms: Pseudonyms | undefined
   readonly #wallNow: Clock['wallNow']
   #isStopped = false
 
-  private constructor(config: Config, { clock, events, stateDirectory, store, ledger }: OwnerParts) {
+  private constructor(config: Config, parts: OwnerParts) {
+    const { clock, events, stateDirectory, store, ledger, counts, version } = parts
     this.#ledger = ledger
     this.#pseudonyms = pseudonymsOf(config.usage)
     this.#wallNow = clock.wallNow
@@ -167,7 +178,21 @@ export class OwnServices implements SharedServices {
             onFault: (cause) => events.emit({ kind: 'formats_not_saved', cause }),
           })
     const hasShown = (provider: string, format: string) => formats.hasShown(provider, format)
-    this.coordinator = new LocalCoordinator({ admission, calibration, now, chance, hasShown })
+    this.coordinator = new LocalCoordinator({
+      admission,
+      calibration,
+      now,
+      chance,
+      hasShown,
+      onCooled: ({ target: { provider, model }, isOfProvider, failureKind, forMs }) => {
+        const target_model = isOfProvider ? undefined : model
+        events.emit({ kind: 'target_cooled', provider, target_model, trouble: failureKind, for_ms: forMs })
+      },
+    })
+    const discovered = () => this.discovered
+    this.#metrics =
+      counts &&
+      new MetricsSource(config, { counts, version, clock, coordinator: this.coordinator, discovered })
     const pollClock = { now, setTimer, chance }
     this.#healthChecks = new HealthChecks({ clock: pollClock, events, health: this.coordinator.health })
     this.#discovery = new Discovery({
@@ -199,6 +224,7 @@ export class OwnServices implements SharedServices {
   follow(config: Config, providers: ProviderSet): void {
     this.coordinator.follow(config, providers.values())
     this.formats.follow(config, providers)
+    this.#metrics?.follow(config)
     // A reload may still come while the last calls end.
     if (this.#isStopped) return
     this.#discovery.follow(config, providers)
@@ -228,6 +254,11 @@ export class OwnServices implements SharedServices {
     if (this.#ledger === undefined) return { state: undefined, report: undefined, spending }
     const report = await this.#ledger.read(question)
     return { state: this.#ledger.state(), report, spending }
+  }
+
+  async readMetrics(): Promise<readonly string[]> {
+    const threads = await this.describeThreads?.()
+    return threads === undefined || this.#metrics === undefined ? [] : this.#metrics.read(threads)
   }
 
   /** Asks providers nothing more, and leaves the file of the counters to the process that replaces this one. */

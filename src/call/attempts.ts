@@ -24,7 +24,7 @@ import type { CallRecord } from './record.ts'
 import type { Metered } from './response/meter.ts'
 import { UpstreamResponse } from './response/upstream-response.ts'
 import { RetryBudget } from './retry-budget.ts'
-import { decideRetry, type RetryDecision } from './retry-rule.ts'
+import { decideRetry, type RetryDecision, troubleOf } from './retry-rule.ts'
 import { isUsageRefusal } from './usage-wishes.ts'
 
 /** A call that a model's limits have admitted. */
@@ -112,6 +112,7 @@ export async function tryTargets(
       record.provider = conclusion.target.provider
       record.targetModel = conclusion.target.model
       const concluded = failures.get(conclusion.target)?.decision ?? decision
+      record.trouble = concluded.failureKind
       const isWorthRepeating = isLeftToClient(concluded, { record, failures, maxRetryWaitMs })
       return { kind: 'failed', ...conclusion, canFailOver, isWorthRepeating, charge }
     }
@@ -256,13 +257,15 @@ async function send(
     outcome = await response.begin({ path, query, headers, body, contentType, isStream, requestId })
   } catch (error) {
     const failure = { error: internalError(error), isStaleConnection: false, hasBegun: false }
-    on.events.emit(record.endAttempt({ kind: 'failed', ...failure }, on.now()))
+    const failed: AttemptOutcome = { kind: 'failed', ...failure }
+    on.events.emit(record.endAttempt(failed, troubleOf(failed, on.wallNow()), on.now()))
     throw error
   }
   // A server that only repeats ours has none of its own.
   const { requestId: ownId } = response
   record.providerRequestId = ownId === requestId ? undefined : ownId
-  on.events.emit(record.endAttempt(outcome, on.now()))
+  const trouble = troubleOf(outcome, on.wallNow())
+  on.events.emit(record.endAttempt(outcome, trouble, on.now()))
   return outcome
 }
 

@@ -10,6 +10,7 @@ import { carriedRequestHeaders, withTrace } from './carried-headers.ts'
 import { providerOf } from './next-target.ts'
 import type { CallRecord } from './record.ts'
 import type { CallResult } from './respond.ts'
+import { troubleOf } from './retry-rule.ts'
 import { UpstreamResponse } from './response/upstream-response.ts'
 
 /** A provider that computes for others at the same time may take long; agents ask for many counts in a row. */
@@ -91,6 +92,6 @@ async function ask(
     requestId,
   })
   stopTimer()
-  on.events.emit(record.endAttempt(outcome, on.now()))
+  on.events.emit(record.endAttempt(outcome, troubleOf(outcome, on.wallNow()), on.now()))
   return outcome
 }

@@ -65,6 +65,7 @@ async function serve(open: OpenCall, on: Snapshot): Promise<CallResult> {
   }
 
   record.model = asked.rule === 'alias' ? asked.model.name : name
+  record.countedModel = asked.model.name
   if (record.model !== request.model) record.asked = request.model
   if (allowed?.has(name, asked) === false) {
     return { kind: 'refused', error: allowed.refusal(request.model) } // 403 model_not_allowed

@@ -19,7 +19,7 @@ import type { Target } from '../domain.ts'
 import { chooseTargets } from '../routing/choose-targets.ts'
 import { ProviderLoad } from '../routing/load.ts'
 import { Placement } from '../routing/placement.ts'
-import { TargetHealth, type FailureKind } from '../routing/target-health.ts'
+import { type CoolDown, TargetHealth, type FailureKind } from '../routing/target-health.ts'
 import type { Provider } from '../upstream/provider.ts'
 import { hasSameCheck, isSameServer } from '../upstream/same-settings.ts'
 import type {
@@ -48,12 +48,16 @@ export interface CoordinatorParts {
   readonly chance: () => number
   /** Whether a provider is known to speak a format. Absent: nothing is known. */
   readonly hasShown?: (provider: string, format: string) => boolean
+  /** Called when a target is put last for a while. */
+  readonly onCooled?: (coolDown: CoolDown) => void
 }
 
 export class LocalCoordinator implements Coordinator {
   /** Also receives what health checks find. */
-  readonly health = new TargetHealth()
+  readonly health: TargetHealth
   readonly load = new ProviderLoad()
+  /** Provider → when it answered a call last, in milliseconds of the monotonic clock. */
+  readonly lastSuccessMs = new Map<string, number>()
   readonly placement = new Placement()
   readonly usageWishes = new UsageWishes()
   readonly admission: Admission
@@ -66,7 +70,8 @@ export class LocalCoordinator implements Coordinator {
   #configs: Config['providers'] = new Map()
   #routing: Pick<RoutingConfig, 'cooldownMs'> = { cooldownMs: 0 }
 
-  constructor({ admission, calibration, now, chance, hasShown = () => false }: CoordinatorParts) {
+  constructor({ admission, calibration, now, chance, hasShown = () => false, onCooled }: CoordinatorParts) {
+    this.health = new TargetHealth(onCooled)
     this.admission = admission
     this.calibration = calibration
     this.now = now
@@ -261,6 +266,7 @@ class LocalHold implements Hold {
     switch (report.kind) {
       case 'healthy':
         health.recordSuccess(target)
+        this.#owner.lastSuccessMs.set(target.provider, now())
         return
       case 'failing': {
         const { failureKind, retryAfterMs } = report

@@ -1,7 +1,7 @@
 // The facts of one call, collected while it runs and logged when it ends.
 import type { Spent } from '../admission/budget.ts'
 import { scopeNameOf } from '../admission/scopes.ts'
-import type { GatewayError } from '../errors.ts'
+import type { GatewayError, LimitDimension } from '../errors.ts'
 import type { PriceSource, Tariff, UsageParts } from '../domain.ts'
 import type { AttemptEnded, CallFacts } from '../observe/events/calls.ts'
 import type { CallTrace } from '../observe/events/trace.ts'
@@ -30,6 +30,10 @@ export class CallRecord {
   readonly call: RecordedCall
   /** Undefined: the call belongs to none. */
   trace: CallTrace | undefined
+  /** Of the file, a wildcard or listed; its limits count the call. */
+  countedModel: string | undefined
+  /** What is wrong with the provider, by the attempt that the client's response is about. */
+  trouble: AttemptEnded['trouble']
   /** Not an alias of it. */
   model: string | undefined
   /** The alias that the client used. */
@@ -112,9 +116,11 @@ export class CallRecord {
     this.trace?.startAttempt(nowMs)
   }
 
-  endAttempt(outcome: AttemptOutcome, nowMs: number): AttemptEnded {
+  /** @param trouble what the outcome shows of the provider. */
+  endAttempt(outcome: AttemptOutcome, trouble: AttemptEnded['trouble'], nowMs: number): AttemptEnded {
     if (outcome.kind !== 'answered') this.attempt = undefined
     this.#outcomeAtMs = nowMs
+    this.trouble = trouble
     this.#firstByteAtMs = outcome.kind === 'answered' ? outcome.response.headAtMs : nowMs
     const ended: AttemptEnded = {
       kind: 'attempt_ended',
@@ -125,6 +131,7 @@ export class CallRecord {
       outcome: outcome.kind,
       status: statusOf(outcome),
       code: codeOf(outcome),
+      trouble,
       ms: round(nowMs - this.#attemptSentAtMs),
     }
     this.trace?.endAttempt(ended, nowMs)
@@ -237,6 +244,8 @@ export class CallRecord {
       gateway_ms: round(gatewayMs),
       attempts: this.attempts,
       code: error?.code,
+      trouble: this.trouble,
+      limited_by: limitedBy(error),
       reason: this.#reason(error),
       provider_status: this.providerStatus,
       provider_code: this.providerCode,
@@ -255,6 +264,11 @@ export class CallRecord {
     if (this.#sentAtMs === undefined) return this.#earlierMs
     return this.#earlierMs + (this.#outcomeAtMs ?? nowMs) - this.#sentAtMs
   }
+}
+
+function limitedBy(error: GatewayError | undefined): LimitDimension | undefined {
+  if (error?.code === 'budget_exceeded') return 'budget'
+  return error?.limit?.dimension ?? error?.limit?.counts
 }
 
 /** Of two attempts. A count that only one of them has is the count of both. */

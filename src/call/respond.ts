@@ -72,7 +72,7 @@ export async function respond(result: CallResult, open: OpenCall, on: Snapshot):
     // A small one is kept by the connection to the provider until the response has ended.
     if (!(call.body instanceof LargeBody)) call.bodyShare.release()
   }
-  on.events.emit({ kind: 'call_ended', call: record.facts(on.now(), end), trace: record.trace })
+  emitEnd(record, end, on)
 }
 
 /** The end of a call whose error can't be written either: only its connection shows the client that it has failed. */
@@ -80,8 +80,16 @@ export function giveUp(error: GatewayError, { call, record }: OpenCall, on: Snap
   const { reply } = call
   const status = reply.isStarted ? 200 : error.status
   reply.cut()
-  const facts = record.facts(on.now(), { status, error })
-  on.events.emit({ kind: 'call_ended', call: facts, trace: record.trace })
+  emitEnd(record, { status, error }, on)
+}
+
+function emitEnd(record: CallRecord, end: CallEnd, on: Pick<Snapshot, 'events' | 'now'>): void {
+  on.events.emit({
+    kind: 'call_ended',
+    call: record.facts(on.now(), end),
+    counted_model: record.countedModel,
+    trace: record.trace,
+  })
 }
 
 function deliver(result: CallResult, open: OpenCall, on: Snapshot): CallEnd | Promise<CallEnd> {

@@ -40,6 +40,11 @@ export function decideRetry(outcome: AttemptOutcome, hasFailed: boolean, wallNow
   }
 }
 
+/** What is wrong with the target, by its first failure in a call. @param wallNowMs as in `decideRetry`. */
+export function troubleOf(outcome: AttemptOutcome, wallNowMs: number): RetryDecision['failureKind'] {
+  return decideRetry(outcome, false, wallNowMs).failureKind
+}
+
 function afterFailure(
   { error, isStaleConnection, isRouteMissing, isBeingServed }: AttemptOutcome & { kind: 'failed' },
   hasFailed: boolean,

@@ -71,7 +71,7 @@ export const defaults = {
     content: 'never',
     view_url: null,
   },
-  metrics: { enabled: true, allowed_users: [] },
+  metrics: { enabled: true, allowed_users: [], client_label: false, max_models: 200, max_series: 20_000 },
   status: { enabled: true, allowed_users: ['self'], playground: true, via_proxy: false, recent_calls: 200 },
   usage: { enabled: true, keep_calls_days: 90, keep_hours_days: 400, client_names: 'plain' },
   logging: { level: 'info', format: 'auto', transport: null },

@@ -27,8 +27,16 @@ export interface RawConfig {
   tracing?: RawTracing
   budgets?: RawBudgets
   audit?: { enabled?: boolean | 'auto'; keep_days?: number }
-  metrics?: { enabled?: boolean; allowed_users?: string[] }
+  metrics?: RawMetrics
   status?: RawStatus
+}
+
+interface RawMetrics {
+  enabled?: boolean
+  allowed_users?: string[]
+  client_label?: boolean
+  max_models?: number
+  max_series?: number
 }
 
 interface RawStatus {

@@ -123,8 +123,14 @@ function resolveAudit(raw: RawConfig): AuditConfig {
 }
 
 function resolveMetrics(raw: RawConfig['metrics']): MetricsConfig {
-  const { enabled, allowed_users: allowedUsers } = { ...defaults.metrics, ...raw }
-  return { enabled, allowedUsers }
+  const metrics = { ...defaults.metrics, ...raw }
+  return {
+    enabled: metrics.enabled,
+    allowedUsers: metrics.allowed_users,
+    hasClientLabel: metrics.client_label,
+    maxModels: metrics.max_models,
+    maxSeries: metrics.max_series,
+  }
 }
 
 function resolveStatus(raw: RawConfig['status']): StatusConfig {

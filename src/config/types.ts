@@ -404,6 +404,12 @@ export interface MetricsConfig {
   readonly enabled: boolean
   /** Unix users who may read them, besides the gateway's own and root. */
   readonly allowedUsers: readonly string[]
+  /** Whether calls are also counted by client. */
+  readonly hasClientLabel: boolean
+  /** So many names of models are told apart. */
+  readonly maxModels: number
+  /** Lines of counters and histograms. */
+  readonly maxSeries: number
 }
 
 /** The status page. */

@@ -1,27 +1,37 @@
 // The health of targets, as calls have learnt it: which failed, how, and until when to prefer others. Keyed by name, so
 // that it outlives a reload. Nothing here refuses a call: a target that is cooling down is tried last, but not excluded.
-import type { Target } from '../domain.ts'
+import type { failureKinds, Target } from '../domain.ts'
 
 /**
  * Why a target is tried last. Each kind has its own cool-down. `broken`: it failed by itself (500), truncated its response,
  * or sent an invalid one.
  */
-export type FailureKind =
-  | 'auth'
-  | 'billing'
-  | 'broken'
-  | 'loading'
-  | 'missing_model'
-  | 'overloaded'
-  | 'rate_limit'
-  | 'timeout'
-  | 'unreachable'
+export type FailureKind = (typeof failureKinds)[number]
 
 export interface TargetState {
   readonly isReady: boolean
   /** In milliseconds of the monotonic clock; 0 when ready. */
   readonly readyAtMs: number
   readonly failureKind: FailureKind | undefined
+}
+
+/** The start of a cool-down. */
+export interface CoolDown {
+  readonly target: Target
+  /** All models of the provider cool down with it. */
+  readonly isOfProvider: boolean
+  readonly failureKind: FailureKind
+  readonly forMs: number
+}
+
+/** What is wrong with a provider or one of its models at the moment. */
+export interface KnownTrouble {
+  readonly provider: string
+  /** The provider's name of the model; undefined: of all of them. */
+  readonly model: string | undefined
+  readonly failureKind: FailureKind
+  /** In milliseconds of the monotonic clock; undefined: until a health check finds otherwise. */
+  readonly untilMs: number | undefined
 }
 
 interface Cooling {
@@ -71,6 +81,27 @@ export class TargetHealth {
   readonly #cooling = new Map<string, Cooling>()
   /** Provider → what its last health check found wrong. */
   readonly #unhealthy = new Map<string, FailureKind>()
+  readonly #onCooled: ((coolDown: CoolDown) => void) | undefined
+
+  /** @param onCooled called when a cool-down begins. */
+  constructor(onCooled?: (coolDown: CoolDown) => void) {
+    this.#onCooled = onCooled
+  }
+
+  /** What is wrong at the moment, and what will be tried once before it counts as well. */
+  troubles(nowMs: number): KnownTrouble[] {
+    const found = Array.from(this.#unhealthy, ([provider, failureKind]) => ({
+      provider,
+      model: undefined,
+      failureKind,
+      untilMs: undefined,
+    }))
+    const learnt = Array.from(this.#cooling, ([key, { failureKind, untilMs, isProbing }]) => {
+      const [provider = '', model] = key.split('\n')
+      return { provider, model, failureKind, untilMs, isOver: nowMs >= untilMs && !isProbing }
+    })
+    return [...found, ...learnt.filter(({ isOver }) => !isOver)]
+  }
 
   /** The current state of a target. Has no side effects. */
   stateOf(target: Target, nowMs: number): TargetState {
@@ -137,6 +168,7 @@ export class TargetHealth {
       of.retryAfterMs === undefined ? base * growth : Math.min(of.retryAfterMs, maxAskedCooldownMs)
     const untilMs = Math.max(of.nowMs + forMs, isSame ? before.untilMs : 0)
     this.#cooling.set(key, { failureKind, untilMs, streak, isProbing: false })
+    if (!isSame) this.#onCooled?.({ target, isOfProvider, failureKind, forMs: untilMs - of.nowMs })
   }
 
   /**

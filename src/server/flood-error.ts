@@ -19,6 +19,6 @@ export function floodError({ client, rpm, waitMs, key }: Excess): GatewayError {
     `Rate limit reached for ${client} on requests per min (RPM): Limit ${rpm}, Used ${rpm}, Requested 1. ` +
     `Please try again in ${formatGoDuration(retryAfterMs)}. ` +
     (key === undefined ? 'This limit is for lists of models and limits alone.' : `${key} sets the limit.`)
-  const limit = { counts: 'requests', status: noLimitStatus, retryAfterMs } as const
+  const limit = { counts: 'requests', dimension: 'client', status: noLimitStatus, retryAfterMs } as const
   return new GatewayError('rate_limit_exceeded', message, { limit })
 }

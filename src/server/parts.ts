@@ -63,6 +63,8 @@ export interface ServerParts {
   readonly isServedViaProxy: () => boolean
   readonly hasMetrics: boolean
   readonly hasStatusPage: boolean
+  /** What `GET /metrics` answers, in slices of whole lines. */
+  readonly readMetrics: () => Promise<readonly string[]>
   readonly isDraining: () => boolean
   readonly events: Events
   readonly now: Clock['now']

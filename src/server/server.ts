@@ -228,7 +228,7 @@ async function addApi(
     if (parts.hasMetrics) {
       await lists.register(async (routes) => {
         addViewCheck(routes, 'metrics', parts)
-        addMetrics(routes)
+        addMetrics(routes, parts)
       })
     }
     if (parts.hasStatusPage) {

@@ -24,6 +24,8 @@ test('a reload that comes after the end asks nobody', async (t) => {
     stateDirectory: undefined,
     store: undefined,
     ledger: undefined,
+    counts: undefined,
+    version: '0.0.0-test',
   }
   const services = await OwnServices.start(config, parts)
   services.follow(config, setOf(provider))
@@ -51,6 +53,8 @@ test('a call whose thread has died is recorded by pseudonyms where clients have 
     events: new KeptEvents(),
     stateDirectory: undefined,
     store: undefined,
+    counts: undefined,
+    version: '0.0.0-test',
   }
   const services = await OwnServices.start(
     { ...config, usage },
@@ -73,7 +77,15 @@ test('a bug in what a new list of models leads to is reported, and the next list
   const events = new KeptEvents()
   const clock = new FakeClock()
   const config = configOf(t, { providers: { p: provider } })
-  const parts = { clock, events, stateDirectory: undefined, store: undefined, ledger: undefined }
+  const parts = {
+    clock,
+    events,
+    stateDirectory: undefined,
+    store: undefined,
+    ledger: undefined,
+    counts: undefined,
+    version: '0.0.0-test',
+  }
   const services = await OwnServices.start(config, parts)
   const providers = new ProviderPool('test').open(config.providers)
   const seen: string[] = []

@@ -84,7 +84,13 @@ test('what the file leaves out has its default', () => {
       sessionHeaders: ['x-session-id', 'agent-session-id'],
       viewUrl: undefined,
     },
-    metrics: { enabled: true, allowedUsers: [] },
+    metrics: {
+      enabled: true,
+      allowedUsers: [],
+      hasClientLabel: false,
+      maxModels: 200,
+      maxSeries: 20_000,
+    },
     status: {
       enabled: true,
       allowedUsers: ['self'],

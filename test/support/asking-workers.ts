@@ -53,6 +53,7 @@ export async function startAskingWorkers(
     discovered: new Map(),
     onModels: undefined,
     refreshModels: () => Promise.resolve(),
+    readMetrics: () => Promise.resolve([]),
     readUsage: () => Promise.resolve({ state: undefined, report: undefined, spending: [] }),
   }
   const threads = Array.from({ length: count }, (_, index) => {
@@ -69,6 +70,7 @@ export async function startAskingWorkers(
       tcpPort: 0,
       unixSocket: undefined,
       sockets: [],
+      hasCounts: false,
       isJournal: false,
       isTTY: false,
       version: 'test',
@@ -77,7 +79,7 @@ export async function startAskingWorkers(
     }
     const entry = new URL('./asking-worker.ts', import.meta.url)
     const onLog = (text: string) => printed.get(number)?.(text)
-    const ignored = { onRows: () => {}, onUnfinished: () => {}, onAudited: () => {} }
+    const ignored = { onRows: () => {}, onUnfinished: () => {}, onAudited: () => {}, onCounts: () => {} }
     return new WorkerThread({ entry, start, inbox, services, leases: undefined, onLog, ...ignored })
   })
   const end = async (thread: number) => {

@@ -18,6 +18,7 @@ import type { Cell } from '../../ledger/call-row.ts'
 import type { UsageAnswer } from '../../ledger/ledger.ts'
 import type { UsageQuestion } from '../../ledger/report.ts'
 import type { GatewayEvent } from '../../observe/events.ts'
+import type { FamilyName } from '../../observe/metrics/families.ts'
 import type { OwnedObject, OwnersFound } from '../../routing/object-owners.ts'
 import type { Discovered } from '../../routing/route-table.ts'
 import type { FailureKind } from '../../routing/target-health.ts'
@@ -29,6 +30,8 @@ import type { SerializedConfig } from './config-transfer.ts'
 export interface WorkerStart {
   /** Whether the ends of calls are recorded. */
   readonly hasLedger: boolean
+  /** Whether events are counted. */
+  readonly hasCounts: boolean
   /** Whether security events are. */
   readonly hasAudit: boolean
   /** From 1 on; the main thread is 0. */
@@ -107,6 +110,7 @@ export interface Requests {
     readonly params: { readonly client: string; readonly kind: string }
     readonly result: boolean
   }
+  metrics: { readonly params: object; readonly result: readonly string[] }
   usage: { readonly params: UsageQuestion; readonly result: UsageAnswer }
   refresh: { readonly params: { readonly model: string }; readonly result: undefined }
 }
@@ -151,6 +155,18 @@ export type PermitMessage =
   | { readonly kind: 'permit_used'; readonly client: string }
   | { readonly kind: 'permits_returned'; readonly client: string; readonly count: number }
 
+/** What a worker has counted. It numbers its cells itself. */
+export interface CountsMessage {
+  readonly kind: 'counts'
+  /** That have come into being since the last message. */
+  readonly series: readonly CountedSeries[]
+  /** In pairs: a cell, and what is added to it. */
+  readonly amounts: readonly number[]
+}
+
+/** A series by its first cell; its others follow. */
+type CountedSeries = readonly [first: number, name: FamilyName, values: readonly string[]]
+
 /** What a worker sends that is about itself. */
 type WorkerMessage =
   | { readonly kind: 'listening'; readonly addresses: readonly string[] }
@@ -160,6 +176,7 @@ type WorkerMessage =
   | { readonly kind: 'log'; readonly text: string }
   /** Ends of calls, for the ledger. */
   | { readonly kind: 'rows'; readonly rows: readonly Cell[] }
+  | CountsMessage
   /** For the audit log. */
   | { readonly kind: 'audited'; readonly event: GatewayEvent }
   /** `calls`: under way when a stop begins, or ended by new keys; else 0. */
@@ -190,6 +207,8 @@ export type Command =
   | { readonly kind: 'cancel_call'; readonly id: string; readonly by: string | undefined }
   | { readonly kind: 'look' }
   | { readonly kind: 'ping' }
+  /** Counts the time of its event loop; `done` has the calls under way. */
+  | { readonly kind: 'measure' }
 
 /** What the owner sends a worker, unasked or in response. */
 export type OwnerMessage =

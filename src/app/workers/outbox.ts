@@ -15,6 +15,8 @@ export class Outbox<Message> {
   readonly #port: Port<Message>
   #messages: Message[] = []
   #isUrgent = false
+  /** How many batches were sent: what is posted under the same number travels together. */
+  sentBatches = 0
 
   constructor(port: Port<Message>) {
     this.#port = port
@@ -39,6 +41,7 @@ export class Outbox<Message> {
     if (this.#messages.length === 0) return
     const messages = this.#messages
     this.#messages = []
+    this.sentBatches += 1
     const [seconds, nanoseconds] = process.hrtime()
     const batch: Batch<Message> = { sentAtMs: seconds * 1000 + nanoseconds / 1e6, messages }
     this.#port.postMessage(batch, [])

@@ -59,6 +59,10 @@ export class RemoteServices implements SharedServices {
     await this.#requests.send('refresh', { model }).result
   }
 
+  readMetrics(): Promise<readonly string[]> {
+    return this.#requests.send('metrics', {}).result
+  }
+
   readUsage(question: UsageQuestion): Promise<UsageAnswer> {
     return this.#requests.send('usage', question).result
   }

@@ -4,6 +4,7 @@
 //
 // All workers listen on the same port, and the kernel deals connections out to them. A Unix socket and sockets that a
 // service manager passed can't be shared in this way: the first worker serves those.
+import { setTimeout as setTimeoutPromise } from 'node:timers/promises'
 import { systemClock } from '../../platform/clock.ts'
 import { noKeys } from '../../clients/keys/key-file.ts'
 import type { KeyFile } from '../../clients/keys/key-record.ts'
@@ -11,6 +12,8 @@ import type { Config } from '../../config/types.ts'
 import { StartError } from '../../errors.ts'
 import { allowPretenuring, disablePretenuring } from '../../platform/node/pretenuring.ts'
 import type { Events } from '../../observe/events.ts'
+import type { CounterReader } from '../../observe/metrics/counters.ts'
+import type { Registry } from '../../observe/metrics/registry.ts'
 import type { LogOutput } from '../../observe/log/log.ts'
 import { RouteTable } from '../../routing/route-table.ts'
 import { limitsReport } from '../../server/routes/limits.ts'
@@ -22,17 +25,22 @@ import { oldestFirst } from '../open-calls.ts'
 import type { OpenedAudit } from '../open-audit.ts'
 import { openEvents } from '../open-events.ts'
 import { ProviderPool, type ProviderSet } from '../provider-pool.ts'
+import type { ThreadFacts } from '../metrics-source.ts'
 import { OwnServices } from '../shared-services.ts'
 import { serializeConfig, type SerializedConfig } from './config-transfer.ts'
 import { FloodLeases } from './flood-leases.ts'
 import { Inbox } from './inbox.ts'
 import type { FromWorker, WorkerStart } from './messages.ts'
+import { ReceivedCounts } from './remote-counts.ts'
 import { RestartDelay } from './restart-delay.ts'
 import { sharedPort } from './shared-port.ts'
 import { WorkerThread } from './worker-thread.ts'
 
 /** Beyond `server.shutdown_grace_ms`: for the last bytes of calls and the end of the thread. */
 const stopMarginMs = 5_000
+
+/** How long a scrape waits for the threads. */
+const maxMeasureMs = 250
 
 const unsharable =
   'The sockets of the service manager can not be shared by threads: that takes ReusePort=yes in the socket unit, one port, ' +
@@ -50,7 +58,7 @@ export async function startWorkerPool(
   const { stateDirectory } = options
   const { stdout, isJournal = false } = options
   const clock = systemClock
-  const { logOutput, events, ledger, audit } = openEvents(config, {
+  const { logOutput, events, ledger, audit, counts } = openEvents(config, {
     stdout,
     isJournal,
     clock,
@@ -60,7 +68,8 @@ export async function startWorkerPool(
   })
   const { server } = config
   if ((options.sockets ?? []).length === 0) await checkFree(server)
-  const owner = { clock, events, stateDirectory, store: undefined, ledger }
+  const { version } = options
+  const owner = { clock, events, stateDirectory, store: undefined, ledger, counts, version }
   const services = await OwnServices.start(config, owner)
   const pool = new WorkerPool(config, {
     options,
@@ -70,6 +79,7 @@ export async function startWorkerPool(
     services,
     hasLedger: ledger !== undefined,
     audit,
+    counters: counts?.registry,
   })
   try {
     await pool.start()
@@ -89,6 +99,8 @@ interface PoolParts {
   /** Whether the ends of calls are recorded. */
   readonly hasLedger: boolean
   readonly audit: OpenedAudit | undefined
+  /** Undefined: nobody reads counts. */
+  readonly counters: Registry | undefined
 }
 
 class WorkerPool implements App {
@@ -104,6 +116,8 @@ class WorkerPool implements App {
   readonly #keyWatch: KeyFileWatch | undefined
   /** In force, or on the way to the threads. */
   #keyFile: KeyFile
+  /** As they were measured last. */
+  readonly #openCalls = new WeakMap<WorkerThread, number>()
   readonly #relaunches = new Map<number, NodeJS.Timeout>()
   readonly #restartDelay = new RestartDelay(systemClock.now)
   #providerSet: ProviderSet
@@ -146,6 +160,7 @@ class WorkerPool implements App {
       const found = services.formats.confirmed()
       for (const worker of this.#workers.values()) worker.post({ kind: 'formats', found })
     }
+    services.describeThreads = () => this.#describeThreads()
     services.follow(this.#config, this.#providerSet)
     const first = this.#launch(1).started
     // The others join the port of the first one where it is not known before.
@@ -176,6 +191,28 @@ class WorkerPool implements App {
     this.#shutdownGraceMs = next.server.shutdownGraceMs
     await this.#all((worker) => worker.request({ kind: 'reload', config: this.#reloaded! }))
     return settingsToRestartFor(this.#config, next)
+  }
+
+  get counters(): CounterReader | undefined {
+    return this.#parts.counters
+  }
+
+  metrics(): Promise<readonly string[]> {
+    return this.#parts.services.readMetrics()
+  }
+
+  /** A thread that does not answer counts with what it answered last. */
+  async #describeThreads(): Promise<ThreadFacts> {
+    const measuring = this.#all(async (worker) => {
+      this.#openCalls.set(worker, await worker.request({ kind: 'measure' }))
+    })
+    await Promise.race([measuring, setTimeoutPromise(maxMeasureMs, undefined, { ref: false })])
+    const workers = [...this.#workers.values()]
+    return {
+      isDraining: this.#isStopping,
+      openCalls: workers.reduce((sum, worker) => sum + (this.#openCalls.get(worker) ?? 0), 0),
+      workers: { wanted: this.#config.server.workers, running: workers.length },
+    }
   }
 
   get audit(): OpenedAudit | undefined {
@@ -247,8 +284,9 @@ class WorkerPool implements App {
   }
 
   #launch(number: number): WorkerThread {
-    const { entry, services, logOutput } = this.#parts
+    const { entry, services, logOutput, counters } = this.#parts
     const onLog = (text: string) => void logOutput.write(text)
+    const received = counters && new ReceivedCounts(counters)
     const worker = new WorkerThread({
       entry,
       start: this.#startOf(number),
@@ -258,6 +296,7 @@ class WorkerPool implements App {
       onLog,
       onRows: (rows) => services.recordRows(rows),
       onUnfinished: (call) => services.recordUnfinished(call),
+      onCounts: (message) => received?.receive(message),
       onAudited: (event) => this.#parts.audit?.sink.receive(event),
     })
     this.#workers.set(number, worker)
@@ -280,6 +319,7 @@ class WorkerPool implements App {
     return {
       number,
       hasLedger: this.#parts.hasLedger,
+      hasCounts: this.#parts.counters !== undefined,
       hasAudit: this.#parts.audit !== undefined,
       config: serializeConfig(this.#config),
       reloaded: this.#reloaded,

@@ -99,6 +99,9 @@ export class WorkerSession implements LeaseHolder {
       case 'usage':
         this.#respondLater(id, this.#services.readUsage(request.params))
         return
+      case 'metrics':
+        this.#respondLater(id, this.#services.readMetrics())
+        return
       case 'refresh':
         this.#respondLater(id, this.#services.refreshModels(request.params.model))
         return

@@ -5,7 +5,7 @@ import type { Cell } from '../../ledger/call-row.ts'
 import type { UnfinishedCall } from '../../ledger/unfinished-call.ts'
 import type { GatewayEvent } from '../../observe/events.ts'
 import type { SharedServices } from '../shared-services.ts'
-import type { Command, FromWorker, Look, ToWorker, WorkerStart } from './messages.ts'
+import type { Command, CountsMessage, FromWorker, Look, ToWorker, WorkerStart } from './messages.ts'
 import type { FloodLeases } from './flood-leases.ts'
 import type { Inbox } from './inbox.ts'
 import { Outbox } from './outbox.ts'
@@ -32,6 +32,8 @@ export interface WorkerThreadParts {
   /** Receives the calls that budgets apply to and that are under way when the thread ends. */
   readonly onUnfinished: (call: UnfinishedCall) => void
   readonly onAudited: (event: GatewayEvent) => void
+  /** Receives what the thread has counted. */
+  readonly onCounts: (message: CountsMessage) => void
 }
 
 export class WorkerThread {
@@ -50,6 +52,7 @@ export class WorkerThread {
   readonly #onLog: (text: string) => void
   readonly #onRows: WorkerThreadParts['onRows']
   readonly #onAudited: WorkerThreadParts['onAudited']
+  readonly #onCounts: WorkerThreadParts['onCounts']
   readonly #commands = new Map<number, (calls: number) => void>()
   readonly #looks = new Map<number, (look: Look) => void>()
   readonly #starting = Promise.withResolvers<readonly string[]>()
@@ -70,10 +73,12 @@ export class WorkerThread {
     onRows,
     onUnfinished,
     onAudited,
+    onCounts,
   }: WorkerThreadParts) {
     this.#onLog = onLog
     this.#onRows = onRows
     this.#onAudited = onAudited
+    this.#onCounts = onCounts
     const { port1: port, port2 } = new MessageChannel()
     const workerData: WorkerStart = { ...start, port: port2 }
     // The environment holds keys, which have come with the configuration already.
@@ -177,6 +182,7 @@ export class WorkerThread {
       case 'find_keys':
       case 'owners':
       case 'has_objects':
+      case 'metrics':
       case 'usage':
       case 'refresh':
         this.#session.onRequest(message)
@@ -214,6 +220,9 @@ export class WorkerThread {
         return
       case 'audited':
         this.#onAudited(message.event)
+        return
+      case 'counts':
+        this.#onCounts(message)
         return
       case 'done':
         this.#commands.get(message.command)?.(message.calls)

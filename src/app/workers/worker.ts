@@ -8,14 +8,17 @@ import { appendRow, type Cell } from '../../ledger/call-row.ts'
 import { namingBy } from '../../observe/pseudonymous-events.ts'
 import { isAudited } from '../../observe/sinks/audit.ts'
 import { logSink } from '../../observe/sinks/log.ts'
+import { metricsSink } from '../../observe/sinks/metrics.ts'
 import { CallTracing } from '../../observe/tracing/call-tracing.ts'
 import { type App, startApp } from '../app.ts'
+import { LoopTime } from '../loop-time.ts'
 import { ledgerSink } from '../open-ledger.ts'
 import { pseudonymsOf } from '../pseudonyms.ts'
 import { perClientRpmOf } from '../shared-services.ts'
 import { deserializeConfig } from './config-transfer.ts'
 import type { Command, FromWorker, ToWorker, WorkerStart } from './messages.ts'
 import { type Batch, Outbox } from './outbox.ts'
+import { RemoteCounts } from './remote-counts.ts'
 import { RemoteServices } from './remote-services.ts'
 
 const start = workerData as WorkerStart
@@ -59,11 +62,15 @@ const tracing = new CallTracing({
   version: start.version,
   emit: (event) => events.emit(event),
 })
+const counts = start.hasCounts ? new RemoteCounts(outbox, config.metrics.maxSeries) : undefined
+const loopTime = counts && new LoopTime(counts, String(start.number))
+const { maxModels, hasClientLabel } = config.metrics
 const sinks = [
   workerSink,
   tracing,
   ...(start.hasLedger ? [ledgerRows] : []),
   ...(start.hasAudit ? [securityEvents] : []),
+  ...(counts === undefined ? [] : [metricsSink(counts, { maxModels, hasClients: hasClientLabel })]),
 ]
 
 const events = createEvents(sinks, namingBy(pseudonymsOf(config.usage)))
@@ -113,6 +120,7 @@ function onMessage(message: ToWorker): void {
     case 'revoke':
     case 'stop':
     case 'ping':
+    case 'measure':
       // Those that come before the start is over wait for it.
       void app.then((started) => {
         post({ kind: 'done', command: message.command, calls: follow(started, message) })
@@ -150,6 +158,9 @@ function follow(started: App, command: Exclude<Command, { kind: 'cancel_call' | 
       return openCalls
     case 'ping':
       return 0
+    case 'measure':
+      loopTime?.count()
+      return started.openCalls?.() ?? 0
     default:
       return command satisfies never
   }

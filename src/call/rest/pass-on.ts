@@ -17,6 +17,7 @@ import { Meter } from '../response/meter.ts'
 import { collectingError, holdingWhole, peekingStream, type Phase, tooLong } from '../response/phases.ts'
 import { relay } from '../response/relay.ts'
 import { type Passing, UpstreamResponse } from '../response/upstream-response.ts'
+import { troubleOf } from '../retry-rule.ts'
 import type { IncomingUpload, RestCall } from './request.ts'
 import { type OwnList, ownListOf } from './own-lists.ts'
 import { addCallHeaders, endGone, sendError } from './respond.ts'
@@ -129,7 +130,7 @@ async function send(
   const outcome = await response.pass({ method, path, query, headers: sent, body, requestId })
   const { requestId: ofProvider } = response
   record.providerRequestId = ofProvider === requestId ? undefined : ofProvider
-  on.events.emit(record.endAttempt(outcome, on.now()))
+  on.events.emit(record.endAttempt(outcome, troubleOf(outcome, on.wallNow()), on.now()))
   if (outcome.kind === 'failed' && outcome.error.code === 'provider_unreachable') {
     on.coordinator.reportUnreachable(provider.name)
   }

@@ -9187,7 +9187,7 @@ if(data.metrics !== undefined){
 let data262 = data.metrics;
 if(data262 && typeof data262 == "object" && !Array.isArray(data262)){
 for(const key59 in data262){
-if(!((key59 === "enabled") || (key59 === "allowed_users"))){
+if(!(((((key59 === "enabled") || (key59 === "allowed_users")) || (key59 === "client_label")) || (key59 === "max_models")) || (key59 === "max_series"))){
 const err697 = {instancePath:instancePath+"/metrics",schemaPath:"#/properties/metrics/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key59},schema:false,parentSchema:schema6.properties.metrics,data:data262};
 if(vErrors === null){
 vErrors = [err697];
@@ -9306,9 +9306,10 @@ vErrors.push(err705);
 errors++;
 }
 }
-}
-else {
-const err706 = {instancePath:instancePath+"/metrics",schemaPath:"#/properties/metrics/type",keyword:"type",params:{type: "object"},schema:schema6.properties.metrics.type,parentSchema:schema6.properties.metrics,data:data262};
+if(data262.client_label !== undefined){
+let data266 = data262.client_label;
+if(typeof data266 !== "boolean"){
+const err706 = {instancePath:instancePath+"/metrics/client_label",schemaPath:"#/properties/metrics/properties/client_label/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.metrics.properties.client_label.type,parentSchema:schema6.properties.metrics.properties.client_label,data:data266};
 if(vErrors === null){
 vErrors = [err706];
 }
@@ -9318,12 +9319,10 @@ vErrors.push(err706);
 errors++;
 }
 }
-if(data.status !== undefined){
-let data266 = data.status;
-if(data266 && typeof data266 == "object" && !Array.isArray(data266)){
-for(const key60 in data266){
-if(!(((((key60 === "enabled") || (key60 === "allowed_users")) || (key60 === "playground")) || (key60 === "via_proxy")) || (key60 === "recent_calls"))){
-const err707 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key60},schema:false,parentSchema:schema6.properties.status,data:data266};
+if(data262.max_models !== undefined){
+let data267 = data262.max_models;
+if(!(((typeof data267 == "number") && (!(data267 % 1) && !isNaN(data267))) && (isFinite(data267)))){
+const err707 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.metrics.properties.max_models.type,parentSchema:schema6.properties.metrics.properties.max_models,data:data267};
 if(vErrors === null){
 vErrors = [err707];
 }
@@ -9332,11 +9331,9 @@ vErrors.push(err707);
 }
 errors++;
 }
-}
-if(data266.enabled !== undefined){
-let data267 = data266.enabled;
-if(typeof data267 !== "boolean"){
-const err708 = {instancePath:instancePath+"/status/enabled",schemaPath:"#/properties/status/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.enabled.type,parentSchema:schema6.properties.status.properties.enabled,data:data267};
+if((typeof data267 == "number") && (isFinite(data267))){
+if(data267 > 10000 || isNaN(data267)){
+const err708 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema6.properties.metrics.properties.max_models,data:data267};
 if(vErrors === null){
 vErrors = [err708];
 }
@@ -9345,17 +9342,8 @@ vErrors.push(err708);
 }
 errors++;
 }
-}
-if(data266.allowed_users !== undefined){
-let data268 = data266.allowed_users;
-if(Array.isArray(data268)){
-const len25 = data268.length;
-for(let i25=0; i25<len25; i25++){
-let data269 = data268[i25];
-const _errs630 = errors;
-const _errs631 = errors;
-if(!(data269 === "any")){
-const err709 = {};
+if(data267 < 1 || isNaN(data267)){
+const err709 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.metrics.properties.max_models,data:data267};
 if(vErrors === null){
 vErrors = [err709];
 }
@@ -9364,9 +9352,12 @@ vErrors.push(err709);
 }
 errors++;
 }
-var valid140 = _errs631 === errors;
-if(valid140){
-const err710 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/not",keyword:"not",params:{},schema:schema6.properties.status.properties.allowed_users.items.not,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data269};
+}
+}
+if(data262.max_series !== undefined){
+let data268 = data262.max_series;
+if(!(((typeof data268 == "number") && (!(data268 % 1) && !isNaN(data268))) && (isFinite(data268)))){
+const err710 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.metrics.properties.max_series.type,parentSchema:schema6.properties.metrics.properties.max_series,data:data268};
 if(vErrors === null){
 vErrors = [err710];
 }
@@ -9375,20 +9366,9 @@ vErrors.push(err710);
 }
 errors++;
 }
-else {
-errors = _errs630;
-if(vErrors !== null){
-if(_errs630){
-vErrors.length = _errs630;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(typeof data269 === "string"){
-if(func4(data269) > 256){
-const err711 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data269};
+if((typeof data268 == "number") && (isFinite(data268))){
+if(data268 > 200000 || isNaN(data268)){
+const err711 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/maximum",keyword:"maximum",params:{comparison: "<=", limit: 200000},schema:200000,parentSchema:schema6.properties.metrics.properties.max_series,data:data268};
 if(vErrors === null){
 vErrors = [err711];
 }
@@ -9397,8 +9377,8 @@ vErrors.push(err711);
 }
 errors++;
 }
-if(func4(data269) < 1){
-const err712 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data269};
+if(data268 < 1000 || isNaN(data268)){
+const err712 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.metrics.properties.max_series,data:data268};
 if(vErrors === null){
 vErrors = [err712];
 }
@@ -9407,8 +9387,11 @@ vErrors.push(err712);
 }
 errors++;
 }
-if(!pattern3.test(data269)){
-const err713 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.status.properties.allowed_users.items,data:data269};
+}
+}
+}
+else {
+const err713 = {instancePath:instancePath+"/metrics",schemaPath:"#/properties/metrics/type",keyword:"type",params:{type: "object"},schema:schema6.properties.metrics.type,parentSchema:schema6.properties.metrics,data:data262};
 if(vErrors === null){
 vErrors = [err713];
 }
@@ -9418,8 +9401,12 @@ vErrors.push(err713);
 errors++;
 }
 }
-else {
-const err714 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.status.properties.allowed_users.items.type,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data269};
+if(data.status !== undefined){
+let data269 = data.status;
+if(data269 && typeof data269 == "object" && !Array.isArray(data269)){
+for(const key60 in data269){
+if(!(((((key60 === "enabled") || (key60 === "allowed_users")) || (key60 === "playground")) || (key60 === "via_proxy")) || (key60 === "recent_calls"))){
+const err714 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key60},schema:false,parentSchema:schema6.properties.status,data:data269};
 if(vErrors === null){
 vErrors = [err714];
 }
@@ -9429,9 +9416,10 @@ vErrors.push(err714);
 errors++;
 }
 }
-}
-else {
-const err715 = {instancePath:instancePath+"/status/allowed_users",schemaPath:"#/properties/status/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema6.properties.status.properties.allowed_users.type,parentSchema:schema6.properties.status.properties.allowed_users,data:data268};
+if(data269.enabled !== undefined){
+let data270 = data269.enabled;
+if(typeof data270 !== "boolean"){
+const err715 = {instancePath:instancePath+"/status/enabled",schemaPath:"#/properties/status/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.enabled.type,parentSchema:schema6.properties.status.properties.enabled,data:data270};
 if(vErrors === null){
 vErrors = [err715];
 }
@@ -9441,10 +9429,16 @@ vErrors.push(err715);
 errors++;
 }
 }
-if(data266.playground !== undefined){
-let data270 = data266.playground;
-if(typeof data270 !== "boolean"){
-const err716 = {instancePath:instancePath+"/status/playground",schemaPath:"#/properties/status/properties/playground/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.playground.type,parentSchema:schema6.properties.status.properties.playground,data:data270};
+if(data269.allowed_users !== undefined){
+let data271 = data269.allowed_users;
+if(Array.isArray(data271)){
+const len25 = data271.length;
+for(let i25=0; i25<len25; i25++){
+let data272 = data271[i25];
+const _errs636 = errors;
+const _errs637 = errors;
+if(!(data272 === "any")){
+const err716 = {};
 if(vErrors === null){
 vErrors = [err716];
 }
@@ -9453,11 +9447,9 @@ vErrors.push(err716);
 }
 errors++;
 }
-}
-if(data266.via_proxy !== undefined){
-let data271 = data266.via_proxy;
-if(typeof data271 !== "boolean"){
-const err717 = {instancePath:instancePath+"/status/via_proxy",schemaPath:"#/properties/status/properties/via_proxy/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.via_proxy.type,parentSchema:schema6.properties.status.properties.via_proxy,data:data271};
+var valid140 = _errs637 === errors;
+if(valid140){
+const err717 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/not",keyword:"not",params:{},schema:schema6.properties.status.properties.allowed_users.items.not,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data272};
 if(vErrors === null){
 vErrors = [err717];
 }
@@ -9466,11 +9458,20 @@ vErrors.push(err717);
 }
 errors++;
 }
+else {
+errors = _errs636;
+if(vErrors !== null){
+if(_errs636){
+vErrors.length = _errs636;
 }
-if(data266.recent_calls !== undefined){
-let data272 = data266.recent_calls;
-if(!(((typeof data272 == "number") && (!(data272 % 1) && !isNaN(data272))) && (isFinite(data272)))){
-const err718 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.status.properties.recent_calls.type,parentSchema:schema6.properties.status.properties.recent_calls,data:data272};
+else {
+vErrors = null;
+}
+}
+}
+if(typeof data272 === "string"){
+if(func4(data272) > 256){
+const err718 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data272};
 if(vErrors === null){
 vErrors = [err718];
 }
@@ -9479,9 +9480,8 @@ vErrors.push(err718);
 }
 errors++;
 }
-if((typeof data272 == "number") && (isFinite(data272))){
-if(data272 > 1000 || isNaN(data272)){
-const err719 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.status.properties.recent_calls,data:data272};
+if(func4(data272) < 1){
+const err719 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data272};
 if(vErrors === null){
 vErrors = [err719];
 }
@@ -9490,8 +9490,8 @@ vErrors.push(err719);
 }
 errors++;
 }
-if(data272 < 1 || isNaN(data272)){
-const err720 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.status.properties.recent_calls,data:data272};
+if(!pattern3.test(data272)){
+const err720 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.status.properties.allowed_users.items,data:data272};
 if(vErrors === null){
 vErrors = [err720];
 }
@@ -9501,10 +9501,8 @@ vErrors.push(err720);
 errors++;
 }
 }
-}
-}
 else {
-const err721 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/type",keyword:"type",params:{type: "object"},schema:schema6.properties.status.type,parentSchema:schema6.properties.status,data:data266};
+const err721 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.status.properties.allowed_users.items.type,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data272};
 if(vErrors === null){
 vErrors = [err721];
 }
@@ -9514,12 +9512,9 @@ vErrors.push(err721);
 errors++;
 }
 }
-if(data.logging !== undefined){
-let data273 = data.logging;
-if(data273 && typeof data273 == "object" && !Array.isArray(data273)){
-for(const key61 in data273){
-if(!(((key61 === "level") || (key61 === "format")) || (key61 === "transport"))){
-const err722 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key61},schema:false,parentSchema:schema6.properties.logging,data:data273};
+}
+else {
+const err722 = {instancePath:instancePath+"/status/allowed_users",schemaPath:"#/properties/status/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema6.properties.status.properties.allowed_users.type,parentSchema:schema6.properties.status.properties.allowed_users,data:data271};
 if(vErrors === null){
 vErrors = [err722];
 }
@@ -9529,10 +9524,10 @@ vErrors.push(err722);
 errors++;
 }
 }
-if(data273.level !== undefined){
-let data274 = data273.level;
-if(typeof data274 !== "string"){
-const err723 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.level.type,parentSchema:schema6.properties.logging.properties.level,data:data274};
+if(data269.playground !== undefined){
+let data273 = data269.playground;
+if(typeof data273 !== "boolean"){
+const err723 = {instancePath:instancePath+"/status/playground",schemaPath:"#/properties/status/properties/playground/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.playground.type,parentSchema:schema6.properties.status.properties.playground,data:data273};
 if(vErrors === null){
 vErrors = [err723];
 }
@@ -9541,8 +9536,11 @@ vErrors.push(err723);
 }
 errors++;
 }
-if(!((((data274 === "error") || (data274 === "warn")) || (data274 === "info")) || (data274 === "debug"))){
-const err724 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.level.enum},schema:schema6.properties.logging.properties.level.enum,parentSchema:schema6.properties.logging.properties.level,data:data274};
+}
+if(data269.via_proxy !== undefined){
+let data274 = data269.via_proxy;
+if(typeof data274 !== "boolean"){
+const err724 = {instancePath:instancePath+"/status/via_proxy",schemaPath:"#/properties/status/properties/via_proxy/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.via_proxy.type,parentSchema:schema6.properties.status.properties.via_proxy,data:data274};
 if(vErrors === null){
 vErrors = [err724];
 }
@@ -9552,10 +9550,10 @@ vErrors.push(err724);
 errors++;
 }
 }
-if(data273.format !== undefined){
-let data275 = data273.format;
-if(typeof data275 !== "string"){
-const err725 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.format.type,parentSchema:schema6.properties.logging.properties.format,data:data275};
+if(data269.recent_calls !== undefined){
+let data275 = data269.recent_calls;
+if(!(((typeof data275 == "number") && (!(data275 % 1) && !isNaN(data275))) && (isFinite(data275)))){
+const err725 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.status.properties.recent_calls.type,parentSchema:schema6.properties.status.properties.recent_calls,data:data275};
 if(vErrors === null){
 vErrors = [err725];
 }
@@ -9564,8 +9562,9 @@ vErrors.push(err725);
 }
 errors++;
 }
-if(!(((data275 === "auto") || (data275 === "json")) || (data275 === "pretty"))){
-const err726 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.format.enum},schema:schema6.properties.logging.properties.format.enum,parentSchema:schema6.properties.logging.properties.format,data:data275};
+if((typeof data275 == "number") && (isFinite(data275))){
+if(data275 > 1000 || isNaN(data275)){
+const err726 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.status.properties.recent_calls,data:data275};
 if(vErrors === null){
 vErrors = [err726];
 }
@@ -9574,11 +9573,8 @@ vErrors.push(err726);
 }
 errors++;
 }
-}
-if(data273.transport !== undefined){
-let data276 = data273.transport;
-if((!(data276 && typeof data276 == "object" && !Array.isArray(data276))) && (data276 !== null)){
-const err727 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema6.properties.logging.properties.transport.type},schema:schema6.properties.logging.properties.transport.type,parentSchema:schema6.properties.logging.properties.transport,data:data276};
+if(data275 < 1 || isNaN(data275)){
+const err727 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.status.properties.recent_calls,data:data275};
 if(vErrors === null){
 vErrors = [err727];
 }
@@ -9587,9 +9583,11 @@ vErrors.push(err727);
 }
 errors++;
 }
-if(data276 && typeof data276 == "object" && !Array.isArray(data276)){
-if(data276.target === undefined){
-const err728 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema6.properties.logging.properties.transport.required,parentSchema:schema6.properties.logging.properties.transport,data:data276};
+}
+}
+}
+else {
+const err728 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/type",keyword:"type",params:{type: "object"},schema:schema6.properties.status.type,parentSchema:schema6.properties.status,data:data269};
 if(vErrors === null){
 vErrors = [err728];
 }
@@ -9598,9 +9596,13 @@ vErrors.push(err728);
 }
 errors++;
 }
-for(const key62 in data276){
-if(!((key62 === "target") || (key62 === "options"))){
-const err729 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key62},schema:false,parentSchema:schema6.properties.logging.properties.transport,data:data276};
+}
+if(data.logging !== undefined){
+let data276 = data.logging;
+if(data276 && typeof data276 == "object" && !Array.isArray(data276)){
+for(const key61 in data276){
+if(!(((key61 === "level") || (key61 === "format")) || (key61 === "transport"))){
+const err729 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key61},schema:false,parentSchema:schema6.properties.logging,data:data276};
 if(vErrors === null){
 vErrors = [err729];
 }
@@ -9610,11 +9612,10 @@ vErrors.push(err729);
 errors++;
 }
 }
-if(data276.target !== undefined){
-let data277 = data276.target;
-if(typeof data277 === "string"){
-if(func4(data277) > 4096){
-const err730 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data277};
+if(data276.level !== undefined){
+let data277 = data276.level;
+if(typeof data277 !== "string"){
+const err730 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.level.type,parentSchema:schema6.properties.logging.properties.level,data:data277};
 if(vErrors === null){
 vErrors = [err730];
 }
@@ -9623,8 +9624,8 @@ vErrors.push(err730);
 }
 errors++;
 }
-if(func4(data277) < 1){
-const err731 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data277};
+if(!((((data277 === "error") || (data277 === "warn")) || (data277 === "info")) || (data277 === "debug"))){
+const err731 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.level.enum},schema:schema6.properties.logging.properties.level.enum,parentSchema:schema6.properties.logging.properties.level,data:data277};
 if(vErrors === null){
 vErrors = [err731];
 }
@@ -9634,8 +9635,10 @@ vErrors.push(err731);
 errors++;
 }
 }
-else {
-const err732 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.transport.properties.target.type,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data277};
+if(data276.format !== undefined){
+let data278 = data276.format;
+if(typeof data278 !== "string"){
+const err732 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.format.type,parentSchema:schema6.properties.logging.properties.format,data:data278};
 if(vErrors === null){
 vErrors = [err732];
 }
@@ -9644,11 +9647,8 @@ vErrors.push(err732);
 }
 errors++;
 }
-}
-if(data276.options !== undefined){
-let data278 = data276.options;
-if(!(data278 && typeof data278 == "object" && !Array.isArray(data278))){
-const err733 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.properties.transport.properties.options.type,parentSchema:schema6.properties.logging.properties.transport.properties.options,data:data278};
+if(!(((data278 === "auto") || (data278 === "json")) || (data278 === "pretty"))){
+const err733 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.format.enum},schema:schema6.properties.logging.properties.format.enum,parentSchema:schema6.properties.logging.properties.format,data:data278};
 if(vErrors === null){
 vErrors = [err733];
 }
@@ -9658,11 +9658,10 @@ vErrors.push(err733);
 errors++;
 }
 }
-}
-}
-}
-else {
-const err734 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.type,parentSchema:schema6.properties.logging,data:data273};
+if(data276.transport !== undefined){
+let data279 = data276.transport;
+if((!(data279 && typeof data279 == "object" && !Array.isArray(data279))) && (data279 !== null)){
+const err734 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema6.properties.logging.properties.transport.type},schema:schema6.properties.logging.properties.transport.type,parentSchema:schema6.properties.logging.properties.transport,data:data279};
 if(vErrors === null){
 vErrors = [err734];
 }
@@ -9671,15 +9670,99 @@ vErrors.push(err734);
 }
 errors++;
 }
-}
-}
-else {
-const err735 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema6.type,parentSchema:schema6,data};
+if(data279 && typeof data279 == "object" && !Array.isArray(data279)){
+if(data279.target === undefined){
+const err735 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema6.properties.logging.properties.transport.required,parentSchema:schema6.properties.logging.properties.transport,data:data279};
 if(vErrors === null){
 vErrors = [err735];
 }
 else {
 vErrors.push(err735);
+}
+errors++;
+}
+for(const key62 in data279){
+if(!((key62 === "target") || (key62 === "options"))){
+const err736 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key62},schema:false,parentSchema:schema6.properties.logging.properties.transport,data:data279};
+if(vErrors === null){
+vErrors = [err736];
+}
+else {
+vErrors.push(err736);
+}
+errors++;
+}
+}
+if(data279.target !== undefined){
+let data280 = data279.target;
+if(typeof data280 === "string"){
+if(func4(data280) > 4096){
+const err737 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data280};
+if(vErrors === null){
+vErrors = [err737];
+}
+else {
+vErrors.push(err737);
+}
+errors++;
+}
+if(func4(data280) < 1){
+const err738 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data280};
+if(vErrors === null){
+vErrors = [err738];
+}
+else {
+vErrors.push(err738);
+}
+errors++;
+}
+}
+else {
+const err739 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.transport.properties.target.type,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data280};
+if(vErrors === null){
+vErrors = [err739];
+}
+else {
+vErrors.push(err739);
+}
+errors++;
+}
+}
+if(data279.options !== undefined){
+let data281 = data279.options;
+if(!(data281 && typeof data281 == "object" && !Array.isArray(data281))){
+const err740 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.properties.transport.properties.options.type,parentSchema:schema6.properties.logging.properties.transport.properties.options,data:data281};
+if(vErrors === null){
+vErrors = [err740];
+}
+else {
+vErrors.push(err740);
+}
+errors++;
+}
+}
+}
+}
+}
+else {
+const err741 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.type,parentSchema:schema6.properties.logging,data:data276};
+if(vErrors === null){
+vErrors = [err741];
+}
+else {
+vErrors.push(err741);
+}
+errors++;
+}
+}
+}
+else {
+const err742 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema6.type,parentSchema:schema6,data};
+if(vErrors === null){
+vErrors = [err742];
+}
+else {
+vErrors.push(err742);
 }
 errors++;
 }

@@ -36,6 +36,26 @@ export const metricsSchema = {
       default: defaults.metrics.allowed_users,
       items: { ...userName, ...notAny },
     },
+    client_label: {
+      type: 'boolean',
+      description: 'Also count calls, tokens and cost by client, for the first 100 clients.',
+      default: defaults.metrics.client_label,
+    },
+    max_models: {
+      type: 'integer',
+      minimum: 1,
+      maximum: 10_000,
+      description: 'Names of models that are told apart; calls of further ones count as those of `other`.',
+      default: defaults.metrics.max_models,
+    },
+    max_series: {
+      type: 'integer',
+      minimum: 1_000,
+      maximum: 200_000,
+      description:
+        'Lines of counters and histograms; beyond, further names count as `other`, and the log has a warning.',
+      default: defaults.metrics.max_series,
+    },
   },
 } as const satisfies Schema
 

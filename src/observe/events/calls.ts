@@ -1,12 +1,18 @@
 // Calls, and requests that did not become one.
-import type { PriceSource, Tariff } from '../../domain.ts'
+import type { failureKinds, PriceSource, Tariff } from '../../domain.ts'
+import type { LimitDimension } from '../../errors.ts'
 import type { CallTrace } from './trace.ts'
 
 export type CallEvent = CallEnded | CallCancelled | AttemptEnded | Refused
 
+/** What is wrong with a provider or with one of its models. */
+export type Trouble = (typeof failureKinds)[number]
+
 interface CallEnded {
   readonly kind: 'call_ended'
   readonly call: CallFacts
+  /** The model whose limits the call counts against: of the file, a wildcard or listed. Absent: no such model was asked for. */
+  readonly counted_model?: string | undefined
   /** Absent: the call belongs to none. */
   readonly trace?: CallTrace | undefined
 }
@@ -79,6 +85,10 @@ export interface CallFacts {
   readonly gateway_ms: number
   readonly attempts: number
   readonly code: string | undefined
+  /** What is wrong with the provider, by the attempt that the client's response is about. Absent: nothing. */
+  readonly trouble?: Trouble | undefined
+  /** What ran out, where the gateway's own limits refused the call. */
+  readonly limited_by?: LimitDimension | undefined
   readonly reason: string | undefined
   readonly provider_status: number | undefined
   readonly provider_code: string | undefined
@@ -100,6 +110,8 @@ export interface AttemptEnded {
   readonly status: number | undefined
   /** The provider's code of a refusal, the gateway's of a failure. */
   readonly code: string | undefined
+  /** What that shows of the provider. Absent: nothing is wrong with it. */
+  readonly trouble?: Trouble | undefined
   /** From the sending of the request until the outcome was known. */
   readonly ms: number
 }

@@ -9,6 +9,7 @@ export type ProcessEvent =
   | WorkerEnded
   | WorkerRestarted
   | WorkersMissing
+  | MetricsFull
   | LogTransportFailed
   | InternalError
   | Stopping
@@ -65,6 +66,12 @@ interface WorkersMissing {
   readonly kind: 'workers_missing'
   readonly workers: number
   readonly reason: string
+}
+
+/** There are as many series as may be: further names are counted as `other`. Emitted once. */
+interface MetricsFull {
+  readonly kind: 'metrics_full'
+  readonly max_series: number
 }
 
 /** The log goes to standard output from here on. */

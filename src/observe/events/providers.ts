@@ -1,4 +1,5 @@
 // What is known of providers besides calls.
+import type { Trouble } from './calls.ts'
 
 export type ProviderEvent =
   | ProviderChecked
@@ -7,6 +8,8 @@ export type ProviderEvent =
   | FormatFound
   | FormatsNotSaved
   | HealthChecked
+  | TargetCooled
+  | Polled
 
 /** Whether a provider could be reached when the gateway started. */
 interface ProviderChecked {
@@ -60,4 +63,22 @@ interface HealthChecked {
   readonly provider: string
   /** What is wrong; undefined: nothing. */
   readonly reason: string | undefined
+}
+
+/** A provider, or one of its models, is tried last for a while. Counted, not logged: the calls' lines have the failures. */
+interface TargetCooled {
+  readonly kind: 'target_cooled'
+  readonly provider: string
+  /** Undefined: all of them. */
+  readonly target_model: string | undefined
+  readonly trouble: Trouble
+  readonly for_ms: number
+}
+
+/** A provider was asked for its models or its health. Counted, not logged: news are. */
+interface Polled {
+  readonly kind: 'polled'
+  readonly provider: string
+  readonly poll: 'models' | 'health'
+  readonly is_ok: boolean
 }

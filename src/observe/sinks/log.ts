@@ -14,7 +14,9 @@ function write(event: GatewayEvent, log: Log): void {
       writeCall(event.call, log)
       return
     case 'attempt_ended':
+    case 'polled':
     case 'spans_counted':
+    case 'target_cooled':
       return
     case 'refused': {
       const { kind: _, has_left: hasLeft = false, ...facts } = event
@@ -132,6 +134,7 @@ function write(event: GatewayEvent, log: Log): void {
     case 'identity_keys_failed':
     case 'identity_keys_refused':
     case 'ledger_waiting':
+    case 'metrics_full':
     case 'workers_missing':
       log.warn(lineOf(event))
       return

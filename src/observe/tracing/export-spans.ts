@@ -199,7 +199,9 @@ class Exporter implements SpanExporter {
   #rejectedIn(body: Buffer): number {
     if (body.length === 0) return 0
     try {
-      return Number(this.#serializer.deserializeResponse(body)?.partialSuccess?.rejectedSpans ?? 0) || 0
+      // In JSON it is text, which the library returns as it is.
+      const rejected: unknown = this.#serializer.deserializeResponse(body)?.partialSuccess?.rejectedSpans
+      return Number(rejected ?? 0) || 0
     } catch {
       return 0
     }

@@ -35,6 +35,7 @@ function connect(
     floodWindows: windows,
     discovered: new Map(),
     onModels: undefined,
+    readMetrics: () => Promise.resolve([]),
     readUsage: () => Promise.resolve({ state: undefined, report: undefined, spending: [] }),
     refreshModels: (model) => Promise.resolve(void refreshed.push(model)),
   }

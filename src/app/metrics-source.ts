@@ -1,0 +1,59 @@
+// `GET /metrics` of a process: what was counted, and what is read when somebody asks.
+import type { LocalCoordinator } from '../call/local-coordinator.ts'
+import type { Config } from '../config/types.ts'
+import type { Clock } from '../platform/clock.ts'
+import type { Discovered } from '../routing/route-table.ts'
+import { LoopTime } from './loop-time.ts'
+import { metricsText } from './metrics-text.ts'
+import type { OpenedCounts } from './open-counts.ts'
+import { presetSeries } from './preset-series.ts'
+
+/** What the threads that serve calls are doing. */
+export interface ThreadFacts {
+  readonly isDraining: boolean
+  readonly openCalls: number
+  readonly workers: { readonly wanted: number; readonly running: number }
+}
+
+export interface MetricsSourceParts {
+  readonly counts: OpenedCounts
+  readonly version: string
+  readonly clock: Pick<Clock, 'now' | 'wallNow'>
+  readonly coordinator: LocalCoordinator
+  readonly discovered: () => Discovered
+}
+
+export class MetricsSource {
+  readonly #parts: MetricsSourceParts
+  readonly #loopTime: LoopTime
+  readonly #startedAtMs: number
+  #config: Config
+
+  constructor(config: Config, parts: MetricsSourceParts) {
+    this.#parts = parts
+    this.#config = config
+    this.#loopTime = new LoopTime(parts.counts.registry, '0')
+    this.#startedAtMs = parts.clock.wallNow()
+  }
+
+  /** Goes over to a configuration. */
+  follow(config: Config): void {
+    this.#config = config
+    presetSeries(this.#parts.counts.registry, config)
+  }
+
+  /** In slices of whole lines. */
+  read(threads: ThreadFacts): Promise<string[]> {
+    const { counts, version, clock, coordinator, discovered } = this.#parts
+    this.#loopTime.count()
+    return metricsText(counts, {
+      ...threads,
+      version,
+      startedAtMs: this.#startedAtMs,
+      config: this.#config,
+      discovered: discovered(),
+      coordinator,
+      clock,
+    })
+  }
+}

@@ -1,0 +1,173 @@
+// `GET /metrics`: what was counted, with what is read of the gateway when somebody asks.
+import { setImmediate } from 'node:timers/promises'
+import type { BudgetScope } from '../admission/budget.ts'
+import { budgetName } from '../admission/budget-error.ts'
+import type { LocalCoordinator } from '../call/local-coordinator.ts'
+import type { Config } from '../config/types.ts'
+import { failureKinds } from '../domain.ts'
+import type { GaugeName, Reading, Readings } from '../observe/metrics/gauges.ts'
+import { slicesOf } from '../observe/metrics/render.ts'
+import type { Clock } from '../platform/clock.ts'
+import { descriptorsOf } from '../platform/descriptors.ts'
+import { type Discovered, RouteTable } from '../routing/route-table.ts'
+import { isProviderWide } from '../routing/target-health.ts'
+import type { OpenedCounts } from './open-counts.ts'
+
+/** What gauges are read from. */
+export interface GatewayState {
+  readonly version: string
+  /** Milliseconds since 1970. */
+  readonly startedAtMs: number
+  /** In force. */
+  readonly config: Pick<Config, 'providers' | 'models' | 'budgets'>
+  readonly discovered: Discovered
+  readonly coordinator: LocalCoordinator
+  readonly isDraining: boolean
+  readonly openCalls: number
+  /** Threads that serve calls. */
+  readonly workers: { readonly wanted: number; readonly running: number }
+  readonly clock: Pick<Clock, 'now' | 'wallNow'>
+}
+
+/** In slices of whole lines. Others run between two slices. */
+export async function metricsText(counts: OpenedCounts, state: GatewayState): Promise<string[]> {
+  const readings = await readingsOf(counts, state)
+  const slices: string[] = []
+  for (const slice of slicesOf(counts.registry, readings)) {
+    slices.push(slice)
+    await setImmediate()
+  }
+  return slices
+}
+
+async function readingsOf({ registry, times }: OpenedCounts, state: GatewayState): Promise<Readings> {
+  const { user, system } = process.cpuUsage()
+  const { wanted, running } = state.workers
+  const openDescriptors = descriptorsOf('self')?.open
+  return new Map<GaugeName, readonly Reading[]>([
+    ['info', [{ values: [state.version, process.version], value: 1 }]],
+    ['start_time_seconds', single(state.startedAtMs / 1000)],
+    ['process_cpu_seconds_total', single((user + system) / 1e6)],
+    ['process_resident_memory_bytes', single(process.memoryUsage.rss())],
+    ['process_open_fds', single(openDescriptors ?? NaN)],
+    ['draining', single(state.isDraining ? 1 : 0)],
+    [
+      'workers',
+      [
+        { values: ['wanted'], value: wanted },
+        { values: ['running'], value: running },
+      ],
+    ],
+    ['calls_in_flight', single(state.openCalls)],
+    ...(await limitReadings(state)),
+    ...providerReadings(state),
+    [
+      'discovery_last_success_timestamp_seconds',
+      Array.from(times.listedAtMs, ([provider, atMs]) => ({ values: [provider], value: atMs / 1000 })),
+    ],
+    ['models', modelReadings(state)],
+    ['config_last_reload_successful', single(times.isLastReloadGood ? 1 : 0)],
+    ['config_last_reload_success_timestamp_seconds', single(times.loadedAtMs / 1000)],
+    ...(await budgetReadings(state)),
+    ['metrics_series', single(registry.lines)],
+  ])
+}
+
+type Entry = readonly [GaugeName, readonly Reading[]]
+
+function single(value: number): readonly Reading[] {
+  return [{ values: [], value }]
+}
+
+async function limitReadings({ config, discovered, coordinator }: GatewayState): Promise<Entry[]> {
+  const models = new RouteTable(config.models, discovered).models()
+  const reports = await coordinator.describe(models)
+  const limits: Reading[] = []
+  const used: Reading[] = []
+  for (const { model, limits: of, used: taken } of reports) {
+    const dimensions = [
+      ['requests', of.rpm],
+      ['tokens', of.tpm],
+      ['parallel', of.maxParallelRequests],
+    ] as const
+    for (const [dimension, limit] of dimensions) {
+      if (limit === undefined) continue
+      limits.push({ values: [model, dimension], value: limit })
+      used.push({ values: [model, dimension], value: taken[dimension] })
+    }
+  }
+  const lines = reports
+    .filter(({ waiting, limits: of }) => waiting > 0 || of.whenLimited === 'wait')
+    .map(({ model, waiting }) => ({ values: [model], value: waiting }))
+  return [
+    ['queue_length', lines],
+    ['limit', limits],
+    ['limit_used', used],
+  ]
+}
+
+function providerReadings({ config, coordinator, clock }: GatewayState): Entry[] {
+  const nowMs = clock.now()
+  // From the monotonic clock to Unix time.
+  const offsetMs = clock.wallNow() - nowMs
+  const names = [...config.providers.keys()]
+  const troubles = coordinator.health.troubles(nowMs).filter(({ provider }) => config.providers.has(provider))
+  const down = new Set(
+    troubles
+      .filter(({ failureKind, untilMs }) => untilMs === undefined || isProviderWide(failureKind))
+      .map(({ provider }) => provider),
+  )
+  const has = new Set(troubles.map(({ provider, failureKind }) => `${provider}\n${failureKind}`))
+  const successes = [...coordinator.lastSuccessMs].filter(([provider]) => config.providers.has(provider))
+  return [
+    ['provider_calls_in_flight', names.map((name) => ({ values: [name], value: coordinator.load.of(name) }))],
+    ['provider_up', names.map((name) => ({ values: [name], value: down.has(name) ? 0 : 1 }))],
+    [
+      'provider_trouble',
+      names.flatMap((name) =>
+        failureKinds.map((kind) => ({ values: [name, kind], value: has.has(`${name}\n${kind}`) ? 1 : 0 })),
+      ),
+    ],
+    [
+      'target_cooling_until_timestamp_seconds',
+      troubles.flatMap(({ provider, model = '', untilMs }) =>
+        untilMs === undefined ? [] : [{ values: [provider, model], value: (untilMs + offsetMs) / 1000 }],
+      ),
+    ],
+    [
+      'provider_last_success_timestamp_seconds',
+      successes.map(([provider, atMs]) => ({ values: [provider], value: (atMs + offsetMs) / 1000 })),
+    ],
+  ]
+}
+
+function modelReadings({ config, discovered }: GatewayState): Reading[] {
+  const listed = [...discovered.values()].reduce((sum, models) => sum + models.length, 0)
+  return [
+    { values: ['config'], value: config.models.size },
+    { values: ['discovered'], value: listed },
+  ]
+}
+
+/** Of all clients together; those of clients would name them. */
+async function budgetReadings({ config, coordinator }: GatewayState): Promise<Entry[]> {
+  const { total } = config.budgets
+  if (total.length === 0) return []
+  const scope: BudgetScope = { name: 'total', entry: 'total', budgets: total }
+  const states = await coordinator.describeBudgets([scope])
+  return [
+    [
+      'budget_used_ratio',
+      states.map(({ budget, spent, reserved }) => ({
+        values: [budgetName(budget)],
+        value: (spent + reserved) / budget.limit,
+      })),
+    ],
+    [
+      'budget_limit_usd',
+      states
+        .filter(({ budget }) => budget.unit === 'usd')
+        .map(({ budget }) => ({ values: [budgetName(budget)], value: budget.limit / 1e9 })),
+    ],
+  ]
+}

@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { Registry } from '../../../src/observe/metrics/registry.ts'
+import { slicesOf } from '../../../src/observe/metrics/render.ts'
+import { metricsSink } from '../../../src/observe/sinks/metrics.ts'
+import { callFacts } from '../../support/call-facts.ts'
+import { readMetrics } from '../../support/metrics-text.ts'
+
+const textOf = (registry: Registry) => [...slicesOf(registry, new Map())].join('')
+
+suite('names', () => {
+  test('of 100,000 models, providers and clients make no more series than may be', () => {
+    let full = 0
+    const registry = new Registry(2_000, () => (full += 1))
+    const sink = metricsSink(registry, { maxModels: 200, hasClients: true })
+    for (let index = 0; index < 100_000; index += 1) {
+      const call = callFacts({ model: `x/${index}`, provider: `p${index % 300}`, client: `ip:${index}` })
+      sink.receive({ kind: 'call_ended', call, counted_model: 'x/*' })
+      sink.receive({ kind: 'call_ended', call, counted_model: `listed/${index}` })
+    }
+    const metrics = readMetrics(textOf(registry))
+    assert.ok(registry.lines < 3_000, String(registry.lines))
+    assert.equal(full, 1)
+    assert.equal(metrics.sum('llm_gateway_calls_total'), 200_000)
+    assert.equal(metrics.sum('llm_gateway_client_calls_total'), 200_000)
+    assert.ok(metrics.value('llm_gateway_metrics_overflow_total')! > 100_000)
+    const models = new Set(metrics.samples.map(({ labels }) => labels['model']).filter(Boolean))
+    assert.ok(models.size <= 100, [...models].join())
+  })
+
+  test('below a wildcard count by themselves once a provider has answered for them', () => {
+    const registry = new Registry(1_000)
+    const sink = metricsSink(registry, { maxModels: 1, hasClients: false })
+    const count = (model: string, status: number) =>
+      sink.receive({ kind: 'call_ended', call: callFacts({ model, status }), counted_model: 'x/*' })
+    count('x/made-up', 404)
+    count('x/real', 200)
+    count('x/real', 404)
+    count('x/second', 200)
+    const metrics = readMetrics(textOf(registry))
+    assert.equal(metrics.sum('llm_gateway_calls_total', { model: 'x/*' }), 2)
+    assert.equal(metrics.sum('llm_gateway_calls_total', { model: 'x/real' }), 2)
+  })
+
+  test('of clients are in no label unless the configuration wants them', () => {
+    const registry = new Registry(1_000)
+    const sink = metricsSink(registry, { maxModels: 10, hasClients: false })
+    sink.receive({ kind: 'call_ended', call: callFacts({ client: 'mail:ann@example.org' }) })
+    assert.doesNotMatch(textOf(registry), /ann/)
+  })
+})
+
+test('values that are no numbers are dropped and counted, and nothing throws', () => {
+  const registry = new Registry(1_000)
+  const sink = metricsSink(registry, { maxModels: 10, hasClients: false })
+  const odd = [NaN, Infinity, -1]
+  for (const value of odd) {
+    const call = callFacts({ prompt_tokens: value, duration_ms: value, gateway_ms: value, provider: 'p' })
+    sink.receive({ kind: 'call_ended', call, counted_model: 'm' })
+  }
+  const metrics = readMetrics(textOf(registry))
+  assert.equal(metrics.sum('llm_gateway_calls_total'), 3)
+  assert.ok(metrics.value('llm_gateway_metrics_dropped_total')! >= 8)
+})
+
+test('spans count by what became of them', () => {
+  const registry = new Registry(1_000)
+  const sink = metricsSink(registry, { maxModels: 10, hasClients: false })
+  sink.receive({ kind: 'spans_counted', result: 'sent', count: 512 })
+  sink.receive({ kind: 'spans_counted', result: 'dropped', count: 3 })
+  sink.receive({ kind: 'spans_counted', result: 'sent', count: 1 })
+  const metrics = readMetrics(textOf(registry))
+  assert.equal(metrics.value('llm_gateway_otlp_spans_total', { result: 'sent' }), 513)
+  assert.equal(metrics.value('llm_gateway_otlp_spans_total', { result: 'dropped' }), 3)
+})
