@@ -158,7 +158,7 @@ function configFor(url: string): Config {
       keepHoursDays: 1,
     },
     audit: { enabled: false, keepDays: 31 },
-    tracing: resolveTracing(undefined, new Map()),
+    notify: { sinks: [], repeatMs: 0, quietStartMs: 0, rules: new Map(), heartbeat: undefined },
     metrics: {
       enabled: false,
       allowedUsers: [],
@@ -166,6 +166,7 @@ function configFor(url: string): Config {
       maxModels: 200,
       maxSeries: 20_000,
     },
+    tracing: resolveTracing(undefined, new Map()),
     status: {
       enabled: false,
       allowedUsers: [],

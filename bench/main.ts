@@ -4,6 +4,7 @@ import { benchBudgets } from './budgets.ts'
 import { benchGateways } from './gateways/run.ts'
 import { benchLedger } from './ledger.ts'
 import { benchLimits } from './limits.ts'
+import { benchMetrics } from './metrics.ts'
 import { benchWorkers } from './workers.ts'
 
 /** A bench may return the exit status. */
@@ -15,6 +16,7 @@ const benches: Readonly<Record<string, Bench>> = {
   gateways: benchGateways,
   ledger: benchLedger,
   limits: benchLimits,
+  metrics: benchMetrics,
   workers: benchWorkers,
 }
 

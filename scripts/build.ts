@@ -5,10 +5,11 @@ import { build as bundle, type Plugin, stop } from 'esbuild-wasm'
 import * as child_process from 'node:child_process'
 import * as http2 from 'node:http2'
 import * as https from 'node:https'
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { moduleFunction } from '../src/cli/bundle.ts'
 import { computeDigest, digestFile } from '../src/cli/program-digest.ts'
+import { buildStatusPage } from './status-page.ts'
 
 const root = join(import.meta.dirname, '..')
 /** `node scripts/build.ts DIRECTORY` builds into another one than dist/. */
@@ -120,6 +121,10 @@ const { metafile } = await bundle({
   plugins: [joinAtSeams, separateFiles, deferModules],
 })
 await stop()
+mkdirSync(join(draft, 'status-page'))
+for (const [name, text] of Object.entries(buildStatusPage())) {
+  writeFileSync(join(draft, 'status-page', name), text)
+}
 // What each file was made of, for a test. The package leaves it out.
 const inDist = JSON.stringify(metafile).replaceAll(`"${relative(root, draft)}/`, '"dist/')
 writeFileSync(join(draft, 'metafile.json'), inDist)

@@ -1,5 +1,5 @@
-// Writes the files that are generated from the configuration's schema, the translators' tables and those of the metrics: `npm run generate`. A
-// test fails when what is on disk is not what this would write.
+// Writes the files that are generated from the configuration's schema and the tables of the translators and the metrics, and
+// bundles the status page: `npm run generate`. A test fails when what is on disk is not what this would write.
 import { readFileSync, writeFileSync } from 'node:fs'
 
 import { Ajv } from 'ajv'
@@ -14,6 +14,7 @@ import { traitNames } from '../src/config/resolve-traits.ts'
 import { traitsOf } from '../src/upstream/providers/kinds.ts'
 import { clientsPage } from './clients-page.ts'
 import { metricsPage } from './metrics-page.ts'
+import { buildStatusPage } from './status-page.ts'
 
 /** Of the schema of a price, wherever it stands. */
 const priceProperties: Readonly<Record<string, Schema>> = price('').properties
@@ -27,6 +28,9 @@ export function generatedFiles(): Record<string, string> {
     'docs/metrics.md': metricsPage(),
     'src/config/schema/validator.js': validatorModule(),
     'src/config/schema/validator.d.ts': validatorTypes,
+    ...Object.fromEntries(
+      Object.entries(buildStatusPage()).map(([name, text]) => [`src/status/built/${name}`, text]),
+    ),
   }
 }
 

@@ -45,6 +45,8 @@ interface OpenHold extends BudgetHold, OpenSpending {
 interface Account {
   /** As it was named last. */
   entry: string
+  /** As they applied to the last call. Empty: to none since the start. */
+  budgets: readonly Budget[]
   nano: number
   tokens: number
   readonly open: Set<OpenHold>
@@ -138,6 +140,8 @@ export class BudgetBook implements SpendSource {
     if (reason !== undefined) return { kind: 'budget_state_lost', reason }
     const nowMs = this.#parts.wallNow()
     for (const scope of demand.scopes) {
+      const account = this.#accounts.get(scope.name)
+      if (account !== undefined) account.budgets = scope.budgets
       for (const budget of scope.budgets) {
         const state = this.#stateOf(scope, budget, nowMs)
         const requested = budget.unit === 'usd' ? demand.nano : demand.tokens
@@ -170,8 +174,9 @@ export class BudgetBook implements SpendSource {
       isOpen: true,
       interruptible: undefined,
     }
-    for (const { name, entry } of demand.scopes) {
+    for (const { name, entry, budgets } of demand.scopes) {
       const account = this.#accountOf(name, entry)
+      account.budgets = budgets
       account.nano = sum(account.nano, nano)
       account.tokens = sum(account.tokens, tokens)
       account.open.add(hold)
@@ -222,6 +227,13 @@ export class BudgetBook implements SpendSource {
   describe(scopes: readonly BudgetScope[]): BudgetState[] {
     const nowMs = this.#parts.wallNow()
     return scopes.flatMap((scope) => scope.budgets.map((budget) => this.#stateOf(scope, budget, nowMs)))
+  }
+
+  /** How the budgets stand that have applied to calls since the start. */
+  standings(): BudgetState[] {
+    return this.describe(
+      Array.from(this.#accounts, ([name, { entry, budgets }]) => ({ name, entry, budgets })),
+    )
   }
 
   /** How all scopes stand that something was spent or is reserved of, in the current windows. */
@@ -314,7 +326,14 @@ export class BudgetBook implements SpendSource {
   #accountOf(name: string, entry?: string): Account {
     let account = this.#accounts.get(name)
     if (account === undefined) {
-      account = { entry: entry ?? name, nano: 0, tokens: 0, open: new Set(), spent: new SpentWindows() }
+      account = {
+        entry: entry ?? name,
+        budgets: [],
+        nano: 0,
+        tokens: 0,
+        open: new Set(),
+        spent: new SpentWindows(),
+      }
       this.#accounts.set(name, account)
     } else if (entry !== undefined) account.entry = entry
     return account

@@ -1,6 +1,7 @@
 // The composition root: builds the long-lived parts from a configuration, and ends them again.
 import { isDeepStrictEqual } from 'node:util'
 import type { AdmissionStore } from '../admission/stores/store.ts'
+import { Alerts } from './alerts.ts'
 import { ClientChecks } from './client-checks.ts'
 import type { LoadedKeys } from './keys.ts'
 import { ownClientId, peersOf, viewUsersOf } from './peer-identifiers.ts'
@@ -11,6 +12,7 @@ import { pseudonymsOf, usageReader } from './pseudonyms.ts'
 import { OwnServices, perClientRpmOf, type SharedServices } from './shared-services.ts'
 import { oldestFirst, OpenCallReporter } from './open-calls.ts'
 import { Snapshots } from './snapshots.ts'
+import { StatusReporter } from './status-reporter.ts'
 import { budgetScopesOf } from '../call/budget-request.ts'
 import { createTicker, type Ticker } from '../call/ticker.ts'
 import { type Clock, systemClock } from '../platform/clock.ts'
@@ -19,6 +21,7 @@ import type { OpenedAuditKey } from '../config/record-keys.ts'
 import type { Config } from '../config/types.ts'
 import { dialects as allDialects, type Dialects } from '../dialects/table.ts'
 import { callCancelled, shuttingDown } from '../errors.ts'
+import type { Attention } from '../observe/alerts/attention.ts'
 import type { Events } from '../observe/events.ts'
 import type { CounterReader } from '../observe/metrics/counters.ts'
 import type { CallTracing } from '../observe/tracing/call-tracing.ts'
@@ -34,6 +37,7 @@ import type { Listeners } from '../server/listeners/listeners.ts'
 import { ownPageReader } from '../server/view-check.ts'
 import { limitsReport } from '../server/routes/limits.ts'
 import { createHandlers } from '../server/server.ts'
+import type { StatusSource } from '../status/status-source.ts'
 import type { OpenCall } from '../status/open-call.ts'
 import type { Provider } from '../upstream/provider.ts'
 
@@ -55,6 +59,8 @@ export interface App {
   stop(reason: string): Promise<void>
   /** As `GET /v1/limits` reports them, of all models. @param client as whom the report is made. */
   limits(client: string): Promise<object>
+  /** Reports of what happens. */
+  readonly status: StatusSource
   /** `GET /metrics`, in slices of whole lines. */
   metrics(): Promise<readonly string[]>
   /** What was counted of the whole process. Undefined: nobody reads it, or another thread has it. */
@@ -68,6 +74,8 @@ export interface App {
   revokeKeys?(secretIds: ReadonlySet<string>): void
   /** Loads the key file now if it has changed; resolves when every thread has it. Undefined: keys are off. */
   reloadKeys(): Promise<LoadedKeys> | undefined
+  /** What needs a person now, the most severe first. */
+  attention(): readonly Attention[]
   /** Undefined: the gateway writes no audit log. */
   readonly audit: OpenedAudit | undefined
   /** Absent in a gateway of several threads. */
@@ -147,6 +155,10 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
         })
       : undefined
   const shared: SharedServices = worker?.shared ?? own!
+  const alerts =
+    own === undefined || opened === undefined
+      ? undefined
+      : new Alerts(config, { ...opened, clock, coordinator: own.coordinator, stateDirectory })
   const { coordinator, formats } = shared
   const ticker = options.ticker ?? createTicker(clock)
   const { owners } = shared
@@ -155,16 +167,19 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const longLived = { dialects, ...services, ...clock, chance: Math.random }
   const providers = new ProviderPool(`llm-gateway/${version}`)
   const snapshots = new Snapshots(config, longLived, providers, (model) => shared.refreshModels(model))
+  const pseudonyms = pseudonymsOf(config.usage)
+  const readUsage = usageReader((question) => shared.readUsage(question), pseudonyms)
   shared.onModels = (discovered) => snapshots.setDiscovered(discovered)
   if (shared.discovered.size > 0) snapshots.setDiscovered(shared.discovered)
   const { cors, server } = config
   let { shutdownGraceMs } = server
   let floodWaitMs = config.rateLimits.perClientMaxWaitMs
-  let { status } = config
+  let inForce = config
   let isDraining = false
+  const draining = new AbortController()
   const stopped = new AbortController()
 
-  const reporter = new OpenCallReporter(clock, pseudonymsOf(config.usage))
+  const reporter = new OpenCallReporter(clock, pseudonyms)
   const isOriginAllowed = originMatcher(cors)
   const forwardedFor = forwardedForReader(server.trustedProxies.cidrs)
   const hasRest = () => snapshots.current.rest !== undefined
@@ -180,16 +195,43 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     keyFile: worker?.keyFile,
     interrupt: (error, isConcerned) => snapshots.interrupt(error, isConcerned),
   })
+  const openCallReports = () => oldestFirst(snapshots.records().map((record) => reporter.report(record)))
+  const cancelCall = (id: string, by = ownClientId()) => {
+    const record = snapshots.cancel(id, callCancelled())
+    if (record === undefined) return false
+    events.emit({ kind: 'call_cancelled', request_id: id, client: record.call.client.id, by })
+    return true
+  }
+  const status =
+    own === undefined
+      ? shared.status!
+      : new StatusReporter({
+          clock,
+          version,
+          configFile,
+          services: own,
+          readUsage,
+          pseudonyms,
+          config: () => inForce,
+          keys: () => clients.keyFile.keys,
+          routes: () => snapshots.current.routes,
+          look: async () => [{ calls: openCallReports(), recent: opened!.history.look() }],
+          workers: () => oneThread,
+          isDraining: () => isDraining,
+          reload: () => opened!.reloads.latest,
+          attention: () => alerts?.attention() ?? [],
+          cancel: async (id, by) => cancelCall(id, by),
+        })
   const handlers = await createHandlers({
     guards: guardsOf(config, {
       isOriginAllowed,
       forwardedFor,
       hasRest,
-      isOwnPage: ownPageReader(observers, () => status.hasPlayground),
+      isOwnPage: ownPageReader(observers, () => inForce.status.hasPlayground),
     }),
     observers,
     findUser,
-    isServedViaProxy: () => status.isServedViaProxy,
+    isServedViaProxy: () => inForce.status.isServedViaProxy,
     hasMetrics: config.metrics.enabled,
     hasStatusPage: config.status.enabled,
     isOriginAllowed,
@@ -214,13 +256,16 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     hasSeveralClients,
     routes: () => snapshots.current.routes,
     describeLimits: (models) => coordinator.describe(models),
-    readUsage: usageReader((question) => shared.readUsage(question), pseudonymsOf(config.usage)),
+    readUsage,
     ownClientId: ownClientId(),
     describeClient: (scope) => coordinator.describeClient(scope),
     async describeBudgets(client) {
       const scopes = budgetScopesOf(client, snapshots.current)
       return scopes.length === 0 ? [] : coordinator.describeBudgets(scopes)
     },
+    status,
+    hasPlayground: () => inForce.status.hasPlayground && !needsCredentials(config),
+    draining: draining.signal,
     readMetrics: () => shared.readMetrics(),
     isDraining: () => isDraining,
     events,
@@ -243,12 +288,15 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     throw error
   })
   clients.start()
+  alerts?.follow(config)
   events.emit({ kind: 'listening', addresses: listeners.addresses, config: configFile })
 
   return {
     addresses: listeners.addresses,
     events,
     audit: opened?.audit,
+    status,
+    attention: () => alerts?.attention() ?? [],
     get providers() {
       return snapshots.current.providers
     },
@@ -257,9 +305,10 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       own?.follow(next, snapshots.current.providers)
       clients.follow(next)
       tracing.follow(next)
+      alerts?.follow(next)
       shutdownGraceMs = next.server.shutdownGraceMs
       floodWaitMs = next.rateLimits.perClientMaxWaitMs
-      status = next.status
+      inForce = next
       observers.follow(viewUsersOf(next))
       return settingsToRestartFor(config, next)
     },
@@ -272,17 +321,12 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     revokeKeys: (secretIds) => clients.revokeKeys(secretIds),
     reloadKeys: () => clients.reloadKeys(),
     openCalls: () => snapshots.openCalls,
-    async openCallReports() {
-      return oldestFirst(snapshots.records().map((record) => reporter.report(record)))
-    },
-    async cancelCall(id, by = ownClientId()) {
-      const record = snapshots.cancel(id, callCancelled())
-      if (record === undefined) return false
-      events.emit({ kind: 'call_cancelled', request_id: id, client: record.call.client.id, by })
-      return true
-    },
+    openCallReports: async () => openCallReports(),
+    cancelCall: async (id, by) => cancelCall(id, by),
     async stop(reason) {
       isDraining = true
+      draining.abort()
+      alerts?.stop()
       own?.stopWatching()
       events.emit({ kind: 'stopping', reason, open_calls: snapshots.openCalls })
       await endCalls(listeners, shutdownGraceMs, () => {
@@ -294,12 +338,18 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       await snapshots.settled()
       await clients.stop()
       await own?.save()
+      await alerts?.saved()
       await snapshots.close()
       await tracing.stop()
       events.emit({ kind: 'stopped' })
       await opened?.audit?.close()
     },
   }
+}
+
+/** Whether the calls of a page, which has neither a key nor an identity, are refused. */
+function needsCredentials({ keys, identity }: Config): boolean {
+  return keys.mode === 'required' || identity.isRequired
 }
 
 const oneThread = { wanted: 1, running: 1 }
@@ -326,7 +376,7 @@ async function endCalls(listeners: Listeners, graceMs: number, interrupt: () => 
 
 /** What is built once, at the start: key of the file and value. */
 function* fixedSettings(config: Config): Generator<readonly [string, unknown]> {
-  const { server, access, cors, keys, identity, logging, usage, audit, metrics, status } = config
+  const { server, access, cors, keys, identity, logging, usage, audit, metrics, notify, status } = config
   yield ['server.workers', server.workers]
   yield ['server.hosts', server.hosts]
   yield ['server.port', server.port]
@@ -342,6 +392,8 @@ function* fixedSettings(config: Config): Generator<readonly [string, unknown]> {
   yield ['logging', logging]
   yield ['usage', usage]
   yield ['audit', audit]
+  // Where nothing was counted so far, most conditions cannot be looked for.
+  yield ['notify.sinks', metrics.enabled || status.enabled || notify.sinks.length > 0]
   yield ['metrics.enabled', metrics.enabled]
   yield ['metrics.client_label', metrics.hasClientLabel]
   yield ['metrics.max_models', metrics.maxModels]

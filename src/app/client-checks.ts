@@ -48,6 +48,7 @@ export class ClientChecks {
   readonly #isRevoked: (client: Client) => boolean
   readonly #countedAs: ((id: string) => string) | undefined
   #records: ClientRecords
+  #keyFile: KeyFile
   /** Calls that `revokeKeys` has ended since the last `setKeys`. */
   #endedAhead = 0
 
@@ -67,7 +68,8 @@ export class ClientChecks {
     this.#watch = keyFile === undefined ? keyWatchOf(config, { ...parts, apply }) : undefined
     const prefixes = [prefix]
     const { builtAtMs = packageBuiltAtMs() } = parts
-    const keys = new KeysInForce(keyFile ?? this.#watch?.load() ?? noKeys, prefixes, builtAtMs)
+    this.#keyFile = keyFile ?? this.#watch?.load() ?? noKeys
+    const keys = new KeysInForce(this.#keyFile, prefixes, builtAtMs)
     this.#keys = keys
     this.#isRevoked = ({ secretId }) => secretId !== undefined && keys.isRevoked(secretId)
     const isRequired = mode === 'required'
@@ -98,6 +100,11 @@ export class ClientChecks {
     await this.#watch?.stop()
   }
 
+  /** In force. */
+  get keyFile(): KeyFile {
+    return this.#keyFile
+  }
+
   /** Loads the key file now if it has changed. Undefined: keys are off, or another thread follows it. */
   reloadKeys(): Promise<LoadedKeys> | undefined {
     return this.#watch?.reload()
@@ -105,6 +112,7 @@ export class ClientChecks {
 
   /** Checks requests against these keys from now on. @returns how many calls were ended because their keys were revoked. */
   setKeys(file: KeyFile): number {
+    this.#keyFile = file
     const hasRevoked = this.#keys.replace(file)
     const ended = this.#endedAhead + (hasRevoked ? this.#endRevoked() : 0)
     this.#endedAhead = 0

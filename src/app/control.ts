@@ -9,7 +9,9 @@ import {
   controlVersion,
   openControl,
 } from '../server/control/control-server.ts'
+import { ownTimeZone } from '../platform/time-zone.ts'
 import { readCommandEvent } from '../observe/audit/command-events.ts'
+import type { StatusView } from '../status/status-source.ts'
 import type { App } from './app.ts'
 
 export interface ControlFacts {
@@ -62,12 +64,20 @@ function commandsOf(
     ],
     ['GET /-/metrics', async () => ({ text: (await app.metrics()).join('') })],
     ['GET /-/limits', () => app.limits(`user:${userInfo().username}`)],
+    ['GET /-/status', () => app.status.report(ownView())],
     ['GET /-/calls', async () => ({ calls: await app.openCallReports() })],
     ['POST /-/calls/cancel', (input) => cancelCall(app, input)],
     ['POST /-/keys/reload', () => reloadKeys(app)],
     ['POST /-/audit/erase', (input) => eraseInAudit(app, input)],
     ['POST /-/audit/append', (input) => appendToAudit(app, input)],
   ])
+}
+
+/** The channel is of the gateway's own user alone. */
+function ownView(): StatusView {
+  const user = `user:${userInfo().username}`
+  const viewer = { user, sees_all: true, may_cancel: true, playground: false }
+  return { viewer, zone: ownTimeZone(), days: 1 }
 }
 
 /** @throws ControlError for a request without an id. */

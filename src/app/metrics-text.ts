@@ -33,7 +33,7 @@ export interface GatewayState {
 export async function metricsText(counts: OpenedCounts, state: GatewayState): Promise<string[]> {
   const readings = await readingsOf(counts, state)
   const slices: string[] = []
-  for (const slice of slicesOf(counts.registry, readings)) {
+  for (const slice of slicesOf(counts.registry, readings, state.clock.now)) {
     slices.push(slice)
     await setImmediate()
   }

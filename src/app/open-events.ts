@@ -2,13 +2,17 @@
 import type { OpenedAuditKey } from '../config/record-keys.ts'
 import type { Config } from '../config/types.ts'
 import type { Ledger } from '../ledger/ledger.ts'
+import { EventFacts } from '../observe/alerts/event-facts.ts'
 import { createEvents, type Events } from '../observe/events.ts'
 import { type LogDestination, openLogOutput } from '../observe/log/output.ts'
 import { createLog, type LogOutput } from '../observe/log/log.ts'
+import { outcomeOf } from '../observe/outcome.ts'
 import { namingBy } from '../observe/pseudonymous-events.ts'
 import { logSink } from '../observe/sinks/log.ts'
 import { CallTracing } from '../observe/tracing/call-tracing.ts'
 import type { Clock } from '../platform/clock.ts'
+import { CallHistory } from '../status/call-history.ts'
+import { ReloadNews } from '../status/reload-news.ts'
 import { pseudonymsOf } from './pseudonyms.ts'
 import { type OpenedCounts, openCounts } from './open-counts.ts'
 import { auditObstacle, openAudit, type OpenedAudit } from './open-audit.ts'
@@ -22,10 +26,15 @@ export interface OpenedEvents {
   readonly ledger: Ledger | undefined
   /** Undefined: security events are not recorded. */
   readonly audit: OpenedAudit | undefined
-  /** Of the calls that this thread serves. */
-  readonly tracing: CallTracing
+  /** What this thread remembers of calls and providers. */
+  readonly history: CallHistory
+  readonly reloads: ReloadNews
+  /** What conditions need to know of events. */
+  readonly facts: EventFacts
   /** Undefined: nobody reads counts. */
   readonly counts: OpenedCounts | undefined
+  /** Of the calls that this thread serves. */
+  readonly tracing: CallTracing
 }
 
 export interface EventsParts extends Pick<LogDestination, 'stdout' | 'isJournal'> {
@@ -36,10 +45,10 @@ export interface EventsParts extends Pick<LogDestination, 'stdout' | 'isJournal'
   readonly auditKey: OpenedAuditKey | undefined
 }
 
-type EventsConfig = Pick<Config, 'audit' | 'logging' | 'metrics' | 'status' | 'usage'>
+type EventsConfig = Pick<Config, 'audit' | 'logging' | 'metrics' | 'notify' | 'status' | 'usage'>
 
 export function openEvents(
-  { logging, usage, audit: auditConfig, metrics, status }: EventsConfig,
+  { logging, usage, audit: auditConfig, metrics, notify, status }: EventsConfig,
   { stdout, isJournal = false, clock, version, stateDirectory, auditKey }: EventsParts,
 ): OpenedEvents {
   const logOutput = openLogOutput(logging, {
@@ -54,17 +63,30 @@ export function openEvents(
   const obstacle = auditObstacle(auditConfig, { stateDirectory, key })
   const pseudonyms = pseudonymsOf(usage)
   const audit = openAudit(auditConfig, { clock, emit, stateDirectory, key, pseudonyms })
-  const tracing = new CallTracing({ ...clock, emit, version })
-  const hasCounts = metrics.enabled || status.enabled
+  const { wallNow } = clock
+  const history = new CallHistory({ maxCalls: status.recentCalls, wallNow, outcomeOf })
+  const reloads = new ReloadNews(wallNow)
+  const facts = new EventFacts()
+  const hasCounts = metrics.enabled || status.enabled || notify.sinks.length > 0
   const counts = hasCounts ? openCounts(metrics, { emit, wallNow: clock.wallNow }) : undefined
-  const sinks = [log, ledger && ledgerSink(ledger), audit?.sink, ...(counts?.sinks ?? []), tracing]
+  const tracing = new CallTracing({ ...clock, emit, version })
+  const sinks = [
+    log,
+    ledger && ledgerSink(ledger),
+    audit?.sink,
+    tracing,
+    history,
+    reloads,
+    facts,
+    ...(counts?.sinks ?? []),
+  ]
   const events = createEvents(
     sinks.filter((sink) => sink !== undefined),
     namingBy(pseudonyms),
   )
   if (obstacle !== undefined) emit({ kind: 'audit_unavailable', reason: obstacle })
   if (usage.enabled && stateDirectory === undefined) emit({ kind: 'ledger_off', ...hasNoDirectory })
-  return { events, logOutput, ledger, audit, counts, tracing }
+  return { events, logOutput, ledger, audit, facts, counts, history, reloads, tracing }
 }
 
 const hasNoDirectory = { reason: 'there is no state directory', is_usual: true } as const

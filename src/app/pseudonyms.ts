@@ -57,7 +57,8 @@ export function spendSource(source: SpendSource, pseudonyms: Pseudonyms | undefi
   }
 }
 
-function scopeNamed({ name, entry }: SpendScope, pseudonyms: Pseudonyms): SpendScope {
+/** A scope by the pseudonym of whom it is of. */
+export function scopeNamed({ name, entry }: SpendScope, pseudonyms: Pseudonyms): SpendScope {
   return { name, entry: name.startsWith('key:') ? pseudonyms.ofKey(entry) : pseudonyms.of(entry) }
 }
 

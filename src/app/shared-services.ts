@@ -22,6 +22,7 @@ import type { Events } from '../observe/events.ts'
 import { MemoryObjectOwners, type ObjectOwners } from '../routing/object-owners.ts'
 import { ObjectOwnersFile } from '../routing/object-owners-file.ts'
 import type { Discovered } from '../routing/route-table.ts'
+import type { StatusSource } from '../status/status-source.ts'
 import { budgetReporter } from './budget-reporter.ts'
 import { Discovery } from './discovery.ts'
 import { FormatDiscovery } from './format-discovery.ts'
@@ -49,6 +50,8 @@ export interface SharedServices {
   readMetrics(): Promise<readonly string[]>
   /** Reads the ledger. */
   readUsage(question: UsageQuestion): Promise<UsageAnswer>
+  /** Reports of what happens, for the status page. Undefined: not yet, while the gateway starts. */
+  readonly status?: StatusSource | undefined
   /** What the providers list. */
   readonly discovered: Discovered
   /** Called with all lists of models when one has changed. One listener. */
@@ -75,6 +78,7 @@ export class OwnServices implements SharedServices {
   readonly owners = new MemoryObjectOwners()
   readonly floodWindows: MemoryFloodWindows | undefined
   discovered: Discovered = new Map()
+  status: StatusSource | undefined
   onModels: ((discovered: Discovered) => void) | undefined
   readonly formats: FormatDiscovery
   readonly keySets: KeySets

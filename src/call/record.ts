@@ -28,12 +28,12 @@ export type RecordedCall = Pick<Call, 'requestId' | 'client' | 'startedAtMs'> & 
 /** Also how a call's time is divided between the gateway, providers and the line of waiting calls. */
 export class CallRecord {
   readonly call: RecordedCall
-  /** Undefined: the call belongs to none. */
-  trace: CallTrace | undefined
   /** Of the file, a wildcard or listed; its limits count the call. */
   countedModel: string | undefined
   /** What is wrong with the provider, by the attempt that the client's response is about. */
   trouble: AttemptEnded['trouble']
+  /** Undefined: the call belongs to none. */
+  trace: CallTrace | undefined
   /** Not an alias of it. */
   model: string | undefined
   /** The alias that the client used. */

@@ -74,7 +74,10 @@ type FoundName =
   /** `lineToAdd`: the entry of a provider that the configuration lacks. */
   { kind: 'found'; name: string; lineToAdd?: string } | { kind: 'unknown'; message: string }
 
-/** The credential that the configuration names for a provider, or would name for one that it does not have yet. */
+/**
+ * The credential that the configuration names for a provider, or would name for one that it does not have yet.
+ * @param provider also a credential of `notify`, by its name.
+ */
 export function findCredentialName(provider: string, file: string, env: NodeJS.ProcessEnv): FoundName {
   const unknown = (message: string): FoundName => ({ kind: 'unknown', message })
   const read = readPartialConfig(file, env)
@@ -83,8 +86,11 @@ export function findCredentialName(provider: string, file: string, env: NodeJS.P
       `${printable(file)}: ${printable(read.message)}. To create a configuration, run: ${ownCommand(env)} systemd install`,
     )
   }
-  const { providers } = read.config
+  const { providers, notifyCredentials } = read.config
   if (!providers.has(provider)) {
+    if (isCredentialName(provider) && notifyCredentials.includes(provider)) {
+      return { kind: 'found', name: provider }
+    }
     const entry = entryToAdd(provider, providers.keys())
     if (entry === undefined) return unknown(printable(unknownProvider(provider, file, providers.keys())))
     return { kind: 'found', name: exampleCredential(provider), lineToAdd: entry }

@@ -7,11 +7,13 @@ import { asErrors, isJournal } from '../systemd/journal.ts'
 import { addAuditCommands } from './audit-commands.ts'
 import { addCallsCommands } from './calls-commands.ts'
 import { addDoctorCommand } from './doctor.ts'
+import { addReportCommand } from './report-command.ts'
 import { ReloadSignal } from './reload-signal.ts'
 import { addSecretCommands } from './secret-commands.ts'
 import type { ServeIo } from './serve.ts'
 import { addPricesCommands } from './prices-commands.ts'
 import { addKeyCommands } from './key-commands.ts'
+import { addNotifyCommands } from './notify-commands.ts'
 import { addServiceCommands } from './service-commands.ts'
 import { addUsageCommands } from './usage-commands.ts'
 import type { CredentialIo } from './credential-set.ts'
@@ -60,6 +62,8 @@ export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'std
   addSecretCommands(program, ioWithInput, done)
   addKeyCommands(program, ioWithInput, done)
   addUsageCommands(program, io, done)
+  addNotifyCommands(program, io, done)
+  addReportCommand(program, ioWithInput, version, done)
   program.addHelpText('after', helpEnd)
 
   return {
@@ -135,6 +139,15 @@ function addGatewayCommands(
       },
     )
   program
+    .command('status')
+    .description('show what the running gateway does: calls, providers, limits, failures, usage')
+    .option(...configOption)
+    .option('--json', 'print the report as JSON')
+    .action(async ({ config, json = false }: { config?: string; json?: boolean }) => {
+      const { statusCommand } = await import('./status.ts')
+      done(await statusCommand(io, { config, json }))
+    })
+  program
     .command('limits')
     .description('show how the limits of the running gateway stand')
     .option(...configOption)
@@ -142,6 +155,18 @@ function addGatewayCommands(
     .action(async ({ config, json = false }: { config?: string; json?: boolean }) => {
       const { limitsCommand } = await import('./limits.ts')
       done(await limitsCommand(io, { config, json }))
+    })
+  program
+    .command('metrics')
+    .description('print what the running gateway has counted, as Prometheus reads it')
+    .option('-c, --config <file>', 'ask the gateway that runs with this configuration file')
+    .option(
+      '--textfile <file>',
+      'replace this file instead, for the textfile collector of node_exporter: NAME.prom',
+    )
+    .action(async ({ config, textfile }: { config?: string; textfile?: string }) => {
+      const { metricsCommand } = await import('./metrics.ts')
+      done(await metricsCommand(io, { config, textfile }))
     })
 }
 

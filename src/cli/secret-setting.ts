@@ -103,7 +103,7 @@ function* ownReferences(document: unknown): Generator<{ provider: string; secret
 type RawSecrets = NonNullable<Parameters<typeof secretPlaces>[0]>
 
 /** Undefined if it has another shape than the schema. */
-function secretsSection(document: unknown): RawSecrets | undefined {
+export function secretsSection(document: unknown): RawSecrets | undefined {
   const { dir = null, identity } = membersOf(membersOf(document)['secrets'])
   const { credential, file = null } = membersOf(identity)
   const isPath = (value: unknown) => value === null || (typeof value === 'string' && /^(\/|~\/)/.test(value))

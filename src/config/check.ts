@@ -5,6 +5,7 @@ import { baseUrlFault, baseUrlWarnings, type Exposure } from './base-url.ts'
 import { modelProblems } from './check-models.ts'
 import { budgetProblems } from './check-budgets.ts'
 import { clientProblems, keyProblems } from './check-clients.ts'
+import { notifyProblems } from './check-notify.ts'
 import { identityProblems } from './check-identity.ts'
 import { formatProblems } from './check-formats.ts'
 import { priceProblems } from './check-prices.ts'
@@ -48,6 +49,7 @@ export function* configProblems(
   yield* clientProblems(raw)
   yield* identityProblems(raw, hasProblem, accounts)
   yield* budgetProblems(raw)
+  yield* notifyProblems(raw, hasProblem)
   if (cors.allow_all === true) {
     yield {
       path: ['cors', 'allow_all'],

@@ -3,6 +3,7 @@
 import { isObject } from '../bytes/json/parse.ts'
 import { isMappedHere, systemUsers, type UnixUsers } from '../platform/unix-users.ts'
 import { configProblems } from './check.ts'
+import { notifyReferences, notifySecretProblems } from './check-notify.ts'
 import { type ConfigFile, readConfigFile } from './config-file.ts'
 import type { ReadDocument } from './document.ts'
 import { readOverrides, withHome, withOverrides } from './environment.ts'
@@ -168,6 +169,7 @@ function checkDocument(
     ...violated,
     ...configProblems(effective, hasProblem, localUsers),
     ...secrets.problems,
+    ...notifySecretProblems(effective, secrets.found),
     ...proxies.problems,
     ...(found?.kind === 'refused' ? [{ path: ['logging', 'transport', 'target'], ...found }] : []),
     ...(prices.kind === 'refused' ? [{ path: ['prices', 'file'], ...prices }] : []),
@@ -245,6 +247,7 @@ export function* secretReferences(raw: RawConfig): Generator<[Path, RawSecret]> 
   for (const [header, value] of Object.entries(raw.tracing?.headers ?? {})) {
     if (typeof value !== 'string') yield [['tracing', 'headers', header], value]
   }
+  yield* notifyReferences(raw)
   if (hasPseudonyms(raw)) yield [['usage', 'client_names'], pseudonymKeyReference]
 }
 

@@ -1,7 +1,7 @@
 // The configuration as written in the file, valid by the schema. Mappings whose keys are chosen by people are read with
 // `Object.entries` only, never by a name from elsewhere.
 import type { RawPrice } from '../prices/read-price.ts'
-import type { Effort, TokenAlgorithm } from './types.ts'
+import type { AlertRule, Effort, NotifySinkKind, TokenAlgorithm } from './types.ts'
 
 export interface RawConfig {
   server?: RawServer
@@ -27,6 +27,7 @@ export interface RawConfig {
   tracing?: RawTracing
   budgets?: RawBudgets
   audit?: { enabled?: boolean | 'auto'; keep_days?: number }
+  notify?: RawNotify
   metrics?: RawMetrics
   status?: RawStatus
 }
@@ -45,6 +46,29 @@ interface RawStatus {
   playground?: boolean
   via_proxy?: boolean
   recent_calls?: number
+}
+
+interface RawNotify {
+  sinks?: Record<string, RawNotifySink>
+  repeat_ms?: number
+  quiet_start_ms?: number
+  rules?: Partial<Record<AlertRule, false | RawAlertRule>>
+  heartbeat?: { url: RawSecret; interval_ms?: number } | null
+}
+
+export interface RawNotifySink {
+  kind: NotifySinkKind
+  url?: string | RawSecret
+  routing_key?: RawSecret
+  token?: RawSecret
+  min_severity?: 'info' | 'warning' | 'critical'
+}
+
+interface RawAlertRule {
+  after_ms?: number
+  count?: number
+  ratio?: number
+  calls?: number
 }
 
 interface RawKeys {

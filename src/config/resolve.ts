@@ -11,6 +11,7 @@ import { normalOrigin } from '../http/origin.ts'
 import { authOf, baseUrlOf } from './provider-kind.ts'
 import { resolveIdentity } from './resolve-identity.ts'
 import { resolveTracing } from './resolve-tracing.ts'
+import { resolveNotify } from './resolve-notify.ts'
 import { resolveTraits } from './resolve-traits.ts'
 import type {
   RawBudget,
@@ -102,6 +103,7 @@ export function resolve(
     routes: { rest: raw.routes?.rest ?? undefined, defaultModel: { ...raw.routes?.default_model } },
     audit: resolveAudit(raw),
     tracing: resolveTracing(raw.tracing, secrets),
+    notify: resolveNotify(raw.notify, secrets),
     metrics: resolveMetrics(raw.metrics),
     status: resolveStatus(raw.status),
     usage: {

@@ -17,7 +17,7 @@ export function* storedNames(document: unknown): Generator<string> {
   if (hasPseudonyms(document)) yield pseudonymKeyName
 }
 
-/** Each reference to a stored secret, with its provider or the section that has it. */
+/** Each reference to a stored secret, with its provider, or the section or place that uses it. */
 export function* storedReferences(document: unknown): Generator<{ provider: string; secret: string }> {
   for (const [provider, value] of Object.entries(membersOf(membersOf(document)['providers']))) {
     const { api_key: key, headers } = membersOf(value)
@@ -30,5 +30,14 @@ export function* storedReferences(document: unknown): Generator<{ provider: stri
   for (const reference of Object.values(membersOf(headers))) {
     const { secret } = membersOf(reference)
     if (typeof secret === 'string') yield { provider: 'tracing.headers', secret }
+  }
+  const { sinks, heartbeat } = membersOf(membersOf(document)['notify'])
+  const senders = [...Object.entries(membersOf(sinks)), ['heartbeat', heartbeat] as const]
+  for (const [name, sender] of senders) {
+    const { url, token, routing_key: routingKey } = membersOf(sender)
+    for (const reference of [url, token, routingKey]) {
+      const { secret } = membersOf(reference)
+      if (typeof secret === 'string') yield { provider: `notify.${name}`, secret }
+    }
   }
 }

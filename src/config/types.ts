@@ -5,8 +5,8 @@ import type { Budget, ClientTerms, ModelLimits, PriceSetting, Target } from '../
 /** A credential. Printing, serialising or inspecting it shows `[secret]`. */
 export interface Secret {
   /**
-   * The value. Called only in `upstream/`, where the header is written and echoes of it are masked, and on the way to
-   * another thread.
+   * The value. Called only in `upstream/`, where the header is written and echoes of it are masked, where a notification is
+   * sent, and on the way to another thread.
    */
   reveal(): string
   /** Its source, for people: `credential openai_api_key`, `env OPENAI_API_KEY`, `file /path`. */
@@ -32,6 +32,7 @@ export interface Config {
   readonly tracing: TracingConfig
   readonly metrics: MetricsConfig
   readonly status: StatusConfig
+  readonly notify: NotifyConfig
   readonly logging: LoggingConfig
 }
 
@@ -423,4 +424,60 @@ export interface StatusConfig {
   readonly isServedViaProxy: boolean
   /** Ended calls that are kept for it. */
   readonly recentCalls: number
+}
+
+export const alertRules = [
+  'access_refused',
+  'budget',
+  'error_rate',
+  'limit_reached',
+  'no_target',
+  'peers_unreadable',
+  'provider_auth',
+  'provider_down',
+  'provider_quota',
+  'provider_rate_limited',
+  'reload_refused',
+  'worker_restarts',
+] as const
+export type AlertRule = (typeof alertRules)[number]
+
+/** When a condition holds. */
+export interface AlertRuleSettings {
+  /** How long its cause has to last, in milliseconds. */
+  readonly afterMs: number
+  /** More than so many within the rule's window. 0 where the rule counts nothing. */
+  readonly count: number
+  /** More than this part, from 0 to 1. 0 where the rule has none. */
+  readonly ratio: number
+  /** Of fewer calls within the window, the ratio means nothing. */
+  readonly calls: number
+}
+
+/** Messages to the operator. */
+export interface NotifyConfig {
+  readonly sinks: readonly NotifySink[]
+  /** What is wrong is reported again after so many milliseconds. */
+  readonly repeatMs: number
+  /** Nothing is reported for so many milliseconds after a start. */
+  readonly quietStartMs: number
+  /** Without those that are off. */
+  readonly rules: ReadonlyMap<AlertRule, AlertRuleSettings>
+  /** A URL that is asked regularly, so that a service elsewhere notices when that stops. */
+  readonly heartbeat: { readonly url: Secret; readonly intervalMs: number } | undefined
+}
+
+export const notifySinkKinds = ['alertmanager', 'discord', 'ntfy', 'pagerduty', 'slack', 'webhook'] as const
+export type NotifySinkKind = (typeof notifySinkKinds)[number]
+
+/** A service that messages are sent to. */
+export interface NotifySink {
+  readonly name: string
+  readonly kind: NotifySinkKind
+  /** A text is no secret. Whatever it is, it appears in no message: it may let anybody write to the channel. */
+  readonly url: Secret | string
+  /** `pagerduty`: the routing key. `ntfy`, `webhook`, `alertmanager`: a bearer token, if there is one. */
+  readonly token: Secret | undefined
+  /** Less severe conditions are not reported here. */
+  readonly minSeverity: 'info' | 'warning' | 'critical'
 }

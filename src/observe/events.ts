@@ -2,12 +2,20 @@
 // turn them into log lines and metrics. Members are named as in the log. None holds a prompt, answer, key or header value.
 import type { AccessEvent } from './events/access.ts'
 import type { CallEvent } from './events/calls.ts'
+import type { NotificationEvent } from './events/notifications.ts'
 import type { ProcessEvent } from './events/process.ts'
 import type { ProviderEvent } from './events/providers.ts'
 import type { StateEvent } from './events/state.ts'
 import type { TraceEvent } from './events/trace.ts'
 
-export type GatewayEvent = AccessEvent | CallEvent | ProcessEvent | ProviderEvent | StateEvent | TraceEvent
+export type GatewayEvent =
+  | AccessEvent
+  | CallEvent
+  | NotificationEvent
+  | ProcessEvent
+  | ProviderEvent
+  | StateEvent
+  | TraceEvent
 
 export interface Events {
   /** Hands the event to every sink, now. Never throws. */

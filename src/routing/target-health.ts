@@ -43,6 +43,13 @@ interface Cooling {
   isProbing: boolean
 }
 
+/** What is wrong with a provider, or with one of its models. */
+export interface ProviderTrouble {
+  readonly failureKind: FailureKind
+  /** In milliseconds of the monotonic clock; undefined: until a health check succeeds. */
+  readonly untilMs: number | undefined
+}
+
 const maxStreakFactor = 8
 
 /** The longest `retry-after` that counts: after an hour, the target is tried again. */
@@ -116,6 +123,20 @@ export class TargetHealth {
       }
     }
     return healthyState
+  }
+
+  /** What is wrong with a provider as a whole, else with the one of its targets that stays so longest. Has no side effects. */
+  troubleOf(provider: string, nowMs: number): ProviderTrouble | undefined {
+    const found = this.#unhealthy.get(provider)
+    if (found !== undefined) return { failureKind: found, untilMs: undefined }
+    let worst: ProviderTrouble | undefined
+    for (const [key, { failureKind, untilMs, isProbing }] of this.#cooling) {
+      if (key !== provider && !key.startsWith(`${provider}\n`)) continue
+      if (nowMs >= untilMs && !isProbing) continue
+      if (key === provider) return { failureKind, untilMs }
+      if (untilMs > (worst?.untilMs ?? 0)) worst = { failureKind, untilMs }
+    }
+    return worst
   }
 
   /** A call goes to the target. If that was cooling, it is the probe that others wait for. */
@@ -195,6 +216,19 @@ export class TargetHealth {
     for (const key of this.#cooling.keys()) {
       if (key === provider || key.startsWith(`${provider}\n`)) this.#cooling.delete(key)
     }
+  }
+
+  /**
+   * Why a provider cannot be used at all: what its health check found, or that calls cannot reach it. A single failure that no
+   * call has repeated counts until the cool-down ends. Undefined: nothing is known to be wrong.
+   */
+  outageOf(provider: string, nowMs: number): FailureKind | undefined {
+    const found = this.#unhealthy.get(provider)
+    if (found !== undefined) return found
+    const cooling = this.#cooling.get(provider)
+    if (cooling?.failureKind !== 'unreachable') return undefined
+    const isOut = nowMs < cooling.untilMs || cooling.isProbing || cooling.streak > 1
+    return isOut ? cooling.failureKind : undefined
   }
 
   /** Nearly always; then no key need be made. */

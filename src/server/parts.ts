@@ -15,6 +15,7 @@ import type { UsageQuestion } from '../ledger/report.ts'
 import type { Events } from '../observe/events.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { RouteTable } from '../routing/route-table.ts'
+import type { StatusSource } from '../status/status-source.ts'
 import type { Guard } from './guards/guard.ts'
 import type { Observers } from './observers.ts'
 import type { KeyCheck } from './key-check.ts'
@@ -63,6 +64,12 @@ export interface ServerParts {
   readonly isServedViaProxy: () => boolean
   readonly hasMetrics: boolean
   readonly hasStatusPage: boolean
+  /** Reports of what happens, for the status page. */
+  readonly status: StatusSource
+  /** Whether the status page may offer to call models, to the user that runs the gateway. */
+  readonly hasPlayground: () => boolean
+  /** Aborted as soon as the gateway begins to stop. */
+  readonly draining: AbortSignal
   /** What `GET /metrics` answers, in slices of whole lines. */
   readonly readMetrics: () => Promise<readonly string[]>
   readonly isDraining: () => boolean

@@ -7,6 +7,7 @@ import { lingerAfter } from './lingering-reply.ts'
 import { LogThrottle } from './log-throttle.ts'
 import type { ServerParts } from './parts.ts'
 import { type RenderError, ownHeaders } from './reply.ts'
+import { isStatusPath, statusHeaders } from './status-page/headers.ts'
 
 /** A request, and a response to it that nothing has been written to. */
 export interface Exchange {
@@ -73,7 +74,8 @@ function respond({ request, response, headers: own, renderError }: Exchange, err
   // Whatever follows on the connection is no longer a request (RFC 9112 §9.6).
   if (hasBody) response.shouldKeepAlive = false
   response.on('error', ignore)
-  response.writeHead(status, [...own, ...ownHeaders, ...headers, ...closing])
+  const ofPage = isStatusPath(request.url ?? '') ? statusHeaders : []
+  response.writeHead(status, [...own, ...ownHeaders, ...ofPage, ...headers, ...closing])
   if (!hasBody) return void response.end(body)
   response.write(body)
   lingerAfter(request, response, () => response.end())

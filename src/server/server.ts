@@ -234,7 +234,7 @@ async function addApi(
     if (parts.hasStatusPage) {
       await lists.register(async (routes) => {
         addViewCheck(routes, 'status', parts)
-        addStatus(routes)
+        addStatus(routes, parts)
       })
     }
   })

@@ -3,6 +3,7 @@ import { setTimeout } from 'node:timers/promises'
 import { performance } from 'node:perf_hooks'
 
 import { soon } from '../support/deadline.ts'
+import { type Metrics, scrape } from '../support/metrics-text.ts'
 import { Random } from '../support/random.ts'
 import { shapeOf } from './responses.ts'
 import { indexOf, requestOf, shapeSeed, type PlannedCall } from './calls.ts'
@@ -18,16 +19,23 @@ const maxQuietMs = 10_000
 
 const probeDeadlineMs = 15_000
 
-export async function judgeRest(world: World, ended: readonly Ended[]): Promise<number> {
+export interface AtRest {
+  readonly sockets: number
+  /** After the last call. */
+  readonly metrics: Metrics
+}
+
+export async function judgeRest(world: World, ended: readonly Ended[]): Promise<AtRest> {
   const { upstreams, fixed, gateway, accuse } = world
   await reload(world, plainConfiguration(addressesOf(upstreams), fixed), 'reloaded')
   const socketsAtLast = await quiet(world)
   await judgeCounters(world, ended)
   for (const [index, upstream] of upstreams.entries()) await judgeSlots(world, upstream, index)
+  const metrics = await scrape(gateway)
   const ending = await gateway.stop().catch(() => 'not at all')
   if (ending !== 0) accuse(`SIGTERM ended it with ${ending}`)
   if (/\(node:\d+\)/.test(gateway.stderr())) accuse(`a warning: ${gateway.stderr().slice(-2_000)}`)
-  return socketsAtLast
+  return { sockets: socketsAtLast, metrics }
 }
 
 /** Waits until no connection is left over. */

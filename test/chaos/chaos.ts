@@ -12,6 +12,7 @@ import { ClientConnection } from './client-connection.ts'
 import { judge, keyErrors } from './judge.ts'
 import { faultsOfLedger } from './ledger.ts'
 import { faultsOfMemory, type MemorySample, watchMemory } from './memory.ts'
+import { faultsOfMetrics } from './metrics.ts'
 import { type Ended, faultOfLine, faultsOfLimits, faultsOfVisits, mostInWindow } from './records.ts'
 import { killAndRestart, pause, reloadAgainAndAgain, startWorld, type World } from './world.ts'
 
@@ -55,10 +56,10 @@ export async function chaos(t: Cleanup, options: ChaosOptions): Promise<ChaosRep
   const hasEnded = world.gateway.ending() !== undefined
   if (hasEnded)
     accuse(`the gateway ended (${world.gateway.ending()}): ${world.gateway.stderr().slice(-3000)}`)
-  const atLast = hasEnded ? 0 : await judgeRest(world, ended)
+  const rest = hasEnded ? undefined : await judgeRest(world, ended)
   const { log, counts, socketsAtFirst } = world
   const visits = [...world.visits.values()]
-  if (!hasEnded) {
+  if (rest !== undefined) {
     for (const each of ended) {
       const fault = faultOfLine(each, log.calls.get(each.call.id))
       if (fault !== undefined) accuse(`${each.call.id} ${fault}`)
@@ -67,6 +68,7 @@ export async function chaos(t: Cleanup, options: ChaosOptions): Promise<ChaosRep
       accuse(fault)
     const ledger = join(world.gateway.folder, '.local/state/llm-gateway/usage.db')
     for (const fault of faultsOfLedger(ledger, log.calls)) accuse(fault)
+    for (const fault of faultsOfMetrics(rest.metrics, log.calls, ledger)) accuse(fault)
     for (const fault of [...log.faults, ...faultsOfMemory(memory)]) accuse(fault)
   }
   const ends = new Map(
@@ -80,7 +82,7 @@ export async function chaos(t: Cleanup, options: ChaosOptions): Promise<ChaosRep
     visits: visits.length,
     memory,
     steady: [most, rpm],
-    sockets: [socketsAtFirst, atLast],
+    sockets: [socketsAtFirst, rest?.sockets ?? 0],
   }
 }
 

@@ -18,6 +18,8 @@ function httpProvider(raw: NonNullable<RawConfig['providers']>[string]): HttpPro
 }
 
 test('what the file leaves out has its default', () => {
+  const { rules: usualRules } = resolve(minimal, none).notify
+  assert.equal(usualRules.size, 12)
   assert.deepEqual(resolve(minimal, none), {
     server: {
       hosts: ['127.0.0.1', '::1'],
@@ -83,6 +85,13 @@ test('what the file leaves out has its default', () => {
       conventions: 'semconv-1.36',
       sessionHeaders: ['x-session-id', 'agent-session-id'],
       viewUrl: undefined,
+    },
+    notify: {
+      sinks: [],
+      repeatMs: 14_400_000,
+      quietStartMs: 60_000,
+      rules: usualRules,
+      heartbeat: undefined,
     },
     metrics: {
       enabled: true,

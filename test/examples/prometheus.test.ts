@@ -7,6 +7,8 @@ import { suite, test } from 'node:test'
 
 import { parse } from 'yaml'
 
+import { families } from '../../src/observe/metrics/families.ts'
+import { gauges } from '../../src/observe/metrics/gauges.ts'
 import { missing } from '../support/needs.ts'
 
 const folder = join(import.meta.dirname, '../../config/examples')
@@ -55,3 +57,23 @@ test('each alert is expected to fire by a test, and explains itself', () => {
     assert.deepEqual(Object.keys(annotations), ['summary', 'description'], alert)
   }
 })
+
+/** Of a counter or gauge its name, of a histogram those of its parts. */
+const seriesNames = new Set([
+  ...Object.entries(families).flatMap(([name, family]) =>
+    'buckets' in family ? [`${name}_bucket`, `${name}_count`, `${name}_sum`] : [name],
+  ),
+  ...Object.keys(gauges),
+])
+
+for (const file of ['prometheus-rules.yml', 'prometheus-rules-test.yml', 'grafana-dashboard.json']) {
+  test(`the metrics that ${file} names exist`, () => {
+    const text = readFileSync(join(folder, file), 'utf8')
+    const named = new Set([...text.matchAll(/\b(?:llm_gateway|process)_[a-z_]+/g)].map(([name]) => name))
+    assert.ok(named.size > 10)
+    assert.deepEqual(
+      [...named].filter((name) => !seriesNames.has(name.replace('llm_gateway_', ''))),
+      [],
+    )
+  })
+}

@@ -21,7 +21,7 @@ const line = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)$/s
 const label = /([a-zA-Z_]\w*)="((?:[^"\\\n]|\\["\\n])*)"(?:,|$)/gy
 
 export async function scrape(gateway: { readonly url: string }): Promise<Metrics> {
-  const response = await fetch(`${gateway.url}/metrics`)
+  const response = await fetch(`${gateway.url}/metrics`, { headers: { connection: 'close' } })
   assert.equal(response.status, 200)
   assert.equal(response.headers.get('content-type'), 'text/plain; version=0.0.4; charset=utf-8')
   return readMetrics(await response.text())

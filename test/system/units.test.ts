@@ -62,6 +62,22 @@ suite('the weekly check', { skip }, () => {
   })
 })
 
+suite('the examples about failures', { skip }, () => {
+  for (const scope of ['user', 'system'] as const) {
+    test(`are clean beside the ${scope} units`, (t) => {
+      const { folder, files, analyze } = rendered(t, scope)
+      const example = (name: string) => readFileSync(join(root, 'systemd/examples', name), 'utf8')
+      const unit = join(folder, 'llm-gateway-failed@.service')
+      writeFileSync(unit, example('llm-gateway-failed@.service'))
+      const dropIns = join(folder, 'llm-gateway.service.d')
+      mkdirSync(dropIns)
+      writeFileSync(join(dropIns, '40-on-failure.conf'), example('40-on-failure.conf'))
+      const { status, stdout, stderr } = analyze(['verify', '--man=no', ...files, unit])
+      assert.deepEqual([status, stdout, stderr], [0, '', ''])
+    })
+  }
+})
+
 const root = join(import.meta.dirname, '../..')
 
 const facts = {

@@ -23,6 +23,10 @@ import type { OwnedObject, OwnersFound } from '../../routing/object-owners.ts'
 import type { Discovered } from '../../routing/route-table.ts'
 import type { FailureKind } from '../../routing/target-health.ts'
 import type { InheritedSocket } from '../../server/listeners/inherited.ts'
+import type { HistoryLook } from '../../status/call-history.ts'
+import type { ExplainedName } from '../../status/explained-name.ts'
+import type { StatusReport } from '../../status/status-report.ts'
+import type { StatusView } from '../../status/status-source.ts'
 import type { OpenCall } from '../../status/open-call.ts'
 import type { SerializedConfig } from './config-transfer.ts'
 
@@ -113,6 +117,10 @@ export interface Requests {
   metrics: { readonly params: object; readonly result: readonly string[] }
   usage: { readonly params: UsageQuestion; readonly result: UsageAnswer }
   refresh: { readonly params: { readonly model: string }; readonly result: undefined }
+  /** Undefined: the main thread has failed at it, or is not ready. */
+  status: { readonly params: StatusView; readonly result: StatusReport | undefined }
+  explain: { readonly params: { readonly name: string }; readonly result: ExplainedName | undefined }
+  end_call: { readonly params: { readonly id: string; readonly by: string }; readonly result: boolean }
 }
 
 export type WorkerRequest = {
@@ -195,6 +203,7 @@ export type FromWorker =
 /** What a worker knows of its calls. */
 export interface Look {
   readonly calls: readonly OpenCall[]
+  readonly recent: HistoryLook
 }
 
 /** Each is answered with `done`, `look` with `looked`. `stop` is answered when it has begun; it is over when the thread ends. */

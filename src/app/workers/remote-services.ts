@@ -5,6 +5,7 @@ import type { UsageQuestion } from '../../ledger/report.ts'
 import type { ObjectOwners, OwnedObject, OwnersFound } from '../../routing/object-owners.ts'
 import type { Discovered } from '../../routing/route-table.ts'
 import type { SharedServices } from '../shared-services.ts'
+import type { StatusSource } from '../../status/status-source.ts'
 import type { FoundFormats, OwnerMessage, PermitMessage } from './messages.ts'
 import { PendingRequests, type ToOwner } from './pending-requests.ts'
 import { RemoteCoordinator } from './remote-coordinator.ts'
@@ -28,6 +29,7 @@ export class RemoteServices implements SharedServices {
   readonly keySets: RemoteKeySets
   discovered: Discovered
   onModels: ((discovered: Discovered) => void) | undefined
+  readonly status: StatusSource
   readonly #requests: PendingRequests
 
   /**
@@ -37,6 +39,7 @@ export class RemoteServices implements SharedServices {
   constructor({ outbox, rpm, now, discovered, foundFormats }: RemoteParts) {
     const requests = new PendingRequests(outbox)
     this.#requests = requests
+    this.status = remoteStatus(requests)
     this.coordinator = new RemoteCoordinator(requests, outbox, now)
     this.owners = new RemoteObjectOwners(requests, outbox)
     this.discovered = discovered
@@ -92,6 +95,21 @@ export class RemoteServices implements SharedServices {
         message satisfies never
     }
   }
+}
+
+/** What the main thread assembles. */
+function remoteStatus(requests: PendingRequests): StatusSource {
+  return {
+    report: async (view) => answered(await requests.send('status', view).result),
+    explain: async (name) => answered(await requests.send('explain', { name }).result),
+    cancel: async (id, by) => answered(await requests.send('end_call', { id, by }).result),
+  }
+}
+
+/** @throws where the main thread has failed at it. */
+function answered<Answer>(answer: Answer | undefined): Answer {
+  if (answer === undefined) throw new Error('the main thread did not answer')
+  return answer
 }
 
 class RemoteObjectOwners implements ObjectOwners {

@@ -14,19 +14,22 @@ import { allowPretenuring, disablePretenuring } from '../../platform/node/preten
 import type { Events } from '../../observe/events.ts'
 import type { CounterReader } from '../../observe/metrics/counters.ts'
 import type { Registry } from '../../observe/metrics/registry.ts'
-import type { LogOutput } from '../../observe/log/log.ts'
-import { RouteTable } from '../../routing/route-table.ts'
+import { type Discovered, RouteTable } from '../../routing/route-table.ts'
 import { limitsReport } from '../../server/routes/limits.ts'
 import { checkFree } from '../../server/listeners/listen.ts'
 import type { OpenCall } from '../../status/open-call.ts'
+import type { StatusSource } from '../../status/status-source.ts'
+import { Alerts } from '../alerts.ts'
 import { type App, settingsToRestartFor, type AppOptions } from '../app.ts'
 import { type AppliedKeys, type KeyFileWatch, keyWatchOf, type LoadedKeys } from '../keys.ts'
 import { oldestFirst } from '../open-calls.ts'
 import type { OpenedAudit } from '../open-audit.ts'
-import { openEvents } from '../open-events.ts'
+import { type OpenedEvents, openEvents } from '../open-events.ts'
 import { ProviderPool, type ProviderSet } from '../provider-pool.ts'
+import { pseudonymsOf, usageReader } from '../pseudonyms.ts'
 import type { ThreadFacts } from '../metrics-source.ts'
 import { OwnServices } from '../shared-services.ts'
+import { StatusReporter } from '../status-reporter.ts'
 import { serializeConfig, type SerializedConfig } from './config-transfer.ts'
 import { FloodLeases } from './flood-leases.ts'
 import { Inbox } from './inbox.ts'
@@ -58,7 +61,7 @@ export async function startWorkerPool(
   const { stateDirectory } = options
   const { stdout, isJournal = false } = options
   const clock = systemClock
-  const { logOutput, events, ledger, audit, counts } = openEvents(config, {
+  const opened = openEvents(config, {
     stdout,
     isJournal,
     clock,
@@ -66,19 +69,21 @@ export async function startWorkerPool(
     stateDirectory,
     auditKey: options.auditKey,
   })
+  const { events, facts, ledger, counts } = opened
   const { server } = config
   if ((options.sockets ?? []).length === 0) await checkFree(server)
   const { version } = options
   const owner = { clock, events, stateDirectory, store: undefined, ledger, counts, version }
   const services = await OwnServices.start(config, owner)
+  const { coordinator } = services
+  const alerts = new Alerts(config, { clock, events, counts, facts, coordinator, stateDirectory })
   const pool = new WorkerPool(config, {
+    ...opened,
+    alerts,
     options,
     entry,
-    logOutput,
-    events,
     services,
     hasLedger: ledger !== undefined,
-    audit,
     counters: counts?.registry,
   })
   try {
@@ -90,21 +95,26 @@ export async function startWorkerPool(
   return pool
 }
 
-interface PoolParts {
+interface PoolParts extends OpenedEvents {
   readonly options: AppOptions
   readonly entry: URL
-  readonly logOutput: LogOutput
-  readonly events: Events
   readonly services: OwnServices
+  readonly alerts: Alerts
   /** Whether the ends of calls are recorded. */
   readonly hasLedger: boolean
-  readonly audit: OpenedAudit | undefined
   /** Undefined: nobody reads counts. */
   readonly counters: Registry | undefined
 }
 
+interface RoutesOf {
+  readonly models: Config['models']
+  readonly discovered: Discovered
+  readonly routes: RouteTable
+}
+
 class WorkerPool implements App {
   readonly events: Events
+  readonly status: StatusSource
   addresses: readonly string[] = []
   readonly #config: Config
   #newest: Config
@@ -122,6 +132,7 @@ class WorkerPool implements App {
   readonly #restartDelay = new RestartDelay(systemClock.now)
   #providerSet: ProviderSet
   #reloaded: SerializedConfig | undefined
+  #table: RoutesOf | undefined
   #shutdownGraceMs: number
   #starting = 0
   #isStopping = false
@@ -142,6 +153,8 @@ class WorkerPool implements App {
     this.#shutdownGraceMs = config.server.shutdownGraceMs
     this.#providers = new ProviderPool(`llm-gateway/${parts.options.version}`)
     this.#providerSet = this.#providers.open(config.providers)
+    this.status = this.#statusReporter()
+    parts.services.status = this.status
   }
 
   /** As this thread asks them about models and health. */
@@ -178,6 +191,7 @@ class WorkerPool implements App {
     this.addresses = await first
     for (const [number, worker] of this.#workers) this.#replaceAtEnd(number, worker)
     this.#keyWatch?.start(this.#workers.size)
+    this.#parts.alerts.follow(this.#config)
     this.events.emit({ kind: 'listening', addresses: this.addresses, config: configFile })
   }
 
@@ -187,10 +201,15 @@ class WorkerPool implements App {
     this.#reloaded = serializeConfig(next)
     this.#providerSet = this.#providers.open(next.providers)
     this.#parts.services.follow(next, this.#providerSet)
+    this.#parts.alerts.follow(next)
     void this.#providers.release(before)
     this.#shutdownGraceMs = next.server.shutdownGraceMs
     await this.#all((worker) => worker.request({ kind: 'reload', config: this.#reloaded! }))
     return settingsToRestartFor(this.#config, next)
+  }
+
+  attention(): ReturnType<App['attention']> {
+    return this.#parts.alerts.attention()
   }
 
   get counters(): CounterReader | undefined {
@@ -221,8 +240,44 @@ class WorkerPool implements App {
 
   async limits(client: string): Promise<object> {
     const { services } = this.#parts
-    const models = new RouteTable(this.#newest.models, services.discovered).models()
-    return limitsReport({ id: client }, await services.coordinator.describe(models))
+    return limitsReport({ id: client }, await services.coordinator.describe(this.#routes().models()))
+  }
+
+  /** Built again when a model has come or gone: pages that are open ask each second. */
+  #routes(): RouteTable {
+    const { models } = this.#newest
+    const { discovered } = this.#parts.services
+    if (this.#table?.models !== models || this.#table.discovered !== discovered) {
+      this.#table = { models, discovered, routes: new RouteTable(models, discovered) }
+    }
+    return this.#table.routes
+  }
+
+  #statusReporter(): StatusReporter {
+    const { options, services, history, reloads } = this.#parts
+    const pseudonyms = pseudonymsOf(this.#config.usage)
+    const { workers: wanted } = this.#config.server
+    return new StatusReporter({
+      clock: systemClock,
+      version: options.version,
+      configFile: options.configFile,
+      services,
+      readUsage: usageReader((question) => services.readUsage(question), pseudonyms),
+      pseudonyms,
+      config: () => this.#newest,
+      keys: () => this.#keyFile.keys,
+      routes: () => this.#routes(),
+      look: async () => [
+        // Of the requests that this thread itself sends to providers.
+        { calls: [], recent: history.look() },
+        ...(await this.#all((worker) => worker.look())),
+      ],
+      workers: () => ({ wanted, running: this.#workers.size }),
+      isDraining: () => this.#isStopping,
+      reload: () => reloads.latest,
+      attention: () => this.attention(),
+      cancel: (id, by) => this.cancelCall(id, by),
+    })
   }
 
   async openCallReports(): Promise<OpenCall[]> {
@@ -249,6 +304,7 @@ class WorkerPool implements App {
   async stop(reason: string): Promise<void> {
     this.#isStopping = true
     this.#parts.services.stopWatching()
+    this.#parts.alerts.stop()
     for (const timer of this.#relaunches.values()) clearTimeout(timer)
     const limitMs = this.#shutdownGraceMs + stopMarginMs
     const openCalls = await this.#all((worker) => worker.stop(reason, limitMs))
@@ -260,6 +316,7 @@ class WorkerPool implements App {
     await this.#all(async (worker) => Promise.race([worker.ended, worker.stopped]))
     await this.#keyWatch?.stop()
     await this.#parts.services.save()
+    await this.#parts.alerts.saved()
     await this.#providers.release(this.#providerSet)
     this.events.emit({ kind: 'stopped' })
     await this.#parts.audit?.close()

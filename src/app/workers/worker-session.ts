@@ -105,6 +105,15 @@ export class WorkerSession implements LeaseHolder {
       case 'refresh':
         this.#respondLater(id, this.#services.refreshModels(request.params.model))
         return
+      case 'status':
+        this.#respondIf(id, this.#services.status?.report(request.params))
+        return
+      case 'explain':
+        this.#respondIf(id, this.#services.status?.explain(request.params.name))
+        return
+      case 'end_call':
+        this.#respondIf(id, this.#services.status?.cancel(request.params.id, request.params.by))
+        return
       default:
         request satisfies never
     }
@@ -240,6 +249,14 @@ export class WorkerSession implements LeaseHolder {
 
   #respond(id: number, result: unknown): void {
     this.#post({ kind: 'response', id, result })
+  }
+
+  /** With undefined where it fails: the thread that asked reports it. */
+  #respondIf(id: number, result: Promise<unknown> | undefined): void {
+    void Promise.resolve(result).then(
+      (late) => this.#respond(id, late),
+      () => this.#respond(id, undefined),
+    )
   }
 
   #respondLater(id: number, result: unknown): void {

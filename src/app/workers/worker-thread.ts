@@ -14,7 +14,7 @@ import { WorkerSession } from './worker-session.ts'
 /** A thread that is busy for longer is left out of a report. */
 const maxLookMs = 1_000
 
-const nothingSeen: Look = { calls: [] }
+const nothingSeen: Look = { calls: [], recent: { calls: [], providers: [], failures: [] } }
 
 export interface WorkerThreadParts {
   /** The file that the thread runs. */
@@ -185,6 +185,9 @@ export class WorkerThread {
       case 'metrics':
       case 'usage':
       case 'refresh':
+      case 'status':
+      case 'explain':
+      case 'end_call':
         this.#session.onRequest(message)
         return
       case 'cancel':

@@ -5,9 +5,11 @@ import { StartError } from '../../errors.ts'
 import { createEvents, type GatewayEvent, type Sink } from '../../observe/events.ts'
 import { createLog, type LogOutput } from '../../observe/log/log.ts'
 import { appendRow, type Cell } from '../../ledger/call-row.ts'
+import { outcomeOf } from '../../observe/outcome.ts'
 import { namingBy } from '../../observe/pseudonymous-events.ts'
 import { isAudited } from '../../observe/sinks/audit.ts'
 import { logSink } from '../../observe/sinks/log.ts'
+import { CallHistory } from '../../status/call-history.ts'
 import { metricsSink } from '../../observe/sinks/metrics.ts'
 import { CallTracing } from '../../observe/tracing/call-tracing.ts'
 import { type App, startApp } from '../app.ts'
@@ -57,17 +59,20 @@ const securityEvents: Sink = {
     if (isAudited(event)) post({ kind: 'audited', event })
   },
 }
+const { wallNow } = systemClock
+const history = new CallHistory({ maxCalls: config.status.recentCalls, wallNow, outcomeOf })
+const counts = start.hasCounts ? new RemoteCounts(outbox, config.metrics.maxSeries) : undefined
+const loopTime = counts && new LoopTime(counts, String(start.number))
+const { maxModels, hasClientLabel } = config.metrics
 const tracing = new CallTracing({
   ...systemClock,
   version: start.version,
   emit: (event) => events.emit(event),
 })
-const counts = start.hasCounts ? new RemoteCounts(outbox, config.metrics.maxSeries) : undefined
-const loopTime = counts && new LoopTime(counts, String(start.number))
-const { maxModels, hasClientLabel } = config.metrics
 const sinks = [
   workerSink,
   tracing,
+  history,
   ...(start.hasLedger ? [ledgerRows] : []),
   ...(start.hasAudit ? [securityEvents] : []),
   ...(counts === undefined ? [] : [metricsSink(counts, { maxModels, hasClients: hasClientLabel })]),
@@ -134,7 +139,8 @@ function onMessage(message: ToWorker): void {
       return
     case 'look':
       void app.then(async (started) => {
-        post({ kind: 'looked', command: message.command, look: { calls: await started.openCallReports() } })
+        const look = { calls: await started.openCallReports(), recent: history.look() }
+        post({ kind: 'looked', command: message.command, look })
       })
       return
     default:

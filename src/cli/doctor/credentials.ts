@@ -38,11 +38,12 @@ export function examineCredentials(
   const stored = storedCredentials(paths)
   const examiner = new Examiner(secretPlaces, paths, stored)
   for (const [path, reference] of secretReferences(raw)) {
-    const [section, name, key] = path as [string, string, string]
-    const provider = section === 'providers' ? name : undefined
-    const { missingKey, optionalFix, ...finding } = examiner.examine(provider, reference)
+    const [section, provider, key] = path as [string, string, string]
+    const isOfProvider = section === 'providers'
+    const owner = isOfProvider ? provider : undefined
+    const { missingKey, optionalFix, ...finding } = examiner.examine(owner, reference, examinations[section])
     findings.push({ subject: formatPath(path), ...finding })
-    if (provider === undefined) continue
+    if (!isOfProvider) continue
     if (missingKey !== undefined) missing.set(provider, missingKey)
     if (optionalFix !== undefined && key === 'api_key') optionalFixes.set(provider, optionalFix)
   }
@@ -50,6 +51,9 @@ export function examineCredentials(
     findings.push({ subject: 'keys', state: 'ok', detail: 'no provider refers to a key' })
   return { findings, missing, optionalFixes }
 }
+
+/** What uses the keys of a section; for those of a provider, doctor asks it. */
+const examinations: Readonly<Record<string, string>> = { notify: 'notify test' }
 
 type KeyFinding = Omit<Finding, 'subject'> & {
   readonly missingKey?: MissingKey
@@ -67,8 +71,8 @@ class Examiner {
     this.#stored = stored
   }
 
-  /** @param provider undefined: something else refers to it. */
-  examine(provider: string | undefined, reference: RawSecret): KeyFinding {
+  /** @param provider undefined: the key is not a provider's. */
+  examine(provider: string | undefined, reference: RawSecret, examination = 'doctor'): KeyFinding {
     const found = findSecret(reference, this.#secretPlaces)
     if (found.kind === 'found') return { state: 'ok', detail: `found: ${found.secret.source}` }
     if (found.kind === 'refused') {
@@ -79,7 +83,7 @@ class Examiner {
     const isOutsideService = (this.#secretPlaces.env['CREDENTIALS_DIRECTORY'] ?? '') === ''
     const wanted = found.credential ?? reference.credential
     const kept = this.#stored.find(({ name }) => name === wanted)
-    if (isOutsideService && kept !== undefined) return this.#serviceOnly(provider, kept)
+    if (isOutsideService && kept !== undefined) return this.#serviceOnly(provider, kept, examination)
     if (reference.optional === true) {
       const optionalFix = this.#storeFix(provider, reference)
       return { state: 'ok', detail: 'not found, but optional', optionalFix }
@@ -90,11 +94,16 @@ class Examiner {
     return { state: 'fail', detail: found.message, fix, missingKey }
   }
 
-  #serviceOnly(provider: string | undefined, { name, path, isEncrypted }: StoredCredential): KeyFinding {
+  #serviceOnly(
+    provider: string | undefined,
+    { name, path, isEncrypted }: StoredCredential,
+    examination: string,
+  ): KeyFinding {
     const form = isEncrypted ? 'encrypted' : 'not encrypted'
     const option = `LoadCredential${isEncrypted ? 'Encrypted' : ''}=${name}:${path.replaceAll('%', '%%')}`
+    const command = provider === undefined ? examination : `doctor --provider ${provider}`
     const manager = this.#paths.scope === 'user' ? 'systemd-run --user' : 'sudo systemd-run'
-    const fix = `${manager} --pipe --wait --collect -p ${shellWord(option)} ${shellWord(launcher())} doctor${provider === undefined ? '' : ` --provider ${provider}`}`
+    const fix = `${manager} --pipe --wait --collect -p ${shellWord(option)} ${shellWord(launcher())} ${command}`
     const missingKey = { reason: 'only the service has its key', fix }
     if (!this.#isPassed(name)) {
       const detail = `stored as credential ${name}, but no drop-in passes it to the service`
@@ -126,11 +135,8 @@ class Examiner {
 
   #storeFix(provider: string | undefined, { credential, file, env, secret }: RawSecret): string {
     if (credential !== undefined) {
-      if (provider === undefined) {
-        return `pass the credential ${credential} to the service, or write { secret: NAME } and run: ${ownCommand(this.#secretPlaces.env)} secret set NAME`
-      }
       const otherwise = env === undefined ? '' : `   # or, without the service, set $${env}`
-      return `${ownCommand(this.#secretPlaces.env)} credential set ${shellWord(provider)}${this.#scopeOption()}${otherwise}`
+      return `${ownCommand(this.#secretPlaces.env)} credential set ${shellWord(provider ?? credential)}${this.#scopeOption()}${otherwise}`
     }
     if (file !== undefined)
       return `(umask 077; cat >${shellWord(file)})   # type the key, then Enter and Ctrl-D`

@@ -34,6 +34,7 @@ import { examineLedger } from './ledger.ts'
 import { examineListener } from './listener.ts'
 import { gradeFindings } from './severity.ts'
 import { Progress } from './progress.ts'
+import { examineNotify } from './notify.ts'
 import { examineProvider } from './provider.ts'
 import { countStates, printJson, printTable } from './report.ts'
 import { examineRuntime } from './runtime.ts'
@@ -158,6 +159,7 @@ async function examine(examination: Examination): Promise<Check[]> {
       })
     : []
   const tracing = loaded.ok ? await examineTracing(loaded.config.tracing) : []
+  const notify = loaded.ok ? examineNotify(loaded.config.notify, { state: stateDirectory, command }) : []
   const control = await examineControl(file, { env, isRunning: pid !== undefined })
   return [
     ...inArea('runtime', examineRuntime(process.versions.node, runtime)),
@@ -170,6 +172,7 @@ async function examine(examination: Examination): Promise<Check[]> {
     ...inArea('port', [...listener, ...control]),
     ...inArea('identity', issuers),
     ...inArea('tracing', tracing),
+    ...inArea('notify', notify),
     ...inArea('provider', providers),
   ]
 }

@@ -25,6 +25,7 @@ export interface Check extends Finding {
     | 'port'
     | 'identity'
     | 'tracing'
+    | 'notify'
     | 'provider'
 }
 

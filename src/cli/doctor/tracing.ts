@@ -1,10 +1,10 @@
 // Sends the receiver of spans an export without any: it accepts that if it would accept others.
 import type { TracingConfig } from '../../config/types.ts'
-import { postBytes } from '../../outbound/post-bytes.ts'
+import { exchange } from '../../outbound/exchange.ts'
 import type { Finding } from './finding.ts'
 
 /** As the exporter waits for a response. */
-const limits = { maxBytes: 1_000, timeoutMs: 10_000 }
+const limits = { maxBytes: 1_000, timeoutMs: 10_000, isCut: true }
 
 /** Nothing where spans are not recorded. */
 export async function examineTracing({ endpoint, protocol, headers }: TracingConfig): Promise<Finding[]> {
@@ -15,8 +15,9 @@ export async function examineTracing({ endpoint, protocol, headers }: TracingCon
   // A message of protobuf without fields has no bytes.
   const body = isJson ? '{}' : ''
   const type = isJson ? 'application/json' : 'application/x-protobuf'
-  const own = headers.flatMap(([name, value]) => [name, typeof value === 'string' ? value : value.reveal()])
-  const outcome = await postBytes({ url: endpoint, headers: ['content-type', type, ...own], body }, limits)
+  const own = headers.map(([name, value]) => [name, typeof value === 'string' ? value : value.reveal()])
+  const sent = { 'content-type': type, ...(Object.fromEntries(own) as Record<string, string>) }
+  const outcome = await exchange(new URL(endpoint), { method: 'POST', headers: sent, body }, limits)
   if ('fault' in outcome) {
     const fix = 'start the receiver, or correct tracing.endpoint; calls go on without it'
     return [{ subject, state: 'warn', detail: `${pathname}: ${outcome.fault}`, fix }]

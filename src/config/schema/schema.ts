@@ -11,6 +11,7 @@ import { routesSchema } from './routes.ts'
 import { pricesSchema } from './price.ts'
 import { providersSchema } from './providers.ts'
 import { auditSchema } from './audit.ts'
+import { notifySchema } from './notify.ts'
 import { budgetsSchema } from './budgets.ts'
 import { tracingSchema } from './tracing.ts'
 import { usageSchema } from './usage.ts'
@@ -44,6 +45,7 @@ export const configSchema = {
     usage: usageSchema,
     audit: auditSchema,
     tracing: tracingSchema,
+    notify: notifySchema,
     metrics: metricsSchema,
     status: statusSchema,
     logging: loggingSchema,

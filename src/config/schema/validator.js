@@ -9183,12 +9183,12 @@ vErrors.push(err696);
 errors++;
 }
 }
-if(data.metrics !== undefined){
-let data262 = data.metrics;
+if(data.notify !== undefined){
+let data262 = data.notify;
 if(data262 && typeof data262 == "object" && !Array.isArray(data262)){
 for(const key59 in data262){
-if(!(((((key59 === "enabled") || (key59 === "allowed_users")) || (key59 === "client_label")) || (key59 === "max_models")) || (key59 === "max_series"))){
-const err697 = {instancePath:instancePath+"/metrics",schemaPath:"#/properties/metrics/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key59},schema:false,parentSchema:schema6.properties.metrics,data:data262};
+if(!(((((key59 === "sinks") || (key59 === "repeat_ms")) || (key59 === "quiet_start_ms")) || (key59 === "rules")) || (key59 === "heartbeat"))){
+const err697 = {instancePath:instancePath+"/notify",schemaPath:"#/properties/notify/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key59},schema:false,parentSchema:schema6.properties.notify,data:data262};
 if(vErrors === null){
 vErrors = [err697];
 }
@@ -9198,10 +9198,14 @@ vErrors.push(err697);
 errors++;
 }
 }
-if(data262.enabled !== undefined){
-let data263 = data262.enabled;
-if(typeof data263 !== "boolean"){
-const err698 = {instancePath:instancePath+"/metrics/enabled",schemaPath:"#/properties/metrics/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.metrics.properties.enabled.type,parentSchema:schema6.properties.metrics.properties.enabled,data:data263};
+if(data262.sinks !== undefined){
+let data263 = data262.sinks;
+if(data263 && typeof data263 == "object" && !Array.isArray(data263)){
+for(const key60 in data263){
+const _errs615 = errors;
+if(typeof key60 === "string"){
+if(func4(key60) > 64){
+const err698 = {instancePath:instancePath+"/notify/sinks",schemaPath:"#/properties/notify/properties/sinks/propertyNames/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.notify.properties.sinks.propertyNames,data:key60,propertyName:key60};
 if(vErrors === null){
 vErrors = [err698];
 }
@@ -9210,17 +9214,8 @@ vErrors.push(err698);
 }
 errors++;
 }
-}
-if(data262.allowed_users !== undefined){
-let data264 = data262.allowed_users;
-if(Array.isArray(data264)){
-const len24 = data264.length;
-for(let i24=0; i24<len24; i24++){
-let data265 = data264[i24];
-const _errs619 = errors;
-const _errs620 = errors;
-if(!(data265 === "any")){
-const err699 = {};
+if(!pattern17.test(key60)){
+const err699 = {instancePath:instancePath+"/notify/sinks",schemaPath:"#/properties/notify/properties/sinks/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.propertyNames,data:key60,propertyName:key60};
 if(vErrors === null){
 vErrors = [err699];
 }
@@ -9229,9 +9224,10 @@ vErrors.push(err699);
 }
 errors++;
 }
-var valid136 = _errs620 === errors;
-if(valid136){
-const err700 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/not",keyword:"not",params:{},schema:schema6.properties.metrics.properties.allowed_users.items.not,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data265};
+}
+var valid134 = _errs615 === errors;
+if(!valid134){
+const err700 = {instancePath:instancePath+"/notify/sinks",schemaPath:"#/properties/notify/properties/sinks/propertyNames",keyword:"propertyNames",params:{propertyName: key60},schema:schema6.properties.notify.properties.sinks.propertyNames,parentSchema:schema6.properties.notify.properties.sinks,data:data263};
 if(vErrors === null){
 vErrors = [err700];
 }
@@ -9240,7 +9236,40 @@ vErrors.push(err700);
 }
 errors++;
 }
+}
+for(const key61 in data263){
+let data264 = data263[key61];
+const _errs619 = errors;
+let valid136 = true;
+const _errs620 = errors;
+if(data264 && typeof data264 == "object" && !Array.isArray(data264)){
+let missing6;
+if((data264.kind === undefined) && (missing6 = "kind")){
+const err701 = {};
+if(vErrors === null){
+vErrors = [err701];
+}
 else {
+vErrors.push(err701);
+}
+errors++;
+}
+else {
+if(data264.kind !== undefined){
+if(!(data264.kind === "pagerduty")){
+const err702 = {};
+if(vErrors === null){
+vErrors = [err702];
+}
+else {
+vErrors.push(err702);
+}
+errors++;
+}
+}
+}
+}
+var _valid10 = _errs620 === errors;
 errors = _errs619;
 if(vErrors !== null){
 if(_errs619){
@@ -9250,30 +9279,12 @@ else {
 vErrors = null;
 }
 }
-}
-if(typeof data265 === "string"){
-if(func4(data265) > 256){
-const err701 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data265};
-if(vErrors === null){
-vErrors = [err701];
-}
-else {
-vErrors.push(err701);
-}
-errors++;
-}
-if(func4(data265) < 1){
-const err702 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data265};
-if(vErrors === null){
-vErrors = [err702];
-}
-else {
-vErrors.push(err702);
-}
-errors++;
-}
-if(!pattern1.test(data265)){
-const err703 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$",parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data265};
+let ifClause5;
+if(_valid10){
+const _errs622 = errors;
+if(data264 && typeof data264 == "object" && !Array.isArray(data264)){
+if(data264.routing_key === undefined){
+const err703 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/then/required",keyword:"required",params:{missingProperty: "routing_key"},schema:schema6.properties.notify.properties.sinks.additionalProperties.then.required,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.then,data:data264};
 if(vErrors === null){
 vErrors = [err703];
 }
@@ -9282,9 +9293,10 @@ vErrors.push(err703);
 }
 errors++;
 }
-}
-else {
-const err704 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.metrics.properties.allowed_users.items.type,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data265};
+for(const key62 in data264){
+const _errs623 = errors;
+if(!((((key62 === "routing_key") || (key62 === "kind")) || (key62 === "url")) || (key62 === "min_severity"))){
+const err704 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.then.propertyNames.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.then.propertyNames.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.then.propertyNames,data:key62,propertyName:key62};
 if(vErrors === null){
 vErrors = [err704];
 }
@@ -9293,10 +9305,9 @@ vErrors.push(err704);
 }
 errors++;
 }
-}
-}
-else {
-const err705 = {instancePath:instancePath+"/metrics/allowed_users",schemaPath:"#/properties/metrics/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema6.properties.metrics.properties.allowed_users.type,parentSchema:schema6.properties.metrics.properties.allowed_users,data:data264};
+var valid138 = _errs623 === errors;
+if(!valid138){
+const err705 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key62},schema:schema6.properties.notify.properties.sinks.additionalProperties.then.propertyNames,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.then,data:data264};
 if(vErrors === null){
 vErrors = [err705];
 }
@@ -9306,10 +9317,20 @@ vErrors.push(err705);
 errors++;
 }
 }
-if(data262.client_label !== undefined){
-let data266 = data262.client_label;
-if(typeof data266 !== "boolean"){
-const err706 = {instancePath:instancePath+"/metrics/client_label",schemaPath:"#/properties/metrics/properties/client_label/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.metrics.properties.client_label.type,parentSchema:schema6.properties.metrics.properties.client_label,data:data266};
+}
+var _valid10 = _errs622 === errors;
+valid136 = _valid10;
+ifClause5 = "then";
+}
+else {
+const _errs624 = errors;
+const _errs625 = errors;
+let valid139 = true;
+const _errs626 = errors;
+if(data264 && typeof data264 == "object" && !Array.isArray(data264)){
+let missing7;
+if((data264.kind === undefined) && (missing7 = "kind")){
+const err706 = {};
 if(vErrors === null){
 vErrors = [err706];
 }
@@ -9318,11 +9339,11 @@ vErrors.push(err706);
 }
 errors++;
 }
-}
-if(data262.max_models !== undefined){
-let data267 = data262.max_models;
-if(!(((typeof data267 == "number") && (!(data267 % 1) && !isNaN(data267))) && (isFinite(data267)))){
-const err707 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.metrics.properties.max_models.type,parentSchema:schema6.properties.metrics.properties.max_models,data:data267};
+else {
+if(data264.kind !== undefined){
+let data266 = data264.kind;
+if(!((data266 === "discord") || (data266 === "slack"))){
+const err707 = {};
 if(vErrors === null){
 vErrors = [err707];
 }
@@ -9331,9 +9352,27 @@ vErrors.push(err707);
 }
 errors++;
 }
-if((typeof data267 == "number") && (isFinite(data267))){
-if(data267 > 10000 || isNaN(data267)){
-const err708 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema6.properties.metrics.properties.max_models,data:data267};
+}
+}
+}
+var _valid11 = _errs626 === errors;
+errors = _errs625;
+if(vErrors !== null){
+if(_errs625){
+vErrors.length = _errs625;
+}
+else {
+vErrors = null;
+}
+}
+let ifClause6;
+if(_valid11){
+const _errs628 = errors;
+if(data264 && typeof data264 == "object" && !Array.isArray(data264)){
+for(const key63 in data264){
+const _errs629 = errors;
+if(!(((key63 === "kind") || (key63 === "url")) || (key63 === "min_severity"))){
+const err708 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.else.then.propertyNames.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.then.propertyNames.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else.then.propertyNames,data:key63,propertyName:key63};
 if(vErrors === null){
 vErrors = [err708];
 }
@@ -9342,8 +9381,9 @@ vErrors.push(err708);
 }
 errors++;
 }
-if(data267 < 1 || isNaN(data267)){
-const err709 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.metrics.properties.max_models,data:data267};
+var valid141 = _errs629 === errors;
+if(!valid141){
+const err709 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/then/propertyNames",keyword:"propertyNames",params:{propertyName: key63},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.then.propertyNames,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else.then,data:data264};
 if(vErrors === null){
 vErrors = [err709];
 }
@@ -9354,10 +9394,17 @@ errors++;
 }
 }
 }
-if(data262.max_series !== undefined){
-let data268 = data262.max_series;
-if(!(((typeof data268 == "number") && (!(data268 % 1) && !isNaN(data268))) && (isFinite(data268)))){
-const err710 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.metrics.properties.max_series.type,parentSchema:schema6.properties.metrics.properties.max_series,data:data268};
+var _valid11 = _errs628 === errors;
+valid139 = _valid11;
+ifClause6 = "then";
+}
+else {
+const _errs630 = errors;
+if(data264 && typeof data264 == "object" && !Array.isArray(data264)){
+for(const key64 in data264){
+const _errs631 = errors;
+if(!((((key64 === "token") || (key64 === "kind")) || (key64 === "url")) || (key64 === "min_severity"))){
+const err710 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/else/propertyNames/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.else.else.propertyNames.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.else.propertyNames.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else.else.propertyNames,data:key64,propertyName:key64};
 if(vErrors === null){
 vErrors = [err710];
 }
@@ -9366,9 +9413,9 @@ vErrors.push(err710);
 }
 errors++;
 }
-if((typeof data268 == "number") && (isFinite(data268))){
-if(data268 > 200000 || isNaN(data268)){
-const err711 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/maximum",keyword:"maximum",params:{comparison: "<=", limit: 200000},schema:200000,parentSchema:schema6.properties.metrics.properties.max_series,data:data268};
+var valid142 = _errs631 === errors;
+if(!valid142){
+const err711 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/else/propertyNames",keyword:"propertyNames",params:{propertyName: key64},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.else.propertyNames,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else.else,data:data264};
 if(vErrors === null){
 vErrors = [err711];
 }
@@ -9377,8 +9424,14 @@ vErrors.push(err711);
 }
 errors++;
 }
-if(data268 < 1000 || isNaN(data268)){
-const err712 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.metrics.properties.max_series,data:data268};
+}
+}
+var _valid11 = _errs630 === errors;
+valid139 = _valid11;
+ifClause6 = "else";
+}
+if(!valid139){
+const err712 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/if",keyword:"if",params:{failingKeyword: ifClause6},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else,data:data264};
 if(vErrors === null){
 vErrors = [err712];
 }
@@ -9387,11 +9440,9 @@ vErrors.push(err712);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err713 = {instancePath:instancePath+"/metrics",schemaPath:"#/properties/metrics/type",keyword:"type",params:{type: "object"},schema:schema6.properties.metrics.type,parentSchema:schema6.properties.metrics,data:data262};
+if(data264 && typeof data264 == "object" && !Array.isArray(data264)){
+if(data264.url === undefined){
+const err713 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/required",keyword:"required",params:{missingProperty: "url"},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.required,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else,data:data264};
 if(vErrors === null){
 vErrors = [err713];
 }
@@ -9401,12 +9452,12 @@ vErrors.push(err713);
 errors++;
 }
 }
-if(data.status !== undefined){
-let data269 = data.status;
-if(data269 && typeof data269 == "object" && !Array.isArray(data269)){
-for(const key60 in data269){
-if(!(((((key60 === "enabled") || (key60 === "allowed_users")) || (key60 === "playground")) || (key60 === "via_proxy")) || (key60 === "recent_calls"))){
-const err714 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key60},schema:false,parentSchema:schema6.properties.status,data:data269};
+var _valid10 = _errs624 === errors;
+valid136 = _valid10;
+ifClause5 = "else";
+}
+if(!valid136){
+const err714 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause5},schema:schema6.properties.notify.properties.sinks.additionalProperties.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties,data:data264};
 if(vErrors === null){
 vErrors = [err714];
 }
@@ -9415,11 +9466,9 @@ vErrors.push(err714);
 }
 errors++;
 }
-}
-if(data269.enabled !== undefined){
-let data270 = data269.enabled;
-if(typeof data270 !== "boolean"){
-const err715 = {instancePath:instancePath+"/status/enabled",schemaPath:"#/properties/status/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.enabled.type,parentSchema:schema6.properties.status.properties.enabled,data:data270};
+if(data264 && typeof data264 == "object" && !Array.isArray(data264)){
+if(data264.kind === undefined){
+const err715 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/required",keyword:"required",params:{missingProperty: "kind"},schema:schema6.properties.notify.properties.sinks.additionalProperties.required,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties,data:data264};
 if(vErrors === null){
 vErrors = [err715];
 }
@@ -9428,17 +9477,9 @@ vErrors.push(err715);
 }
 errors++;
 }
-}
-if(data269.allowed_users !== undefined){
-let data271 = data269.allowed_users;
-if(Array.isArray(data271)){
-const len25 = data271.length;
-for(let i25=0; i25<len25; i25++){
-let data272 = data271[i25];
-const _errs636 = errors;
-const _errs637 = errors;
-if(!(data272 === "any")){
-const err716 = {};
+for(const key65 in data264){
+if(!(((((key65 === "kind") || (key65 === "url")) || (key65 === "routing_key")) || (key65 === "token")) || (key65 === "min_severity"))){
+const err716 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key65},schema:false,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties,data:data264};
 if(vErrors === null){
 vErrors = [err716];
 }
@@ -9447,9 +9488,11 @@ vErrors.push(err716);
 }
 errors++;
 }
-var valid140 = _errs637 === errors;
-if(valid140){
-const err717 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/not",keyword:"not",params:{},schema:schema6.properties.status.properties.allowed_users.items.not,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data272};
+}
+if(data264.kind !== undefined){
+let data267 = data264.kind;
+if(typeof data267 !== "string"){
+const err717 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/kind/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.kind.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.kind,data:data267};
 if(vErrors === null){
 vErrors = [err717];
 }
@@ -9458,20 +9501,8 @@ vErrors.push(err717);
 }
 errors++;
 }
-else {
-errors = _errs636;
-if(vErrors !== null){
-if(_errs636){
-vErrors.length = _errs636;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(typeof data272 === "string"){
-if(func4(data272) > 256){
-const err718 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data272};
+if(!((((((data267 === "alertmanager") || (data267 === "discord")) || (data267 === "ntfy")) || (data267 === "pagerduty")) || (data267 === "slack")) || (data267 === "webhook"))){
+const err718 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/kind/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.properties.kind.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.kind.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.kind,data:data267};
 if(vErrors === null){
 vErrors = [err718];
 }
@@ -9480,8 +9511,11 @@ vErrors.push(err718);
 }
 errors++;
 }
-if(func4(data272) < 1){
-const err719 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data272};
+}
+if(data264.url !== undefined){
+let data268 = data264.url;
+if((!(data268 && typeof data268 == "object" && !Array.isArray(data268))) && (typeof data268 !== "string")){
+const err719 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/type",keyword:"type",params:{type: schema6.properties.notify.properties.sinks.additionalProperties.properties.url.type},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data268};
 if(vErrors === null){
 vErrors = [err719];
 }
@@ -9490,8 +9524,14 @@ vErrors.push(err719);
 }
 errors++;
 }
-if(!pattern3.test(data272)){
-const err720 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.status.properties.allowed_users.items,data:data272};
+const _errs637 = errors;
+let valid144 = true;
+const _errs638 = errors;
+if(errors === _errs638){
+if(data268 && typeof data268 == "object" && !Array.isArray(data268)){
+if(data268.credential !== undefined){
+var valid145 = false;
+const err720 = {};
 if(vErrors === null){
 vErrors = [err720];
 }
@@ -9500,9 +9540,13 @@ vErrors.push(err720);
 }
 errors++;
 }
-}
 else {
-const err721 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.status.properties.allowed_users.items.type,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data272};
+var valid145 = true;
+}
+if(valid145){
+if(data268.file !== undefined){
+var valid145 = false;
+const err721 = {};
 if(vErrors === null){
 vErrors = [err721];
 }
@@ -9511,10 +9555,13 @@ vErrors.push(err721);
 }
 errors++;
 }
-}
-}
 else {
-const err722 = {instancePath:instancePath+"/status/allowed_users",schemaPath:"#/properties/status/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema6.properties.status.properties.allowed_users.type,parentSchema:schema6.properties.status.properties.allowed_users,data:data271};
+var valid145 = true;
+}
+if(valid145){
+if(data268.env !== undefined){
+var valid145 = false;
+const err722 = {};
 if(vErrors === null){
 vErrors = [err722];
 }
@@ -9523,11 +9570,13 @@ vErrors.push(err722);
 }
 errors++;
 }
+else {
+var valid145 = true;
 }
-if(data269.playground !== undefined){
-let data273 = data269.playground;
-if(typeof data273 !== "boolean"){
-const err723 = {instancePath:instancePath+"/status/playground",schemaPath:"#/properties/status/properties/playground/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.playground.type,parentSchema:schema6.properties.status.properties.playground,data:data273};
+if(valid145){
+if(data268.secret !== undefined){
+var valid145 = false;
+const err723 = {};
 if(vErrors === null){
 vErrors = [err723];
 }
@@ -9536,11 +9585,15 @@ vErrors.push(err723);
 }
 errors++;
 }
+else {
+var valid145 = true;
 }
-if(data269.via_proxy !== undefined){
-let data274 = data269.via_proxy;
-if(typeof data274 !== "boolean"){
-const err724 = {instancePath:instancePath+"/status/via_proxy",schemaPath:"#/properties/status/properties/via_proxy/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.via_proxy.type,parentSchema:schema6.properties.status.properties.via_proxy,data:data274};
+}
+}
+}
+}
+else {
+const err724 = {};
 if(vErrors === null){
 vErrors = [err724];
 }
@@ -9550,10 +9603,19 @@ vErrors.push(err724);
 errors++;
 }
 }
-if(data269.recent_calls !== undefined){
-let data275 = data269.recent_calls;
-if(!(((typeof data275 == "number") && (!(data275 % 1) && !isNaN(data275))) && (isFinite(data275)))){
-const err725 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.status.properties.recent_calls.type,parentSchema:schema6.properties.status.properties.recent_calls,data:data275};
+var _valid12 = _errs638 === errors;
+errors = _errs637;
+if(vErrors !== null){
+if(_errs637){
+vErrors.length = _errs637;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid12){
+const _errs640 = errors;
+const err725 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/then/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.then.not,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.then,data:data268};
 if(vErrors === null){
 vErrors = [err725];
 }
@@ -9561,10 +9623,11 @@ else {
 vErrors.push(err725);
 }
 errors++;
+var _valid12 = _errs640 === errors;
+valid144 = _valid12;
 }
-if((typeof data275 == "number") && (isFinite(data275))){
-if(data275 > 1000 || isNaN(data275)){
-const err726 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.status.properties.recent_calls,data:data275};
+if(!valid144){
+const err726 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data268};
 if(vErrors === null){
 vErrors = [err726];
 }
@@ -9573,8 +9636,9 @@ vErrors.push(err726);
 }
 errors++;
 }
-if(data275 < 1 || isNaN(data275)){
-const err727 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.status.properties.recent_calls,data:data275};
+if(typeof data268 === "string"){
+if(func4(data268) > 2048){
+const err727 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data268};
 if(vErrors === null){
 vErrors = [err727];
 }
@@ -9583,11 +9647,8 @@ vErrors.push(err727);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err728 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/type",keyword:"type",params:{type: "object"},schema:schema6.properties.status.type,parentSchema:schema6.properties.status,data:data269};
+if(func4(data268) < 1){
+const err728 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data268};
 if(vErrors === null){
 vErrors = [err728];
 }
@@ -9597,12 +9658,10 @@ vErrors.push(err728);
 errors++;
 }
 }
-if(data.logging !== undefined){
-let data276 = data.logging;
-if(data276 && typeof data276 == "object" && !Array.isArray(data276)){
-for(const key61 in data276){
-if(!(((key61 === "level") || (key61 === "format")) || (key61 === "transport"))){
-const err729 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key61},schema:false,parentSchema:schema6.properties.logging,data:data276};
+if(data268 && typeof data268 == "object" && !Array.isArray(data268)){
+for(const key66 in data268){
+if(!(((((key66 === "credential") || (key66 === "file")) || (key66 === "env")) || (key66 === "secret")) || (key66 === "optional"))){
+const err729 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key66},schema:false,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data268};
 if(vErrors === null){
 vErrors = [err729];
 }
@@ -9612,10 +9671,11 @@ vErrors.push(err729);
 errors++;
 }
 }
-if(data276.level !== undefined){
-let data277 = data276.level;
-if(typeof data277 !== "string"){
-const err730 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.level.type,parentSchema:schema6.properties.logging.properties.level,data:data277};
+if(data268.credential !== undefined){
+let data273 = data268.credential;
+if(typeof data273 === "string"){
+if(func4(data273) > 255){
+const err730 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential,data:data273};
 if(vErrors === null){
 vErrors = [err730];
 }
@@ -9624,8 +9684,8 @@ vErrors.push(err730);
 }
 errors++;
 }
-if(!((((data277 === "error") || (data277 === "warn")) || (data277 === "info")) || (data277 === "debug"))){
-const err731 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.level.enum},schema:schema6.properties.logging.properties.level.enum,parentSchema:schema6.properties.logging.properties.level,data:data277};
+if(func4(data273) < 1){
+const err731 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential,data:data273};
 if(vErrors === null){
 vErrors = [err731];
 }
@@ -9634,11 +9694,8 @@ vErrors.push(err731);
 }
 errors++;
 }
-}
-if(data276.format !== undefined){
-let data278 = data276.format;
-if(typeof data278 !== "string"){
-const err732 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.format.type,parentSchema:schema6.properties.logging.properties.format,data:data278};
+if(!pattern17.test(data273)){
+const err732 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential,data:data273};
 if(vErrors === null){
 vErrors = [err732];
 }
@@ -9647,8 +9704,9 @@ vErrors.push(err732);
 }
 errors++;
 }
-if(!(((data278 === "auto") || (data278 === "json")) || (data278 === "pretty"))){
-const err733 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.format.enum},schema:schema6.properties.logging.properties.format.enum,parentSchema:schema6.properties.logging.properties.format,data:data278};
+}
+else {
+const err733 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential,data:data273};
 if(vErrors === null){
 vErrors = [err733];
 }
@@ -9658,10 +9716,11 @@ vErrors.push(err733);
 errors++;
 }
 }
-if(data276.transport !== undefined){
-let data279 = data276.transport;
-if((!(data279 && typeof data279 == "object" && !Array.isArray(data279))) && (data279 !== null)){
-const err734 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema6.properties.logging.properties.transport.type},schema:schema6.properties.logging.properties.transport.type,parentSchema:schema6.properties.logging.properties.transport,data:data279};
+if(data268.file !== undefined){
+let data274 = data268.file;
+if(typeof data274 === "string"){
+if(func4(data274) > 4096){
+const err734 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file,data:data274};
 if(vErrors === null){
 vErrors = [err734];
 }
@@ -9670,9 +9729,8 @@ vErrors.push(err734);
 }
 errors++;
 }
-if(data279 && typeof data279 == "object" && !Array.isArray(data279)){
-if(data279.target === undefined){
-const err735 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema6.properties.logging.properties.transport.required,parentSchema:schema6.properties.logging.properties.transport,data:data279};
+if(func4(data274) < 1){
+const err735 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file,data:data274};
 if(vErrors === null){
 vErrors = [err735];
 }
@@ -9681,9 +9739,8 @@ vErrors.push(err735);
 }
 errors++;
 }
-for(const key62 in data279){
-if(!((key62 === "target") || (key62 === "options"))){
-const err736 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key62},schema:false,parentSchema:schema6.properties.logging.properties.transport,data:data279};
+if(!pattern18.test(data274)){
+const err736 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file,data:data274};
 if(vErrors === null){
 vErrors = [err736];
 }
@@ -9693,11 +9750,8 @@ vErrors.push(err736);
 errors++;
 }
 }
-if(data279.target !== undefined){
-let data280 = data279.target;
-if(typeof data280 === "string"){
-if(func4(data280) > 4096){
-const err737 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data280};
+else {
+const err737 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file,data:data274};
 if(vErrors === null){
 vErrors = [err737];
 }
@@ -9706,8 +9760,12 @@ vErrors.push(err737);
 }
 errors++;
 }
-if(func4(data280) < 1){
-const err738 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data280};
+}
+if(data268.env !== undefined){
+let data275 = data268.env;
+if(typeof data275 === "string"){
+if(func4(data275) > 255){
+const err738 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env,data:data275};
 if(vErrors === null){
 vErrors = [err738];
 }
@@ -9716,9 +9774,8 @@ vErrors.push(err738);
 }
 errors++;
 }
-}
-else {
-const err739 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.transport.properties.target.type,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data280};
+if(func4(data275) < 1){
+const err739 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env,data:data275};
 if(vErrors === null){
 vErrors = [err739];
 }
@@ -9727,11 +9784,8 @@ vErrors.push(err739);
 }
 errors++;
 }
-}
-if(data279.options !== undefined){
-let data281 = data279.options;
-if(!(data281 && typeof data281 == "object" && !Array.isArray(data281))){
-const err740 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.properties.transport.properties.options.type,parentSchema:schema6.properties.logging.properties.transport.properties.options,data:data281};
+if(!pattern19.test(data275)){
+const err740 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env,data:data275};
 if(vErrors === null){
 vErrors = [err740];
 }
@@ -9741,11 +9795,8 @@ vErrors.push(err740);
 errors++;
 }
 }
-}
-}
-}
 else {
-const err741 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.type,parentSchema:schema6.properties.logging,data:data276};
+const err741 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env,data:data275};
 if(vErrors === null){
 vErrors = [err741];
 }
@@ -9755,14 +9806,3337 @@ vErrors.push(err741);
 errors++;
 }
 }
-}
-else {
-const err742 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema6.type,parentSchema:schema6,data};
+if(data268.secret !== undefined){
+let data276 = data268.secret;
+if(typeof data276 === "string"){
+if(func4(data276) > 100){
+const err742 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret,data:data276};
 if(vErrors === null){
 vErrors = [err742];
 }
 else {
 vErrors.push(err742);
+}
+errors++;
+}
+if(func4(data276) < 1){
+const err743 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret,data:data276};
+if(vErrors === null){
+vErrors = [err743];
+}
+else {
+vErrors.push(err743);
+}
+errors++;
+}
+if(!pattern17.test(data276)){
+const err744 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret,data:data276};
+if(vErrors === null){
+vErrors = [err744];
+}
+else {
+vErrors.push(err744);
+}
+errors++;
+}
+}
+else {
+const err745 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret,data:data276};
+if(vErrors === null){
+vErrors = [err745];
+}
+else {
+vErrors.push(err745);
+}
+errors++;
+}
+}
+if(data268.optional !== undefined){
+let data277 = data268.optional;
+if(typeof data277 !== "boolean"){
+const err746 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/optional",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.optional.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.optional,data:data277};
+if(vErrors === null){
+vErrors = [err746];
+}
+else {
+vErrors.push(err746);
+}
+errors++;
+}
+}
+}
+}
+if(data264.routing_key !== undefined){
+let data278 = data264.routing_key;
+const _errs655 = errors;
+let valid147 = true;
+const _errs656 = errors;
+if(errors === _errs656){
+if(data278 && typeof data278 == "object" && !Array.isArray(data278)){
+if(data278.credential !== undefined){
+var valid148 = false;
+const err747 = {};
+if(vErrors === null){
+vErrors = [err747];
+}
+else {
+vErrors.push(err747);
+}
+errors++;
+}
+else {
+var valid148 = true;
+}
+if(valid148){
+if(data278.file !== undefined){
+var valid148 = false;
+const err748 = {};
+if(vErrors === null){
+vErrors = [err748];
+}
+else {
+vErrors.push(err748);
+}
+errors++;
+}
+else {
+var valid148 = true;
+}
+if(valid148){
+if(data278.env !== undefined){
+var valid148 = false;
+const err749 = {};
+if(vErrors === null){
+vErrors = [err749];
+}
+else {
+vErrors.push(err749);
+}
+errors++;
+}
+else {
+var valid148 = true;
+}
+if(valid148){
+if(data278.secret !== undefined){
+var valid148 = false;
+const err750 = {};
+if(vErrors === null){
+vErrors = [err750];
+}
+else {
+vErrors.push(err750);
+}
+errors++;
+}
+else {
+var valid148 = true;
+}
+}
+}
+}
+}
+else {
+const err751 = {};
+if(vErrors === null){
+vErrors = [err751];
+}
+else {
+vErrors.push(err751);
+}
+errors++;
+}
+}
+var _valid13 = _errs656 === errors;
+errors = _errs655;
+if(vErrors !== null){
+if(_errs655){
+vErrors.length = _errs655;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid13){
+const _errs658 = errors;
+const err752 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/then/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.then.not,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.then,data:data278};
+if(vErrors === null){
+vErrors = [err752];
+}
+else {
+vErrors.push(err752);
+}
+errors++;
+var _valid13 = _errs658 === errors;
+valid147 = _valid13;
+}
+if(!valid147){
+const err753 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key,data:data278};
+if(vErrors === null){
+vErrors = [err753];
+}
+else {
+vErrors.push(err753);
+}
+errors++;
+}
+if(data278 && typeof data278 == "object" && !Array.isArray(data278)){
+for(const key67 in data278){
+if(!(((((key67 === "credential") || (key67 === "file")) || (key67 === "env")) || (key67 === "secret")) || (key67 === "optional"))){
+const err754 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key67},schema:false,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key,data:data278};
+if(vErrors === null){
+vErrors = [err754];
+}
+else {
+vErrors.push(err754);
+}
+errors++;
+}
+}
+if(data278.credential !== undefined){
+let data283 = data278.credential;
+if(typeof data283 === "string"){
+if(func4(data283) > 255){
+const err755 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.credential,data:data283};
+if(vErrors === null){
+vErrors = [err755];
+}
+else {
+vErrors.push(err755);
+}
+errors++;
+}
+if(func4(data283) < 1){
+const err756 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.credential,data:data283};
+if(vErrors === null){
+vErrors = [err756];
+}
+else {
+vErrors.push(err756);
+}
+errors++;
+}
+if(!pattern17.test(data283)){
+const err757 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.credential,data:data283};
+if(vErrors === null){
+vErrors = [err757];
+}
+else {
+vErrors.push(err757);
+}
+errors++;
+}
+}
+else {
+const err758 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.credential.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.credential,data:data283};
+if(vErrors === null){
+vErrors = [err758];
+}
+else {
+vErrors.push(err758);
+}
+errors++;
+}
+}
+if(data278.file !== undefined){
+let data284 = data278.file;
+if(typeof data284 === "string"){
+if(func4(data284) > 4096){
+const err759 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.file,data:data284};
+if(vErrors === null){
+vErrors = [err759];
+}
+else {
+vErrors.push(err759);
+}
+errors++;
+}
+if(func4(data284) < 1){
+const err760 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.file,data:data284};
+if(vErrors === null){
+vErrors = [err760];
+}
+else {
+vErrors.push(err760);
+}
+errors++;
+}
+if(!pattern18.test(data284)){
+const err761 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.file,data:data284};
+if(vErrors === null){
+vErrors = [err761];
+}
+else {
+vErrors.push(err761);
+}
+errors++;
+}
+}
+else {
+const err762 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.file.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.file,data:data284};
+if(vErrors === null){
+vErrors = [err762];
+}
+else {
+vErrors.push(err762);
+}
+errors++;
+}
+}
+if(data278.env !== undefined){
+let data285 = data278.env;
+if(typeof data285 === "string"){
+if(func4(data285) > 255){
+const err763 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.env,data:data285};
+if(vErrors === null){
+vErrors = [err763];
+}
+else {
+vErrors.push(err763);
+}
+errors++;
+}
+if(func4(data285) < 1){
+const err764 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.env,data:data285};
+if(vErrors === null){
+vErrors = [err764];
+}
+else {
+vErrors.push(err764);
+}
+errors++;
+}
+if(!pattern19.test(data285)){
+const err765 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.env,data:data285};
+if(vErrors === null){
+vErrors = [err765];
+}
+else {
+vErrors.push(err765);
+}
+errors++;
+}
+}
+else {
+const err766 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.env.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.env,data:data285};
+if(vErrors === null){
+vErrors = [err766];
+}
+else {
+vErrors.push(err766);
+}
+errors++;
+}
+}
+if(data278.secret !== undefined){
+let data286 = data278.secret;
+if(typeof data286 === "string"){
+if(func4(data286) > 100){
+const err767 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.secret,data:data286};
+if(vErrors === null){
+vErrors = [err767];
+}
+else {
+vErrors.push(err767);
+}
+errors++;
+}
+if(func4(data286) < 1){
+const err768 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.secret,data:data286};
+if(vErrors === null){
+vErrors = [err768];
+}
+else {
+vErrors.push(err768);
+}
+errors++;
+}
+if(!pattern17.test(data286)){
+const err769 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.secret,data:data286};
+if(vErrors === null){
+vErrors = [err769];
+}
+else {
+vErrors.push(err769);
+}
+errors++;
+}
+}
+else {
+const err770 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.secret.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.secret,data:data286};
+if(vErrors === null){
+vErrors = [err770];
+}
+else {
+vErrors.push(err770);
+}
+errors++;
+}
+}
+if(data278.optional !== undefined){
+let data287 = data278.optional;
+if(typeof data287 !== "boolean"){
+const err771 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/optional",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.optional.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.optional,data:data287};
+if(vErrors === null){
+vErrors = [err771];
+}
+else {
+vErrors.push(err771);
+}
+errors++;
+}
+}
+}
+else {
+const err772 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key,data:data278};
+if(vErrors === null){
+vErrors = [err772];
+}
+else {
+vErrors.push(err772);
+}
+errors++;
+}
+}
+if(data264.token !== undefined){
+let data288 = data264.token;
+const _errs673 = errors;
+let valid150 = true;
+const _errs674 = errors;
+if(errors === _errs674){
+if(data288 && typeof data288 == "object" && !Array.isArray(data288)){
+if(data288.credential !== undefined){
+var valid151 = false;
+const err773 = {};
+if(vErrors === null){
+vErrors = [err773];
+}
+else {
+vErrors.push(err773);
+}
+errors++;
+}
+else {
+var valid151 = true;
+}
+if(valid151){
+if(data288.file !== undefined){
+var valid151 = false;
+const err774 = {};
+if(vErrors === null){
+vErrors = [err774];
+}
+else {
+vErrors.push(err774);
+}
+errors++;
+}
+else {
+var valid151 = true;
+}
+if(valid151){
+if(data288.env !== undefined){
+var valid151 = false;
+const err775 = {};
+if(vErrors === null){
+vErrors = [err775];
+}
+else {
+vErrors.push(err775);
+}
+errors++;
+}
+else {
+var valid151 = true;
+}
+if(valid151){
+if(data288.secret !== undefined){
+var valid151 = false;
+const err776 = {};
+if(vErrors === null){
+vErrors = [err776];
+}
+else {
+vErrors.push(err776);
+}
+errors++;
+}
+else {
+var valid151 = true;
+}
+}
+}
+}
+}
+else {
+const err777 = {};
+if(vErrors === null){
+vErrors = [err777];
+}
+else {
+vErrors.push(err777);
+}
+errors++;
+}
+}
+var _valid14 = _errs674 === errors;
+errors = _errs673;
+if(vErrors !== null){
+if(_errs673){
+vErrors.length = _errs673;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid14){
+const _errs676 = errors;
+const err778 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/then/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.then.not,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.then,data:data288};
+if(vErrors === null){
+vErrors = [err778];
+}
+else {
+vErrors.push(err778);
+}
+errors++;
+var _valid14 = _errs676 === errors;
+valid150 = _valid14;
+}
+if(!valid150){
+const err779 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token,data:data288};
+if(vErrors === null){
+vErrors = [err779];
+}
+else {
+vErrors.push(err779);
+}
+errors++;
+}
+if(data288 && typeof data288 == "object" && !Array.isArray(data288)){
+for(const key68 in data288){
+if(!(((((key68 === "credential") || (key68 === "file")) || (key68 === "env")) || (key68 === "secret")) || (key68 === "optional"))){
+const err780 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key68},schema:false,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token,data:data288};
+if(vErrors === null){
+vErrors = [err780];
+}
+else {
+vErrors.push(err780);
+}
+errors++;
+}
+}
+if(data288.credential !== undefined){
+let data293 = data288.credential;
+if(typeof data293 === "string"){
+if(func4(data293) > 255){
+const err781 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.credential,data:data293};
+if(vErrors === null){
+vErrors = [err781];
+}
+else {
+vErrors.push(err781);
+}
+errors++;
+}
+if(func4(data293) < 1){
+const err782 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.credential,data:data293};
+if(vErrors === null){
+vErrors = [err782];
+}
+else {
+vErrors.push(err782);
+}
+errors++;
+}
+if(!pattern17.test(data293)){
+const err783 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.credential,data:data293};
+if(vErrors === null){
+vErrors = [err783];
+}
+else {
+vErrors.push(err783);
+}
+errors++;
+}
+}
+else {
+const err784 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.credential.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.credential,data:data293};
+if(vErrors === null){
+vErrors = [err784];
+}
+else {
+vErrors.push(err784);
+}
+errors++;
+}
+}
+if(data288.file !== undefined){
+let data294 = data288.file;
+if(typeof data294 === "string"){
+if(func4(data294) > 4096){
+const err785 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.file,data:data294};
+if(vErrors === null){
+vErrors = [err785];
+}
+else {
+vErrors.push(err785);
+}
+errors++;
+}
+if(func4(data294) < 1){
+const err786 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.file,data:data294};
+if(vErrors === null){
+vErrors = [err786];
+}
+else {
+vErrors.push(err786);
+}
+errors++;
+}
+if(!pattern18.test(data294)){
+const err787 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.file,data:data294};
+if(vErrors === null){
+vErrors = [err787];
+}
+else {
+vErrors.push(err787);
+}
+errors++;
+}
+}
+else {
+const err788 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.file.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.file,data:data294};
+if(vErrors === null){
+vErrors = [err788];
+}
+else {
+vErrors.push(err788);
+}
+errors++;
+}
+}
+if(data288.env !== undefined){
+let data295 = data288.env;
+if(typeof data295 === "string"){
+if(func4(data295) > 255){
+const err789 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.env,data:data295};
+if(vErrors === null){
+vErrors = [err789];
+}
+else {
+vErrors.push(err789);
+}
+errors++;
+}
+if(func4(data295) < 1){
+const err790 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.env,data:data295};
+if(vErrors === null){
+vErrors = [err790];
+}
+else {
+vErrors.push(err790);
+}
+errors++;
+}
+if(!pattern19.test(data295)){
+const err791 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.env,data:data295};
+if(vErrors === null){
+vErrors = [err791];
+}
+else {
+vErrors.push(err791);
+}
+errors++;
+}
+}
+else {
+const err792 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.env.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.env,data:data295};
+if(vErrors === null){
+vErrors = [err792];
+}
+else {
+vErrors.push(err792);
+}
+errors++;
+}
+}
+if(data288.secret !== undefined){
+let data296 = data288.secret;
+if(typeof data296 === "string"){
+if(func4(data296) > 100){
+const err793 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.secret,data:data296};
+if(vErrors === null){
+vErrors = [err793];
+}
+else {
+vErrors.push(err793);
+}
+errors++;
+}
+if(func4(data296) < 1){
+const err794 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.secret,data:data296};
+if(vErrors === null){
+vErrors = [err794];
+}
+else {
+vErrors.push(err794);
+}
+errors++;
+}
+if(!pattern17.test(data296)){
+const err795 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.secret,data:data296};
+if(vErrors === null){
+vErrors = [err795];
+}
+else {
+vErrors.push(err795);
+}
+errors++;
+}
+}
+else {
+const err796 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.secret.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.secret,data:data296};
+if(vErrors === null){
+vErrors = [err796];
+}
+else {
+vErrors.push(err796);
+}
+errors++;
+}
+}
+if(data288.optional !== undefined){
+let data297 = data288.optional;
+if(typeof data297 !== "boolean"){
+const err797 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/optional",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.optional.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.optional,data:data297};
+if(vErrors === null){
+vErrors = [err797];
+}
+else {
+vErrors.push(err797);
+}
+errors++;
+}
+}
+}
+else {
+const err798 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token,data:data288};
+if(vErrors === null){
+vErrors = [err798];
+}
+else {
+vErrors.push(err798);
+}
+errors++;
+}
+}
+if(data264.min_severity !== undefined){
+let data298 = data264.min_severity;
+if(typeof data298 !== "string"){
+const err799 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/min_severity",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/min_severity/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity,data:data298};
+if(vErrors === null){
+vErrors = [err799];
+}
+else {
+vErrors.push(err799);
+}
+errors++;
+}
+if(!(((data298 === "info") || (data298 === "warning")) || (data298 === "critical"))){
+const err800 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/min_severity",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/min_severity/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity,data:data298};
+if(vErrors === null){
+vErrors = [err800];
+}
+else {
+vErrors.push(err800);
+}
+errors++;
+}
+}
+}
+else {
+const err801 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.sinks.additionalProperties.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties,data:data264};
+if(vErrors === null){
+vErrors = [err801];
+}
+else {
+vErrors.push(err801);
+}
+errors++;
+}
+}
+}
+else {
+const err802 = {instancePath:instancePath+"/notify/sinks",schemaPath:"#/properties/notify/properties/sinks/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.sinks.type,parentSchema:schema6.properties.notify.properties.sinks,data:data263};
+if(vErrors === null){
+vErrors = [err802];
+}
+else {
+vErrors.push(err802);
+}
+errors++;
+}
+}
+if(data262.repeat_ms !== undefined){
+let data299 = data262.repeat_ms;
+if(!(((typeof data299 == "number") && (!(data299 % 1) && !isNaN(data299))) && (isFinite(data299)))){
+const err803 = {instancePath:instancePath+"/notify/repeat_ms",schemaPath:"#/properties/notify/properties/repeat_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.repeat_ms.type,parentSchema:schema6.properties.notify.properties.repeat_ms,data:data299};
+if(vErrors === null){
+vErrors = [err803];
+}
+else {
+vErrors.push(err803);
+}
+errors++;
+}
+if((typeof data299 == "number") && (isFinite(data299))){
+if(data299 > 604800000 || isNaN(data299)){
+const err804 = {instancePath:instancePath+"/notify/repeat_ms",schemaPath:"#/properties/notify/properties/repeat_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 604800000},schema:604800000,parentSchema:schema6.properties.notify.properties.repeat_ms,data:data299};
+if(vErrors === null){
+vErrors = [err804];
+}
+else {
+vErrors.push(err804);
+}
+errors++;
+}
+if(data299 < 60000 || isNaN(data299)){
+const err805 = {instancePath:instancePath+"/notify/repeat_ms",schemaPath:"#/properties/notify/properties/repeat_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 60000},schema:60000,parentSchema:schema6.properties.notify.properties.repeat_ms,data:data299};
+if(vErrors === null){
+vErrors = [err805];
+}
+else {
+vErrors.push(err805);
+}
+errors++;
+}
+}
+}
+if(data262.quiet_start_ms !== undefined){
+let data300 = data262.quiet_start_ms;
+if(!(((typeof data300 == "number") && (!(data300 % 1) && !isNaN(data300))) && (isFinite(data300)))){
+const err806 = {instancePath:instancePath+"/notify/quiet_start_ms",schemaPath:"#/properties/notify/properties/quiet_start_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.quiet_start_ms.type,parentSchema:schema6.properties.notify.properties.quiet_start_ms,data:data300};
+if(vErrors === null){
+vErrors = [err806];
+}
+else {
+vErrors.push(err806);
+}
+errors++;
+}
+if((typeof data300 == "number") && (isFinite(data300))){
+if(data300 > 3600000 || isNaN(data300)){
+const err807 = {instancePath:instancePath+"/notify/quiet_start_ms",schemaPath:"#/properties/notify/properties/quiet_start_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema6.properties.notify.properties.quiet_start_ms,data:data300};
+if(vErrors === null){
+vErrors = [err807];
+}
+else {
+vErrors.push(err807);
+}
+errors++;
+}
+if(data300 < 0 || isNaN(data300)){
+const err808 = {instancePath:instancePath+"/notify/quiet_start_ms",schemaPath:"#/properties/notify/properties/quiet_start_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.quiet_start_ms,data:data300};
+if(vErrors === null){
+vErrors = [err808];
+}
+else {
+vErrors.push(err808);
+}
+errors++;
+}
+}
+}
+if(data262.rules !== undefined){
+let data301 = data262.rules;
+if(data301 && typeof data301 == "object" && !Array.isArray(data301)){
+for(const key69 in data301){
+if(!(func2.call(schema6.properties.notify.properties.rules.properties, key69))){
+const err809 = {instancePath:instancePath+"/notify/rules",schemaPath:"#/properties/notify/properties/rules/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key69},schema:false,parentSchema:schema6.properties.notify.properties.rules,data:data301};
+if(vErrors === null){
+vErrors = [err809];
+}
+else {
+vErrors.push(err809);
+}
+errors++;
+}
+}
+if(data301.access_refused !== undefined){
+let data302 = data301.access_refused;
+if((!(data302 && typeof data302 == "object" && !Array.isArray(data302))) && (typeof data302 !== "boolean")){
+const err810 = {instancePath:instancePath+"/notify/rules/access_refused",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.access_refused.type},schema:schema6.properties.notify.properties.rules.properties.access_refused.type,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused,data:data302};
+if(vErrors === null){
+vErrors = [err810];
+}
+else {
+vErrors.push(err810);
+}
+errors++;
+}
+const _errs700 = errors;
+const _errs701 = errors;
+if(true !== data302){
+const err811 = {};
+if(vErrors === null){
+vErrors = [err811];
+}
+else {
+vErrors.push(err811);
+}
+errors++;
+}
+var valid154 = _errs701 === errors;
+if(valid154){
+const err812 = {instancePath:instancePath+"/notify/rules/access_refused",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.access_refused.not,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused,data:data302};
+if(vErrors === null){
+vErrors = [err812];
+}
+else {
+vErrors.push(err812);
+}
+errors++;
+}
+else {
+errors = _errs700;
+if(vErrors !== null){
+if(_errs700){
+vErrors.length = _errs700;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data302 && typeof data302 == "object" && !Array.isArray(data302)){
+for(const key70 in data302){
+if(!((key70 === "after_ms") || (key70 === "count"))){
+const err813 = {instancePath:instancePath+"/notify/rules/access_refused",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key70},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused,data:data302};
+if(vErrors === null){
+vErrors = [err813];
+}
+else {
+vErrors.push(err813);
+}
+errors++;
+}
+}
+if(data302.after_ms !== undefined){
+let data303 = data302.after_ms;
+if(!(((typeof data303 == "number") && (!(data303 % 1) && !isNaN(data303))) && (isFinite(data303)))){
+const err814 = {instancePath:instancePath+"/notify/rules/access_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms,data:data303};
+if(vErrors === null){
+vErrors = [err814];
+}
+else {
+vErrors.push(err814);
+}
+errors++;
+}
+if((typeof data303 == "number") && (isFinite(data303))){
+if(data303 > 86400000 || isNaN(data303)){
+const err815 = {instancePath:instancePath+"/notify/rules/access_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms,data:data303};
+if(vErrors === null){
+vErrors = [err815];
+}
+else {
+vErrors.push(err815);
+}
+errors++;
+}
+if(data303 < 0 || isNaN(data303)){
+const err816 = {instancePath:instancePath+"/notify/rules/access_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms,data:data303};
+if(vErrors === null){
+vErrors = [err816];
+}
+else {
+vErrors.push(err816);
+}
+errors++;
+}
+}
+}
+if(data302.count !== undefined){
+let data304 = data302.count;
+if(!(((typeof data304 == "number") && (!(data304 % 1) && !isNaN(data304))) && (isFinite(data304)))){
+const err817 = {instancePath:instancePath+"/notify/rules/access_refused/count",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count,data:data304};
+if(vErrors === null){
+vErrors = [err817];
+}
+else {
+vErrors.push(err817);
+}
+errors++;
+}
+if((typeof data304 == "number") && (isFinite(data304))){
+if(data304 > 1000000000 || isNaN(data304)){
+const err818 = {instancePath:instancePath+"/notify/rules/access_refused/count",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count,data:data304};
+if(vErrors === null){
+vErrors = [err818];
+}
+else {
+vErrors.push(err818);
+}
+errors++;
+}
+if(data304 < 0 || isNaN(data304)){
+const err819 = {instancePath:instancePath+"/notify/rules/access_refused/count",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count,data:data304};
+if(vErrors === null){
+vErrors = [err819];
+}
+else {
+vErrors.push(err819);
+}
+errors++;
+}
+}
+}
+}
+}
+if(data301.budget !== undefined){
+let data305 = data301.budget;
+if((!(data305 && typeof data305 == "object" && !Array.isArray(data305))) && (typeof data305 !== "boolean")){
+const err820 = {instancePath:instancePath+"/notify/rules/budget",schemaPath:"#/properties/notify/properties/rules/properties/budget/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.budget.type},schema:schema6.properties.notify.properties.rules.properties.budget.type,parentSchema:schema6.properties.notify.properties.rules.properties.budget,data:data305};
+if(vErrors === null){
+vErrors = [err820];
+}
+else {
+vErrors.push(err820);
+}
+errors++;
+}
+const _errs709 = errors;
+const _errs710 = errors;
+if(true !== data305){
+const err821 = {};
+if(vErrors === null){
+vErrors = [err821];
+}
+else {
+vErrors.push(err821);
+}
+errors++;
+}
+var valid156 = _errs710 === errors;
+if(valid156){
+const err822 = {instancePath:instancePath+"/notify/rules/budget",schemaPath:"#/properties/notify/properties/rules/properties/budget/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.budget.not,parentSchema:schema6.properties.notify.properties.rules.properties.budget,data:data305};
+if(vErrors === null){
+vErrors = [err822];
+}
+else {
+vErrors.push(err822);
+}
+errors++;
+}
+else {
+errors = _errs709;
+if(vErrors !== null){
+if(_errs709){
+vErrors.length = _errs709;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data305 && typeof data305 == "object" && !Array.isArray(data305)){
+for(const key71 in data305){
+if(!((key71 === "after_ms") || (key71 === "ratio"))){
+const err823 = {instancePath:instancePath+"/notify/rules/budget",schemaPath:"#/properties/notify/properties/rules/properties/budget/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key71},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.budget,data:data305};
+if(vErrors === null){
+vErrors = [err823];
+}
+else {
+vErrors.push(err823);
+}
+errors++;
+}
+}
+if(data305.after_ms !== undefined){
+let data306 = data305.after_ms;
+if(!(((typeof data306 == "number") && (!(data306 % 1) && !isNaN(data306))) && (isFinite(data306)))){
+const err824 = {instancePath:instancePath+"/notify/rules/budget/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms,data:data306};
+if(vErrors === null){
+vErrors = [err824];
+}
+else {
+vErrors.push(err824);
+}
+errors++;
+}
+if((typeof data306 == "number") && (isFinite(data306))){
+if(data306 > 86400000 || isNaN(data306)){
+const err825 = {instancePath:instancePath+"/notify/rules/budget/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms,data:data306};
+if(vErrors === null){
+vErrors = [err825];
+}
+else {
+vErrors.push(err825);
+}
+errors++;
+}
+if(data306 < 0 || isNaN(data306)){
+const err826 = {instancePath:instancePath+"/notify/rules/budget/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms,data:data306};
+if(vErrors === null){
+vErrors = [err826];
+}
+else {
+vErrors.push(err826);
+}
+errors++;
+}
+}
+}
+if(data305.ratio !== undefined){
+let data307 = data305.ratio;
+if((typeof data307 == "number") && (isFinite(data307))){
+if(data307 > 1 || isNaN(data307)){
+const err827 = {instancePath:instancePath+"/notify/rules/budget/ratio",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio,data:data307};
+if(vErrors === null){
+vErrors = [err827];
+}
+else {
+vErrors.push(err827);
+}
+errors++;
+}
+if(data307 < 0 || isNaN(data307)){
+const err828 = {instancePath:instancePath+"/notify/rules/budget/ratio",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio,data:data307};
+if(vErrors === null){
+vErrors = [err828];
+}
+else {
+vErrors.push(err828);
+}
+errors++;
+}
+}
+else {
+const err829 = {instancePath:instancePath+"/notify/rules/budget/ratio",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio.type,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio,data:data307};
+if(vErrors === null){
+vErrors = [err829];
+}
+else {
+vErrors.push(err829);
+}
+errors++;
+}
+}
+}
+}
+if(data301.error_rate !== undefined){
+let data308 = data301.error_rate;
+if((!(data308 && typeof data308 == "object" && !Array.isArray(data308))) && (typeof data308 !== "boolean")){
+const err830 = {instancePath:instancePath+"/notify/rules/error_rate",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.error_rate.type},schema:schema6.properties.notify.properties.rules.properties.error_rate.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate,data:data308};
+if(vErrors === null){
+vErrors = [err830];
+}
+else {
+vErrors.push(err830);
+}
+errors++;
+}
+const _errs718 = errors;
+const _errs719 = errors;
+if(true !== data308){
+const err831 = {};
+if(vErrors === null){
+vErrors = [err831];
+}
+else {
+vErrors.push(err831);
+}
+errors++;
+}
+var valid158 = _errs719 === errors;
+if(valid158){
+const err832 = {instancePath:instancePath+"/notify/rules/error_rate",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.error_rate.not,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate,data:data308};
+if(vErrors === null){
+vErrors = [err832];
+}
+else {
+vErrors.push(err832);
+}
+errors++;
+}
+else {
+errors = _errs718;
+if(vErrors !== null){
+if(_errs718){
+vErrors.length = _errs718;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data308 && typeof data308 == "object" && !Array.isArray(data308)){
+for(const key72 in data308){
+if(!(((key72 === "after_ms") || (key72 === "ratio")) || (key72 === "calls"))){
+const err833 = {instancePath:instancePath+"/notify/rules/error_rate",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key72},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate,data:data308};
+if(vErrors === null){
+vErrors = [err833];
+}
+else {
+vErrors.push(err833);
+}
+errors++;
+}
+}
+if(data308.after_ms !== undefined){
+let data309 = data308.after_ms;
+if(!(((typeof data309 == "number") && (!(data309 % 1) && !isNaN(data309))) && (isFinite(data309)))){
+const err834 = {instancePath:instancePath+"/notify/rules/error_rate/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms,data:data309};
+if(vErrors === null){
+vErrors = [err834];
+}
+else {
+vErrors.push(err834);
+}
+errors++;
+}
+if((typeof data309 == "number") && (isFinite(data309))){
+if(data309 > 86400000 || isNaN(data309)){
+const err835 = {instancePath:instancePath+"/notify/rules/error_rate/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms,data:data309};
+if(vErrors === null){
+vErrors = [err835];
+}
+else {
+vErrors.push(err835);
+}
+errors++;
+}
+if(data309 < 0 || isNaN(data309)){
+const err836 = {instancePath:instancePath+"/notify/rules/error_rate/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms,data:data309};
+if(vErrors === null){
+vErrors = [err836];
+}
+else {
+vErrors.push(err836);
+}
+errors++;
+}
+}
+}
+if(data308.ratio !== undefined){
+let data310 = data308.ratio;
+if((typeof data310 == "number") && (isFinite(data310))){
+if(data310 > 1 || isNaN(data310)){
+const err837 = {instancePath:instancePath+"/notify/rules/error_rate/ratio",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio,data:data310};
+if(vErrors === null){
+vErrors = [err837];
+}
+else {
+vErrors.push(err837);
+}
+errors++;
+}
+if(data310 < 0 || isNaN(data310)){
+const err838 = {instancePath:instancePath+"/notify/rules/error_rate/ratio",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio,data:data310};
+if(vErrors === null){
+vErrors = [err838];
+}
+else {
+vErrors.push(err838);
+}
+errors++;
+}
+}
+else {
+const err839 = {instancePath:instancePath+"/notify/rules/error_rate/ratio",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio,data:data310};
+if(vErrors === null){
+vErrors = [err839];
+}
+else {
+vErrors.push(err839);
+}
+errors++;
+}
+}
+if(data308.calls !== undefined){
+let data311 = data308.calls;
+if(!(((typeof data311 == "number") && (!(data311 % 1) && !isNaN(data311))) && (isFinite(data311)))){
+const err840 = {instancePath:instancePath+"/notify/rules/error_rate/calls",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/calls/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls,data:data311};
+if(vErrors === null){
+vErrors = [err840];
+}
+else {
+vErrors.push(err840);
+}
+errors++;
+}
+if((typeof data311 == "number") && (isFinite(data311))){
+if(data311 > 1000000000 || isNaN(data311)){
+const err841 = {instancePath:instancePath+"/notify/rules/error_rate/calls",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/calls/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls,data:data311};
+if(vErrors === null){
+vErrors = [err841];
+}
+else {
+vErrors.push(err841);
+}
+errors++;
+}
+if(data311 < 1 || isNaN(data311)){
+const err842 = {instancePath:instancePath+"/notify/rules/error_rate/calls",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/calls/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls,data:data311};
+if(vErrors === null){
+vErrors = [err842];
+}
+else {
+vErrors.push(err842);
+}
+errors++;
+}
+}
+}
+}
+}
+if(data301.limit_reached !== undefined){
+let data312 = data301.limit_reached;
+if((!(data312 && typeof data312 == "object" && !Array.isArray(data312))) && (typeof data312 !== "boolean")){
+const err843 = {instancePath:instancePath+"/notify/rules/limit_reached",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.limit_reached.type},schema:schema6.properties.notify.properties.rules.properties.limit_reached.type,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached,data:data312};
+if(vErrors === null){
+vErrors = [err843];
+}
+else {
+vErrors.push(err843);
+}
+errors++;
+}
+const _errs729 = errors;
+const _errs730 = errors;
+if(true !== data312){
+const err844 = {};
+if(vErrors === null){
+vErrors = [err844];
+}
+else {
+vErrors.push(err844);
+}
+errors++;
+}
+var valid160 = _errs730 === errors;
+if(valid160){
+const err845 = {instancePath:instancePath+"/notify/rules/limit_reached",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.limit_reached.not,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached,data:data312};
+if(vErrors === null){
+vErrors = [err845];
+}
+else {
+vErrors.push(err845);
+}
+errors++;
+}
+else {
+errors = _errs729;
+if(vErrors !== null){
+if(_errs729){
+vErrors.length = _errs729;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data312 && typeof data312 == "object" && !Array.isArray(data312)){
+for(const key73 in data312){
+if(!((key73 === "after_ms") || (key73 === "count"))){
+const err846 = {instancePath:instancePath+"/notify/rules/limit_reached",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key73},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached,data:data312};
+if(vErrors === null){
+vErrors = [err846];
+}
+else {
+vErrors.push(err846);
+}
+errors++;
+}
+}
+if(data312.after_ms !== undefined){
+let data313 = data312.after_ms;
+if(!(((typeof data313 == "number") && (!(data313 % 1) && !isNaN(data313))) && (isFinite(data313)))){
+const err847 = {instancePath:instancePath+"/notify/rules/limit_reached/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms,data:data313};
+if(vErrors === null){
+vErrors = [err847];
+}
+else {
+vErrors.push(err847);
+}
+errors++;
+}
+if((typeof data313 == "number") && (isFinite(data313))){
+if(data313 > 86400000 || isNaN(data313)){
+const err848 = {instancePath:instancePath+"/notify/rules/limit_reached/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms,data:data313};
+if(vErrors === null){
+vErrors = [err848];
+}
+else {
+vErrors.push(err848);
+}
+errors++;
+}
+if(data313 < 0 || isNaN(data313)){
+const err849 = {instancePath:instancePath+"/notify/rules/limit_reached/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms,data:data313};
+if(vErrors === null){
+vErrors = [err849];
+}
+else {
+vErrors.push(err849);
+}
+errors++;
+}
+}
+}
+if(data312.count !== undefined){
+let data314 = data312.count;
+if(!(((typeof data314 == "number") && (!(data314 % 1) && !isNaN(data314))) && (isFinite(data314)))){
+const err850 = {instancePath:instancePath+"/notify/rules/limit_reached/count",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count,data:data314};
+if(vErrors === null){
+vErrors = [err850];
+}
+else {
+vErrors.push(err850);
+}
+errors++;
+}
+if((typeof data314 == "number") && (isFinite(data314))){
+if(data314 > 1000000000 || isNaN(data314)){
+const err851 = {instancePath:instancePath+"/notify/rules/limit_reached/count",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count,data:data314};
+if(vErrors === null){
+vErrors = [err851];
+}
+else {
+vErrors.push(err851);
+}
+errors++;
+}
+if(data314 < 0 || isNaN(data314)){
+const err852 = {instancePath:instancePath+"/notify/rules/limit_reached/count",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count,data:data314};
+if(vErrors === null){
+vErrors = [err852];
+}
+else {
+vErrors.push(err852);
+}
+errors++;
+}
+}
+}
+}
+}
+if(data301.no_target !== undefined){
+let data315 = data301.no_target;
+if((!(data315 && typeof data315 == "object" && !Array.isArray(data315))) && (typeof data315 !== "boolean")){
+const err853 = {instancePath:instancePath+"/notify/rules/no_target",schemaPath:"#/properties/notify/properties/rules/properties/no_target/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.no_target.type},schema:schema6.properties.notify.properties.rules.properties.no_target.type,parentSchema:schema6.properties.notify.properties.rules.properties.no_target,data:data315};
+if(vErrors === null){
+vErrors = [err853];
+}
+else {
+vErrors.push(err853);
+}
+errors++;
+}
+const _errs738 = errors;
+const _errs739 = errors;
+if(true !== data315){
+const err854 = {};
+if(vErrors === null){
+vErrors = [err854];
+}
+else {
+vErrors.push(err854);
+}
+errors++;
+}
+var valid162 = _errs739 === errors;
+if(valid162){
+const err855 = {instancePath:instancePath+"/notify/rules/no_target",schemaPath:"#/properties/notify/properties/rules/properties/no_target/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.no_target.not,parentSchema:schema6.properties.notify.properties.rules.properties.no_target,data:data315};
+if(vErrors === null){
+vErrors = [err855];
+}
+else {
+vErrors.push(err855);
+}
+errors++;
+}
+else {
+errors = _errs738;
+if(vErrors !== null){
+if(_errs738){
+vErrors.length = _errs738;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data315 && typeof data315 == "object" && !Array.isArray(data315)){
+for(const key74 in data315){
+if(!((key74 === "after_ms") || (key74 === "count"))){
+const err856 = {instancePath:instancePath+"/notify/rules/no_target",schemaPath:"#/properties/notify/properties/rules/properties/no_target/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key74},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.no_target,data:data315};
+if(vErrors === null){
+vErrors = [err856];
+}
+else {
+vErrors.push(err856);
+}
+errors++;
+}
+}
+if(data315.after_ms !== undefined){
+let data316 = data315.after_ms;
+if(!(((typeof data316 == "number") && (!(data316 % 1) && !isNaN(data316))) && (isFinite(data316)))){
+const err857 = {instancePath:instancePath+"/notify/rules/no_target/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms,data:data316};
+if(vErrors === null){
+vErrors = [err857];
+}
+else {
+vErrors.push(err857);
+}
+errors++;
+}
+if((typeof data316 == "number") && (isFinite(data316))){
+if(data316 > 86400000 || isNaN(data316)){
+const err858 = {instancePath:instancePath+"/notify/rules/no_target/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms,data:data316};
+if(vErrors === null){
+vErrors = [err858];
+}
+else {
+vErrors.push(err858);
+}
+errors++;
+}
+if(data316 < 0 || isNaN(data316)){
+const err859 = {instancePath:instancePath+"/notify/rules/no_target/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms,data:data316};
+if(vErrors === null){
+vErrors = [err859];
+}
+else {
+vErrors.push(err859);
+}
+errors++;
+}
+}
+}
+if(data315.count !== undefined){
+let data317 = data315.count;
+if(!(((typeof data317 == "number") && (!(data317 % 1) && !isNaN(data317))) && (isFinite(data317)))){
+const err860 = {instancePath:instancePath+"/notify/rules/no_target/count",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.no_target.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.count,data:data317};
+if(vErrors === null){
+vErrors = [err860];
+}
+else {
+vErrors.push(err860);
+}
+errors++;
+}
+if((typeof data317 == "number") && (isFinite(data317))){
+if(data317 > 1000000000 || isNaN(data317)){
+const err861 = {instancePath:instancePath+"/notify/rules/no_target/count",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.count,data:data317};
+if(vErrors === null){
+vErrors = [err861];
+}
+else {
+vErrors.push(err861);
+}
+errors++;
+}
+if(data317 < 0 || isNaN(data317)){
+const err862 = {instancePath:instancePath+"/notify/rules/no_target/count",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.count,data:data317};
+if(vErrors === null){
+vErrors = [err862];
+}
+else {
+vErrors.push(err862);
+}
+errors++;
+}
+}
+}
+}
+}
+if(data301.peers_unreadable !== undefined){
+let data318 = data301.peers_unreadable;
+if((!(data318 && typeof data318 == "object" && !Array.isArray(data318))) && (typeof data318 !== "boolean")){
+const err863 = {instancePath:instancePath+"/notify/rules/peers_unreadable",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.peers_unreadable.type},schema:schema6.properties.notify.properties.rules.properties.peers_unreadable.type,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable,data:data318};
+if(vErrors === null){
+vErrors = [err863];
+}
+else {
+vErrors.push(err863);
+}
+errors++;
+}
+const _errs747 = errors;
+const _errs748 = errors;
+if(true !== data318){
+const err864 = {};
+if(vErrors === null){
+vErrors = [err864];
+}
+else {
+vErrors.push(err864);
+}
+errors++;
+}
+var valid164 = _errs748 === errors;
+if(valid164){
+const err865 = {instancePath:instancePath+"/notify/rules/peers_unreadable",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.peers_unreadable.not,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable,data:data318};
+if(vErrors === null){
+vErrors = [err865];
+}
+else {
+vErrors.push(err865);
+}
+errors++;
+}
+else {
+errors = _errs747;
+if(vErrors !== null){
+if(_errs747){
+vErrors.length = _errs747;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data318 && typeof data318 == "object" && !Array.isArray(data318)){
+for(const key75 in data318){
+if(!(key75 === "after_ms")){
+const err866 = {instancePath:instancePath+"/notify/rules/peers_unreadable",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key75},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable,data:data318};
+if(vErrors === null){
+vErrors = [err866];
+}
+else {
+vErrors.push(err866);
+}
+errors++;
+}
+}
+if(data318.after_ms !== undefined){
+let data319 = data318.after_ms;
+if(!(((typeof data319 == "number") && (!(data319 % 1) && !isNaN(data319))) && (isFinite(data319)))){
+const err867 = {instancePath:instancePath+"/notify/rules/peers_unreadable/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms,data:data319};
+if(vErrors === null){
+vErrors = [err867];
+}
+else {
+vErrors.push(err867);
+}
+errors++;
+}
+if((typeof data319 == "number") && (isFinite(data319))){
+if(data319 > 86400000 || isNaN(data319)){
+const err868 = {instancePath:instancePath+"/notify/rules/peers_unreadable/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms,data:data319};
+if(vErrors === null){
+vErrors = [err868];
+}
+else {
+vErrors.push(err868);
+}
+errors++;
+}
+if(data319 < 0 || isNaN(data319)){
+const err869 = {instancePath:instancePath+"/notify/rules/peers_unreadable/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms,data:data319};
+if(vErrors === null){
+vErrors = [err869];
+}
+else {
+vErrors.push(err869);
+}
+errors++;
+}
+}
+}
+}
+}
+if(data301.provider_auth !== undefined){
+let data320 = data301.provider_auth;
+if((!(data320 && typeof data320 == "object" && !Array.isArray(data320))) && (typeof data320 !== "boolean")){
+const err870 = {instancePath:instancePath+"/notify/rules/provider_auth",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_auth.type},schema:schema6.properties.notify.properties.rules.properties.provider_auth.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth,data:data320};
+if(vErrors === null){
+vErrors = [err870];
+}
+else {
+vErrors.push(err870);
+}
+errors++;
+}
+const _errs754 = errors;
+const _errs755 = errors;
+if(true !== data320){
+const err871 = {};
+if(vErrors === null){
+vErrors = [err871];
+}
+else {
+vErrors.push(err871);
+}
+errors++;
+}
+var valid166 = _errs755 === errors;
+if(valid166){
+const err872 = {instancePath:instancePath+"/notify/rules/provider_auth",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_auth.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth,data:data320};
+if(vErrors === null){
+vErrors = [err872];
+}
+else {
+vErrors.push(err872);
+}
+errors++;
+}
+else {
+errors = _errs754;
+if(vErrors !== null){
+if(_errs754){
+vErrors.length = _errs754;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data320 && typeof data320 == "object" && !Array.isArray(data320)){
+for(const key76 in data320){
+if(!(key76 === "after_ms")){
+const err873 = {instancePath:instancePath+"/notify/rules/provider_auth",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key76},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth,data:data320};
+if(vErrors === null){
+vErrors = [err873];
+}
+else {
+vErrors.push(err873);
+}
+errors++;
+}
+}
+if(data320.after_ms !== undefined){
+let data321 = data320.after_ms;
+if(!(((typeof data321 == "number") && (!(data321 % 1) && !isNaN(data321))) && (isFinite(data321)))){
+const err874 = {instancePath:instancePath+"/notify/rules/provider_auth/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms,data:data321};
+if(vErrors === null){
+vErrors = [err874];
+}
+else {
+vErrors.push(err874);
+}
+errors++;
+}
+if((typeof data321 == "number") && (isFinite(data321))){
+if(data321 > 86400000 || isNaN(data321)){
+const err875 = {instancePath:instancePath+"/notify/rules/provider_auth/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms,data:data321};
+if(vErrors === null){
+vErrors = [err875];
+}
+else {
+vErrors.push(err875);
+}
+errors++;
+}
+if(data321 < 0 || isNaN(data321)){
+const err876 = {instancePath:instancePath+"/notify/rules/provider_auth/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms,data:data321};
+if(vErrors === null){
+vErrors = [err876];
+}
+else {
+vErrors.push(err876);
+}
+errors++;
+}
+}
+}
+}
+}
+if(data301.provider_down !== undefined){
+let data322 = data301.provider_down;
+if((!(data322 && typeof data322 == "object" && !Array.isArray(data322))) && (typeof data322 !== "boolean")){
+const err877 = {instancePath:instancePath+"/notify/rules/provider_down",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_down.type},schema:schema6.properties.notify.properties.rules.properties.provider_down.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down,data:data322};
+if(vErrors === null){
+vErrors = [err877];
+}
+else {
+vErrors.push(err877);
+}
+errors++;
+}
+const _errs761 = errors;
+const _errs762 = errors;
+if(true !== data322){
+const err878 = {};
+if(vErrors === null){
+vErrors = [err878];
+}
+else {
+vErrors.push(err878);
+}
+errors++;
+}
+var valid168 = _errs762 === errors;
+if(valid168){
+const err879 = {instancePath:instancePath+"/notify/rules/provider_down",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_down.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down,data:data322};
+if(vErrors === null){
+vErrors = [err879];
+}
+else {
+vErrors.push(err879);
+}
+errors++;
+}
+else {
+errors = _errs761;
+if(vErrors !== null){
+if(_errs761){
+vErrors.length = _errs761;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data322 && typeof data322 == "object" && !Array.isArray(data322)){
+for(const key77 in data322){
+if(!(key77 === "after_ms")){
+const err880 = {instancePath:instancePath+"/notify/rules/provider_down",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key77},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down,data:data322};
+if(vErrors === null){
+vErrors = [err880];
+}
+else {
+vErrors.push(err880);
+}
+errors++;
+}
+}
+if(data322.after_ms !== undefined){
+let data323 = data322.after_ms;
+if(!(((typeof data323 == "number") && (!(data323 % 1) && !isNaN(data323))) && (isFinite(data323)))){
+const err881 = {instancePath:instancePath+"/notify/rules/provider_down/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms,data:data323};
+if(vErrors === null){
+vErrors = [err881];
+}
+else {
+vErrors.push(err881);
+}
+errors++;
+}
+if((typeof data323 == "number") && (isFinite(data323))){
+if(data323 > 86400000 || isNaN(data323)){
+const err882 = {instancePath:instancePath+"/notify/rules/provider_down/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms,data:data323};
+if(vErrors === null){
+vErrors = [err882];
+}
+else {
+vErrors.push(err882);
+}
+errors++;
+}
+if(data323 < 0 || isNaN(data323)){
+const err883 = {instancePath:instancePath+"/notify/rules/provider_down/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms,data:data323};
+if(vErrors === null){
+vErrors = [err883];
+}
+else {
+vErrors.push(err883);
+}
+errors++;
+}
+}
+}
+}
+}
+if(data301.provider_quota !== undefined){
+let data324 = data301.provider_quota;
+if((!(data324 && typeof data324 == "object" && !Array.isArray(data324))) && (typeof data324 !== "boolean")){
+const err884 = {instancePath:instancePath+"/notify/rules/provider_quota",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_quota.type},schema:schema6.properties.notify.properties.rules.properties.provider_quota.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota,data:data324};
+if(vErrors === null){
+vErrors = [err884];
+}
+else {
+vErrors.push(err884);
+}
+errors++;
+}
+const _errs768 = errors;
+const _errs769 = errors;
+if(true !== data324){
+const err885 = {};
+if(vErrors === null){
+vErrors = [err885];
+}
+else {
+vErrors.push(err885);
+}
+errors++;
+}
+var valid170 = _errs769 === errors;
+if(valid170){
+const err886 = {instancePath:instancePath+"/notify/rules/provider_quota",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_quota.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota,data:data324};
+if(vErrors === null){
+vErrors = [err886];
+}
+else {
+vErrors.push(err886);
+}
+errors++;
+}
+else {
+errors = _errs768;
+if(vErrors !== null){
+if(_errs768){
+vErrors.length = _errs768;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data324 && typeof data324 == "object" && !Array.isArray(data324)){
+for(const key78 in data324){
+if(!(key78 === "after_ms")){
+const err887 = {instancePath:instancePath+"/notify/rules/provider_quota",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key78},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota,data:data324};
+if(vErrors === null){
+vErrors = [err887];
+}
+else {
+vErrors.push(err887);
+}
+errors++;
+}
+}
+if(data324.after_ms !== undefined){
+let data325 = data324.after_ms;
+if(!(((typeof data325 == "number") && (!(data325 % 1) && !isNaN(data325))) && (isFinite(data325)))){
+const err888 = {instancePath:instancePath+"/notify/rules/provider_quota/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms,data:data325};
+if(vErrors === null){
+vErrors = [err888];
+}
+else {
+vErrors.push(err888);
+}
+errors++;
+}
+if((typeof data325 == "number") && (isFinite(data325))){
+if(data325 > 86400000 || isNaN(data325)){
+const err889 = {instancePath:instancePath+"/notify/rules/provider_quota/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms,data:data325};
+if(vErrors === null){
+vErrors = [err889];
+}
+else {
+vErrors.push(err889);
+}
+errors++;
+}
+if(data325 < 0 || isNaN(data325)){
+const err890 = {instancePath:instancePath+"/notify/rules/provider_quota/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms,data:data325};
+if(vErrors === null){
+vErrors = [err890];
+}
+else {
+vErrors.push(err890);
+}
+errors++;
+}
+}
+}
+}
+}
+if(data301.provider_rate_limited !== undefined){
+let data326 = data301.provider_rate_limited;
+if((!(data326 && typeof data326 == "object" && !Array.isArray(data326))) && (typeof data326 !== "boolean")){
+const err891 = {instancePath:instancePath+"/notify/rules/provider_rate_limited",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_rate_limited.type},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited,data:data326};
+if(vErrors === null){
+vErrors = [err891];
+}
+else {
+vErrors.push(err891);
+}
+errors++;
+}
+const _errs775 = errors;
+const _errs776 = errors;
+if(true !== data326){
+const err892 = {};
+if(vErrors === null){
+vErrors = [err892];
+}
+else {
+vErrors.push(err892);
+}
+errors++;
+}
+var valid172 = _errs776 === errors;
+if(valid172){
+const err893 = {instancePath:instancePath+"/notify/rules/provider_rate_limited",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited,data:data326};
+if(vErrors === null){
+vErrors = [err893];
+}
+else {
+vErrors.push(err893);
+}
+errors++;
+}
+else {
+errors = _errs775;
+if(vErrors !== null){
+if(_errs775){
+vErrors.length = _errs775;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data326 && typeof data326 == "object" && !Array.isArray(data326)){
+for(const key79 in data326){
+if(!(((key79 === "after_ms") || (key79 === "count")) || (key79 === "ratio"))){
+const err894 = {instancePath:instancePath+"/notify/rules/provider_rate_limited",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key79},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited,data:data326};
+if(vErrors === null){
+vErrors = [err894];
+}
+else {
+vErrors.push(err894);
+}
+errors++;
+}
+}
+if(data326.after_ms !== undefined){
+let data327 = data326.after_ms;
+if(!(((typeof data327 == "number") && (!(data327 % 1) && !isNaN(data327))) && (isFinite(data327)))){
+const err895 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data327};
+if(vErrors === null){
+vErrors = [err895];
+}
+else {
+vErrors.push(err895);
+}
+errors++;
+}
+if((typeof data327 == "number") && (isFinite(data327))){
+if(data327 > 86400000 || isNaN(data327)){
+const err896 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data327};
+if(vErrors === null){
+vErrors = [err896];
+}
+else {
+vErrors.push(err896);
+}
+errors++;
+}
+if(data327 < 0 || isNaN(data327)){
+const err897 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data327};
+if(vErrors === null){
+vErrors = [err897];
+}
+else {
+vErrors.push(err897);
+}
+errors++;
+}
+}
+}
+if(data326.count !== undefined){
+let data328 = data326.count;
+if(!(((typeof data328 == "number") && (!(data328 % 1) && !isNaN(data328))) && (isFinite(data328)))){
+const err898 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/count",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count,data:data328};
+if(vErrors === null){
+vErrors = [err898];
+}
+else {
+vErrors.push(err898);
+}
+errors++;
+}
+if((typeof data328 == "number") && (isFinite(data328))){
+if(data328 > 1000000000 || isNaN(data328)){
+const err899 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/count",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count,data:data328};
+if(vErrors === null){
+vErrors = [err899];
+}
+else {
+vErrors.push(err899);
+}
+errors++;
+}
+if(data328 < 0 || isNaN(data328)){
+const err900 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/count",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count,data:data328};
+if(vErrors === null){
+vErrors = [err900];
+}
+else {
+vErrors.push(err900);
+}
+errors++;
+}
+}
+}
+if(data326.ratio !== undefined){
+let data329 = data326.ratio;
+if((typeof data329 == "number") && (isFinite(data329))){
+if(data329 > 1 || isNaN(data329)){
+const err901 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/ratio",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio,data:data329};
+if(vErrors === null){
+vErrors = [err901];
+}
+else {
+vErrors.push(err901);
+}
+errors++;
+}
+if(data329 < 0 || isNaN(data329)){
+const err902 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/ratio",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio,data:data329};
+if(vErrors === null){
+vErrors = [err902];
+}
+else {
+vErrors.push(err902);
+}
+errors++;
+}
+}
+else {
+const err903 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/ratio",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio,data:data329};
+if(vErrors === null){
+vErrors = [err903];
+}
+else {
+vErrors.push(err903);
+}
+errors++;
+}
+}
+}
+}
+if(data301.reload_refused !== undefined){
+let data330 = data301.reload_refused;
+if((!(data330 && typeof data330 == "object" && !Array.isArray(data330))) && (typeof data330 !== "boolean")){
+const err904 = {instancePath:instancePath+"/notify/rules/reload_refused",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.reload_refused.type},schema:schema6.properties.notify.properties.rules.properties.reload_refused.type,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused,data:data330};
+if(vErrors === null){
+vErrors = [err904];
+}
+else {
+vErrors.push(err904);
+}
+errors++;
+}
+const _errs786 = errors;
+const _errs787 = errors;
+if(true !== data330){
+const err905 = {};
+if(vErrors === null){
+vErrors = [err905];
+}
+else {
+vErrors.push(err905);
+}
+errors++;
+}
+var valid174 = _errs787 === errors;
+if(valid174){
+const err906 = {instancePath:instancePath+"/notify/rules/reload_refused",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.reload_refused.not,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused,data:data330};
+if(vErrors === null){
+vErrors = [err906];
+}
+else {
+vErrors.push(err906);
+}
+errors++;
+}
+else {
+errors = _errs786;
+if(vErrors !== null){
+if(_errs786){
+vErrors.length = _errs786;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data330 && typeof data330 == "object" && !Array.isArray(data330)){
+for(const key80 in data330){
+if(!(key80 === "after_ms")){
+const err907 = {instancePath:instancePath+"/notify/rules/reload_refused",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key80},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused,data:data330};
+if(vErrors === null){
+vErrors = [err907];
+}
+else {
+vErrors.push(err907);
+}
+errors++;
+}
+}
+if(data330.after_ms !== undefined){
+let data331 = data330.after_ms;
+if(!(((typeof data331 == "number") && (!(data331 % 1) && !isNaN(data331))) && (isFinite(data331)))){
+const err908 = {instancePath:instancePath+"/notify/rules/reload_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms,data:data331};
+if(vErrors === null){
+vErrors = [err908];
+}
+else {
+vErrors.push(err908);
+}
+errors++;
+}
+if((typeof data331 == "number") && (isFinite(data331))){
+if(data331 > 86400000 || isNaN(data331)){
+const err909 = {instancePath:instancePath+"/notify/rules/reload_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms,data:data331};
+if(vErrors === null){
+vErrors = [err909];
+}
+else {
+vErrors.push(err909);
+}
+errors++;
+}
+if(data331 < 0 || isNaN(data331)){
+const err910 = {instancePath:instancePath+"/notify/rules/reload_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms,data:data331};
+if(vErrors === null){
+vErrors = [err910];
+}
+else {
+vErrors.push(err910);
+}
+errors++;
+}
+}
+}
+}
+}
+if(data301.worker_restarts !== undefined){
+let data332 = data301.worker_restarts;
+if((!(data332 && typeof data332 == "object" && !Array.isArray(data332))) && (typeof data332 !== "boolean")){
+const err911 = {instancePath:instancePath+"/notify/rules/worker_restarts",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.worker_restarts.type},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.type,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts,data:data332};
+if(vErrors === null){
+vErrors = [err911];
+}
+else {
+vErrors.push(err911);
+}
+errors++;
+}
+const _errs793 = errors;
+const _errs794 = errors;
+if(true !== data332){
+const err912 = {};
+if(vErrors === null){
+vErrors = [err912];
+}
+else {
+vErrors.push(err912);
+}
+errors++;
+}
+var valid176 = _errs794 === errors;
+if(valid176){
+const err913 = {instancePath:instancePath+"/notify/rules/worker_restarts",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.not,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts,data:data332};
+if(vErrors === null){
+vErrors = [err913];
+}
+else {
+vErrors.push(err913);
+}
+errors++;
+}
+else {
+errors = _errs793;
+if(vErrors !== null){
+if(_errs793){
+vErrors.length = _errs793;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data332 && typeof data332 == "object" && !Array.isArray(data332)){
+for(const key81 in data332){
+if(!((key81 === "after_ms") || (key81 === "count"))){
+const err914 = {instancePath:instancePath+"/notify/rules/worker_restarts",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key81},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts,data:data332};
+if(vErrors === null){
+vErrors = [err914];
+}
+else {
+vErrors.push(err914);
+}
+errors++;
+}
+}
+if(data332.after_ms !== undefined){
+let data333 = data332.after_ms;
+if(!(((typeof data333 == "number") && (!(data333 % 1) && !isNaN(data333))) && (isFinite(data333)))){
+const err915 = {instancePath:instancePath+"/notify/rules/worker_restarts/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms,data:data333};
+if(vErrors === null){
+vErrors = [err915];
+}
+else {
+vErrors.push(err915);
+}
+errors++;
+}
+if((typeof data333 == "number") && (isFinite(data333))){
+if(data333 > 86400000 || isNaN(data333)){
+const err916 = {instancePath:instancePath+"/notify/rules/worker_restarts/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms,data:data333};
+if(vErrors === null){
+vErrors = [err916];
+}
+else {
+vErrors.push(err916);
+}
+errors++;
+}
+if(data333 < 0 || isNaN(data333)){
+const err917 = {instancePath:instancePath+"/notify/rules/worker_restarts/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms,data:data333};
+if(vErrors === null){
+vErrors = [err917];
+}
+else {
+vErrors.push(err917);
+}
+errors++;
+}
+}
+}
+if(data332.count !== undefined){
+let data334 = data332.count;
+if(!(((typeof data334 == "number") && (!(data334 % 1) && !isNaN(data334))) && (isFinite(data334)))){
+const err918 = {instancePath:instancePath+"/notify/rules/worker_restarts/count",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count,data:data334};
+if(vErrors === null){
+vErrors = [err918];
+}
+else {
+vErrors.push(err918);
+}
+errors++;
+}
+if((typeof data334 == "number") && (isFinite(data334))){
+if(data334 > 1000000000 || isNaN(data334)){
+const err919 = {instancePath:instancePath+"/notify/rules/worker_restarts/count",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count,data:data334};
+if(vErrors === null){
+vErrors = [err919];
+}
+else {
+vErrors.push(err919);
+}
+errors++;
+}
+if(data334 < 0 || isNaN(data334)){
+const err920 = {instancePath:instancePath+"/notify/rules/worker_restarts/count",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count,data:data334};
+if(vErrors === null){
+vErrors = [err920];
+}
+else {
+vErrors.push(err920);
+}
+errors++;
+}
+}
+}
+}
+}
+}
+else {
+const err921 = {instancePath:instancePath+"/notify/rules",schemaPath:"#/properties/notify/properties/rules/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.rules.type,parentSchema:schema6.properties.notify.properties.rules,data:data301};
+if(vErrors === null){
+vErrors = [err921];
+}
+else {
+vErrors.push(err921);
+}
+errors++;
+}
+}
+if(data262.heartbeat !== undefined){
+let data335 = data262.heartbeat;
+if((!(data335 && typeof data335 == "object" && !Array.isArray(data335))) && (data335 !== null)){
+const err922 = {instancePath:instancePath+"/notify/heartbeat",schemaPath:"#/properties/notify/properties/heartbeat/type",keyword:"type",params:{type: schema6.properties.notify.properties.heartbeat.type},schema:schema6.properties.notify.properties.heartbeat.type,parentSchema:schema6.properties.notify.properties.heartbeat,data:data335};
+if(vErrors === null){
+vErrors = [err922];
+}
+else {
+vErrors.push(err922);
+}
+errors++;
+}
+if(data335 && typeof data335 == "object" && !Array.isArray(data335)){
+if(data335.url === undefined){
+const err923 = {instancePath:instancePath+"/notify/heartbeat",schemaPath:"#/properties/notify/properties/heartbeat/required",keyword:"required",params:{missingProperty: "url"},schema:schema6.properties.notify.properties.heartbeat.required,parentSchema:schema6.properties.notify.properties.heartbeat,data:data335};
+if(vErrors === null){
+vErrors = [err923];
+}
+else {
+vErrors.push(err923);
+}
+errors++;
+}
+for(const key82 in data335){
+if(!((key82 === "url") || (key82 === "interval_ms"))){
+const err924 = {instancePath:instancePath+"/notify/heartbeat",schemaPath:"#/properties/notify/properties/heartbeat/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key82},schema:false,parentSchema:schema6.properties.notify.properties.heartbeat,data:data335};
+if(vErrors === null){
+vErrors = [err924];
+}
+else {
+vErrors.push(err924);
+}
+errors++;
+}
+}
+if(data335.url !== undefined){
+let data336 = data335.url;
+const _errs805 = errors;
+let valid179 = true;
+const _errs806 = errors;
+if(errors === _errs806){
+if(data336 && typeof data336 == "object" && !Array.isArray(data336)){
+if(data336.credential !== undefined){
+var valid180 = false;
+const err925 = {};
+if(vErrors === null){
+vErrors = [err925];
+}
+else {
+vErrors.push(err925);
+}
+errors++;
+}
+else {
+var valid180 = true;
+}
+if(valid180){
+if(data336.file !== undefined){
+var valid180 = false;
+const err926 = {};
+if(vErrors === null){
+vErrors = [err926];
+}
+else {
+vErrors.push(err926);
+}
+errors++;
+}
+else {
+var valid180 = true;
+}
+if(valid180){
+if(data336.env !== undefined){
+var valid180 = false;
+const err927 = {};
+if(vErrors === null){
+vErrors = [err927];
+}
+else {
+vErrors.push(err927);
+}
+errors++;
+}
+else {
+var valid180 = true;
+}
+if(valid180){
+if(data336.secret !== undefined){
+var valid180 = false;
+const err928 = {};
+if(vErrors === null){
+vErrors = [err928];
+}
+else {
+vErrors.push(err928);
+}
+errors++;
+}
+else {
+var valid180 = true;
+}
+}
+}
+}
+}
+else {
+const err929 = {};
+if(vErrors === null){
+vErrors = [err929];
+}
+else {
+vErrors.push(err929);
+}
+errors++;
+}
+}
+var _valid15 = _errs806 === errors;
+errors = _errs805;
+if(vErrors !== null){
+if(_errs805){
+vErrors.length = _errs805;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid15){
+const _errs808 = errors;
+const err930 = {instancePath:instancePath+"/notify/heartbeat/url",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/then/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.heartbeat.properties.url.then.not,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.then,data:data336};
+if(vErrors === null){
+vErrors = [err930];
+}
+else {
+vErrors.push(err930);
+}
+errors++;
+var _valid15 = _errs808 === errors;
+valid179 = _valid15;
+}
+if(!valid179){
+const err931 = {instancePath:instancePath+"/notify/heartbeat/url",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.notify.properties.heartbeat.properties.url.if,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url,data:data336};
+if(vErrors === null){
+vErrors = [err931];
+}
+else {
+vErrors.push(err931);
+}
+errors++;
+}
+if(data336 && typeof data336 == "object" && !Array.isArray(data336)){
+for(const key83 in data336){
+if(!(((((key83 === "credential") || (key83 === "file")) || (key83 === "env")) || (key83 === "secret")) || (key83 === "optional"))){
+const err932 = {instancePath:instancePath+"/notify/heartbeat/url",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key83},schema:false,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url,data:data336};
+if(vErrors === null){
+vErrors = [err932];
+}
+else {
+vErrors.push(err932);
+}
+errors++;
+}
+}
+if(data336.credential !== undefined){
+let data341 = data336.credential;
+if(typeof data341 === "string"){
+if(func4(data341) > 255){
+const err933 = {instancePath:instancePath+"/notify/heartbeat/url/credential",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.credential,data:data341};
+if(vErrors === null){
+vErrors = [err933];
+}
+else {
+vErrors.push(err933);
+}
+errors++;
+}
+if(func4(data341) < 1){
+const err934 = {instancePath:instancePath+"/notify/heartbeat/url/credential",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.credential,data:data341};
+if(vErrors === null){
+vErrors = [err934];
+}
+else {
+vErrors.push(err934);
+}
+errors++;
+}
+if(!pattern17.test(data341)){
+const err935 = {instancePath:instancePath+"/notify/heartbeat/url/credential",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.credential,data:data341};
+if(vErrors === null){
+vErrors = [err935];
+}
+else {
+vErrors.push(err935);
+}
+errors++;
+}
+}
+else {
+const err936 = {instancePath:instancePath+"/notify/heartbeat/url/credential",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.heartbeat.properties.url.properties.credential.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.credential,data:data341};
+if(vErrors === null){
+vErrors = [err936];
+}
+else {
+vErrors.push(err936);
+}
+errors++;
+}
+}
+if(data336.file !== undefined){
+let data342 = data336.file;
+if(typeof data342 === "string"){
+if(func4(data342) > 4096){
+const err937 = {instancePath:instancePath+"/notify/heartbeat/url/file",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.file,data:data342};
+if(vErrors === null){
+vErrors = [err937];
+}
+else {
+vErrors.push(err937);
+}
+errors++;
+}
+if(func4(data342) < 1){
+const err938 = {instancePath:instancePath+"/notify/heartbeat/url/file",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.file,data:data342};
+if(vErrors === null){
+vErrors = [err938];
+}
+else {
+vErrors.push(err938);
+}
+errors++;
+}
+if(!pattern18.test(data342)){
+const err939 = {instancePath:instancePath+"/notify/heartbeat/url/file",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.file,data:data342};
+if(vErrors === null){
+vErrors = [err939];
+}
+else {
+vErrors.push(err939);
+}
+errors++;
+}
+}
+else {
+const err940 = {instancePath:instancePath+"/notify/heartbeat/url/file",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.heartbeat.properties.url.properties.file.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.file,data:data342};
+if(vErrors === null){
+vErrors = [err940];
+}
+else {
+vErrors.push(err940);
+}
+errors++;
+}
+}
+if(data336.env !== undefined){
+let data343 = data336.env;
+if(typeof data343 === "string"){
+if(func4(data343) > 255){
+const err941 = {instancePath:instancePath+"/notify/heartbeat/url/env",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.env,data:data343};
+if(vErrors === null){
+vErrors = [err941];
+}
+else {
+vErrors.push(err941);
+}
+errors++;
+}
+if(func4(data343) < 1){
+const err942 = {instancePath:instancePath+"/notify/heartbeat/url/env",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.env,data:data343};
+if(vErrors === null){
+vErrors = [err942];
+}
+else {
+vErrors.push(err942);
+}
+errors++;
+}
+if(!pattern19.test(data343)){
+const err943 = {instancePath:instancePath+"/notify/heartbeat/url/env",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.env,data:data343};
+if(vErrors === null){
+vErrors = [err943];
+}
+else {
+vErrors.push(err943);
+}
+errors++;
+}
+}
+else {
+const err944 = {instancePath:instancePath+"/notify/heartbeat/url/env",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.heartbeat.properties.url.properties.env.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.env,data:data343};
+if(vErrors === null){
+vErrors = [err944];
+}
+else {
+vErrors.push(err944);
+}
+errors++;
+}
+}
+if(data336.secret !== undefined){
+let data344 = data336.secret;
+if(typeof data344 === "string"){
+if(func4(data344) > 100){
+const err945 = {instancePath:instancePath+"/notify/heartbeat/url/secret",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.secret,data:data344};
+if(vErrors === null){
+vErrors = [err945];
+}
+else {
+vErrors.push(err945);
+}
+errors++;
+}
+if(func4(data344) < 1){
+const err946 = {instancePath:instancePath+"/notify/heartbeat/url/secret",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.secret,data:data344};
+if(vErrors === null){
+vErrors = [err946];
+}
+else {
+vErrors.push(err946);
+}
+errors++;
+}
+if(!pattern17.test(data344)){
+const err947 = {instancePath:instancePath+"/notify/heartbeat/url/secret",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.secret,data:data344};
+if(vErrors === null){
+vErrors = [err947];
+}
+else {
+vErrors.push(err947);
+}
+errors++;
+}
+}
+else {
+const err948 = {instancePath:instancePath+"/notify/heartbeat/url/secret",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.heartbeat.properties.url.properties.secret.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.secret,data:data344};
+if(vErrors === null){
+vErrors = [err948];
+}
+else {
+vErrors.push(err948);
+}
+errors++;
+}
+}
+if(data336.optional !== undefined){
+let data345 = data336.optional;
+if(typeof data345 !== "boolean"){
+const err949 = {instancePath:instancePath+"/notify/heartbeat/url/optional",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.notify.properties.heartbeat.properties.url.properties.optional.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.optional,data:data345};
+if(vErrors === null){
+vErrors = [err949];
+}
+else {
+vErrors.push(err949);
+}
+errors++;
+}
+}
+}
+else {
+const err950 = {instancePath:instancePath+"/notify/heartbeat/url",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.heartbeat.properties.url.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url,data:data336};
+if(vErrors === null){
+vErrors = [err950];
+}
+else {
+vErrors.push(err950);
+}
+errors++;
+}
+}
+if(data335.interval_ms !== undefined){
+let data346 = data335.interval_ms;
+if(!(((typeof data346 == "number") && (!(data346 % 1) && !isNaN(data346))) && (isFinite(data346)))){
+const err951 = {instancePath:instancePath+"/notify/heartbeat/interval_ms",schemaPath:"#/properties/notify/properties/heartbeat/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.heartbeat.properties.interval_ms.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.interval_ms,data:data346};
+if(vErrors === null){
+vErrors = [err951];
+}
+else {
+vErrors.push(err951);
+}
+errors++;
+}
+if((typeof data346 == "number") && (isFinite(data346))){
+if(data346 > 86400000 || isNaN(data346)){
+const err952 = {instancePath:instancePath+"/notify/heartbeat/interval_ms",schemaPath:"#/properties/notify/properties/heartbeat/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.heartbeat.properties.interval_ms,data:data346};
+if(vErrors === null){
+vErrors = [err952];
+}
+else {
+vErrors.push(err952);
+}
+errors++;
+}
+if(data346 < 1000 || isNaN(data346)){
+const err953 = {instancePath:instancePath+"/notify/heartbeat/interval_ms",schemaPath:"#/properties/notify/properties/heartbeat/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.notify.properties.heartbeat.properties.interval_ms,data:data346};
+if(vErrors === null){
+vErrors = [err953];
+}
+else {
+vErrors.push(err953);
+}
+errors++;
+}
+}
+}
+}
+}
+}
+else {
+const err954 = {instancePath:instancePath+"/notify",schemaPath:"#/properties/notify/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.type,parentSchema:schema6.properties.notify,data:data262};
+if(vErrors === null){
+vErrors = [err954];
+}
+else {
+vErrors.push(err954);
+}
+errors++;
+}
+}
+if(data.metrics !== undefined){
+let data347 = data.metrics;
+if(data347 && typeof data347 == "object" && !Array.isArray(data347)){
+for(const key84 in data347){
+if(!(((((key84 === "enabled") || (key84 === "allowed_users")) || (key84 === "client_label")) || (key84 === "max_models")) || (key84 === "max_series"))){
+const err955 = {instancePath:instancePath+"/metrics",schemaPath:"#/properties/metrics/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key84},schema:false,parentSchema:schema6.properties.metrics,data:data347};
+if(vErrors === null){
+vErrors = [err955];
+}
+else {
+vErrors.push(err955);
+}
+errors++;
+}
+}
+if(data347.enabled !== undefined){
+let data348 = data347.enabled;
+if(typeof data348 !== "boolean"){
+const err956 = {instancePath:instancePath+"/metrics/enabled",schemaPath:"#/properties/metrics/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.metrics.properties.enabled.type,parentSchema:schema6.properties.metrics.properties.enabled,data:data348};
+if(vErrors === null){
+vErrors = [err956];
+}
+else {
+vErrors.push(err956);
+}
+errors++;
+}
+}
+if(data347.allowed_users !== undefined){
+let data349 = data347.allowed_users;
+if(Array.isArray(data349)){
+const len24 = data349.length;
+for(let i24=0; i24<len24; i24++){
+let data350 = data349[i24];
+const _errs832 = errors;
+const _errs833 = errors;
+if(!(data350 === "any")){
+const err957 = {};
+if(vErrors === null){
+vErrors = [err957];
+}
+else {
+vErrors.push(err957);
+}
+errors++;
+}
+var valid185 = _errs833 === errors;
+if(valid185){
+const err958 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/not",keyword:"not",params:{},schema:schema6.properties.metrics.properties.allowed_users.items.not,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data350};
+if(vErrors === null){
+vErrors = [err958];
+}
+else {
+vErrors.push(err958);
+}
+errors++;
+}
+else {
+errors = _errs832;
+if(vErrors !== null){
+if(_errs832){
+vErrors.length = _errs832;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(typeof data350 === "string"){
+if(func4(data350) > 256){
+const err959 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data350};
+if(vErrors === null){
+vErrors = [err959];
+}
+else {
+vErrors.push(err959);
+}
+errors++;
+}
+if(func4(data350) < 1){
+const err960 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data350};
+if(vErrors === null){
+vErrors = [err960];
+}
+else {
+vErrors.push(err960);
+}
+errors++;
+}
+if(!pattern1.test(data350)){
+const err961 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$",parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data350};
+if(vErrors === null){
+vErrors = [err961];
+}
+else {
+vErrors.push(err961);
+}
+errors++;
+}
+}
+else {
+const err962 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.metrics.properties.allowed_users.items.type,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data350};
+if(vErrors === null){
+vErrors = [err962];
+}
+else {
+vErrors.push(err962);
+}
+errors++;
+}
+}
+}
+else {
+const err963 = {instancePath:instancePath+"/metrics/allowed_users",schemaPath:"#/properties/metrics/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema6.properties.metrics.properties.allowed_users.type,parentSchema:schema6.properties.metrics.properties.allowed_users,data:data349};
+if(vErrors === null){
+vErrors = [err963];
+}
+else {
+vErrors.push(err963);
+}
+errors++;
+}
+}
+if(data347.client_label !== undefined){
+let data351 = data347.client_label;
+if(typeof data351 !== "boolean"){
+const err964 = {instancePath:instancePath+"/metrics/client_label",schemaPath:"#/properties/metrics/properties/client_label/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.metrics.properties.client_label.type,parentSchema:schema6.properties.metrics.properties.client_label,data:data351};
+if(vErrors === null){
+vErrors = [err964];
+}
+else {
+vErrors.push(err964);
+}
+errors++;
+}
+}
+if(data347.max_models !== undefined){
+let data352 = data347.max_models;
+if(!(((typeof data352 == "number") && (!(data352 % 1) && !isNaN(data352))) && (isFinite(data352)))){
+const err965 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.metrics.properties.max_models.type,parentSchema:schema6.properties.metrics.properties.max_models,data:data352};
+if(vErrors === null){
+vErrors = [err965];
+}
+else {
+vErrors.push(err965);
+}
+errors++;
+}
+if((typeof data352 == "number") && (isFinite(data352))){
+if(data352 > 10000 || isNaN(data352)){
+const err966 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema6.properties.metrics.properties.max_models,data:data352};
+if(vErrors === null){
+vErrors = [err966];
+}
+else {
+vErrors.push(err966);
+}
+errors++;
+}
+if(data352 < 1 || isNaN(data352)){
+const err967 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.metrics.properties.max_models,data:data352};
+if(vErrors === null){
+vErrors = [err967];
+}
+else {
+vErrors.push(err967);
+}
+errors++;
+}
+}
+}
+if(data347.max_series !== undefined){
+let data353 = data347.max_series;
+if(!(((typeof data353 == "number") && (!(data353 % 1) && !isNaN(data353))) && (isFinite(data353)))){
+const err968 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.metrics.properties.max_series.type,parentSchema:schema6.properties.metrics.properties.max_series,data:data353};
+if(vErrors === null){
+vErrors = [err968];
+}
+else {
+vErrors.push(err968);
+}
+errors++;
+}
+if((typeof data353 == "number") && (isFinite(data353))){
+if(data353 > 200000 || isNaN(data353)){
+const err969 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/maximum",keyword:"maximum",params:{comparison: "<=", limit: 200000},schema:200000,parentSchema:schema6.properties.metrics.properties.max_series,data:data353};
+if(vErrors === null){
+vErrors = [err969];
+}
+else {
+vErrors.push(err969);
+}
+errors++;
+}
+if(data353 < 1000 || isNaN(data353)){
+const err970 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.metrics.properties.max_series,data:data353};
+if(vErrors === null){
+vErrors = [err970];
+}
+else {
+vErrors.push(err970);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err971 = {instancePath:instancePath+"/metrics",schemaPath:"#/properties/metrics/type",keyword:"type",params:{type: "object"},schema:schema6.properties.metrics.type,parentSchema:schema6.properties.metrics,data:data347};
+if(vErrors === null){
+vErrors = [err971];
+}
+else {
+vErrors.push(err971);
+}
+errors++;
+}
+}
+if(data.status !== undefined){
+let data354 = data.status;
+if(data354 && typeof data354 == "object" && !Array.isArray(data354)){
+for(const key85 in data354){
+if(!(((((key85 === "enabled") || (key85 === "allowed_users")) || (key85 === "playground")) || (key85 === "via_proxy")) || (key85 === "recent_calls"))){
+const err972 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key85},schema:false,parentSchema:schema6.properties.status,data:data354};
+if(vErrors === null){
+vErrors = [err972];
+}
+else {
+vErrors.push(err972);
+}
+errors++;
+}
+}
+if(data354.enabled !== undefined){
+let data355 = data354.enabled;
+if(typeof data355 !== "boolean"){
+const err973 = {instancePath:instancePath+"/status/enabled",schemaPath:"#/properties/status/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.enabled.type,parentSchema:schema6.properties.status.properties.enabled,data:data355};
+if(vErrors === null){
+vErrors = [err973];
+}
+else {
+vErrors.push(err973);
+}
+errors++;
+}
+}
+if(data354.allowed_users !== undefined){
+let data356 = data354.allowed_users;
+if(Array.isArray(data356)){
+const len25 = data356.length;
+for(let i25=0; i25<len25; i25++){
+let data357 = data356[i25];
+const _errs849 = errors;
+const _errs850 = errors;
+if(!(data357 === "any")){
+const err974 = {};
+if(vErrors === null){
+vErrors = [err974];
+}
+else {
+vErrors.push(err974);
+}
+errors++;
+}
+var valid189 = _errs850 === errors;
+if(valid189){
+const err975 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/not",keyword:"not",params:{},schema:schema6.properties.status.properties.allowed_users.items.not,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data357};
+if(vErrors === null){
+vErrors = [err975];
+}
+else {
+vErrors.push(err975);
+}
+errors++;
+}
+else {
+errors = _errs849;
+if(vErrors !== null){
+if(_errs849){
+vErrors.length = _errs849;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(typeof data357 === "string"){
+if(func4(data357) > 256){
+const err976 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data357};
+if(vErrors === null){
+vErrors = [err976];
+}
+else {
+vErrors.push(err976);
+}
+errors++;
+}
+if(func4(data357) < 1){
+const err977 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data357};
+if(vErrors === null){
+vErrors = [err977];
+}
+else {
+vErrors.push(err977);
+}
+errors++;
+}
+if(!pattern3.test(data357)){
+const err978 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.status.properties.allowed_users.items,data:data357};
+if(vErrors === null){
+vErrors = [err978];
+}
+else {
+vErrors.push(err978);
+}
+errors++;
+}
+}
+else {
+const err979 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.status.properties.allowed_users.items.type,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data357};
+if(vErrors === null){
+vErrors = [err979];
+}
+else {
+vErrors.push(err979);
+}
+errors++;
+}
+}
+}
+else {
+const err980 = {instancePath:instancePath+"/status/allowed_users",schemaPath:"#/properties/status/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema6.properties.status.properties.allowed_users.type,parentSchema:schema6.properties.status.properties.allowed_users,data:data356};
+if(vErrors === null){
+vErrors = [err980];
+}
+else {
+vErrors.push(err980);
+}
+errors++;
+}
+}
+if(data354.playground !== undefined){
+let data358 = data354.playground;
+if(typeof data358 !== "boolean"){
+const err981 = {instancePath:instancePath+"/status/playground",schemaPath:"#/properties/status/properties/playground/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.playground.type,parentSchema:schema6.properties.status.properties.playground,data:data358};
+if(vErrors === null){
+vErrors = [err981];
+}
+else {
+vErrors.push(err981);
+}
+errors++;
+}
+}
+if(data354.via_proxy !== undefined){
+let data359 = data354.via_proxy;
+if(typeof data359 !== "boolean"){
+const err982 = {instancePath:instancePath+"/status/via_proxy",schemaPath:"#/properties/status/properties/via_proxy/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.via_proxy.type,parentSchema:schema6.properties.status.properties.via_proxy,data:data359};
+if(vErrors === null){
+vErrors = [err982];
+}
+else {
+vErrors.push(err982);
+}
+errors++;
+}
+}
+if(data354.recent_calls !== undefined){
+let data360 = data354.recent_calls;
+if(!(((typeof data360 == "number") && (!(data360 % 1) && !isNaN(data360))) && (isFinite(data360)))){
+const err983 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.status.properties.recent_calls.type,parentSchema:schema6.properties.status.properties.recent_calls,data:data360};
+if(vErrors === null){
+vErrors = [err983];
+}
+else {
+vErrors.push(err983);
+}
+errors++;
+}
+if((typeof data360 == "number") && (isFinite(data360))){
+if(data360 > 1000 || isNaN(data360)){
+const err984 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.status.properties.recent_calls,data:data360};
+if(vErrors === null){
+vErrors = [err984];
+}
+else {
+vErrors.push(err984);
+}
+errors++;
+}
+if(data360 < 1 || isNaN(data360)){
+const err985 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.status.properties.recent_calls,data:data360};
+if(vErrors === null){
+vErrors = [err985];
+}
+else {
+vErrors.push(err985);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err986 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/type",keyword:"type",params:{type: "object"},schema:schema6.properties.status.type,parentSchema:schema6.properties.status,data:data354};
+if(vErrors === null){
+vErrors = [err986];
+}
+else {
+vErrors.push(err986);
+}
+errors++;
+}
+}
+if(data.logging !== undefined){
+let data361 = data.logging;
+if(data361 && typeof data361 == "object" && !Array.isArray(data361)){
+for(const key86 in data361){
+if(!(((key86 === "level") || (key86 === "format")) || (key86 === "transport"))){
+const err987 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key86},schema:false,parentSchema:schema6.properties.logging,data:data361};
+if(vErrors === null){
+vErrors = [err987];
+}
+else {
+vErrors.push(err987);
+}
+errors++;
+}
+}
+if(data361.level !== undefined){
+let data362 = data361.level;
+if(typeof data362 !== "string"){
+const err988 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.level.type,parentSchema:schema6.properties.logging.properties.level,data:data362};
+if(vErrors === null){
+vErrors = [err988];
+}
+else {
+vErrors.push(err988);
+}
+errors++;
+}
+if(!((((data362 === "error") || (data362 === "warn")) || (data362 === "info")) || (data362 === "debug"))){
+const err989 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.level.enum},schema:schema6.properties.logging.properties.level.enum,parentSchema:schema6.properties.logging.properties.level,data:data362};
+if(vErrors === null){
+vErrors = [err989];
+}
+else {
+vErrors.push(err989);
+}
+errors++;
+}
+}
+if(data361.format !== undefined){
+let data363 = data361.format;
+if(typeof data363 !== "string"){
+const err990 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.format.type,parentSchema:schema6.properties.logging.properties.format,data:data363};
+if(vErrors === null){
+vErrors = [err990];
+}
+else {
+vErrors.push(err990);
+}
+errors++;
+}
+if(!(((data363 === "auto") || (data363 === "json")) || (data363 === "pretty"))){
+const err991 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.format.enum},schema:schema6.properties.logging.properties.format.enum,parentSchema:schema6.properties.logging.properties.format,data:data363};
+if(vErrors === null){
+vErrors = [err991];
+}
+else {
+vErrors.push(err991);
+}
+errors++;
+}
+}
+if(data361.transport !== undefined){
+let data364 = data361.transport;
+if((!(data364 && typeof data364 == "object" && !Array.isArray(data364))) && (data364 !== null)){
+const err992 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema6.properties.logging.properties.transport.type},schema:schema6.properties.logging.properties.transport.type,parentSchema:schema6.properties.logging.properties.transport,data:data364};
+if(vErrors === null){
+vErrors = [err992];
+}
+else {
+vErrors.push(err992);
+}
+errors++;
+}
+if(data364 && typeof data364 == "object" && !Array.isArray(data364)){
+if(data364.target === undefined){
+const err993 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema6.properties.logging.properties.transport.required,parentSchema:schema6.properties.logging.properties.transport,data:data364};
+if(vErrors === null){
+vErrors = [err993];
+}
+else {
+vErrors.push(err993);
+}
+errors++;
+}
+for(const key87 in data364){
+if(!((key87 === "target") || (key87 === "options"))){
+const err994 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key87},schema:false,parentSchema:schema6.properties.logging.properties.transport,data:data364};
+if(vErrors === null){
+vErrors = [err994];
+}
+else {
+vErrors.push(err994);
+}
+errors++;
+}
+}
+if(data364.target !== undefined){
+let data365 = data364.target;
+if(typeof data365 === "string"){
+if(func4(data365) > 4096){
+const err995 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data365};
+if(vErrors === null){
+vErrors = [err995];
+}
+else {
+vErrors.push(err995);
+}
+errors++;
+}
+if(func4(data365) < 1){
+const err996 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data365};
+if(vErrors === null){
+vErrors = [err996];
+}
+else {
+vErrors.push(err996);
+}
+errors++;
+}
+}
+else {
+const err997 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.transport.properties.target.type,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data365};
+if(vErrors === null){
+vErrors = [err997];
+}
+else {
+vErrors.push(err997);
+}
+errors++;
+}
+}
+if(data364.options !== undefined){
+let data366 = data364.options;
+if(!(data366 && typeof data366 == "object" && !Array.isArray(data366))){
+const err998 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.properties.transport.properties.options.type,parentSchema:schema6.properties.logging.properties.transport.properties.options,data:data366};
+if(vErrors === null){
+vErrors = [err998];
+}
+else {
+vErrors.push(err998);
+}
+errors++;
+}
+}
+}
+}
+}
+else {
+const err999 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.type,parentSchema:schema6.properties.logging,data:data361};
+if(vErrors === null){
+vErrors = [err999];
+}
+else {
+vErrors.push(err999);
+}
+errors++;
+}
+}
+}
+else {
+const err1000 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema6.type,parentSchema:schema6,data};
+if(vErrors === null){
+vErrors = [err1000];
+}
+else {
+vErrors.push(err1000);
 }
 errors++;
 }

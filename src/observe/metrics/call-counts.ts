@@ -18,8 +18,8 @@ interface Pair {
   readonly values: readonly [model: string, provider: string]
   /** By dialect, then in the order of `outcomes`. */
   readonly calls: Map<string, Int32Array>
-  /** Undefined: no provider was asked. */
-  readonly used: UsedCells | undefined
+  /** Undefined until an attempt was made. */
+  used: UsedCells | undefined
   firstToken: number
   perToken: number
 }
@@ -80,7 +80,7 @@ export class CallCounts {
     const pair = this.#pairOf(model, outcome === 'no_target' ? '' : (call.provider ?? ''))
     this.#add(this.#callsCell(pair, call.dialect, outcome), 1)
     this.#observe(this.#overhead, overheads, call.gateway_ms / 1000)
-    if (pair.used !== undefined) this.#countUse(call, outcome, pair, pair.used)
+    if (call.attempts > 0) this.#countUse(call, outcome, pair)
     if (call.wait_ms > 0) this.#countWait(call, model)
     if (outcome === 'limited') this.#addTo('limited_total', [model, call.limited_by ?? 'requests'], 1)
     if (call.attempts === 0 && call.code !== undefined) {
@@ -92,15 +92,16 @@ export class CallCounts {
     if (this.#options.hasClients) this.#countClient(call)
   }
 
-  #countUse(call: CallFacts, outcome: Outcome, pair: Pair, used: UsedCells): void {
+  #countUse(call: CallFacts, outcome: Outcome, pair: Pair): void {
+    const used = (pair.used ??= this.#usedCells(pair))
     const { prompt_tokens: input = 0, completion_tokens: output = 0, cost_nano: costNano } = call
     const tokens = input + output
     if (tokens > 0) {
       this.#add(used.input, input)
       this.#add(used.output, output)
-      if (call.cached_tokens !== undefined) this.#add(used.cached, call.cached_tokens)
-      if (call.cache_write_tokens !== undefined) this.#add(used.cacheWrite, call.cache_write_tokens)
-      if (call.reasoning_tokens !== undefined) this.#add(used.reasoning, call.reasoning_tokens)
+      this.#addPart(used.cached, call.cached_tokens, input)
+      this.#addPart(used.cacheWrite, call.cache_write_tokens, input)
+      this.#addPart(used.reasoning, call.reasoning_tokens, output)
       if (call.estimated === true) this.#add(used.estimated, tokens)
       if (costNano === undefined) this.#add(used.unpriced, 1)
     }
@@ -173,23 +174,22 @@ export class CallCounts {
   }
 
   #makePair(model: string, provider: string): Pair {
-    const values = [model, provider] as const
+    return { values: [model, provider], calls: new Map(), used: undefined, firstToken: -1, perToken: -1 }
+  }
+
+  #usedCells({ values }: Pair): UsedCells {
     const cell = (name: FamilyName) => this.#writer.cell(name, values)
-    const used: UsedCells | undefined =
-      provider === ''
-        ? undefined
-        : {
-            input: cell('input_tokens_total'),
-            output: cell('output_tokens_total'),
-            cached: cell('cached_input_tokens_total'),
-            cacheWrite: cell('cache_write_tokens_total'),
-            reasoning: cell('reasoning_tokens_total'),
-            estimated: cell('estimated_tokens_total'),
-            cost: cell('cost_usd_total'),
-            unpriced: cell('unpriced_calls_total'),
-            duration: cell('call_duration_seconds'),
-          }
-    return { values, calls: new Map(), used, firstToken: -1, perToken: -1 }
+    return {
+      input: cell('input_tokens_total'),
+      output: cell('output_tokens_total'),
+      cached: cell('cached_input_tokens_total'),
+      cacheWrite: cell('cache_write_tokens_total'),
+      reasoning: cell('reasoning_tokens_total'),
+      estimated: cell('estimated_tokens_total'),
+      cost: cell('cost_usd_total'),
+      unpriced: cell('unpriced_calls_total'),
+      duration: cell('call_duration_seconds'),
+    }
   }
 
   #callsCell({ calls, values }: Pair, dialect: string, outcome: Outcome): number {
@@ -208,6 +208,11 @@ export class CallCounts {
 
   #addTo(name: FamilyName, values: readonly string[], amount: number): void {
     this.#add(this.#writer.cell(name, values), amount)
+  }
+
+  /** A provider that counts parts otherwise than as parts is not followed. */
+  #addPart(cell: number, amount: number | undefined, total: number): void {
+    if (amount !== undefined) this.#add(cell, Math.min(amount, total))
   }
 
   #add(cell: number, amount: number): void {

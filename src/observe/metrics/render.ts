@@ -4,20 +4,30 @@ import { type GaugeFamily, type GaugeName, gauges, type Readings } from './gauge
 import type { Registry } from './registry.ts'
 import type { Series } from './series-table.ts'
 
-/** Of the text that is made in one turn of the event loop; about half a millisecond. */
+/** How long one turn of the event loop makes text, in milliseconds, and how much of it at most. */
+const sliceMs = 0.5
 const sliceLength = 131_072
+
+/** Between two looks at the clock. */
+const partsPerLook = 16
 
 /**
  * The text in slices, each of whole lines and made when it is asked for, so that the caller can let others run between them.
  * A histogram is in one slice, so that its buckets and its count agree.
+ * @param now milliseconds of a monotonic clock.
  */
-export function* slicesOf(registry: Registry, readings: Readings): Generator<string> {
+export function* slicesOf(registry: Registry, readings: Readings, now: () => number): Generator<string> {
   let text = ''
+  let parts = 0
+  let startedMs = now()
   for (const part of partsOf(registry, readings)) {
     text += part
-    if (text.length < sliceLength) continue
+    parts += 1
+    const isOver = parts % partsPerLook === 0 && now() - startedMs > sliceMs
+    if (!isOver && text.length < sliceLength) continue
     yield text
     text = ''
+    startedMs = now()
   }
   if (text !== '') yield text
 }

@@ -100,6 +100,7 @@ function write(event: GatewayEvent, log: Log): void {
     case 'clock_jumped':
       log.warn({ ...lineOf(event), message: clockJumped })
       return
+    case 'alerts_not_saved':
     case 'budgets_not_saved':
     case 'formats_not_saved':
     case 'identity_keys_not_saved':
@@ -131,10 +132,13 @@ function write(event: GatewayEvent, log: Log): void {
     case 'exporter_failed':
     case 'budget_exhausted':
     case 'budget_nearly_spent':
+    case 'heartbeat_failed':
     case 'identity_keys_failed':
     case 'identity_keys_refused':
     case 'ledger_waiting':
     case 'metrics_full':
+    case 'notification_failed':
+    case 'notification_suppressed':
     case 'workers_missing':
       log.warn(lineOf(event))
       return
@@ -147,6 +151,7 @@ function write(event: GatewayEvent, log: Log): void {
     case 'keys_loaded':
     case 'listening':
     case 'models_discovered':
+    case 'notification_sent':
     case 'stopped':
     case 'stopping':
     case 'worker_restarted':

@@ -5,8 +5,8 @@ import type { BudgetState } from '../../admission/budget.ts'
 import type { CalibrationFact } from '../../admission/estimate.ts'
 import { clientScope, type ScopeLimits } from '../../admission/scopes.ts'
 import type { Client, Quota } from '../../domain.ts'
-import { usdOfNano } from '../../prices/usd.ts'
 import { allowedModels } from '../../routing/allowed-models.ts'
+import { budgetRow } from '../../status/budget-row.ts'
 import type { ServerParts } from '../parts.ts'
 
 export function addLimits(
@@ -46,23 +46,8 @@ export function limitsReport(
   }: { readonly own?: ScopeReport | undefined; readonly budgets?: readonly BudgetState[] } = {},
 ): object {
   const ofClient = own && { client_limits: { limits: shownLimits(own.limits), ...usage(own) } }
-  const spending = budgets.length > 0 && { budgets: budgets.map(shownBudget) }
+  const spending = budgets.length > 0 && { budgets: budgets.map(budgetRow) }
   return { object: 'list', client: client.id, ...ofClient, ...spending, data: reports.map(modelLimits) }
-}
-
-/** USD are decimal text, which is exact. */
-export function shownBudget({ scope, budget, spent, reserved, resetsAtMs }: BudgetState): object {
-  const { unit, per } = budget
-  const shown = (amount: number) => (unit === 'usd' ? usdOfNano(amount) : amount)
-  return {
-    of: scope.name === 'total' ? 'all clients' : scope.entry,
-    unit,
-    per,
-    limit: shown(budget.limit),
-    spent: shown(spent),
-    reserved: shown(reserved),
-    resets_at: resetsAtMs === undefined ? null : new Date(resetsAtMs).toISOString(),
-  }
 }
 
 function modelLimits(report: ModelReport): object {

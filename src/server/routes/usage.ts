@@ -4,9 +4,9 @@ import { isDirect } from '../../clients/direct-connections.ts'
 import { GatewayError } from '../../errors.ts'
 import { readQuestion, type WrittenQuestion } from '../../ledger/question.ts'
 import { renderReport, renderSpending } from '../../ledger/render.ts'
+import { budgetRow } from '../../status/budget-row.ts'
 import { corsHeaderNames } from '../cors.ts'
 import type { ServerParts } from '../parts.ts'
-import { shownBudget } from './limits.ts'
 
 interface UsageQuery {
   readonly Querystring: Readonly<Record<string, unknown>>
@@ -42,7 +42,7 @@ export function addUsage(
       sees: seesAll ? 'all' : 'own',
       by: question.by,
       ...renderReport(found),
-      ...(budgets.length > 0 && { budgets: budgets.map(shownBudget) }),
+      ...(budgets.length > 0 && { budgets: budgets.map(budgetRow) }),
       ...(seesAll && spending.length > 0 && { spending: renderSpending(spending) }),
       ledger: {
         state: state!.state,

@@ -6,7 +6,7 @@ import { metricsSink } from '../../../src/observe/sinks/metrics.ts'
 import { callFacts } from '../../support/call-facts.ts'
 import { readMetrics } from '../../support/metrics-text.ts'
 
-const textOf = (registry: Registry) => [...slicesOf(registry, new Map())].join('')
+const textOf = (registry: Registry) => [...slicesOf(registry, new Map(), () => 0)].join('')
 
 suite('names', () => {
   test('of 100,000 models, providers and clients make no more series than may be', () => {

@@ -8,7 +8,7 @@ import type { TracingConfig } from '../../../src/config/types.ts'
 import { resolveTracing } from '../../../src/config/resolve-tracing.ts'
 import { newId, RecordedTrace } from '../../../src/observe/tracing/call-trace.ts'
 import { SpanExport } from '../../../src/observe/tracing/export-spans.ts'
-import { postBytes } from '../../../src/outbound/post-bytes.ts'
+import { exchange } from '../../../src/outbound/exchange.ts'
 import { callFacts } from '../../support/call-facts.ts'
 import { soon } from '../../support/deadline.ts'
 import { type OtlpReceiver, startOtlpReceiver } from '../../support/otlp-receiver.ts'
@@ -74,7 +74,7 @@ function exporterTo(
     places: new Map(),
     emit: events.emit,
     wallNow: Date.now,
-    post: postBytes,
+    exchange,
     timing: { batchMs: 5, timeoutMs: 10_000, retryMs: 5, ...timing },
   })
   t.after(() => exporter.close())

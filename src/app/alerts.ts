@@ -1,0 +1,98 @@
+// The notifier of a process: what it reads of the parts that calls share.
+import { hostname } from 'node:os'
+import type { BudgetState } from '../admission/budget.ts'
+import { budgetName, plainAmount } from '../admission/budget-error.ts'
+import type { LocalCoordinator } from '../call/local-coordinator.ts'
+import type { Config } from '../config/types.ts'
+import type { EventFacts } from '../observe/alerts/event-facts.ts'
+import type { GatewayState } from '../observe/alerts/gateway-state.ts'
+import { Notifier } from '../observe/alerts/notifier.ts'
+import type { Events } from '../observe/events.ts'
+import type { CounterReader } from '../observe/metrics/counters.ts'
+import type { Clock } from '../platform/clock.ts'
+import type { FailureKind } from '../routing/target-health.ts'
+import type { Pseudonyms } from '../vault/pseudonyms.ts'
+import { pseudonymsOf, scopeNamed } from './pseudonyms.ts'
+
+export interface AlertsParts {
+  readonly clock: Clock
+  readonly events: Events
+  /** Undefined: nothing is counted, so that only states are looked at. */
+  readonly counts: { readonly registry: CounterReader } | undefined
+  readonly facts: EventFacts
+  readonly coordinator: LocalCoordinator
+  readonly stateDirectory: string | undefined
+}
+
+/** What needs a person, and the messages about it. One in a process, in the thread that owns what calls share. */
+export class Alerts {
+  readonly #notifier: Notifier
+  #providers: readonly string[] = []
+
+  constructor(config: Pick<Config, 'usage'>, parts: AlertsParts) {
+    const { clock, events, counts, facts, coordinator, stateDirectory } = parts
+    const pseudonyms = pseudonymsOf(config.usage)
+    this.#notifier = new Notifier({
+      clock,
+      counters: counts?.registry ?? noCounters,
+      emit: (event) => events.emit(event),
+      stateDirectory,
+      host: hostname(),
+      stateOf: (): GatewayState => ({
+        providers: this.#providers.map((name) => {
+          const found = coordinator.health.outageOf(name, clock.now())
+          return { name, outage: found && outages[found], isHealthy: facts.isHealthy(name) }
+        }),
+        reload: facts.reload,
+        budgets: coordinator.admission.budgets.standings().map((state) => standingOf(state, pseudonyms)),
+      }),
+    })
+  }
+
+  follow({ notify, providers, status }: Pick<Config, 'notify' | 'providers' | 'status'>): void {
+    this.#providers = [...providers.keys()]
+    this.#notifier.follow(notify, status.enabled)
+  }
+
+  attention(): ReturnType<Notifier['attention']> {
+    return this.#notifier.attention()
+  }
+
+  stop(): void {
+    this.#notifier.stop()
+  }
+
+  saved(): Promise<void> {
+    return this.#notifier.saved()
+  }
+}
+
+const noCounters: CounterReader = { series: () => [] }
+
+/** As states: predicates of the provider. */
+const outages: Readonly<Record<FailureKind, string>> = {
+  auth: 'it refuses the key',
+  billing: 'its account is exhausted',
+  broken: 'it answers with errors',
+  loading: 'it is still loading',
+  missing_model: 'it does not have the model',
+  overloaded: 'it is overloaded',
+  rate_limit: 'it limits the rate',
+  timeout: 'it does not answer in time',
+  unreachable: 'no connection to it can be made',
+}
+
+function standingOf(
+  { scope, budget, spent, resetsAtMs }: BudgetState,
+  pseudonyms: Pseudonyms | undefined,
+): GatewayState['budgets'][number] {
+  const { name, entry } = pseudonyms === undefined ? scope : scopeNamed(scope, pseudonyms)
+  return {
+    of: name === 'total' ? 'all clients together' : entry,
+    kind: `${budget.unit} per ${budget.per}`,
+    budget: budgetName(budget),
+    ratio: spent === 0 ? 0 : spent / budget.limit,
+    spent: `${plainAmount(budget, spent)} ${budget.unit === 'usd' ? 'USD' : 'tokens'}`,
+    resetsAt: resetsAtMs === undefined ? undefined : new Date(resetsAtMs).toISOString(),
+  }
+}

@@ -1,0 +1,213 @@
+// Assembles the report of the status page, in the main thread: what the owner of limits, health and the ledger knows, and what
+// all threads know of their calls. Everything is asked when somebody looks.
+import { basename } from 'node:path'
+import type { BudgetScope } from '../admission/budget.ts'
+import type { KeyRecord } from '../clients/keys/key-record.ts'
+import type { Config } from '../config/types.ts'
+import type { UsageAnswer } from '../ledger/ledger.ts'
+import type { UsageQuestion } from '../ledger/report.ts'
+import type { CallFacts } from '../observe/events/calls.ts'
+import { outcomeOf } from '../observe/outcome.ts'
+import type { Clock } from '../platform/clock.ts'
+import type { RouteTable } from '../routing/route-table.ts'
+import { budgetRow } from '../status/budget-row.ts'
+import type { HistoryLook } from '../status/call-history.ts'
+import { type ExplainedName, explainName } from '../status/explained-name.ts'
+import { limitStates } from '../status/limit-states.ts'
+import type { OpenCall } from '../status/open-call.ts'
+import { failureRows, recentCalls } from '../status/past-rows.ts'
+import { providerStates } from '../status/provider-states.ts'
+import { shownOrNull, shownText } from '../status/shown-text.ts'
+import type { ProviderState, ReloadState, StatusReport, Usage } from '../status/status-report.ts'
+import type { StatusSource, StatusView } from '../status/status-source.ts'
+import { type UsageView, usageOf, usageQuestions } from '../status/usage.ts'
+import type { Pseudonyms } from '../vault/pseudonyms.ts'
+import type { OwnServices } from './shared-services.ts'
+
+/** What one thread knows of its calls. */
+interface ThreadLook {
+  readonly calls: readonly OpenCall[]
+  readonly recent: HistoryLook
+}
+
+export interface StatusReporterParts {
+  readonly clock: Pick<Clock, 'now' | 'wallNow'>
+  readonly version: string
+  readonly configFile: string
+  readonly services: Pick<OwnServices, 'coordinator' | 'discovered'>
+  /** By the names of clients, where the ledger has pseudonyms. */
+  readonly readUsage: (question: UsageQuestion) => Promise<UsageAnswer>
+  readonly pseudonyms: Pseudonyms | undefined
+  /** In force. */
+  readonly config: () => Config
+  readonly keys: () => readonly KeyRecord[]
+  readonly routes: () => RouteTable
+  /** Of all threads. */
+  readonly look: () => Promise<readonly ThreadLook[]>
+  readonly workers: () => { readonly wanted: number; readonly running: number }
+  readonly isDraining: () => boolean
+  readonly reload: () => ReloadState | null
+  readonly attention: () => StatusReport['attention']
+  readonly cancel: StatusSource['cancel']
+}
+
+const maxOpenCalls = 500
+const maxBudgets = 100
+/** The ledger is read for a view at most this often. */
+const usageFreshMs = 5_000
+const maxUsageViews = 32
+
+export class StatusReporter implements StatusSource {
+  readonly #parts: StatusReporterParts
+  readonly #startedAt: string
+  #looking: Promise<readonly ThreadLook[]> | undefined
+  readonly #usage = new Map<string, { readonly atMs: number; readonly usage: Promise<Usage | null> }>()
+
+  constructor(parts: StatusReporterParts) {
+    this.#parts = parts
+    this.#startedAt = new Date(parts.clock.wallNow()).toISOString()
+  }
+
+  async report(view: StatusView): Promise<StatusReport> {
+    const { clock, version, configFile, services, pseudonyms, ...parts } = this.#parts
+    const { viewer } = view
+    const { sees_all: seesAll } = viewer
+    const nowMs = clock.wallNow()
+    const config = parts.config()
+    const routes = parts.routes()
+    const { coordinator } = services
+    const ownName = viewer.user === null ? undefined : (pseudonyms?.of(viewer.user) ?? viewer.user)
+    const isVisible = ({ client, via }: Pick<CallFacts, 'client' | 'via'>) =>
+      seesAll || client === ownName || via === ownName
+    const [threads, limits, usage] = await Promise.all([
+      this.#look(),
+      coordinator.describe(routes.models()),
+      this.#usageOf({ ...view, client: seesAll ? undefined : (viewer.user ?? '') }),
+    ])
+    const looks = threads.map(({ recent }) => recent)
+    const calls = threads
+      .flatMap((thread) => thread.calls)
+      .filter((call) => isVisible({ client: call.client }))
+      .toSorted((one, other) => other.age_ms - one.age_ms)
+    const past = {
+      outcomeOf,
+      isVisible,
+      maxCalls: config.status.recentCalls,
+      viewUrl: config.tracing.viewUrl,
+    }
+    const providers = providerStates(config.providers, {
+      troubleOf: (name) => coordinator.health.troubleOf(name, clock.now()),
+      inFlightOf: (name) => coordinator.load.of(name),
+      modelsOf: (name) => services.discovered.get(name)?.length ?? 0,
+      looks,
+      toWallMs: (ms) => nowMs + ms - clock.now(),
+    })
+    const reload = parts.reload()
+    return {
+      version,
+      now: new Date(nowMs).toISOString(),
+      started_at: this.#startedAt,
+      draining: parts.isDraining(),
+      config_file: seesAll ? shownText(configFile) : shownText(basename(configFile)),
+      workers: parts.workers(),
+      reload: seesAll || reload === null ? reload : { ...reload, problems: [] },
+      viewer: { ...viewer, user: shownOrNull(viewer.user) },
+      attention: seesAll ? parts.attention() : [],
+      calls: calls.slice(0, maxOpenCalls).map(shownCall),
+      calls_unshown: Math.max(0, calls.length - maxOpenCalls),
+      providers: seesAll ? providers : providers.map(withoutSecondHand),
+      limits: limitStates(limits),
+      budgets: seesAll
+        ? coordinator.admission.budgets.describe(this.#budgetScopes(config)).map(budgetRow)
+        : [],
+      usage,
+      recent: recentCalls(looks, past),
+      failures: failureRows(looks, { ...past, isAll: seesAll }, nowMs),
+    }
+  }
+
+  explain(name: string): Promise<ExplainedName> {
+    const { clock, services, routes } = this.#parts
+    const { coordinator } = services
+    const offsetMs = clock.wallNow() - clock.now()
+    return explainName(name, {
+      routes: routes(),
+      stateOf: (target) => coordinator.health.stateOf(target, clock.now()),
+      isChecked: (provider) => {
+        const trouble = coordinator.health.troubleOf(provider, clock.now())
+        return trouble !== undefined && trouble.untilMs === undefined
+      },
+      inFlightOf: (provider) => coordinator.load.of(provider),
+      describeLimits: (models) => coordinator.describe(models),
+      toWallMs: (ms) => ms + offsetMs,
+    })
+  }
+
+  cancel(id: string, by: string): Promise<boolean> {
+    return this.#parts.cancel(id, by)
+  }
+
+  /** Reports that are made at the same time share a look. */
+  #look(): Promise<readonly ThreadLook[]> {
+    this.#looking ??= this.#parts.look().finally(() => (this.#looking = undefined))
+    return this.#looking
+  }
+
+  #usageOf(view: UsageView): Promise<Usage | null> {
+    const key = JSON.stringify([view.zone, view.days, view.client ?? null])
+    const nowMs = this.#parts.clock.now()
+    const known = this.#usage.get(key)
+    if (known !== undefined && nowMs - known.atMs < usageFreshMs) return known.usage
+    if (this.#usage.size >= maxUsageViews) this.#usage.clear()
+    const usage = this.#readUsage(view)
+    this.#usage.set(key, { atMs: nowMs, usage })
+    return usage
+  }
+
+  async #readUsage(view: UsageView): Promise<Usage | null> {
+    const { clock, readUsage } = this.#parts
+    const nowMs = clock.wallNow()
+    const answers = await Promise.all(usageQuestions(view, nowMs).map(readUsage))
+    return usageOf(
+      answers.map(({ report }) => report),
+      view,
+      nowMs,
+    )
+  }
+
+  /** Of all clients together, of keys, and of the other clients that have spent something. */
+  #budgetScopes({ budgets, clients }: Config): BudgetScope[] {
+    const scopes: BudgetScope[] = []
+    if (budgets.total.length > 0) scopes.push({ name: 'total', entry: 'total', budgets: budgets.total })
+    for (const { id, terms } of this.#parts.keys()) {
+      if (terms.budgets.length > 0)
+        scopes.push({ name: `key:${id}`, entry: terms.name, budgets: terms.budgets })
+    }
+    for (const { name, entry } of this.#parts.services.coordinator.admission.budgets.describeAll()) {
+      if (!name.startsWith(ofClient)) continue
+      const terms =
+        clients.byPattern.get(entry) ?? (clients.default?.name === entry ? clients.default : undefined)
+      if (terms === undefined || terms.budgets.length === 0) continue
+      scopes.push({ name, entry: name.slice(ofClient.length), budgets: terms.budgets })
+    }
+    return scopes.slice(0, maxBudgets)
+  }
+}
+
+const ofClient = 'client:'
+
+/** What others' calls have brought to light, and where keys are, is for who sees all calls. */
+function withoutSecondHand(provider: ProviderState): ProviderState {
+  return { ...provider, reason: null, reason_at: null, key_from: null }
+}
+
+function shownCall(call: OpenCall): OpenCall {
+  return {
+    ...call,
+    model: shownOrNull(call.model),
+    client: shownText(call.client),
+    key: shownOrNull(call.key),
+    provider: shownOrNull(call.provider),
+    target_model: shownOrNull(call.target_model),
+  }
+}

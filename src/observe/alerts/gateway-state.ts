@@ -1,0 +1,40 @@
+// What conditions read besides counters. Its owner makes it anew for each look.
+
+export interface GatewayState {
+  readonly providers: readonly ProviderState[]
+  readonly reload: ReloadState
+  readonly budgets: readonly BudgetState[]
+}
+
+interface ProviderState {
+  readonly name: string
+  /**
+   * Why it cannot be reached: what its health check found, or what calls keep finding. Undefined: nothing is known to be
+   * wrong. Refused keys and exhausted accounts are other conditions.
+   */
+  readonly outage: string | undefined
+  /** What its last health check found; undefined: there was none. */
+  readonly isHealthy: boolean | undefined
+}
+
+interface ReloadState {
+  /** Whether the last file was refused, so that the gateway runs by an older one. */
+  readonly isRefused: boolean
+  /** In that file. */
+  readonly problems: number
+}
+
+interface BudgetState {
+  /** Of which key or client: as an operator names it. */
+  readonly of: string
+  /** `usd per day`: the same for any limit. */
+  readonly kind: string
+  /** `5 usd/day`. */
+  readonly budget: string
+  /** Of what is spent to the limit. */
+  readonly ratio: number
+  /** In the budget's unit. */
+  readonly spent: string
+  /** ISO 8601. Undefined: never. */
+  readonly resetsAt: string | undefined
+}

@@ -1,0 +1,36 @@
+// The files of the status page, from memory.
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { type PageFile, pageFiles } from '../../status/page-files.ts'
+
+/** @param readText the report as text, for who accepts nothing else. */
+export function addPage(
+  routes: FastifyInstance,
+  readText: (request: FastifyRequest) => Promise<string>,
+): void {
+  routes.get('/status', async (request, reply) => {
+    if (!wantsText(request.headers.accept)) return send(request, reply, pageFiles().html)
+    return reply.type('text/plain; charset=utf-8').send(await readText(request))
+  })
+  routes.get('/status/app.js', (request, reply) => send(request, reply, pageFiles().js))
+  routes.get('/status/app.css', (request, reply) => send(request, reply, pageFiles().css))
+  routes.get('/status/icon.svg', (request, reply) => send(request, reply, pageFiles().icon))
+}
+
+/** Browsers accept HTML first, and curl everything. */
+function wantsText(accept = ''): boolean {
+  return /\btext\/plain\b/i.test(accept) && !/\btext\/html\b/i.test(accept)
+}
+
+/** Browsers ask each time whether they still have the newest one. */
+function send(
+  { headers }: FastifyRequest,
+  reply: FastifyReply,
+  { type, bytes, etag, gzip }: PageFile,
+): FastifyReply {
+  reply.header('etag', etag).header('vary', 'accept-encoding')
+  const known = (headers['if-none-match'] ?? '').split(',').map((tag) => tag.trim().replace(/^W\//, ''))
+  if (known.includes(etag)) return reply.code(304).send()
+  reply.type(type)
+  const acceptsGzip = /\bgzip\b(?!\s*;\s*q=0(?:\.0*)?(?:\s*,|\s*$))/i.test(headers['accept-encoding'] ?? '')
+  return acceptsGzip ? reply.header('content-encoding', 'gzip').send(gzip) : reply.send(bytes)
+}

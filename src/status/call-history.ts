@@ -1,0 +1,136 @@
+// What one thread remembers of its calls for the status page: the last ones as references to facts that exist, how its
+// providers have done lately, and the failures of a day. Bounded, in memory only; nothing is computed here that the one who
+// looks can compute.
+import type { AttemptEnded, CallFacts } from '../observe/events/calls.ts'
+import type { GatewayEvent, Sink } from '../observe/events.ts'
+import { FailureCounts, type FailureCount } from './failure-counts.ts'
+import { ProviderPast, type ProviderPastLook } from './provider-past.ts'
+
+export interface PastCall {
+  /** Milliseconds since 1970. */
+  readonly endedMs: number
+  readonly call: CallFacts
+}
+
+/** What a thread remembers, as data. */
+export interface HistoryLook {
+  /** The oldest first. */
+  readonly calls: readonly PastCall[]
+  readonly providers: readonly (readonly [name: string, past: ProviderPastLook])[]
+  readonly failures: readonly FailureCount[]
+}
+
+export interface HistoryParts {
+  /** `status.recent_calls`. */
+  readonly maxCalls: number
+  /** Milliseconds since 1970. */
+  readonly wallNow: () => number
+  /** One of the outcomes of a call. */
+  readonly outcomeOf: (call: CallFacts) => string
+}
+
+/** Names of providers are the configuration's, but a gateway may be reloaded for years. */
+const maxProviders = 500
+
+/** Of a provider that fails: what an attempt's status shows without its text. */
+const failedStatuses: ReadonlySet<number> = new Set([401, 402, 403, 404, 408, 429])
+
+export class CallHistory implements Sink {
+  readonly name = 'status'
+  readonly #parts: HistoryParts
+  /** A ring: the next one goes to `#next`. */
+  readonly #calls: PastCall[] = []
+  #next = 0
+  readonly #providers = new Map<string, ProviderPast>()
+  readonly #failures = new FailureCounts()
+
+  constructor(parts: HistoryParts) {
+    this.#parts = parts
+  }
+
+  receive(event: GatewayEvent): void {
+    const { kind } = event
+    if (kind === 'call_ended') this.#onCall(event.call)
+    else if (kind === 'attempt_ended') this.#onAttempt(event)
+    else if (kind === 'refused') this.#onRefused(event)
+    else if (kind === 'health_checked') this.#onCheck(event.provider, event.reason)
+    else if (kind === 'provider_checked')
+      this.#onCheck(event.provider, event.is_reachable ? undefined : event.detail)
+    else if (kind === 'models_discovered') this.#onCheck(event.provider, undefined)
+    else if (kind === 'discovery_failed' && !event.is_usual) this.#onCheck(event.provider, event.reason)
+  }
+
+  look(): HistoryLook {
+    const { wallNow } = this.#parts
+    const nowMs = wallNow()
+    return {
+      calls: [...this.#calls.slice(this.#next), ...this.#calls.slice(0, this.#next)],
+      providers: Array.from(this.#providers, ([name, past]) => [name, past.look(nowMs)] as const),
+      failures: this.#failures.look(nowMs),
+    }
+  }
+
+  #onCall(call: CallFacts): void {
+    const { maxCalls, wallNow, outcomeOf } = this.#parts
+    const endedMs = wallNow()
+    if (maxCalls > 0) {
+      this.#calls[this.#next] = { endedMs, call }
+      this.#next = (this.#next + 1) % maxCalls
+    }
+    const { provider, status } = call
+    const outcome = outcomeOf(call)
+    if (!isFailure(call, outcome)) {
+      if (provider !== undefined && status < 400) this.#past(provider).addMeasures(call, endedMs)
+      return
+    }
+    const { code = outcome, reason } = call
+    this.#failures.add({ code, provider: provider ?? null, reason }, endedMs)
+    if (provider === undefined || call.attempts === 0) return
+    // A response that has begun was a good attempt until it broke off.
+    if (status < 400) this.#past(provider).addBreak(endedMs)
+    if (reason !== undefined) this.#past(provider).setReason(reason, endedMs)
+  }
+
+  #onAttempt({ provider, outcome, status, code }: AttemptEnded): void {
+    if (outcome === 'gone') return
+    const past = this.#past(provider)
+    const nowMs = this.#parts.wallNow()
+    const hasFailed = outcome === 'failed' || (outcome === 'refused' && isFailedStatus(status))
+    past.addAttempt(hasFailed, nowMs)
+    // The end of the call may have more words.
+    if (hasFailed) past.setReason(status === undefined ? (code ?? 'failed') : `status ${status}`, nowMs)
+  }
+
+  #onRefused({ code, reason, has_left: hasLeft, unlogged = 0 }: Refused): void {
+    if (hasLeft === true) return
+    this.#failures.add({ code, provider: null, reason }, this.#parts.wallNow(), 1 + unlogged)
+  }
+
+  #onCheck(provider: string, fault: string | undefined): void {
+    const past = this.#past(provider)
+    if (fault === undefined) past.setReached()
+    else past.setReason(fault, this.#parts.wallNow())
+  }
+
+  #past(provider: string): ProviderPast {
+    const known = this.#providers.get(provider)
+    if (known !== undefined) return known
+    if (this.#providers.size >= maxProviders) {
+      this.#providers.delete(this.#providers.keys().next().value!)
+    }
+    const past = new ProviderPast()
+    this.#providers.set(provider, past)
+    return past
+  }
+}
+
+type Refused = Extract<GatewayEvent, { readonly kind: 'refused' }>
+
+/** A client that left, or a person who cancelled a call, decided so. */
+export function isFailure({ code }: Pick<CallFacts, 'code'>, outcome: string): boolean {
+  return outcome !== 'ok' && outcome !== 'client_gone' && code !== 'call_cancelled'
+}
+
+function isFailedStatus(status: number | undefined): boolean {
+  return status === undefined || status >= 500 || failedStatuses.has(status)
+}

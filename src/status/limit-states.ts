@@ -1,0 +1,31 @@
+// How the limits of models stand, a row for each thing that is limited.
+import type { ModelReport } from '../admission/admission.ts'
+import { shownText } from './shown-text.ts'
+import type { LimitState } from './status-report.ts'
+
+export function limitStates(reports: readonly ModelReport[]): LimitState[] {
+  return reports.flatMap(rowsOf)
+}
+
+function rowsOf({ model, limits, used, limitStatus, nextMs, waiting }: ModelReport): LimitState[] {
+  const name = shownText(model)
+  const { rpm, tpm, maxParallelRequests } = limits
+  const rows: LimitState[] = []
+  if (rpm !== undefined) {
+    const frees_in_ms = nextMs.requests ?? null
+    const resets_in_ms = limitStatus.requests?.resetMs ?? null
+    const counted = { dimension: 'requests', used: used.requests, limit: rpm } as const
+    rows.push({ model: name, ...counted, waiting, frees_in_ms, resets_in_ms })
+  }
+  if (tpm !== undefined) {
+    const frees_in_ms = nextMs.tokens ?? null
+    const resets_in_ms = limitStatus.tokens?.resetMs ?? null
+    const counted = { dimension: 'tokens', used: used.tokens, limit: tpm } as const
+    rows.push({ model: name, ...counted, waiting, frees_in_ms, resets_in_ms })
+  }
+  if (maxParallelRequests !== undefined) {
+    const counted = { dimension: 'parallel', used: used.parallel, limit: maxParallelRequests } as const
+    rows.push({ model: name, ...counted, waiting, frees_in_ms: null, resets_in_ms: null })
+  }
+  return rows
+}

@@ -1,0 +1,108 @@
+// Numbers, times and words as the page shows them. Nothing here needs a browser.
+
+/** Controls, and marks that change the order or the look of the text around them. */
+const unseen = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
+
+/** Text of others with everything that hides or reorders written out: `\u202e`. */
+function visible(text: string): string {
+  return text.replaceAll(unseen, (each) => `\\u${each.codePointAt(0)!.toString(16).padStart(4, '0')}`)
+}
+
+/** JSON of the gateway whose texts are all `visible`. @throws SyntaxError when it is not JSON. */
+export function readJson(text: string): unknown {
+  return JSON.parse(text, (_, value: unknown) => (typeof value === 'string' ? visible(value) : value))
+}
+
+const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 })
+
+export const none = '–'
+
+export function count(value: number | null): string {
+  return value === null ? none : whole.format(value)
+}
+
+/** `1 call`, `2 calls`. */
+export function counted(value: number, noun: string): string {
+  return `${count(value)} ${noun}${value === 1 ? '' : 's'}`
+}
+
+/** Tokens per second. */
+export function rate(value: number | null): string {
+  return value === null ? none : value < 100 ? value.toFixed(1) : count(value)
+}
+
+/** Milliseconds in at most two units: `850 ms`, `4.2 s`, `3 min 20 s`, `2 d 4 h`. */
+export function duration(ms: number | null): string {
+  if (ms === null) return none
+  if (ms < 1000) return `${Math.round(ms)} ms`
+  if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`
+  const seconds = Math.round(ms / 1000)
+  const [days, hours, minutes] = [seconds / 86_400, (seconds / 3600) % 24, (seconds / 60) % 60].map(
+    Math.floor,
+  )
+  if (days) return `${days} d ${hours} h`
+  return hours ? `${hours} h ${minutes} min` : `${minutes} min ${seconds % 60} s`
+}
+
+/** USD from decimal text, with two decimals from 1 on and else two digits that count. */
+export function usd(text: string | number | null): string {
+  if (text === null) return none
+  const value = Number(text)
+  const digits =
+    value >= 1 ? { minimumFractionDigits: 2, maximumFractionDigits: 2 } : { maximumSignificantDigits: 2 }
+  return `$${value.toLocaleString('en', digits)}`
+}
+
+/** The viewer's time zone: `Europe/Berlin`. */
+export const zone = Intl.DateTimeFormat().resolvedOptions().timeZone
+
+const clock = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium' })
+const day = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' })
+
+/** A time in the viewer's zone: `14:03:11` on the day of `now`, else `27 Nov, 14:03:11`. Both are ISO 8601. */
+export function time(iso: string | null, now: string): string {
+  if (iso === null) return none
+  const [at, today] = [iso, now].map((each) => new Date(each))
+  if (Number.isNaN(+at!)) return iso
+  const isToday = day.format(at) === day.format(today)
+  return `${isToday ? '' : `${day.format(at)}, `}${clock.format(at)}`
+}
+
+/** A day of the calendar: `2026-11-28` → `28 Nov`. */
+export function shortDay(name: string): string {
+  const at = new Date(`${name}T12:00:00`)
+  return Number.isNaN(+at) ? name : day.format(at)
+}
+
+/** `good` needs no look, `bad` does, `warn` may, and `calm` says nothing about health. */
+export type Tone = 'good' | 'warn' | 'bad' | 'calm'
+
+/** Outcomes whose names need better words. */
+const outcomes: Readonly<Record<string, string>> = {
+  client_error: 'bad request',
+  client_gone: 'client left',
+  limited: 'over the limit',
+  no_target: 'no provider free',
+  provider_auth: 'key refused',
+  provider_bad_response: 'broken answer',
+  provider_billing: 'no credit',
+}
+
+const ownOutcomes: Readonly<Record<string, Tone>> = {
+  ok: 'good',
+  client_gone: 'calm',
+  internal: 'bad',
+  no_target: 'bad',
+}
+
+export function outcomeOf(name: string): { readonly words: string; readonly tone: Tone } {
+  const isProviders = name.startsWith('provider_') && name !== 'provider_limited'
+  return {
+    words: outcomes[name] ?? name.replaceAll('_', ' '),
+    tone: isProviders ? 'bad' : (ownOutcomes[name] ?? 'warn'),
+  }
+}
+
+export function isFailure({ outcome }: { readonly outcome: string }): boolean {
+  return outcome !== 'ok' && outcome !== 'client_gone'
+}

@@ -1,0 +1,80 @@
+// Limits and budgets: how much is left and when there is room again.
+import type { VNode } from 'preact'
+import type { BudgetRow, LimitState, StatusReport } from '../status-report.ts'
+import { h } from './element.ts'
+import { count, duration, time, usd } from './format.ts'
+import { code, type Column, empty, section, table, two } from './parts.ts'
+
+const dimensions: Readonly<Record<LimitState['dimension'], string>> = {
+  requests: 'requests per minute',
+  tokens: 'tokens per minute',
+  parallel: 'at the same time',
+}
+
+export function limitsSection({ limits, budgets, now }: StatusReport): VNode {
+  return section(
+    'limits',
+    'Limits and budgets',
+    undefined,
+    limits.length + budgets.length === 0 &&
+      empty('Nothing is limited. ', code('rate_limit_settings'), ' and ', code('budgets'), ' set limits.'),
+    limits.length > 0 &&
+      table('Limits of models in the last 60 seconds', limitColumns, {
+        rows: limits,
+        keyOf: ({ model, dimension }) => `${dimension} ${model}`,
+      }),
+    budgets.length > 0 &&
+      table('Budgets', budgetColumns(now), {
+        rows: budgets,
+        keyOf: ({ of, unit, per }) => `${unit} ${per} ${of}`,
+      }),
+  )
+}
+
+const limitColumns: readonly Column<LimitState>[] = [
+  ['Model', '', (each) => two(each.model, dimensions[each.dimension] ?? each.dimension)],
+  ['Used', '', (each) => level(each.used, each.limit, each.model, count)],
+  ['In line', 'n m', (each) => count(each.waiting || null)],
+  ['Room again', 'n', (each) => roomCell(each)],
+  ['All free', 'n l', (each) => inTime(each.resets_in_ms)],
+]
+
+function roomCell({ used, limit, frees_in_ms }: LimitState): string {
+  if (frees_in_ms === null) return used < limit ? 'now' : 'when a call ends'
+  return frees_in_ms === 0 ? 'now' : inTime(frees_in_ms)
+}
+
+function inTime(ms: number | null): string {
+  return ms ? `in ${duration(ms)}` : duration(null)
+}
+
+function budgetColumns(now: string): readonly Column<BudgetRow>[] {
+  const amount = ({ unit }: BudgetRow, value: number) => (unit === 'usd' ? usd(value) : count(value))
+  return [
+    ['Budget of', '', (each) => two(each.of, `${each.unit === 'usd' ? '' : `${each.unit} `}per ${each.per}`)],
+    [
+      'Spent and reserved',
+      '',
+      (each) =>
+        level(Number(each.spent) + Number(each.reserved), Number(each.limit), each.of, (value) =>
+          amount(each, value),
+        ),
+    ],
+    ['Reserved', 'n m', (each) => amount(each, Number(each.reserved))],
+    ['Starts anew', 'n', (each) => time(each.resets_at, now)],
+  ]
+}
+
+function level(used: number, limit: number, of: string, shown: (value: number) => string): VNode {
+  const max = limit || 1
+  const text = `${shown(used)} of ${shown(limit)}`
+  const meter = h('meter', {
+    max,
+    low: max * 0.7,
+    high: max * 0.95,
+    optimum: 0,
+    value: Math.min(used, max),
+    'aria-label': `${of}: ${text}`,
+  })
+  return two(meter, text)
+}

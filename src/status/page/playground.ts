@@ -1,0 +1,147 @@
+// One conversation with a model, kept in this tab only. Answers are text: no markup of theirs is ever read.
+import { Component, type VNode } from 'preact'
+import type { RecentCall } from '../status-report.ts'
+import { startChat, type Turn } from './conversation.ts'
+import { box, h } from './element.ts'
+import { count, counted, duration, rate } from './format.ts'
+import { button, section } from './parts.ts'
+
+interface Spoken extends Turn {
+  readonly reasoning?: string
+}
+
+/** How an answer goes: pieces and milliseconds, until the gateway's own counts are there. */
+interface Pace {
+  readonly requestId: string | null
+  readonly pieces: number
+  readonly firstMs: number
+  readonly ms: number
+}
+
+interface View {
+  readonly turns: readonly Spoken[]
+  readonly pace?: Pace | undefined
+  readonly problem?: string | undefined
+  /** Stops the answer that is under way. */
+  readonly stopper?: AbortController | undefined
+}
+
+interface Properties {
+  readonly recent: readonly RecentCall[]
+  readonly models: readonly string[]
+}
+
+export class Playground extends Component<Properties, View> {
+  override state: View = { turns: [] }
+
+  override render(): VNode {
+    const { recent, models } = this.props
+    const { turns, pace, problem, stopper } = this.state
+    const isBusy = stopper !== undefined
+    return section(
+      'try',
+      'Try a model',
+      undefined,
+      turns.length > 0 &&
+        h(
+          'div',
+          { class: 'panel', role: 'log', 'aria-busy': isBusy, 'aria-label': 'Conversation', tabIndex: 0 },
+          turns.map(shownTurn),
+        ),
+      problem && h('p', { class: 'state bad', role: 'alert' }, problem),
+      pace && box('p', 'quiet', paceText(pace, recent)),
+      h(
+        'form',
+        {
+          class: 'bar',
+          onSubmit: (event) => {
+            event.preventDefault()
+            this.#submit(event.currentTarget)
+          },
+        },
+        h(
+          'label',
+          { class: 'field' },
+          'Model',
+          h(
+            'select',
+            { name: 'model' },
+            models.map((model) => h('option', { key: model }, model)),
+          ),
+        ),
+        h(
+          'label',
+          { class: 'field wide' },
+          'Message',
+          h('textarea', { name: 'content', rows: 3, required: true, onKeyDown: sendOnEnter }),
+        ),
+        h('button', { class: 'main', disabled: isBusy || models.length === 0 }, 'Send'),
+        button('Stop', () => stopper?.abort(), { disabled: !isBusy }),
+        button('New conversation', () => this.#clear(), { disabled: turns.length === 0 }),
+        box('p', 'quiet', 'Stays in this tab; its calls count and cost like all others.'),
+      ),
+    )
+  }
+
+  #submit(form: HTMLFormElement): void {
+    const fields = new FormData(form)
+    if (this.state.stopper !== undefined) return
+    form.querySelector('textarea')!.value = ''
+    void this.#ask(fields.get('model') as string, fields.get('content') as string)
+  }
+
+  #clear(): void {
+    this.state.stopper?.abort()
+    this.setState({ turns: [], pace: undefined, problem: undefined })
+  }
+
+  async #ask(model: string, content: string): Promise<void> {
+    const asked: Spoken[] = [...this.state.turns, { role: 'user', content }]
+    const stopper = new AbortController()
+    this.setState({ turns: asked, pace: undefined, problem: undefined, stopper })
+    const start = performance.now()
+    let [answer, reasoning, number, firstMs] = ['', '', 0, 0]
+    try {
+      const { requestId, pieces } = await startChat(model, asked, stopper.signal)
+      for await (const { text, isReasoning } of pieces) {
+        if (stopper.signal.aborted) break
+        const ms = performance.now() - start
+        if (number++ === 0) firstMs = ms
+        if (isReasoning) reasoning += text
+        else answer += text
+        this.setState({
+          turns: [...asked, { role: 'assistant', content: answer, reasoning }],
+          pace: { requestId, pieces: number, firstMs, ms },
+        })
+      }
+    } catch (error) {
+      if (!stopper.signal.aborted) this.setState({ problem: (error as Error).message })
+    }
+    this.setState({ stopper: undefined })
+  }
+}
+
+function sendOnEnter(event: KeyboardEvent): void {
+  if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return
+  event.preventDefault()
+  ;(event.currentTarget as HTMLTextAreaElement).form!.requestSubmit()
+}
+
+function shownTurn({ role, content, reasoning }: Spoken, at: number): VNode {
+  return h(
+    'div',
+    { key: at, class: 'turn' },
+    h('h3', null, role === 'user' ? 'You' : 'Model'),
+    reasoning && h('details', null, h('summary', null, 'Reasoning'), h('p', null, reasoning)),
+    h('p', null, content),
+  )
+}
+
+/** By the gateway's counts once the call is among the last ones, before that by the pieces that came. */
+function paceText({ requestId, pieces, firstMs, ms }: Pace, recent: readonly RecentCall[]): string {
+  const call = recent.find(({ id }) => id === requestId)
+  const tokens = call?.completion_tokens
+  const speed = call?.tokens_per_second ?? (ms > firstMs ? (pieces * 1000) / (ms - firstMs) : null)
+  const amount = tokens ? counted(tokens, 'token') : `about ${count(pieces)} tokens`
+  return `${amount}, ${rate(speed)} tokens/s, the first after ${duration(firstMs)}`
+}

@@ -1,0 +1,83 @@
+// Providers: which works, why one cools down, and until when.
+import type { VNode } from 'preact'
+import type { MinuteCell, ProviderState, StatusReport } from '../status-report.ts'
+import { h } from './element.ts'
+import { count, counted, duration, rate, time, type Tone } from './format.ts'
+import { code, type Column, empty, section, state, table, two } from './parts.ts'
+
+const states: Readonly<Record<ProviderState['state'], readonly [words: string, tone: Tone]>> = {
+  ok: ['ok', 'good'],
+  cooling: ['cooling down', 'warn'],
+  unwell: ['unwell', 'bad'],
+  unused: ['not used yet', 'calm'],
+}
+
+export function providersSection({ providers, now }: StatusReport): VNode {
+  return section(
+    'providers',
+    'Providers',
+    undefined,
+    providers.length === 0
+      ? empty('The configuration has no providers. Add one to ', code('providers'), '.')
+      : table('Providers and their last 15 minutes', columnsAt(now), {
+          rows: providers,
+          keyOf: ({ name }) => name,
+        }),
+  )
+}
+
+function columnsAt(now: string): readonly Column<ProviderState>[] {
+  return [
+    ['Provider', '', (each) => two(each.name, each.origin ?? each.kind)],
+    ['State', 'text', (each) => stateCell(each, now)],
+    [
+      'Under way',
+      'n',
+      ({ in_flight, max_parallel }) =>
+        `${count(in_flight)}${max_parallel === null ? '' : ` / ${count(max_parallel)}`}`,
+    ],
+    ['Last 15 min', 'm', (each) => trend(each.minutes)],
+    ['First token', 'n m', (each) => duration(each.first_token_p50_ms)],
+    ['Tokens/s', 'n m', (each) => rate(each.tokens_per_second)],
+    ['Last success', 'n l', (each) => time(each.last_success, now)],
+    ['Models', 'n l', (each) => count(each.models || null)],
+    ['Key', 'l', (each) => each.key_from ?? 'none'],
+  ]
+}
+
+function stateCell(provider: ProviderState, now: string): VNode {
+  const { trouble, until, reason } = provider
+  const [words, tone] = states[provider.state] ?? [provider.state, 'calm']
+  const why = trouble === null ? '' : `: ${trouble.replaceAll('_', ' ')}`
+  const end = until === null ? '' : `, next try at ${time(until, now)}`
+  const isOver = provider.state === 'ok' || provider.state === 'unused'
+  const last = isOver && reason !== null ? `last failure ${time(provider.reason_at, now)}: ${reason}` : reason
+  return two([state(tone, `${words}${why}`), end], last)
+}
+
+const [step, height] = [6, 22]
+
+/** Calls of each minute as bars, the failed part of each in another colour. */
+function trend(minutes: readonly MinuteCell[]): VNode {
+  const most = Math.max(1, ...minutes.map(({ calls }) => calls))
+  const [calls, failed] = [sum(minutes, 'calls'), sum(minutes, 'failed')]
+  const label = calls === 0 ? 'no calls' : `${counted(calls, 'call')}, ${count(failed)} failed`
+  const bar = (look: string, at: number, value: number) => {
+    const tall = value === 0 ? 0 : Math.max(2, (value / most) * height)
+    return h('rect', { class: look, x: at * step, y: height - tall, width: step - 2, height: tall })
+  }
+  return h(
+    'svg',
+    { role: 'img', 'aria-label': label, width: minutes.length * step, height },
+    h('title', null, label),
+    minutes.map((cell, at) => [
+      bar('track', at, most / height),
+      bar('calls', at, cell.calls),
+      bar('failed', at, cell.failed),
+    ]),
+  )
+}
+
+function sum(minutes: readonly MinuteCell[], of: keyof MinuteCell): number {
+  return minutes.reduce((total, each) => total + each[of], 0)
+}

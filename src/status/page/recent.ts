@@ -1,0 +1,167 @@
+// The last calls, each with everything that is known of it, and the failures of a day by their cause.
+import { Component, type VNode } from 'preact'
+import type { RecentCall, StatusReport } from '../status-report.ts'
+import { box, h } from './element.ts'
+import { count, counted, duration, isFailure, none, outcomeOf, rate, time, usd } from './format.ts'
+import { button, code, type Column, empty, facts, section, state, table, two } from './parts.ts'
+
+/** Rows until all are asked for. */
+const firstRows = 15
+
+interface View {
+  readonly words: string
+  readonly isFailedOnly: boolean
+  readonly hasAll: boolean
+  /** Ids of the calls whose details are shown. */
+  readonly open: ReadonlySet<string>
+}
+
+export class Recent extends Component<{ readonly report: StatusReport }, View> {
+  override state: View = { words: '', isFailedOnly: false, hasAll: false, open: new Set() }
+
+  override render(): VNode {
+    const { recent, now } = this.props.report
+    const { words, isFailedOnly, hasAll, open } = this.state
+    const matching = recent.filter((call) => (!isFailedOnly || isFailure(call)) && matches(call, words))
+    const rows = hasAll ? matching : matching.slice(0, firstRows)
+    if (recent.length === 0) {
+      return section('recent', 'Last calls', undefined, empty('No call has ended since the start.'))
+    }
+    return section(
+      'recent',
+      'Last calls',
+      box('p', 'quiet', `${count(matching.length)} of ${counted(recent.length, 'call')}`),
+      box(
+        'div',
+        'bar',
+        h(
+          'label',
+          { class: 'field' },
+          'Filter',
+          h('input', {
+            type: 'search',
+            value: words,
+            onInput: (event) => this.setState({ words: event.currentTarget.value }),
+          }),
+        ),
+        h(
+          'label',
+          { class: 'field' },
+          h('input', {
+            type: 'checkbox',
+            checked: isFailedOnly,
+            onChange: (event) => this.setState({ isFailedOnly: event.currentTarget.checked }),
+          }),
+          'Failed only',
+        ),
+      ),
+      rows.length > 0 &&
+        table('Last calls, the newest first', [this.#opener(now), ...columns], {
+          rows,
+          keyOf: ({ id }) => id,
+          detail: (call) => (open.has(call.id) ? details(call) : undefined),
+        }),
+      matching.length > rows.length &&
+        button(`Show all ${count(matching.length)}`, () => this.setState({ hasAll: true })),
+    )
+  }
+
+  #opener(now: string): Column<RecentCall> {
+    return [
+      'Ended',
+      '',
+      ({ id, at }) => {
+        const isOpen = this.state.open.has(id)
+        const toggle = () => {
+          const open = new Set(this.state.open)
+          if (!open.delete(id)) open.add(id)
+          this.setState({ open })
+        }
+        return button(time(at, now), toggle, { class: 'open', 'aria-expanded': isOpen })
+      },
+    ]
+  }
+}
+
+function matches(call: RecentCall, words: string): boolean {
+  const text = Object.values(call).join(' ').toLowerCase()
+  return words
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => text.includes(word))
+}
+
+const columns: readonly Column<RecentCall>[] = [
+  ['Model', '', (call) => call.model ?? none],
+  ['Provider', 'm', (call) => call.provider ?? none],
+  ['Client', 'm', (call) => call.client],
+  [
+    'Outcome',
+    'text',
+    ({ outcome, status, reason, code }) => {
+      const { words, tone } = outcomeOf(outcome)
+      return two(state(tone, `${words} ${status}`), reason ?? code)
+    },
+  ],
+  ['In line', 'n l', (call) => duration(call.wait_ms || null)],
+  ['First token', 'n m', (call) => duration(call.first_token_ms)],
+  ['Took', 'n', (call) => duration(call.duration_ms)],
+  ['Prompt', 'n m', (call) => count(call.prompt_tokens)],
+  ['Answer', 'n m', (call) => count(call.completion_tokens)],
+  ['Tokens/s', 'n l', (call) => rate(call.tokens_per_second)],
+  ['Cost', 'n m', (call) => usd(call.cost_usd)],
+]
+
+function details(call: RecentCall): VNode {
+  const known = <Value>(value: Value | null, shown: (value: Value) => string) =>
+    value !== null && shown(value)
+  return box(
+    'div',
+    'details',
+    call.reason && h('p', null, call.reason),
+    call.fix && h('p', null, h('strong', null, 'What to do: '), call.fix),
+    facts(
+      ['Request', code(call.id)],
+      ['Code', call.code],
+      ['Client', call.client],
+      ['Key', call.key],
+      ['Format', `${call.dialect}${call.stream ? ', stream' : ''}`],
+      ['Provider', call.provider],
+      ['Model there', call.target_model],
+      ['Chosen', call.placement],
+      ['Attempts', count(call.attempts)],
+      ['In line', duration(call.wait_ms)],
+      ['First token', known(call.first_token_ms, duration)],
+      ['Took', duration(call.duration_ms)],
+      ['Prompt tokens', known(call.prompt_tokens, count)],
+      ['Read from cache', known(call.cached_tokens, count)],
+      ['Written to cache', known(call.cache_write_tokens, count)],
+      ['Answer tokens', known(call.completion_tokens, count)],
+      ['Prompt tokens/s', known(call.prompt_per_second, rate)],
+      ['Answer tokens/s', known(call.tokens_per_second, rate)],
+      ['Cost', known(call.cost_usd, usd)],
+      ['Counts', call.estimated && 'estimated'],
+      ['Trace', call.trace_id && code(call.trace_id)],
+    ),
+  )
+}
+
+export function failuresSection({ failures, now }: StatusReport): VNode {
+  return section(
+    'failures',
+    'Failures in 24 hours',
+    undefined,
+    failures.length === 0
+      ? empty('No call has failed.')
+      : table(
+          'Failures of the last 24 hours by code and provider',
+          [
+            ['Code', '', (each) => two(each.code, each.provider)],
+            ['Calls', 'n', (each) => count(each.count)],
+            ['Last', 'n', (each) => time(each.last_at, now)],
+            ['Why and what to do', 'text', (each) => two(each.reason ?? none, each.fix)],
+          ],
+          { rows: failures, keyOf: (each) => `${each.code} ${each.provider ?? ''}` },
+        ),
+  )
+}

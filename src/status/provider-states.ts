@@ -1,0 +1,79 @@
+// The providers of a configuration as the status page shows them.
+import type { ProviderConfig } from '../config/types.ts'
+import type { ProviderTrouble } from '../routing/target-health.ts'
+import type { HistoryLook } from './call-history.ts'
+import { medianOf, mergedPast, type ProviderPastLook, shownMinutes } from './provider-past.ts'
+import { shownOrNull, shownText } from './shown-text.ts'
+import type { ProviderState } from './status-report.ts'
+
+export interface ProviderSources {
+  readonly troubleOf: (provider: string) => ProviderTrouble | undefined
+  readonly inFlightOf: (provider: string) => number
+  /** Models that it lists. */
+  readonly modelsOf: (provider: string) => number
+  readonly looks: readonly HistoryLook[]
+  /** What a time of the monotonic clock is in milliseconds since 1970. */
+  readonly toWallMs: (monotonicMs: number) => number
+}
+
+/** In the order of the configuration. */
+export function providerStates(
+  configs: ReadonlyMap<string, ProviderConfig>,
+  sources: ProviderSources,
+): ProviderState[] {
+  return Array.from(configs.values(), (config) => providerState(config, sources))
+}
+
+function providerState(
+  config: ProviderConfig,
+  { troubleOf, inFlightOf, modelsOf, looks, toWallMs }: ProviderSources,
+): ProviderState {
+  const { name, kind } = config
+  const isHttp = kind !== 'echo'
+  const pasts = looks
+    .flatMap(({ providers }) => providers)
+    .filter(([of]) => of === name)
+    .map(([, past]) => past)
+  const past = pasts.length === 0 ? noPast : mergedPast(pasts)
+  const trouble = troubleOf(name)
+  return {
+    name: shownText(name),
+    origin: isHttp ? config.origin : null,
+    kind,
+    is_local: isHttp ? config.isLocal : true,
+    state: stateOf(trouble, past),
+    trouble: trouble?.failureKind ?? null,
+    until: trouble?.untilMs === undefined ? null : isoOf(toWallMs(trouble.untilMs)),
+    reason: shownOrNull(past.reason),
+    reason_at: past.reasonMs === undefined ? null : isoOf(past.reasonMs),
+    last_success: past.lastSuccessMs === undefined ? null : isoOf(past.lastSuccessMs),
+    in_flight: Math.max(0, inFlightOf(name)),
+    max_parallel: (isHttp ? config.maxParallelRequests : undefined) ?? null,
+    first_token_p50_ms: medianOf(past.measures.map(({ firstTokenMs }) => Math.round(firstTokenMs))),
+    tokens_per_second: medianOf(past.measures.map(({ tokensPerSecond }) => tokensPerSecond)),
+    minutes: past.minutes,
+    models: modelsOf(name),
+    key_from: isHttp ? shownOrNull(config.apiKey?.source) : null,
+  }
+}
+
+function stateOf(
+  trouble: ProviderTrouble | undefined,
+  { isReached }: ProviderPastLook,
+): ProviderState['state'] {
+  if (trouble !== undefined) return trouble.untilMs === undefined ? 'unwell' : 'cooling'
+  return isReached ? 'ok' : 'unused'
+}
+
+const noPast: ProviderPastLook = {
+  isReached: false,
+  lastSuccessMs: undefined,
+  reason: undefined,
+  reasonMs: undefined,
+  minutes: Array.from({ length: shownMinutes }, () => ({ calls: 0, failed: 0 })),
+  measures: [],
+}
+
+function isoOf(ms: number): string {
+  return new Date(ms).toISOString()
+}

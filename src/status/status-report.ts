@@ -1,0 +1,189 @@
+// What the status page shows: `GET /status/data`, `/status/events` and `llm-gateway status --json`. Members are part of the
+// interface: they are added to, never renamed. None holds a prompt, an answer, a key, a header's value or a URL with more
+// than its origin and path. Text of others is at most 300 printable characters. Times are ISO 8601 in UTC.
+import type { OpenCall } from './open-call.ts'
+
+export interface StatusReport {
+  readonly version: string
+  readonly now: string
+  readonly started_at: string
+  readonly draining: boolean
+  readonly config_file: string
+  readonly workers: { readonly wanted: number; readonly running: number }
+  /** The last load of the configuration after the start; null: there was none. */
+  readonly reload: ReloadState | null
+  readonly viewer: Viewer
+  /** Conditions that need a person, the most severe first. */
+  readonly attention: readonly Attention[]
+  /** Calls under way, the oldest first. */
+  readonly calls: readonly OpenCall[]
+  /** How many more there are: beyond the bound of the list. */
+  readonly calls_unshown: number
+  readonly providers: readonly ProviderState[]
+  /** Only what is limited. */
+  readonly limits: readonly LimitState[]
+  readonly budgets: readonly BudgetRow[]
+  /** Null: the ledger is off, or cannot be read now. */
+  readonly usage: Usage | null
+  /** The newest first. */
+  readonly recent: readonly RecentCall[]
+  /** Of the last 24 hours, the most frequent first. */
+  readonly failures: readonly FailureRow[]
+}
+
+export interface ReloadState {
+  readonly at: string
+  readonly ok: boolean
+  readonly problems: readonly string[]
+  /** Keys of the file that changed and that only a restart applies. */
+  readonly needs_restart: readonly string[]
+}
+
+/** Who looks, and what the page offers. */
+export interface Viewer {
+  /** The Unix user or identity; null: not known. */
+  readonly user: string | null
+  /** Otherwise only the viewer's own calls are shown, and no names of other clients. */
+  readonly sees_all: boolean
+  readonly may_cancel: boolean
+  readonly playground: boolean
+}
+
+/** A condition that needs a person. */
+interface Attention {
+  readonly rule: string
+  /** What it concerns: a provider, a model. */
+  readonly subject: string
+  readonly severity: 'critical' | 'warning' | 'info'
+  readonly state: 'pending' | 'firing'
+  readonly since: string
+  readonly what: string
+  readonly why: string
+  readonly fix: string
+}
+
+export interface ProviderState {
+  readonly name: string
+  /** Scheme, host and port; null: it is inside the gateway. */
+  readonly origin: string | null
+  readonly kind: string
+  readonly is_local: boolean
+  /** `unused`: neither a call nor a check has reached it since the start. */
+  readonly state: 'ok' | 'cooling' | 'unwell' | 'unused'
+  /** A failure kind of `routing/target-health.ts`. */
+  readonly trouble: string | null
+  /** When a call tries it first again; null: not before a check succeeds, or nothing is wrong. */
+  readonly until: string | null
+  /** Of the last failure, which may be over. */
+  readonly reason: string | null
+  readonly reason_at: string | null
+  readonly last_success: string | null
+  readonly in_flight: number
+  readonly max_parallel: number | null
+  /** Medians of the last 15 minutes; null: there is nothing to measure. */
+  readonly first_token_p50_ms: number | null
+  readonly tokens_per_second: number | null
+  /** The last 15, the oldest first. */
+  readonly minutes: readonly MinuteCell[]
+  /** Models that it lists. */
+  readonly models: number
+  /** Where its key is, never the key: `credential anthropic_api_key`. Null: it has none. */
+  readonly key_from: string | null
+}
+
+export interface MinuteCell {
+  readonly calls: number
+  readonly failed: number
+}
+
+export interface LimitState {
+  readonly model: string
+  readonly dimension: 'requests' | 'tokens' | 'parallel'
+  readonly used: number
+  readonly limit: number
+  /** Calls in line for the model, whatever they wait for. */
+  readonly waiting: number
+  /** Until there is room for one more, and until nothing counts any more; null: not known ahead. */
+  readonly frees_in_ms: number | null
+  readonly resets_in_ms: number | null
+}
+
+/** USD are decimal text, which is exact. */
+export interface BudgetRow {
+  readonly of: string
+  readonly unit: string
+  readonly per: string
+  readonly limit: string | number
+  readonly spent: string | number
+  readonly reserved: string | number
+  readonly resets_at: string | null
+}
+
+export interface Usage {
+  /** The last 30 days of the viewer's time zone, today last. */
+  readonly days: readonly UsageRow[]
+  /** These three of the days that were asked for. */
+  readonly models: readonly UsageRow[]
+  readonly clients: readonly UsageRow[]
+  readonly keys: readonly UsageRow[]
+}
+
+export interface UsageRow {
+  readonly name: string
+  readonly calls: number
+  readonly failed: number
+  readonly prompt_tokens: number
+  readonly completion_tokens: number
+  readonly cached_tokens: number
+  /** Decimal text; null: no call has a known price. */
+  readonly cost_usd: string | null
+  readonly unpriced_calls: number
+}
+
+/** A call that has ended. */
+export interface RecentCall {
+  readonly id: string
+  /** When it ended. */
+  readonly at: string
+  readonly model: string | null
+  readonly client: string
+  readonly key: string | null
+  readonly provider: string | null
+  readonly target_model: string | null
+  readonly dialect: string
+  readonly status: number
+  readonly outcome: string
+  readonly stream: boolean
+  readonly wait_ms: number
+  readonly first_token_ms: number | null
+  readonly duration_ms: number
+  readonly prompt_tokens: number | null
+  readonly completion_tokens: number | null
+  readonly cached_tokens: number | null
+  readonly cache_write_tokens: number | null
+  readonly prompt_per_second: number | null
+  readonly tokens_per_second: number | null
+  /** The counts are not all the provider's, or the price is not certain. */
+  readonly estimated: boolean
+  readonly cost_usd: string | null
+  readonly attempts: number
+  readonly code: string | null
+  readonly reason: string | null
+  /** What to do about it. */
+  readonly fix: string | null
+  /** Why this target was chosen. */
+  readonly placement: string | null
+  readonly trace_id: string | null
+  /** Where the trace can be seen (`tracing.view_url`). */
+  readonly trace_url: string | null
+}
+
+export interface FailureRow {
+  readonly code: string
+  /** Null: no provider was asked. */
+  readonly provider: string | null
+  readonly count: number
+  readonly last_at: string
+  readonly reason: string | null
+  readonly fix: string | null
+}

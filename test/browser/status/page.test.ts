@@ -1,0 +1,303 @@
+// The status page in a real browser, against a scripted gateway: what it shows, that text of others stays text, that nothing
+// leaves the origin, and that people get by with a keyboard, a small screen and a screen reader.
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { after, before, suite, test, type TestContext } from 'node:test'
+
+import type { AxeResults } from 'axe-core'
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
+import type { StatusReport } from '../../../src/status/status-report.ts'
+import { missing } from '../../support/needs.ts'
+import { launchChromium } from '../chromium.ts'
+import { type Answers, type PageServer, servePage } from './page-server.ts'
+import { brokenReport, busyReport, emptyReport, hostile } from './reports.ts'
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+interface Opened extends PageServer {
+  readonly page: Page
+  /** Errors of scripts, refusals of the policy, and requests to other origins. */
+  readonly complaints: readonly string[]
+}
+
+suite('the status page', { skip: missing('chromium') }, () => {
+  let browser: Browser
+  before(async () => {
+    browser = await launchChromium({})
+  })
+  after(() => browser.close())
+
+  async function open(
+    t: TestContext,
+    report: StatusReport,
+    { answers, ...options }: BrowserContextOptions & { readonly answers?: Answers } = {},
+  ): Promise<Opened> {
+    const server = await servePage(t, report, answers)
+    const context = await browser.newContext({
+      timezoneId: 'Europe/Berlin',
+      reducedMotion: 'reduce',
+      ...options,
+    })
+    t.after(() => context.close())
+    const page = await context.newPage()
+    const complaints: string[] = []
+    page.on('pageerror', (error) => complaints.push(error.message))
+    page.on('console', (message) => {
+      if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text())
+    })
+    await context.route('**', (route) => {
+      const url = route.request().url()
+      if (url.startsWith(server.url)) return route.continue()
+      complaints.push(`request to ${url}`)
+      return route.abort()
+    })
+    await page.goto(`${server.url}/status`)
+    await page.getByText('Live', { exact: true }).waitFor()
+    return Object.assign(server, { page, complaints })
+  }
+
+  test('has why the last call failed and what to do on the first screen', async (t) => {
+    const { page, complaints } = await open(t, brokenReport, { viewport: { width: 1280, height: 720 } })
+    const card = page.locator('article', { hasText: 'last failed call' })
+    assert.match(await card.innerText(), /claude-sonnet-5 at anthropic: key refused/)
+    assert.match(await card.innerText(), /401 authentication_error: invalid x-api-key/)
+    assert.match(
+      await card.innerText(),
+      /What to do: Set the key again: llm-gateway credential set anthropic/,
+    )
+    assert.match(await card.innerText(), /15:02:47/)
+    const { y, height } = (await card.boundingBox())!
+    assert.ok(y + height <= 720)
+    assert.deepEqual(complaints, [])
+  })
+
+  test('shows each section, in the order of what matters', async (t) => {
+    const { page } = await open(t, busyReport)
+    assert.deepEqual(await page.locator('h2').allInnerTexts(), [
+      'Needs attention',
+      'Calls under way',
+      'Providers',
+      'Limits and budgets',
+      'Usage and cost',
+      'Last calls',
+      'Failures in 24 hours',
+      'Where does a name lead?',
+      'Try a model',
+    ])
+    const calls = await page.locator('#calls tbody tr').allInnerTexts()
+    assert.match(calls[0]!, /qwen3:8b.*streaming.*14\.3 s.*412.*38\.4/s)
+    assert.match(calls[3]!, /in line.*8\.2 s/s)
+    assert.match(calls[4]!, /attempt 2 of 3/)
+    assert.match(await page.locator('#limits').innerText(), /60 of 60\s+–\s+in 7\.4 s/)
+    assert.equal(await page.locator('#recent tbody tr').count(), 15)
+    await page.getByRole('button', { name: 'Show all 120' }).click()
+    assert.equal(await page.locator('#recent tbody tr').count(), 120)
+  })
+
+  test('says what to type while there is nothing to show', async (t) => {
+    const { page, url } = await open(t, emptyReport)
+    const card = await page.locator('#attention .card').innerText()
+    assert.ok(card.includes(`curl -N ${url}/v1/chat/completions`))
+    assert.ok(card.includes('"model":"echo"'))
+    assert.ok(card.includes(`OPENAI_BASE_URL=${url}/v1`))
+  })
+
+  test('takes each change in, and keeps filters, focus and open details', async (t) => {
+    const { page, send } = await open(t, brokenReport)
+    const filter = page.getByRole('searchbox')
+    await filter.fill('anthropic')
+    const first = page.locator('#recent tbody button').first()
+    await first.click()
+    await filter.focus()
+    send('change', {
+      calls: busyReport.calls,
+      calls_unshown: 0,
+      recent: [{ ...busyReport.recent[1], id: 'req_new' }, ...brokenReport.recent],
+    })
+    await page.getByText('5 calls, 1 in line').waitFor()
+    assert.equal(await page.locator('#recent tr:not(.more) button').count(), 2)
+    assert.match(await page.locator('#recent .more').innerText(), /invalid x-api-key/)
+    assert.equal(await filter.evaluate((element) => element.matches(':focus')), true)
+    assert.match(await page.locator('#providers').innerText(), /cooling down/)
+  })
+
+  test('takes markup in any text as text', async (t) => {
+    for (const report of [busyReport, brokenReport]) {
+      const answers = {
+        '/status/explain': json(200, hostile({ model: 'm', route: null, suggestion: 'n' })),
+        '/v1/models': json(200, hostile({ data: [{ id: 'echo' }] })),
+      }
+      const { page, complaints } = await open(t, hostile(report), { answers })
+      await page.locator('#recent tbody button').first().click()
+      await page.locator('#route input').fill('<img src=x onerror="window.pwned=1">')
+      await page.getByRole('button', { name: 'Explain' }).click()
+      await page.getByText('leads nowhere').waitFor()
+      assert.equal(await page.evaluate(() => 'pwned' in globalThis), false)
+      assert.equal(await page.locator('main :is(img, script, iframe, a)').count(), 0)
+      const text = await page.locator('main').innerText()
+      assert.ok(text.includes('<img src=x onerror='))
+      assert.ok(text.includes('\\u202egnp.exe\\u0007'))
+      assert.doesNotMatch(text, /[[\u202e\p{Cc}]--[\n\t]]/v)
+      assert.deepEqual(complaints, [])
+    }
+  })
+
+  test('shows the answers of a model as text', async (t) => {
+    const piece = (content: string) => `data: ${JSON.stringify({ choices: [{ delta: { content } }] })}\n\n`
+    const { page, complaints, posted } = await open(t, busyReport, {
+      answers: {
+        '/v1/chat/completions': (response) => {
+          response.writeHead(200, { 'content-type': 'text/event-stream', 'x-request-id': 'req_000000' })
+          response.write(piece('<img src=x onerror="window.pwned=1"> ![](http://192.0.2.1/leak)'))
+          response.end(`${piece(' **bold**')}data: [DONE]\n\n`)
+        },
+      },
+    })
+    await page.getByLabel('Message').fill('hello')
+    await page.getByLabel('Message').press('Enter')
+    await page.getByText('**bold**').waitFor()
+    await page.getByRole('button', { name: 'Send' }).and(page.locator(':enabled')).waitFor()
+    assert.match(await page.getByRole('log').innerText(), /<img src=x onerror="window.pwned=1"> !\[\]/)
+    assert.match(await page.locator('#try').innerText(), /240 tokens, 41\.2 tokens\/s, the first after/)
+    assert.equal(await page.evaluate(() => 'pwned' in globalThis), false)
+    assert.deepEqual(complaints, [])
+    const { model, stream, messages } = JSON.parse(posted[0]!.body) as Record<string, unknown>
+    assert.deepEqual([model, stream, messages], ['echo', true, [{ role: 'user', content: 'hello' }]])
+  })
+
+  test('stops an answer, and reports why there is none', async (t) => {
+    const gone = Promise.withResolvers<void>()
+    let answer = (response: Parameters<Answers[string]>[0]): void => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      response.write('data: {"choices":[{"delta":{"content":"one"}}]}\n\n')
+      response.once('close', gone.resolve)
+    }
+    const { page } = await open(t, busyReport, {
+      answers: { '/v1/chat/completions': (response) => answer(response) },
+    })
+    await page.getByLabel('Message').fill('count')
+    await page.getByRole('button', { name: 'Send' }).click()
+    await page.getByText('one', { exact: true }).waitFor()
+    await page.locator('#try').getByRole('button', { name: 'Stop' }).click()
+    await gone.promise
+    answer = json(429, { error: { message: 'qwen3:8b is over its limit.' } })
+    await page.getByLabel('Message').fill('again')
+    await page.getByRole('button', { name: 'Send' }).click()
+    assert.equal(await page.getByRole('alert').innerText(), 'qwen3:8b is over its limit.')
+  })
+
+  test('stops a call only after a second look, and by a request that no other page can make', async (t) => {
+    const { page, posted } = await open(t, busyReport, {
+      answers: { '/status/cancel': json(404, { error: { message: 'gone' } }) },
+    })
+    const stop = page.getByRole('button', { name: 'Stop the call to qwen3:8b' }).first()
+    await stop.focus()
+    await page.keyboard.press('Enter')
+    // The harmless answer has the focus.
+    await page.keyboard.press('Enter')
+    await stop.waitFor()
+    assert.equal(posted.length, 0)
+    await stop.click()
+    await page.getByRole('button', { name: 'Stop it' }).click()
+    await page.getByText('has ended').waitFor()
+    const [{ path, headers, body }] = posted as [(typeof posted)[number]]
+    assert.deepEqual([path, JSON.parse(body)], ['/status/cancel', { id: 'req_a' }])
+    assert.equal(headers['content-type'], 'application/json')
+    assert.equal(headers['x-llm-gateway-page'], '1')
+  })
+
+  test('offers neither to stop calls nor to try a model where the viewer may not', async (t) => {
+    const { page } = await open(t, brokenReport)
+    assert.equal(await page.getByRole('button', { name: /^Stop/ }).count(), 0)
+    assert.equal(await page.locator('#try').count(), 0)
+  })
+
+  test('asks for the usage of other days by its one stream', async (t) => {
+    const { page, streamsAre } = await open(t, busyReport)
+    await streamsAre('/status/events?days=7&zone=Europe%2FBerlin')
+    await page.getByRole('radio', { name: '30 days' }).check()
+    await streamsAre('/status/events?days=30&zone=Europe%2FBerlin')
+    await page.getByRole('radio', { name: 'By client' }).check()
+    assert.match(await page.locator('#usage tbody').innerText(), /ci-runner\s+787/)
+  })
+
+  test('holds no stream while its tab is hidden', async (t) => {
+    const { page, streamsAre } = await open(t, busyReport)
+    const setHidden = (isHidden: boolean) =>
+      page.evaluate(`
+        Object.defineProperty(document, 'hidden', { value: ${isHidden}, configurable: true })
+        document.dispatchEvent(new Event('visibilitychange'))`)
+    await setHidden(true)
+    await streamsAre()
+    await setHidden(false)
+    await streamsAre('/status/events?days=7&zone=Europe%2FBerlin')
+  })
+
+  test('shows that the gateway restarts, and connects again', async (t) => {
+    const { page, send, streamsAre } = await open(t, busyReport)
+    await page.clock.install()
+    send('bye', {})
+    await page.getByText('The gateway restarts').waitFor()
+    await streamsAre()
+    await page.clock.fastForward(3000)
+    await page.getByText('Live', { exact: true }).waitFor()
+  })
+
+  test('greys what is old', async (t) => {
+    const { page, refuseStreams } = await open(t, busyReport)
+    await page.clock.install()
+    refuseStreams()
+    await page.getByText('Reconnecting').waitFor()
+    assert.equal(await page.locator('.stale').count(), 0)
+    await page.clock.fastForward(5000)
+    await page.locator('.stale').waitFor()
+  })
+
+  test('fits a screen of 320 pixels without scrolling sideways', async (t) => {
+    for (const report of [emptyReport, busyReport, brokenReport, hostile(brokenReport)]) {
+      const { page } = await open(t, report, { viewport: { width: 320, height: 640 } })
+      await page
+        .locator('#recent tbody button')
+        .first()
+        .click({ timeout: 1000 })
+        .catch(() => undefined)
+      assert.equal(await page.evaluate('document.documentElement.scrollWidth'), 320)
+    }
+  })
+
+  for (const colorScheme of ['light', 'dark'] as const) {
+    test(`passes the rules of axe in ${colorScheme}`, async (t) => {
+      for (const report of [emptyReport, busyReport, brokenReport]) {
+        const { page } = await open(t, report, { colorScheme, bypassCSP: true })
+        if (report.recent.length > 0) await page.locator('#recent tbody button').first().click()
+        await page.evaluate(axe)
+        const { violations } = await page.evaluate(() =>
+          (globalThis as unknown as { axe: { run(): Promise<AxeResults> } }).axe.run(),
+        )
+        assert.deepEqual(
+          violations.map(({ id, nodes }) => [
+            id,
+            ...nodes.map(({ html, failureSummary }) => [html, failureSummary]),
+          ]),
+          [],
+        )
+      }
+    })
+  }
+
+  test('names the command where no script runs', async (t) => {
+    const { url } = await servePage(t, emptyReport)
+    const context = await browser.newContext({ javaScriptEnabled: false })
+    t.after(() => context.close())
+    const page = await context.newPage()
+    await page.goto(`${url}/status`)
+    assert.match(await page.locator('body').innerText(), /llm-gateway status/)
+  })
+})
+
+function json(status: number, body: unknown): Answers[string] {
+  return (response) => {
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+  }
+}

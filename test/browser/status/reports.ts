@@ -1,0 +1,502 @@
+// Reports of a gateway that has just started, of a busy one, of one in which much is wrong, and of one whose every text is
+// an attack. Times are fixed, so that a page always shows the same.
+import type {
+  MinuteCell,
+  ProviderState,
+  RecentCall,
+  StatusReport,
+  UsageRow,
+} from '../../../src/status/status-report.ts'
+
+type OpenCall = StatusReport['calls'][number]
+
+const nowMs = Date.parse('2026-11-28T14:03:20Z')
+
+function ago(seconds: number): string {
+  return new Date(nowMs - seconds * 1000).toISOString()
+}
+
+function ahead(seconds: number): string {
+  return ago(-seconds)
+}
+
+/** Nothing has happened yet. */
+export const emptyReport: StatusReport = {
+  version: '0.1.0',
+  now: ago(0),
+  started_at: ago(42),
+  draining: false,
+  config_file: '/home/ada/.config/llm-gateway/llm-gateway.yaml',
+  workers: { wanted: 1, running: 1 },
+  reload: null,
+  viewer: { user: 'ada', sees_all: true, may_cancel: true, playground: true },
+  attention: [],
+  calls: [],
+  calls_unshown: 0,
+  providers: [
+    provider('echo', { kind: 'echo', origin: null, state: 'unused', key_from: null, models: 0 }),
+    provider('ollama', { state: 'unused' }),
+  ],
+  limits: [],
+  budgets: [],
+  usage: { days: days(() => 0), models: [], clients: [], keys: [] },
+  recent: [],
+  failures: [],
+}
+
+function provider(name: string, facts: Partial<ProviderState>): ProviderState {
+  return {
+    name,
+    origin: 'http://127.0.0.1:11434',
+    kind: 'ollama',
+    is_local: true,
+    state: 'ok',
+    trouble: null,
+    until: null,
+    reason: null,
+    reason_at: null,
+    last_success: null,
+    in_flight: 0,
+    max_parallel: null,
+    first_token_p50_ms: null,
+    tokens_per_second: null,
+    minutes: Array.from({ length: 15 }, () => ({ calls: 0, failed: 0 })),
+    models: 3,
+    key_from: null,
+    ...facts,
+  }
+}
+
+function usageRow(name: string, calls: number, cost: string | null): UsageRow {
+  return {
+    name,
+    calls,
+    failed: Math.floor(calls / 23),
+    prompt_tokens: calls * 2210,
+    completion_tokens: calls * 431,
+    cached_tokens: calls * 1540,
+    cost_usd: cost,
+    unpriced_calls: cost === null ? calls : Math.floor(calls / 9),
+  }
+}
+
+/** The last 30, today last. */
+function days(callsOn: (day: number) => number): UsageRow[] {
+  return Array.from({ length: 30 }, (_, at) => {
+    const calls = callsOn(at)
+    const name = new Date(nowMs - (29 - at) * 86_400_000).toISOString().slice(0, 10)
+    return usageRow(name, calls, calls === 0 ? null : (calls * 0.0183).toFixed(6))
+  })
+}
+
+function openCall(id: string, facts: Partial<OpenCall>): OpenCall {
+  return {
+    id,
+    model: 'qwen3:8b',
+    client: 'ada',
+    key: null,
+    dialect: 'chat',
+    provider: 'ollama',
+    target_model: 'qwen3:8b',
+    phase: 'streaming',
+    started_at: ago(14),
+    age_ms: 14_300,
+    attempt: 1,
+    attempts_left: 1,
+    wait_ms: 0,
+    stream: true,
+    prompt_tokens: 2140,
+    tokens: 412,
+    tokens_per_second: 38.4,
+    first_token_ms: 610,
+    ...facts,
+  }
+}
+
+function recentCall(number: number, facts: Partial<RecentCall>): RecentCall {
+  return {
+    id: `req_${String(number).padStart(6, '0')}`,
+    at: ago(12 + number * 21),
+    model: 'qwen3:8b',
+    client: 'ada',
+    key: null,
+    provider: 'ollama',
+    target_model: 'qwen3:8b',
+    dialect: 'chat',
+    status: 200,
+    outcome: 'ok',
+    stream: true,
+    wait_ms: number % 7 === 3 ? 4200 : 0,
+    first_token_ms: 480 + ((number * 37) % 400),
+    duration_ms: 6200 + ((number * 911) % 9000),
+    prompt_tokens: 1800 + ((number * 77) % 900),
+    completion_tokens: 240 + ((number * 53) % 300),
+    cached_tokens: 1200,
+    cache_write_tokens: null,
+    prompt_per_second: 2410,
+    tokens_per_second: 41.2,
+    estimated: false,
+    cost_usd: '0',
+    attempts: 1,
+    code: null,
+    reason: null,
+    fix: null,
+    placement: 'least busy',
+    trace_id: null,
+    trace_url: null,
+    ...facts,
+  }
+}
+
+const sonnet = {
+  model: 'claude-sonnet-5',
+  provider: 'anthropic',
+  target_model: 'claude-sonnet-5-20260901',
+  dialect: 'messages',
+  key: 'ci-runner',
+  client: 'ci-runner',
+  cost_usd: '0.021470000',
+} as const
+
+const usage: StatusReport['usage'] = {
+  days: days((day) => (day % 7 > 4 ? 20 : 120) + ((day * 67) % 110)),
+  models: [
+    usageRow('claude-sonnet-5', 812, '14.860200000'),
+    usageRow('qwen3:8b', 431, '0'),
+    usageRow('gpt-5.2-mini', 120, '0.084300000'),
+    usageRow('nomic-embed-text', 64, null),
+  ],
+  clients: [usageRow('ada', 640, '3.210000000'), usageRow('ci-runner', 787, '11.734500000')],
+  keys: [usageRow('ci-runner', 787, '11.734500000')],
+}
+
+/** Much goes on, and all is well but for a limit that a call waits for. */
+export const busyReport: StatusReport = {
+  ...emptyReport,
+  started_at: ago(3 * 86_400 + 7800),
+  workers: { wanted: 2, running: 2 },
+  reload: { at: ago(5400), ok: true, problems: [], needs_restart: [] },
+  calls: [
+    openCall('req_a', {}),
+    openCall('req_b', {
+      ...sonnet,
+      phase: 'waiting',
+      tokens: 0,
+      tokens_per_second: null,
+      first_token_ms: null,
+      age_ms: 2100,
+      prompt_tokens: 18_220,
+    }),
+    openCall('req_c', {
+      model: 'qwen3:8b',
+      client: 'bob',
+      tokens: 1630,
+      tokens_per_second: 36.9,
+      age_ms: 47_000,
+    }),
+    openCall('req_d', {
+      client: 'bob',
+      phase: 'in_line',
+      provider: null,
+      target_model: null,
+      attempt: 0,
+      tokens: 0,
+      tokens_per_second: null,
+      first_token_ms: null,
+      wait_ms: 8200,
+      age_ms: 8200,
+    }),
+    openCall('req_e', {
+      model: 'gpt-5.2-mini',
+      provider: 'openai',
+      target_model: 'gpt-5.2-mini',
+      attempt: 2,
+      attempts_left: 1,
+      phase: 'connecting',
+      tokens: 0,
+      tokens_per_second: null,
+      first_token_ms: null,
+      age_ms: 900,
+    }),
+  ],
+  providers: [
+    provider('ollama', {
+      in_flight: 2,
+      max_parallel: 2,
+      last_success: ago(4),
+      first_token_p50_ms: 590,
+      tokens_per_second: 38.1,
+      minutes: cells((at) => [6 + ((at * 5) % 7), 0]),
+    }),
+    provider('anthropic', {
+      kind: 'anthropic',
+      is_local: false,
+      origin: 'https://api.anthropic.com',
+      key_from: 'credential anthropic_api_key',
+      models: 14,
+      in_flight: 1,
+      last_success: ago(30),
+      first_token_p50_ms: 1240,
+      tokens_per_second: 71.5,
+      minutes: cells((at) => [9 + ((at * 3) % 5), at === 4 ? 2 : 0]),
+      reason: '529 overloaded_error: Overloaded',
+      reason_at: ago(640),
+    }),
+    provider('openai', {
+      kind: 'openai',
+      is_local: false,
+      origin: 'https://api.openai.com',
+      key_from: 'credential openai',
+      models: 61,
+      in_flight: 1,
+      last_success: ago(200),
+      first_token_p50_ms: 830,
+      tokens_per_second: 92.3,
+      minutes: cells((at) => [at % 4, 0]),
+    }),
+    provider('echo', { kind: 'echo', origin: null, state: 'unused', models: 0 }),
+  ],
+  limits: [
+    {
+      model: 'qwen3:8b',
+      dimension: 'parallel',
+      used: 2,
+      limit: 2,
+      waiting: 1,
+      frees_in_ms: null,
+      resets_in_ms: null,
+    },
+    {
+      model: 'claude-sonnet-5',
+      dimension: 'requests',
+      used: 31,
+      limit: 50,
+      waiting: 0,
+      frees_in_ms: 0,
+      resets_in_ms: 48_000,
+    },
+    {
+      model: 'claude-sonnet-5',
+      dimension: 'tokens',
+      used: 148_200,
+      limit: 200_000,
+      waiting: 0,
+      frees_in_ms: 0,
+      resets_in_ms: 48_000,
+    },
+    {
+      model: 'gpt-5.2-mini',
+      dimension: 'requests',
+      used: 60,
+      limit: 60,
+      waiting: 0,
+      frees_in_ms: 7400,
+      resets_in_ms: 58_000,
+    },
+  ],
+  budgets: [
+    {
+      of: 'all clients',
+      unit: 'usd',
+      per: 'month',
+      limit: '50',
+      spent: '14.9445',
+      reserved: '0.03',
+      resets_at: '2026-12-01T00:00:00Z',
+    },
+    {
+      of: 'ci-runner',
+      unit: 'usd',
+      per: 'day',
+      limit: '2',
+      spent: '1.7120',
+      reserved: '0.03',
+      resets_at: '2026-11-29T00:00:00Z',
+    },
+  ],
+  usage,
+  recent: Array.from({ length: 120 }, (_, at) =>
+    at % 3 === 1
+      ? recentCall(at, sonnet)
+      : at === 5
+        ? recentCall(at, { outcome: 'client_gone', status: 499, code: null, completion_tokens: 96 })
+        : recentCall(at, {}),
+  ),
+}
+
+function cells(of: (minute: number) => readonly [calls: number, failed: number]): MinuteCell[] {
+  return Array.from({ length: 15 }, (_, at) => {
+    const [calls, failed] = of(at)
+    return { calls, failed }
+  })
+}
+
+const refusedKey = {
+  code: 'provider_auth_failed',
+  reason: '401 authentication_error: invalid x-api-key',
+  fix: 'Set the key again: llm-gateway credential set anthropic, then llm-gateway systemd restart.',
+} as const
+
+/** A key is refused, a server is away, a budget is nearly spent and the last reload was rejected. */
+export const brokenReport: StatusReport = {
+  ...busyReport,
+  draining: true,
+  workers: { wanted: 2, running: 1 },
+  reload: {
+    at: ago(300),
+    ok: false,
+    problems: [
+      'llm-gateway.yaml:14:3 models.gpt-5.provider: there is no provider "opnai". Did you mean "openai"?',
+    ],
+    needs_restart: ['server.port'],
+  },
+  viewer: { user: 'ada', sees_all: true, may_cancel: false, playground: false },
+  attention: [
+    {
+      rule: 'provider_auth',
+      subject: 'anthropic',
+      severity: 'critical',
+      state: 'firing',
+      since: ago(260),
+      what: 'anthropic refuses its key',
+      why: 'The last 6 calls ended with 401. Calls for claude-sonnet-5 have no other provider.',
+      fix: 'Set the key again: llm-gateway credential set anthropic.',
+    },
+    {
+      rule: 'budget',
+      subject: 'ci-runner, day',
+      severity: 'warning',
+      state: 'pending',
+      since: ago(1900),
+      what: 'A budget is nearly spent',
+      why: '1.88 of 2 USD are spent. At this rate it lasts until 15:10.',
+      fix: 'Raise the budget of the key, or wait until midnight.',
+    },
+  ],
+  calls: [
+    openCall('req_z', {
+      attempt: 3,
+      attempts_left: 0,
+      phase: 'connecting',
+      tokens: 0,
+      tokens_per_second: null,
+      first_token_ms: null,
+    }),
+  ],
+  calls_unshown: 12,
+  providers: [
+    provider('anthropic', {
+      kind: 'anthropic',
+      is_local: false,
+      origin: 'https://api.anthropic.com',
+      key_from: 'credential anthropic_api_key',
+      models: 14,
+      state: 'cooling',
+      trouble: 'auth',
+      until: ahead(280),
+      reason: refusedKey.reason,
+      reason_at: ago(12),
+      last_success: ago(7200),
+      minutes: cells((at) => [at > 9 ? 2 : 8, at > 9 ? 2 : 0]),
+    }),
+    provider('ollama', {
+      state: 'unwell',
+      trouble: 'unreachable',
+      reason: 'connect ECONNREFUSED 127.0.0.1:11434',
+      reason_at: ago(33),
+      last_success: ago(900),
+      minutes: cells((at) => [4, at > 11 ? 4 : 0]),
+    }),
+  ],
+  usage: null,
+  recent: [
+    recentCall(0, { outcome: 'ok' }),
+    recentCall(1, {
+      ...sonnet,
+      ...refusedKey,
+      outcome: 'provider_auth',
+      status: 502,
+      cost_usd: null,
+      first_token_ms: null,
+      completion_tokens: null,
+      prompt_tokens: null,
+      cached_tokens: null,
+      prompt_per_second: null,
+      tokens_per_second: null,
+      duration_ms: 412,
+      attempts: 2,
+    }),
+    recentCall(2, {
+      outcome: 'provider_unreachable',
+      status: 502,
+      code: 'provider_unreachable',
+      reason: 'connect ECONNREFUSED 127.0.0.1:11434',
+      fix: 'Start ollama: systemctl start ollama.',
+      first_token_ms: null,
+      duration_ms: 3,
+    }),
+    recentCall(3, {
+      outcome: 'limited',
+      status: 429,
+      code: 'rate_limit_exceeded',
+      reason: 'qwen3:8b: 60 of 60 requests of the last minute are used',
+      fix: 'Retry in 7 s, or raise rpm.',
+      provider: null,
+      duration_ms: 1,
+    }),
+    ...Array.from({ length: 8 }, (_, at) => recentCall(at + 4, {})),
+  ],
+  failures: [
+    { ...refusedKey, provider: 'anthropic', count: 6, last_at: ago(33) },
+    {
+      code: 'provider_unreachable',
+      provider: 'ollama',
+      count: 14,
+      last_at: ago(54),
+      reason: 'connect ECONNREFUSED 127.0.0.1:11434',
+      fix: 'Start ollama: systemctl start ollama.',
+    },
+    {
+      code: 'rate_limit_exceeded',
+      provider: null,
+      count: 3,
+      last_at: ago(75),
+      reason: 'qwen3:8b: 60 of 60 requests of the last minute are used',
+      fix: 'Retry in 7 s, or raise rpm.',
+    },
+  ],
+}
+
+/** What runs a script, loads something or changes the page when text is taken for markup. */
+const attack =
+  '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>\'"><svg/onload=window.pwned=1>javascript:window.pwned=1\u202egnp.exe\u0007'
+
+/** The same with the attack in every text that the gateway does not choose itself. */
+export function hostile<Value>(value: Value): Value {
+  const chosen = new Set([
+    'now',
+    'started_at',
+    'at',
+    'since',
+    'until',
+    'reason_at',
+    'last_success',
+    'last_at',
+    'resets_at',
+    'phase',
+    'state',
+    'severity',
+    'dimension',
+    'unit',
+    'limit',
+    'spent',
+    'reserved',
+    'cost_usd',
+    'outcome',
+  ])
+  const text = JSON.stringify(value, (name, each: unknown) => {
+    if (typeof each !== 'string' || chosen.has(name)) return each
+    return `${each} ${attack}`
+  })
+  return JSON.parse(text) as Value
+}

@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import type { StatusReport, UsageRow } from '../../src/status/status-report.ts'
+import { statusText } from '../../src/status/status-text.ts'
+
+const now = '2026-11-28T12:00:00.000Z'
+const minutesAgo = (minutes: number) => new Date(Date.parse(now) - minutes * 60_000).toISOString()
+
+const quiet: StatusReport = {
+  version: '1.2.3',
+  now,
+  started_at: minutesAgo(3),
+  draining: false,
+  config_file: '/etc/gateway.yaml',
+  workers: { wanted: 1, running: 1 },
+  reload: null,
+  viewer: { user: 'user:ann', sees_all: true, may_cancel: true, playground: false },
+  attention: [],
+  calls: [],
+  calls_unshown: 0,
+  providers: [],
+  limits: [],
+  budgets: [],
+  usage: null,
+  recent: [],
+  failures: [],
+}
+
+const used: UsageRow = {
+  name: 'qwen',
+  calls: 4,
+  failed: 1,
+  prompt_tokens: 100,
+  completion_tokens: 20,
+  cached_tokens: 0,
+  cost_usd: '0.5',
+  unpriced_calls: 0,
+}
+
+const text = (chosen: Partial<StatusReport> = {}) =>
+  statusText({ ...quiet, ...chosen }, Date.parse(now)).join('\n')
+
+test('a quiet gateway is three lines', () => {
+  assert.equal(
+    text(),
+    `llm-gateway 1.2.3 serves, started 3 min ago\nconfiguration /etc/gateway.yaml\n\nNo call is under way.`,
+  )
+})
+
+test('a busy one has a section for each thing', () => {
+  const busy = text({
+    draining: true,
+    workers: { wanted: 4, running: 3 },
+    reload: { at: minutesAgo(1), ok: false, problems: ['line 3: no such key'], needs_restart: [] },
+    attention: [
+      {
+        rule: 'ProviderDown',
+        subject: 'local',
+        severity: 'critical',
+        state: 'firing',
+        since: minutesAgo(90),
+        what: 'does not answer',
+        why: 'connection refused',
+        fix: 'Start it.',
+      },
+    ],
+    calls: [
+      {
+        id: 'req_1',
+        model: 'qwen',
+        client: 'user:ann',
+        key: null,
+        dialect: 'chat',
+        provider: 'local',
+        target_model: 'qwen3',
+        phase: 'in_line',
+        started_at: now,
+        age_ms: 1_234,
+        attempt: 0,
+        attempts_left: null,
+        wait_ms: 1_234,
+        stream: true,
+        prompt_tokens: null,
+        tokens: 0,
+        tokens_per_second: null,
+        first_token_ms: null,
+      },
+    ],
+    calls_unshown: 2,
+    providers: [
+      {
+        name: 'local',
+        origin: 'http://127.0.0.1:8080',
+        kind: 'ollama',
+        is_local: true,
+        state: 'cooling',
+        trouble: 'unreachable',
+        until: new Date(Date.parse(now) + 5_000).toISOString(),
+        reason: 'connection refused',
+        reason_at: now,
+        last_success: minutesAgo(60 * 72),
+        in_flight: 1,
+        max_parallel: 2,
+        first_token_p50_ms: 340,
+        tokens_per_second: 31.5,
+        minutes: [],
+        models: 3,
+        key_from: null,
+      },
+    ],
+    limits: [
+      {
+        model: 'qwen',
+        dimension: 'requests',
+        used: 5,
+        limit: 5,
+        waiting: 1,
+        frees_in_ms: 12_000,
+        resets_in_ms: 60_000,
+      },
+    ],
+    budgets: [
+      {
+        of: 'all clients',
+        unit: 'usd',
+        per: 'day',
+        limit: '5',
+        spent: '1.25',
+        reserved: '0',
+        resets_at: null,
+      },
+    ],
+    usage: { days: [used], models: [used], clients: [], keys: [] },
+    failures: [
+      {
+        code: 'provider_unreachable',
+        provider: 'local',
+        count: 3,
+        last_at: minutesAgo(2),
+        reason: 'connection refused',
+        fix: 'Start the server.',
+      },
+    ],
+  })
+  assert.equal(
+    busy,
+    `llm-gateway 1.2.3 finishes its last calls, started 3 min ago
+configuration /etc/gateway.yaml
+3 of 4 worker threads
+last reload 1 min ago: refused, the old one stays in use
+  line 3: no such key
+
+Needs attention
+  critical local: does not answer, for 90 min
+    connection refused
+    Start it.
+
+Calls under way
+  id     model  client    provider  phase    age    so far    speed
+  req_1  qwen   user:ann  local     in line  1.2 s  0 tokens  -
+  and 2 more
+
+Providers
+  provider  state                  calls  first token  speed          last answer
+  local     cooling (unreachable)  1/2    340 ms       31.5 tokens/s  3 days ago
+  local: connection refused; tried again in 5 s
+
+Limits of the last 60 seconds
+  model  of        used  in line  room
+  qwen   requests  5/5   1        in 12 s
+
+Budgets
+  of           spent              anew
+  all clients  1.25 of 5 usd/day  -
+
+Failures of the last 24 hours
+  3 × provider_unreachable at local, last 2 min ago
+    connection refused
+    Start the server.
+
+Usage
+  today: 4 calls, 1 failed, 100+20 tokens, 0.5 USD
+  qwen: 4 calls, 1 failed, 100+20 tokens, 0.5 USD`,
+  )
+})
