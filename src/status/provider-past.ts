@@ -1,6 +1,5 @@
 // How a provider has done lately, as one thread has seen it: fixed cells, whatever the number of calls.
 import type { CallFacts } from '../observe/events/calls.ts'
-import { ratesOf } from './call-rates.ts'
 import type { MinuteCell } from './status-report.ts'
 
 /** The span of the cells and of the medians. */
@@ -62,8 +61,8 @@ export class ProviderPast {
   }
 
   addMeasures(call: CallFacts, endedMs: number): void {
-    const { firstTokenMs, tokensPerSecond } = ratesOf(call)
-    if (firstTokenMs === null) return
+    const { first_token_ms: firstTokenMs, tokens_per_second: tokensPerSecond = null, status } = call
+    if (firstTokenMs === undefined || status >= 400) return
     this.#measures[this.#nextMeasure] = {
       endedMs,
       firstTokenMs: firstTokenMs - call.wait_ms,
