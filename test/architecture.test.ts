@@ -207,7 +207,9 @@ suite('the sources', () => {
     assert.deepEqual(
       edges.filter(
         ({ from, to }) =>
-          /^observe\/(?!events\.ts|events\/|audit\/|outcome\.ts|remedies\.ts)/.test(to) && !roots.test(from),
+          /^observe\/(?!events\.ts|events\/|audit\/|alerts\/attention\.ts|outcome\.ts|remedies\.ts)/.test(
+            to,
+          ) && !roots.test(from),
       ),
       [],
     )

@@ -84,8 +84,8 @@ function resultOf(env: NodeJS.ProcessEnv): string {
   return `Its result is ${result}${code === undefined ? '' : ` (${code} ${status ?? ''})`.replace(' )', ')')}.`
 }
 
-/** Undefined, with the reason on standard error: there is nothing to send to. */
-async function sinksOf(
+/** Of the configuration. Undefined, with the reason on standard error: there is nothing to send to. */
+export async function sinksOf(
   io: CommandIo,
   config: string | undefined,
   name: string | undefined,

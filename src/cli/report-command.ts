@@ -16,6 +16,7 @@ interface Options extends ScopeOptions {
   readonly config?: string
   readonly json?: true
   readonly check?: true
+  readonly notify?: string
 }
 
 /** @param done receives the exit status of the command that ran. */
@@ -38,6 +39,7 @@ export function addReportCommand(
     .option('--zone <name>', "time zone of days (default: this machine's)")
     .option('--file <path>', "the gateway's lines, in place of the journal; - is standard input")
     .option('--check', 'exit with 1 when a threshold was crossed, with 2 when data is missing')
+    .option('--notify <sink>', 'send a summary to this service of notify.sinks')
     .option('--json', 'print the report as JSON')
     .option('--user', "of this user's service (default, except for root)")
     .option('--system', 'of the system-wide service')

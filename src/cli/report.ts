@@ -14,6 +14,7 @@ import { keyAges } from './report/key-ages.ts'
 import { freePeriod, lastPeriod, type PeriodName, type ReportPeriod } from './report/period.ts'
 import { printReport } from './report/print.ts'
 import { renderJson } from './report/render.ts'
+import { sendReport } from './report/send.ts'
 
 export interface ReportOptions {
   readonly period?: PeriodName | undefined
@@ -27,6 +28,8 @@ export interface ReportOptions {
   readonly config?: string | undefined
   readonly isJson: boolean
   readonly isCheck: boolean
+  /** A service of `notify.sinks` that receives a summary. */
+  readonly notify?: string | undefined
   readonly nowMs: number
   readonly version: string
 }
@@ -36,7 +39,7 @@ type ReportIo = CommandIo & { readonly stdin: AsyncIterable<Buffer | string> }
 /** The status of `--check`. */
 const [crossed, notWhole] = [1, 2]
 
-/** @returns the exit status: 0; 2 for a question that has no answer; with `--check` 1 or 2 as in `docs/observing.md`. */
+/** @returns the exit status: 0; 1 when a message was not sent; 2 for a question that has no answer; with `--check` 1 or 2 as in `docs/observing.md`. */
 export async function reportCommand(
   io: ReportIo,
   place: LedgerPlace,
@@ -55,7 +58,9 @@ export async function reportCommand(
   const out = new Output(io.stdout, io.env)
   if (options.isJson) out.json(renderJson(report))
   else printReport(out, report)
-  if (!options.isCheck) return 0
+  const isSent = options.notify === undefined || (await sendReport(io, options.notify, report, options))
+  if (!options.isCheck) return isSent ? 0 : 1
+  if (!isSent) return 1
   return report.crossings.length > 0 ? crossed : report.isWhole ? 0 : notWhole
 }
 
@@ -76,7 +81,7 @@ function readSpan({ period: name, since, until, zone: written, by, nowMs }: Repo
   if (read.kind === 'fault') return { kind: 'fault', message: `--${read.param}: ${read.message}` }
   const { zone, by: dimensions } = read.question
   const period: ReportPeriod =
-    name === undefined ? freePeriod(widened(read.question), zone) : lastPeriod(name, nowMs, zone)
+    name === undefined ? freePeriod(widened(read.question), nowMs, zone) : lastPeriod(name, nowMs, zone)
   return { kind: 'asked', period, zone, nowMs, by: dimensions.length === 0 ? usualBy : [dimensions] }
 }
 
@@ -112,13 +117,17 @@ function logOf(
   { paths }: LedgerPlace,
   file: string | undefined,
   { untilMs, before }: ReportPeriod,
-): Pick<ReportParts, 'logPlace' | 'openLog' | 'hasOlderLines'> {
+): Pick<ReportParts, 'logPlace' | 'openLog' | 'hasLines'> {
   if (file === undefined) {
     return {
       logPlace: 'the journal',
-      openLog: (read) => readJournal(paths, { sinceMs: before.sinceMs, untilMs }, read),
-      async hasOlderLines(ms) {
-        const run = await readJournal(paths, { untilMs: ms, lines: 1 }, hasBytes)
+      openLog: (read) => readJournal(paths.scope, { sinceMs: before.sinceMs, untilMs }, read),
+      async hasLines(end) {
+        const run = await readJournal(
+          paths.scope,
+          { ...(end !== undefined && { untilMs: end }), lines: 1 },
+          hasBytes,
+        )
         return run.kind === 'read' && run.result
       },
     }
@@ -129,10 +138,12 @@ function logOf(
       try {
         return { kind: 'read', result: await read(file === '-' ? bytesOf(io.stdin) : createReadStream(file)) }
       } catch (error) {
-        return { kind: 'fault', reason: (error as Error).message }
+        const { code, message } = error as NodeJS.ErrnoException
+        if (code === undefined) throw error
+        return { kind: 'fault', reason: message }
       }
     },
-    hasOlderLines: undefined,
+    hasLines: undefined,
   }
 }
 

@@ -1,6 +1,7 @@
 // What the status page shows: `GET /status/data`, `/status/events` and `llm-gateway status --json`. Members are part of the
 // interface: they are added to, never renamed. None holds a prompt, an answer, a key, a header's value or a URL with more
 // than its origin and path. Text of others is at most 300 printable characters. Times are ISO 8601 in UTC.
+import type { Attention } from '../observe/alerts/attention.ts'
 import type { OpenCall } from './open-call.ts'
 
 export interface StatusReport {
@@ -47,19 +48,6 @@ export interface Viewer {
   readonly sees_all: boolean
   readonly may_cancel: boolean
   readonly playground: boolean
-}
-
-/** A condition that needs a person. */
-interface Attention {
-  readonly rule: string
-  /** What it concerns: a provider, a model. */
-  readonly subject: string
-  readonly severity: 'critical' | 'warning' | 'info'
-  readonly state: 'pending' | 'firing'
-  readonly since: string
-  readonly what: string
-  readonly why: string
-  readonly fix: string
 }
 
 export interface ProviderState {

@@ -9,6 +9,7 @@ import { parse } from 'yaml'
 
 import { families } from '../../src/observe/metrics/families.ts'
 import { gauges } from '../../src/observe/metrics/gauges.ts'
+import { rules as ownRules } from '../../src/observe/alerts/rules.ts'
 import { missing } from '../support/needs.ts'
 
 const folder = join(import.meta.dirname, '../../config/examples')
@@ -56,6 +57,14 @@ test('each alert is expected to fire by a test, and explains itself', () => {
     assert.match(labels['severity'] ?? '', /^(?:critical|warning|info|none)$/, alert)
     assert.deepEqual(Object.keys(annotations), ['summary', 'description'], alert)
   }
+})
+
+test('each condition that the gateway looks for by itself has a rule', () => {
+  const names = new Set(rules.map(({ alert }) => alert))
+  assert.deepEqual(
+    Object.values(ownRules).filter(({ alert }) => !names.has(`LlmGateway${alert}`)),
+    [],
+  )
 })
 
 /** Of a counter or gauge its name, of a histogram those of its parts. */

@@ -1,9 +1,11 @@
 // What calls leave in the metrics, seen as a scraper sees it.
 import assert from 'node:assert/strict'
+import { utimesSync } from 'node:fs'
 import { suite, test } from 'node:test'
 import { startGateway } from '../support/app.ts'
 import { chat, post, report } from '../support/calls.ts'
 import { delta, usageEvent, whole } from '../support/chat-content.ts'
+import { writeScratch } from '../support/config-file.ts'
 import { until } from '../support/deadline.ts'
 import { echo } from '../support/gateway-config.ts'
 import { scrape } from '../support/metrics-text.ts'
@@ -239,6 +241,17 @@ suite('the metrics', () => {
     const metrics = await scrape(gateway)
     assert.equal(metrics.value('llm_gateway_budget_limit_usd', { budget: '1 usd/day' }), 1)
     assert.equal(metrics.value('llm_gateway_budget_used_ratio', { budget: '1 usd/day' }), 57e-6)
+  })
+
+  test('have the age of keys that are in files, by their place', async (t) => {
+    const file = writeScratch(t, 'sk-of-the-test')
+    utimesSync(file, 1_700_000_000, 1_700_000_000)
+    const providers = { scripted: { api_key: { file } }, other: {} }
+    const { gateway } = await startGateway(t, { providers })
+    const metrics = await scrape(gateway)
+    const name = 'llm_gateway_credential_set_timestamp_seconds'
+    assert.equal(metrics.value(name, { credential: `file ${file}` }), 1_700_000_000)
+    assert.equal(metrics.sum(name), 1_700_000_000)
   })
 
   test('are of no other method, and of HEAD without a body', async (t) => {

@@ -63,8 +63,8 @@ export interface ReportParts {
   readonly openLog: (
     read: (stream: AsyncIterable<Buffer>) => Promise<ReadLog>,
   ) => Promise<JournalRun<ReadLog>>
-  /** Whether lines older than an instant are kept; undefined where only the lines themselves show it. */
-  readonly hasOlderLines: ((ms: number) => Promise<boolean>) | undefined
+  /** Whether there are lines before an instant, or at all; undefined where only the lines themselves show it. */
+  readonly hasLines: ((untilMs?: number) => Promise<boolean>) | undefined
 }
 
 interface Tallied {
@@ -188,15 +188,18 @@ async function gatherAudit(
 }
 
 async function gatherLog(
-  { openLog, hasOlderLines, logPlace: place, period }: ReportParts,
+  { openLog, hasLines, logPlace: place, period }: ReportParts,
   { now, before }: Tallied,
 ): Promise<SourceState> {
   const run = await openLog((stream) => readLog(stream, [now, before]))
   if (run.kind === 'fault') return absent('log', place, run.reason)
   const { lines, unreadable, earliestMs, beginsWithStart } = run.result
-  if (lines === 0) return absent('log', place, 'there are no lines of the gateway')
+  if (lines === 0) {
+    if (!(await hasLines?.())) return absent('log', place, 'there are no lines of the gateway')
+    return { name: 'log', place, state: 'whole', note: 'it has no lines of this time', beginMs: undefined }
+  }
   const isLate = earliestMs! > period.sinceMs && !beginsWithStart
-  const reachesBack = !isLate || (hasOlderLines !== undefined && (await hasOlderLines(before.sinceMs)))
+  const reachesBack = !isLate || (await hasLines?.(before.sinceMs)) === true
   const notes = [
     unreadable > 0 && `${counted(unreadable, 'line')} cannot be read`,
     !reachesBack && 'its lines begin within the period',

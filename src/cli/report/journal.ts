@@ -1,7 +1,7 @@
 // The lines of the service in the journal, by journalctl, which alone knows where they are.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import type { ServicePaths } from '../../systemd/scope.ts'
+import { type Scope, serviceUnit } from '../../systemd/scope.ts'
 import type { Span } from './period.ts'
 
 export type JournalRun<Result> =
@@ -13,19 +13,19 @@ export type JournalRun<Result> =
 const maxErrorText = 500
 
 /**
- * @param paths whose `journalctl` selects the unit.
+ * @param scope whose service it is.
  * @param span undefined at its start: from the first line on.
  * @param read receives the lines; the program is stopped when it returns.
  */
 export async function readJournal<Result>(
-  paths: Pick<ServicePaths, 'journalctl'>,
+  scope: Scope,
   { sinceMs, untilMs, lines }: Partial<Span> & { readonly lines?: number },
   read: (stream: AsyncIterable<Buffer>) => Promise<Result>,
 ): Promise<JournalRun<Result>> {
-  const [program = 'journalctl', ...unit] = paths.journalctl.split(' ')
   const at = (ms: number) => `@${(ms / 1000).toFixed(3)}`
   const options = [
-    ...unit,
+    // Not `--user`, which reads only files of the user's own: a journal in memory has none.
+    `${scope === 'user' ? '--user-unit' : '--unit'}=${serviceUnit}`,
     '--quiet',
     '--no-pager',
     '--output=cat',
@@ -33,7 +33,7 @@ export async function readJournal<Result>(
     ...(sinceMs === undefined ? [] : [`--since=${at(sinceMs)}`]),
     ...(untilMs === undefined ? [] : [`--until=${at(untilMs)}`]),
   ]
-  const child = spawn(program, options, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn('journalctl', options, { stdio: ['ignore', 'pipe', 'pipe'] })
   let fault = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     fault = (fault + text).slice(0, maxErrorText)
@@ -44,11 +44,13 @@ export async function readJournal<Result>(
     if (status === 0) return { kind: 'read', result }
     return {
       kind: 'fault',
-      reason: fault.trim() === '' ? `${program} ended with status ${status}` : fault.trim(),
+      reason: fault.trim() === '' ? `journalctl ended with status ${status}` : fault.trim(),
     }
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
-    return { kind: 'fault', reason: code === 'ENOENT' ? `${program} is not installed` : message }
+    // Without a code it is no fault of the system.
+    if (code === undefined) throw error
+    return { kind: 'fault', reason: code === 'ENOENT' ? 'journalctl is not installed' : message }
   } finally {
     child.kill()
   }

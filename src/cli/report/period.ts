@@ -30,10 +30,10 @@ export function lastPeriod(name: PeriodName, nowMs: number, zone: string): Repor
   }
 }
 
-/** Any span, compared with the time of the same length before it. */
-export function freePeriod({ sinceMs, untilMs }: Span, zone: string): ReportPeriod {
+/** Any span, compared with the time of the same length before it. @param nowMs ends it for people. */
+export function freePeriod({ sinceMs, untilMs }: Span, nowMs: number, zone: string): ReportPeriod {
   const length = untilMs - sinceMs
-  const label = `${instantText(sinceMs, zone)} to ${instantText(untilMs, zone)}`
+  const label = `${instantText(sinceMs, zone)} to ${instantText(Math.min(untilMs, nowMs), zone)}`
   return { sinceMs, untilMs, label, before: { sinceMs: sinceMs - length, untilMs: sinceMs } }
 }
 

@@ -74,8 +74,8 @@ function printCalls(out: Output, { calls, callsBefore, failuresBefore, callsFrom
     out.line('Unknown: neither the ledger nor the log can be read.')
     return
   }
-  out.line(`${grouped(calls.calls)} ${changeOf(calls.calls, callsBefore)}`)
-  out.line(`${grouped(calls.failures)} failed ${changeOf(calls.failures, failuresBefore)}`)
+  out.line(`${grouped(calls.calls)}${changeOf(calls.calls, callsBefore)}`)
+  out.line(`${grouped(calls.failures)} failed${changeOf(calls.failures, failuresBefore)}`)
   for (const [outcome, count] of calls.outcomes()) out.line(`  ${outcome.padEnd(22)}${grouped(count)}`)
 }
 
@@ -156,8 +156,8 @@ function printUsage(out: Output, { ledger }: Report): void {
   const { total, totalBefore, newClients } = ledger
   title(out, 'Usage')
   const tokens = (counts: UsageCounts) => counts.prompt_tokens + counts.completion_tokens
-  out.line(`${grouped(tokens(total))} tokens ${changeOf(tokens(total), tokens(totalBefore))}`)
-  out.line(`${usd(total)} USD ${changeOf(total.cost_nano, totalBefore.cost_nano)}`)
+  out.line(`${grouped(tokens(total))} tokens${changeOf(tokens(total), tokens(totalBefore))}`)
+  out.line(`${usd(total)} USD${changeOf(total.cost_nano, totalBefore.cost_nano)}`)
   if (total.unpriced > 0) out.line(`${counted(total.unpriced, 'call')} without a known price`)
   if (total.lost > 0) out.line(`${counted(total.lost, 'row')} lost; the sums count them`)
   for (const { by, report } of ledger.usage) printUsageTable(out, by, report)
@@ -234,9 +234,9 @@ function printSources(
 
 /** Against the period before; nothing where that has none, because a share of nothing says nothing. */
 function changeOf(now: number, before: number): string {
-  if (before === 0) return now === 0 ? '' : '(none before)'
+  if (before === 0) return now === 0 ? '' : ' (none before)'
   const percent = Math.round(((now - before) / before) * 100)
-  return `(${percent > 0 ? '+' : ''}${percent} % against the time before)`
+  return ` (${percent > 0 ? '+' : ''}${percent} % against the time before)`
 }
 
 function usd(counts: UsageCounts): string {

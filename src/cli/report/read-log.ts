@@ -22,7 +22,7 @@ export interface ReadLog {
   readonly unreadable: number
   /** The time of the earliest line; undefined: there is none. */
   readonly earliestMs: number | undefined
-  /** The earliest line is of the gateway's start. */
+  /** Before the gateway's first start there is no call: nothing of it is missing. */
   readonly beginsWithStart: boolean
 }
 
@@ -37,6 +37,7 @@ export async function readLog(
     earliestMs: undefined as number | undefined,
     beginsWithStart: false,
   }
+  let hasBegun = false
   await forEachLine(stream, (text) => {
     const line = text === undefined ? undefined : lineOf(text)
     if (line === 'foreign') return
@@ -45,10 +46,10 @@ export async function readLog(
       return
     }
     read.lines += 1
-    if (read.earliestMs === undefined || line.atMs < read.earliestMs) {
-      read.earliestMs = line.atMs
-      read.beginsWithStart = line.facts['event'] === 'listening'
-    }
+    read.earliestMs = Math.min(read.earliestMs ?? line.atMs, line.atMs)
+    const isStart = line.facts['event'] === 'listening'
+    if (isStart && !hasBegun) read.beginsWithStart = true
+    if (isStart || line.facts['client'] !== undefined) hasBegun = true
     const span = spans.find(({ sinceMs, untilMs }) => sinceMs <= line.atMs && line.atMs < untilMs)
     if (span !== undefined) countLine(line, span)
   })
@@ -102,7 +103,7 @@ function callOf(facts: JsonObject, atMs: number): TalliedCall {
     reason: text(facts['reason']),
     isStream: facts['stream'] === true,
     waitMs: number(facts['wait_ms']) ?? 0,
-    firstMs: number(facts['first_byte_ms']),
+    firstMs: number(facts['first_token_ms']) ?? number(facts['first_byte_ms']),
     durationMs: number(facts['duration_ms']) ?? 0,
     outputTokens: number(facts['completion_tokens']) ?? 0,
   }

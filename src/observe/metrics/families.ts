@@ -95,7 +95,10 @@ export const families = {
   },
   discovery_total: { labels: ['provider', 'result'], help: 'Requests for lists of models: ok or failed.' },
   health_checks_total: { labels: ['provider', 'result'], help: 'Health checks: ok or failed.' },
-  notifications_total: { labels: ['sink', 'result'], help: 'Notifications: sent, failed or suppressed.' },
+  notifications_total: {
+    labels: ['sink', 'result'],
+    help: 'Messages to services: sent, failed (it is tried again), or suppressed (given up).',
+  },
   otlp_spans_total: { labels: ['result'], help: 'Spans of traces: sent, dropped or failed.' },
   worker_restarts_total: {
     labels: [],

@@ -1,9 +1,10 @@
 // `llm-gateway report`: what it finds, where from, and what it says of what it lacks.
 import assert from 'node:assert/strict'
-import { appendFileSync, readFileSync } from 'node:fs'
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { suite, test } from 'node:test'
 
+import { startReceiver } from '../../support/receiver.ts'
 import { report, type Scene, type SceneCall, sceneOf } from './scene.ts'
 
 const golden = join(import.meta.dirname, '../../fixtures/report')
@@ -335,4 +336,57 @@ suite('days', () => {
       assert.equal(days[0]!.calls, hours * 4)
     })
   }
+})
+
+suite('--notify', () => {
+  const configOf = (scene: Scene, sinks: string): string => {
+    const file = join(dirname(scene.db), 'gateway.yaml')
+    const rest = 'providers: { e: { kind: echo } }\nmodels: { m: { provider: e } }\n'
+    writeFileSync(file, `${rest}notify: { sinks: { ${sinks} } }\n`, { mode: 0o600 })
+    return file
+  }
+
+  test('sends a summary without clients and without words of providers', async (t) => {
+    const receiver = await startReceiver(t)
+    const scene = sceneOf({ calls, lines, audit })
+    const config = configOf(scene, 'team: { kind: webhook, url: { env: HOOK } }')
+    const hook = `${receiver.url}/in`
+    const { status, stderr } = await report(scene, { period: 'weekly', config, hook, notify: 'team' })
+    assert.deepEqual([status, stderr], [0, ''])
+    const { notices } = receiver.received[0]!.body as { notices: readonly Record<string, string>[] }
+    assert.partialDeepStrictEqual(notices, [
+      {
+        kind: 'message',
+        rule: 'Report',
+        severity: 'critical',
+        what: 'Report of 2026-11-16 to 2026-11-22: 3 thresholds crossed',
+      },
+    ])
+    const why = notices[0]!['why'] ?? ''
+    assert.match(why, /^ProviderAuth openai: 1 call in 15 min, first at 2026-11-18 11:00$/m)
+    assert.match(why, /^7 calls, 1 failed, 12 requests refused$/m)
+    assert.doesNotMatch(why, /ann|bob|Incorrect/)
+  })
+
+  test('ends with 1 where it was not sent, and says why', async (t) => {
+    const receiver = await startReceiver(t)
+    receiver.answer = { status: 403, text: 'no' }
+    const scene = sceneOf({ calls, lines, audit })
+    const sinks = `team: { kind: webhook, url: { env: HOOK } }, pager: { kind: alertmanager, url: "${receiver.url}" }`
+    const hook = `${receiver.url}/in`
+    const config = configOf(scene, sinks)
+    const reasons = { team: /403/, pager: /keeps incidents/, nobody: /no sink nobody/ }
+    for (const [notify, reason] of Object.entries(reasons)) {
+      const { status, stderr } = await report(scene, {
+        period: 'weekly',
+        config,
+        hook,
+        notify,
+        isCheck: true,
+      })
+      assert.equal(status, 1)
+      assert.match(stderr, reason)
+    }
+    assert.equal(receiver.received.length, 1)
+  })
 })

@@ -74,11 +74,12 @@ export function sceneOf({
 
 export async function report(
   { db, log }: Scene,
-  options: Partial<ReportOptions> & { readonly stdin?: string } = {},
+  options: Partial<ReportOptions> & { readonly stdin?: string; readonly hook?: string } = {},
 ): Promise<{ readonly status: number; readonly stdout: string; readonly stderr: string }> {
-  const env = { HOME: dirname(db), STATE_DIRECTORY: dirname(db), XDG_RUNTIME_DIR: dirname(db) }
+  const { stdin = '', hook, ...others } = options
+  const directory = dirname(db)
+  const env = { HOME: directory, STATE_DIRECTORY: directory, XDG_RUNTIME_DIR: directory, HOOK: hook }
   const io = recordedIo(env)
-  const { stdin = '', ...others } = options
   const status = await reportCommand(
     { ...io, stdin: streamOf(stdin) },
     { file: db, paths: servicePaths('user', env) },
