@@ -4,6 +4,7 @@ import { setTimeout } from 'node:timers/promises'
 import { keepsStates, type OnceMessage, sendOnce } from '../app/send-once.ts'
 import { findConfigFile } from '../config/find.ts'
 import { openConfig } from '../config/load.ts'
+import { openNotify } from '../config/open-notify.ts'
 import type { NotifySink } from '../config/types.ts'
 import type { Clock } from '../platform/clock.ts'
 import { printable } from '../platform/printable.ts'
@@ -53,7 +54,7 @@ export async function notifyUnitFailedCommand(
     err.line('That is not the name of a unit.')
     return 1
   }
-  const sinks = await sinksOf(io, config, undefined)
+  const sinks = await sinksOf(io, config, undefined, 'section')
   if (sinks === undefined) return 1
   const message: OnceMessage = {
     rule: 'UnitFailed',
@@ -86,23 +87,32 @@ function resultOf(env: NodeJS.ProcessEnv): string {
   return `Its result is ${result}${code === undefined ? '' : ` (${code} ${status ?? ''})`.replace(' )', ')')}.`
 }
 
-/** Of the configuration. Undefined, with the reason on standard error: there is nothing to send to. */
+/**
+ * Of the configuration. Undefined, with the reason on standard error: there is nothing to send to.
+ * @param name undefined: all of them.
+ * @param valid what has to be without problems: all of the file, or `notify` only.
+ */
 export async function sinksOf(
   io: CommandIo,
   config: string | undefined,
   name: string | undefined,
+  valid: 'file' | 'section' = 'file',
 ): Promise<readonly NotifySink[] | undefined> {
   const err = new Output(io.stderr, io.env)
   // A crash report would list the environment, and with it the keys.
   process.report.excludeEnv = true
   const file = findConfigFile(config, io.env)
   const loaded = await openConfig(file, { env: io.env, mayLackSecrets: true })
-  if (!loaded.ok) {
-    printProblems(io, loaded.problems, loaded.lines)
-    return undefined
-  }
-  const { sinks } = loaded.config.notify
-  const written = Object.keys(loaded.raw.notify?.sinks ?? {})
+  // The gateway may have failed because of a fault elsewhere in the file.
+  const read = loaded.ok
+    ? { raw: loaded.raw, notify: loaded.config.notify }
+    : valid === 'section'
+      ? await openNotify(file, io.env)
+      : undefined
+  if (!loaded.ok && read === undefined) printProblems(io, loaded.problems, loaded.lines)
+  if (read === undefined) return undefined
+  const { sinks } = read.notify
+  const written = Object.keys(read.raw.notify?.sinks ?? {})
   const missing = written.filter((each) => !sinks.some((sink) => sink.name === each))
   const wanted = name === undefined ? written : [name]
   if (wanted.length === 0) err.line(`${printable(file)} has no notify.sinks.`)

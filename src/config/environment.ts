@@ -180,17 +180,25 @@ export function withHome(raw: RawConfig, env: NodeJS.ProcessEnv): RawConfig {
     if (typeof file !== 'string' || !file.startsWith('~/')) return value
     return { ...value, file: join(home, file.slice(2)) }
   }
-  const providers = Object.entries(raw.providers ?? {}).map(([name, provider]): [string, RawProvider] => {
-    const { api_key: key, headers } = provider
-    const values = Object.entries(headers ?? {}).map(([header, value]) => [header, inHome(value)])
-    return [
-      name,
-      {
-        ...provider,
-        ...(key !== undefined && { api_key: inHome(key) }),
-        ...(headers !== undefined && { headers: Object.fromEntries(values) as typeof headers }),
-      },
-    ]
+  const inside = <T extends object>(values: T): T =>
+    Object.fromEntries(Object.entries(values).map(([key, value]) => [key, inHome(value)])) as T
+  const { providers, tracing, notify } = raw
+  const inProviders = Object.entries(providers ?? {}).map(([name, provider]): [string, RawProvider] => {
+    const { headers } = provider
+    return [name, { ...inside(provider), ...(headers !== undefined && { headers: inside(headers) }) }]
   })
-  return raw.providers === undefined ? raw : { ...raw, providers: Object.fromEntries(providers) }
+  const { sinks, heartbeat } = notify ?? {}
+  const inSinks = Object.entries(sinks ?? {}).map(([name, sink]) => [name, inside(sink)] as const)
+  return {
+    ...raw,
+    ...(providers !== undefined && { providers: Object.fromEntries(inProviders) }),
+    ...(tracing?.headers !== undefined && { tracing: { ...tracing, headers: inside(tracing.headers) } }),
+    ...(notify !== undefined && {
+      notify: {
+        ...notify,
+        ...(sinks !== undefined && { sinks: Object.fromEntries(inSinks) }),
+        ...(heartbeat && { heartbeat: inside(heartbeat) }),
+      },
+    }),
+  }
 }

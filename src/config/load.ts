@@ -65,8 +65,8 @@ export async function openConfig(file: string, options: LoadOptions): Promise<Lo
   return judge(file, read, { ...options, accounts, stored })
 }
 
-/** Keys at fault are left out: they are problems of their own. */
-async function openStored(
+/** Opens the stored secrets that a document refers to. Keys at fault are left out: they are problems of their own. */
+export async function openStored(
   file: string,
   { value, problems }: ReadDocument,
   sources: SecretSources,
@@ -255,7 +255,7 @@ export function* secretReferences(raw: RawConfig): Generator<[Path, RawSecret]> 
  * A copy without the values at fault, so that the rest has the shape of `RawConfig` (missing keys aside). A fault within
  * a list empties the list, whose indexes must stay those of the file.
  */
-function pruned(value: unknown, problems: readonly PathProblem[]): RawConfig {
+export function pruned(value: unknown, problems: readonly PathProblem[]): RawConfig {
   const root = isObject(value) ? copied(value) : {}
   for (const { path } of problems) prune(root, path)
   return root

@@ -1,11 +1,13 @@
 // Messages that commands send, to services on real sockets.
 import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 
 import { notifyUnitFailedCommand } from '../../src/cli/notify.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { recordedIo } from '../support/command-io.ts'
-import { writeScratch } from '../support/config-file.ts'
+import { scratchDirectory, writeScratch } from '../support/config-file.ts'
 import { findKey } from '../support/key-forms.ts'
 import { type Receiver, startReceiver } from '../support/receiver.ts'
 import { runCommand } from '../support/run-command.ts'
@@ -118,6 +120,25 @@ suite('notify unit-failed', () => {
     assert.equal(notice?.['what'], 'The unit llm-gateway.service has failed.')
     assert.match(notice?.['why'] ?? '', /^Its result is exit-code \(exited 78\)\./)
     assert.equal(notice?.['severity'], 'critical')
+  })
+
+  test('reports it also where the rest of the file is why it failed', async (t) => {
+    const receiver = await startReceiver(t)
+    const home = scratchDirectory(t)
+    writeFileSync(join(home, 'hook'), hookOf(receiver), { mode: 0o600 })
+    const sinks = 'a: { kind: webhook, url: { file: ~/hook } }'
+    const file = writeScratch(
+      t,
+      `providers: { p: { base_url: "no URL", api_key: { env: ABSENT } } }\nmodles: {}\nnotify: { sinks: { ${sinks} } }\n`,
+    )
+    const env = { HOME: home }
+    const args = ['notify', 'unit-failed', 'llm-gateway.service', '--config', file]
+    assert.deepEqual(await runCommand(args, { env }), { status: 0, stdout: '', stderr: '' })
+    assert.equal(receiver.received.length, 1)
+    const broken = writeScratch(t, `${rest}notify: { sinks: { a: { kind: slak, url: { file: ~/hook } } } }\n`)
+    const refused = await runCommand(['notify', 'unit-failed', 'a.service', '--config', broken], { env })
+    assert.equal(refused.status, 1)
+    assert.match(refused.stderr, /must be one of/)
   })
 
   test('tries again', async (t) => {
