@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import type { NotifySink } from '../config/types.ts'
 import type { Severity } from '../observe/alerts/attention.ts'
 import { deliver } from '../observe/alerts/deliver.ts'
+import { isStateful } from '../observe/alerts/forms.ts'
 import { statusFault } from '../observe/alerts/sink-queue.ts'
 import { bounded } from '../platform/bounded-text.ts'
 
@@ -16,6 +17,8 @@ export interface OnceMessage {
   readonly title: string
   /** Lines; each service cuts them to its bounds. */
   readonly text: string
+  /** Ends what an earlier message with the same rule and subject has begun, where a service keeps states. Absent: it does not. */
+  readonly isEnd?: true
 }
 
 export interface SentOnce {
@@ -26,12 +29,17 @@ export interface SentOnce {
 
 const maxSaid = 200
 
+/** Whether a message to the service stays open until another one ends it. */
+export function keepsStates({ kind }: NotifySink): boolean {
+  return isStateful(kind)
+}
+
 /** Never rejects. @param nowMs since 1970. */
 export async function sendOnce(sink: NotifySink, message: OnceMessage, nowMs: number): Promise<SentOnce> {
-  const { rule, subject, severity, title, text } = message
+  const { rule, subject, severity, title, text, isEnd } = message
   const at = new Date(nowMs).toISOString()
   const notice = {
-    kind: 'message',
+    kind: isEnd === true ? 'recovered' : 'message',
     rule,
     subject,
     severity,

@@ -1,7 +1,7 @@
 // `llm-gateway notify test` and `llm-gateway notify unit-failed`: messages to the services of `notify.sinks` from a process of
 // their own, so that they work while the gateway does not.
 import { setTimeout } from 'node:timers/promises'
-import { type OnceMessage, sendOnce } from '../app/send-once.ts'
+import { keepsStates, type OnceMessage, sendOnce } from '../app/send-once.ts'
 import { findConfigFile } from '../config/find.ts'
 import { openConfig } from '../config/load.ts'
 import type { NotifySink } from '../config/types.ts'
@@ -32,6 +32,8 @@ export async function notifyTestCommand(
   let failed = 0
   for (const sink of sinks) {
     const { isTaken, said } = await sendOnce(sink, message, clock.wallNow())
+    // Nobody should have to close the incident of a test.
+    if (isTaken && keepsStates(sink)) await sendOnce(sink, { ...message, isEnd: true }, clock.wallNow())
     if (!isTaken) failed += 1
     const word = isTaken ? out.styled('green', 'sent') : out.styled('red', 'failed')
     out.line(`${sink.name} (${sink.kind}): ${word}, ${said}`)

@@ -55,6 +55,22 @@ suite('a budget', () => {
     assert.deepEqual(book.describe([key])[0]!.spent, 50)
   })
 
+  test('stands as it applied to calls since the start, also while it refuses them', () => {
+    const book = bookAt()
+    const standings = () =>
+      book.standings().map(({ scope, budget, spent }) => [scope.name, budget.limit, spent])
+    assert.deepEqual(standings(), [])
+    const hold = held(book.take(demand(60, scopeOf('key:a', usd(100)), scopeOf('total', usd(500)))))
+    book.settle(hold, used, { nano: 90, tokens: 1 })
+    assert.deepEqual(standings(), [
+      ['key:a', 100, 90],
+      ['total', 500, 90],
+    ])
+    assert.equal(book.take(demand(60, scopeOf('key:a', usd(95)))).kind, 'held')
+    assert.equal(book.take(demand(60, scopeOf('key:a', usd(80)))).kind, 'budget_exceeded')
+    assert.deepEqual(standings()[0], ['key:a', 80, 90])
+  })
+
   test('admits one call that is larger than what is left, as long as nothing is reserved', () => {
     const book = bookAt()
     const key = scopeOf('key:a', usd(100))

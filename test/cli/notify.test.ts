@@ -42,7 +42,15 @@ suite('notify test', () => {
     assert.doesNotMatch(team, /very-secret-path/)
     assert.deepEqual(
       receiver.received.map(({ path }) => path),
-      ['/services/T000/very-secret-path', '/v2/enqueue'],
+      ['/services/T000/very-secret-path', '/v2/enqueue', '/v2/enqueue'],
+    )
+    const events = receiver.received.slice(1).map(({ body }) => body as Record<string, string>)
+    assert.deepEqual(
+      events.map((event) => [event['event_action'], event['dedup_key']]),
+      [
+        ['trigger', events[0]!['dedup_key']],
+        ['resolve', events[0]!['dedup_key']],
+      ],
     )
     const { text } = receiver.received[0]!.body as { text: string }
     assert.match(text, /This is a test of llm-gateway notify\./)

@@ -136,6 +136,27 @@ suite('a gateway with a service to notify', () => {
     ])
   })
 
+  test('reports a budget that is nearly spent, and that it is renewed', async (t) => {
+    const { gateway, upstream, receiver, clock } = await start(t, {
+      providers: { scripted: { price: { input: 10_000, output: 0 } } },
+      budgets: { total: [{ usd: 10, per: 'day' }] },
+    })
+    const usage = { prompt_tokens: 900, completion_tokens: 0, total_tokens: 900 }
+    upstream.respond(json(200, { ...whole, usage }))
+    assert.equal((await ask(gateway)).status, 200)
+    await passing(clock, receiver, 1)
+    assert.match(
+      receiver.received[0]!.text,
+      /The budget of all clients together, 10 usd\/day, is nearly spent\.","why":"9 USD are spent\. It is renewed at /,
+    )
+    clock.advance(24 * 3_600_000)
+    await until(() => {
+      clock.advance(2_000)
+      return noticesOf(receiver).includes('recovered Budget of all clients together, usd per day')
+    }, 'its end')
+    assert.equal(noticesOf(receiver)[0], 'firing Budget of all clients together, usd per day')
+  })
+
   test('follows a reload to other services', async (t) => {
     const { gateway, upstream, receiver, clock } = await start(t)
     const other = { sinks: { team: { kind: 'slack', url: { env: 'HOOK' } } }, quiet_start_ms: 0 } as const

@@ -93,6 +93,7 @@ const begun: Partial<Record<Kind, DegradedPart & { readonly lasts?: true }>> = {
 
 /** The part that works again. */
 const ended: Partial<Record<Kind, string>> = {
+  audit_head: 'audit log',
   identity_keys_loaded: 'identities',
   keys_loaded: 'keys',
   ledger_writing: 'ledger',

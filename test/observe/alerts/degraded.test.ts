@@ -26,6 +26,19 @@ const cases: readonly (readonly [what: string, events: readonly GatewayEvent[], 
     ],
     ['a ledger that is usually off', [{ kind: 'ledger_off', reason: 'x', is_usual: true }], []],
     ['a ledger that is off', [{ kind: 'ledger_off', reason: 'x' }], ['warning ledger']],
+    [
+      'an audit log that cannot be written',
+      [{ kind: 'audit_unavailable', reason: 'x' }],
+      ['warning audit log'],
+    ],
+    [
+      'an audit log that is written again',
+      [
+        { kind: 'audit_unavailable', reason: 'x' },
+        { kind: 'audit_head', seq: 1, mac: 'x' },
+      ],
+      [],
+    ],
     ['keys that are gone', [{ kind: 'keys_missing', file: 'x' }], ['critical keys']],
     [
       'keys that are back',
