@@ -19,6 +19,7 @@ export function buildStatusPage(): Record<string, string> {
     bundle: true,
     minify: true,
     format: 'iife',
+    charset: 'utf8',
     // Browsers that enforce Trusted Types are newer than this.
     target: 'es2022',
     banner: { js: `/* With preact ${version}, ${license} licence. */` },
@@ -37,6 +38,6 @@ export function buildStatusPage(): Record<string, string> {
     'app.css': styles.outputFiles[0]!.text,
     'app.js': outputFiles[0]!.text,
     'icon.svg': readFileSync(join(source, 'icon.svg'), 'utf8'),
-    'index.html': readFileSync(join(source, 'index.html'), 'utf8'),
+    'index.html': readFileSync(join(source, 'index.html'), 'utf8').replaceAll(/\n\s*| (?=\/>)/g, ''),
   }
 }

@@ -70,6 +70,7 @@ describe('all documents', () => {
   for (const file of [
     'README.md',
     'ARCHITECTURE.md',
+    'docs/calls.md',
     'docs/clients.md',
     'docs/from-other-gateways.md',
     'docs/http.md',

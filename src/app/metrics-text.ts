@@ -69,6 +69,7 @@ async function readingsOf({ registry, times }: OpenedCounts, state: GatewayState
     ['config_last_reload_successful', single(times.isLastReloadGood ? 1 : 0)],
     ['config_last_reload_success_timestamp_seconds', single(times.loadedAtMs / 1000)],
     ...(await budgetReadings(state)),
+    ['credential_set_timestamp_seconds', credentialReadings(state)],
     ['metrics_series', single(registry.lines)],
   ])
 }
@@ -147,6 +148,18 @@ function modelReadings({ config, discovered }: GatewayState): Reading[] {
     { values: ['config'], value: config.models.size },
     { values: ['discovered'], value: listed },
   ]
+}
+
+/** Places, never values. */
+function credentialReadings({ config }: GatewayState): Reading[] {
+  const ofHttp = [...config.providers.values()].filter((provider) => provider.kind !== 'echo')
+  const values = ofHttp.flatMap(({ apiKey, headers }) => [apiKey, ...headers.map(([, value]) => value)])
+  const setAt = new Map<string, number>()
+  for (const value of values) {
+    if (typeof value !== 'object' || value.setAtMs === undefined) continue
+    setAt.set(value.source, value.setAtMs)
+  }
+  return Array.from(setAt, ([source, atMs]) => ({ values: [source], value: atMs / 1000 }))
 }
 
 /** Of all clients together; those of clients would name them. */

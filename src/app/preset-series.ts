@@ -6,20 +6,29 @@ import { errorTable } from '../errors.ts'
 import type { Registry } from '../observe/metrics/registry.ts'
 
 /** Formats in which clients have conversations. */
-const conversations = ['chat', 'messages', 'responses']
+const conversations = ['chat', 'messages', 'response']
 
 const attemptResults = ['ok', 'client_error', 'gone', ...failureKinds]
+
+type PresetConfig = Pick<Config, 'providers' | 'models' | 'rateLimits' | 'metrics' | 'notify' | 'tracing'>
 
 /** Of a configuration, at the start and after each reload. */
 export function presetSeries(
   registry: Registry,
-  { providers, models, rateLimits, metrics }: Pick<Config, 'providers' | 'models' | 'rateLimits' | 'metrics'>,
+  { providers, models, rateLimits, metrics, notify, tracing }: PresetConfig,
 ): void {
   for (const name of unlabelled) registry.cell(name, [])
   for (const code of Object.keys(errorTable)) {
     if (!isOfTargets(code)) registry.cell('refusals_total', [code])
   }
   registry.cell('limited_total', ['', 'client'])
+  for (const { name } of notify.sinks) {
+    for (const result of ['sent', 'failed', 'suppressed'])
+      registry.cell('notifications_total', [name, result])
+  }
+  if (tracing.endpoint !== undefined) {
+    for (const result of ['sent', 'dropped', 'failed']) registry.cell('otlp_spans_total', [result])
+  }
   for (const provider of providers.keys()) {
     for (const result of attemptResults) registry.cell('attempts_total', [provider, result])
   }

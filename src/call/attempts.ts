@@ -117,6 +117,7 @@ export async function tryTargets(
       return { kind: 'failed', ...conclusion, canFailOver, isWorthRepeating, charge }
     }
     budget.spend(next)
+    if (next !== target) record.placement = 'failover'
     target = next
   }
 }

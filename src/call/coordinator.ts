@@ -15,6 +15,7 @@ import type { Outcome } from '../admission/outcome.ts'
 import type { Scope } from '../admission/scopes.ts'
 import type { Disconnect, NotAdmitted } from '../admission/waiting-line.ts'
 import type { Client, LimitStatus, RequestSize, Target } from '../domain.ts'
+import type { PlacementReason } from '../routing/placement.ts'
 import type { FailureKind } from '../routing/target-health.ts'
 import type { Metered } from './response/meter.ts'
 
@@ -70,6 +71,8 @@ export interface Hold {
   readonly targets: readonly Target[]
   /** The one whose provider's slot is held. The owner assumes that an attempt at it has begun. */
   readonly target: Target
+  /** Why that one, at admission. */
+  readonly placement: PlacementReason
   /** As estimated. */
   readonly promptTokens: number
   /** What is charged so far: as reserved, or as grown since. */

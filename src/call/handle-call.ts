@@ -162,6 +162,7 @@ async function tryModel(
 
   const { hold } = admission
   record.promptTokens = hold.promptTokens
+  record.placement = route === asked ? hold.placement : 'fallback'
   heartbeat.provider = soleProviderOf(route)
   if (isAsked) addRateHeaders(call, hold.limitStatus, on)
   else if (last?.kind === 'limited') addRateHeaders(call, last.limitStatus, on)

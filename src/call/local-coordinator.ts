@@ -18,7 +18,7 @@ import type { Config, RoutingConfig } from '../config/types.ts'
 import type { Target } from '../domain.ts'
 import { chooseTargets } from '../routing/choose-targets.ts'
 import { ProviderLoad } from '../routing/load.ts'
-import { Placement } from '../routing/placement.ts'
+import { Placement, type PlacementReason } from '../routing/placement.ts'
 import { type CoolDown, TargetHealth, type FailureKind } from '../routing/target-health.ts'
 import type { Provider } from '../upstream/provider.ts'
 import { hasSameCheck, isSameServer } from '../upstream/same-settings.ts'
@@ -104,7 +104,7 @@ export class LocalCoordinator implements Coordinator {
 
   admit(request: AdmissionRequest): AdmissionResult | Promise<AdmissionResult> {
     const { client, clientScope, disconnect, model, size, spending: asked } = request
-    const { targets, turn } = chooseTargets(request, this)
+    const { targets, turn, reason } = chooseTargets(request, this)
     const tpm = smallest(this.admission.limitsOf(model)?.tpm, clientScope?.limits.tpm)
     const estimate = this.calibration.estimate(model, targets[0]!.provider, size, tpm)
     const { tokens, minTokens } = estimate
@@ -123,7 +123,7 @@ export class LocalCoordinator implements Coordinator {
     })
     const resultOf = (decided: Decision): AdmissionResult => {
       if (decided.kind === 'admitted' && (!request.skipsFailing || this.#hasReady(targets))) {
-        const hold = new LocalHold(this, { request, targets, estimate, admitted: decided })
+        const hold = new LocalHold(this, { request, targets, reason, estimate, admitted: decided })
         return { kind: 'admitted', hold }
       }
       if (turn !== undefined) this.placement.giveBack(turn)
@@ -195,12 +195,15 @@ const unsent = { kind: 'unsent' } as const
 interface HoldParts {
   readonly request: AdmissionRequest
   readonly targets: readonly Target[]
+  /** Why the first of them is the first. */
+  readonly reason: PlacementReason
   readonly estimate: Estimate
   readonly admitted: Admitted
 }
 
 class LocalHold implements Hold {
   readonly targets: readonly Target[]
+  readonly placement: PlacementReason
   readonly promptTokens: number
   readonly waitedMs: number
   readonly limitStatus: Hold['limitStatus']
@@ -213,7 +216,7 @@ class LocalHold implements Hold {
   #isTrying = false
   #isSettled = false
 
-  constructor(owner: LocalCoordinator, { request, targets, estimate, admitted }: HoldParts) {
+  constructor(owner: LocalCoordinator, { request, targets, reason, estimate, admitted }: HoldParts) {
     this.#owner = owner
     this.#request = request
     this.#reservation = admitted.reservation
@@ -223,6 +226,7 @@ class LocalHold implements Hold {
     this.waitedMs = admitted.waitedMs
     this.limitStatus = admitted.limitStatus
     this.target = this.#chosenOf(targets)
+    this.placement = this.target === targets[0] ? reason : 'free_slot'
     owner.load.add(this.target.provider)
     this.#begin()
   }

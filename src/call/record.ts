@@ -5,9 +5,11 @@ import type { GatewayError, LimitDimension } from '../errors.ts'
 import type { PriceSource, Tariff, UsageParts } from '../domain.ts'
 import type { AttemptEnded, CallFacts } from '../observe/events/calls.ts'
 import type { CallTrace } from '../observe/events/trace.ts'
+import type { PlacementReason } from '../routing/placement.ts'
 import type { Charged } from '../prices/price-book.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
 import type { Call } from './call.ts'
+import { ratesOf } from './rates.ts'
 import type { Meter, Metered } from './response/meter.ts'
 import type { AttemptStage } from './response/upstream-response.ts'
 
@@ -47,6 +49,8 @@ export class CallRecord {
   lineSinceMs: number | undefined
   /** As estimated when the call was admitted. */
   promptTokens: number | undefined
+  /** Why the target is the one that it is. */
+  placement: PlacementReason | 'failover' | 'fallback' | undefined
   /** The last one, unless it has failed. */
   attempt: { readonly stage: AttemptStage } | undefined
   /** Of the response that answers the call. */
@@ -68,6 +72,8 @@ export class CallRecord {
   #outcomeAtMs: number | undefined
   /** Both of all attempts so far that have used tokens. */
   #usage: Metered | undefined
+  /** Of the last attempt that has used tokens. */
+  #lastUsage: Metered | undefined
   #costNano = 0
   #priceSource: PriceSource | undefined
   /** Of the only attempt that cost anything. */
@@ -141,6 +147,7 @@ export class CallRecord {
   /** @param usage of an attempt; what it has cost follows. */
   addUsage(usage: Metered): void {
     this.#spentTokens += usage.totalTokens
+    this.#lastUsage = usage
     this.trace?.addUsage(usage)
     this.#usage = this.#usage === undefined ? usage : sumOf(this.#usage, usage)
   }
@@ -199,6 +206,8 @@ export class CallRecord {
     const { startedAtMs, requestId, client, dialect, route } = this.call
     const firstByteAtMs = this.#firstByteAtMs
     const firstTokenAtMs = this.meter?.firstTokenAtMs
+    const times = { sentAtMs: this.#attemptSentAtMs, firstTokenAtMs, endAtMs: nowMs }
+    const rates = ratesOf(this.#lastUsage, times)
     this.trace?.end(nowMs, firstTokenAtMs)
     const firstByteMs = firstByteAtMs === undefined ? undefined : round(firstByteAtMs - startedAtMs)
     // From then on the provider sets the pace, from which the cost of relaying can't be separated.
@@ -240,9 +249,12 @@ export class CallRecord {
       wait_ms: round(this.waitMs),
       first_byte_ms: firstByteMs,
       first_token_ms: firstTokenAtMs === undefined ? undefined : round(firstTokenAtMs - startedAtMs),
+      prompt_per_second: rates.prompt,
+      tokens_per_second: rates.output,
       duration_ms: round(nowMs - startedAtMs),
       gateway_ms: round(gatewayMs),
       attempts: this.attempts,
+      placement: this.placement === 'only' ? undefined : this.placement,
       code: error?.code,
       trouble: this.trouble,
       limited_by: limitedBy(error),

@@ -1,6 +1,6 @@
-// The commands about calls under way: `calls …`.
+// The commands about calls under way: `calls …` and `top`.
 import type { Command } from 'commander'
-import type { CommandIo } from './output.ts'
+import type { TopIo } from './top/top.ts'
 
 interface Options {
   readonly config?: string
@@ -13,7 +13,7 @@ const configOption = [
 ] as const
 
 /** @param done receives the exit status of the command that ran. */
-export function addCallsCommands(program: Command, io: CommandIo, done: (status: number) => void): void {
+export function addCallsCommands(program: Command, io: TopIo, done: (status: number) => void): void {
   const calls = program
     .command('calls')
     .description('show the calls under way in the running gateway, and end them')
@@ -35,5 +35,15 @@ export function addCallsCommands(program: Command, io: CommandIo, done: (status:
     .action(async (ids: string[], { config, json = false }: Options) => {
       const { callsCancelCommand } = await import('./calls.ts')
       done(await callsCancelCommand(io, ids, { config, json }))
+    })
+  program
+    .command('top')
+    .description('show live what needs attention, the calls under way and the providers; cancel calls')
+    .option(...configOption)
+    .option('--once', 'print it once, as is done where the output is not a terminal')
+    .option('--json', 'print the report once, as JSON')
+    .action(async ({ config, json = false, once = false }: Options & { readonly once?: boolean }) => {
+      const { topCommand } = await import('./top/top.ts')
+      done(await topCommand(io, { config, json, once }))
     })
 }

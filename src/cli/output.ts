@@ -14,17 +14,21 @@ export interface OutputStream {
   write(text: string): unknown
 }
 
-type Style = 'bold' | 'dim' | 'green' | 'red' | 'yellow'
+export type Style = 'bold' | 'dim' | 'green' | 'inverse' | 'red' | 'yellow'
+
+/** Colours on a terminal only, and not with NO_COLOR (no-color.org). */
+export function hasColours({ isTTY }: Pick<OutputStream, 'isTTY'>, env: NodeJS.ProcessEnv): boolean {
+  return isTTY === true && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb'
+}
 
 /** Writes lines to one stream. */
 export class Output {
   readonly #stream: OutputStream
   readonly #hasColours: boolean
 
-  /** Colours on a terminal only, and not with NO_COLOR (no-color.org). */
   constructor(stream: OutputStream, env: NodeJS.ProcessEnv) {
     this.#stream = stream
-    this.#hasColours = stream.isTTY === true && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb'
+    this.#hasColours = hasColours(stream, env)
   }
 
   line(text = ''): void {

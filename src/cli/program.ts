@@ -47,7 +47,6 @@ export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'std
     status = result
   }
   addGatewayCommands(program, io, version, done)
-  addCallsCommands(program, io, done)
   addDoctorCommand(program, io, version, done)
   addAuditCommands(program, io, done)
   // Node makes the stream when it is asked for, which takes 2 to 5 ms.
@@ -57,6 +56,7 @@ export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'std
       return given.stdin ?? process.stdin
     },
   }
+  addCallsCommands(program, ioWithInput, done)
   addServiceCommands(program, ioWithInput, done)
   addPricesCommands(program, ioWithInput, done)
   addSecretCommands(program, ioWithInput, done)

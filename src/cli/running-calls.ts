@@ -20,7 +20,7 @@ function readCall(call: unknown): ShownCall {
   const members = membersOf(call)
   const text = (name: string) => {
     const value = members[name]
-    return typeof value === 'string' ? printable(value) : null
+    return typeof value === 'string' ? printable(value).replaceAll('\t', ' ') : null
   }
   const number = (name: string) => {
     const value = members[name]

@@ -11,7 +11,16 @@ interface Table {
   readonly numbersFrom?: number
 }
 
-export function printTable(out: Output, { head, rows, foot, numbersFrom = Infinity }: Table): void {
+export function printTable(out: Output, table: Table): void {
+  const [head, ...rows] = tableLines(table)
+  const foot = table.foot === undefined ? undefined : rows.pop()
+  out.line(out.styled('bold', head!))
+  for (const row of rows) out.line(row)
+  if (foot !== undefined) out.line(out.styled('bold', foot))
+}
+
+/** The head, the rows and the foot. */
+export function tableLines({ head, rows, foot, numbersFrom = Infinity }: Table): string[] {
   const all = [head, ...rows, ...(foot === undefined ? [] : [foot])]
   const widths = head.map((_, column) => Math.max(...all.map((row) => displayWidth(row[column]!))))
   const line = (row: readonly string[]) =>
@@ -22,7 +31,5 @@ export function printTable(out: Output, { head, rows, foot, numbersFrom = Infini
       })
       .join('  ')
       .trimEnd()
-  out.line(out.styled('bold', line(head)))
-  for (const row of rows) out.line(line(row))
-  if (foot !== undefined) out.line(out.styled('bold', line(foot)))
+  return all.map(line)
 }

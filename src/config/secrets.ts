@@ -1,5 +1,6 @@
 // Secrets: where they are, and how they are read. The value of a secret appears in no message, log or dump; a secret that
 // exists but cannot be used is a problem that names its source. An absent one keeps the gateway from starting unless optional.
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 
@@ -15,10 +16,17 @@ const hidden = '[secret]'
 export class HeldSecret implements Secret {
   readonly source: string
   readonly #value: string
+  // No part of what two secrets are compared by.
+  readonly #setAtMs: number | undefined
 
-  constructor(value: string, source: string) {
+  constructor(value: string, source: string, setAtMs?: number) {
     this.#value = value
     this.source = source
+    this.#setAtMs = setAtMs
+  }
+
+  get setAtMs(): number | undefined {
+    return this.#setAtMs
   }
 
   reveal(): string {
@@ -72,7 +80,7 @@ export function findSecret(reference: RawSecret, sources: SecretSources): FoundS
     if (value !== undefined) return checked(value, `env ${reference.env}`)
   }
   const stored = reference.secret === undefined ? undefined : sources.stored?.get(reference.secret)
-  if (stored?.kind === 'opened') return checked(stored.value, `secret ${reference.secret}`)
+  if (stored?.kind === 'opened') return checked(stored.value, `secret ${reference.secret}`, stored.setAtMs)
   const isOnlyStored = describeSecret(reference) === `secret ${reference.secret}`
   if (stored?.kind === 'refused' || (stored?.kind === 'absent' && (isOnlyStored || stored.credential)))
     return stored
@@ -108,14 +116,18 @@ function fromFile(
   if (file.kind === 'refused') {
     return { kind: 'refused', message: `the secret from ${source} ${file.message}`, hint: file.hint }
   }
-  return checked(file.text, source)
+  return checked(file.text, source, isSecret ? changedAtMs(path) : undefined)
+}
+
+function changedAtMs(path: string): number | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.mtimeMs
 }
 
 /** A key is sent in a header, so it must be one line of visible ASCII (RFC 9110 §5.5): no other header can be smuggled in. */
-function checked(text: string, source: string): FoundSecret {
+function checked(text: string, source: string, setAtMs?: number): FoundSecret {
   const value = text.replace(/\r?\n$/, '')
   const fault = secretFault(value)
-  if (fault === undefined) return { kind: 'found', secret: new HeldSecret(value, source) }
+  if (fault === undefined) return { kind: 'found', secret: new HeldSecret(value, source, setAtMs) }
   return {
     kind: 'refused',
     message: `the secret from ${source} ${fault}`,

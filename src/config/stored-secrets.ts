@@ -1,5 +1,6 @@
 // Secrets that `secret set` has stored, encrypted, beside the configuration: where they are, and how they are opened. A
 // value that is there but cannot be opened is a problem that names the identities wanted and given, never an absent key.
+import { statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
@@ -115,7 +116,8 @@ export async function readRecipients(
 }
 
 type OpenedSecret =
-  | { readonly kind: 'opened'; readonly value: string }
+  /** `setAtMs`: when its file was written, in milliseconds since 1970. */
+  | { readonly kind: 'opened'; readonly value: string; readonly setAtMs?: number | undefined }
   | {
       readonly kind: 'absent'
       readonly message: string
@@ -175,7 +177,9 @@ async function openSecret(
   const { identities, source } = found
   const keys = identities.map(({ key }) => key)
   const decrypted = await decrypt(file.bytes, keys)
-  if (decrypted.kind === 'opened') return decrypted
+  if (decrypted.kind === 'opened') {
+    return { ...decrypted, setAtMs: statSync(path, { throwIfNoEntry: false })?.mtimeMs }
+  }
   return { kind: 'refused', ...openingFault(name, decrypted.kind, { wanted, given: identities, source }) }
 }
 

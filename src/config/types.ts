@@ -11,6 +11,8 @@ export interface Secret {
   reveal(): string
   /** Its source, for people: `credential openai_api_key`, `env OPENAI_API_KEY`, `file /path`. */
   readonly source: string
+  /** When its file was written, in milliseconds since 1970. Absent: unknown, as for credentials, which are copies. */
+  readonly setAtMs?: number | undefined
 }
 
 export interface Config {
@@ -429,6 +431,7 @@ export interface StatusConfig {
 export const alertRules = [
   'access_refused',
   'budget',
+  'degraded',
   'error_rate',
   'limit_reached',
   'no_target',

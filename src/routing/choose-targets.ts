@@ -1,8 +1,8 @@
 // In which order a call tries its model's targets, by what is known of them now and where earlier calls went.
 import type { Target } from '../domain.ts'
 import type { ProviderLoad } from './load.ts'
-import { orderTargets } from './pick-target.ts'
-import type { Placement, Turn } from './placement.ts'
+import { type Candidate, orderTargets } from './pick-target.ts'
+import type { Placement, PlacementReason, Turn } from './placement.ts'
 import type { TargetHealth } from './target-health.ts'
 
 export interface TargetFacts {
@@ -35,11 +35,13 @@ export interface Choice {
   readonly targets: readonly Target[]
   /** For `Placement.giveBack`, if the call is not admitted. Undefined: nothing was counted. */
   readonly turn: Turn | undefined
+  /** Why the first of them is the first. */
+  readonly reason: PlacementReason
 }
 
 /** Chooses among a model's targets, and counts the choice. */
 export function chooseTargets({ model, targets, affinityKey, format }: Placed, facts: TargetFacts): Choice {
-  if (targets.length === 1) return { targets, turn: undefined }
+  if (targets.length === 1) return { targets, turn: undefined, reason: 'only' }
   const { health, load, placement, isLocal } = facts
   const nowMs = facts.now()
   const conversation = affinityKey === undefined ? undefined : `${affinityKey} ${model}`
@@ -61,10 +63,23 @@ export function chooseTargets({ model, targets, affinityKey, format }: Placed, f
   if (conversation !== undefined && !isHomeReady && isLocal(first!.provider)) {
     placement.setHome(conversation, keyOf(first!))
   }
-  if (equals.length < 2) return { targets: ordered, turn: undefined }
+  const reason = reasonFor(candidates, first!, equals)
+  if (equals.length < 2) return { targets: ordered, turn: undefined, reason }
   const indexed = equals.map(({ target }) => ({ index: targets.indexOf(target), weight: target.weight }))
   const turn = { equals: indexed, chosen: targets.indexOf(first!) }
-  return { targets: ordered, turn: placement.take(model, turn, targets.length) }
+  return { targets: ordered, turn: placement.take(model, turn, targets.length), reason }
+}
+
+function reasonFor(
+  candidates: readonly Candidate[],
+  first: Target,
+  equals: readonly Candidate[],
+): PlacementReason {
+  const ready = candidates.filter(({ isReady, target }) => isReady && target.tier === first.tier)
+  if (!ready.some(({ target }) => target === first)) return 'cooling'
+  if (ready.length === 1) return 'only'
+  if (equals.length === 0) return 'cached'
+  return equals.length === 1 ? 'least_busy' : 'turn'
 }
 
 /** Unambiguous, because a provider's name contains no line feed. */

@@ -1,6 +1,13 @@
 // What placing calls has to remember: whose turn it is among targets that are equally busy, and which server began a
 // conversation and so has it cached. A restart forgets it.
 
+/**
+ * Why a call went to its first target. `only`: no other one of its tier was ready. `cached`: the conversation's cache is there.
+ * `least_busy`: by its weight. `turn`: its turn among equally busy ones. `cooling`: none was ready, and this one is soonest.
+ * `free_slot`: better ones had no slot.
+ */
+export type PlacementReason = 'only' | 'cached' | 'least_busy' | 'turn' | 'cooling' | 'free_slot'
+
 /** How much a target is owed: positive if it got fewer calls than its weight entitles it to. */
 type Credits = number[]
 

@@ -1,6 +1,7 @@
 // What the status page shows: `GET /status/data`, `/status/events` and `llm-gateway status --json`. Members are part of the
 // interface: they are added to, never renamed. None holds a prompt, an answer, a key, a header's value or a URL with more
 // than its origin and path. Text of others is at most 300 printable characters. Times are ISO 8601 in UTC.
+import type { Attention } from '../observe/alerts/attention.ts'
 import type { OpenCall } from './open-call.ts'
 
 export interface StatusReport {
@@ -49,19 +50,6 @@ export interface Viewer {
   readonly playground: boolean
 }
 
-/** A condition that needs a person. */
-interface Attention {
-  readonly rule: string
-  /** What it concerns: a provider, a model. */
-  readonly subject: string
-  readonly severity: 'critical' | 'warning' | 'info'
-  readonly state: 'pending' | 'firing'
-  readonly since: string
-  readonly what: string
-  readonly why: string
-  readonly fix: string
-}
-
 export interface ProviderState {
   readonly name: string
   /** Scheme, host and port; null: it is inside the gateway. */
@@ -69,7 +57,8 @@ export interface ProviderState {
   readonly kind: string
   readonly is_local: boolean
   /** `unused`: neither a call nor a check has reached it since the start. */
-  readonly state: 'ok' | 'cooling' | 'unwell' | 'unused'
+  /** `failing`: calls may try it, and nothing has reached it since its last failure. */
+  readonly state: 'ok' | 'failing' | 'cooling' | 'unwell' | 'unused'
   /** A failure kind of `routing/target-health.ts`. */
   readonly trouble: string | null
   /** When a call tries it first again; null: not before a check succeeds, or nothing is wrong. */
@@ -171,7 +160,7 @@ export interface RecentCall {
   readonly reason: string | null
   /** What to do about it. */
   readonly fix: string | null
-  /** Why this target was chosen. */
+  /** Why this target was chosen, as in the log; null: there was no choice. */
   readonly placement: string | null
   readonly trace_id: string | null
   /** Where the trace can be seen (`tracing.view_url`). */

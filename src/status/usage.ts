@@ -76,7 +76,8 @@ function listOf({ rows }: UsageReport, dimension: 'model' | 'client' | 'key'): U
 
 function usageRow(name: string, row: LedgerRow | undefined): UsageRow {
   const unpriced = row?.unpriced ?? 0
-  const hasCost = row !== undefined && (row.cost_nano > 0 || row.calls > unpriced)
+  // A failed call that took no tokens has neither a price nor the lack of one.
+  const hasCost = row !== undefined && (row.cost_nano > 0 || row.calls - row.failed > unpriced)
   return {
     name,
     calls: row?.calls ?? 0,

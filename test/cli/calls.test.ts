@@ -1,9 +1,7 @@
 // `llm-gateway calls`, against gateways in processes of their own.
 import assert from 'node:assert/strict'
-import { Writable } from 'node:stream'
 import { suite, test, type TestContext } from 'node:test'
 
-import { createProgram } from '../../src/cli/program.ts'
 import { readCalls, shortDuration, shortIds } from '../../src/cli/running-calls.ts'
 import { messages } from '../support/chat-content.ts'
 import { until } from '../support/deadline.ts'
@@ -11,20 +9,11 @@ import { firstEvents } from '../support/first-events.ts'
 import { defaultEnv } from '../support/gateway-config.ts'
 import { type GatewayProcess, startGatewayProcess } from '../support/gateway-process.ts'
 import { connectRaw, rawRequest, type RawClient } from '../support/raw-client.ts'
+import { runCommand } from '../support/run-command.ts'
 import { chunk, hang, streamHead } from '../support/upstream-script.ts'
 
-async function run(gateway: Pick<GatewayProcess, 'folder'>, ...args: readonly string[]) {
-  const written = { stdout: '', stderr: '' }
-  const streamOf = (name: keyof typeof written) =>
-    new Writable({
-      write(piece, _, done) {
-        written[name] += String(piece)
-        done()
-      },
-    })
-  const env = { HOME: gateway.folder, ...defaultEnv }
-  const io = { stdout: streamOf('stdout'), stderr: streamOf('stderr'), env }
-  return { status: await createProgram(io).run(args), ...written }
+function run({ folder }: Pick<GatewayProcess, 'folder'>, ...args: readonly string[]) {
+  return runCommand(args, { env: { HOME: folder, ...defaultEnv } })
 }
 
 async function openStream(t: TestContext, { url }: GatewayProcess, id: string): Promise<RawClient> {

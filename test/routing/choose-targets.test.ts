@@ -162,3 +162,20 @@ test('the oldest conversations are forgotten beyond ten thousand', () => {
   for (let other = 0; other < 9_999; other++) placement.setHome(`${other}`, 'b')
   assert.deepEqual([placement.homeOf('first'), placement.homeOf('second')], ['a', undefined])
 })
+
+test('the reason of a choice', () => {
+  const chooser = new Chooser()
+  const two = abc.slice(0, 2)
+  const reasonOf = (targets: readonly Target[], number = 1) =>
+    chooser.choice(targets, conversation(number, 1)).reason
+  assert.equal(reasonOf(abc.slice(0, 1)), 'only')
+  assert.deepEqual([reasonOf(two), reasonOf(two)], ['turn', 'cached'])
+  const home = chooser.choose(two, conversation(1, 2))
+  for (let call = 0; call < 9; call++) chooser.load.add(home)
+  assert.equal(reasonOf(two), 'least_busy')
+  const cooling = { cooldownMs: 1000, isLocal: true, retryAfterMs: undefined, nowMs: 0 }
+  chooser.health.recordFailure(two[0]!, 'broken', cooling)
+  assert.equal(reasonOf(two, 2), 'only')
+  chooser.health.recordFailure(two[1]!, 'broken', cooling)
+  assert.equal(reasonOf(two, 3), 'cooling')
+})

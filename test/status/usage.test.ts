@@ -61,7 +61,7 @@ suite('usage', () => {
       { model: 'free', ...counts, cost_nano: 0 },
       { model: null, ...counts },
       { model: 'dear', ...counts },
-      { model: 'unknown', ...counts, cost_nano: 0, unpriced: 2 },
+      { model: 'unknown', ...counts, cost_nano: 0, unpriced: 1 },
     ])
     const usage = usageOf([days, models, reportOf([]), reportOf([])], view, nowMs)!
     assert.equal(usage.days.length, 30)

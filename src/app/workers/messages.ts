@@ -20,6 +20,7 @@ import type { UsageQuestion } from '../../ledger/report.ts'
 import type { GatewayEvent } from '../../observe/events.ts'
 import type { FamilyName } from '../../observe/metrics/families.ts'
 import type { OwnedObject, OwnersFound } from '../../routing/object-owners.ts'
+import type { PlacementReason } from '../../routing/placement.ts'
 import type { Discovered } from '../../routing/route-table.ts'
 import type { FailureKind } from '../../routing/target-health.ts'
 import type { InheritedSocket } from '../../server/listeners/inherited.ts'
@@ -67,6 +68,7 @@ export type AdmissionMessage =
       /** The best first. */
       readonly order: readonly number[]
       readonly target: number
+      readonly placement: PlacementReason
       readonly promptTokens: number
       readonly tokens: number
       readonly waitedMs: number

@@ -119,6 +119,7 @@ interface HoldParts {
 
 class RemoteHold implements Hold {
   readonly targets: readonly Target[]
+  readonly placement: Hold['placement']
   readonly promptTokens: number
   readonly waitedMs: number
   readonly isSlotLimited: boolean
@@ -136,6 +137,7 @@ class RemoteHold implements Hold {
     this.#parts = parts
     this.targets = admitted.order.map((index) => parts.targets[index]!)
     this.target = parts.targets[admitted.target]!
+    this.placement = admitted.placement
     this.promptTokens = admitted.promptTokens
     this.tokens = admitted.tokens
     this.waitedMs = admitted.waitedMs

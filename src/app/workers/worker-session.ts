@@ -276,12 +276,13 @@ function unfinishedOf(
 }
 
 function admittedMessage(hold: Hold, targets: readonly Target[]): AdmissionMessage {
-  const { promptTokens, tokens, waitedMs, isSlotLimited, isBudgeted, limitStatus } = hold
+  const { placement, promptTokens, tokens, waitedMs, isSlotLimited, isBudgeted, limitStatus } = hold
   const providers = new Set(targets.map(({ provider }) => provider))
   return {
     kind: 'admitted',
     order: hold.targets.map((target) => targets.indexOf(target)),
     target: targets.indexOf(hold.target),
+    placement,
     promptTokens,
     tokens,
     waitedMs,

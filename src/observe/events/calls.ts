@@ -81,9 +81,18 @@ export interface CallFacts {
   readonly first_byte_ms: number | undefined
   /** Of a stream: when the first piece of its text, reasoning or tool calls came, from the start of the call. */
   readonly first_token_ms?: number | undefined
+  /** Of a stream, in tokens per second: the prompt without what was cached, from the sending of the attempt to the first token. */
+  readonly prompt_per_second?: number | undefined
+  /** The output after its first token, from then to the end of the call. */
+  readonly tokens_per_second?: number | undefined
   readonly duration_ms: number
   readonly gateway_ms: number
   readonly attempts: number
+  /**
+   * Why the target is the one that it is: a `PlacementReason` of routing, `failover` (one before it has failed) or `fallback`
+   * (another model answered). Absent: there was no choice.
+   */
+  readonly placement?: string | undefined
   readonly code: string | undefined
   /** What is wrong with the provider, by the attempt that the client's response is about. Absent: nothing. */
   readonly trouble?: Trouble | undefined

@@ -97,6 +97,11 @@ export const gauges = {
     help: 'What is spent and reserved of a budget of all clients together, from 0 to 1.',
   },
   budget_limit_usd: { type: 'gauge', labels: ['budget'], help: 'Budgets of all clients together, in USD.' },
+  credential_set_timestamp_seconds: {
+    type: 'gauge',
+    labels: ['credential'],
+    help: 'When the file of a key of providers was written, as a Unix time, by the place of the key; for stored secrets and files.',
+  },
   metrics_series: { type: 'gauge', labels: [], help: 'Lines of counters and histograms that there are.' },
 } as const satisfies Record<string, GaugeFamily>
 

@@ -9,6 +9,8 @@ export class Registry implements CounterReader, SeriesWriter {
   readonly #table: SeriesTable
   #cells = new Float64Array(firstCells)
 
+  /** Of series that were read, by their first cells: conditions read all of them every two seconds. */
+  readonly #labels = new Map<number, CounterSeries['labels']>()
   readonly #onFull: () => void
   #isFull = false
 
@@ -64,7 +66,11 @@ export class Registry implements CounterReader, SeriesWriter {
   *series(name: CounterName): Generator<CounterSeries> {
     const keys: readonly string[] = families[name].labels
     for (const { values, first } of this.#table.of(name)) {
-      const labels = Object.fromEntries(keys.map((key, index) => [key, values[index]!]))
+      let labels = this.#labels.get(first)
+      if (labels === undefined) {
+        labels = Object.fromEntries(keys.map((key, index) => [key, values[index]!]))
+        this.#labels.set(first, labels)
+      }
       yield { labels, value: this.at(first) }
     }
   }

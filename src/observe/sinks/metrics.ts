@@ -43,13 +43,19 @@ export function metricsSink(writer: SeriesWriter, options: CallCountsOptions): S
       else if (kind === 'refused') countRefusal(event)
       else if (kind === 'target_cooled') count('cooldowns_total', [event.provider, event.trouble])
       else if (kind === 'polled') count(polls[event.poll], [event.provider, event.is_ok ? 'ok' : 'failed'])
-      else if (kind in plain) count(plain[kind]!, [])
+      else if (kind === 'spans_counted') count('otlp_spans_total', [event.result], event.count)
+      else if (kind === 'notification_sent') count('notifications_total', [event.sink, 'sent'])
+      else if (kind === 'notification_failed') count('notifications_total', [event.sink, 'failed'])
+      else if (kind === 'notification_suppressed') {
+        count('notifications_total', [event.sink, 'suppressed'], event.notices)
+      } else if (kind in plain) count(plain[kind]!, [])
     },
   }
 }
 
 /** Events that are counted as such. */
 const plain: Partial<Record<GatewayEvent['kind'], FamilyName>> = {
+  alerts_not_saved: 'state_save_failures_total',
   budgets_not_saved: 'state_save_failures_total',
   formats_not_saved: 'state_save_failures_total',
   identity_keys_not_saved: 'state_save_failures_total',

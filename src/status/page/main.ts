@@ -88,6 +88,8 @@ const feed = new Feed(
   },
 )
 
+// What stood there while the script was loading.
+place.replaceChildren()
 show({})
 feed.open()
 document.addEventListener('visibilitychange', () => {

@@ -91,16 +91,17 @@ function matches(call: RecentCall, words: string): boolean {
     .every((word) => text.includes(word))
 }
 
-const columns: readonly Column<RecentCall>[] = [
+/** What is known of a call, as columns; `x`: in the details only, which have all of them. */
+const fields: readonly Column<RecentCall>[] = [
   ['Model', '', (call) => call.model ?? none],
   ['Provider', 'm', (call) => call.provider ?? none],
   ['Client', 'm', (call) => call.client],
   [
     'Outcome',
     'text',
-    ({ outcome, status, reason, code }) => {
+    ({ outcome, status, reason, code: ownCode }) => {
       const { words, tone } = outcomeOf(outcome)
-      return two(state(tone, `${words} ${status}`), reason ?? code)
+      return two(state(tone, `${words} ${status}`), reason ?? ownCode)
     },
   ],
   ['In line', 'n l', (call) => duration(call.wait_ms || null)],
@@ -110,38 +111,40 @@ const columns: readonly Column<RecentCall>[] = [
   ['Answer', 'n m', (call) => count(call.completion_tokens)],
   ['Tokens/s', 'n l', (call) => rate(call.tokens_per_second)],
   ['Cost', 'n m', (call) => usd(call.cost_usd)],
+  ['Counts', 'x', (call) => call.estimated && 'estimated'],
+  ['Prompt tokens/s', 'x', (call) => rate(call.prompt_per_second)],
+  ['Read from cache', 'x', (call) => count(call.cached_tokens)],
+  ['Written to cache', 'x', (call) => count(call.cache_write_tokens)],
+  ['Code', 'x', (call) => call.code],
+  ['Key', 'x', (call) => call.key],
+  ['Format', 'x', (call) => `${call.dialect}${call.stream ? ', stream' : ''}`],
+  ['Model there', 'x', (call) => call.target_model],
+  ['Chosen', 'x', (call) => call.placement],
+  ['Attempts', 'x', (call) => count(call.attempts)],
+  ['Request', 'x', (call) => code(call.id)],
+  ['Trace', 'x', traceCell],
 ]
 
+function traceCell({ trace_id, trace_url }: RecentCall): VNode | null {
+  if (trace_id === null) return null
+  const id = code(trace_id)
+  // Only what a browser opens: no address that runs a script.
+  return /^https?:/.test(trace_url ?? '') ? h('a', { href: trace_url!, rel: 'noreferrer' }, id) : id
+}
+
+const columns = fields.filter(([, look]) => look !== 'x')
+
 function details(call: RecentCall): VNode {
-  const known = <Value>(value: Value | null, shown: (value: Value) => string) =>
-    value !== null && shown(value)
   return box(
     'div',
-    'details',
+    'card',
     call.reason && h('p', null, call.reason),
     call.fix && h('p', null, h('strong', null, 'What to do: '), call.fix),
     facts(
-      ['Request', code(call.id)],
-      ['Code', call.code],
-      ['Client', call.client],
-      ['Key', call.key],
-      ['Format', `${call.dialect}${call.stream ? ', stream' : ''}`],
-      ['Provider', call.provider],
-      ['Model there', call.target_model],
-      ['Chosen', call.placement],
-      ['Attempts', count(call.attempts)],
-      ['In line', duration(call.wait_ms)],
-      ['First token', known(call.first_token_ms, duration)],
-      ['Took', duration(call.duration_ms)],
-      ['Prompt tokens', known(call.prompt_tokens, count)],
-      ['Read from cache', known(call.cached_tokens, count)],
-      ['Written to cache', known(call.cache_write_tokens, count)],
-      ['Answer tokens', known(call.completion_tokens, count)],
-      ['Prompt tokens/s', known(call.prompt_per_second, rate)],
-      ['Answer tokens/s', known(call.tokens_per_second, rate)],
-      ['Cost', known(call.cost_usd, usd)],
-      ['Counts', call.estimated && 'estimated'],
-      ['Trace', call.trace_id && code(call.trace_id)],
+      ...fields
+        .filter(([, look]) => look !== 'text')
+        .map(([head, , cell]) => [head, cell(call)] as const)
+        .filter(([, value]) => value !== none),
     ),
   )
 }

@@ -27,16 +27,19 @@ export function usageSection(usage: Usage | null, days: Days, onDays: (days: Day
 }
 
 interface View {
-  readonly measure: Measure
+  /** Undefined: cost, if there was any. */
+  readonly measure?: Measure
   readonly grouping: Grouping
 }
 
 class Shown extends Component<{ readonly usage: Usage; readonly days: number }, View> {
-  override state: View = { measure: 'cost', grouping: 'models' }
+  override state: View = { grouping: 'models' }
 
   override render(): VNode {
     const { usage, days } = this.props
-    const { measure, grouping } = this.state
+    const { grouping } = this.state
+    const hasCost = usage.days.some(({ cost_usd }) => Number(cost_usd) > 0)
+    const measure = this.state.measure ?? (hasCost ? 'cost' : 'tokens')
     const chosen = usage.days.slice(-days)
     const isByDay = grouping === 'days'
     const rows = isByDay ? chosen.toReversed() : usage[grouping]

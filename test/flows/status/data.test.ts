@@ -101,6 +101,16 @@ suite('the report', onlyLinux, () => {
     assert.match(failures[0]!.fix!, /doctor --provider scripted/)
   })
 
+  test('has the conditions that need a person, for who sees all calls', async (t) => {
+    const { gateway, upstream } = await startGateway(t)
+    upstream.respond(json(401, {}))
+    await chat(gateway, 'plain')
+    await until(async () => {
+      const { attention } = await readReport(t, gateway)
+      return attention.some(({ rule, subject }) => rule === 'ProviderAuth' && subject === 'scripted')
+    }, 'a condition')
+  })
+
   test('has the limits of models, and what is spent of budgets', async (t) => {
     const { gateway, upstream } = await startGateway(
       t,

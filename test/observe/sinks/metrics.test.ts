@@ -62,3 +62,45 @@ test('values that are no numbers are dropped and counted, and nothing throws', (
   assert.equal(metrics.sum('llm_gateway_calls_total'), 3)
   assert.ok(metrics.value('llm_gateway_metrics_dropped_total')! >= 8)
 })
+
+test('messages and spans are counted by what became of them', () => {
+  const registry = new Registry(1_000)
+  const sink = metricsSink(registry, { maxModels: 10, hasClients: false })
+  sink.receive({ kind: 'notification_sent', sink: 'team', notices: 3 })
+  sink.receive({ kind: 'notification_failed', sink: 'team', reason: 'status 500', retry_in_ms: 1 })
+  sink.receive({ kind: 'notification_suppressed', sink: 'team', notices: 2, reason: 'old' })
+  sink.receive({ kind: 'spans_counted', result: 'dropped', count: 7 })
+  const metrics = readMetrics(textOf(registry))
+  const messages = (result: string) =>
+    metrics.value('llm_gateway_notifications_total', { sink: 'team', result })
+  assert.deepEqual(['sent', 'failed', 'suppressed'].map(messages), [1, 1, 2])
+  assert.equal(metrics.value('llm_gateway_otlp_spans_total', { result: 'dropped' }), 7)
+})
+
+test('failures to keep state, and bugs, are counted', () => {
+  const registry = new Registry(1_000)
+  const sink = metricsSink(registry, { maxModels: 10, hasClients: false })
+  const cause = new Error('full')
+  sink.receive({ kind: 'limits_not_saved', cause })
+  sink.receive({ kind: 'owners_not_kept', cause })
+  sink.receive({ kind: 'internal_error', error: cause, where: 'a test' })
+  sink.receive({ kind: 'peer_users_unreadable', cause })
+  sink.receive({ kind: 'polled', provider: 'p', poll: 'health', is_ok: false })
+  const metrics = readMetrics(textOf(registry))
+  assert.equal(metrics.value('llm_gateway_state_save_failures_total'), 2)
+  assert.equal(metrics.value('llm_gateway_internal_errors_total'), 1)
+  assert.equal(metrics.value('llm_gateway_peer_users_unreadable_total'), 1)
+  assert.equal(metrics.value('llm_gateway_health_checks_total', { provider: 'p', result: 'failed' }), 1)
+})
+
+test('refusals that were not reported by themselves are counted with the next one', () => {
+  const registry = new Registry(1_000)
+  const sink = metricsSink(registry, { maxModels: 10, hasClients: false })
+  const refused = { kind: 'refused', client: 'c', method: 'GET', status: 403, reason: 'r' } as const
+  sink.receive({ ...refused, code: 'host_not_allowed' })
+  sink.receive({ ...refused, code: 'host_not_allowed', unlogged: 9 })
+  sink.receive({ ...refused, code: 'user_not_allowed', has_left: true })
+  const metrics = readMetrics(textOf(registry))
+  assert.equal(metrics.value('llm_gateway_refusals_total', { code: 'host_not_allowed' }), 11)
+  assert.equal(metrics.sum('llm_gateway_refusals_total'), 11)
+})

@@ -1,0 +1,98 @@
+// What `top` shows, read from the answer of a gateway that may be of another version. All texts are printable.
+import { isObject, type JsonObject, membersOf } from '../../bytes/json/parse.ts'
+import { printable } from '../../platform/printable.ts'
+import { readCalls, type ShownCall } from '../running-calls.ts'
+
+export interface TopReport {
+  readonly version: string
+  /** Unix times in milliseconds; undefined: unknown. */
+  readonly startedAtMs: number | undefined
+  readonly nowMs: number | undefined
+  readonly isDraining: boolean
+  /** Undefined: this gateway does not report it. */
+  readonly attention: readonly ShownAttention[] | undefined
+  readonly calls: readonly ShownCall[]
+  /** How many more there are. */
+  readonly callsUnshown: number
+  /** Undefined: this gateway does not report them. */
+  readonly providers: readonly ShownProvider[] | undefined
+}
+
+export interface ShownAttention {
+  readonly severity: string
+  readonly isPending: boolean
+  readonly sinceMs: number | undefined
+  readonly what: string
+  readonly fix: string
+}
+
+export interface ShownProvider {
+  readonly name: string
+  readonly state: string
+  readonly trouble: string
+  readonly untilMs: number | undefined
+  readonly inFlight: number
+  readonly maxParallel: number | undefined
+  readonly firstTokenMs: number | undefined
+  readonly tokensPerSecond: number | undefined
+}
+
+/** @param body of `GET /-/status`, or of `GET /-/calls`, which has the calls alone. */
+export function readTopReport(body: JsonObject): TopReport {
+  return {
+    version: textOf(body, 'version'),
+    startedAtMs: timeOf(body, 'started_at'),
+    nowMs: timeOf(body, 'now'),
+    isDraining: body['draining'] === true,
+    attention: listOf(body, 'attention')?.map(readAttention),
+    calls: readCalls(body['calls']),
+    callsUnshown: numberOf(body, 'calls_unshown') ?? 0,
+    providers: listOf(body, 'providers')?.map(readProvider),
+  }
+}
+
+function readAttention(entry: JsonObject): ShownAttention {
+  return {
+    severity: textOf(entry, 'severity'),
+    isPending: entry['state'] === 'pending',
+    sinceMs: timeOf(entry, 'since'),
+    what: [textOf(entry, 'what') || textOf(entry, 'rule'), textOf(entry, 'why')].filter(Boolean).join(' '),
+    fix: textOf(entry, 'fix'),
+  }
+}
+
+function readProvider(entry: JsonObject): ShownProvider {
+  const [trouble, reason] = [textOf(entry, 'trouble'), textOf(entry, 'reason')]
+  return {
+    name: textOf(entry, 'name'),
+    state: textOf(entry, 'state'),
+    // A reason may outlive its trouble.
+    trouble: trouble === '' ? '' : [trouble, reason].filter(Boolean).join(': '),
+    untilMs: timeOf(entry, 'until'),
+    inFlight: numberOf(entry, 'in_flight') ?? 0,
+    maxParallel: numberOf(entry, 'max_parallel'),
+    firstTokenMs: numberOf(entry, 'first_token_p50_ms'),
+    tokensPerSecond: numberOf(entry, 'tokens_per_second'),
+  }
+}
+
+function listOf(body: JsonObject, name: string): JsonObject[] | undefined {
+  const value = body[name]
+  return Array.isArray(value) ? value.filter(isObject).map(membersOf) : undefined
+}
+
+function textOf(body: JsonObject, name: string): string {
+  const value = body[name]
+  return typeof value === 'string' ? printable(value).replaceAll('\t', ' ') : ''
+}
+
+function numberOf(body: JsonObject, name: string): number | undefined {
+  const value = body[name]
+  return typeof value === 'number' ? value : undefined
+}
+
+function timeOf(body: JsonObject, name: string): number | undefined {
+  const value = body[name]
+  const ms = typeof value === 'string' ? Date.parse(value) : NaN
+  return Number.isNaN(ms) ? undefined : ms
+}
