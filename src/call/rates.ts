@@ -1,5 +1,5 @@
 // How fast the provider of a stream was, in tokens per second.
-import type { Usage } from '../domain.ts'
+import type { Metered } from './response/meter.ts'
 
 export interface Rates {
   /** Of reading the prompt; what the provider had cached took no time. Undefined: not known. */
@@ -15,11 +15,12 @@ interface StreamTimes {
   readonly endAtMs: number
 }
 
+/** Estimated counts have no rates. */
 export function ratesOf(
-  usage: Pick<Usage, 'promptTokens' | 'cachedTokens' | 'completionTokens'> | undefined,
+  usage: Pick<Metered, 'promptTokens' | 'cachedTokens' | 'completionTokens' | 'isEstimated'> | undefined,
   { sentAtMs, firstTokenAtMs, endAtMs }: StreamTimes,
 ): Rates {
-  if (usage === undefined || firstTokenAtMs === undefined) return unknown
+  if (usage === undefined || usage.isEstimated || firstTokenAtMs === undefined) return unknown
   const { promptTokens, cachedTokens = 0, completionTokens } = usage
   return {
     prompt: perSecond(promptTokens - cachedTokens, firstTokenAtMs - sentAtMs),

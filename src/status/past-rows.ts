@@ -3,7 +3,6 @@ import type { CallFacts } from '../observe/events/calls.ts'
 import { remedyFor } from '../observe/remedies.ts'
 import { usdOfNano } from '../prices/usd.ts'
 import { type HistoryLook, isFailure, type PastCall } from './call-history.ts'
-import { ratesOf } from './call-rates.ts'
 import { type FailureCount, FailureCounts, mergedFailures } from './failure-counts.ts'
 import { shownOrNull, shownText } from './shown-text.ts'
 import type { FailureRow, RecentCall } from './status-report.ts'
@@ -37,7 +36,6 @@ function visibleCalls(looks: readonly HistoryLook[], isVisible: PastView['isVisi
 
 function recentCall({ call, endedMs }: PastCall, { outcomeOf, viewUrl }: PastView): RecentCall {
   const traceId = call.trace_id ?? null
-  const { firstTokenMs, promptPerSecond, tokensPerSecond } = ratesOf(call)
   const outcome = outcomeOf(call)
   return {
     id: shownText(call.request_id),
@@ -52,21 +50,21 @@ function recentCall({ call, endedMs }: PastCall, { outcomeOf, viewUrl }: PastVie
     outcome,
     stream: call.stream,
     wait_ms: call.wait_ms,
-    first_token_ms: firstTokenMs,
+    first_token_ms: call.first_token_ms ?? null,
     duration_ms: call.duration_ms,
     prompt_tokens: call.prompt_tokens ?? null,
     completion_tokens: call.completion_tokens ?? null,
     cached_tokens: call.cached_tokens ?? null,
     cache_write_tokens: call.cache_write_tokens ?? null,
-    prompt_per_second: promptPerSecond,
-    tokens_per_second: tokensPerSecond,
+    prompt_per_second: call.prompt_per_second ?? null,
+    tokens_per_second: call.tokens_per_second ?? null,
     estimated: call.estimated === true,
     cost_usd: call.cost_nano === undefined ? null : usdOfNano(call.cost_nano),
     attempts: call.attempts,
     code: call.code ?? null,
     reason: shownOrNull(call.reason),
     fix: isFailure(call, outcome) ? fixOf(call.code, outcome, call) : null,
-    placement: null,
+    placement: call.placement ?? null,
     trace_id: traceId,
     trace_url:
       traceId === null ? null : (viewUrl?.replaceAll('{trace_id}', encodeURIComponent(traceId)) ?? null),

@@ -69,18 +69,23 @@ suite('the history of a thread', () => {
     )
   })
 
-  test('shows both rates of a stream, and none of a whole response', () => {
+  test('shows both rates of a stream and why it went to its target, and none of a whole response', () => {
     const { history, call } = historyAt()
-    call({ prompt_tokens: 1_100, cached_tokens: 100, wait_ms: 50, first_token_ms: 150, duration_ms: 1_150 })
-    call({ stream: false, first_token_ms: undefined })
+    call({ placement: 'cached' })
+    call({
+      stream: false,
+      first_token_ms: undefined,
+      prompt_per_second: undefined,
+      tokens_per_second: undefined,
+    })
     const [whole, stream] = recentCalls([history.look()], { ...all, maxCalls: 9 })
     assert.deepEqual(
-      [stream!.first_token_ms, stream!.prompt_per_second, stream!.tokens_per_second],
-      [150, 10_000, 50],
+      [stream!.first_token_ms, stream!.prompt_per_second, stream!.tokens_per_second, stream!.placement],
+      [100, 1_000, 50, 'cached'],
     )
     assert.deepEqual(
-      [whole!.first_token_ms, whole!.prompt_per_second, whole!.tokens_per_second],
-      [null, null, null],
+      [whole!.first_token_ms, whole!.prompt_per_second, whole!.tokens_per_second, whole!.placement],
+      [null, null, null, null],
     )
   })
 

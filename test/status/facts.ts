@@ -29,6 +29,8 @@ const plain: CallFacts = {
   wait_ms: 0,
   first_byte_ms: 90,
   first_token_ms: 100,
+  prompt_per_second: 1_000,
+  tokens_per_second: 50,
   duration_ms: 1100,
   gateway_ms: 1,
   attempts: 1,
