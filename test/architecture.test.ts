@@ -301,7 +301,7 @@ suite('the sources', () => {
     // doctor examines providers by a call of its own; serve prints one as an example; the configuration names the members
     // in which servers differ, and prices and metrics a key and a name that are like one of them; OpenTelemetry has names of its own.
     const mayKnow =
-      /^(?:dialects|observe\/metrics|upstream\/providers|cli\/doctor|config|prices)\/|^cli\/(?:serve|price-text)\.ts$|^observe\/tracing\/conventions\.ts$/
+      /^(?:dialects|observe\/(?:metrics|tracing)|upstream\/providers|cli\/doctor|config|prices)\/|^cli\/(?:serve|price-text)\.ts$/
     const found = [...sources]
       .filter(([file]) => !mayKnow.test(file))
       .flatMap(([file, text]) => {

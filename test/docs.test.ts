@@ -77,6 +77,7 @@ describe('all documents', () => {
     'docs/identity.md',
     'docs/keys.md',
     'docs/limits.md',
+    'docs/observing.md',
     'docs/routing.md',
     'docs/secrets.md',
     'docs/security.md',

@@ -44,6 +44,7 @@ export class Alerts {
           return { name, outage: found && outages[found], isHealthy: facts.isHealthy(name) }
         }),
         reload: facts.reload,
+        degraded: facts.degraded(clock.now()),
         budgets: coordinator.admission.budgets.standings().map((state) => standingOf(state, pseudonyms)),
       }),
     })

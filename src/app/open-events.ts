@@ -66,7 +66,7 @@ export function openEvents(
   const { wallNow } = clock
   const history = new CallHistory({ maxCalls: status.recentCalls, wallNow, outcomeOf })
   const reloads = new ReloadNews(wallNow)
-  const facts = new EventFacts()
+  const facts = new EventFacts(clock.now)
   const hasCounts = metrics.enabled || status.enabled || notify.sinks.length > 0
   const counts = hasCounts ? openCounts(metrics, { emit, wallNow: clock.wallNow }) : undefined
   const tracing = new CallTracing({ ...clock, emit, version })

@@ -6,7 +6,7 @@ import { errorTable } from '../errors.ts'
 import type { Registry } from '../observe/metrics/registry.ts'
 
 /** Formats in which clients have conversations. */
-const conversations = ['chat', 'messages', 'responses']
+const conversations = ['chat', 'messages', 'response']
 
 const attemptResults = ['ok', 'client_error', 'gone', ...failureKinds]
 

@@ -76,7 +76,7 @@ type FoundName =
 
 /**
  * The credential that the configuration names for a provider, or would name for one that it does not have yet.
- * @param provider also a credential of `notify`, by its name.
+ * @param provider also a credential of `notify` or `tracing`, by its name.
  */
 export function findCredentialName(provider: string, file: string, env: NodeJS.ProcessEnv): FoundName {
   const unknown = (message: string): FoundName => ({ kind: 'unknown', message })
@@ -86,9 +86,9 @@ export function findCredentialName(provider: string, file: string, env: NodeJS.P
       `${printable(file)}: ${printable(read.message)}. To create a configuration, run: ${ownCommand(env)} systemd install`,
     )
   }
-  const { providers, notifyCredentials } = read.config
+  const { providers, otherCredentials } = read.config
   if (!providers.has(provider)) {
-    if (isCredentialName(provider) && notifyCredentials.includes(provider)) {
+    if (isCredentialName(provider) && otherCredentials.includes(provider)) {
       return { kind: 'found', name: provider }
     }
     const entry = entryToAdd(provider, providers.keys())

@@ -31,6 +31,7 @@ export function printExplanation(out: Output, explanation: Explanation, listsMem
     clients = [],
     budgets = [],
     logTransport,
+    traces,
     coverage = {},
   } = explanation
   out.line(`${out.styled('bold', printable(model))} ${printable(rules[rule](entry))}`)
@@ -71,10 +72,17 @@ export function printExplanation(out: Output, explanation: Explanation, listsMem
   if (clients.length > 0) out.line(`clients    with an entry of their own: ${printable(clients.join(', '))}`)
   if (budgets.length > 0) out.line(`budgets    of all clients together: ${budgets.join(', ')}`)
   if (logTransport !== undefined) out.line(`log        ${printable(logTransport)}`)
+  if (traces !== undefined) out.line(`traces     ${tracesText(traces)}`)
   const printMembers = listsMembers ? printCoverage : printCoverageSummary
   const ways = Object.entries(coverage)
   for (const [way, covered] of ways) printMembers(out, way, covered)
   if (ways.length > 0 && !listsMembers) out.line('\n--members lists all members, and how they are carried')
+}
+
+function tracesText({ endpoint, passedTo }: NonNullable<Explanation['traces']>): string {
+  const spans = endpoint === null ? 'no spans are recorded' : `spans go to ${endpoint}`
+  const of = passedTo.length === 0 ? 'no provider' : printable(passedTo.join(', '))
+  return `${spans}; ${of} receives the trace of a call`
 }
 
 function printFormats(out: Output, formats: ExplainedFormats, kind: string): void {

@@ -48,6 +48,8 @@ export interface Explanation {
   readonly budgets?: readonly string[]
   /** The module of `logging.transport`. */
   readonly logTransport?: string
+  /** Where spans of calls go, and which of the targets' providers receive the trace. Absent: neither happens. */
+  readonly traces?: { readonly endpoint: string | null; readonly passedTo: readonly string[] }
   /** What the translations of the targets carry, by their ways. Absent: no dialect was named. */
   readonly coverage?: Readonly<Record<string, Coverage>>
 }
@@ -122,6 +124,7 @@ export function explain(
     const facts = { ...explainProvider(provider, absent), price: price ?? null }
     return { ...target, kind, ...facts, ...(formats && { formats }) }
   })
+  const traces = explainTraces(targets, config)
   const ways = explained.flatMap(({ formats }) => formats?.ways ?? [])
   return {
     model,
@@ -140,6 +143,7 @@ export function explain(
     ...(clients.length > 0 && { clients }),
     ...(config.budgets.total.length > 0 && { budgets: config.budgets.total.map(budgetText) }),
     ...(transport !== undefined && { logTransport: transport.target }),
+    ...(traces !== undefined && { traces }),
     ...(dialect !== undefined && { coverage: Object.fromEntries(coveragesOf(dialect, ways)) }),
   }
 }
@@ -153,6 +157,19 @@ function explainIdentity({ isRequired, sources }: IdentityConfig): NonNullable<E
         : `${source.header}, from ${source.fromUser ?? 'the Unix socket'}`,
     ),
   }
+}
+
+function explainTraces(targets: readonly Target[], { tracing, providers }: Config): Explanation['traces'] {
+  const { endpoint } = tracing
+  const passedTo = targets.flatMap(({ provider: name }) => {
+    const provider = providers.get(name)!
+    if (provider.kind === 'echo' || provider.traceContext === 'never') return []
+    const isTold = endpoint !== undefined && provider.isLocal
+    return isTold || provider.traceContext === 'always' ? [name] : []
+  })
+  if (endpoint === undefined && passedTo.length === 0) return undefined
+  const origin = endpoint === undefined ? null : new URL(endpoint).origin
+  return { endpoint: origin, passedTo: [...new Set(passedTo)] }
 }
 
 /** Of the kinds of calls that may name no model, those that then call this one. */

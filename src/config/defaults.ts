@@ -80,6 +80,7 @@ export const defaults = {
     rules: {
       access_refused: { after_ms: 0, count: 10 },
       budget: { after_ms: 0, ratio: 0.8 },
+      degraded: { after_ms: 60_000 },
       error_rate: { after_ms: 300_000, ratio: 0.1, calls: 10 },
       limit_reached: { after_ms: 300_000, count: 30 },
       no_target: { after_ms: 0, count: 2 },

@@ -8,8 +8,8 @@ import { type Accounts, systemAccounts } from '../platform/ownership.ts'
 export interface PartialConfig {
   /** Providers in the order of the file, each with the name of the systemd credential in its `api_key`. */
   readonly providers: ReadonlyMap<string, string | undefined>
-  /** Names of the systemd credentials in `notify`. */
-  readonly notifyCredentials: readonly string[]
+  /** Names of the systemd credentials in `notify` and `tracing`. */
+  readonly otherCredentials: readonly string[]
   readonly hosts: readonly string[]
   readonly port: number
   /** Unix users of `access.allowed_users`, `server.trusted_proxies`, `metrics.allowed_users` and `status.allowed_users`. */
@@ -50,7 +50,7 @@ export function readPartialConfig(
     kind: 'read',
     config: {
       providers: new Map(providers),
-      notifyCredentials: notifyCredentials(root),
+      otherCredentials: otherCredentials(root),
       hosts: Array.isArray(hosts) ? hosts.filter((host) => typeof host === 'string') : defaults.server.hosts,
       port: typeof port === 'number' ? port : defaults.server.port,
       users: [
@@ -64,9 +64,10 @@ export function readPartialConfig(
   }
 }
 
-function notifyCredentials(root: JsonObject): string[] {
+function otherCredentials(root: JsonObject): string[] {
   const { sinks, heartbeat } = membersOf(root['notify'])
-  return [...Object.values(membersOf(sinks)), heartbeat]
+  const { headers } = membersOf(root['tracing'])
+  return [...Object.values(membersOf(sinks)), heartbeat, headers]
     .flatMap((sender) => Object.values(membersOf(sender)))
     .map((reference) => membersOf(reference)['credential'])
     .filter((name) => typeof name === 'string')

@@ -431,6 +431,7 @@ export interface StatusConfig {
 export const alertRules = [
   'access_refused',
   'budget',
+  'degraded',
   'error_rate',
   'limit_reached',
   'no_target',

@@ -9,6 +9,8 @@ export interface ExchangeLimits {
   readonly timeoutMs: number
   /** What becomes of a longer body. True: its beginning counts. Absent: that is a fault. */
   readonly isCut?: boolean
+  /** Ends it early. */
+  readonly signal?: AbortSignal
 }
 
 export interface OutboundRequest {
@@ -22,13 +24,19 @@ interface Answer {
   readonly status: number
   /** Names in lower case. */
   readonly headers: ResponseHeaders
-  readonly text: string
+  readonly body: Buffer
 }
 
 type ResponseHeaders = Readonly<Record<string, string | string[] | undefined>>
 
 /** A fault is in words that follow a colon, and never has the URL. */
-export type ExchangeOutcome = Answer | { readonly fault: string }
+export type ExchangeOutcome =
+  | Answer
+  | {
+      readonly fault: string
+      /** The request has reached nobody. */
+      readonly isUnsent: boolean
+    }
 
 /**
  * Never rejects.
@@ -41,22 +49,25 @@ export async function exchange(
   limits: ExchangeLimits,
   refuse: (status: number) => string | undefined = acceptAll,
 ): Promise<ExchangeOutcome> {
-  const { timeoutMs } = limits
+  const { timeoutMs, signal } = limits
   const client = new Client(url.origin, { allowH2: false, pipelining: 1, maxHeaderSize: 16_384 })
   const { promise, resolve } = Promise.withResolvers<ExchangeOutcome>()
-  const timer = setTimeout(
-    () => resolve({ fault: `no whole response within ${timeoutMs / 1000} s` }),
-    timeoutMs,
-  )
+  const response = new Response(limits, refuse, resolve)
+  const end = (fault: string) => resolve({ fault, isUnsent: !response.wasSent })
+  const timer = setTimeout(() => end(`no whole response within ${timeoutMs / 1000} s`), timeoutMs)
+  const stop = () => end('ended early')
+  signal?.addEventListener('abort', stop)
   const request = { path: url.pathname + url.search, method, headers, body: body ?? null }
   try {
-    client.dispatch(request, new Response(limits, refuse, resolve))
+    if (signal?.aborted === true) stop()
+    else client.dispatch(request, response)
   } catch {
     // undici refuses a request that it cannot write; its message may repeat what it was.
-    resolve({ fault: 'the request cannot be written' })
+    end('the request cannot be written')
   }
   const outcome = await promise
   clearTimeout(timer)
+  signal?.removeEventListener('abort', stop)
   await client.destroy()
   return outcome
 }
@@ -66,6 +77,7 @@ function acceptAll(): undefined {
 }
 
 class Response implements Dispatcher.DispatchHandler {
+  wasSent = false
   readonly #limits: ExchangeLimits
   readonly #refuse: (status: number) => string | undefined
   readonly #resolve: (outcome: ExchangeOutcome) => void
@@ -85,14 +97,16 @@ class Response implements Dispatcher.DispatchHandler {
     this.#resolve = resolve
   }
 
-  onRequestStart(): void {}
+  onRequestStart(): void {
+    this.wasSent = true
+  }
 
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: ResponseHeaders): void {
     if (status < 200) return
     this.#status = status
     this.#headers = headers
     const fault = this.#refuse(status)
-    if (fault !== undefined) this.#resolve({ fault })
+    if (fault !== undefined) this.#fail(fault)
   }
 
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -101,15 +115,19 @@ class Response implements Dispatcher.DispatchHandler {
     this.#chunks.push(chunk)
     if (this.#length <= maxBytes) return
     if (isCut) this.onResponseEnd()
-    else this.#resolve({ fault: `more than ${maxBytes} bytes` })
+    else this.#fail(`more than ${maxBytes} bytes`)
   }
 
   onResponseEnd(): void {
-    const text = Buffer.concat(this.#chunks).subarray(0, this.#limits.maxBytes).toString()
-    this.#resolve({ status: this.#status, headers: this.#headers, text })
+    const body = Buffer.concat(this.#chunks).subarray(0, this.#limits.maxBytes)
+    this.#resolve({ status: this.#status, headers: this.#headers, body })
   }
 
   onResponseError(_: Dispatcher.DispatchController | null, error: Error & { readonly code?: string }): void {
-    this.#resolve({ fault: error.code ?? error.message })
+    this.#fail(error.code ?? error.message)
+  }
+
+  #fail(fault: string): void {
+    this.#resolve({ fault, isUnsent: !this.wasSent })
   }
 }

@@ -17,9 +17,9 @@ export async function get(text: string, limits: ExchangeLimits): Promise<GetOutc
   const outcome = await exchange(new URL(text), request, limits, (status) =>
     status === 200 ? undefined : `status ${status}`,
   )
-  if ('fault' in outcome) return outcome
+  if ('fault' in outcome) return { fault: outcome.fault }
   // Of a response that a cache has kept, the date is that of the original.
   const { date, age } = outcome.headers
   const dateMs = age === undefined ? Date.parse(String(date)) : NaN
-  return { text: outcome.text, dateMs: Number.isNaN(dateMs) ? undefined : dateMs }
+  return { text: outcome.body.toString(), dateMs: Number.isNaN(dateMs) ? undefined : dateMs }
 }

@@ -29,7 +29,8 @@ export async function send(
   if (parsed === null || !/^https?:$/.test(parsed.protocol)) return { kind: 'failed', fault: 'not a URL' }
   const outcome = await exchange(parsed, request, limits)
   if ('fault' in outcome) return { kind: 'failed', fault: outcome.fault }
-  const { status, headers, text } = outcome
+  const { status, headers } = outcome
+  const text = outcome.body.toString()
   if (status >= 200 && status <= 299) return { kind: 'taken', status, text }
   const after = [headers['retry-after']].flat()[0]
   const retryAfterMs = after === undefined ? undefined : parseDurationMs(after, { nowMs })

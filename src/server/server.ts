@@ -39,7 +39,8 @@ import { addRoot } from './routes/root.ts'
 import { addMetrics } from './routes/metrics.ts'
 import { addStatus } from './routes/status.ts'
 import { addUsage } from './routes/usage.ts'
-import { addViewCheck } from './view-check.ts'
+import { addRootViewer, addViewCheck } from './view-check.ts'
+import { sendPage } from './status-page/page.ts'
 import { TimeSlicer } from './time-slicer.ts'
 
 declare module 'fastify' {
@@ -124,6 +125,7 @@ async function createRoutes(parts: ServerParts, refuse: Refuse): Promise<Fastify
     const isHidden = isRest(request) || isViewPath(request.url)
     done(request.method === 'OPTIONS' && isHidden ? notFound(request, methods) : undefined)
   })
+  if (parts.hasStatusPage) addRootViewer(app, parts)
   await app.register(cors, corsOptions(parts.isOriginAllowed))
   // After CORS: a browser sends neither with a preflight, and its page may read why it is refused. A key that comes with
   // an identity is then charged and logged as the identity's.
@@ -145,7 +147,7 @@ async function createRoutes(parts: ServerParts, refuse: Refuse): Promise<Fastify
     fail(isUnrouted ? notFound(request, methods) : error, request, reply)
   })
   addHealth(app, parts)
-  addRoot(app)
+  addRoot(app, sendPage)
   await addApi(app, parts, { refuse, methods })
   await app.ready()
   return app
@@ -155,7 +157,7 @@ async function createRoutes(parts: ServerParts, refuse: Refuse): Promise<Fastify
 function addClientCheck(app: FastifyInstance, clientCheck: ServerParts['identityCheck' | 'keyCheck']): void {
   if (clientCheck === undefined) return
   app.addHook('onRequest', (request, _, done) => {
-    if (request.routeOptions.config.isOpen === true) return done()
+    if (request.routeOptions.config.isOpen === true || request.viewer !== undefined) return done()
     const refusal = clientCheck.check(request.raw)
     if (refusal instanceof Promise) refusal.then(done, done)
     else done(refusal)

@@ -48,6 +48,25 @@ export function addViewCheck(routes: FastifyInstance, view: View, parts: ViewPar
   })
 }
 
+/** Adds to `GET /` of a browser who looks, before keys and identities are checked: who may see the status page gets it there. */
+export function addRootViewer(app: FastifyInstance, parts: ViewParts): void {
+  app.addHook('onRequest', (request, _, done) => {
+    if (request.url !== '/' || !acceptsHtml(request.headers.accept)) return done()
+    viewerOf(request, 'status', parts).then(
+      (viewer) => {
+        request.viewer = viewer
+        done()
+      },
+      // The line for programs is for everybody.
+      () => done(),
+    )
+  })
+}
+
+function acceptsHtml(accept = ''): boolean {
+  return /\btext\/html\b/i.test(accept)
+}
+
 function targetOf({ method, url, headers }: FastifyRequest) {
   return { method, path: splitTarget(url)[0], host: headers.host }
 }

@@ -108,8 +108,9 @@ export class CallHistory implements Sink {
 
   #onCheck(provider: string, fault: string | undefined): void {
     const past = this.#past(provider)
-    if (fault === undefined) past.setReached()
-    else past.setReason(fault, this.#parts.wallNow())
+    const nowMs = this.#parts.wallNow()
+    if (fault === undefined) past.setReached(nowMs)
+    else past.setReason(fault, nowMs)
   }
 
   #past(provider: string): ProviderPast {

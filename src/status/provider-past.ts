@@ -13,6 +13,8 @@ export interface ProviderPastLook {
   readonly isReached: boolean
   /** In milliseconds since 1970, as the other times; undefined: never. */
   readonly lastSuccessMs: number | undefined
+  /** When a call or a check has reached it last. */
+  readonly lastReachedMs: number | undefined
   readonly reason: string | undefined
   readonly reasonMs: number | undefined
   /** The last 15, the oldest first. */
@@ -38,6 +40,7 @@ export class ProviderPast {
   readonly #measures: Measure[] = []
   #nextMeasure = 0
   #isReached = false
+  #lastReachedMs: number | undefined
   #lastSuccessMs: number | undefined
   #reason: string | undefined
   #reasonMs: number | undefined
@@ -47,7 +50,7 @@ export class ProviderPast {
     cell.calls += 1
     if (hasFailed) cell.failed += 1
     else {
-      this.#isReached = true
+      this.setReached(nowMs)
       this.#lastSuccessMs = nowMs
     }
   }
@@ -77,8 +80,9 @@ export class ProviderPast {
     this.#reasonMs = nowMs
   }
 
-  setReached(): void {
+  setReached(nowMs: number): void {
     this.#isReached = true
+    this.#lastReachedMs = nowMs
   }
 
   look(nowMs: number): ProviderPastLook {
@@ -86,6 +90,7 @@ export class ProviderPast {
     return {
       isReached: this.#isReached,
       lastSuccessMs: this.#lastSuccessMs,
+      lastReachedMs: this.#lastReachedMs,
       reason: this.#reason,
       reasonMs: this.#reasonMs,
       minutes: Array.from({ length: shownMinutes }, (_, index) => {
@@ -108,10 +113,10 @@ export class ProviderPast {
 /** What several threads have seen of one provider. */
 export function mergedPast(looks: readonly ProviderPastLook[]): ProviderPastLook {
   const latest = looks.reduce((one, other) => ((other.reasonMs ?? 0) > (one.reasonMs ?? 0) ? other : one))
-  const successes = looks.map(({ lastSuccessMs }) => lastSuccessMs).filter((ms) => ms !== undefined)
   return {
     isReached: looks.some(({ isReached }) => isReached),
-    lastSuccessMs: successes.length === 0 ? undefined : Math.max(...successes),
+    lastSuccessMs: latestOf(looks.map(({ lastSuccessMs }) => lastSuccessMs)),
+    lastReachedMs: latestOf(looks.map(({ lastReachedMs }) => lastReachedMs)),
     reason: latest.reason,
     reasonMs: latest.reasonMs,
     minutes: Array.from({ length: shownMinutes }, (_, index) => ({
@@ -120,6 +125,11 @@ export function mergedPast(looks: readonly ProviderPastLook[]): ProviderPastLook
     })),
     measures: looks.flatMap(({ measures }) => measures),
   }
+}
+
+function latestOf(times: readonly (number | undefined)[]): number | undefined {
+  const known = times.filter((ms) => ms !== undefined)
+  return known.length === 0 ? undefined : Math.max(...known)
 }
 
 /** Null: there are no values. */

@@ -59,15 +59,17 @@ function providerState(
 
 function stateOf(
   trouble: ProviderTrouble | undefined,
-  { isReached }: ProviderPastLook,
+  { isReached, lastReachedMs = 0, reasonMs = 0 }: ProviderPastLook,
 ): ProviderState['state'] {
   if (trouble !== undefined) return trouble.untilMs === undefined ? 'unwell' : 'cooling'
+  if (reasonMs > lastReachedMs) return 'failing'
   return isReached ? 'ok' : 'unused'
 }
 
 const noPast: ProviderPastLook = {
   isReached: false,
   lastSuccessMs: undefined,
+  lastReachedMs: undefined,
   reason: undefined,
   reasonMs: undefined,
   minutes: Array.from({ length: shownMinutes }, () => ({ calls: 0, failed: 0 })),

@@ -57,7 +57,8 @@ export interface ProviderState {
   readonly kind: string
   readonly is_local: boolean
   /** `unused`: neither a call nor a check has reached it since the start. */
-  readonly state: 'ok' | 'cooling' | 'unwell' | 'unused'
+  /** `failing`: calls may try it, and nothing has reached it since its last failure. */
+  readonly state: 'ok' | 'failing' | 'cooling' | 'unwell' | 'unused'
   /** A failure kind of `routing/target-health.ts`. */
   readonly trouble: string | null
   /** When a call tries it first again; null: not before a check succeeds, or nothing is wrong. */

@@ -35,7 +35,7 @@ function attention({ attention: conditions }: StatusReport, nowMs: number): stri
   return [
     'Needs attention',
     ...conditions.flatMap(({ severity, subject, what, why, fix, since }) => [
-      `  ${severity} ${subject}: ${what}, for ${duration(Math.max(0, nowMs - Date.parse(since)))}`,
+      `  ${severity} ${subject}: ${what} It began ${ago(since, nowMs)}.`,
       ...(why === '' ? [] : [`    ${why}`]),
       ...(fix === '' ? [] : [`    ${fix}`]),
     ]),
@@ -84,12 +84,12 @@ function providers({ providers: states }: StatusReport, nowMs: number): string[]
     each.last_success === null ? 'never' : ago(each.last_success, nowMs),
   ])
   const reasons = states
-    .filter(({ trouble, reason }) => trouble !== null && reason !== null)
+    .filter(({ trouble, state, reason }) => (trouble !== null || state === 'failing') && reason !== null)
     .map(
       ({ name, reason, until }) =>
         `  ${name}: ${reason}${until === null ? '' : `; tried again ${ahead(until, nowMs)}`}`,
     )
-  const names = ['provider', 'state', 'calls', 'first token', 'speed', 'last answer']
+  const names = ['provider', 'state', 'under way', 'first token', 'speed', 'last answer']
   return ['Providers', ...columns(names, rows), ...reasons]
 }
 

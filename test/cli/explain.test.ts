@@ -137,6 +137,24 @@ test('keys and entries of clients are shown where there are any', async (t) => {
   assert.match(stdout, /^budgets    of all clients together: 50usd\/month$/m)
 })
 
+test('where spans go is shown, and which providers receive the trace of a call', async (t) => {
+  const local = config.replace(
+    'models:',
+    '  local: { base_url: "http://127.0.0.1:1/v1" }\nmodels:\n  own: { provider: local }',
+  )
+  const text = `${local}tracing: { endpoint: "https://spans.example/otel" }\n`
+  const to = async (model: string, of = text) =>
+    /^traces     (.*)$/m.exec((await run(t, model, { text: of })).stdout)?.[1]
+  assert.equal(await to('own'), 'spans go to https://spans.example; local receives the trace of a call')
+  assert.equal(
+    await to('coder'),
+    'spans go to https://spans.example; no provider receives the trace of a call',
+  )
+  const always = local.replace('1/v1"', '1/v1", trace_context: always')
+  assert.equal(await to('own', always), 'no spans are recorded; local receives the trace of a call')
+  assert.equal(await to('own', local), undefined)
+})
+
 test('an unknown model is reported with the nearest name', async (t) => {
   const { code, stdout, stderr } = await run(t, 'qwen-codre')
   assert.equal(code, 1)

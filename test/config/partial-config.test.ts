@@ -38,6 +38,15 @@ test('a file that is no YAML, or not there, is said to be so', (t) => {
   })
 })
 
+test('credentials of messages and of the receiver of spans are named', (t) => {
+  const text = `notify: { sinks: { team: { kind: slack, url: { credential: slack } } }, heartbeat: { url: { credential: beat } } }
+tracing: { headers: { authorization: { credential: spans }, x-plain: text } }
+`
+  const read = readPartialConfig(writeScratch(t, text), {})
+  assert.ok(read.kind === 'read')
+  assert.deepEqual(read.config.otherCredentials, ['slack', 'beat', 'spans'])
+})
+
 test('the keys of clients are off and beside the configuration unless it says otherwise', (t) => {
   const keysOf = (text: string) => {
     const read = readPartialConfig(writeScratch(t, text), {})

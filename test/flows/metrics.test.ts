@@ -9,6 +9,7 @@ import { writeScratch } from '../support/config-file.ts'
 import { until } from '../support/deadline.ts'
 import { echo } from '../support/gateway-config.ts'
 import { scrape } from '../support/metrics-text.ts'
+import { commander, obedientEntry } from '../support/obedient-workers.ts'
 import { connectRaw, exchange, rawRequest } from '../support/raw-client.ts'
 import { refusingUrl } from '../support/scripted-upstream.ts'
 import { hang, json, sse, wait } from '../support/upstream-script.ts'
@@ -254,6 +255,14 @@ suite('the metrics', () => {
     assert.equal(metrics.sum(name), 1_700_000_000)
   })
 
+  test('are not even counted where nobody reads them', async (t) => {
+    const off = { enabled: false }
+    const { gateway } = await startGateway(t, { ...echo, metrics: off, status: off })
+    await chat(gateway, 'plain')
+    assert.equal(gateway.app.counters, undefined)
+    assert.deepEqual(await gateway.app.metrics(), [])
+  })
+
   test('are of no other method, and of HEAD without a body', async (t) => {
     const { gateway } = await startGateway(t, echo)
     assert.equal((await post(gateway, {}, { path: '/metrics' })).status, 405)
@@ -263,7 +272,8 @@ suite('the metrics', () => {
 })
 
 test('workers add to the same counters, which a dead one leaves as they are', async (t) => {
-  const { gateway, upstream } = await startGateway(t, { server: { workers: 3 } })
+  const workers = { server: { workers: 3 } }
+  const { gateway, upstream } = await startGateway(t, workers, { workerEntry: obedientEntry })
   upstream.respondAlways(() => whole())
   const call = async () => {
     const request = rawRequest('POST /v1/chat/completions', {}, '{"model":"plain","messages":[]}')
@@ -279,6 +289,18 @@ test('workers add to the same counters, which a dead one leaves as they are', as
   for (const worker of ['0', '1', '2', '3']) {
     assert.ok(metrics.value('llm_gateway_event_loop_active_seconds_total', { worker })! > 0, worker)
   }
-  await Promise.all(Array.from({ length: 10 }, () => scrape(gateway)))
-  assert.equal((await scrape(gateway)).value(total, pair), 30)
+  // Whichever thread is asked.
+  for (const each of await Promise.all(Array.from({ length: 10 }, () => scrape(gateway)))) {
+    assert.equal(each.value(total, pair), 30)
+  }
+  const busy = (worker: string) => metrics.value('llm_gateway_event_loop_active_seconds_total', { worker })!
+  commander(t).fail(2)
+  await gateway.logged({ event: 'worker_restarted' })
+  await Promise.all(Array.from({ length: 6 }, call))
+  await until(async () => (await scrape(gateway)).value(total, pair) === 36, 'the other calls to be counted')
+  const after = await scrape(gateway)
+  assert.equal(after.value('llm_gateway_worker_restarts_total'), 1)
+  for (const worker of ['1', '2', '3']) {
+    assert.ok(after.value('llm_gateway_event_loop_active_seconds_total', { worker })! >= busy(worker), worker)
+  }
 })

@@ -213,6 +213,17 @@ suite('the package', { timeout: 120_000 }, () => {
       }
     })
 
+    test('what exports spans, in a file of its own', () => {
+      const isTracing = (file: string) => file.startsWith('node_modules/@opentelemetry/')
+      const inputsOf = (file: string) => Object.keys(metafile.outputs[`dist/${file}`]!.inputs)
+      assert.ok(inputsOf('export-spans.cjs').some(isTracing))
+      assert.deepEqual(inputsOf('gateway.cjs').filter(isTracing), [])
+      assert.deepEqual(
+        inputsOf('export-spans.cjs').filter((file) => file.includes('/undici/')),
+        [],
+      )
+    })
+
     test('files as they are on the disk', () => {
       for (const [file, { bytes }] of Object.entries(metafile.inputs)) {
         const [namespace, module] = file.split(':', 2)
@@ -244,7 +255,7 @@ suite('the package', { timeout: 120_000 }, () => {
     const { stdout } = await run('tar', ['-tzf', tarball], { maxBuffer: 16 * 1024 * 1024 })
     const names = stdout.split('\n').filter((name) => name !== '')
     const allowed =
-      /^package\/(bin\/llm-gateway|config\/|docs\/|systemd\/|dist\/.*\.cjs$|dist\/gateway-v[\d.]+-linux-(x64|arm64)\.cache$|package\.json$|README\.md$|LICENSE$|(CHANGELOG|ARCHITECTURE)\.md$|bench\/results\/)/
+      /^package\/(bin\/llm-gateway|config\/|docs\/|systemd\/|dist\/.*\.cjs$|dist\/status-page\/|dist\/gateway-v[\d.]+-linux-(x64|arm64)\.cache$|package\.json$|README\.md$|LICENSE$|(CHANGELOG|ARCHITECTURE)\.md$|bench\/results\/)/
     assert.deepEqual(
       names.filter((name) => !allowed.test(name)),
       [],
@@ -254,9 +265,11 @@ suite('the package', { timeout: 120_000 }, () => {
       'dist/main.cjs',
       'dist/gateway.cjs',
       'dist/worker.cjs',
+      'dist/export-spans.cjs',
       'dist/ledger-writer.cjs',
       'dist/thread-stream-worker.cjs',
       'dist/pino-file.cjs',
+      'dist/status-page/app.js',
       codeCacheFile('dist'),
       'config/llm-gateway.yaml',
       'systemd/user/llm-gateway.service',

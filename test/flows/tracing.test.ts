@@ -215,7 +215,7 @@ describe('a call', () => {
         ),
       ]),
       [
-        [server.spanId, true, 'first', 503, 'overloaded_now', undefined],
+        [server.spanId, true, 'first', 503, 'overloaded', undefined],
         [server.spanId, false, 'second', 200, undefined, 7],
       ],
     )

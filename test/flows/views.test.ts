@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 
 import { startGateway } from '../support/app.ts'
-import { echo } from '../support/gateway-config.ts'
+import { echo, type Setup } from '../support/gateway-config.ts'
 import { unless } from '../support/needs.ts'
 import { exchange, rawRequest } from '../support/raw-client.ts'
 
@@ -89,6 +89,36 @@ suite('the status page through a proxy', () => {
     const response = await exchange(t, gateway.url, get('/status', forwarded('ann')))
     assert.equal(response.status, 404)
   })
+})
+
+suite('the page at / for browsers', { skip: unless(process.platform === 'linux', 'needs Linux') }, () => {
+  const asBrowser = { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' }
+  const line = /^llm-gateway is running\./
+
+  test('is the status page, also where calls require a key', async (t) => {
+    const { gateway } = await startGateway(t, { ...echo, keys: { mode: 'required' } })
+    const response = await exchange(t, gateway.url, get('/', asBrowser))
+    assert.equal(response.status, 200)
+    assert.match(response.body().toString(), /^<!doctype html>/i)
+    assert.match(response.header('content-security-policy')!, /trusted-types 'none'/)
+    assert.equal((await exchange(t, gateway.url, get('/'))).status, 401)
+  })
+
+  const cases: [string, Record<string, string>, Setup][] = [
+    ['programs', {}, echo],
+    ['a page of another origin', { ...asBrowser, origin: 'http://localhost:1' }, echo],
+    ['what a proxy forwards', { ...asBrowser, 'x-forwarded-for': '192.0.2.1' }, echo],
+    ['who may not see it', asBrowser, { ...echo, status: { allowed_users: ['61184'] } }],
+    ['everybody without a status page', asBrowser, { ...echo, status: { enabled: false } }],
+  ]
+  for (const [who, headers, setup] of cases) {
+    test(`is one line for ${who}`, async (t) => {
+      const { gateway } = await startGateway(t, setup)
+      const response = await exchange(t, gateway.url, get('/', headers))
+      assert.equal(response.status, 200)
+      assert.match(response.body().toString(), line)
+    })
+  }
 })
 
 suite("the status page's own calls", { skip: unless(process.platform === 'linux', 'needs Linux') }, () => {

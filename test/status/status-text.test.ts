@@ -60,7 +60,7 @@ test('a busy one has a section for each thing', () => {
         severity: 'critical',
         state: 'firing',
         since: minutesAgo(90),
-        what: 'does not answer',
+        what: 'The provider local cannot be used.',
         why: 'connection refused',
         fix: 'Start it.',
       },
@@ -152,7 +152,7 @@ last reload 1 min ago: refused, the old one stays in use
   line 3: no such key
 
 Needs attention
-  critical local: does not answer, for 90 min
+  critical local: The provider local cannot be used. It began 90 min ago.
     connection refused
     Start it.
 
@@ -162,8 +162,8 @@ Calls under way
   and 2 more
 
 Providers
-  provider  state                  calls  first token  speed          last answer
-  local     cooling (unreachable)  1/2    340 ms       31.5 tokens/s  3 days ago
+  provider  state                  under way  first token  speed          last answer
+  local     cooling (unreachable)  1/2        340 ms       31.5 tokens/s  3 days ago
   local: connection refused; tried again in 5 s
 
 Limits of the last 60 seconds

@@ -140,3 +140,24 @@ test(
     assert.match(text, /^ledger \(.*usage\.db\): whole/m)
   },
 )
+
+test("the service's own journal reads each of its settings", { skip }, async (t) => {
+  const manager = await startInstalled(t)
+  const conf = readFileSync(
+    join(import.meta.dirname, '../../systemd/examples/journald-llm-gateway.conf'),
+    'utf8',
+  )
+  const printed = async (text: string) => {
+    await manager.ok(
+      'mkdir -p /run/systemd/journald@own.conf.d && cat >/run/systemd/journald@own.conf.d/own.conf',
+      {
+        input: text,
+        isRoot: true,
+      },
+    )
+    const start = 'SYSTEMD_LOG_TARGET=console timeout 1 /lib/systemd/systemd-journald own'
+    return (await manager.sh(start, { isRoot: true })).stderr
+  }
+  assert.doesNotMatch(await printed(conf), /Unknown|Failed to parse|Invalid/)
+  assert.match(await printed(`${conf}\nMaxRetentionDays=90\n`), /Unknown/)
+})

@@ -41,7 +41,7 @@ export function examineCredentials(
     const [section, provider, key] = path as [string, string, string]
     const isOfProvider = section === 'providers'
     const owner = isOfProvider ? provider : undefined
-    const { missingKey, optionalFix, ...finding } = examiner.examine(owner, reference)
+    const { missingKey, optionalFix, ...finding } = examiner.examine(owner, reference, examinations[section])
     findings.push({ subject: formatPath(path), ...finding })
     if (!isOfProvider) continue
     if (missingKey !== undefined) missing.set(provider, missingKey)
@@ -51,6 +51,9 @@ export function examineCredentials(
     findings.push({ subject: 'keys', state: 'ok', detail: 'no provider refers to a key' })
   return { findings, missing, optionalFixes }
 }
+
+/** What uses the keys of a section; for those of a provider, doctor asks it. */
+const examinations: Readonly<Record<string, string>> = { notify: 'notify test' }
 
 type KeyFinding = Omit<Finding, 'subject'> & {
   readonly missingKey?: MissingKey
@@ -69,7 +72,7 @@ class Examiner {
   }
 
   /** @param provider undefined: the key is not a provider's. */
-  examine(provider: string | undefined, reference: RawSecret): KeyFinding {
+  examine(provider: string | undefined, reference: RawSecret, examination = 'doctor'): KeyFinding {
     const found = findSecret(reference, this.#secretPlaces)
     if (found.kind === 'found') return { state: 'ok', detail: `found: ${found.secret.source}` }
     if (found.kind === 'refused') {
@@ -80,7 +83,7 @@ class Examiner {
     const isOutsideService = (this.#secretPlaces.env['CREDENTIALS_DIRECTORY'] ?? '') === ''
     const wanted = found.credential ?? reference.credential
     const kept = this.#stored.find(({ name }) => name === wanted)
-    if (isOutsideService && kept !== undefined) return this.#serviceOnly(provider, kept)
+    if (isOutsideService && kept !== undefined) return this.#serviceOnly(provider, kept, examination)
     if (reference.optional === true) {
       const optionalFix = this.#storeFix(provider, reference)
       return { state: 'ok', detail: 'not found, but optional', optionalFix }
@@ -91,12 +94,16 @@ class Examiner {
     return { state: 'fail', detail: found.message, fix, missingKey }
   }
 
-  #serviceOnly(provider: string | undefined, { name, path, isEncrypted }: StoredCredential): KeyFinding {
+  #serviceOnly(
+    provider: string | undefined,
+    { name, path, isEncrypted }: StoredCredential,
+    examination: string,
+  ): KeyFinding {
     const form = isEncrypted ? 'encrypted' : 'not encrypted'
     const option = `LoadCredential${isEncrypted ? 'Encrypted' : ''}=${name}:${path.replaceAll('%', '%%')}`
-    const examination = provider === undefined ? 'notify test' : `doctor --provider ${provider}`
+    const command = provider === undefined ? examination : `doctor --provider ${provider}`
     const manager = this.#paths.scope === 'user' ? 'systemd-run --user' : 'sudo systemd-run'
-    const fix = `${manager} --pipe --wait --collect -p ${shellWord(option)} ${shellWord(launcher())} ${examination}`
+    const fix = `${manager} --pipe --wait --collect -p ${shellWord(option)} ${shellWord(launcher())} ${command}`
     const missingKey = { reason: 'only the service has its key', fix }
     if (!this.#isPassed(name)) {
       const detail = `stored as credential ${name}, but no drop-in passes it to the service`

@@ -39,6 +39,7 @@ import { examineProvider } from './provider.ts'
 import { countStates, printJson, printTable } from './report.ts'
 import { examineRuntime } from './runtime.ts'
 import { examineService } from './service.ts'
+import { examineTracing } from './tracing.ts'
 import { type CommandIo, Output } from '../output.ts'
 import { printable } from '../../platform/printable.ts'
 import { ownCommand } from '../invocation.ts'
@@ -157,6 +158,7 @@ async function examine(examination: Examination): Promise<Check[]> {
         wallNow: () => Date.now(),
       })
     : []
+  const tracing = loaded.ok ? await examineTracing(loaded.config.tracing) : []
   const notify = loaded.ok ? examineNotify(loaded.config.notify, { state: stateDirectory, command }) : []
   const control = await examineControl(file, { env, isRunning: pid !== undefined })
   return [
@@ -169,6 +171,7 @@ async function examine(examination: Examination): Promise<Check[]> {
     ...inArea('service', service.findings),
     ...inArea('port', [...listener, ...control]),
     ...inArea('identity', issuers),
+    ...inArea('tracing', tracing),
     ...inArea('notify', notify),
     ...inArea('provider', providers),
   ]

@@ -24,6 +24,7 @@ export interface Check extends Finding {
     | 'service'
     | 'port'
     | 'identity'
+    | 'tracing'
     | 'notify'
     | 'provider'
 }

@@ -14,6 +14,8 @@ const onlyKeys = (keys: readonly string[], kinds: string) =>
 const isKind = (kinds: readonly string[]) =>
   ({ properties: { kind: { enum: kinds } }, required: ['kind'] }) as const satisfies Schema
 
+const secret = { ...secretReference, type: 'object', sharedAs: 'secret' } as const satisfies Schema
+
 const sink = {
   type: 'object',
   additionalProperties: false,
@@ -33,13 +35,11 @@ const sink = {
       maxLength: 2048,
     },
     routing_key: {
-      ...secretReference,
-      type: 'object',
+      ...secret,
       description: '`pagerduty`: the integration key of the service.',
     },
     token: {
-      ...secretReference,
-      type: 'object',
+      ...secret,
       description: '`ntfy`, `webhook`, `alertmanager`: sent as `Authorization: Bearer`. Absent: none.',
     },
     min_severity: {
@@ -89,6 +89,8 @@ const settings = {
 const texts: Readonly<Record<AlertRule, string>> = {
   access_refused: 'Requests were refused because of who sent them, in 10 min, by code.',
   budget: 'A part of a budget is spent; once all of it is, the condition is critical.',
+  degraded:
+    'A part of the gateway does not work, and calls go on without it: the ledger, the audit log, keys, files of its state.',
   error_rate: 'Failed calls among those that were answered or failed, in 10 min, by model.',
   limit_reached: 'Calls were refused by a limit of the gateway, in 15 min, by model and dimension.',
   no_target: 'Calls of a model found none of its targets working, in 5 min.',
@@ -164,7 +166,7 @@ export const notifySchema: Schema = {
       required: ['url'],
       hint: 'add url: { credential: NAME }',
       properties: {
-        url: { ...secretReference, type: 'object', description: 'The URL. A reference to a secret.' },
+        url: { ...secret, description: 'The URL. A reference to a secret.' },
         interval_ms: {
           type: 'integer',
           description: 'Milliseconds from one request to the next.',

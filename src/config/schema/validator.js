@@ -487,6 +487,344 @@ validate22.errors = vErrors;
 return errors === 0;
 }
 
+const schema11 = {"writeOnly":true,"additionalProperties":false,"properties":{"credential":{"type":"string","description":"Name of a systemd credential: a file in `$CREDENTIALS_DIRECTORY`.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a credential, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"file":{"type":"string","description":"Absolute path of a file that only its owner can read (mode 0600); `~/` stands for the home directory.","minLength":1,"maxLength":4096,"pattern":"^(/|~/)","patternErrorMessage":"must be an absolute path, or begin with ~/","writeOnly":true},"env":{"type":"string","description":"Name of an environment variable.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z_][A-Za-z0-9_]*$","patternErrorMessage":"must be the name of an environment variable","hint":"write { env: NAME }, without $ and braces","writeOnly":true},"secret":{"type":"string","description":"Name of a secret that `llm-gateway secret set NAME` has stored, encrypted.","minLength":1,"maxLength":100,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a secret, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"optional":{"type":"boolean","description":"Start without this secret if it cannot be found.","default":false,"writeOnly":true}},"if":{"type":"object","properties":{"credential":false,"file":false,"env":false,"secret":false}},"then":{"not":{},"errorMessage":"names no source of the secret","hint":"add credential, file, env or secret"},"type":"object"};
+
+function validate52(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+const _errs1 = errors;
+let valid0 = true;
+const _errs2 = errors;
+if(errors === _errs2){
+if(data && typeof data == "object" && !Array.isArray(data)){
+if(data.credential !== undefined){
+var valid1 = false;
+const err0 = {};
+if(vErrors === null){
+vErrors = [err0];
+}
+else {
+vErrors.push(err0);
+}
+errors++;
+}
+else {
+var valid1 = true;
+}
+if(valid1){
+if(data.file !== undefined){
+var valid1 = false;
+const err1 = {};
+if(vErrors === null){
+vErrors = [err1];
+}
+else {
+vErrors.push(err1);
+}
+errors++;
+}
+else {
+var valid1 = true;
+}
+if(valid1){
+if(data.env !== undefined){
+var valid1 = false;
+const err2 = {};
+if(vErrors === null){
+vErrors = [err2];
+}
+else {
+vErrors.push(err2);
+}
+errors++;
+}
+else {
+var valid1 = true;
+}
+if(valid1){
+if(data.secret !== undefined){
+var valid1 = false;
+const err3 = {};
+if(vErrors === null){
+vErrors = [err3];
+}
+else {
+vErrors.push(err3);
+}
+errors++;
+}
+else {
+var valid1 = true;
+}
+}
+}
+}
+}
+else {
+const err4 = {};
+if(vErrors === null){
+vErrors = [err4];
+}
+else {
+vErrors.push(err4);
+}
+errors++;
+}
+}
+var _valid0 = _errs2 === errors;
+errors = _errs1;
+if(vErrors !== null){
+if(_errs1){
+vErrors.length = _errs1;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid0){
+const _errs4 = errors;
+const err5 = {instancePath,schemaPath:"#/then/not",keyword:"not",params:{},schema:schema11.then.not,parentSchema:schema11.then,data};
+if(vErrors === null){
+vErrors = [err5];
+}
+else {
+vErrors.push(err5);
+}
+errors++;
+var _valid0 = _errs4 === errors;
+valid0 = _valid0;
+}
+if(!valid0){
+const err6 = {instancePath,schemaPath:"#/if",keyword:"if",params:{failingKeyword: "then"},schema:schema11.if,parentSchema:schema11,data};
+if(vErrors === null){
+vErrors = [err6];
+}
+else {
+vErrors.push(err6);
+}
+errors++;
+}
+if(data && typeof data == "object" && !Array.isArray(data)){
+for(const key0 in data){
+if(!(((((key0 === "credential") || (key0 === "file")) || (key0 === "env")) || (key0 === "secret")) || (key0 === "optional"))){
+const err7 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},schema:false,parentSchema:schema11,data};
+if(vErrors === null){
+vErrors = [err7];
+}
+else {
+vErrors.push(err7);
+}
+errors++;
+}
+}
+if(data.credential !== undefined){
+let data4 = data.credential;
+if(typeof data4 === "string"){
+if(func4(data4) > 255){
+const err8 = {instancePath:instancePath+"/credential",schemaPath:"#/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.credential,data:data4};
+if(vErrors === null){
+vErrors = [err8];
+}
+else {
+vErrors.push(err8);
+}
+errors++;
+}
+if(func4(data4) < 1){
+const err9 = {instancePath:instancePath+"/credential",schemaPath:"#/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.credential,data:data4};
+if(vErrors === null){
+vErrors = [err9];
+}
+else {
+vErrors.push(err9);
+}
+errors++;
+}
+if(!pattern17.test(data4)){
+const err10 = {instancePath:instancePath+"/credential",schemaPath:"#/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema11.properties.credential,data:data4};
+if(vErrors === null){
+vErrors = [err10];
+}
+else {
+vErrors.push(err10);
+}
+errors++;
+}
+}
+else {
+const err11 = {instancePath:instancePath+"/credential",schemaPath:"#/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema11.properties.credential.type,parentSchema:schema11.properties.credential,data:data4};
+if(vErrors === null){
+vErrors = [err11];
+}
+else {
+vErrors.push(err11);
+}
+errors++;
+}
+}
+if(data.file !== undefined){
+let data5 = data.file;
+if(typeof data5 === "string"){
+if(func4(data5) > 4096){
+const err12 = {instancePath:instancePath+"/file",schemaPath:"#/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema11.properties.file,data:data5};
+if(vErrors === null){
+vErrors = [err12];
+}
+else {
+vErrors.push(err12);
+}
+errors++;
+}
+if(func4(data5) < 1){
+const err13 = {instancePath:instancePath+"/file",schemaPath:"#/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.file,data:data5};
+if(vErrors === null){
+vErrors = [err13];
+}
+else {
+vErrors.push(err13);
+}
+errors++;
+}
+if(!pattern18.test(data5)){
+const err14 = {instancePath:instancePath+"/file",schemaPath:"#/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema11.properties.file,data:data5};
+if(vErrors === null){
+vErrors = [err14];
+}
+else {
+vErrors.push(err14);
+}
+errors++;
+}
+}
+else {
+const err15 = {instancePath:instancePath+"/file",schemaPath:"#/properties/file/type",keyword:"type",params:{type: "string"},schema:schema11.properties.file.type,parentSchema:schema11.properties.file,data:data5};
+if(vErrors === null){
+vErrors = [err15];
+}
+else {
+vErrors.push(err15);
+}
+errors++;
+}
+}
+if(data.env !== undefined){
+let data6 = data.env;
+if(typeof data6 === "string"){
+if(func4(data6) > 255){
+const err16 = {instancePath:instancePath+"/env",schemaPath:"#/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema11.properties.env,data:data6};
+if(vErrors === null){
+vErrors = [err16];
+}
+else {
+vErrors.push(err16);
+}
+errors++;
+}
+if(func4(data6) < 1){
+const err17 = {instancePath:instancePath+"/env",schemaPath:"#/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.env,data:data6};
+if(vErrors === null){
+vErrors = [err17];
+}
+else {
+vErrors.push(err17);
+}
+errors++;
+}
+if(!pattern19.test(data6)){
+const err18 = {instancePath:instancePath+"/env",schemaPath:"#/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema11.properties.env,data:data6};
+if(vErrors === null){
+vErrors = [err18];
+}
+else {
+vErrors.push(err18);
+}
+errors++;
+}
+}
+else {
+const err19 = {instancePath:instancePath+"/env",schemaPath:"#/properties/env/type",keyword:"type",params:{type: "string"},schema:schema11.properties.env.type,parentSchema:schema11.properties.env,data:data6};
+if(vErrors === null){
+vErrors = [err19];
+}
+else {
+vErrors.push(err19);
+}
+errors++;
+}
+}
+if(data.secret !== undefined){
+let data7 = data.secret;
+if(typeof data7 === "string"){
+if(func4(data7) > 100){
+const err20 = {instancePath:instancePath+"/secret",schemaPath:"#/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema11.properties.secret,data:data7};
+if(vErrors === null){
+vErrors = [err20];
+}
+else {
+vErrors.push(err20);
+}
+errors++;
+}
+if(func4(data7) < 1){
+const err21 = {instancePath:instancePath+"/secret",schemaPath:"#/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema11.properties.secret,data:data7};
+if(vErrors === null){
+vErrors = [err21];
+}
+else {
+vErrors.push(err21);
+}
+errors++;
+}
+if(!pattern17.test(data7)){
+const err22 = {instancePath:instancePath+"/secret",schemaPath:"#/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema11.properties.secret,data:data7};
+if(vErrors === null){
+vErrors = [err22];
+}
+else {
+vErrors.push(err22);
+}
+errors++;
+}
+}
+else {
+const err23 = {instancePath:instancePath+"/secret",schemaPath:"#/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema11.properties.secret.type,parentSchema:schema11.properties.secret,data:data7};
+if(vErrors === null){
+vErrors = [err23];
+}
+else {
+vErrors.push(err23);
+}
+errors++;
+}
+}
+if(data.optional !== undefined){
+let data8 = data.optional;
+if(typeof data8 !== "boolean"){
+const err24 = {instancePath:instancePath+"/optional",schemaPath:"#/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema11.properties.optional.type,parentSchema:schema11.properties.optional,data:data8};
+if(vErrors === null){
+vErrors = [err24];
+}
+else {
+vErrors.push(err24);
+}
+errors++;
+}
+}
+}
+else {
+const err25 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema11.type,parentSchema:schema11,data};
+if(vErrors === null){
+vErrors = [err25];
+}
+else {
+vErrors.push(err25);
+}
+errors++;
+}
+validate52.errors = vErrors;
+return errors === 0;
+}
+
 
 function validate21(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -9867,15 +10205,21 @@ errors++;
 }
 }
 if(data264.routing_key !== undefined){
-let data278 = data264.routing_key;
-const _errs655 = errors;
-let valid147 = true;
-const _errs656 = errors;
-if(errors === _errs656){
-if(data278 && typeof data278 == "object" && !Array.isArray(data278)){
-if(data278.credential !== undefined){
-var valid148 = false;
-const err747 = {};
+if(!(validate52(data264.routing_key, {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key",parentData:data264,parentDataProperty:"routing_key",rootData}))){
+vErrors = vErrors === null ? validate52.errors : vErrors.concat(validate52.errors);
+errors = vErrors.length;
+}
+}
+if(data264.token !== undefined){
+if(!(validate52(data264.token, {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token",parentData:data264,parentDataProperty:"token",rootData}))){
+vErrors = vErrors === null ? validate52.errors : vErrors.concat(validate52.errors);
+errors = vErrors.length;
+}
+}
+if(data264.min_severity !== undefined){
+let data280 = data264.min_severity;
+if(typeof data280 !== "string"){
+const err747 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/min_severity",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/min_severity/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity,data:data280};
 if(vErrors === null){
 vErrors = [err747];
 }
@@ -9884,13 +10228,8 @@ vErrors.push(err747);
 }
 errors++;
 }
-else {
-var valid148 = true;
-}
-if(valid148){
-if(data278.file !== undefined){
-var valid148 = false;
-const err748 = {};
+if(!(((data280 === "info") || (data280 === "warning")) || (data280 === "critical"))){
+const err748 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/min_severity",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/min_severity/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity,data:data280};
 if(vErrors === null){
 vErrors = [err748];
 }
@@ -9899,13 +10238,10 @@ vErrors.push(err748);
 }
 errors++;
 }
-else {
-var valid148 = true;
 }
-if(valid148){
-if(data278.env !== undefined){
-var valid148 = false;
-const err749 = {};
+}
+else {
+const err749 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.sinks.additionalProperties.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties,data:data264};
 if(vErrors === null){
 vErrors = [err749];
 }
@@ -9914,13 +10250,10 @@ vErrors.push(err749);
 }
 errors++;
 }
-else {
-var valid148 = true;
 }
-if(valid148){
-if(data278.secret !== undefined){
-var valid148 = false;
-const err750 = {};
+}
+else {
+const err750 = {instancePath:instancePath+"/notify/sinks",schemaPath:"#/properties/notify/properties/sinks/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.sinks.type,parentSchema:schema6.properties.notify.properties.sinks,data:data263};
 if(vErrors === null){
 vErrors = [err750];
 }
@@ -9929,15 +10262,11 @@ vErrors.push(err750);
 }
 errors++;
 }
-else {
-var valid148 = true;
 }
-}
-}
-}
-}
-else {
-const err751 = {};
+if(data262.repeat_ms !== undefined){
+let data281 = data262.repeat_ms;
+if(!(((typeof data281 == "number") && (!(data281 % 1) && !isNaN(data281))) && (isFinite(data281)))){
+const err751 = {instancePath:instancePath+"/notify/repeat_ms",schemaPath:"#/properties/notify/properties/repeat_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.repeat_ms.type,parentSchema:schema6.properties.notify.properties.repeat_ms,data:data281};
 if(vErrors === null){
 vErrors = [err751];
 }
@@ -9946,20 +10275,9 @@ vErrors.push(err751);
 }
 errors++;
 }
-}
-var _valid13 = _errs656 === errors;
-errors = _errs655;
-if(vErrors !== null){
-if(_errs655){
-vErrors.length = _errs655;
-}
-else {
-vErrors = null;
-}
-}
-if(_valid13){
-const _errs658 = errors;
-const err752 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/then/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.then.not,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.then,data:data278};
+if((typeof data281 == "number") && (isFinite(data281))){
+if(data281 > 604800000 || isNaN(data281)){
+const err752 = {instancePath:instancePath+"/notify/repeat_ms",schemaPath:"#/properties/notify/properties/repeat_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 604800000},schema:604800000,parentSchema:schema6.properties.notify.properties.repeat_ms,data:data281};
 if(vErrors === null){
 vErrors = [err752];
 }
@@ -9967,11 +10285,9 @@ else {
 vErrors.push(err752);
 }
 errors++;
-var _valid13 = _errs658 === errors;
-valid147 = _valid13;
 }
-if(!valid147){
-const err753 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key,data:data278};
+if(data281 < 60000 || isNaN(data281)){
+const err753 = {instancePath:instancePath+"/notify/repeat_ms",schemaPath:"#/properties/notify/properties/repeat_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 60000},schema:60000,parentSchema:schema6.properties.notify.properties.repeat_ms,data:data281};
 if(vErrors === null){
 vErrors = [err753];
 }
@@ -9980,10 +10296,12 @@ vErrors.push(err753);
 }
 errors++;
 }
-if(data278 && typeof data278 == "object" && !Array.isArray(data278)){
-for(const key67 in data278){
-if(!(((((key67 === "credential") || (key67 === "file")) || (key67 === "env")) || (key67 === "secret")) || (key67 === "optional"))){
-const err754 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key67},schema:false,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key,data:data278};
+}
+}
+if(data262.quiet_start_ms !== undefined){
+let data282 = data262.quiet_start_ms;
+if(!(((typeof data282 == "number") && (!(data282 % 1) && !isNaN(data282))) && (isFinite(data282)))){
+const err754 = {instancePath:instancePath+"/notify/quiet_start_ms",schemaPath:"#/properties/notify/properties/quiet_start_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.quiet_start_ms.type,parentSchema:schema6.properties.notify.properties.quiet_start_ms,data:data282};
 if(vErrors === null){
 vErrors = [err754];
 }
@@ -9992,12 +10310,9 @@ vErrors.push(err754);
 }
 errors++;
 }
-}
-if(data278.credential !== undefined){
-let data283 = data278.credential;
-if(typeof data283 === "string"){
-if(func4(data283) > 255){
-const err755 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.credential,data:data283};
+if((typeof data282 == "number") && (isFinite(data282))){
+if(data282 > 3600000 || isNaN(data282)){
+const err755 = {instancePath:instancePath+"/notify/quiet_start_ms",schemaPath:"#/properties/notify/properties/quiet_start_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema6.properties.notify.properties.quiet_start_ms,data:data282};
 if(vErrors === null){
 vErrors = [err755];
 }
@@ -10006,8 +10321,8 @@ vErrors.push(err755);
 }
 errors++;
 }
-if(func4(data283) < 1){
-const err756 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.credential,data:data283};
+if(data282 < 0 || isNaN(data282)){
+const err756 = {instancePath:instancePath+"/notify/quiet_start_ms",schemaPath:"#/properties/notify/properties/quiet_start_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.quiet_start_ms,data:data282};
 if(vErrors === null){
 vErrors = [err756];
 }
@@ -10016,8 +10331,14 @@ vErrors.push(err756);
 }
 errors++;
 }
-if(!pattern17.test(data283)){
-const err757 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.credential,data:data283};
+}
+}
+if(data262.rules !== undefined){
+let data283 = data262.rules;
+if(data283 && typeof data283 == "object" && !Array.isArray(data283)){
+for(const key67 in data283){
+if(!(func2.call(schema6.properties.notify.properties.rules.properties, key67))){
+const err757 = {instancePath:instancePath+"/notify/rules",schemaPath:"#/properties/notify/properties/rules/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key67},schema:false,parentSchema:schema6.properties.notify.properties.rules,data:data283};
 if(vErrors === null){
 vErrors = [err757];
 }
@@ -10027,8 +10348,10 @@ vErrors.push(err757);
 errors++;
 }
 }
-else {
-const err758 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.credential.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.credential,data:data283};
+if(data283.access_refused !== undefined){
+let data284 = data283.access_refused;
+if((!(data284 && typeof data284 == "object" && !Array.isArray(data284))) && (typeof data284 !== "boolean")){
+const err758 = {instancePath:instancePath+"/notify/rules/access_refused",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.access_refused.type},schema:schema6.properties.notify.properties.rules.properties.access_refused.type,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused,data:data284};
 if(vErrors === null){
 vErrors = [err758];
 }
@@ -10037,12 +10360,10 @@ vErrors.push(err758);
 }
 errors++;
 }
-}
-if(data278.file !== undefined){
-let data284 = data278.file;
-if(typeof data284 === "string"){
-if(func4(data284) > 4096){
-const err759 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.file,data:data284};
+const _errs666 = errors;
+const _errs667 = errors;
+if(true !== data284){
+const err759 = {};
 if(vErrors === null){
 vErrors = [err759];
 }
@@ -10051,8 +10372,9 @@ vErrors.push(err759);
 }
 errors++;
 }
-if(func4(data284) < 1){
-const err760 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.file,data:data284};
+var valid148 = _errs667 === errors;
+if(valid148){
+const err760 = {instancePath:instancePath+"/notify/rules/access_refused",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.access_refused.not,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused,data:data284};
 if(vErrors === null){
 vErrors = [err760];
 }
@@ -10061,8 +10383,21 @@ vErrors.push(err760);
 }
 errors++;
 }
-if(!pattern18.test(data284)){
-const err761 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.file,data:data284};
+else {
+errors = _errs666;
+if(vErrors !== null){
+if(_errs666){
+vErrors.length = _errs666;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data284 && typeof data284 == "object" && !Array.isArray(data284)){
+for(const key68 in data284){
+if(!((key68 === "after_ms") || (key68 === "count"))){
+const err761 = {instancePath:instancePath+"/notify/rules/access_refused",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key68},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused,data:data284};
 if(vErrors === null){
 vErrors = [err761];
 }
@@ -10072,8 +10407,10 @@ vErrors.push(err761);
 errors++;
 }
 }
-else {
-const err762 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.file.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.file,data:data284};
+if(data284.after_ms !== undefined){
+let data285 = data284.after_ms;
+if(!(((typeof data285 == "number") && (!(data285 % 1) && !isNaN(data285))) && (isFinite(data285)))){
+const err762 = {instancePath:instancePath+"/notify/rules/access_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms,data:data285};
 if(vErrors === null){
 vErrors = [err762];
 }
@@ -10082,12 +10419,9 @@ vErrors.push(err762);
 }
 errors++;
 }
-}
-if(data278.env !== undefined){
-let data285 = data278.env;
-if(typeof data285 === "string"){
-if(func4(data285) > 255){
-const err763 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.env,data:data285};
+if((typeof data285 == "number") && (isFinite(data285))){
+if(data285 > 86400000 || isNaN(data285)){
+const err763 = {instancePath:instancePath+"/notify/rules/access_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms,data:data285};
 if(vErrors === null){
 vErrors = [err763];
 }
@@ -10096,8 +10430,8 @@ vErrors.push(err763);
 }
 errors++;
 }
-if(func4(data285) < 1){
-const err764 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.env,data:data285};
+if(data285 < 0 || isNaN(data285)){
+const err764 = {instancePath:instancePath+"/notify/rules/access_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms,data:data285};
 if(vErrors === null){
 vErrors = [err764];
 }
@@ -10106,8 +10440,12 @@ vErrors.push(err764);
 }
 errors++;
 }
-if(!pattern19.test(data285)){
-const err765 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.env,data:data285};
+}
+}
+if(data284.count !== undefined){
+let data286 = data284.count;
+if(!(((typeof data286 == "number") && (!(data286 % 1) && !isNaN(data286))) && (isFinite(data286)))){
+const err765 = {instancePath:instancePath+"/notify/rules/access_refused/count",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count,data:data286};
 if(vErrors === null){
 vErrors = [err765];
 }
@@ -10116,9 +10454,9 @@ vErrors.push(err765);
 }
 errors++;
 }
-}
-else {
-const err766 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.env.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.env,data:data285};
+if((typeof data286 == "number") && (isFinite(data286))){
+if(data286 > 1000000000 || isNaN(data286)){
+const err766 = {instancePath:instancePath+"/notify/rules/access_refused/count",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count,data:data286};
 if(vErrors === null){
 vErrors = [err766];
 }
@@ -10127,12 +10465,8 @@ vErrors.push(err766);
 }
 errors++;
 }
-}
-if(data278.secret !== undefined){
-let data286 = data278.secret;
-if(typeof data286 === "string"){
-if(func4(data286) > 100){
-const err767 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.secret,data:data286};
+if(data286 < 0 || isNaN(data286)){
+const err767 = {instancePath:instancePath+"/notify/rules/access_refused/count",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count,data:data286};
 if(vErrors === null){
 vErrors = [err767];
 }
@@ -10141,8 +10475,14 @@ vErrors.push(err767);
 }
 errors++;
 }
-if(func4(data286) < 1){
-const err768 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.secret,data:data286};
+}
+}
+}
+}
+if(data283.budget !== undefined){
+let data287 = data283.budget;
+if((!(data287 && typeof data287 == "object" && !Array.isArray(data287))) && (typeof data287 !== "boolean")){
+const err768 = {instancePath:instancePath+"/notify/rules/budget",schemaPath:"#/properties/notify/properties/rules/properties/budget/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.budget.type},schema:schema6.properties.notify.properties.rules.properties.budget.type,parentSchema:schema6.properties.notify.properties.rules.properties.budget,data:data287};
 if(vErrors === null){
 vErrors = [err768];
 }
@@ -10151,8 +10491,10 @@ vErrors.push(err768);
 }
 errors++;
 }
-if(!pattern17.test(data286)){
-const err769 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.secret,data:data286};
+const _errs675 = errors;
+const _errs676 = errors;
+if(true !== data287){
+const err769 = {};
 if(vErrors === null){
 vErrors = [err769];
 }
@@ -10161,9 +10503,9 @@ vErrors.push(err769);
 }
 errors++;
 }
-}
-else {
-const err770 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.secret.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.secret,data:data286};
+var valid150 = _errs676 === errors;
+if(valid150){
+const err770 = {instancePath:instancePath+"/notify/rules/budget",schemaPath:"#/properties/notify/properties/rules/properties/budget/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.budget.not,parentSchema:schema6.properties.notify.properties.rules.properties.budget,data:data287};
 if(vErrors === null){
 vErrors = [err770];
 }
@@ -10172,11 +10514,21 @@ vErrors.push(err770);
 }
 errors++;
 }
+else {
+errors = _errs675;
+if(vErrors !== null){
+if(_errs675){
+vErrors.length = _errs675;
 }
-if(data278.optional !== undefined){
-let data287 = data278.optional;
-if(typeof data287 !== "boolean"){
-const err771 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key/optional",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.optional.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.properties.optional,data:data287};
+else {
+vErrors = null;
+}
+}
+}
+if(data287 && typeof data287 == "object" && !Array.isArray(data287)){
+for(const key69 in data287){
+if(!((key69 === "after_ms") || (key69 === "ratio"))){
+const err771 = {instancePath:instancePath+"/notify/rules/budget",schemaPath:"#/properties/notify/properties/rules/properties/budget/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key69},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.budget,data:data287};
 if(vErrors === null){
 vErrors = [err771];
 }
@@ -10186,9 +10538,10 @@ vErrors.push(err771);
 errors++;
 }
 }
-}
-else {
-const err772 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/routing_key/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.routing_key,data:data278};
+if(data287.after_ms !== undefined){
+let data288 = data287.after_ms;
+if(!(((typeof data288 == "number") && (!(data288 % 1) && !isNaN(data288))) && (isFinite(data288)))){
+const err772 = {instancePath:instancePath+"/notify/rules/budget/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms,data:data288};
 if(vErrors === null){
 vErrors = [err772];
 }
@@ -10197,17 +10550,9 @@ vErrors.push(err772);
 }
 errors++;
 }
-}
-if(data264.token !== undefined){
-let data288 = data264.token;
-const _errs673 = errors;
-let valid150 = true;
-const _errs674 = errors;
-if(errors === _errs674){
-if(data288 && typeof data288 == "object" && !Array.isArray(data288)){
-if(data288.credential !== undefined){
-var valid151 = false;
-const err773 = {};
+if((typeof data288 == "number") && (isFinite(data288))){
+if(data288 > 86400000 || isNaN(data288)){
+const err773 = {instancePath:instancePath+"/notify/rules/budget/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms,data:data288};
 if(vErrors === null){
 vErrors = [err773];
 }
@@ -10216,13 +10561,8 @@ vErrors.push(err773);
 }
 errors++;
 }
-else {
-var valid151 = true;
-}
-if(valid151){
-if(data288.file !== undefined){
-var valid151 = false;
-const err774 = {};
+if(data288 < 0 || isNaN(data288)){
+const err774 = {instancePath:instancePath+"/notify/rules/budget/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms,data:data288};
 if(vErrors === null){
 vErrors = [err774];
 }
@@ -10231,13 +10571,13 @@ vErrors.push(err774);
 }
 errors++;
 }
-else {
-var valid151 = true;
 }
-if(valid151){
-if(data288.env !== undefined){
-var valid151 = false;
-const err775 = {};
+}
+if(data287.ratio !== undefined){
+let data289 = data287.ratio;
+if((typeof data289 == "number") && (isFinite(data289))){
+if(data289 > 1 || isNaN(data289)){
+const err775 = {instancePath:instancePath+"/notify/rules/budget/ratio",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio,data:data289};
 if(vErrors === null){
 vErrors = [err775];
 }
@@ -10246,13 +10586,8 @@ vErrors.push(err775);
 }
 errors++;
 }
-else {
-var valid151 = true;
-}
-if(valid151){
-if(data288.secret !== undefined){
-var valid151 = false;
-const err776 = {};
+if(data289 < 0 || isNaN(data289)){
+const err776 = {instancePath:instancePath+"/notify/rules/budget/ratio",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio,data:data289};
 if(vErrors === null){
 vErrors = [err776];
 }
@@ -10261,15 +10596,9 @@ vErrors.push(err776);
 }
 errors++;
 }
-else {
-var valid151 = true;
-}
-}
-}
-}
 }
 else {
-const err777 = {};
+const err777 = {instancePath:instancePath+"/notify/rules/budget/ratio",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio.type,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio,data:data289};
 if(vErrors === null){
 vErrors = [err777];
 }
@@ -10279,19 +10608,12 @@ vErrors.push(err777);
 errors++;
 }
 }
-var _valid14 = _errs674 === errors;
-errors = _errs673;
-if(vErrors !== null){
-if(_errs673){
-vErrors.length = _errs673;
-}
-else {
-vErrors = null;
 }
 }
-if(_valid14){
-const _errs676 = errors;
-const err778 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/then/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.then.not,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.then,data:data288};
+if(data283.degraded !== undefined){
+let data290 = data283.degraded;
+if((!(data290 && typeof data290 == "object" && !Array.isArray(data290))) && (typeof data290 !== "boolean")){
+const err778 = {instancePath:instancePath+"/notify/rules/degraded",schemaPath:"#/properties/notify/properties/rules/properties/degraded/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.degraded.type},schema:schema6.properties.notify.properties.rules.properties.degraded.type,parentSchema:schema6.properties.notify.properties.rules.properties.degraded,data:data290};
 if(vErrors === null){
 vErrors = [err778];
 }
@@ -10299,11 +10621,11 @@ else {
 vErrors.push(err778);
 }
 errors++;
-var _valid14 = _errs676 === errors;
-valid150 = _valid14;
 }
-if(!valid150){
-const err779 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token,data:data288};
+const _errs684 = errors;
+const _errs685 = errors;
+if(true !== data290){
+const err779 = {};
 if(vErrors === null){
 vErrors = [err779];
 }
@@ -10312,10 +10634,9 @@ vErrors.push(err779);
 }
 errors++;
 }
-if(data288 && typeof data288 == "object" && !Array.isArray(data288)){
-for(const key68 in data288){
-if(!(((((key68 === "credential") || (key68 === "file")) || (key68 === "env")) || (key68 === "secret")) || (key68 === "optional"))){
-const err780 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key68},schema:false,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token,data:data288};
+var valid152 = _errs685 === errors;
+if(valid152){
+const err780 = {instancePath:instancePath+"/notify/rules/degraded",schemaPath:"#/properties/notify/properties/rules/properties/degraded/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.degraded.not,parentSchema:schema6.properties.notify.properties.rules.properties.degraded,data:data290};
 if(vErrors === null){
 vErrors = [err780];
 }
@@ -10324,12 +10645,21 @@ vErrors.push(err780);
 }
 errors++;
 }
+else {
+errors = _errs684;
+if(vErrors !== null){
+if(_errs684){
+vErrors.length = _errs684;
 }
-if(data288.credential !== undefined){
-let data293 = data288.credential;
-if(typeof data293 === "string"){
-if(func4(data293) > 255){
-const err781 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.credential,data:data293};
+else {
+vErrors = null;
+}
+}
+}
+if(data290 && typeof data290 == "object" && !Array.isArray(data290)){
+for(const key70 in data290){
+if(!(key70 === "after_ms")){
+const err781 = {instancePath:instancePath+"/notify/rules/degraded",schemaPath:"#/properties/notify/properties/rules/properties/degraded/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key70},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.degraded,data:data290};
 if(vErrors === null){
 vErrors = [err781];
 }
@@ -10338,8 +10668,11 @@ vErrors.push(err781);
 }
 errors++;
 }
-if(func4(data293) < 1){
-const err782 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.credential,data:data293};
+}
+if(data290.after_ms !== undefined){
+let data291 = data290.after_ms;
+if(!(((typeof data291 == "number") && (!(data291 % 1) && !isNaN(data291))) && (isFinite(data291)))){
+const err782 = {instancePath:instancePath+"/notify/rules/degraded/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/degraded/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.degraded.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.degraded.properties.after_ms,data:data291};
 if(vErrors === null){
 vErrors = [err782];
 }
@@ -10348,8 +10681,9 @@ vErrors.push(err782);
 }
 errors++;
 }
-if(!pattern17.test(data293)){
-const err783 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.credential,data:data293};
+if((typeof data291 == "number") && (isFinite(data291))){
+if(data291 > 86400000 || isNaN(data291)){
+const err783 = {instancePath:instancePath+"/notify/rules/degraded/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/degraded/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.degraded.properties.after_ms,data:data291};
 if(vErrors === null){
 vErrors = [err783];
 }
@@ -10358,9 +10692,8 @@ vErrors.push(err783);
 }
 errors++;
 }
-}
-else {
-const err784 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.credential.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.credential,data:data293};
+if(data291 < 0 || isNaN(data291)){
+const err784 = {instancePath:instancePath+"/notify/rules/degraded/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/degraded/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.degraded.properties.after_ms,data:data291};
 if(vErrors === null){
 vErrors = [err784];
 }
@@ -10370,11 +10703,13 @@ vErrors.push(err784);
 errors++;
 }
 }
-if(data288.file !== undefined){
-let data294 = data288.file;
-if(typeof data294 === "string"){
-if(func4(data294) > 4096){
-const err785 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.file,data:data294};
+}
+}
+}
+if(data283.error_rate !== undefined){
+let data292 = data283.error_rate;
+if((!(data292 && typeof data292 == "object" && !Array.isArray(data292))) && (typeof data292 !== "boolean")){
+const err785 = {instancePath:instancePath+"/notify/rules/error_rate",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.error_rate.type},schema:schema6.properties.notify.properties.rules.properties.error_rate.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate,data:data292};
 if(vErrors === null){
 vErrors = [err785];
 }
@@ -10383,8 +10718,10 @@ vErrors.push(err785);
 }
 errors++;
 }
-if(func4(data294) < 1){
-const err786 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.file,data:data294};
+const _errs691 = errors;
+const _errs692 = errors;
+if(true !== data292){
+const err786 = {};
 if(vErrors === null){
 vErrors = [err786];
 }
@@ -10393,8 +10730,9 @@ vErrors.push(err786);
 }
 errors++;
 }
-if(!pattern18.test(data294)){
-const err787 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.file,data:data294};
+var valid154 = _errs692 === errors;
+if(valid154){
+const err787 = {instancePath:instancePath+"/notify/rules/error_rate",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.error_rate.not,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate,data:data292};
 if(vErrors === null){
 vErrors = [err787];
 }
@@ -10403,9 +10741,21 @@ vErrors.push(err787);
 }
 errors++;
 }
+else {
+errors = _errs691;
+if(vErrors !== null){
+if(_errs691){
+vErrors.length = _errs691;
 }
 else {
-const err788 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.file.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.file,data:data294};
+vErrors = null;
+}
+}
+}
+if(data292 && typeof data292 == "object" && !Array.isArray(data292)){
+for(const key71 in data292){
+if(!(((key71 === "after_ms") || (key71 === "ratio")) || (key71 === "calls"))){
+const err788 = {instancePath:instancePath+"/notify/rules/error_rate",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key71},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate,data:data292};
 if(vErrors === null){
 vErrors = [err788];
 }
@@ -10415,11 +10765,10 @@ vErrors.push(err788);
 errors++;
 }
 }
-if(data288.env !== undefined){
-let data295 = data288.env;
-if(typeof data295 === "string"){
-if(func4(data295) > 255){
-const err789 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.env,data:data295};
+if(data292.after_ms !== undefined){
+let data293 = data292.after_ms;
+if(!(((typeof data293 == "number") && (!(data293 % 1) && !isNaN(data293))) && (isFinite(data293)))){
+const err789 = {instancePath:instancePath+"/notify/rules/error_rate/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms,data:data293};
 if(vErrors === null){
 vErrors = [err789];
 }
@@ -10428,8 +10777,9 @@ vErrors.push(err789);
 }
 errors++;
 }
-if(func4(data295) < 1){
-const err790 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.env,data:data295};
+if((typeof data293 == "number") && (isFinite(data293))){
+if(data293 > 86400000 || isNaN(data293)){
+const err790 = {instancePath:instancePath+"/notify/rules/error_rate/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms,data:data293};
 if(vErrors === null){
 vErrors = [err790];
 }
@@ -10438,8 +10788,8 @@ vErrors.push(err790);
 }
 errors++;
 }
-if(!pattern19.test(data295)){
-const err791 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.env,data:data295};
+if(data293 < 0 || isNaN(data293)){
+const err791 = {instancePath:instancePath+"/notify/rules/error_rate/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms,data:data293};
 if(vErrors === null){
 vErrors = [err791];
 }
@@ -10449,8 +10799,12 @@ vErrors.push(err791);
 errors++;
 }
 }
-else {
-const err792 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.env.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.env,data:data295};
+}
+if(data292.ratio !== undefined){
+let data294 = data292.ratio;
+if((typeof data294 == "number") && (isFinite(data294))){
+if(data294 > 1 || isNaN(data294)){
+const err792 = {instancePath:instancePath+"/notify/rules/error_rate/ratio",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio,data:data294};
 if(vErrors === null){
 vErrors = [err792];
 }
@@ -10459,12 +10813,8 @@ vErrors.push(err792);
 }
 errors++;
 }
-}
-if(data288.secret !== undefined){
-let data296 = data288.secret;
-if(typeof data296 === "string"){
-if(func4(data296) > 100){
-const err793 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.secret,data:data296};
+if(data294 < 0 || isNaN(data294)){
+const err793 = {instancePath:instancePath+"/notify/rules/error_rate/ratio",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio,data:data294};
 if(vErrors === null){
 vErrors = [err793];
 }
@@ -10473,8 +10823,9 @@ vErrors.push(err793);
 }
 errors++;
 }
-if(func4(data296) < 1){
-const err794 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.secret,data:data296};
+}
+else {
+const err794 = {instancePath:instancePath+"/notify/rules/error_rate/ratio",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio,data:data294};
 if(vErrors === null){
 vErrors = [err794];
 }
@@ -10483,8 +10834,11 @@ vErrors.push(err794);
 }
 errors++;
 }
-if(!pattern17.test(data296)){
-const err795 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.secret,data:data296};
+}
+if(data292.calls !== undefined){
+let data295 = data292.calls;
+if(!(((typeof data295 == "number") && (!(data295 % 1) && !isNaN(data295))) && (isFinite(data295)))){
+const err795 = {instancePath:instancePath+"/notify/rules/error_rate/calls",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/calls/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls,data:data295};
 if(vErrors === null){
 vErrors = [err795];
 }
@@ -10493,9 +10847,9 @@ vErrors.push(err795);
 }
 errors++;
 }
-}
-else {
-const err796 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.secret.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.secret,data:data296};
+if((typeof data295 == "number") && (isFinite(data295))){
+if(data295 > 1000000000 || isNaN(data295)){
+const err796 = {instancePath:instancePath+"/notify/rules/error_rate/calls",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/calls/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls,data:data295};
 if(vErrors === null){
 vErrors = [err796];
 }
@@ -10504,11 +10858,8 @@ vErrors.push(err796);
 }
 errors++;
 }
-}
-if(data288.optional !== undefined){
-let data297 = data288.optional;
-if(typeof data297 !== "boolean"){
-const err797 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token/optional",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.optional.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.properties.optional,data:data297};
+if(data295 < 1 || isNaN(data295)){
+const err797 = {instancePath:instancePath+"/notify/rules/error_rate/calls",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/calls/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls,data:data295};
 if(vErrors === null){
 vErrors = [err797];
 }
@@ -10519,8 +10870,12 @@ errors++;
 }
 }
 }
-else {
-const err798 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/token/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.token,data:data288};
+}
+}
+if(data283.limit_reached !== undefined){
+let data296 = data283.limit_reached;
+if((!(data296 && typeof data296 == "object" && !Array.isArray(data296))) && (typeof data296 !== "boolean")){
+const err798 = {instancePath:instancePath+"/notify/rules/limit_reached",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.limit_reached.type},schema:schema6.properties.notify.properties.rules.properties.limit_reached.type,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached,data:data296};
 if(vErrors === null){
 vErrors = [err798];
 }
@@ -10529,11 +10884,10 @@ vErrors.push(err798);
 }
 errors++;
 }
-}
-if(data264.min_severity !== undefined){
-let data298 = data264.min_severity;
-if(typeof data298 !== "string"){
-const err799 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/min_severity",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/min_severity/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity,data:data298};
+const _errs702 = errors;
+const _errs703 = errors;
+if(true !== data296){
+const err799 = {};
 if(vErrors === null){
 vErrors = [err799];
 }
@@ -10542,8 +10896,9 @@ vErrors.push(err799);
 }
 errors++;
 }
-if(!(((data298 === "info") || (data298 === "warning")) || (data298 === "critical"))){
-const err800 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/min_severity",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/min_severity/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity,data:data298};
+var valid156 = _errs703 === errors;
+if(valid156){
+const err800 = {instancePath:instancePath+"/notify/rules/limit_reached",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.limit_reached.not,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached,data:data296};
 if(vErrors === null){
 vErrors = [err800];
 }
@@ -10552,10 +10907,21 @@ vErrors.push(err800);
 }
 errors++;
 }
-}
+else {
+errors = _errs702;
+if(vErrors !== null){
+if(_errs702){
+vErrors.length = _errs702;
 }
 else {
-const err801 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.sinks.additionalProperties.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties,data:data264};
+vErrors = null;
+}
+}
+}
+if(data296 && typeof data296 == "object" && !Array.isArray(data296)){
+for(const key72 in data296){
+if(!((key72 === "after_ms") || (key72 === "count"))){
+const err801 = {instancePath:instancePath+"/notify/rules/limit_reached",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key72},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached,data:data296};
 if(vErrors === null){
 vErrors = [err801];
 }
@@ -10565,9 +10931,10 @@ vErrors.push(err801);
 errors++;
 }
 }
-}
-else {
-const err802 = {instancePath:instancePath+"/notify/sinks",schemaPath:"#/properties/notify/properties/sinks/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.sinks.type,parentSchema:schema6.properties.notify.properties.sinks,data:data263};
+if(data296.after_ms !== undefined){
+let data297 = data296.after_ms;
+if(!(((typeof data297 == "number") && (!(data297 % 1) && !isNaN(data297))) && (isFinite(data297)))){
+const err802 = {instancePath:instancePath+"/notify/rules/limit_reached/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms,data:data297};
 if(vErrors === null){
 vErrors = [err802];
 }
@@ -10576,11 +10943,9 @@ vErrors.push(err802);
 }
 errors++;
 }
-}
-if(data262.repeat_ms !== undefined){
-let data299 = data262.repeat_ms;
-if(!(((typeof data299 == "number") && (!(data299 % 1) && !isNaN(data299))) && (isFinite(data299)))){
-const err803 = {instancePath:instancePath+"/notify/repeat_ms",schemaPath:"#/properties/notify/properties/repeat_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.repeat_ms.type,parentSchema:schema6.properties.notify.properties.repeat_ms,data:data299};
+if((typeof data297 == "number") && (isFinite(data297))){
+if(data297 > 86400000 || isNaN(data297)){
+const err803 = {instancePath:instancePath+"/notify/rules/limit_reached/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms,data:data297};
 if(vErrors === null){
 vErrors = [err803];
 }
@@ -10589,9 +10954,8 @@ vErrors.push(err803);
 }
 errors++;
 }
-if((typeof data299 == "number") && (isFinite(data299))){
-if(data299 > 604800000 || isNaN(data299)){
-const err804 = {instancePath:instancePath+"/notify/repeat_ms",schemaPath:"#/properties/notify/properties/repeat_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 604800000},schema:604800000,parentSchema:schema6.properties.notify.properties.repeat_ms,data:data299};
+if(data297 < 0 || isNaN(data297)){
+const err804 = {instancePath:instancePath+"/notify/rules/limit_reached/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms,data:data297};
 if(vErrors === null){
 vErrors = [err804];
 }
@@ -10600,8 +10964,12 @@ vErrors.push(err804);
 }
 errors++;
 }
-if(data299 < 60000 || isNaN(data299)){
-const err805 = {instancePath:instancePath+"/notify/repeat_ms",schemaPath:"#/properties/notify/properties/repeat_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 60000},schema:60000,parentSchema:schema6.properties.notify.properties.repeat_ms,data:data299};
+}
+}
+if(data296.count !== undefined){
+let data298 = data296.count;
+if(!(((typeof data298 == "number") && (!(data298 % 1) && !isNaN(data298))) && (isFinite(data298)))){
+const err805 = {instancePath:instancePath+"/notify/rules/limit_reached/count",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count,data:data298};
 if(vErrors === null){
 vErrors = [err805];
 }
@@ -10610,12 +10978,9 @@ vErrors.push(err805);
 }
 errors++;
 }
-}
-}
-if(data262.quiet_start_ms !== undefined){
-let data300 = data262.quiet_start_ms;
-if(!(((typeof data300 == "number") && (!(data300 % 1) && !isNaN(data300))) && (isFinite(data300)))){
-const err806 = {instancePath:instancePath+"/notify/quiet_start_ms",schemaPath:"#/properties/notify/properties/quiet_start_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.quiet_start_ms.type,parentSchema:schema6.properties.notify.properties.quiet_start_ms,data:data300};
+if((typeof data298 == "number") && (isFinite(data298))){
+if(data298 > 1000000000 || isNaN(data298)){
+const err806 = {instancePath:instancePath+"/notify/rules/limit_reached/count",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count,data:data298};
 if(vErrors === null){
 vErrors = [err806];
 }
@@ -10624,9 +10989,8 @@ vErrors.push(err806);
 }
 errors++;
 }
-if((typeof data300 == "number") && (isFinite(data300))){
-if(data300 > 3600000 || isNaN(data300)){
-const err807 = {instancePath:instancePath+"/notify/quiet_start_ms",schemaPath:"#/properties/notify/properties/quiet_start_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema6.properties.notify.properties.quiet_start_ms,data:data300};
+if(data298 < 0 || isNaN(data298)){
+const err807 = {instancePath:instancePath+"/notify/rules/limit_reached/count",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count,data:data298};
 if(vErrors === null){
 vErrors = [err807];
 }
@@ -10635,8 +10999,14 @@ vErrors.push(err807);
 }
 errors++;
 }
-if(data300 < 0 || isNaN(data300)){
-const err808 = {instancePath:instancePath+"/notify/quiet_start_ms",schemaPath:"#/properties/notify/properties/quiet_start_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.quiet_start_ms,data:data300};
+}
+}
+}
+}
+if(data283.no_target !== undefined){
+let data299 = data283.no_target;
+if((!(data299 && typeof data299 == "object" && !Array.isArray(data299))) && (typeof data299 !== "boolean")){
+const err808 = {instancePath:instancePath+"/notify/rules/no_target",schemaPath:"#/properties/notify/properties/rules/properties/no_target/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.no_target.type},schema:schema6.properties.notify.properties.rules.properties.no_target.type,parentSchema:schema6.properties.notify.properties.rules.properties.no_target,data:data299};
 if(vErrors === null){
 vErrors = [err808];
 }
@@ -10645,14 +11015,10 @@ vErrors.push(err808);
 }
 errors++;
 }
-}
-}
-if(data262.rules !== undefined){
-let data301 = data262.rules;
-if(data301 && typeof data301 == "object" && !Array.isArray(data301)){
-for(const key69 in data301){
-if(!(func2.call(schema6.properties.notify.properties.rules.properties, key69))){
-const err809 = {instancePath:instancePath+"/notify/rules",schemaPath:"#/properties/notify/properties/rules/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key69},schema:false,parentSchema:schema6.properties.notify.properties.rules,data:data301};
+const _errs711 = errors;
+const _errs712 = errors;
+if(true !== data299){
+const err809 = {};
 if(vErrors === null){
 vErrors = [err809];
 }
@@ -10661,11 +11027,9 @@ vErrors.push(err809);
 }
 errors++;
 }
-}
-if(data301.access_refused !== undefined){
-let data302 = data301.access_refused;
-if((!(data302 && typeof data302 == "object" && !Array.isArray(data302))) && (typeof data302 !== "boolean")){
-const err810 = {instancePath:instancePath+"/notify/rules/access_refused",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.access_refused.type},schema:schema6.properties.notify.properties.rules.properties.access_refused.type,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused,data:data302};
+var valid158 = _errs712 === errors;
+if(valid158){
+const err810 = {instancePath:instancePath+"/notify/rules/no_target",schemaPath:"#/properties/notify/properties/rules/properties/no_target/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.no_target.not,parentSchema:schema6.properties.notify.properties.rules.properties.no_target,data:data299};
 if(vErrors === null){
 vErrors = [err810];
 }
@@ -10674,10 +11038,21 @@ vErrors.push(err810);
 }
 errors++;
 }
-const _errs700 = errors;
-const _errs701 = errors;
-if(true !== data302){
-const err811 = {};
+else {
+errors = _errs711;
+if(vErrors !== null){
+if(_errs711){
+vErrors.length = _errs711;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data299 && typeof data299 == "object" && !Array.isArray(data299)){
+for(const key73 in data299){
+if(!((key73 === "after_ms") || (key73 === "count"))){
+const err811 = {instancePath:instancePath+"/notify/rules/no_target",schemaPath:"#/properties/notify/properties/rules/properties/no_target/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key73},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.no_target,data:data299};
 if(vErrors === null){
 vErrors = [err811];
 }
@@ -10686,9 +11061,11 @@ vErrors.push(err811);
 }
 errors++;
 }
-var valid154 = _errs701 === errors;
-if(valid154){
-const err812 = {instancePath:instancePath+"/notify/rules/access_refused",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.access_refused.not,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused,data:data302};
+}
+if(data299.after_ms !== undefined){
+let data300 = data299.after_ms;
+if(!(((typeof data300 == "number") && (!(data300 % 1) && !isNaN(data300))) && (isFinite(data300)))){
+const err812 = {instancePath:instancePath+"/notify/rules/no_target/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms,data:data300};
 if(vErrors === null){
 vErrors = [err812];
 }
@@ -10697,21 +11074,9 @@ vErrors.push(err812);
 }
 errors++;
 }
-else {
-errors = _errs700;
-if(vErrors !== null){
-if(_errs700){
-vErrors.length = _errs700;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(data302 && typeof data302 == "object" && !Array.isArray(data302)){
-for(const key70 in data302){
-if(!((key70 === "after_ms") || (key70 === "count"))){
-const err813 = {instancePath:instancePath+"/notify/rules/access_refused",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key70},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused,data:data302};
+if((typeof data300 == "number") && (isFinite(data300))){
+if(data300 > 86400000 || isNaN(data300)){
+const err813 = {instancePath:instancePath+"/notify/rules/no_target/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms,data:data300};
 if(vErrors === null){
 vErrors = [err813];
 }
@@ -10720,11 +11085,8 @@ vErrors.push(err813);
 }
 errors++;
 }
-}
-if(data302.after_ms !== undefined){
-let data303 = data302.after_ms;
-if(!(((typeof data303 == "number") && (!(data303 % 1) && !isNaN(data303))) && (isFinite(data303)))){
-const err814 = {instancePath:instancePath+"/notify/rules/access_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms,data:data303};
+if(data300 < 0 || isNaN(data300)){
+const err814 = {instancePath:instancePath+"/notify/rules/no_target/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms,data:data300};
 if(vErrors === null){
 vErrors = [err814];
 }
@@ -10733,9 +11095,12 @@ vErrors.push(err814);
 }
 errors++;
 }
-if((typeof data303 == "number") && (isFinite(data303))){
-if(data303 > 86400000 || isNaN(data303)){
-const err815 = {instancePath:instancePath+"/notify/rules/access_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms,data:data303};
+}
+}
+if(data299.count !== undefined){
+let data301 = data299.count;
+if(!(((typeof data301 == "number") && (!(data301 % 1) && !isNaN(data301))) && (isFinite(data301)))){
+const err815 = {instancePath:instancePath+"/notify/rules/no_target/count",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.no_target.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.count,data:data301};
 if(vErrors === null){
 vErrors = [err815];
 }
@@ -10744,8 +11109,9 @@ vErrors.push(err815);
 }
 errors++;
 }
-if(data303 < 0 || isNaN(data303)){
-const err816 = {instancePath:instancePath+"/notify/rules/access_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms,data:data303};
+if((typeof data301 == "number") && (isFinite(data301))){
+if(data301 > 1000000000 || isNaN(data301)){
+const err816 = {instancePath:instancePath+"/notify/rules/no_target/count",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.count,data:data301};
 if(vErrors === null){
 vErrors = [err816];
 }
@@ -10754,12 +11120,8 @@ vErrors.push(err816);
 }
 errors++;
 }
-}
-}
-if(data302.count !== undefined){
-let data304 = data302.count;
-if(!(((typeof data304 == "number") && (!(data304 % 1) && !isNaN(data304))) && (isFinite(data304)))){
-const err817 = {instancePath:instancePath+"/notify/rules/access_refused/count",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count,data:data304};
+if(data301 < 0 || isNaN(data301)){
+const err817 = {instancePath:instancePath+"/notify/rules/no_target/count",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.count,data:data301};
 if(vErrors === null){
 vErrors = [err817];
 }
@@ -10768,9 +11130,14 @@ vErrors.push(err817);
 }
 errors++;
 }
-if((typeof data304 == "number") && (isFinite(data304))){
-if(data304 > 1000000000 || isNaN(data304)){
-const err818 = {instancePath:instancePath+"/notify/rules/access_refused/count",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count,data:data304};
+}
+}
+}
+}
+if(data283.peers_unreadable !== undefined){
+let data302 = data283.peers_unreadable;
+if((!(data302 && typeof data302 == "object" && !Array.isArray(data302))) && (typeof data302 !== "boolean")){
+const err818 = {instancePath:instancePath+"/notify/rules/peers_unreadable",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.peers_unreadable.type},schema:schema6.properties.notify.properties.rules.properties.peers_unreadable.type,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable,data:data302};
 if(vErrors === null){
 vErrors = [err818];
 }
@@ -10779,8 +11146,10 @@ vErrors.push(err818);
 }
 errors++;
 }
-if(data304 < 0 || isNaN(data304)){
-const err819 = {instancePath:instancePath+"/notify/rules/access_refused/count",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count,data:data304};
+const _errs720 = errors;
+const _errs721 = errors;
+if(true !== data302){
+const err819 = {};
 if(vErrors === null){
 vErrors = [err819];
 }
@@ -10789,14 +11158,9 @@ vErrors.push(err819);
 }
 errors++;
 }
-}
-}
-}
-}
-if(data301.budget !== undefined){
-let data305 = data301.budget;
-if((!(data305 && typeof data305 == "object" && !Array.isArray(data305))) && (typeof data305 !== "boolean")){
-const err820 = {instancePath:instancePath+"/notify/rules/budget",schemaPath:"#/properties/notify/properties/rules/properties/budget/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.budget.type},schema:schema6.properties.notify.properties.rules.properties.budget.type,parentSchema:schema6.properties.notify.properties.rules.properties.budget,data:data305};
+var valid160 = _errs721 === errors;
+if(valid160){
+const err820 = {instancePath:instancePath+"/notify/rules/peers_unreadable",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.peers_unreadable.not,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable,data:data302};
 if(vErrors === null){
 vErrors = [err820];
 }
@@ -10805,10 +11169,21 @@ vErrors.push(err820);
 }
 errors++;
 }
-const _errs709 = errors;
-const _errs710 = errors;
-if(true !== data305){
-const err821 = {};
+else {
+errors = _errs720;
+if(vErrors !== null){
+if(_errs720){
+vErrors.length = _errs720;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data302 && typeof data302 == "object" && !Array.isArray(data302)){
+for(const key74 in data302){
+if(!(key74 === "after_ms")){
+const err821 = {instancePath:instancePath+"/notify/rules/peers_unreadable",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key74},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable,data:data302};
 if(vErrors === null){
 vErrors = [err821];
 }
@@ -10817,9 +11192,11 @@ vErrors.push(err821);
 }
 errors++;
 }
-var valid156 = _errs710 === errors;
-if(valid156){
-const err822 = {instancePath:instancePath+"/notify/rules/budget",schemaPath:"#/properties/notify/properties/rules/properties/budget/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.budget.not,parentSchema:schema6.properties.notify.properties.rules.properties.budget,data:data305};
+}
+if(data302.after_ms !== undefined){
+let data303 = data302.after_ms;
+if(!(((typeof data303 == "number") && (!(data303 % 1) && !isNaN(data303))) && (isFinite(data303)))){
+const err822 = {instancePath:instancePath+"/notify/rules/peers_unreadable/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms,data:data303};
 if(vErrors === null){
 vErrors = [err822];
 }
@@ -10828,21 +11205,9 @@ vErrors.push(err822);
 }
 errors++;
 }
-else {
-errors = _errs709;
-if(vErrors !== null){
-if(_errs709){
-vErrors.length = _errs709;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(data305 && typeof data305 == "object" && !Array.isArray(data305)){
-for(const key71 in data305){
-if(!((key71 === "after_ms") || (key71 === "ratio"))){
-const err823 = {instancePath:instancePath+"/notify/rules/budget",schemaPath:"#/properties/notify/properties/rules/properties/budget/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key71},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.budget,data:data305};
+if((typeof data303 == "number") && (isFinite(data303))){
+if(data303 > 86400000 || isNaN(data303)){
+const err823 = {instancePath:instancePath+"/notify/rules/peers_unreadable/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms,data:data303};
 if(vErrors === null){
 vErrors = [err823];
 }
@@ -10851,11 +11216,8 @@ vErrors.push(err823);
 }
 errors++;
 }
-}
-if(data305.after_ms !== undefined){
-let data306 = data305.after_ms;
-if(!(((typeof data306 == "number") && (!(data306 % 1) && !isNaN(data306))) && (isFinite(data306)))){
-const err824 = {instancePath:instancePath+"/notify/rules/budget/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms,data:data306};
+if(data303 < 0 || isNaN(data303)){
+const err824 = {instancePath:instancePath+"/notify/rules/peers_unreadable/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms,data:data303};
 if(vErrors === null){
 vErrors = [err824];
 }
@@ -10864,9 +11226,14 @@ vErrors.push(err824);
 }
 errors++;
 }
-if((typeof data306 == "number") && (isFinite(data306))){
-if(data306 > 86400000 || isNaN(data306)){
-const err825 = {instancePath:instancePath+"/notify/rules/budget/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms,data:data306};
+}
+}
+}
+}
+if(data283.provider_auth !== undefined){
+let data304 = data283.provider_auth;
+if((!(data304 && typeof data304 == "object" && !Array.isArray(data304))) && (typeof data304 !== "boolean")){
+const err825 = {instancePath:instancePath+"/notify/rules/provider_auth",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_auth.type},schema:schema6.properties.notify.properties.rules.properties.provider_auth.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth,data:data304};
 if(vErrors === null){
 vErrors = [err825];
 }
@@ -10875,8 +11242,10 @@ vErrors.push(err825);
 }
 errors++;
 }
-if(data306 < 0 || isNaN(data306)){
-const err826 = {instancePath:instancePath+"/notify/rules/budget/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms,data:data306};
+const _errs727 = errors;
+const _errs728 = errors;
+if(true !== data304){
+const err826 = {};
 if(vErrors === null){
 vErrors = [err826];
 }
@@ -10885,13 +11254,9 @@ vErrors.push(err826);
 }
 errors++;
 }
-}
-}
-if(data305.ratio !== undefined){
-let data307 = data305.ratio;
-if((typeof data307 == "number") && (isFinite(data307))){
-if(data307 > 1 || isNaN(data307)){
-const err827 = {instancePath:instancePath+"/notify/rules/budget/ratio",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio,data:data307};
+var valid162 = _errs728 === errors;
+if(valid162){
+const err827 = {instancePath:instancePath+"/notify/rules/provider_auth",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_auth.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth,data:data304};
 if(vErrors === null){
 vErrors = [err827];
 }
@@ -10900,8 +11265,21 @@ vErrors.push(err827);
 }
 errors++;
 }
-if(data307 < 0 || isNaN(data307)){
-const err828 = {instancePath:instancePath+"/notify/rules/budget/ratio",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio,data:data307};
+else {
+errors = _errs727;
+if(vErrors !== null){
+if(_errs727){
+vErrors.length = _errs727;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data304 && typeof data304 == "object" && !Array.isArray(data304)){
+for(const key75 in data304){
+if(!(key75 === "after_ms")){
+const err828 = {instancePath:instancePath+"/notify/rules/provider_auth",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key75},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth,data:data304};
 if(vErrors === null){
 vErrors = [err828];
 }
@@ -10911,8 +11289,10 @@ vErrors.push(err828);
 errors++;
 }
 }
-else {
-const err829 = {instancePath:instancePath+"/notify/rules/budget/ratio",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio.type,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio,data:data307};
+if(data304.after_ms !== undefined){
+let data305 = data304.after_ms;
+if(!(((typeof data305 == "number") && (!(data305 % 1) && !isNaN(data305))) && (isFinite(data305)))){
+const err829 = {instancePath:instancePath+"/notify/rules/provider_auth/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms,data:data305};
 if(vErrors === null){
 vErrors = [err829];
 }
@@ -10921,13 +11301,9 @@ vErrors.push(err829);
 }
 errors++;
 }
-}
-}
-}
-if(data301.error_rate !== undefined){
-let data308 = data301.error_rate;
-if((!(data308 && typeof data308 == "object" && !Array.isArray(data308))) && (typeof data308 !== "boolean")){
-const err830 = {instancePath:instancePath+"/notify/rules/error_rate",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.error_rate.type},schema:schema6.properties.notify.properties.rules.properties.error_rate.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate,data:data308};
+if((typeof data305 == "number") && (isFinite(data305))){
+if(data305 > 86400000 || isNaN(data305)){
+const err830 = {instancePath:instancePath+"/notify/rules/provider_auth/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms,data:data305};
 if(vErrors === null){
 vErrors = [err830];
 }
@@ -10936,10 +11312,8 @@ vErrors.push(err830);
 }
 errors++;
 }
-const _errs718 = errors;
-const _errs719 = errors;
-if(true !== data308){
-const err831 = {};
+if(data305 < 0 || isNaN(data305)){
+const err831 = {instancePath:instancePath+"/notify/rules/provider_auth/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms,data:data305};
 if(vErrors === null){
 vErrors = [err831];
 }
@@ -10948,9 +11322,14 @@ vErrors.push(err831);
 }
 errors++;
 }
-var valid158 = _errs719 === errors;
-if(valid158){
-const err832 = {instancePath:instancePath+"/notify/rules/error_rate",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.error_rate.not,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate,data:data308};
+}
+}
+}
+}
+if(data283.provider_down !== undefined){
+let data306 = data283.provider_down;
+if((!(data306 && typeof data306 == "object" && !Array.isArray(data306))) && (typeof data306 !== "boolean")){
+const err832 = {instancePath:instancePath+"/notify/rules/provider_down",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_down.type},schema:schema6.properties.notify.properties.rules.properties.provider_down.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down,data:data306};
 if(vErrors === null){
 vErrors = [err832];
 }
@@ -10959,21 +11338,10 @@ vErrors.push(err832);
 }
 errors++;
 }
-else {
-errors = _errs718;
-if(vErrors !== null){
-if(_errs718){
-vErrors.length = _errs718;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(data308 && typeof data308 == "object" && !Array.isArray(data308)){
-for(const key72 in data308){
-if(!(((key72 === "after_ms") || (key72 === "ratio")) || (key72 === "calls"))){
-const err833 = {instancePath:instancePath+"/notify/rules/error_rate",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key72},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate,data:data308};
+const _errs734 = errors;
+const _errs735 = errors;
+if(true !== data306){
+const err833 = {};
 if(vErrors === null){
 vErrors = [err833];
 }
@@ -10982,11 +11350,9 @@ vErrors.push(err833);
 }
 errors++;
 }
-}
-if(data308.after_ms !== undefined){
-let data309 = data308.after_ms;
-if(!(((typeof data309 == "number") && (!(data309 % 1) && !isNaN(data309))) && (isFinite(data309)))){
-const err834 = {instancePath:instancePath+"/notify/rules/error_rate/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms,data:data309};
+var valid164 = _errs735 === errors;
+if(valid164){
+const err834 = {instancePath:instancePath+"/notify/rules/provider_down",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_down.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down,data:data306};
 if(vErrors === null){
 vErrors = [err834];
 }
@@ -10995,9 +11361,21 @@ vErrors.push(err834);
 }
 errors++;
 }
-if((typeof data309 == "number") && (isFinite(data309))){
-if(data309 > 86400000 || isNaN(data309)){
-const err835 = {instancePath:instancePath+"/notify/rules/error_rate/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms,data:data309};
+else {
+errors = _errs734;
+if(vErrors !== null){
+if(_errs734){
+vErrors.length = _errs734;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data306 && typeof data306 == "object" && !Array.isArray(data306)){
+for(const key76 in data306){
+if(!(key76 === "after_ms")){
+const err835 = {instancePath:instancePath+"/notify/rules/provider_down",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key76},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down,data:data306};
 if(vErrors === null){
 vErrors = [err835];
 }
@@ -11006,8 +11384,11 @@ vErrors.push(err835);
 }
 errors++;
 }
-if(data309 < 0 || isNaN(data309)){
-const err836 = {instancePath:instancePath+"/notify/rules/error_rate/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms,data:data309};
+}
+if(data306.after_ms !== undefined){
+let data307 = data306.after_ms;
+if(!(((typeof data307 == "number") && (!(data307 % 1) && !isNaN(data307))) && (isFinite(data307)))){
+const err836 = {instancePath:instancePath+"/notify/rules/provider_down/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms,data:data307};
 if(vErrors === null){
 vErrors = [err836];
 }
@@ -11016,13 +11397,9 @@ vErrors.push(err836);
 }
 errors++;
 }
-}
-}
-if(data308.ratio !== undefined){
-let data310 = data308.ratio;
-if((typeof data310 == "number") && (isFinite(data310))){
-if(data310 > 1 || isNaN(data310)){
-const err837 = {instancePath:instancePath+"/notify/rules/error_rate/ratio",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio,data:data310};
+if((typeof data307 == "number") && (isFinite(data307))){
+if(data307 > 86400000 || isNaN(data307)){
+const err837 = {instancePath:instancePath+"/notify/rules/provider_down/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms,data:data307};
 if(vErrors === null){
 vErrors = [err837];
 }
@@ -11031,8 +11408,8 @@ vErrors.push(err837);
 }
 errors++;
 }
-if(data310 < 0 || isNaN(data310)){
-const err838 = {instancePath:instancePath+"/notify/rules/error_rate/ratio",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio,data:data310};
+if(data307 < 0 || isNaN(data307)){
+const err838 = {instancePath:instancePath+"/notify/rules/provider_down/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms,data:data307};
 if(vErrors === null){
 vErrors = [err838];
 }
@@ -11042,8 +11419,13 @@ vErrors.push(err838);
 errors++;
 }
 }
-else {
-const err839 = {instancePath:instancePath+"/notify/rules/error_rate/ratio",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio,data:data310};
+}
+}
+}
+if(data283.provider_quota !== undefined){
+let data308 = data283.provider_quota;
+if((!(data308 && typeof data308 == "object" && !Array.isArray(data308))) && (typeof data308 !== "boolean")){
+const err839 = {instancePath:instancePath+"/notify/rules/provider_quota",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_quota.type},schema:schema6.properties.notify.properties.rules.properties.provider_quota.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota,data:data308};
 if(vErrors === null){
 vErrors = [err839];
 }
@@ -11052,11 +11434,10 @@ vErrors.push(err839);
 }
 errors++;
 }
-}
-if(data308.calls !== undefined){
-let data311 = data308.calls;
-if(!(((typeof data311 == "number") && (!(data311 % 1) && !isNaN(data311))) && (isFinite(data311)))){
-const err840 = {instancePath:instancePath+"/notify/rules/error_rate/calls",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/calls/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls,data:data311};
+const _errs741 = errors;
+const _errs742 = errors;
+if(true !== data308){
+const err840 = {};
 if(vErrors === null){
 vErrors = [err840];
 }
@@ -11065,9 +11446,9 @@ vErrors.push(err840);
 }
 errors++;
 }
-if((typeof data311 == "number") && (isFinite(data311))){
-if(data311 > 1000000000 || isNaN(data311)){
-const err841 = {instancePath:instancePath+"/notify/rules/error_rate/calls",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/calls/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls,data:data311};
+var valid166 = _errs742 === errors;
+if(valid166){
+const err841 = {instancePath:instancePath+"/notify/rules/provider_quota",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_quota.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota,data:data308};
 if(vErrors === null){
 vErrors = [err841];
 }
@@ -11076,8 +11457,21 @@ vErrors.push(err841);
 }
 errors++;
 }
-if(data311 < 1 || isNaN(data311)){
-const err842 = {instancePath:instancePath+"/notify/rules/error_rate/calls",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/calls/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls,data:data311};
+else {
+errors = _errs741;
+if(vErrors !== null){
+if(_errs741){
+vErrors.length = _errs741;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data308 && typeof data308 == "object" && !Array.isArray(data308)){
+for(const key77 in data308){
+if(!(key77 === "after_ms")){
+const err842 = {instancePath:instancePath+"/notify/rules/provider_quota",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key77},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota,data:data308};
 if(vErrors === null){
 vErrors = [err842];
 }
@@ -11087,13 +11481,10 @@ vErrors.push(err842);
 errors++;
 }
 }
-}
-}
-}
-if(data301.limit_reached !== undefined){
-let data312 = data301.limit_reached;
-if((!(data312 && typeof data312 == "object" && !Array.isArray(data312))) && (typeof data312 !== "boolean")){
-const err843 = {instancePath:instancePath+"/notify/rules/limit_reached",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.limit_reached.type},schema:schema6.properties.notify.properties.rules.properties.limit_reached.type,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached,data:data312};
+if(data308.after_ms !== undefined){
+let data309 = data308.after_ms;
+if(!(((typeof data309 == "number") && (!(data309 % 1) && !isNaN(data309))) && (isFinite(data309)))){
+const err843 = {instancePath:instancePath+"/notify/rules/provider_quota/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms,data:data309};
 if(vErrors === null){
 vErrors = [err843];
 }
@@ -11102,10 +11493,9 @@ vErrors.push(err843);
 }
 errors++;
 }
-const _errs729 = errors;
-const _errs730 = errors;
-if(true !== data312){
-const err844 = {};
+if((typeof data309 == "number") && (isFinite(data309))){
+if(data309 > 86400000 || isNaN(data309)){
+const err844 = {instancePath:instancePath+"/notify/rules/provider_quota/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms,data:data309};
 if(vErrors === null){
 vErrors = [err844];
 }
@@ -11114,9 +11504,8 @@ vErrors.push(err844);
 }
 errors++;
 }
-var valid160 = _errs730 === errors;
-if(valid160){
-const err845 = {instancePath:instancePath+"/notify/rules/limit_reached",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.limit_reached.not,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached,data:data312};
+if(data309 < 0 || isNaN(data309)){
+const err845 = {instancePath:instancePath+"/notify/rules/provider_quota/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms,data:data309};
 if(vErrors === null){
 vErrors = [err845];
 }
@@ -11125,21 +11514,14 @@ vErrors.push(err845);
 }
 errors++;
 }
-else {
-errors = _errs729;
-if(vErrors !== null){
-if(_errs729){
-vErrors.length = _errs729;
-}
-else {
-vErrors = null;
 }
 }
 }
-if(data312 && typeof data312 == "object" && !Array.isArray(data312)){
-for(const key73 in data312){
-if(!((key73 === "after_ms") || (key73 === "count"))){
-const err846 = {instancePath:instancePath+"/notify/rules/limit_reached",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key73},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached,data:data312};
+}
+if(data283.provider_rate_limited !== undefined){
+let data310 = data283.provider_rate_limited;
+if((!(data310 && typeof data310 == "object" && !Array.isArray(data310))) && (typeof data310 !== "boolean")){
+const err846 = {instancePath:instancePath+"/notify/rules/provider_rate_limited",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_rate_limited.type},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited,data:data310};
 if(vErrors === null){
 vErrors = [err846];
 }
@@ -11148,11 +11530,10 @@ vErrors.push(err846);
 }
 errors++;
 }
-}
-if(data312.after_ms !== undefined){
-let data313 = data312.after_ms;
-if(!(((typeof data313 == "number") && (!(data313 % 1) && !isNaN(data313))) && (isFinite(data313)))){
-const err847 = {instancePath:instancePath+"/notify/rules/limit_reached/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms,data:data313};
+const _errs748 = errors;
+const _errs749 = errors;
+if(true !== data310){
+const err847 = {};
 if(vErrors === null){
 vErrors = [err847];
 }
@@ -11161,9 +11542,9 @@ vErrors.push(err847);
 }
 errors++;
 }
-if((typeof data313 == "number") && (isFinite(data313))){
-if(data313 > 86400000 || isNaN(data313)){
-const err848 = {instancePath:instancePath+"/notify/rules/limit_reached/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms,data:data313};
+var valid168 = _errs749 === errors;
+if(valid168){
+const err848 = {instancePath:instancePath+"/notify/rules/provider_rate_limited",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited,data:data310};
 if(vErrors === null){
 vErrors = [err848];
 }
@@ -11172,8 +11553,21 @@ vErrors.push(err848);
 }
 errors++;
 }
-if(data313 < 0 || isNaN(data313)){
-const err849 = {instancePath:instancePath+"/notify/rules/limit_reached/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms,data:data313};
+else {
+errors = _errs748;
+if(vErrors !== null){
+if(_errs748){
+vErrors.length = _errs748;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data310 && typeof data310 == "object" && !Array.isArray(data310)){
+for(const key78 in data310){
+if(!(((key78 === "after_ms") || (key78 === "count")) || (key78 === "ratio"))){
+const err849 = {instancePath:instancePath+"/notify/rules/provider_rate_limited",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key78},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited,data:data310};
 if(vErrors === null){
 vErrors = [err849];
 }
@@ -11183,11 +11577,10 @@ vErrors.push(err849);
 errors++;
 }
 }
-}
-if(data312.count !== undefined){
-let data314 = data312.count;
-if(!(((typeof data314 == "number") && (!(data314 % 1) && !isNaN(data314))) && (isFinite(data314)))){
-const err850 = {instancePath:instancePath+"/notify/rules/limit_reached/count",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count,data:data314};
+if(data310.after_ms !== undefined){
+let data311 = data310.after_ms;
+if(!(((typeof data311 == "number") && (!(data311 % 1) && !isNaN(data311))) && (isFinite(data311)))){
+const err850 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data311};
 if(vErrors === null){
 vErrors = [err850];
 }
@@ -11196,9 +11589,9 @@ vErrors.push(err850);
 }
 errors++;
 }
-if((typeof data314 == "number") && (isFinite(data314))){
-if(data314 > 1000000000 || isNaN(data314)){
-const err851 = {instancePath:instancePath+"/notify/rules/limit_reached/count",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count,data:data314};
+if((typeof data311 == "number") && (isFinite(data311))){
+if(data311 > 86400000 || isNaN(data311)){
+const err851 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data311};
 if(vErrors === null){
 vErrors = [err851];
 }
@@ -11207,8 +11600,8 @@ vErrors.push(err851);
 }
 errors++;
 }
-if(data314 < 0 || isNaN(data314)){
-const err852 = {instancePath:instancePath+"/notify/rules/limit_reached/count",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count,data:data314};
+if(data311 < 0 || isNaN(data311)){
+const err852 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data311};
 if(vErrors === null){
 vErrors = [err852];
 }
@@ -11219,12 +11612,10 @@ errors++;
 }
 }
 }
-}
-}
-if(data301.no_target !== undefined){
-let data315 = data301.no_target;
-if((!(data315 && typeof data315 == "object" && !Array.isArray(data315))) && (typeof data315 !== "boolean")){
-const err853 = {instancePath:instancePath+"/notify/rules/no_target",schemaPath:"#/properties/notify/properties/rules/properties/no_target/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.no_target.type},schema:schema6.properties.notify.properties.rules.properties.no_target.type,parentSchema:schema6.properties.notify.properties.rules.properties.no_target,data:data315};
+if(data310.count !== undefined){
+let data312 = data310.count;
+if(!(((typeof data312 == "number") && (!(data312 % 1) && !isNaN(data312))) && (isFinite(data312)))){
+const err853 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/count",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count,data:data312};
 if(vErrors === null){
 vErrors = [err853];
 }
@@ -11233,10 +11624,9 @@ vErrors.push(err853);
 }
 errors++;
 }
-const _errs738 = errors;
-const _errs739 = errors;
-if(true !== data315){
-const err854 = {};
+if((typeof data312 == "number") && (isFinite(data312))){
+if(data312 > 1000000000 || isNaN(data312)){
+const err854 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/count",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count,data:data312};
 if(vErrors === null){
 vErrors = [err854];
 }
@@ -11245,9 +11635,8 @@ vErrors.push(err854);
 }
 errors++;
 }
-var valid162 = _errs739 === errors;
-if(valid162){
-const err855 = {instancePath:instancePath+"/notify/rules/no_target",schemaPath:"#/properties/notify/properties/rules/properties/no_target/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.no_target.not,parentSchema:schema6.properties.notify.properties.rules.properties.no_target,data:data315};
+if(data312 < 0 || isNaN(data312)){
+const err855 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/count",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count,data:data312};
 if(vErrors === null){
 vErrors = [err855];
 }
@@ -11256,21 +11645,13 @@ vErrors.push(err855);
 }
 errors++;
 }
-else {
-errors = _errs738;
-if(vErrors !== null){
-if(_errs738){
-vErrors.length = _errs738;
-}
-else {
-vErrors = null;
 }
 }
-}
-if(data315 && typeof data315 == "object" && !Array.isArray(data315)){
-for(const key74 in data315){
-if(!((key74 === "after_ms") || (key74 === "count"))){
-const err856 = {instancePath:instancePath+"/notify/rules/no_target",schemaPath:"#/properties/notify/properties/rules/properties/no_target/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key74},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.no_target,data:data315};
+if(data310.ratio !== undefined){
+let data313 = data310.ratio;
+if((typeof data313 == "number") && (isFinite(data313))){
+if(data313 > 1 || isNaN(data313)){
+const err856 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/ratio",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio,data:data313};
 if(vErrors === null){
 vErrors = [err856];
 }
@@ -11279,11 +11660,8 @@ vErrors.push(err856);
 }
 errors++;
 }
-}
-if(data315.after_ms !== undefined){
-let data316 = data315.after_ms;
-if(!(((typeof data316 == "number") && (!(data316 % 1) && !isNaN(data316))) && (isFinite(data316)))){
-const err857 = {instancePath:instancePath+"/notify/rules/no_target/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms,data:data316};
+if(data313 < 0 || isNaN(data313)){
+const err857 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/ratio",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio,data:data313};
 if(vErrors === null){
 vErrors = [err857];
 }
@@ -11292,9 +11670,9 @@ vErrors.push(err857);
 }
 errors++;
 }
-if((typeof data316 == "number") && (isFinite(data316))){
-if(data316 > 86400000 || isNaN(data316)){
-const err858 = {instancePath:instancePath+"/notify/rules/no_target/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms,data:data316};
+}
+else {
+const err858 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/ratio",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio,data:data313};
 if(vErrors === null){
 vErrors = [err858];
 }
@@ -11303,8 +11681,13 @@ vErrors.push(err858);
 }
 errors++;
 }
-if(data316 < 0 || isNaN(data316)){
-const err859 = {instancePath:instancePath+"/notify/rules/no_target/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms,data:data316};
+}
+}
+}
+if(data283.reload_refused !== undefined){
+let data314 = data283.reload_refused;
+if((!(data314 && typeof data314 == "object" && !Array.isArray(data314))) && (typeof data314 !== "boolean")){
+const err859 = {instancePath:instancePath+"/notify/rules/reload_refused",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.reload_refused.type},schema:schema6.properties.notify.properties.rules.properties.reload_refused.type,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused,data:data314};
 if(vErrors === null){
 vErrors = [err859];
 }
@@ -11313,12 +11696,10 @@ vErrors.push(err859);
 }
 errors++;
 }
-}
-}
-if(data315.count !== undefined){
-let data317 = data315.count;
-if(!(((typeof data317 == "number") && (!(data317 % 1) && !isNaN(data317))) && (isFinite(data317)))){
-const err860 = {instancePath:instancePath+"/notify/rules/no_target/count",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.no_target.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.count,data:data317};
+const _errs759 = errors;
+const _errs760 = errors;
+if(true !== data314){
+const err860 = {};
 if(vErrors === null){
 vErrors = [err860];
 }
@@ -11327,9 +11708,9 @@ vErrors.push(err860);
 }
 errors++;
 }
-if((typeof data317 == "number") && (isFinite(data317))){
-if(data317 > 1000000000 || isNaN(data317)){
-const err861 = {instancePath:instancePath+"/notify/rules/no_target/count",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.count,data:data317};
+var valid170 = _errs760 === errors;
+if(valid170){
+const err861 = {instancePath:instancePath+"/notify/rules/reload_refused",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.reload_refused.not,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused,data:data314};
 if(vErrors === null){
 vErrors = [err861];
 }
@@ -11338,8 +11719,21 @@ vErrors.push(err861);
 }
 errors++;
 }
-if(data317 < 0 || isNaN(data317)){
-const err862 = {instancePath:instancePath+"/notify/rules/no_target/count",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.count,data:data317};
+else {
+errors = _errs759;
+if(vErrors !== null){
+if(_errs759){
+vErrors.length = _errs759;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data314 && typeof data314 == "object" && !Array.isArray(data314)){
+for(const key79 in data314){
+if(!(key79 === "after_ms")){
+const err862 = {instancePath:instancePath+"/notify/rules/reload_refused",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key79},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused,data:data314};
 if(vErrors === null){
 vErrors = [err862];
 }
@@ -11349,13 +11743,10 @@ vErrors.push(err862);
 errors++;
 }
 }
-}
-}
-}
-if(data301.peers_unreadable !== undefined){
-let data318 = data301.peers_unreadable;
-if((!(data318 && typeof data318 == "object" && !Array.isArray(data318))) && (typeof data318 !== "boolean")){
-const err863 = {instancePath:instancePath+"/notify/rules/peers_unreadable",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.peers_unreadable.type},schema:schema6.properties.notify.properties.rules.properties.peers_unreadable.type,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable,data:data318};
+if(data314.after_ms !== undefined){
+let data315 = data314.after_ms;
+if(!(((typeof data315 == "number") && (!(data315 % 1) && !isNaN(data315))) && (isFinite(data315)))){
+const err863 = {instancePath:instancePath+"/notify/rules/reload_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms,data:data315};
 if(vErrors === null){
 vErrors = [err863];
 }
@@ -11364,10 +11755,9 @@ vErrors.push(err863);
 }
 errors++;
 }
-const _errs747 = errors;
-const _errs748 = errors;
-if(true !== data318){
-const err864 = {};
+if((typeof data315 == "number") && (isFinite(data315))){
+if(data315 > 86400000 || isNaN(data315)){
+const err864 = {instancePath:instancePath+"/notify/rules/reload_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms,data:data315};
 if(vErrors === null){
 vErrors = [err864];
 }
@@ -11376,9 +11766,8 @@ vErrors.push(err864);
 }
 errors++;
 }
-var valid164 = _errs748 === errors;
-if(valid164){
-const err865 = {instancePath:instancePath+"/notify/rules/peers_unreadable",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.peers_unreadable.not,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable,data:data318};
+if(data315 < 0 || isNaN(data315)){
+const err865 = {instancePath:instancePath+"/notify/rules/reload_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms,data:data315};
 if(vErrors === null){
 vErrors = [err865];
 }
@@ -11387,21 +11776,14 @@ vErrors.push(err865);
 }
 errors++;
 }
-else {
-errors = _errs747;
-if(vErrors !== null){
-if(_errs747){
-vErrors.length = _errs747;
-}
-else {
-vErrors = null;
 }
 }
 }
-if(data318 && typeof data318 == "object" && !Array.isArray(data318)){
-for(const key75 in data318){
-if(!(key75 === "after_ms")){
-const err866 = {instancePath:instancePath+"/notify/rules/peers_unreadable",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key75},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable,data:data318};
+}
+if(data283.worker_restarts !== undefined){
+let data316 = data283.worker_restarts;
+if((!(data316 && typeof data316 == "object" && !Array.isArray(data316))) && (typeof data316 !== "boolean")){
+const err866 = {instancePath:instancePath+"/notify/rules/worker_restarts",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.worker_restarts.type},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.type,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts,data:data316};
 if(vErrors === null){
 vErrors = [err866];
 }
@@ -11410,11 +11792,10 @@ vErrors.push(err866);
 }
 errors++;
 }
-}
-if(data318.after_ms !== undefined){
-let data319 = data318.after_ms;
-if(!(((typeof data319 == "number") && (!(data319 % 1) && !isNaN(data319))) && (isFinite(data319)))){
-const err867 = {instancePath:instancePath+"/notify/rules/peers_unreadable/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms,data:data319};
+const _errs766 = errors;
+const _errs767 = errors;
+if(true !== data316){
+const err867 = {};
 if(vErrors === null){
 vErrors = [err867];
 }
@@ -11423,9 +11804,9 @@ vErrors.push(err867);
 }
 errors++;
 }
-if((typeof data319 == "number") && (isFinite(data319))){
-if(data319 > 86400000 || isNaN(data319)){
-const err868 = {instancePath:instancePath+"/notify/rules/peers_unreadable/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms,data:data319};
+var valid172 = _errs767 === errors;
+if(valid172){
+const err868 = {instancePath:instancePath+"/notify/rules/worker_restarts",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.not,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts,data:data316};
 if(vErrors === null){
 vErrors = [err868];
 }
@@ -11434,8 +11815,21 @@ vErrors.push(err868);
 }
 errors++;
 }
-if(data319 < 0 || isNaN(data319)){
-const err869 = {instancePath:instancePath+"/notify/rules/peers_unreadable/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms,data:data319};
+else {
+errors = _errs766;
+if(vErrors !== null){
+if(_errs766){
+vErrors.length = _errs766;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data316 && typeof data316 == "object" && !Array.isArray(data316)){
+for(const key80 in data316){
+if(!((key80 === "after_ms") || (key80 === "count"))){
+const err869 = {instancePath:instancePath+"/notify/rules/worker_restarts",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key80},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts,data:data316};
 if(vErrors === null){
 vErrors = [err869];
 }
@@ -11445,13 +11839,10 @@ vErrors.push(err869);
 errors++;
 }
 }
-}
-}
-}
-if(data301.provider_auth !== undefined){
-let data320 = data301.provider_auth;
-if((!(data320 && typeof data320 == "object" && !Array.isArray(data320))) && (typeof data320 !== "boolean")){
-const err870 = {instancePath:instancePath+"/notify/rules/provider_auth",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_auth.type},schema:schema6.properties.notify.properties.rules.properties.provider_auth.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth,data:data320};
+if(data316.after_ms !== undefined){
+let data317 = data316.after_ms;
+if(!(((typeof data317 == "number") && (!(data317 % 1) && !isNaN(data317))) && (isFinite(data317)))){
+const err870 = {instancePath:instancePath+"/notify/rules/worker_restarts/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms,data:data317};
 if(vErrors === null){
 vErrors = [err870];
 }
@@ -11460,10 +11851,9 @@ vErrors.push(err870);
 }
 errors++;
 }
-const _errs754 = errors;
-const _errs755 = errors;
-if(true !== data320){
-const err871 = {};
+if((typeof data317 == "number") && (isFinite(data317))){
+if(data317 > 86400000 || isNaN(data317)){
+const err871 = {instancePath:instancePath+"/notify/rules/worker_restarts/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms,data:data317};
 if(vErrors === null){
 vErrors = [err871];
 }
@@ -11472,9 +11862,8 @@ vErrors.push(err871);
 }
 errors++;
 }
-var valid166 = _errs755 === errors;
-if(valid166){
-const err872 = {instancePath:instancePath+"/notify/rules/provider_auth",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_auth.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth,data:data320};
+if(data317 < 0 || isNaN(data317)){
+const err872 = {instancePath:instancePath+"/notify/rules/worker_restarts/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms,data:data317};
 if(vErrors === null){
 vErrors = [err872];
 }
@@ -11483,21 +11872,12 @@ vErrors.push(err872);
 }
 errors++;
 }
-else {
-errors = _errs754;
-if(vErrors !== null){
-if(_errs754){
-vErrors.length = _errs754;
-}
-else {
-vErrors = null;
 }
 }
-}
-if(data320 && typeof data320 == "object" && !Array.isArray(data320)){
-for(const key76 in data320){
-if(!(key76 === "after_ms")){
-const err873 = {instancePath:instancePath+"/notify/rules/provider_auth",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key76},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth,data:data320};
+if(data316.count !== undefined){
+let data318 = data316.count;
+if(!(((typeof data318 == "number") && (!(data318 % 1) && !isNaN(data318))) && (isFinite(data318)))){
+const err873 = {instancePath:instancePath+"/notify/rules/worker_restarts/count",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count,data:data318};
 if(vErrors === null){
 vErrors = [err873];
 }
@@ -11506,11 +11886,9 @@ vErrors.push(err873);
 }
 errors++;
 }
-}
-if(data320.after_ms !== undefined){
-let data321 = data320.after_ms;
-if(!(((typeof data321 == "number") && (!(data321 % 1) && !isNaN(data321))) && (isFinite(data321)))){
-const err874 = {instancePath:instancePath+"/notify/rules/provider_auth/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms,data:data321};
+if((typeof data318 == "number") && (isFinite(data318))){
+if(data318 > 1000000000 || isNaN(data318)){
+const err874 = {instancePath:instancePath+"/notify/rules/worker_restarts/count",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count,data:data318};
 if(vErrors === null){
 vErrors = [err874];
 }
@@ -11519,9 +11897,8 @@ vErrors.push(err874);
 }
 errors++;
 }
-if((typeof data321 == "number") && (isFinite(data321))){
-if(data321 > 86400000 || isNaN(data321)){
-const err875 = {instancePath:instancePath+"/notify/rules/provider_auth/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms,data:data321};
+if(data318 < 0 || isNaN(data318)){
+const err875 = {instancePath:instancePath+"/notify/rules/worker_restarts/count",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count,data:data318};
 if(vErrors === null){
 vErrors = [err875];
 }
@@ -11530,8 +11907,13 @@ vErrors.push(err875);
 }
 errors++;
 }
-if(data321 < 0 || isNaN(data321)){
-const err876 = {instancePath:instancePath+"/notify/rules/provider_auth/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms,data:data321};
+}
+}
+}
+}
+}
+else {
+const err876 = {instancePath:instancePath+"/notify/rules",schemaPath:"#/properties/notify/properties/rules/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.rules.type,parentSchema:schema6.properties.notify.properties.rules,data:data283};
 if(vErrors === null){
 vErrors = [err876];
 }
@@ -11541,13 +11923,10 @@ vErrors.push(err876);
 errors++;
 }
 }
-}
-}
-}
-if(data301.provider_down !== undefined){
-let data322 = data301.provider_down;
-if((!(data322 && typeof data322 == "object" && !Array.isArray(data322))) && (typeof data322 !== "boolean")){
-const err877 = {instancePath:instancePath+"/notify/rules/provider_down",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_down.type},schema:schema6.properties.notify.properties.rules.properties.provider_down.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down,data:data322};
+if(data262.heartbeat !== undefined){
+let data319 = data262.heartbeat;
+if((!(data319 && typeof data319 == "object" && !Array.isArray(data319))) && (data319 !== null)){
+const err877 = {instancePath:instancePath+"/notify/heartbeat",schemaPath:"#/properties/notify/properties/heartbeat/type",keyword:"type",params:{type: schema6.properties.notify.properties.heartbeat.type},schema:schema6.properties.notify.properties.heartbeat.type,parentSchema:schema6.properties.notify.properties.heartbeat,data:data319};
 if(vErrors === null){
 vErrors = [err877];
 }
@@ -11556,10 +11935,9 @@ vErrors.push(err877);
 }
 errors++;
 }
-const _errs761 = errors;
-const _errs762 = errors;
-if(true !== data322){
-const err878 = {};
+if(data319 && typeof data319 == "object" && !Array.isArray(data319)){
+if(data319.url === undefined){
+const err878 = {instancePath:instancePath+"/notify/heartbeat",schemaPath:"#/properties/notify/properties/heartbeat/required",keyword:"required",params:{missingProperty: "url"},schema:schema6.properties.notify.properties.heartbeat.required,parentSchema:schema6.properties.notify.properties.heartbeat,data:data319};
 if(vErrors === null){
 vErrors = [err878];
 }
@@ -11568,9 +11946,9 @@ vErrors.push(err878);
 }
 errors++;
 }
-var valid168 = _errs762 === errors;
-if(valid168){
-const err879 = {instancePath:instancePath+"/notify/rules/provider_down",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_down.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down,data:data322};
+for(const key81 in data319){
+if(!((key81 === "url") || (key81 === "interval_ms"))){
+const err879 = {instancePath:instancePath+"/notify/heartbeat",schemaPath:"#/properties/notify/properties/heartbeat/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key81},schema:false,parentSchema:schema6.properties.notify.properties.heartbeat,data:data319};
 if(vErrors === null){
 vErrors = [err879];
 }
@@ -11579,21 +11957,17 @@ vErrors.push(err879);
 }
 errors++;
 }
-else {
-errors = _errs761;
-if(vErrors !== null){
-if(_errs761){
-vErrors.length = _errs761;
 }
-else {
-vErrors = null;
+if(data319.url !== undefined){
+if(!(validate52(data319.url, {instancePath:instancePath+"/notify/heartbeat/url",parentData:data319,parentDataProperty:"url",rootData}))){
+vErrors = vErrors === null ? validate52.errors : vErrors.concat(validate52.errors);
+errors = vErrors.length;
 }
 }
-}
-if(data322 && typeof data322 == "object" && !Array.isArray(data322)){
-for(const key77 in data322){
-if(!(key77 === "after_ms")){
-const err880 = {instancePath:instancePath+"/notify/rules/provider_down",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key77},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down,data:data322};
+if(data319.interval_ms !== undefined){
+let data321 = data319.interval_ms;
+if(!(((typeof data321 == "number") && (!(data321 % 1) && !isNaN(data321))) && (isFinite(data321)))){
+const err880 = {instancePath:instancePath+"/notify/heartbeat/interval_ms",schemaPath:"#/properties/notify/properties/heartbeat/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.heartbeat.properties.interval_ms.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.interval_ms,data:data321};
 if(vErrors === null){
 vErrors = [err880];
 }
@@ -11602,11 +11976,9 @@ vErrors.push(err880);
 }
 errors++;
 }
-}
-if(data322.after_ms !== undefined){
-let data323 = data322.after_ms;
-if(!(((typeof data323 == "number") && (!(data323 % 1) && !isNaN(data323))) && (isFinite(data323)))){
-const err881 = {instancePath:instancePath+"/notify/rules/provider_down/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms,data:data323};
+if((typeof data321 == "number") && (isFinite(data321))){
+if(data321 > 86400000 || isNaN(data321)){
+const err881 = {instancePath:instancePath+"/notify/heartbeat/interval_ms",schemaPath:"#/properties/notify/properties/heartbeat/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.heartbeat.properties.interval_ms,data:data321};
 if(vErrors === null){
 vErrors = [err881];
 }
@@ -11615,9 +11987,8 @@ vErrors.push(err881);
 }
 errors++;
 }
-if((typeof data323 == "number") && (isFinite(data323))){
-if(data323 > 86400000 || isNaN(data323)){
-const err882 = {instancePath:instancePath+"/notify/rules/provider_down/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms,data:data323};
+if(data321 < 1000 || isNaN(data321)){
+const err882 = {instancePath:instancePath+"/notify/heartbeat/interval_ms",schemaPath:"#/properties/notify/properties/heartbeat/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.notify.properties.heartbeat.properties.interval_ms,data:data321};
 if(vErrors === null){
 vErrors = [err882];
 }
@@ -11626,8 +11997,13 @@ vErrors.push(err882);
 }
 errors++;
 }
-if(data323 < 0 || isNaN(data323)){
-const err883 = {instancePath:instancePath+"/notify/rules/provider_down/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms,data:data323};
+}
+}
+}
+}
+}
+else {
+const err883 = {instancePath:instancePath+"/notify",schemaPath:"#/properties/notify/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.type,parentSchema:schema6.properties.notify,data:data262};
 if(vErrors === null){
 vErrors = [err883];
 }
@@ -11637,13 +12013,12 @@ vErrors.push(err883);
 errors++;
 }
 }
-}
-}
-}
-if(data301.provider_quota !== undefined){
-let data324 = data301.provider_quota;
-if((!(data324 && typeof data324 == "object" && !Array.isArray(data324))) && (typeof data324 !== "boolean")){
-const err884 = {instancePath:instancePath+"/notify/rules/provider_quota",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_quota.type},schema:schema6.properties.notify.properties.rules.properties.provider_quota.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota,data:data324};
+if(data.metrics !== undefined){
+let data322 = data.metrics;
+if(data322 && typeof data322 == "object" && !Array.isArray(data322)){
+for(const key82 in data322){
+if(!(((((key82 === "enabled") || (key82 === "allowed_users")) || (key82 === "client_label")) || (key82 === "max_models")) || (key82 === "max_series"))){
+const err884 = {instancePath:instancePath+"/metrics",schemaPath:"#/properties/metrics/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key82},schema:false,parentSchema:schema6.properties.metrics,data:data322};
 if(vErrors === null){
 vErrors = [err884];
 }
@@ -11652,10 +12027,11 @@ vErrors.push(err884);
 }
 errors++;
 }
-const _errs768 = errors;
-const _errs769 = errors;
-if(true !== data324){
-const err885 = {};
+}
+if(data322.enabled !== undefined){
+let data323 = data322.enabled;
+if(typeof data323 !== "boolean"){
+const err885 = {instancePath:instancePath+"/metrics/enabled",schemaPath:"#/properties/metrics/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.metrics.properties.enabled.type,parentSchema:schema6.properties.metrics.properties.enabled,data:data323};
 if(vErrors === null){
 vErrors = [err885];
 }
@@ -11664,9 +12040,17 @@ vErrors.push(err885);
 }
 errors++;
 }
-var valid170 = _errs769 === errors;
-if(valid170){
-const err886 = {instancePath:instancePath+"/notify/rules/provider_quota",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_quota.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota,data:data324};
+}
+if(data322.allowed_users !== undefined){
+let data324 = data322.allowed_users;
+if(Array.isArray(data324)){
+const len24 = data324.length;
+for(let i24=0; i24<len24; i24++){
+let data325 = data324[i24];
+const _errs788 = errors;
+const _errs789 = errors;
+if(!(data325 === "any")){
+const err886 = {};
 if(vErrors === null){
 vErrors = [err886];
 }
@@ -11675,21 +12059,9 @@ vErrors.push(err886);
 }
 errors++;
 }
-else {
-errors = _errs768;
-if(vErrors !== null){
-if(_errs768){
-vErrors.length = _errs768;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(data324 && typeof data324 == "object" && !Array.isArray(data324)){
-for(const key78 in data324){
-if(!(key78 === "after_ms")){
-const err887 = {instancePath:instancePath+"/notify/rules/provider_quota",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key78},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota,data:data324};
+var valid178 = _errs789 === errors;
+if(valid178){
+const err887 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/not",keyword:"not",params:{},schema:schema6.properties.metrics.properties.allowed_users.items.not,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data325};
 if(vErrors === null){
 vErrors = [err887];
 }
@@ -11698,11 +12070,20 @@ vErrors.push(err887);
 }
 errors++;
 }
+else {
+errors = _errs788;
+if(vErrors !== null){
+if(_errs788){
+vErrors.length = _errs788;
 }
-if(data324.after_ms !== undefined){
-let data325 = data324.after_ms;
-if(!(((typeof data325 == "number") && (!(data325 % 1) && !isNaN(data325))) && (isFinite(data325)))){
-const err888 = {instancePath:instancePath+"/notify/rules/provider_quota/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms,data:data325};
+else {
+vErrors = null;
+}
+}
+}
+if(typeof data325 === "string"){
+if(func4(data325) > 256){
+const err888 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data325};
 if(vErrors === null){
 vErrors = [err888];
 }
@@ -11711,9 +12092,8 @@ vErrors.push(err888);
 }
 errors++;
 }
-if((typeof data325 == "number") && (isFinite(data325))){
-if(data325 > 86400000 || isNaN(data325)){
-const err889 = {instancePath:instancePath+"/notify/rules/provider_quota/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms,data:data325};
+if(func4(data325) < 1){
+const err889 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data325};
 if(vErrors === null){
 vErrors = [err889];
 }
@@ -11722,8 +12102,8 @@ vErrors.push(err889);
 }
 errors++;
 }
-if(data325 < 0 || isNaN(data325)){
-const err890 = {instancePath:instancePath+"/notify/rules/provider_quota/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms,data:data325};
+if(!pattern1.test(data325)){
+const err890 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$",parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data325};
 if(vErrors === null){
 vErrors = [err890];
 }
@@ -11733,13 +12113,8 @@ vErrors.push(err890);
 errors++;
 }
 }
-}
-}
-}
-if(data301.provider_rate_limited !== undefined){
-let data326 = data301.provider_rate_limited;
-if((!(data326 && typeof data326 == "object" && !Array.isArray(data326))) && (typeof data326 !== "boolean")){
-const err891 = {instancePath:instancePath+"/notify/rules/provider_rate_limited",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_rate_limited.type},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited,data:data326};
+else {
+const err891 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.metrics.properties.allowed_users.items.type,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data325};
 if(vErrors === null){
 vErrors = [err891];
 }
@@ -11748,10 +12123,10 @@ vErrors.push(err891);
 }
 errors++;
 }
-const _errs775 = errors;
-const _errs776 = errors;
-if(true !== data326){
-const err892 = {};
+}
+}
+else {
+const err892 = {instancePath:instancePath+"/metrics/allowed_users",schemaPath:"#/properties/metrics/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema6.properties.metrics.properties.allowed_users.type,parentSchema:schema6.properties.metrics.properties.allowed_users,data:data324};
 if(vErrors === null){
 vErrors = [err892];
 }
@@ -11760,9 +12135,11 @@ vErrors.push(err892);
 }
 errors++;
 }
-var valid172 = _errs776 === errors;
-if(valid172){
-const err893 = {instancePath:instancePath+"/notify/rules/provider_rate_limited",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited,data:data326};
+}
+if(data322.client_label !== undefined){
+let data326 = data322.client_label;
+if(typeof data326 !== "boolean"){
+const err893 = {instancePath:instancePath+"/metrics/client_label",schemaPath:"#/properties/metrics/properties/client_label/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.metrics.properties.client_label.type,parentSchema:schema6.properties.metrics.properties.client_label,data:data326};
 if(vErrors === null){
 vErrors = [err893];
 }
@@ -11771,21 +12148,11 @@ vErrors.push(err893);
 }
 errors++;
 }
-else {
-errors = _errs775;
-if(vErrors !== null){
-if(_errs775){
-vErrors.length = _errs775;
 }
-else {
-vErrors = null;
-}
-}
-}
-if(data326 && typeof data326 == "object" && !Array.isArray(data326)){
-for(const key79 in data326){
-if(!(((key79 === "after_ms") || (key79 === "count")) || (key79 === "ratio"))){
-const err894 = {instancePath:instancePath+"/notify/rules/provider_rate_limited",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key79},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited,data:data326};
+if(data322.max_models !== undefined){
+let data327 = data322.max_models;
+if(!(((typeof data327 == "number") && (!(data327 % 1) && !isNaN(data327))) && (isFinite(data327)))){
+const err894 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.metrics.properties.max_models.type,parentSchema:schema6.properties.metrics.properties.max_models,data:data327};
 if(vErrors === null){
 vErrors = [err894];
 }
@@ -11794,11 +12161,9 @@ vErrors.push(err894);
 }
 errors++;
 }
-}
-if(data326.after_ms !== undefined){
-let data327 = data326.after_ms;
-if(!(((typeof data327 == "number") && (!(data327 % 1) && !isNaN(data327))) && (isFinite(data327)))){
-const err895 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data327};
+if((typeof data327 == "number") && (isFinite(data327))){
+if(data327 > 10000 || isNaN(data327)){
+const err895 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema6.properties.metrics.properties.max_models,data:data327};
 if(vErrors === null){
 vErrors = [err895];
 }
@@ -11807,9 +12172,8 @@ vErrors.push(err895);
 }
 errors++;
 }
-if((typeof data327 == "number") && (isFinite(data327))){
-if(data327 > 86400000 || isNaN(data327)){
-const err896 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data327};
+if(data327 < 1 || isNaN(data327)){
+const err896 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.metrics.properties.max_models,data:data327};
 if(vErrors === null){
 vErrors = [err896];
 }
@@ -11818,8 +12182,12 @@ vErrors.push(err896);
 }
 errors++;
 }
-if(data327 < 0 || isNaN(data327)){
-const err897 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data327};
+}
+}
+if(data322.max_series !== undefined){
+let data328 = data322.max_series;
+if(!(((typeof data328 == "number") && (!(data328 % 1) && !isNaN(data328))) && (isFinite(data328)))){
+const err897 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.metrics.properties.max_series.type,parentSchema:schema6.properties.metrics.properties.max_series,data:data328};
 if(vErrors === null){
 vErrors = [err897];
 }
@@ -11828,12 +12196,9 @@ vErrors.push(err897);
 }
 errors++;
 }
-}
-}
-if(data326.count !== undefined){
-let data328 = data326.count;
-if(!(((typeof data328 == "number") && (!(data328 % 1) && !isNaN(data328))) && (isFinite(data328)))){
-const err898 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/count",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count,data:data328};
+if((typeof data328 == "number") && (isFinite(data328))){
+if(data328 > 200000 || isNaN(data328)){
+const err898 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/maximum",keyword:"maximum",params:{comparison: "<=", limit: 200000},schema:200000,parentSchema:schema6.properties.metrics.properties.max_series,data:data328};
 if(vErrors === null){
 vErrors = [err898];
 }
@@ -11842,9 +12207,8 @@ vErrors.push(err898);
 }
 errors++;
 }
-if((typeof data328 == "number") && (isFinite(data328))){
-if(data328 > 1000000000 || isNaN(data328)){
-const err899 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/count",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count,data:data328};
+if(data328 < 1000 || isNaN(data328)){
+const err899 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.metrics.properties.max_series,data:data328};
 if(vErrors === null){
 vErrors = [err899];
 }
@@ -11853,8 +12217,11 @@ vErrors.push(err899);
 }
 errors++;
 }
-if(data328 < 0 || isNaN(data328)){
-const err900 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/count",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count,data:data328};
+}
+}
+}
+else {
+const err900 = {instancePath:instancePath+"/metrics",schemaPath:"#/properties/metrics/type",keyword:"type",params:{type: "object"},schema:schema6.properties.metrics.type,parentSchema:schema6.properties.metrics,data:data322};
 if(vErrors === null){
 vErrors = [err900];
 }
@@ -11864,12 +12231,12 @@ vErrors.push(err900);
 errors++;
 }
 }
-}
-if(data326.ratio !== undefined){
-let data329 = data326.ratio;
-if((typeof data329 == "number") && (isFinite(data329))){
-if(data329 > 1 || isNaN(data329)){
-const err901 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/ratio",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio,data:data329};
+if(data.status !== undefined){
+let data329 = data.status;
+if(data329 && typeof data329 == "object" && !Array.isArray(data329)){
+for(const key83 in data329){
+if(!(((((key83 === "enabled") || (key83 === "allowed_users")) || (key83 === "playground")) || (key83 === "via_proxy")) || (key83 === "recent_calls"))){
+const err901 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key83},schema:false,parentSchema:schema6.properties.status,data:data329};
 if(vErrors === null){
 vErrors = [err901];
 }
@@ -11878,8 +12245,11 @@ vErrors.push(err901);
 }
 errors++;
 }
-if(data329 < 0 || isNaN(data329)){
-const err902 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/ratio",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio,data:data329};
+}
+if(data329.enabled !== undefined){
+let data330 = data329.enabled;
+if(typeof data330 !== "boolean"){
+const err902 = {instancePath:instancePath+"/status/enabled",schemaPath:"#/properties/status/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.enabled.type,parentSchema:schema6.properties.status.properties.enabled,data:data330};
 if(vErrors === null){
 vErrors = [err902];
 }
@@ -11889,8 +12259,16 @@ vErrors.push(err902);
 errors++;
 }
 }
-else {
-const err903 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/ratio",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio,data:data329};
+if(data329.allowed_users !== undefined){
+let data331 = data329.allowed_users;
+if(Array.isArray(data331)){
+const len25 = data331.length;
+for(let i25=0; i25<len25; i25++){
+let data332 = data331[i25];
+const _errs805 = errors;
+const _errs806 = errors;
+if(!(data332 === "any")){
+const err903 = {};
 if(vErrors === null){
 vErrors = [err903];
 }
@@ -11899,13 +12277,9 @@ vErrors.push(err903);
 }
 errors++;
 }
-}
-}
-}
-if(data301.reload_refused !== undefined){
-let data330 = data301.reload_refused;
-if((!(data330 && typeof data330 == "object" && !Array.isArray(data330))) && (typeof data330 !== "boolean")){
-const err904 = {instancePath:instancePath+"/notify/rules/reload_refused",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.reload_refused.type},schema:schema6.properties.notify.properties.rules.properties.reload_refused.type,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused,data:data330};
+var valid182 = _errs806 === errors;
+if(valid182){
+const err904 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/not",keyword:"not",params:{},schema:schema6.properties.status.properties.allowed_users.items.not,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data332};
 if(vErrors === null){
 vErrors = [err904];
 }
@@ -11914,350 +12288,7 @@ vErrors.push(err904);
 }
 errors++;
 }
-const _errs786 = errors;
-const _errs787 = errors;
-if(true !== data330){
-const err905 = {};
-if(vErrors === null){
-vErrors = [err905];
-}
 else {
-vErrors.push(err905);
-}
-errors++;
-}
-var valid174 = _errs787 === errors;
-if(valid174){
-const err906 = {instancePath:instancePath+"/notify/rules/reload_refused",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.reload_refused.not,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused,data:data330};
-if(vErrors === null){
-vErrors = [err906];
-}
-else {
-vErrors.push(err906);
-}
-errors++;
-}
-else {
-errors = _errs786;
-if(vErrors !== null){
-if(_errs786){
-vErrors.length = _errs786;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(data330 && typeof data330 == "object" && !Array.isArray(data330)){
-for(const key80 in data330){
-if(!(key80 === "after_ms")){
-const err907 = {instancePath:instancePath+"/notify/rules/reload_refused",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key80},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused,data:data330};
-if(vErrors === null){
-vErrors = [err907];
-}
-else {
-vErrors.push(err907);
-}
-errors++;
-}
-}
-if(data330.after_ms !== undefined){
-let data331 = data330.after_ms;
-if(!(((typeof data331 == "number") && (!(data331 % 1) && !isNaN(data331))) && (isFinite(data331)))){
-const err908 = {instancePath:instancePath+"/notify/rules/reload_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms,data:data331};
-if(vErrors === null){
-vErrors = [err908];
-}
-else {
-vErrors.push(err908);
-}
-errors++;
-}
-if((typeof data331 == "number") && (isFinite(data331))){
-if(data331 > 86400000 || isNaN(data331)){
-const err909 = {instancePath:instancePath+"/notify/rules/reload_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms,data:data331};
-if(vErrors === null){
-vErrors = [err909];
-}
-else {
-vErrors.push(err909);
-}
-errors++;
-}
-if(data331 < 0 || isNaN(data331)){
-const err910 = {instancePath:instancePath+"/notify/rules/reload_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms,data:data331};
-if(vErrors === null){
-vErrors = [err910];
-}
-else {
-vErrors.push(err910);
-}
-errors++;
-}
-}
-}
-}
-}
-if(data301.worker_restarts !== undefined){
-let data332 = data301.worker_restarts;
-if((!(data332 && typeof data332 == "object" && !Array.isArray(data332))) && (typeof data332 !== "boolean")){
-const err911 = {instancePath:instancePath+"/notify/rules/worker_restarts",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.worker_restarts.type},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.type,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts,data:data332};
-if(vErrors === null){
-vErrors = [err911];
-}
-else {
-vErrors.push(err911);
-}
-errors++;
-}
-const _errs793 = errors;
-const _errs794 = errors;
-if(true !== data332){
-const err912 = {};
-if(vErrors === null){
-vErrors = [err912];
-}
-else {
-vErrors.push(err912);
-}
-errors++;
-}
-var valid176 = _errs794 === errors;
-if(valid176){
-const err913 = {instancePath:instancePath+"/notify/rules/worker_restarts",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.not,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts,data:data332};
-if(vErrors === null){
-vErrors = [err913];
-}
-else {
-vErrors.push(err913);
-}
-errors++;
-}
-else {
-errors = _errs793;
-if(vErrors !== null){
-if(_errs793){
-vErrors.length = _errs793;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(data332 && typeof data332 == "object" && !Array.isArray(data332)){
-for(const key81 in data332){
-if(!((key81 === "after_ms") || (key81 === "count"))){
-const err914 = {instancePath:instancePath+"/notify/rules/worker_restarts",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key81},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts,data:data332};
-if(vErrors === null){
-vErrors = [err914];
-}
-else {
-vErrors.push(err914);
-}
-errors++;
-}
-}
-if(data332.after_ms !== undefined){
-let data333 = data332.after_ms;
-if(!(((typeof data333 == "number") && (!(data333 % 1) && !isNaN(data333))) && (isFinite(data333)))){
-const err915 = {instancePath:instancePath+"/notify/rules/worker_restarts/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms,data:data333};
-if(vErrors === null){
-vErrors = [err915];
-}
-else {
-vErrors.push(err915);
-}
-errors++;
-}
-if((typeof data333 == "number") && (isFinite(data333))){
-if(data333 > 86400000 || isNaN(data333)){
-const err916 = {instancePath:instancePath+"/notify/rules/worker_restarts/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms,data:data333};
-if(vErrors === null){
-vErrors = [err916];
-}
-else {
-vErrors.push(err916);
-}
-errors++;
-}
-if(data333 < 0 || isNaN(data333)){
-const err917 = {instancePath:instancePath+"/notify/rules/worker_restarts/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms,data:data333};
-if(vErrors === null){
-vErrors = [err917];
-}
-else {
-vErrors.push(err917);
-}
-errors++;
-}
-}
-}
-if(data332.count !== undefined){
-let data334 = data332.count;
-if(!(((typeof data334 == "number") && (!(data334 % 1) && !isNaN(data334))) && (isFinite(data334)))){
-const err918 = {instancePath:instancePath+"/notify/rules/worker_restarts/count",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count,data:data334};
-if(vErrors === null){
-vErrors = [err918];
-}
-else {
-vErrors.push(err918);
-}
-errors++;
-}
-if((typeof data334 == "number") && (isFinite(data334))){
-if(data334 > 1000000000 || isNaN(data334)){
-const err919 = {instancePath:instancePath+"/notify/rules/worker_restarts/count",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count,data:data334};
-if(vErrors === null){
-vErrors = [err919];
-}
-else {
-vErrors.push(err919);
-}
-errors++;
-}
-if(data334 < 0 || isNaN(data334)){
-const err920 = {instancePath:instancePath+"/notify/rules/worker_restarts/count",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count,data:data334};
-if(vErrors === null){
-vErrors = [err920];
-}
-else {
-vErrors.push(err920);
-}
-errors++;
-}
-}
-}
-}
-}
-}
-else {
-const err921 = {instancePath:instancePath+"/notify/rules",schemaPath:"#/properties/notify/properties/rules/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.rules.type,parentSchema:schema6.properties.notify.properties.rules,data:data301};
-if(vErrors === null){
-vErrors = [err921];
-}
-else {
-vErrors.push(err921);
-}
-errors++;
-}
-}
-if(data262.heartbeat !== undefined){
-let data335 = data262.heartbeat;
-if((!(data335 && typeof data335 == "object" && !Array.isArray(data335))) && (data335 !== null)){
-const err922 = {instancePath:instancePath+"/notify/heartbeat",schemaPath:"#/properties/notify/properties/heartbeat/type",keyword:"type",params:{type: schema6.properties.notify.properties.heartbeat.type},schema:schema6.properties.notify.properties.heartbeat.type,parentSchema:schema6.properties.notify.properties.heartbeat,data:data335};
-if(vErrors === null){
-vErrors = [err922];
-}
-else {
-vErrors.push(err922);
-}
-errors++;
-}
-if(data335 && typeof data335 == "object" && !Array.isArray(data335)){
-if(data335.url === undefined){
-const err923 = {instancePath:instancePath+"/notify/heartbeat",schemaPath:"#/properties/notify/properties/heartbeat/required",keyword:"required",params:{missingProperty: "url"},schema:schema6.properties.notify.properties.heartbeat.required,parentSchema:schema6.properties.notify.properties.heartbeat,data:data335};
-if(vErrors === null){
-vErrors = [err923];
-}
-else {
-vErrors.push(err923);
-}
-errors++;
-}
-for(const key82 in data335){
-if(!((key82 === "url") || (key82 === "interval_ms"))){
-const err924 = {instancePath:instancePath+"/notify/heartbeat",schemaPath:"#/properties/notify/properties/heartbeat/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key82},schema:false,parentSchema:schema6.properties.notify.properties.heartbeat,data:data335};
-if(vErrors === null){
-vErrors = [err924];
-}
-else {
-vErrors.push(err924);
-}
-errors++;
-}
-}
-if(data335.url !== undefined){
-let data336 = data335.url;
-const _errs805 = errors;
-let valid179 = true;
-const _errs806 = errors;
-if(errors === _errs806){
-if(data336 && typeof data336 == "object" && !Array.isArray(data336)){
-if(data336.credential !== undefined){
-var valid180 = false;
-const err925 = {};
-if(vErrors === null){
-vErrors = [err925];
-}
-else {
-vErrors.push(err925);
-}
-errors++;
-}
-else {
-var valid180 = true;
-}
-if(valid180){
-if(data336.file !== undefined){
-var valid180 = false;
-const err926 = {};
-if(vErrors === null){
-vErrors = [err926];
-}
-else {
-vErrors.push(err926);
-}
-errors++;
-}
-else {
-var valid180 = true;
-}
-if(valid180){
-if(data336.env !== undefined){
-var valid180 = false;
-const err927 = {};
-if(vErrors === null){
-vErrors = [err927];
-}
-else {
-vErrors.push(err927);
-}
-errors++;
-}
-else {
-var valid180 = true;
-}
-if(valid180){
-if(data336.secret !== undefined){
-var valid180 = false;
-const err928 = {};
-if(vErrors === null){
-vErrors = [err928];
-}
-else {
-vErrors.push(err928);
-}
-errors++;
-}
-else {
-var valid180 = true;
-}
-}
-}
-}
-}
-else {
-const err929 = {};
-if(vErrors === null){
-vErrors = [err929];
-}
-else {
-vErrors.push(err929);
-}
-errors++;
-}
-}
-var _valid15 = _errs806 === errors;
 errors = _errs805;
 if(vErrors !== null){
 if(_errs805){
@@ -12267,497 +12298,118 @@ else {
 vErrors = null;
 }
 }
-if(_valid15){
-const _errs808 = errors;
-const err930 = {instancePath:instancePath+"/notify/heartbeat/url",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/then/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.heartbeat.properties.url.then.not,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.then,data:data336};
+}
+if(typeof data332 === "string"){
+if(func4(data332) > 256){
+const err905 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data332};
 if(vErrors === null){
-vErrors = [err930];
+vErrors = [err905];
 }
 else {
-vErrors.push(err930);
-}
-errors++;
-var _valid15 = _errs808 === errors;
-valid179 = _valid15;
-}
-if(!valid179){
-const err931 = {instancePath:instancePath+"/notify/heartbeat/url",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.notify.properties.heartbeat.properties.url.if,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url,data:data336};
-if(vErrors === null){
-vErrors = [err931];
-}
-else {
-vErrors.push(err931);
+vErrors.push(err905);
 }
 errors++;
 }
-if(data336 && typeof data336 == "object" && !Array.isArray(data336)){
-for(const key83 in data336){
-if(!(((((key83 === "credential") || (key83 === "file")) || (key83 === "env")) || (key83 === "secret")) || (key83 === "optional"))){
-const err932 = {instancePath:instancePath+"/notify/heartbeat/url",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key83},schema:false,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url,data:data336};
+if(func4(data332) < 1){
+const err906 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data332};
 if(vErrors === null){
-vErrors = [err932];
+vErrors = [err906];
 }
 else {
-vErrors.push(err932);
+vErrors.push(err906);
 }
 errors++;
 }
-}
-if(data336.credential !== undefined){
-let data341 = data336.credential;
-if(typeof data341 === "string"){
-if(func4(data341) > 255){
-const err933 = {instancePath:instancePath+"/notify/heartbeat/url/credential",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.credential,data:data341};
+if(!pattern3.test(data332)){
+const err907 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.status.properties.allowed_users.items,data:data332};
 if(vErrors === null){
-vErrors = [err933];
+vErrors = [err907];
 }
 else {
-vErrors.push(err933);
-}
-errors++;
-}
-if(func4(data341) < 1){
-const err934 = {instancePath:instancePath+"/notify/heartbeat/url/credential",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.credential,data:data341};
-if(vErrors === null){
-vErrors = [err934];
-}
-else {
-vErrors.push(err934);
-}
-errors++;
-}
-if(!pattern17.test(data341)){
-const err935 = {instancePath:instancePath+"/notify/heartbeat/url/credential",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.credential,data:data341};
-if(vErrors === null){
-vErrors = [err935];
-}
-else {
-vErrors.push(err935);
+vErrors.push(err907);
 }
 errors++;
 }
 }
 else {
-const err936 = {instancePath:instancePath+"/notify/heartbeat/url/credential",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.heartbeat.properties.url.properties.credential.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.credential,data:data341};
+const err908 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.status.properties.allowed_users.items.type,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data332};
 if(vErrors === null){
-vErrors = [err936];
+vErrors = [err908];
 }
 else {
-vErrors.push(err936);
-}
-errors++;
-}
-}
-if(data336.file !== undefined){
-let data342 = data336.file;
-if(typeof data342 === "string"){
-if(func4(data342) > 4096){
-const err937 = {instancePath:instancePath+"/notify/heartbeat/url/file",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.file,data:data342};
-if(vErrors === null){
-vErrors = [err937];
-}
-else {
-vErrors.push(err937);
-}
-errors++;
-}
-if(func4(data342) < 1){
-const err938 = {instancePath:instancePath+"/notify/heartbeat/url/file",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.file,data:data342};
-if(vErrors === null){
-vErrors = [err938];
-}
-else {
-vErrors.push(err938);
-}
-errors++;
-}
-if(!pattern18.test(data342)){
-const err939 = {instancePath:instancePath+"/notify/heartbeat/url/file",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.file,data:data342};
-if(vErrors === null){
-vErrors = [err939];
-}
-else {
-vErrors.push(err939);
-}
-errors++;
-}
-}
-else {
-const err940 = {instancePath:instancePath+"/notify/heartbeat/url/file",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.heartbeat.properties.url.properties.file.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.file,data:data342};
-if(vErrors === null){
-vErrors = [err940];
-}
-else {
-vErrors.push(err940);
-}
-errors++;
-}
-}
-if(data336.env !== undefined){
-let data343 = data336.env;
-if(typeof data343 === "string"){
-if(func4(data343) > 255){
-const err941 = {instancePath:instancePath+"/notify/heartbeat/url/env",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.env,data:data343};
-if(vErrors === null){
-vErrors = [err941];
-}
-else {
-vErrors.push(err941);
-}
-errors++;
-}
-if(func4(data343) < 1){
-const err942 = {instancePath:instancePath+"/notify/heartbeat/url/env",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.env,data:data343};
-if(vErrors === null){
-vErrors = [err942];
-}
-else {
-vErrors.push(err942);
-}
-errors++;
-}
-if(!pattern19.test(data343)){
-const err943 = {instancePath:instancePath+"/notify/heartbeat/url/env",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.env,data:data343};
-if(vErrors === null){
-vErrors = [err943];
-}
-else {
-vErrors.push(err943);
-}
-errors++;
-}
-}
-else {
-const err944 = {instancePath:instancePath+"/notify/heartbeat/url/env",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.heartbeat.properties.url.properties.env.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.env,data:data343};
-if(vErrors === null){
-vErrors = [err944];
-}
-else {
-vErrors.push(err944);
-}
-errors++;
-}
-}
-if(data336.secret !== undefined){
-let data344 = data336.secret;
-if(typeof data344 === "string"){
-if(func4(data344) > 100){
-const err945 = {instancePath:instancePath+"/notify/heartbeat/url/secret",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.secret,data:data344};
-if(vErrors === null){
-vErrors = [err945];
-}
-else {
-vErrors.push(err945);
-}
-errors++;
-}
-if(func4(data344) < 1){
-const err946 = {instancePath:instancePath+"/notify/heartbeat/url/secret",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.secret,data:data344};
-if(vErrors === null){
-vErrors = [err946];
-}
-else {
-vErrors.push(err946);
-}
-errors++;
-}
-if(!pattern17.test(data344)){
-const err947 = {instancePath:instancePath+"/notify/heartbeat/url/secret",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.secret,data:data344};
-if(vErrors === null){
-vErrors = [err947];
-}
-else {
-vErrors.push(err947);
-}
-errors++;
-}
-}
-else {
-const err948 = {instancePath:instancePath+"/notify/heartbeat/url/secret",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.heartbeat.properties.url.properties.secret.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.secret,data:data344};
-if(vErrors === null){
-vErrors = [err948];
-}
-else {
-vErrors.push(err948);
-}
-errors++;
-}
-}
-if(data336.optional !== undefined){
-let data345 = data336.optional;
-if(typeof data345 !== "boolean"){
-const err949 = {instancePath:instancePath+"/notify/heartbeat/url/optional",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.notify.properties.heartbeat.properties.url.properties.optional.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url.properties.optional,data:data345};
-if(vErrors === null){
-vErrors = [err949];
-}
-else {
-vErrors.push(err949);
+vErrors.push(err908);
 }
 errors++;
 }
 }
 }
 else {
-const err950 = {instancePath:instancePath+"/notify/heartbeat/url",schemaPath:"#/properties/notify/properties/heartbeat/properties/url/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.heartbeat.properties.url.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.url,data:data336};
+const err909 = {instancePath:instancePath+"/status/allowed_users",schemaPath:"#/properties/status/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema6.properties.status.properties.allowed_users.type,parentSchema:schema6.properties.status.properties.allowed_users,data:data331};
 if(vErrors === null){
-vErrors = [err950];
+vErrors = [err909];
 }
 else {
-vErrors.push(err950);
+vErrors.push(err909);
 }
 errors++;
 }
 }
-if(data335.interval_ms !== undefined){
-let data346 = data335.interval_ms;
-if(!(((typeof data346 == "number") && (!(data346 % 1) && !isNaN(data346))) && (isFinite(data346)))){
-const err951 = {instancePath:instancePath+"/notify/heartbeat/interval_ms",schemaPath:"#/properties/notify/properties/heartbeat/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.heartbeat.properties.interval_ms.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.interval_ms,data:data346};
+if(data329.playground !== undefined){
+let data333 = data329.playground;
+if(typeof data333 !== "boolean"){
+const err910 = {instancePath:instancePath+"/status/playground",schemaPath:"#/properties/status/properties/playground/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.playground.type,parentSchema:schema6.properties.status.properties.playground,data:data333};
 if(vErrors === null){
-vErrors = [err951];
+vErrors = [err910];
 }
 else {
-vErrors.push(err951);
-}
-errors++;
-}
-if((typeof data346 == "number") && (isFinite(data346))){
-if(data346 > 86400000 || isNaN(data346)){
-const err952 = {instancePath:instancePath+"/notify/heartbeat/interval_ms",schemaPath:"#/properties/notify/properties/heartbeat/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.heartbeat.properties.interval_ms,data:data346};
-if(vErrors === null){
-vErrors = [err952];
-}
-else {
-vErrors.push(err952);
-}
-errors++;
-}
-if(data346 < 1000 || isNaN(data346)){
-const err953 = {instancePath:instancePath+"/notify/heartbeat/interval_ms",schemaPath:"#/properties/notify/properties/heartbeat/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.notify.properties.heartbeat.properties.interval_ms,data:data346};
-if(vErrors === null){
-vErrors = [err953];
-}
-else {
-vErrors.push(err953);
+vErrors.push(err910);
 }
 errors++;
 }
 }
-}
-}
-}
-}
-else {
-const err954 = {instancePath:instancePath+"/notify",schemaPath:"#/properties/notify/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.type,parentSchema:schema6.properties.notify,data:data262};
+if(data329.via_proxy !== undefined){
+let data334 = data329.via_proxy;
+if(typeof data334 !== "boolean"){
+const err911 = {instancePath:instancePath+"/status/via_proxy",schemaPath:"#/properties/status/properties/via_proxy/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.via_proxy.type,parentSchema:schema6.properties.status.properties.via_proxy,data:data334};
 if(vErrors === null){
-vErrors = [err954];
+vErrors = [err911];
 }
 else {
-vErrors.push(err954);
+vErrors.push(err911);
 }
 errors++;
 }
 }
-if(data.metrics !== undefined){
-let data347 = data.metrics;
-if(data347 && typeof data347 == "object" && !Array.isArray(data347)){
-for(const key84 in data347){
-if(!(((((key84 === "enabled") || (key84 === "allowed_users")) || (key84 === "client_label")) || (key84 === "max_models")) || (key84 === "max_series"))){
-const err955 = {instancePath:instancePath+"/metrics",schemaPath:"#/properties/metrics/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key84},schema:false,parentSchema:schema6.properties.metrics,data:data347};
+if(data329.recent_calls !== undefined){
+let data335 = data329.recent_calls;
+if(!(((typeof data335 == "number") && (!(data335 % 1) && !isNaN(data335))) && (isFinite(data335)))){
+const err912 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.status.properties.recent_calls.type,parentSchema:schema6.properties.status.properties.recent_calls,data:data335};
 if(vErrors === null){
-vErrors = [err955];
+vErrors = [err912];
 }
 else {
-vErrors.push(err955);
+vErrors.push(err912);
 }
 errors++;
 }
-}
-if(data347.enabled !== undefined){
-let data348 = data347.enabled;
-if(typeof data348 !== "boolean"){
-const err956 = {instancePath:instancePath+"/metrics/enabled",schemaPath:"#/properties/metrics/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.metrics.properties.enabled.type,parentSchema:schema6.properties.metrics.properties.enabled,data:data348};
+if((typeof data335 == "number") && (isFinite(data335))){
+if(data335 > 1000 || isNaN(data335)){
+const err913 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.status.properties.recent_calls,data:data335};
 if(vErrors === null){
-vErrors = [err956];
+vErrors = [err913];
 }
 else {
-vErrors.push(err956);
+vErrors.push(err913);
 }
 errors++;
 }
-}
-if(data347.allowed_users !== undefined){
-let data349 = data347.allowed_users;
-if(Array.isArray(data349)){
-const len24 = data349.length;
-for(let i24=0; i24<len24; i24++){
-let data350 = data349[i24];
-const _errs832 = errors;
-const _errs833 = errors;
-if(!(data350 === "any")){
-const err957 = {};
+if(data335 < 1 || isNaN(data335)){
+const err914 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.status.properties.recent_calls,data:data335};
 if(vErrors === null){
-vErrors = [err957];
+vErrors = [err914];
 }
 else {
-vErrors.push(err957);
-}
-errors++;
-}
-var valid185 = _errs833 === errors;
-if(valid185){
-const err958 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/not",keyword:"not",params:{},schema:schema6.properties.metrics.properties.allowed_users.items.not,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data350};
-if(vErrors === null){
-vErrors = [err958];
-}
-else {
-vErrors.push(err958);
-}
-errors++;
-}
-else {
-errors = _errs832;
-if(vErrors !== null){
-if(_errs832){
-vErrors.length = _errs832;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(typeof data350 === "string"){
-if(func4(data350) > 256){
-const err959 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data350};
-if(vErrors === null){
-vErrors = [err959];
-}
-else {
-vErrors.push(err959);
-}
-errors++;
-}
-if(func4(data350) < 1){
-const err960 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data350};
-if(vErrors === null){
-vErrors = [err960];
-}
-else {
-vErrors.push(err960);
-}
-errors++;
-}
-if(!pattern1.test(data350)){
-const err961 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$",parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data350};
-if(vErrors === null){
-vErrors = [err961];
-}
-else {
-vErrors.push(err961);
-}
-errors++;
-}
-}
-else {
-const err962 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.metrics.properties.allowed_users.items.type,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data350};
-if(vErrors === null){
-vErrors = [err962];
-}
-else {
-vErrors.push(err962);
-}
-errors++;
-}
-}
-}
-else {
-const err963 = {instancePath:instancePath+"/metrics/allowed_users",schemaPath:"#/properties/metrics/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema6.properties.metrics.properties.allowed_users.type,parentSchema:schema6.properties.metrics.properties.allowed_users,data:data349};
-if(vErrors === null){
-vErrors = [err963];
-}
-else {
-vErrors.push(err963);
-}
-errors++;
-}
-}
-if(data347.client_label !== undefined){
-let data351 = data347.client_label;
-if(typeof data351 !== "boolean"){
-const err964 = {instancePath:instancePath+"/metrics/client_label",schemaPath:"#/properties/metrics/properties/client_label/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.metrics.properties.client_label.type,parentSchema:schema6.properties.metrics.properties.client_label,data:data351};
-if(vErrors === null){
-vErrors = [err964];
-}
-else {
-vErrors.push(err964);
-}
-errors++;
-}
-}
-if(data347.max_models !== undefined){
-let data352 = data347.max_models;
-if(!(((typeof data352 == "number") && (!(data352 % 1) && !isNaN(data352))) && (isFinite(data352)))){
-const err965 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.metrics.properties.max_models.type,parentSchema:schema6.properties.metrics.properties.max_models,data:data352};
-if(vErrors === null){
-vErrors = [err965];
-}
-else {
-vErrors.push(err965);
-}
-errors++;
-}
-if((typeof data352 == "number") && (isFinite(data352))){
-if(data352 > 10000 || isNaN(data352)){
-const err966 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema6.properties.metrics.properties.max_models,data:data352};
-if(vErrors === null){
-vErrors = [err966];
-}
-else {
-vErrors.push(err966);
-}
-errors++;
-}
-if(data352 < 1 || isNaN(data352)){
-const err967 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.metrics.properties.max_models,data:data352};
-if(vErrors === null){
-vErrors = [err967];
-}
-else {
-vErrors.push(err967);
-}
-errors++;
-}
-}
-}
-if(data347.max_series !== undefined){
-let data353 = data347.max_series;
-if(!(((typeof data353 == "number") && (!(data353 % 1) && !isNaN(data353))) && (isFinite(data353)))){
-const err968 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.metrics.properties.max_series.type,parentSchema:schema6.properties.metrics.properties.max_series,data:data353};
-if(vErrors === null){
-vErrors = [err968];
-}
-else {
-vErrors.push(err968);
-}
-errors++;
-}
-if((typeof data353 == "number") && (isFinite(data353))){
-if(data353 > 200000 || isNaN(data353)){
-const err969 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/maximum",keyword:"maximum",params:{comparison: "<=", limit: 200000},schema:200000,parentSchema:schema6.properties.metrics.properties.max_series,data:data353};
-if(vErrors === null){
-vErrors = [err969];
-}
-else {
-vErrors.push(err969);
-}
-errors++;
-}
-if(data353 < 1000 || isNaN(data353)){
-const err970 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.metrics.properties.max_series,data:data353};
-if(vErrors === null){
-vErrors = [err970];
-}
-else {
-vErrors.push(err970);
+vErrors.push(err914);
 }
 errors++;
 }
@@ -12765,378 +12417,182 @@ errors++;
 }
 }
 else {
-const err971 = {instancePath:instancePath+"/metrics",schemaPath:"#/properties/metrics/type",keyword:"type",params:{type: "object"},schema:schema6.properties.metrics.type,parentSchema:schema6.properties.metrics,data:data347};
+const err915 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/type",keyword:"type",params:{type: "object"},schema:schema6.properties.status.type,parentSchema:schema6.properties.status,data:data329};
 if(vErrors === null){
-vErrors = [err971];
+vErrors = [err915];
 }
 else {
-vErrors.push(err971);
-}
-errors++;
-}
-}
-if(data.status !== undefined){
-let data354 = data.status;
-if(data354 && typeof data354 == "object" && !Array.isArray(data354)){
-for(const key85 in data354){
-if(!(((((key85 === "enabled") || (key85 === "allowed_users")) || (key85 === "playground")) || (key85 === "via_proxy")) || (key85 === "recent_calls"))){
-const err972 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key85},schema:false,parentSchema:schema6.properties.status,data:data354};
-if(vErrors === null){
-vErrors = [err972];
-}
-else {
-vErrors.push(err972);
-}
-errors++;
-}
-}
-if(data354.enabled !== undefined){
-let data355 = data354.enabled;
-if(typeof data355 !== "boolean"){
-const err973 = {instancePath:instancePath+"/status/enabled",schemaPath:"#/properties/status/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.enabled.type,parentSchema:schema6.properties.status.properties.enabled,data:data355};
-if(vErrors === null){
-vErrors = [err973];
-}
-else {
-vErrors.push(err973);
-}
-errors++;
-}
-}
-if(data354.allowed_users !== undefined){
-let data356 = data354.allowed_users;
-if(Array.isArray(data356)){
-const len25 = data356.length;
-for(let i25=0; i25<len25; i25++){
-let data357 = data356[i25];
-const _errs849 = errors;
-const _errs850 = errors;
-if(!(data357 === "any")){
-const err974 = {};
-if(vErrors === null){
-vErrors = [err974];
-}
-else {
-vErrors.push(err974);
-}
-errors++;
-}
-var valid189 = _errs850 === errors;
-if(valid189){
-const err975 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/not",keyword:"not",params:{},schema:schema6.properties.status.properties.allowed_users.items.not,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data357};
-if(vErrors === null){
-vErrors = [err975];
-}
-else {
-vErrors.push(err975);
-}
-errors++;
-}
-else {
-errors = _errs849;
-if(vErrors !== null){
-if(_errs849){
-vErrors.length = _errs849;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(typeof data357 === "string"){
-if(func4(data357) > 256){
-const err976 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data357};
-if(vErrors === null){
-vErrors = [err976];
-}
-else {
-vErrors.push(err976);
-}
-errors++;
-}
-if(func4(data357) < 1){
-const err977 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data357};
-if(vErrors === null){
-vErrors = [err977];
-}
-else {
-vErrors.push(err977);
-}
-errors++;
-}
-if(!pattern3.test(data357)){
-const err978 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.status.properties.allowed_users.items,data:data357};
-if(vErrors === null){
-vErrors = [err978];
-}
-else {
-vErrors.push(err978);
-}
-errors++;
-}
-}
-else {
-const err979 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.status.properties.allowed_users.items.type,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data357};
-if(vErrors === null){
-vErrors = [err979];
-}
-else {
-vErrors.push(err979);
-}
-errors++;
-}
-}
-}
-else {
-const err980 = {instancePath:instancePath+"/status/allowed_users",schemaPath:"#/properties/status/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema6.properties.status.properties.allowed_users.type,parentSchema:schema6.properties.status.properties.allowed_users,data:data356};
-if(vErrors === null){
-vErrors = [err980];
-}
-else {
-vErrors.push(err980);
-}
-errors++;
-}
-}
-if(data354.playground !== undefined){
-let data358 = data354.playground;
-if(typeof data358 !== "boolean"){
-const err981 = {instancePath:instancePath+"/status/playground",schemaPath:"#/properties/status/properties/playground/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.playground.type,parentSchema:schema6.properties.status.properties.playground,data:data358};
-if(vErrors === null){
-vErrors = [err981];
-}
-else {
-vErrors.push(err981);
-}
-errors++;
-}
-}
-if(data354.via_proxy !== undefined){
-let data359 = data354.via_proxy;
-if(typeof data359 !== "boolean"){
-const err982 = {instancePath:instancePath+"/status/via_proxy",schemaPath:"#/properties/status/properties/via_proxy/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.via_proxy.type,parentSchema:schema6.properties.status.properties.via_proxy,data:data359};
-if(vErrors === null){
-vErrors = [err982];
-}
-else {
-vErrors.push(err982);
-}
-errors++;
-}
-}
-if(data354.recent_calls !== undefined){
-let data360 = data354.recent_calls;
-if(!(((typeof data360 == "number") && (!(data360 % 1) && !isNaN(data360))) && (isFinite(data360)))){
-const err983 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.status.properties.recent_calls.type,parentSchema:schema6.properties.status.properties.recent_calls,data:data360};
-if(vErrors === null){
-vErrors = [err983];
-}
-else {
-vErrors.push(err983);
-}
-errors++;
-}
-if((typeof data360 == "number") && (isFinite(data360))){
-if(data360 > 1000 || isNaN(data360)){
-const err984 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.status.properties.recent_calls,data:data360};
-if(vErrors === null){
-vErrors = [err984];
-}
-else {
-vErrors.push(err984);
-}
-errors++;
-}
-if(data360 < 1 || isNaN(data360)){
-const err985 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.status.properties.recent_calls,data:data360};
-if(vErrors === null){
-vErrors = [err985];
-}
-else {
-vErrors.push(err985);
-}
-errors++;
-}
-}
-}
-}
-else {
-const err986 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/type",keyword:"type",params:{type: "object"},schema:schema6.properties.status.type,parentSchema:schema6.properties.status,data:data354};
-if(vErrors === null){
-vErrors = [err986];
-}
-else {
-vErrors.push(err986);
+vErrors.push(err915);
 }
 errors++;
 }
 }
 if(data.logging !== undefined){
-let data361 = data.logging;
-if(data361 && typeof data361 == "object" && !Array.isArray(data361)){
-for(const key86 in data361){
-if(!(((key86 === "level") || (key86 === "format")) || (key86 === "transport"))){
-const err987 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key86},schema:false,parentSchema:schema6.properties.logging,data:data361};
+let data336 = data.logging;
+if(data336 && typeof data336 == "object" && !Array.isArray(data336)){
+for(const key84 in data336){
+if(!(((key84 === "level") || (key84 === "format")) || (key84 === "transport"))){
+const err916 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key84},schema:false,parentSchema:schema6.properties.logging,data:data336};
 if(vErrors === null){
-vErrors = [err987];
+vErrors = [err916];
 }
 else {
-vErrors.push(err987);
+vErrors.push(err916);
 }
 errors++;
 }
 }
-if(data361.level !== undefined){
-let data362 = data361.level;
-if(typeof data362 !== "string"){
-const err988 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.level.type,parentSchema:schema6.properties.logging.properties.level,data:data362};
+if(data336.level !== undefined){
+let data337 = data336.level;
+if(typeof data337 !== "string"){
+const err917 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.level.type,parentSchema:schema6.properties.logging.properties.level,data:data337};
 if(vErrors === null){
-vErrors = [err988];
+vErrors = [err917];
 }
 else {
-vErrors.push(err988);
+vErrors.push(err917);
 }
 errors++;
 }
-if(!((((data362 === "error") || (data362 === "warn")) || (data362 === "info")) || (data362 === "debug"))){
-const err989 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.level.enum},schema:schema6.properties.logging.properties.level.enum,parentSchema:schema6.properties.logging.properties.level,data:data362};
+if(!((((data337 === "error") || (data337 === "warn")) || (data337 === "info")) || (data337 === "debug"))){
+const err918 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.level.enum},schema:schema6.properties.logging.properties.level.enum,parentSchema:schema6.properties.logging.properties.level,data:data337};
 if(vErrors === null){
-vErrors = [err989];
+vErrors = [err918];
 }
 else {
-vErrors.push(err989);
-}
-errors++;
-}
-}
-if(data361.format !== undefined){
-let data363 = data361.format;
-if(typeof data363 !== "string"){
-const err990 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.format.type,parentSchema:schema6.properties.logging.properties.format,data:data363};
-if(vErrors === null){
-vErrors = [err990];
-}
-else {
-vErrors.push(err990);
-}
-errors++;
-}
-if(!(((data363 === "auto") || (data363 === "json")) || (data363 === "pretty"))){
-const err991 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.format.enum},schema:schema6.properties.logging.properties.format.enum,parentSchema:schema6.properties.logging.properties.format,data:data363};
-if(vErrors === null){
-vErrors = [err991];
-}
-else {
-vErrors.push(err991);
+vErrors.push(err918);
 }
 errors++;
 }
 }
-if(data361.transport !== undefined){
-let data364 = data361.transport;
-if((!(data364 && typeof data364 == "object" && !Array.isArray(data364))) && (data364 !== null)){
-const err992 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema6.properties.logging.properties.transport.type},schema:schema6.properties.logging.properties.transport.type,parentSchema:schema6.properties.logging.properties.transport,data:data364};
+if(data336.format !== undefined){
+let data338 = data336.format;
+if(typeof data338 !== "string"){
+const err919 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.format.type,parentSchema:schema6.properties.logging.properties.format,data:data338};
 if(vErrors === null){
-vErrors = [err992];
+vErrors = [err919];
 }
 else {
-vErrors.push(err992);
+vErrors.push(err919);
 }
 errors++;
 }
-if(data364 && typeof data364 == "object" && !Array.isArray(data364)){
-if(data364.target === undefined){
-const err993 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema6.properties.logging.properties.transport.required,parentSchema:schema6.properties.logging.properties.transport,data:data364};
+if(!(((data338 === "auto") || (data338 === "json")) || (data338 === "pretty"))){
+const err920 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.format.enum},schema:schema6.properties.logging.properties.format.enum,parentSchema:schema6.properties.logging.properties.format,data:data338};
 if(vErrors === null){
-vErrors = [err993];
+vErrors = [err920];
 }
 else {
-vErrors.push(err993);
-}
-errors++;
-}
-for(const key87 in data364){
-if(!((key87 === "target") || (key87 === "options"))){
-const err994 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key87},schema:false,parentSchema:schema6.properties.logging.properties.transport,data:data364};
-if(vErrors === null){
-vErrors = [err994];
-}
-else {
-vErrors.push(err994);
+vErrors.push(err920);
 }
 errors++;
 }
 }
-if(data364.target !== undefined){
-let data365 = data364.target;
-if(typeof data365 === "string"){
-if(func4(data365) > 4096){
-const err995 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data365};
+if(data336.transport !== undefined){
+let data339 = data336.transport;
+if((!(data339 && typeof data339 == "object" && !Array.isArray(data339))) && (data339 !== null)){
+const err921 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema6.properties.logging.properties.transport.type},schema:schema6.properties.logging.properties.transport.type,parentSchema:schema6.properties.logging.properties.transport,data:data339};
 if(vErrors === null){
-vErrors = [err995];
+vErrors = [err921];
 }
 else {
-vErrors.push(err995);
+vErrors.push(err921);
 }
 errors++;
 }
-if(func4(data365) < 1){
-const err996 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data365};
+if(data339 && typeof data339 == "object" && !Array.isArray(data339)){
+if(data339.target === undefined){
+const err922 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema6.properties.logging.properties.transport.required,parentSchema:schema6.properties.logging.properties.transport,data:data339};
 if(vErrors === null){
-vErrors = [err996];
+vErrors = [err922];
 }
 else {
-vErrors.push(err996);
+vErrors.push(err922);
 }
 errors++;
 }
-}
-else {
-const err997 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.transport.properties.target.type,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data365};
+for(const key85 in data339){
+if(!((key85 === "target") || (key85 === "options"))){
+const err923 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key85},schema:false,parentSchema:schema6.properties.logging.properties.transport,data:data339};
 if(vErrors === null){
-vErrors = [err997];
+vErrors = [err923];
 }
 else {
-vErrors.push(err997);
-}
-errors++;
-}
-}
-if(data364.options !== undefined){
-let data366 = data364.options;
-if(!(data366 && typeof data366 == "object" && !Array.isArray(data366))){
-const err998 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.properties.transport.properties.options.type,parentSchema:schema6.properties.logging.properties.transport.properties.options,data:data366};
-if(vErrors === null){
-vErrors = [err998];
-}
-else {
-vErrors.push(err998);
+vErrors.push(err923);
 }
 errors++;
 }
 }
-}
-}
-}
-else {
-const err999 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.type,parentSchema:schema6.properties.logging,data:data361};
+if(data339.target !== undefined){
+let data340 = data339.target;
+if(typeof data340 === "string"){
+if(func4(data340) > 4096){
+const err924 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data340};
 if(vErrors === null){
-vErrors = [err999];
+vErrors = [err924];
 }
 else {
-vErrors.push(err999);
+vErrors.push(err924);
+}
+errors++;
+}
+if(func4(data340) < 1){
+const err925 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data340};
+if(vErrors === null){
+vErrors = [err925];
+}
+else {
+vErrors.push(err925);
+}
+errors++;
+}
+}
+else {
+const err926 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.transport.properties.target.type,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data340};
+if(vErrors === null){
+vErrors = [err926];
+}
+else {
+vErrors.push(err926);
+}
+errors++;
+}
+}
+if(data339.options !== undefined){
+let data341 = data339.options;
+if(!(data341 && typeof data341 == "object" && !Array.isArray(data341))){
+const err927 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.properties.transport.properties.options.type,parentSchema:schema6.properties.logging.properties.transport.properties.options,data:data341};
+if(vErrors === null){
+vErrors = [err927];
+}
+else {
+vErrors.push(err927);
 }
 errors++;
 }
 }
 }
-else {
-const err1000 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema6.type,parentSchema:schema6,data};
-if(vErrors === null){
-vErrors = [err1000];
+}
 }
 else {
-vErrors.push(err1000);
+const err928 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.type,parentSchema:schema6.properties.logging,data:data336};
+if(vErrors === null){
+vErrors = [err928];
+}
+else {
+vErrors.push(err928);
+}
+errors++;
+}
+}
+}
+else {
+const err929 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema6.type,parentSchema:schema6,data};
+if(vErrors === null){
+vErrors = [err929];
+}
+else {
+vErrors.push(err929);
 }
 errors++;
 }

@@ -1,23 +1,38 @@
-// What conditions need to know of earlier events: whether the last load was refused, and what health checks found last.
+// What conditions need to know of earlier events: whether the last load was refused, what health checks found last, and which
+// parts of the gateway do not work.
 import type { GatewayEvent, Sink } from '../events.ts'
-import type { GatewayState } from './gateway-state.ts'
+import { Degraded } from './degraded.ts'
+import type { DegradedPart, GatewayState } from './gateway-state.ts'
 
 export class EventFacts implements Sink {
   readonly name = 'conditions'
+  readonly #now: () => number
   readonly #healthy = new Map<string, boolean>()
+  readonly #degraded = new Degraded()
   reload: GatewayState['reload'] = { isRefused: false, problems: 0 }
 
+  /** @param now of a monotonic clock. */
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
   receive(event: GatewayEvent): void {
+    // Most events, on the way of calls, for which nothing is to be done.
+    if (event.kind === 'attempt_ended' || event.kind === 'call_ended') return
     if (event.kind === 'reloaded') this.reload = { isRefused: false, problems: 0 }
     else if (event.kind === 'reload_refused') {
       this.reload = { isRefused: true, problems: event.problems.length }
     } else if (event.kind === 'health_checked') {
       this.#healthy.set(event.provider, event.reason === undefined)
-    }
+    } else this.#degraded.receive(event, this.#now())
   }
 
   /** What the last health check of a provider found; undefined: there was none. */
   isHealthy(provider: string): boolean | undefined {
     return this.#healthy.get(provider)
+  }
+
+  degraded(nowMs: number): DegradedPart[] {
+    return this.#degraded.parts(nowMs)
   }
 }

@@ -1,9 +1,19 @@
 // What conditions read besides counters. Its owner makes it anew for each look.
+import type { Severity } from './attention.ts'
 
 export interface GatewayState {
   readonly providers: readonly ProviderState[]
   readonly reload: ReloadState
   readonly budgets: readonly BudgetState[]
+  readonly degraded: readonly DegradedPart[]
+}
+
+/** A part of the gateway that does not work, while calls go on. */
+export interface DegradedPart {
+  readonly part: string
+  readonly severity: Severity
+  readonly what: string
+  readonly fix: string
 }
 
 interface ProviderState {

@@ -101,6 +101,16 @@ export const rules: Readonly<Record<AlertRule, Rule>> = {
     },
     hasRecovered: (subject, { state }) => state.budgets.some((each) => budgetSubject(each) === subject),
   },
+  degraded: {
+    alert: 'Degraded',
+    clearAfterMs: 0,
+    *causes({ state }) {
+      for (const { part, ...texts } of state.degraded) {
+        yield { subject: part, ...texts, why: 'The log has the reason.' }
+      }
+    },
+    hasRecovered: () => true,
+  },
   error_rate: {
     alert: 'ErrorRate',
     label: 'model',

@@ -17,6 +17,8 @@ export interface TracedOutcome {
   readonly outcome: 'answered' | 'refused' | 'failed' | 'gone'
   readonly status: number | undefined
   readonly code: string | undefined
+  /** What it shows of the provider. */
+  readonly trouble?: string | undefined
 }
 
 /** Grows while its call is under way. Times are in milliseconds of the monotonic clock. */

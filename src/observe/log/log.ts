@@ -2,6 +2,7 @@
 import { pino } from 'pino'
 import type { LoggingConfig } from '../../config/types.ts'
 import { printableJson } from '../../platform/printable.ts'
+import { boundedLine } from './bounded-line.ts'
 import { Timestamps } from './timestamps.ts'
 
 /** Writes a line of these facts; those that are undefined are left out. */
@@ -44,7 +45,7 @@ export function createLog(level: LoggingConfig['level'], output: LogOutput): Log
       // A third faster than pino's own, which builds all of it anew for each line.
       timestamp: () => `,"time":"${timestamps.at(Date.now())}"`,
       formatters: { level: (label) => ({ level: label.toUpperCase() }) },
-      hooks: { streamWrite: printableJson },
+      hooks: { streamWrite: (line) => boundedLine(printableJson(line)) },
       redact: { paths: secretFacts, censor: '[secret]' },
     },
     output,

@@ -67,12 +67,12 @@ export const families = {
   time_to_first_token_seconds: {
     labels: pair,
     buckets: firstTokens,
-    help: 'From the arrival of a call to the first event of its stream.',
+    help: 'From the arrival of a call to the first text, reasoning or tool call of its stream.',
   },
   time_per_output_token_seconds: {
     labels: pair,
     buckets: outputTokens,
-    help: 'Of a stream that ended well: the time after its first event for each of its tokens but the first.',
+    help: 'Of a stream that ended well: the time after its first token for each of the others.',
   },
   queue_wait_seconds: {
     labels: ['model'],

@@ -15,8 +15,8 @@ function write(event: GatewayEvent, log: Log): void {
       return
     case 'attempt_ended':
     case 'polled':
-    case 'target_cooled':
     case 'spans_counted':
+    case 'target_cooled':
       return
     case 'refused': {
       const { kind: _, has_left: hasLeft = false, ...facts } = event

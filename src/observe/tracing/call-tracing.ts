@@ -3,7 +3,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Config, TracingConfig } from '../../config/types.ts'
 import { isRequestId } from '../../http/headers.ts'
-import { postBytes } from '../../outbound/post-bytes.ts'
+import { exchange } from '../../outbound/exchange.ts'
 import type { Clock } from '../../platform/clock.ts'
 import type { GatewayEvent, Sink } from '../events.ts'
 import type { CallFacts } from '../events/calls.ts'
@@ -30,7 +30,7 @@ export class CallTracing implements Tracing, Sink {
   #followed: unknown
   #export: SpanExport | undefined
   #loading: Promise<unknown> | undefined
-  #early: EndedCall[] = []
+  readonly #early: EndedCall[] = []
 
   constructor(parts: TracingParts) {
     this.#parts = parts
@@ -89,7 +89,7 @@ export class CallTracing implements Tracing, Sink {
     const followed = this.#followed
     const module = await import('./export-spans.ts')
     if (this.#followed !== followed) return
-    this.#export = new module.SpanExport({ config, version, places, emit, wallNow, post: postBytes })
+    this.#export = new module.SpanExport({ config, version, places, emit, wallNow, exchange })
     for (const ended of this.#early.splice(0)) this.#export.add(...ended)
   }
 

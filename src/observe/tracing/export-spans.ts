@@ -8,7 +8,7 @@ import { JsonTraceSerializer, ProtobufTraceSerializer } from '@opentelemetry/otl
 import { BatchSpanProcessor, type ReadableSpan, type SpanExporter } from '@opentelemetry/sdk-trace'
 import type { TracingConfig } from '../../config/types.ts'
 import { parseDurationMs } from '../../http/duration.ts'
-import type { postBytes, PostOutcome } from '../../outbound/post-bytes.ts'
+import type { exchange, ExchangeOutcome } from '../../outbound/exchange.ts'
 import type { CallFacts } from '../events/calls.ts'
 import type { TraceEvent } from '../events/trace.ts'
 import type { RecordedTrace } from './call-trace.ts'
@@ -21,7 +21,7 @@ export interface SpanExportParts {
   readonly emit: (event: TraceEvent) => void
   readonly wallNow: () => number
   /** Comes from outside, so that the file of the exporter has no HTTP client of its own. */
-  readonly post: typeof postBytes
+  readonly exchange: typeof exchange
   /** Absent: as below. */
   readonly timing?: Partial<ExportTiming>
 }
@@ -101,32 +101,34 @@ export class SpanExport {
 class Exporter implements SpanExporter {
   /** Spans that the processor has and this exporter has not been given yet. */
   waiting = 0
-  readonly #url: string
+  readonly #url: URL
   readonly #endpoint: string
-  readonly #headers: readonly string[]
+  readonly #headers: Readonly<Record<string, string>>
   readonly #serializer: typeof ProtobufTraceSerializer
   readonly #emit: SpanExportParts['emit']
   readonly #wallNow: () => number
   readonly #timing: ExportTiming
-  readonly #post: typeof postBytes
+  readonly #exchange: typeof exchange
   readonly #stopped = new AbortController()
   /** Of the last export; undefined: it was accepted. */
   #fault: string | undefined
 
-  constructor({ config, emit, version, wallNow, timing, post: send }: SpanExportParts) {
+  constructor({ config, emit, version, wallNow, timing, exchange: send }: SpanExportParts) {
     const { endpoint, protocol, headers } = config
     const isJson = protocol === 'http/json'
-    this.#url = endpoint
-    this.#endpoint = new URL(endpoint).origin
+    this.#url = new URL(endpoint)
+    this.#endpoint = this.#url.origin
     this.#serializer = isJson ? JsonTraceSerializer : ProtobufTraceSerializer
-    this.#headers = [
-      'user-agent',
-      `llm-gateway/${version}`,
-      'content-type',
-      isJson ? 'application/json' : 'application/x-protobuf',
-      ...headers.flatMap(([name, value]) => [name, typeof value === 'string' ? value : value.reveal()]),
-    ]
-    this.#post = send
+    const ofConfig = headers.map(([name, value]) => [
+      name,
+      typeof value === 'string' ? value : value.reveal(),
+    ])
+    this.#headers = {
+      'user-agent': `llm-gateway/${version}`,
+      'content-type': isJson ? 'application/json' : 'application/x-protobuf',
+      ...(Object.fromEntries(ofConfig) as Record<string, string>),
+    }
+    this.#exchange = send
     this.#emit = emit
     this.#wallNow = wallNow
     this.#timing = { ...usualTiming, ...timing }
@@ -172,12 +174,13 @@ class Exporter implements SpanExporter {
   }
 
   /** The first final outcome, or the last one. */
-  async #send(body: Uint8Array): Promise<PostOutcome> {
+  async #send(body: Uint8Array): Promise<ExchangeOutcome> {
     const { timeoutMs, retryMs } = this.#timing
     const { signal } = this.#stopped
     for (let retry = 0; ; retry += 1) {
-      const request = { url: this.#url, headers: this.#headers, body }
-      const outcome = await this.#post(request, { maxBytes: maxResponseBytes, timeoutMs, signal })
+      const request = { method: 'POST', headers: this.#headers, body } as const
+      const limits = { maxBytes: maxResponseBytes, timeoutMs, isCut: true, signal }
+      const outcome = await this.#exchange(this.#url, request, limits)
       const pauseMs = this.#pauseAfter(outcome, retryMs * 2 ** retry)
       if (pauseMs === undefined || retry === maxRetries || signal.aborted) return outcome
       await pause(pauseMs, signal)
@@ -186,12 +189,13 @@ class Exporter implements SpanExporter {
   }
 
   /** Undefined: another try is pointless, or may deliver the spans twice. */
-  #pauseAfter(outcome: PostOutcome, usualMs: number): number | undefined {
+  #pauseAfter(outcome: ExchangeOutcome, usualMs: number): number | undefined {
     if ('fault' in outcome) return outcome.isUnsent ? usualMs : undefined
     if (!busy.has(outcome.status)) return undefined
-    const { retryAfter } = outcome
-    const askedMs = retryAfter && parseDurationMs(retryAfter, { nowMs: this.#wallNow() })
-    if (typeof askedMs !== 'number') return usualMs
+    const retryAfter = outcome.headers['retry-after']
+    if (typeof retryAfter !== 'string') return usualMs
+    const askedMs = parseDurationMs(retryAfter, { nowMs: this.#wallNow() })
+    if (askedMs === undefined) return usualMs
     return askedMs > maxRetryAfterMs ? undefined : askedMs
   }
 
@@ -199,7 +203,9 @@ class Exporter implements SpanExporter {
   #rejectedIn(body: Buffer): number {
     if (body.length === 0) return 0
     try {
-      return Number(this.#serializer.deserializeResponse(body)?.partialSuccess?.rejectedSpans ?? 0) || 0
+      // In JSON it is text, which the library returns as it is.
+      const rejected: unknown = this.#serializer.deserializeResponse(body)?.partialSuccess?.rejectedSpans
+      return Number(rejected ?? 0) || 0
     } catch {
       return 0
     }
@@ -218,7 +224,7 @@ class Exporter implements SpanExporter {
   }
 }
 
-function faultOf(outcome: PostOutcome): string | undefined {
+function faultOf(outcome: ExchangeOutcome): string | undefined {
   if ('fault' in outcome) return outcome.fault
   return outcome.status >= 200 && outcome.status < 300 ? undefined : `status ${outcome.status}`
 }

@@ -5,6 +5,7 @@ import type { Resource } from '@opentelemetry/resources'
 import type { ReadableSpan } from '@opentelemetry/sdk-trace'
 import { usdOfNano } from '../../prices/usd.ts'
 import type { CallFacts } from '../events/calls.ts'
+import { outcomeOf } from '../outcome.ts'
 import type { TracedOutcome } from '../events/trace.ts'
 import { newId, type RecordedTrace, type TracedAttempt } from './call-trace.ts'
 import { genAiNames, operations, systemOf } from './conventions.ts'
@@ -120,6 +121,7 @@ function attributesOfCall(call: CallFacts, trace: RecordedTrace): SpanFacts['att
     'llm_gateway.model': call.model,
     'llm_gateway.fallback_model': call.fallback_model,
     'llm_gateway.stream': call.stream,
+    'llm_gateway.outcome': outcomeOf(call),
     'llm_gateway.wait_ms': call.wait_ms,
     'llm_gateway.attempts': call.attempts,
     'llm_gateway.cost_usd': call.cost_nano === undefined ? undefined : Number(usdOfNano(call.cost_nano)),
@@ -157,6 +159,7 @@ function ofAttempt(
       'error.type': fault,
       'session.id': trace.sessionId,
       'llm_gateway.provider': ended?.provider,
+      'llm_gateway.provider_code': ended?.outcome === 'refused' ? ended.code : undefined,
       'llm_gateway.way': ended?.way,
     },
     ...(firstTokenAtMs !== undefined && { events: [{ name: 'first_token', atMs: firstTokenAtMs }] }),
@@ -167,7 +170,9 @@ function ofAttempt(
 function faultOf(ended: TracedOutcome | undefined): string | undefined {
   if (ended === undefined) return 'internal_error'
   if (ended.outcome === 'gone') return 'client_gone'
-  return ended.code ?? String(ended.status)
+  // A provider's own code may be anything.
+  const code = ended.outcome === 'failed' ? ended.code : ended.trouble
+  return code ?? String(ended.status)
 }
 
 /** The name and the attributes of a model's work. Usage stands on the attempt that has answered and nowhere else. */

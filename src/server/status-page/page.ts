@@ -1,5 +1,6 @@
 // The files of the status page, from memory.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { statusHeaders } from './headers.ts'
 import { type PageFile, pageFiles } from '../../status/page-files.ts'
 
 /** @param readText the report as text, for who accepts nothing else. */
@@ -19,6 +20,14 @@ export function addPage(
 /** Browsers accept HTML first, and curl everything. */
 function wantsText(accept = ''): boolean {
   return /\btext\/plain\b/i.test(accept) && !/\btext\/html\b/i.test(accept)
+}
+
+/** The document, on a route that has none of the page's hooks. */
+export function sendPage(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  for (let index = 0; index < statusHeaders.length; index += 2) {
+    reply.header(statusHeaders[index]!, statusHeaders[index + 1]!)
+  }
+  return send(request, reply.header('cache-control', 'no-cache').header('vary', 'accept'), pageFiles().html)
 }
 
 /** Browsers ask each time whether they still have the newest one. */

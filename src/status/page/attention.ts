@@ -66,7 +66,7 @@ function lastFailure({ recent, now }: StatusReport): VNode | undefined {
   const isMixed = provider !== null && there < later.length
   return card(
     {
-      tone: later.length > 0 ? 'warn' : tone,
+      tone: there > 0 ? 'warn' : tone,
       word: 'last failed call',
       title: `${call.model ?? 'A call'}${provider === null ? '' : ` at ${provider}`}: ${words}`,
       why: call.reason,

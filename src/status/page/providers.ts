@@ -7,6 +7,7 @@ import { code, type Column, empty, section, state, table, two } from './parts.ts
 
 const states: Readonly<Record<ProviderState['state'], readonly [words: string, tone: Tone]>> = {
   ok: ['ok', 'good'],
+  failing: ['failing', 'warn'],
   cooling: ['cooling down', 'warn'],
   unwell: ['unwell', 'bad'],
   unused: ['not used yet', 'calm'],

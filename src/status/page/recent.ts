@@ -122,8 +122,15 @@ const fields: readonly Column<RecentCall>[] = [
   ['Chosen', 'x', (call) => call.placement],
   ['Attempts', 'x', (call) => count(call.attempts)],
   ['Request', 'x', (call) => code(call.id)],
-  ['Trace', 'x', (call) => call.trace_id && code(call.trace_id)],
+  ['Trace', 'x', traceCell],
 ]
+
+function traceCell({ trace_id, trace_url }: RecentCall): VNode | null {
+  if (trace_id === null) return null
+  const id = code(trace_id)
+  // Only what a browser opens: no address that runs a script.
+  return /^https?:/.test(trace_url ?? '') ? h('a', { href: trace_url!, rel: 'noreferrer' }, id) : id
+}
 
 const columns = fields.filter(([, look]) => look !== 'x')
 

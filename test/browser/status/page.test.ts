@@ -118,6 +118,10 @@ suite('the status page', { skip: missing('chromium') }, () => {
     await page.getByText('5 calls, 1 in line').waitFor()
     assert.equal(await page.locator('#recent tr:not(.more) button').count(), 2)
     assert.match(await page.locator('#recent .more').innerText(), /invalid x-api-key/)
+    assert.equal(
+      await page.locator('#recent .more a').getAttribute('href'),
+      'https://traces.example/4bf92f3577b34da6a3ce929d0e0e4736',
+    )
     assert.equal(await filter.evaluate((element) => element.matches(':focus')), true)
     assert.match(await page.locator('#providers').innerText(), /cooling down/)
   })
@@ -129,7 +133,7 @@ suite('the status page', { skip: missing('chromium') }, () => {
         '/v1/models': json(200, hostile({ data: [{ id: 'echo' }] })),
       }
       const { page, complaints } = await open(t, hostile(report), { answers })
-      await page.locator('#recent tbody button').first().click()
+      for (const row of (await page.locator('#recent tbody button').all()).slice(0, 3)) await row.click()
       await page.locator('#route input').fill('<img src=x onerror="window.pwned=1">')
       await page.getByRole('button', { name: 'Explain' }).click()
       await page.getByText('leads nowhere').waitFor()

@@ -424,6 +424,8 @@ export const brokenReport: StatusReport = {
       prompt_per_second: null,
       tokens_per_second: null,
       duration_ms: 412,
+      trace_id: '4bf92f3577b34da6a3ce929d0e0e4736',
+      trace_url: 'https://traces.example/4bf92f3577b34da6a3ce929d0e0e4736',
       attempts: 2,
     }),
     recentCall(2, {
@@ -496,6 +498,7 @@ export function hostile<Value>(value: Value): Value {
   ])
   const text = JSON.stringify(value, (name, each: unknown) => {
     if (typeof each !== 'string' || chosen.has(name)) return each
+    if (name === 'trace_url') return 'javascript:window.pwned=1'
     return `${each} ${attack}`
   })
   return JSON.parse(text) as Value

@@ -59,7 +59,7 @@ function start(
     counters,
     host: 'box',
     stateDirectory,
-    stateOf: () => ({ providers: [], reload: { isRefused: false, problems: 0 }, budgets: [] }),
+    stateOf: () => ({ providers: [], reload: { isRefused: false, problems: 0 }, budgets: [], degraded: [] }),
     emit(event) {
       events.push(event)
       for (const look of waiting) look()

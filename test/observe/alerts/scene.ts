@@ -48,7 +48,12 @@ export const usualSettings: Pick<NotifyConfig, 'repeatMs' | 'rules'> = {
   ),
 }
 
-const allIsWell: GatewayState = { providers: [], reload: { isRefused: false, problems: 0 }, budgets: [] }
+const allIsWell: GatewayState = {
+  providers: [],
+  reload: { isRefused: false, problems: 0 },
+  budgets: [],
+  degraded: [],
+}
 
 /** Begins after the quiet time of a start. */
 export class Scene {

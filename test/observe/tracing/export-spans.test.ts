@@ -3,53 +3,19 @@ import assert from 'node:assert/strict'
 import { describe, test, type TestContext } from 'node:test'
 import type { RequestListener } from 'node:http'
 
-import type { CallFacts } from '../../../src/observe/events/calls.ts'
 import type { TraceEvent } from '../../../src/observe/events/trace.ts'
+import type { TracingConfig } from '../../../src/config/types.ts'
 import { resolveTracing } from '../../../src/config/resolve-tracing.ts'
 import { newId, RecordedTrace } from '../../../src/observe/tracing/call-trace.ts'
 import { SpanExport } from '../../../src/observe/tracing/export-spans.ts'
-import { postBytes } from '../../../src/outbound/post-bytes.ts'
+import { exchange } from '../../../src/outbound/exchange.ts'
+import { callFacts } from '../../support/call-facts.ts'
 import { soon } from '../../support/deadline.ts'
 import { type OtlpReceiver, startOtlpReceiver } from '../../support/otlp-receiver.ts'
 import { startTlsProvider } from '../../support/proxies.ts'
 import { refusingUrl } from '../../support/scripted-upstream.ts'
 
-const facts: CallFacts = {
-  event: 'call',
-  request_id: 'r',
-  client: 'user:ann',
-  dialect: 'chat',
-  route: undefined,
-  model: 'plain',
-  asked: undefined,
-  provider: 'a',
-  target_model: 'plain',
-  fallback_model: undefined,
-  passed_over: undefined,
-  way: 'pass',
-  earlier_ways: undefined,
-  dropped: undefined,
-  status: 200,
-  stream: false,
-  prompt_tokens: 7,
-  completion_tokens: 5,
-  cached_tokens: undefined,
-  cache_write_tokens: undefined,
-  reasoning_tokens: undefined,
-  estimated: false,
-  cost_nano: undefined,
-  price: undefined,
-  wait_ms: 0,
-  first_byte_ms: 1,
-  duration_ms: 2,
-  gateway_ms: 1,
-  attempts: 1,
-  code: undefined,
-  reason: undefined,
-  provider_status: undefined,
-  provider_code: undefined,
-  provider_request_id: undefined,
-}
+const facts = callFacts({})
 
 /** A call with no attempt: one span. */
 function trace(): RecordedTrace {
@@ -94,16 +60,21 @@ class Events {
 }
 
 /** Its pauses are short, so that no test waits for long. */
-function exporterTo(t: TestContext, endpoint: string, timing: object = {}) {
+function exporterTo(
+  t: TestContext,
+  endpoint: string,
+  timing: object = {},
+  protocol: TracingConfig['protocol'] = 'http/protobuf',
+) {
   const events = new Events()
-  const config = { ...resolveTracing({ endpoint }, new Map()), endpoint: `${endpoint}/v1/traces` }
+  const config = { ...resolveTracing({ endpoint, protocol }, new Map()), endpoint: `${endpoint}/v1/traces` }
   const exporter = new SpanExport({
     config,
     version: '1',
     places: new Map(),
     emit: events.emit,
     wallNow: Date.now,
-    post: postBytes,
+    exchange,
     timing: { batchMs: 5, timeoutMs: 10_000, retryMs: 5, ...timing },
   })
   t.after(() => exporter.close())
@@ -113,10 +84,15 @@ function exporterTo(t: TestContext, endpoint: string, timing: object = {}) {
   return { exporter, events, add }
 }
 
-async function start(t: TestContext, answer: RequestListener | undefined, timing: object = {}) {
+async function start(
+  t: TestContext,
+  answer: RequestListener | undefined,
+  timing: object = {},
+  protocol?: TracingConfig['protocol'],
+) {
   const receiver = await startOtlpReceiver(t)
   receiver.answer = answer
-  return { receiver, ...exporterTo(t, receiver.url, timing) }
+  return { receiver, ...exporterTo(t, receiver.url, timing, protocol) }
 }
 
 /** The first requests get these answers in turn, all others 200. */
@@ -130,7 +106,10 @@ function inTurn(
   }
 }
 
-const ids = ({ exports, spans }: OtlpReceiver) => ({ requests: exports.length, spans: spans().length })
+const ids = (receiver: OtlpReceiver) => ({
+  requests: receiver.exports.length,
+  spans: receiver.spans().length,
+})
 
 describe('the exporter', () => {
   test('sends full batches at once and the rest after a while', async (t) => {
@@ -197,6 +176,14 @@ describe('the exporter', () => {
     await events.counted('sent', 2)
     assert.equal(events.count('failed'), 1)
     assert.deepEqual(events.reports(), ['the receiver rejects spans'])
+  })
+
+  test('reads that in JSON too, where the number is text', async (t) => {
+    const rejecting = '{"partialSuccess":{"rejectedSpans":"1"}}'
+    const { events, add } = await start(t, (_, response) => void response.end(rejecting), {}, 'http/json')
+    add(3)
+    await events.counted('sent', 2)
+    assert.equal(events.count('failed'), 1)
   })
 
   test('judges by the status, whatever the body is', async (t) => {

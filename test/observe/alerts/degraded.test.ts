@@ -1,0 +1,80 @@
+// Which events begin and end that a part of the gateway does not work.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import { EventFacts } from '../../../src/observe/alerts/event-facts.ts'
+import type { GatewayEvent } from '../../../src/observe/events.ts'
+
+const hourMs = 3_600_000
+const full = new Error('ENOSPC')
+
+const cases: readonly (readonly [what: string, events: readonly GatewayEvent[], parts: readonly string[]])[] =
+  [
+    ['nothing', [{ kind: 'listening', addresses: [], config: 'x' }], []],
+    [
+      'a ledger that waits',
+      [{ kind: 'ledger_waiting', reason: 'x', waiting_rows: 1, lost_rows: 0 }],
+      ['warning ledger'],
+    ],
+    [
+      'a ledger that is written again',
+      [
+        { kind: 'ledger_waiting', reason: 'x', waiting_rows: 1, lost_rows: 0 },
+        { kind: 'ledger_writing', lost_rows: 0 },
+      ],
+      [],
+    ],
+    ['a ledger that is usually off', [{ kind: 'ledger_off', reason: 'x', is_usual: true }], []],
+    ['a ledger that is off', [{ kind: 'ledger_off', reason: 'x' }], ['warning ledger']],
+    ['keys that are gone', [{ kind: 'keys_missing', file: 'x' }], ['critical keys']],
+    [
+      'keys that are back',
+      [
+        { kind: 'keys_missing', file: 'x' },
+        { kind: 'keys_loaded', generation: 2, keys: 1 },
+      ],
+      [],
+    ],
+    [
+      'files that cannot be written',
+      [
+        { kind: 'limits_not_saved', cause: full },
+        { kind: 'budgets_not_saved', cause: full },
+      ],
+      ['info state directory'],
+    ],
+    [
+      'a service that fails',
+      [{ kind: 'notification_failed', sink: 'team', reason: 'status 500', retry_in_ms: 60_000 }],
+      ['info notify.sinks.team'],
+    ],
+    [
+      'a service that works again',
+      [
+        { kind: 'notification_failed', sink: 'team', reason: 'status 500', retry_in_ms: 60_000 },
+        { kind: 'notification_sent', sink: 'team', notices: 1 },
+      ],
+      [],
+    ],
+  ]
+for (const [what, events, parts] of cases) {
+  test(`after ${what}: ${parts.join(', ') || 'nothing'}`, () => {
+    const facts = new EventFacts(() => 0)
+    for (const event of events) facts.receive(event)
+    assert.deepEqual(
+      facts.degraded(0).map(({ severity, part }) => `${severity} ${part}`),
+      parts,
+    )
+  })
+}
+
+test('what nothing ends is over after an hour without another event', () => {
+  const facts = new EventFacts(() => 0)
+  facts.receive({ kind: 'limits_not_saved', cause: full })
+  facts.receive({ kind: 'keys_missing', file: 'x' })
+  assert.equal(facts.degraded(hourMs - 1).length, 2)
+  assert.deepEqual(
+    facts.degraded(hourMs).map(({ part }) => part),
+    ['keys'],
+  )
+})
