@@ -8,6 +8,7 @@ import { delta, messages, whole } from '../support/chat-content.ts'
 import { until } from '../support/deadline.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { firstEvents } from '../support/first-events.ts'
+import { commander, obedientEntry } from '../support/obedient-workers.ts'
 import { connectRaw, type RawClient, rawRequest } from '../support/raw-client.ts'
 import { Random } from '../support/random.ts'
 import { type Cleanup, silentUrl } from '../support/scripted-upstream.ts'
@@ -239,6 +240,32 @@ for (const workers of [1, 2]) {
     assert.ok((await client.response()).body().includes('call_cancelled'))
   })
 }
+
+test('a thread that stands still neither hides nor holds up the calls of the others', async (t) => {
+  const { gateway, upstream } = await startGateway(
+    t,
+    { server: { workers: 2 } },
+    { workerEntry: obedientEntry },
+  )
+  upstream.respondAlways([streamHead(), chunk(firstEvents['/v1/chat/completions']!), hang])
+  const ids = Array.from({ length: 12 }, (_, index) => `call-${index}`)
+  const clients = new Map<string, RawClient>()
+  for (const id of ids) clients.set(id, await send(t, gateway, id, { stream: true }))
+  await Promise.all([...clients.values()].map((client) => client.seen('first')))
+  const release = await commander(t).block(1)
+  const calls = await gateway.app.openCallReports()
+  // All connections may have gone to one of the threads.
+  const [reached] = calls
+  if (reached !== undefined) {
+    assert.equal(await gateway.app.cancelCall(reached.id), true)
+    await clients.get(reached.id)!.seen('call_cancelled')
+  }
+  release()
+  await until(
+    async () => (await gateway.app.openCallReports()).length === (reached === undefined ? 12 : 11),
+    'the calls of both threads',
+  )
+})
 
 test('no call with the id, or one that has ended: false', async (t) => {
   const { gateway, upstream } = await startGateway(t)
