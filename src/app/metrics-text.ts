@@ -6,11 +6,13 @@ import type { LocalCoordinator } from '../call/local-coordinator.ts'
 import type { Config } from '../config/types.ts'
 import { failureKinds } from '../domain.ts'
 import type { GaugeName, Reading, Readings } from '../observe/metrics/gauges.ts'
+import type { Registry } from '../observe/metrics/registry.ts'
+import { otherName } from '../observe/metrics/families.ts'
 import { slicesOf } from '../observe/metrics/render.ts'
 import type { Clock } from '../platform/clock.ts'
 import { descriptorsOf } from '../platform/descriptors.ts'
-import { type Discovered, RouteTable } from '../routing/route-table.ts'
-import { isProviderWide } from '../routing/target-health.ts'
+import type { Discovered } from '../routing/route-table.ts'
+import { isProviderWide, type KnownTrouble } from '../routing/target-health.ts'
 import type { OpenedCounts } from './open-counts.ts'
 
 /** What gauges are read from. */
@@ -19,7 +21,7 @@ export interface GatewayState {
   /** Milliseconds since 1970. */
   readonly startedAtMs: number
   /** In force. */
-  readonly config: Pick<Config, 'providers' | 'models' | 'budgets'>
+  readonly config: Pick<Config, 'providers' | 'models' | 'budgets' | 'metrics' | 'rateLimits'>
   readonly discovered: Discovered
   readonly coordinator: LocalCoordinator
   readonly isDraining: boolean
@@ -59,7 +61,7 @@ async function readingsOf({ registry, times }: OpenedCounts, state: GatewayState
       ],
     ],
     ['calls_in_flight', single(state.openCalls)],
-    ...(await limitReadings(state)),
+    ...(await limitReadings(registry, state)),
     ...providerReadings(state),
     [
       'discovery_last_success_timestamp_seconds',
@@ -80,9 +82,8 @@ function single(value: number): readonly Reading[] {
   return [{ values: [], value }]
 }
 
-async function limitReadings({ config, discovered, coordinator }: GatewayState): Promise<Entry[]> {
-  const models = new RouteTable(config.models, discovered).models()
-  const reports = await coordinator.describe(models)
+async function limitReadings(registry: Registry, { config, coordinator }: GatewayState): Promise<Entry[]> {
+  const reports = await coordinator.describe(modelsIn(registry, config))
   const limits: Reading[] = []
   const used: Reading[] = []
   for (const { model, limits: of, used: taken } of reports) {
@@ -107,7 +108,15 @@ async function limitReadings({ config, discovered, coordinator }: GatewayState):
   ]
 }
 
-function providerReadings({ config, coordinator, clock }: GatewayState): Entry[] {
+/** Of the file, with limits of their own, or called so far: providers list thousands that nobody calls. */
+function modelsIn(registry: Registry, { models, rateLimits, metrics }: GatewayState['config']): string[] {
+  const called = Array.from(registry.of('call_duration_seconds'), ({ values }) => values[0]!)
+  const names = new Set([...models.keys(), ...rateLimits.limits.keys(), ...called])
+  return [...names].filter((name) => name !== '' && name !== otherName).slice(0, 2 * metrics.maxModels)
+}
+
+function providerReadings(state: GatewayState): Entry[] {
+  const { config, coordinator, clock } = state
   const nowMs = clock.now()
   // From the monotonic clock to Unix time.
   const offsetMs = clock.wallNow() - nowMs
@@ -129,17 +138,33 @@ function providerReadings({ config, coordinator, clock }: GatewayState): Entry[]
         failureKinds.map((kind) => ({ values: [name, kind], value: has.has(`${name}\n${kind}`) ? 1 : 0 })),
       ),
     ],
-    [
-      'target_cooling_until_timestamp_seconds',
-      troubles.flatMap(({ provider, model = '', untilMs }) =>
-        untilMs === undefined ? [] : [{ values: [provider, model], value: (untilMs + offsetMs) / 1000 }],
-      ),
-    ],
+    ['target_cooling_until_timestamp_seconds', coolingReadings(troubles, state, offsetMs)],
     [
       'provider_last_success_timestamp_seconds',
       successes.map(([provider, atMs]) => ({ values: [provider], value: (atMs + offsetMs) / 1000 })),
     ],
   ]
+}
+
+/** A client chooses the names below a wildcard: they are one, `other`, which cools until the last of them does. */
+function coolingReadings(
+  troubles: readonly KnownTrouble[],
+  { config, discovered }: GatewayState,
+  offsetMs: number,
+): Reading[] {
+  const targets = [...config.models.values()].flatMap((model) => model.targets)
+  const isKnown = (provider: string, name: string) =>
+    targets.some((target) => target.provider === provider && target.model === name) ||
+    discovered.get(provider)?.some(({ id, aliases }) => id === name || aliases.includes(name)) === true
+  const until = new Map<string, Reading>()
+  for (const { provider, model = '', untilMs } of troubles) {
+    if (untilMs === undefined) continue
+    const name = model === '' || isKnown(provider, model) ? model : otherName
+    const key = `${provider}\n${name}`
+    const value = Math.max((untilMs + offsetMs) / 1000, until.get(key)?.value ?? 0)
+    until.set(key, { values: [provider, name], value })
+  }
+  return [...until.values()]
 }
 
 function modelReadings({ config, discovered }: GatewayState): Reading[] {

@@ -1,5 +1,6 @@
 // Checks of tracing that the schema cannot express.
 import { keyHeaders, ownHeaders } from './check-headers.ts'
+import { isSecretName } from '../http/secret-names.ts'
 import { quoted, type PathProblem } from './problems.ts'
 import type { RawConfig } from './raw.ts'
 
@@ -7,9 +8,14 @@ const isHere = /^(?:127\.|\[::1\]$|(?:.*\.)?localhost$)/
 
 /** Values are never quoted: people paste keys into URLs. */
 export function* tracingProblems({ tracing = {} }: RawConfig): Generator<PathProblem> {
-  const { endpoint, headers = {} } = tracing
+  const { endpoint, headers = {}, session_headers: sessionHeaders = [] } = tracing
   const fault = endpoint === undefined || endpoint === null ? undefined : endpointFault(endpoint)
   if (fault !== undefined) yield { path: ['tracing', 'endpoint'], ...fault }
+  for (const [index, name] of sessionHeaders.entries()) {
+    if (!isSecretName(name) && !keyHeaders.has(name.toLowerCase())) continue
+    const message = `the header ${quoted(name)} carries a key, which would stand in spans`
+    yield { path: ['tracing', 'session_headers', index], message, hint: 'remove it' }
+  }
   const seen = new Set<string>()
   for (const [name, value] of Object.entries(headers)) {
     const lower = name.toLowerCase()

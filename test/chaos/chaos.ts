@@ -51,7 +51,9 @@ export async function chaos(t: Cleanup, options: ChaosOptions): Promise<ChaosRep
   }
   // Of about a call a second of each connection, steady gets a fifth: it comes to its limit in a minute's course.
   const rpm = Math.ceil(connections * seconds * 0.07)
-  const world = await startWorld(t, { seed, accuse, fixed: { rpm, parallel: 8, providerParallel: 16 } })
+  const workers = seed % 2 === 0 ? 1 : 3
+  const fixed = { rpm, parallel: 8, providerParallel: 16, workers }
+  const world = await startWorld(t, { seed, accuse, fixed })
   const { ended, memory } = await drive(world, options)
   const hasEnded = world.gateway.ending() !== undefined
   if (hasEnded)

@@ -12,6 +12,8 @@ export interface Fixed {
   readonly parallel: number
   /** Calls at once at each provider. */
   readonly providerParallel: number
+  /** Threads that serve. Absent: one. */
+  readonly workers?: number
   /** Of what each provider answers. Absent: none is known. */
   readonly prices?: Readonly<Record<string, RawPriceSetting>>
 }
@@ -79,7 +81,7 @@ function configuration(
   random: Random | undefined,
   { server, ...more }: Setup,
 ): string {
-  const { rpm, parallel, providerParallel, prices } = fixed
+  const { rpm, parallel, providerParallel, prices, workers = 1 } = fixed
   const names = [...addresses.keys()]
   const vary = <T>(plain: T, ...others: readonly T[]) => random?.pick([plain, ...others]) ?? plain
   const targets = () =>
@@ -95,7 +97,12 @@ function configuration(
     timeouts: random === undefined ? patient : impatient(random),
   })
   return configText({
-    server: { shutdown_grace_ms: 5_000, heartbeat_after_ms: vary(15_000, 300, 1_000), ...server },
+    server: {
+      workers,
+      shutdown_grace_ms: 5_000,
+      heartbeat_after_ms: vary(15_000, 300, 1_000),
+      ...server,
+    },
     rate_limit_settings: {
       per_client: {},
       limits: {

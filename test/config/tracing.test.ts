@@ -25,6 +25,8 @@ const faults: readonly (readonly [tracing: string, path: string, message: RegExp
   ['content: errors', 'tracing.content', /does not export prompts and responses/],
   ['view_url: "https://view.example/"', 'tracing.view_url', /\{trace_id\}/],
   ['session_headers: ["a b"]', 'tracing.session_headers[0]', /HTTP header name/],
+  ['session_headers: [x-session-id, X-Api-Key]', 'tracing.session_headers[1]', /carries a key/],
+  ['session_headers: [x-auth-token]', 'tracing.session_headers[0]', /carries a key/],
   ['service_name: ""', 'tracing.service_name', /must not be empty/],
 ]
 

@@ -1,21 +1,10 @@
 // A real Alertmanager with the example file, of which only waiting times, secrets' files and addresses are replaced.
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { suite, test } from 'node:test'
 
-import { soon, until } from '../support/deadline.ts'
+import { until } from '../support/deadline.ts'
 import { missing } from '../support/needs.ts'
-import type { Cleanup } from '../support/scripted-upstream.ts'
-
-const example = readFileSync(join(import.meta.dirname, '../../config/examples/alertmanager.yml'), 'utf8')
-
-type Alert = Readonly<Record<'labels' | 'annotations', Readonly<Record<string, string>>>>
+import { type Alert, startAlertmanager } from './alertmanager.ts'
 
 const auth: Alert = {
   labels: {
@@ -94,96 +83,3 @@ suite('Alertmanager', { skip: missing('prometheus-alertmanager') }, () => {
     assert.doesNotMatch(team.join(), /ErrorRate|KeyOld|Watchdog/)
   })
 })
-
-interface Scene {
-  /** Sends alerts as Prometheus does. */
-  readonly post: (alerts: readonly Alert[], options?: { readonly isOver?: boolean }) => Promise<void>
-  /** Bodies that PagerDuty and Slack have received. */
-  readonly pager: readonly string[]
-  readonly team: readonly string[]
-}
-
-async function startAlertmanager(t: Cleanup): Promise<Scene> {
-  const folder = mkdtempSync(join(tmpdir(), 'alertmanager-'))
-  t.after(() => rmSync(folder, { recursive: true, force: true }))
-  const [pager, team]: [string[], string[]] = [[], []]
-  const pagerUrl = await startReceiver(t, pager, 202)
-  const teamUrl = await startReceiver(t, team, 200)
-  writeFileSync(join(folder, 'pagerduty-routing-key'), 'routing-key')
-  writeFileSync(join(folder, 'slack-webhook-url'), teamUrl)
-  const config = example
-    .replaceAll('/etc/alertmanager/', `${folder}/`)
-    .replace('send_resolved: true', `send_resolved: true\n        url: ${pagerUrl}`)
-    .replace('group_wait: 30s', 'group_wait: 200ms')
-    .replace('group_interval: 5m', 'group_interval: 300ms')
-  writeFileSync(join(folder, 'config.yml'), config)
-  const port = await freePort()
-  const child = spawn(
-    'prometheus-alertmanager',
-    [
-      '--config.file=config.yml',
-      '--storage.path=data',
-      `--web.listen-address=127.0.0.1:${port}`,
-      '--cluster.listen-address=',
-    ],
-    { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] },
-  )
-  const ended = once(child, 'exit')
-  t.after(async () => {
-    child.kill()
-    await soon(ended, () => 'the end of Alertmanager')
-  })
-  let log = ''
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (log += text))
-  const url = `http://127.0.0.1:${port}`
-  const isReady = async () => (await fetch(`${url}/-/ready`).catch(() => undefined))?.ok === true
-  await until(async () => child.exitCode !== null || (await isReady()), 'Alertmanager')
-  assert.equal(child.exitCode, null, log)
-  return {
-    pager,
-    team,
-    async post(alerts, { isOver = false } = {}) {
-      const now = Date.now()
-      const sent = alerts.map((alert) => ({
-        ...alert,
-        startsAt: new Date(now - 60_000).toJSON(),
-        endsAt: new Date(isOver ? now - 1 : now + 600_000).toJSON(),
-      }))
-      const response = await fetch(`${url}/api/v2/alerts`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(sent),
-      })
-      assert.equal(response.status, 200, await response.text())
-    },
-  }
-}
-
-/** @returns the URL of a service that accepts every message with this status. */
-async function startReceiver(t: Cleanup, bodies: string[], status: number): Promise<string> {
-  const server = createServer((request, response) => {
-    let body = ''
-    request.setEncoding('utf8').on('data', (text: string) => (body += text))
-    request.on('end', () => {
-      bodies.push(body)
-      response.writeHead(status, { 'content-type': 'application/json' }).end('{"status":"success"}')
-    })
-  })
-  const port = await listen(server)
-  t.after(() => server.close().closeAllConnections())
-  return `http://127.0.0.1:${port}/in`
-}
-
-async function listen(server: Server): Promise<number> {
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  return (server.address() as AddressInfo).port
-}
-
-/** Alertmanager does not report the port that it was given by the system. */
-async function freePort(): Promise<number> {
-  const server = createServer()
-  const port = await listen(server)
-  server.close()
-  return port
-}

@@ -8,10 +8,14 @@ import { delta, messages, whole } from '../support/chat-content.ts'
 import { until } from '../support/deadline.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { firstEvents } from '../support/first-events.ts'
+import { commander, obedientEntry } from '../support/obedient-workers.ts'
 import { connectRaw, type RawClient, rawRequest } from '../support/raw-client.ts'
+import { Random } from '../support/random.ts'
 import { type Cleanup, silentUrl } from '../support/scripted-upstream.ts'
+import { testSeed } from '../support/test-seed.ts'
 import { chunk, hang, head, json, streamHead } from '../support/upstream-script.ts'
 import { startLimited } from './limited.ts'
+import { restSetup } from './rest/rest.ts'
 
 const limits = {
   when_limited: 'wait' as const,
@@ -125,6 +129,7 @@ suite('a cancelled call gets a status that nobody repeats', () => {
     const { gateway, upstream } = await startGateway(t, { routing }, { clock })
     upstream.respond(json(503, { error: { message: 'busy' } }, { 'retry-after': '2' }))
     const client = await send(t, gateway, 'c1')
+    await upstream.nextRequest()
     await until(async () => (await gateway.app.openCallReports())[0]?.phase === 'connecting', 'the pause')
     assert.equal(await gateway.app.cancelCall('c1'), true)
     await assertRefused(client)
@@ -158,6 +163,67 @@ test('a cancelled call whose body goes out already is cut, so that nobody takes 
   await upstream.allClosed()
 })
 
+suite('a cancelled request that is no model call', () => {
+  test('gets the status while nothing of its response has come', async (t) => {
+    const { gateway, upstream } = await startGateway(t, restSetup)
+    upstream.respondAlways([hang])
+    const client = await connectRaw(t, gateway.url)
+    client.send(rawRequest('GET /v1/batches', { 'x-request-id': 'c1' }))
+    await upstream.nextRequest()
+    const [call] = await gateway.app.openCallReports()
+    assert.deepEqual([call!.dialect, call!.phase, call!.model], ['other', 'waiting', null])
+    assert.equal(await gateway.app.cancelCall('c1'), true)
+    await assertRefused(client)
+    await upstream.allClosed()
+  })
+
+  test('ends with an error event where it streams', async (t) => {
+    const { gateway, upstream } = await startGateway(t, restSetup)
+    upstream.respondAlways([streamHead(), chunk('data: {"id":"first"}\n\n'), hang])
+    const client = await connectRaw(t, gateway.url)
+    client.send(rawRequest('GET /v1/responses/resp_1?stream=true', { 'x-request-id': 'c1' }))
+    await client.seen('first')
+    assert.equal(await gateway.app.cancelCall('c1'), true)
+    const response = await client.response()
+    assert.ok(response.complete && response.body().includes('call_cancelled'), response.body().toString())
+    await gateway.logged({ code: 'call_cancelled', status: 200 })
+    await upstream.allClosed()
+  })
+})
+
+test('calls that are cancelled at any moment end once each, and nothing of them is left', async (t) => {
+  const parallel = { limits: { small: { max_parallel_requests: 4 } } }
+  const { gateway, upstream } = await startLimited(t, { ...limits, ...parallel }, { server: { workers: 2 } })
+  const seed = testSeed() ?? Math.floor(Math.random() * 1e9)
+  t.diagnostic(`TEST_SEED=${seed}`)
+  const random = new Random(seed, 0)
+  const event = firstEvents['/v1/chat/completions']!
+  upstream.respondAlways(() =>
+    random.pick([() => [hang], () => whole(), () => [streamHead(), chunk(event), hang]])(),
+  )
+  const ids = Array.from({ length: 60 }, (_, index) => `call-${index}`)
+  const clients = await Promise.all(
+    ids.map((id) => send(t, gateway, id, { model: 'small', stream: random.has(0.7) })),
+  )
+  let areOver = false
+  const responses = Promise.all(clients.map((client) => client.response())).finally(() => (areOver = true))
+  await until(async () => {
+    const calls = await gateway.app.openCallReports()
+    if (calls.length > 0) await gateway.app.cancelCall(random.pick(calls).id)
+    return areOver
+  }, 'the end of every call')
+  for (const response of await responses) {
+    assert.ok(response.complete)
+    const [isWhole, isCancelled] = ['Hi!', 'call_cancelled'].map((mark) => response.body().includes(mark))
+    assert.notEqual(isWhole, isCancelled, response.body().toString())
+  }
+  const lineOf = (id: string) =>
+    gateway.log().filter((line) => line['request_id'] === id && 'duration_ms' in line)
+  await until(() => ids.every((id) => lineOf(id).length > 0), 'a line of every call')
+  for (const id of ids) assert.equal(lineOf(id).length, 1, id)
+  await until(async () => (await used(gateway)).parallel === 0, 'every slot')
+})
+
 for (const workers of [1, 2]) {
   test(`its slot is free at once, with ${workers} threads`, async (t) => {
     const { gateway, upstream } = await startLimited(t, limits, { server: { workers } })
@@ -174,6 +240,32 @@ for (const workers of [1, 2]) {
     assert.ok((await client.response()).body().includes('call_cancelled'))
   })
 }
+
+test('a thread that stands still neither hides nor holds up the calls of the others', async (t) => {
+  const { gateway, upstream } = await startGateway(
+    t,
+    { server: { workers: 2 } },
+    { workerEntry: obedientEntry },
+  )
+  upstream.respondAlways([streamHead(), chunk(firstEvents['/v1/chat/completions']!), hang])
+  const ids = Array.from({ length: 12 }, (_, index) => `call-${index}`)
+  const clients = new Map<string, RawClient>()
+  for (const id of ids) clients.set(id, await send(t, gateway, id, { stream: true }))
+  await Promise.all([...clients.values()].map((client) => client.seen('first')))
+  const release = await commander(t).block(1)
+  const calls = await gateway.app.openCallReports()
+  // All connections may have gone to one of the threads.
+  const [reached] = calls
+  if (reached !== undefined) {
+    assert.equal(await gateway.app.cancelCall(reached.id), true)
+    await clients.get(reached.id)!.seen('call_cancelled')
+  }
+  release()
+  await until(
+    async () => (await gateway.app.openCallReports()).length === (reached === undefined ? 12 : 11),
+    'the calls of both threads',
+  )
+})
 
 test('no call with the id, or one that has ended: false', async (t) => {
   const { gateway, upstream } = await startGateway(t)

@@ -255,6 +255,20 @@ suite('the metrics', () => {
     assert.equal(metrics.sum(name), 1_700_000_000)
   })
 
+  test('have no name that a client has made up below a wildcard, whatever becomes of its calls', async (t) => {
+    const { gateway, upstream } = await startGateway(t, { routing: { retries: 0, cooldown_ms: 60_000 } })
+    upstream.respondAlways(json(500, { error: { message: 'no', type: 'x', code: null } }))
+    for (const name of ['a', 'b', 'c']) await chat(gateway, `open/made-up-${name}`)
+    const metrics = await scrape(gateway)
+    assert.equal(metrics.sum(total, { model: 'open/*' }), 3)
+    assert.ok(!metrics.samples.some(({ labels }) => /made-up/.test(Object.values(labels).join())))
+    const cooling = metrics.samples.filter(({ name }) => name.includes('target_cooling'))
+    assert.deepEqual(
+      cooling.map(({ labels }) => labels),
+      [{ provider: 'scripted', target_model: 'other' }],
+    )
+  })
+
   test('are not even counted where nobody reads them', async (t) => {
     const off = { enabled: false }
     const { gateway } = await startGateway(t, { ...echo, metrics: off, status: off })

@@ -21,6 +21,7 @@ import { stringify } from 'yaml'
 
 import { codeCacheFile } from '../../src/cli/bundle.ts'
 import { buildScript, checkout, isBuilt } from '../support/built-checkout.ts'
+import { startOtlpReceiver } from '../support/otlp-receiver.ts'
 
 const run = promisify(execFile)
 
@@ -137,11 +138,14 @@ suite('the package', { timeout: 120_000 }, () => {
     await assertWorks(await installed(), withPinnedNode)
   })
 
-  test('records calls, and reports them', async (t) => {
+  test('records calls, reports them, and exports their spans', async (t) => {
     const prefix = await installed()
+    const receiver = await startOtlpReceiver(t)
     const home = mkdtempSync(join(folder, 'home-'))
     const config = join(home, 'llm-gateway.yaml')
-    const text = stringify({ ...minimal, server: { hosts: ['127.0.0.1'] }, logging: { format: 'json' } })
+    const tracing = { endpoint: receiver.url }
+    const server = { hosts: ['127.0.0.1'], workers: 2 }
+    const text = stringify({ ...minimal, server, tracing, logging: { format: 'json' } })
     writeFileSync(config, text, { mode: 0o600 })
     const env = { HOME: home, PATH: withPinnedNode, LLM_GATEWAY_PORT: '0' }
     const program = join(prefix, 'bin/llm-gateway')
@@ -160,6 +164,10 @@ suite('the package', { timeout: 120_000 }, () => {
     gateway.kill('SIGTERM')
     await once(gateway, 'exit')
 
+    assert.deepEqual(
+      receiver.spans().map(({ name }) => name),
+      ['POST /v1/chat/completions', 'chat echo'],
+    )
     const { stdout } = await run(program, ['usage', '--by', 'model', '--format', 'csv'], { env })
     assert.match(stdout, /^echo,1,0,/m)
   })

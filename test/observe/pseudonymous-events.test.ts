@@ -55,6 +55,12 @@ test('a call has none in its client, its key, what it came through, and its reas
   assert.ok(prepared.includes(`"key":"${names.ofKey('ann')}"`))
 })
 
+test('a call that was cancelled has none of its client, and of who has cancelled it', () => {
+  const event = { kind: 'call_cancelled', request_id: 'r', client: 'key:ann', by: 'user:bob' } as const
+  const named = { ...event, client: names.of('key:ann'), by: names.of('user:bob') }
+  assert.deepEqual(prepare(event), named)
+})
+
 test('faults of the key file have no names', () => {
   const faults = ['keys[1].name repeats the name "ann \\"b\\""', 'is not JSON']
   const prepared = prepare({ kind: 'keys_refused', file: '/keys.json', faults, unshown: 0 })

@@ -6,6 +6,7 @@ import { test } from 'node:test'
 
 import { until } from '../support/deadline.ts'
 import { findProgram, missing } from '../support/needs.ts'
+import { startMachine } from '../support/machine.ts'
 import { echoConfig, journal, noUserManager, startInstalled, streamCommand } from '../support/user-manager.ts'
 import type { UserManager } from '../support/user-manager.ts'
 
@@ -160,4 +161,30 @@ test("the service's own journal reads each of its settings", { skip }, async (t)
   }
   assert.doesNotMatch(await printed(conf), /Unknown|Failed to parse|Invalid/)
   assert.match(await printed(`${conf}\nMaxRetentionDays=90\n`), /Unknown/)
+})
+
+test("the system-wide service has its report too, as the unit's first lines say", { skip }, async (t) => {
+  const machine = await startMachine(t)
+  const root = { isRoot: true, env: { HOME: '/root' } }
+  const config = { input: `${echoConfig}access: { allowed_users: [gateway] }\n`, ...root }
+  await machine.ok('mkdir -p /etc/llm-gateway && cat >/etc/llm-gateway/llm-gateway.yaml', config)
+  await machine.ok(`${gateway} systemd install --system`, root)
+  await machine.ok(streamCommand())
+  const edits = [
+    's|^PrivateUsers=yes|DynamicUser=yes\\nUser=llm-gateway\\nStateDirectory=llm-gateway\\nSupplementaryGroups=systemd-journal|',
+    's|^ExecStart=.*|ExecStart=PROGRAM report --system --since 1h --check|',
+  ]
+  await machine.ok(
+    `cd /etc/systemd/system; cp ${machine.home}/llm-gateway/systemd/examples/llm-gateway-report@.* .
+    program=$(sed -n 's/^ExecStart=\\(.*\\) serve .*/\\1/p' llm-gateway.service)
+    sed -i "${edits.join('; ').replace('PROGRAM', '$program')}" llm-gateway-report@.service
+    systemctl daemon-reload; journalctl --sync; chgrp -R systemd-journal /run/log/journal; chmod -R g+rX /run/log/journal`,
+    root,
+  )
+  const { status, stderr } = await machine.sh('systemctl start llm-gateway-report@daily.service', root)
+  const text = await machine.ok('journalctl --sync; journalctl -q -o cat -t llm-gateway-report', root)
+  assert.equal(status, 0, stderr + text)
+  assert.match(text, /^ledger \(\/var\/lib\/llm-gateway\/usage\.db\): whole/m)
+  assert.match(text, /^log \(the journal\): whole/m)
+  assert.match(text, /^user:gateway +1 /m)
 })

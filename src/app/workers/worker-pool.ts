@@ -285,9 +285,14 @@ class WorkerPool implements App {
     return oldestFirst(looks.flatMap(({ calls }) => calls))
   }
 
-  async cancelCall(id: string, by?: string): Promise<boolean> {
-    const counts = await this.#all((worker) => worker.request({ kind: 'cancel_call', id, by }))
-    return counts.some((count) => count > 0)
+  /** Does not wait for threads that are busy once another one had the call. */
+  cancelCall(id: string, by?: string): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<boolean>()
+    const asked = this.#all(async (worker) => {
+      if ((await worker.request({ kind: 'cancel_call', id, by })) > 0) resolve(true)
+    })
+    void asked.then(() => resolve(false))
+    return promise
   }
 
   reloadKeys(): Promise<LoadedKeys> | undefined {

@@ -1,4 +1,5 @@
 // The gateway's own ends of a request that passes as it is.
+import { ownApiEvents } from '../../dialects/openai/api-format.ts'
 import type { GatewayError } from '../../errors.ts'
 import { type Snapshot, clientGoneStatus } from '../call.ts'
 import { setProvider } from '../heartbeat.ts'
@@ -19,13 +20,16 @@ export function sendError(
 
 /** A client that the gateway has interrupted is still there. */
 export function endGone(
-  call: Pick<RestCall, 'reply'>,
+  call: Pick<RestCall, 'reply' | 'requestId'>,
   on: Pick<Snapshot, 'now'>,
   record: CallRecord,
 ): CallEnd {
   const { interruption, isStarted } = call.reply
-  if (interruption === undefined || isStarted) return { status: clientGoneStatus }
-  return sendError(interruption, call, on, record) // 503 shutting_down
+  if (interruption === undefined) return { status: clientGoneStatus }
+  if (!isStarted) return sendError(interruption, call, on, record) // 503 shutting_down
+  // Of a stream, only whole events have gone out; another body has been cut.
+  call.reply.end(ownApiEvents(call.requestId).error(interruption))
+  return { status: 200, error: interruption }
 }
 
 /** Sets the headers that report the way of the request. Before the response has started. */

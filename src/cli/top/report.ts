@@ -29,7 +29,11 @@ export interface ShownAttention {
 export interface ShownProvider {
   readonly name: string
   readonly state: string
+  /** What is wrong; empty: nothing. */
   readonly trouble: string
+  /** Of the last failure, which may be over; empty: there was none. */
+  readonly reason: string
+  readonly reasonAtMs: number | undefined
   readonly untilMs: number | undefined
   readonly inFlight: number
   readonly maxParallel: number | undefined
@@ -62,12 +66,12 @@ function readAttention(entry: JsonObject): ShownAttention {
 }
 
 function readProvider(entry: JsonObject): ShownProvider {
-  const [trouble, reason] = [textOf(entry, 'trouble'), textOf(entry, 'reason')]
   return {
     name: textOf(entry, 'name'),
     state: textOf(entry, 'state'),
-    // A reason may outlive its trouble.
-    trouble: trouble === '' ? '' : [trouble, reason].filter(Boolean).join(': '),
+    trouble: textOf(entry, 'trouble'),
+    reason: textOf(entry, 'reason'),
+    reasonAtMs: timeOf(entry, 'reason_at'),
     untilMs: timeOf(entry, 'until'),
     inFlight: numberOf(entry, 'in_flight') ?? 0,
     maxParallel: numberOf(entry, 'max_parallel'),

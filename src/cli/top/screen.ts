@@ -150,15 +150,14 @@ const providersHead = ['name', 'state', 'calls', 'first', 'tok/s', 'trouble']
 
 function providerLines(providers: readonly ShownProvider[], nowMs = 0): Line[] {
   const rows = providers.map((provider) => {
-    const { name, state, inFlight, maxParallel, firstTokenMs, tokensPerSecond, trouble, untilMs } = provider
-    const until = untilMs === undefined ? '' : ` (for ${shortDuration(Math.max(0, untilMs - nowMs))} more)`
+    const { name, state, inFlight, maxParallel, firstTokenMs, tokensPerSecond } = provider
     return [
       fit(name, maxCellColumns),
       state,
       maxParallel === undefined ? String(inFlight) : `${inFlight}/${maxParallel}`,
       firstTokenMs === undefined ? '-' : shortDuration(firstTokenMs),
       tokensPerSecond === undefined ? '-' : tokensPerSecond.toFixed(1),
-      trouble + until,
+      troubleOf(provider, nowMs),
     ]
   })
   if (rows.length === 0) return []
@@ -172,6 +171,15 @@ function providerLines(providers: readonly ShownProvider[], nowMs = 0): Line[] {
       return { text: `  ${text}`, ...(style && { style }) }
     }),
   ]
+}
+
+function troubleOf({ trouble, reason, reasonAtMs, untilMs }: ShownProvider, nowMs: number): string {
+  if (trouble === '') {
+    if (reason === '' || reasonAtMs === undefined) return ''
+    return `last failure ${shortDuration(Math.max(0, nowMs - reasonAtMs))} ago: ${reason}`
+  }
+  const until = untilMs === undefined ? '' : `, for ${shortDuration(Math.max(0, untilMs - nowMs))} more`
+  return `${trouble.replaceAll('_', ' ')}${until}${reason === '' ? '' : `: ${reason}`}`
 }
 
 const segments = new Intl.Segmenter()

@@ -90,11 +90,11 @@ export class SpanExport {
 
   /** Sends what waits, for a second at most; what is left then is lost and counted. */
   async close(): Promise<void> {
-    const late = Promise.withResolvers<void>()
-    const timer = setTimeout(late.resolve, maxFlushMs)
-    await Promise.race([this.#processor.shutdown().catch(() => {}), late.promise])
+    // It begins to send at once; what the exporter has been given before, it does not wait for.
+    void this.#processor.shutdown().catch(() => {})
+    const timer = setTimeout(() => this.#exporter.abort(), maxFlushMs)
+    await this.#exporter.settled()
     clearTimeout(timer)
-    this.#exporter.abort()
   }
 }
 
@@ -110,6 +110,7 @@ class Exporter implements SpanExporter {
   readonly #timing: ExportTiming
   readonly #exchange: typeof exchange
   readonly #stopped = new AbortController()
+  readonly #underWay = new Set<Promise<unknown>>()
   /** Of the last export; undefined: it was accepted. */
   #fault: string | undefined
 
@@ -136,10 +137,19 @@ class Exporter implements SpanExporter {
 
   export(spans: ReadableSpan[], done: (result: { code: number; error?: Error }) => void): void {
     this.waiting -= spans.length
-    void this.#deliver(spans).then((fault) => {
+    const delivery = this.#deliver(spans).then((fault) => {
+      this.#underWay.delete(delivery)
       // As OpenTelemetry's ExportResultCode has it.
       done(fault === undefined ? { code: 0 } : { code: 1, error: new Error(fault) })
     })
+    this.#underWay.add(delivery)
+  }
+
+  /** Resolves when nothing is under way. */
+  async settled(): Promise<void> {
+    // What the processor still has comes in the next turns.
+    await new Promise((resolve) => setImmediate(resolve))
+    while (this.#underWay.size > 0) await Promise.all(this.#underWay)
   }
 
   shutdown(): Promise<void> {
@@ -161,6 +171,7 @@ class Exporter implements SpanExporter {
       else {
         const outcome = await this.#send(body)
         fault = faultOf(outcome)
+        if (fault !== undefined && this.#stopped.signal.aborted) fault = 'no answer in the last second'
         if ('body' in outcome && fault === undefined) rejected = this.#rejectedIn(outcome.body)
       }
     } catch (error) {

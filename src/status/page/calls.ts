@@ -1,5 +1,5 @@
 // Calls under way, with the button that stops one.
-import { Component, type VNode } from 'preact'
+import { Component, type ComponentChildren, type VNode } from 'preact'
 import type { StatusReport } from '../status-report.ts'
 import { box, h } from './element.ts'
 import { count, counted, duration, none, rate, type Tone } from './format.ts'
@@ -60,7 +60,7 @@ const columns: readonly Column<OpenCall>[] = [
   ['Tokens/s', 'n', (call) => rate(call.tokens_per_second)],
 ]
 
-function phaseCell({ phase, attempt, attempts_left }: OpenCall): VNode {
+function phaseCell({ phase, attempt, attempts_left }: OpenCall): ComponentChildren {
   const [words, tone] = phases[phase] ?? [phase, 'calm']
   const most = attempts_left === null ? '' : ` of ${attempt + attempts_left}`
   return two(state(tone, words), attempt > 1 ? `attempt ${attempt}${most}` : null)

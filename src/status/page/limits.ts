@@ -1,5 +1,5 @@
 // Limits and budgets: how much is left and when there is room again.
-import type { VNode } from 'preact'
+import type { ComponentChildren, VNode } from 'preact'
 import type { BudgetRow, LimitState, StatusReport } from '../status-report.ts'
 import { h } from './element.ts'
 import { count, duration, time, usd } from './format.ts'
@@ -65,7 +65,7 @@ function budgetColumns(now: string): readonly Column<BudgetRow>[] {
   ]
 }
 
-function level(used: number, limit: number, of: string, shown: (value: number) => string): VNode {
+function level(used: number, limit: number, of: string, shown: (value: number) => string): ComponentChildren {
   const max = limit || 1
   const text = `${shown(used)} of ${shown(limit)}`
   const meter = h('meter', {

@@ -30,8 +30,9 @@ export function state(tone: Tone, words: string): VNode {
 }
 
 /** A text with a smaller one below it, whose whole the pointer shows. */
-export function two(first: ComponentChildren, second: string | null): VNode {
-  return box('span', 'two', h('span', null, first), second && h('small', { title: second }, second))
+export function two(first: ComponentChildren, second: string | null): ComponentChildren {
+  if (!second) return first
+  return [h('div', null, first), h('small', { title: second }, second)]
 }
 
 export function code(text: string): VNode {

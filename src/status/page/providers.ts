@@ -1,5 +1,5 @@
 // Providers: which works, why one cools down, and until when.
-import type { VNode } from 'preact'
+import type { ComponentChildren, VNode } from 'preact'
 import type { MinuteCell, ProviderState, StatusReport } from '../status-report.ts'
 import { h } from './element.ts'
 import { count, counted, duration, rate, time, type Tone } from './format.ts'
@@ -46,7 +46,7 @@ function columnsAt(now: string): readonly Column<ProviderState>[] {
   ]
 }
 
-function stateCell(provider: ProviderState, now: string): VNode {
+function stateCell(provider: ProviderState, now: string): ComponentChildren {
   const { trouble, until, reason } = provider
   const [words, tone] = states[provider.state] ?? [provider.state, 'calm']
   const why = trouble === null ? '' : `: ${trouble.replaceAll('_', ' ')}`

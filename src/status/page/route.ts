@@ -97,7 +97,12 @@ function shown({ model, route, suggestion }: Explained): ComponentChildren {
       [
         ['Provider', '', (target) => target.provider],
         ['Model there', '', (target) => target.model],
-        ['State', '', (target) => state(tones[target.state], `${target.state} ${target.trouble ?? ''}`)],
+        [
+          'State',
+          '',
+          (target) =>
+            state(tones[target.state], `${target.state} ${target.trouble?.replaceAll('_', ' ') ?? ''}`),
+        ],
         ['Tier', 'n', (target) => count(target.tier)],
         ['Weight', 'n m', (target) => count(target.weight)],
         ['Under way', 'n m', (target) => count(target.in_flight)],

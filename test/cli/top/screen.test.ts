@@ -71,7 +71,7 @@ suite('the screen', () => {
     const provider = {
       name: 'cloud',
       state: 'cooling',
-      trouble: 'auth',
+      trouble: 'missing_model',
       reason: 'status 401',
       until: '2026-11-28T12:00:30.000Z',
       in_flight: 1,
@@ -79,11 +79,22 @@ suite('the screen', () => {
       first_token_p50_ms: 500,
       tokens_per_second: 60,
     }
-    const text = screenOf(reportOf({ attention, providers: [provider] })).join('\n')
+    const past = {
+      name: 'local',
+      state: 'ok',
+      trouble: null,
+      reason: 'status 500',
+      reason_at: '2026-11-28T11:59:00.000Z',
+    }
+    const text = screenOf(reportOf({ attention, providers: [provider, past] })).join('\n')
     assert.match(text, /^ {2}critical for 2m00s: w\. y\. f\.$/m)
     assert.match(text, /^ {2}warning \(pending\): x\.$/m)
     assert.match(text, /^ {2}and 2 more$/m)
-    assert.match(text, /^ {2}cloud {2}cooling {2}1\/4 +0\.5s +60\.0 +auth: status 401 \(for 30s more\)$/m)
+    assert.match(
+      text,
+      /^ {2}cloud {2}cooling {2}1\/4 +0\.5s +60\.0 +missing model, for 30s more: status 401$/m,
+    )
+    assert.match(text, /^ {2}local {2}ok .* last failure 1m00s ago: status 500$/m)
   })
 
   test('keeps the selected call in sight', () => {

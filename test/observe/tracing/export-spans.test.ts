@@ -262,11 +262,26 @@ describe('the exporter', () => {
     assert.equal(receiver.spans().length, 700)
   })
 
+  test('waits for what is under way when it ends', async (t) => {
+    const released = Promise.withResolvers<void>()
+    const { receiver, events, exporter, add } = await start(t, (_, response) => {
+      void released.promise.then(() => response.end())
+    })
+    add()
+    await receiver.received(1)
+    const closing = exporter.close()
+    released.resolve()
+    await closing
+    assert.equal(events.count('sent'), 1)
+    assert.deepEqual(events.reports(), [])
+  })
+
   test('waits no longer for that than a second, and counts what is lost', async (t) => {
     const { events, exporter, add } = await start(t, () => {}, { batchMs: 1_000_000 })
     add(3)
     await soon(exporter.close(), () => 'the end of the exporter')
-    await events.counted('failed', 3)
+    assert.equal(events.count('failed'), 3)
+    assert.deepEqual(events.reports(), ['no answer in the last second'])
   })
 
   test('sends nothing to a server whose certificate nobody vouches for', async (t) => {
