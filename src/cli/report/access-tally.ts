@@ -9,12 +9,22 @@ export interface Change {
   readonly detail: string
 }
 
+/** Lines of one event that are warnings or errors, and are about neither a call nor a refusal. */
+export interface Trouble {
+  readonly event: string
+  readonly level: 'ERROR' | 'WARN'
+  count: number
+  lastMs: number
+  reason: string | null
+}
+
 /** Changes that are listed; the others are counted. */
 const maxChanges = 1_000
 
 export class AccessTally {
   readonly #refusals = new Map<string, NamedCounts>()
   readonly #changes: Change[] = []
+  readonly #troubles = new Map<string, Trouble>()
   unlistedChanges = 0
   /** By code. */
   readonly refused = new MinuteCounts()
@@ -38,6 +48,30 @@ export class AccessTally {
   change(change: Change): void {
     if (this.#changes.length < maxChanges) this.#changes.push(change)
     else this.unlistedChanges += 1
+  }
+
+  trouble({
+    event,
+    level,
+    atMs,
+    reason,
+  }: Omit<Trouble, 'count' | 'lastMs'> & { readonly atMs: number }): void {
+    const known = this.#troubles.get(event)
+    if (known === undefined) {
+      this.#troubles.set(event, { event, level, count: 1, lastMs: atMs, reason })
+      return
+    }
+    known.count += 1
+    if (atMs < known.lastMs) return
+    known.lastMs = atMs
+    known.reason = reason ?? known.reason
+  }
+
+  /** Errors first, then the most. */
+  troubles(): Trouble[] {
+    return [...this.#troubles.values()].toSorted((one, other) =>
+      one.level < other.level ? -1 : one.level > other.level ? 1 : other.count - one.count,
+    )
   }
 
   /** The most first. */

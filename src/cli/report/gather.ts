@@ -4,7 +4,7 @@ import type { Dimension } from '../../ledger/report.ts'
 import { openReader } from '../../ledger/reader.ts'
 import { counted } from '../output.ts'
 import { AuditNames } from '../../observe/audit/names.ts'
-import { AccessTally } from './access-tally.ts'
+import { AccessTally, type Trouble } from './access-tally.ts'
 import { CallTally } from './call-tally.ts'
 import type { JournalRun } from './journal.ts'
 import type { KeyAge } from './key-ages.ts'
@@ -36,6 +36,8 @@ export interface Report {
   readonly ledger: LedgerFindings | undefined
   /** What the log has of the calls: the reasons of failures. */
   readonly reasons: CallTally
+  /** Warnings and errors of the log besides calls and refusals. */
+  readonly troubles: readonly Trouble[]
   readonly access: AccessTally
   readonly accessFrom: SourceState['name'] | undefined
   readonly changes: AccessTally
@@ -99,6 +101,7 @@ export async function gatherReport(parts: ReportParts): Promise<Report> {
     callsFrom,
     ledger,
     reasons: fromLog.now.calls,
+    troubles: fromLog.now.access.troubles(),
     access,
     accessFrom,
     changes: hasAudit ? fromAudit.now.access : fromLog.now.access,

@@ -22,6 +22,7 @@ export function printReport(out: Output, report: Report): void {
   printCrossings(out, report)
   printCalls(out, report)
   printFailures(out, report)
+  printTroubles(out, report)
   printLimits(out, report)
   printRefusals(out, report)
   printModels(out, report)
@@ -91,6 +92,21 @@ function printFailures(out: Output, report: Report): void {
       grouped(count),
       instantText(lastMs, report.zone),
       code ?? '-',
+      (reason ?? '-').slice(0, maxReason),
+    ]),
+  })
+}
+
+function printTroubles(out: Output, { troubles, zone }: Report): void {
+  if (troubles.length === 0) return
+  title(out, 'Other errors and warnings of the log')
+  printRows(out, {
+    head: ['event', 'level', 'lines', 'last at', 'last reason'],
+    rows: troubles.map(({ event, level, count, lastMs, reason }) => [
+      event,
+      level,
+      grouped(count),
+      instantText(lastMs, zone),
       (reason ?? '-').slice(0, maxReason),
     ]),
   })

@@ -87,6 +87,11 @@ function countLine({ atMs, facts }: Line, { calls, access }: Tallies): void {
     if (typeof facts['client'] === 'string') access.refuse(event, facts['client'], atMs, 1 + unlogged)
     return
   }
+  const { level } = facts
+  if (level === 'ERROR' || level === 'WARN') {
+    const reason = text(facts['reason']) ?? text(facts['message'])
+    access.trouble({ event, level, atMs, reason })
+  }
   countEvent({ event, facts, atMs, access })
 }
 

@@ -28,6 +28,7 @@ export function renderJson(report: Report): object {
       outcomes: Object.fromEntries(calls.outcomes()),
     },
     failures: failuresOf(report).map(({ lastMs, ...failure }) => ({ ...failure, last_at: instant(lastMs) })),
+    troubles: report.troubles.map(({ lastMs, ...trouble }) => ({ ...trouble, last_at: instant(lastMs) })),
     limit_hits: calls.limitHits(),
     fallbacks: calls.fallbacks(),
     models: calls.speeds().map((speed) => ({

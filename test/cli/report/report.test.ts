@@ -63,7 +63,15 @@ const lines = [
     unlogged: 11,
   },
   {
+    at: '2026-11-17T13:00:00Z',
+    level: 'WARN',
+    event: 'provider_unhealthy',
+    provider: 'openai',
+    reason: 'its health check answered 503',
+  },
+  {
     at: '2026-11-18T12:00:00Z',
+    level: 'ERROR',
     event: 'reload_refused',
     config: 'x',
     problems: ['4:2 models.gpt: unknown key'],
