@@ -7,7 +7,7 @@ import { createTicker } from '../../src/call/ticker.ts'
 import type { ClientDialect, ProviderDialect } from '../../src/dialects/dialect.ts'
 import { type Dialects, dialects as productDialects } from '../../src/dialects/table.ts'
 import type { ResponseTranslation, Translator } from '../../src/dialects/translator.ts'
-import { roundTrips, SkippingClock } from '../faults/fault.ts'
+import { roundTrips, SkippingClock, withoutConditions } from '../faults/fault.ts'
 import { type Options, startGateway, type TestGateway } from '../support/app.ts'
 import { chat, used } from '../support/calls.ts'
 import { delta, whole } from '../support/chat-content.ts'
@@ -55,6 +55,7 @@ function start(
   { options, dialects }: { options?: Options; dialects?: Dialects } = {},
 ) {
   const setup = {
+    ...withoutConditions,
     providers: { scripted: {} },
     models: { small: { provider: 'scripted' } },
     rate_limit_settings: { limits: { small: { rpm: 10, tpm: 5000 } } },

@@ -4,7 +4,7 @@ import { suite, test, type TestContext } from 'node:test'
 
 import { createTicker } from '../../src/call/ticker.ts'
 import type { RawConfig } from '../../src/config/raw.ts'
-import { SkippingClock, roundTrips } from '../faults/fault.ts'
+import { SkippingClock, roundTrips, withoutConditions } from '../faults/fault.ts'
 import { type Options, startGateway, type TestGateway } from '../support/app.ts'
 import { chat, post, used } from '../support/calls.ts'
 import { delta, usageEvent, whole } from '../support/chat-content.ts'
@@ -37,6 +37,7 @@ function finish(): object {
 function start(t: TestContext, models: RawConfig['models'] = {}, options: Options = {}) {
   const limits = { small: { rpm: 10, tpm: 5000 } }
   const setup = {
+    ...withoutConditions,
     providers: { scripted: {}, second: {} },
     models: { small: { provider: 'scripted' }, ...models },
     rate_limit_settings: { limits },

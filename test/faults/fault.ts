@@ -41,6 +41,9 @@ export interface Fault {
 
 export const both: readonly Form[] = ['whole', 'streamed']
 
+/** For a `SkippingClock`: the conditions of the status page look every two seconds, without end. */
+export const withoutConditions = { status: { enabled: false } } as const satisfies Setup
+
 /** Time passes at once where the gateway pauses before a further attempt; its ticker runs by the test's time. */
 export class SkippingClock implements Clock {
   readonly fake = new FakeClock()
@@ -86,6 +89,7 @@ export async function startFaulty(
   const provider = { timeouts: { first_byte_ms: 5000, idle_ms: 5000 }, ...more.provider }
   const providers = Object.entries(urls).map(([name, url]) => [name, at({ url }, provider)] as const)
   const setup: Setup = {
+    ...withoutConditions,
     providers: Object.fromEntries(providers),
     ...(more.models && { models: more.models }),
     access: { allowed_users: ['any'] },

@@ -20,7 +20,15 @@ import { createTicker } from '../../src/call/ticker.ts'
 import { startGateway } from '../support/app.ts'
 import { sendChat, used } from '../support/calls.ts'
 import { at } from '../support/gateway-config.ts'
-import { call, type Form, roundTrips, type Scene, SkippingClock, startFaulty } from './fault.ts'
+import {
+  call,
+  type Form,
+  roundTrips,
+  type Scene,
+  SkippingClock,
+  startFaulty,
+  withoutConditions,
+} from './fault.ts'
 import { delta, whole } from '../support/chat-content.ts'
 import type { RawTarget } from '../../src/config/raw.ts'
 
@@ -183,6 +191,7 @@ test('nothing follows the end of a stream whose body stays open, and it is not k
   a.respond([...(good as Iterable<Step>)].slice(0, -1).concat(hang))
   const clock = new SkippingClock()
   const setup = {
+    ...withoutConditions,
     server: { heartbeat_after_ms: 1_000 },
     providers: { a: at(a, { speaks: ['chat'], ...patient }) },
     models: { small: { provider: 'a' } },

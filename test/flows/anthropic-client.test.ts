@@ -11,7 +11,7 @@ import Anthropic, {
 } from '@anthropic-ai/sdk'
 import { createTicker } from '../../src/call/ticker.ts'
 import { startGateway, type TestGateway } from '../support/app.ts'
-import { SkippingClock } from '../faults/fault.ts'
+import { SkippingClock, withoutConditions } from '../faults/fault.ts'
 import {
   eventText,
   helloMessage,
@@ -254,7 +254,10 @@ test('heartbeats before the response, between its blocks and within one change n
   const clock = new SkippingClock()
   const { gateway, upstream } = await startGateway(
     t,
-    { providers: { scripted: { timeouts: { first_byte_ms: 600_000, idle_ms: 600_000 } } } },
+    {
+      ...withoutConditions,
+      providers: { scripted: { timeouts: { first_byte_ms: 600_000, idle_ms: 600_000 } } },
+    },
     { clock, ticker: createTicker(clock.fake) },
   )
   const events = [messageStart, ...textBlock(0, 'Hello', ' there'), ...messageEnd].map(eventText)

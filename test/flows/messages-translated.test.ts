@@ -6,7 +6,7 @@ import Anthropic from '@anthropic-ai/sdk'
 import { createTicker } from '../../src/call/ticker.ts'
 import type { RawConfig } from '../../src/config/raw.ts'
 import { readMessage } from '../dialects/translate/messages-rules.ts'
-import { roundTrips, SkippingClock } from '../faults/fault.ts'
+import { roundTrips, SkippingClock, withoutConditions } from '../faults/fault.ts'
 import { type Options, startGateway, type TestGateway } from '../support/app.ts'
 import { post, used } from '../support/calls.ts'
 import { delta, usageEvent, whole } from '../support/chat-content.ts'
@@ -56,6 +56,7 @@ function finish(reason: string): string {
 function start(t: TestContext, models: RawConfig['models'] = {}, options: Options = {}) {
   const limits = { small: { rpm: 20, tpm: 500_000 } }
   const setup = {
+    ...withoutConditions,
     providers: {
       scripted: { speaks: ['chat' as const] },
       native: { speaks: ['messages' as const] },

@@ -5,7 +5,7 @@ import { suite, test, type TestContext } from 'node:test'
 import { createTicker } from '../../src/call/ticker.ts'
 import type { RawConfig } from '../../src/config/raw.ts'
 import { readAsCodex, readEvents } from '../dialects/translate/codex-rules.ts'
-import { roundTrips, SkippingClock } from '../faults/fault.ts'
+import { roundTrips, SkippingClock, withoutConditions } from '../faults/fault.ts'
 import { type Options, startGateway, type TestGateway } from '../support/app.ts'
 import { post, used } from '../support/calls.ts'
 import { delta, usageEvent, whole } from '../support/chat-content.ts'
@@ -303,7 +303,11 @@ suite('six minutes of silence', () => {
     const clock = new SkippingClock()
     const started = await startGateway(
       t,
-      { providers: { scripted: { ...onlyChat, timeouts } }, models: { small: { provider: 'scripted' } } },
+      {
+        ...withoutConditions,
+        providers: { scripted: { ...onlyChat, timeouts } },
+        models: { small: { provider: 'scripted' } },
+      },
       { clock, ticker: createTicker(clock.fake) },
     )
     const client = await connectRaw(t, started.gateway.url)
