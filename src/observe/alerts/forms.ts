@@ -73,7 +73,7 @@ function discordBody({ title, lines }: Wording): object {
 /** https://docs.ntfy.sh/publish/#publish-as-json: to the root of the server; a message of more than 4,096 bytes becomes a file. */
 function ntfyMessage(wording: Wording, text: string, token: string | undefined): Message {
   const url = new URL(text)
-  const topic = decodeURIComponent(url.pathname.split('/').findLast((part) => part !== '') ?? '')
+  const topic = url.pathname.split('/').findLast((part) => part !== '') ?? ''
   const body = {
     topic,
     title: lineBounded(wording.title, 200),
