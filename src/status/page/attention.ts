@@ -3,7 +3,7 @@ import type { VNode } from 'preact'
 import type { StatusReport } from '../status-report.ts'
 import { box, h } from './element.ts'
 import { count, counted, isFailure, outcomeOf, time, type Tone } from './format.ts'
-import { code, facts, section, state } from './parts.ts'
+import { advice, code, facts, section, state } from './parts.ts'
 
 type Condition = StatusReport['attention'][number]
 
@@ -101,8 +101,7 @@ function card({ tone, word, title, why, fix }: Trouble, ...children: readonly VN
     'article',
     { class: `card ${tone}` },
     box('div', 'head', h('h3', null, title), state(tone, word)),
-    why && h('p', null, why),
-    fix && h('p', null, h('strong', null, 'What to do: '), fix),
+    advice(why, fix),
     ...children,
   )
 }

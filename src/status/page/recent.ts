@@ -3,7 +3,19 @@ import { Component, type VNode } from 'preact'
 import type { RecentCall, StatusReport } from '../status-report.ts'
 import { box, h } from './element.ts'
 import { count, counted, duration, isFailure, none, outcomeOf, rate, time, usd } from './format.ts'
-import { button, code, type Column, empty, facts, section, state, table, two } from './parts.ts'
+import {
+  advice,
+  button,
+  code,
+  type Column,
+  empty,
+  facts,
+  field,
+  section,
+  state,
+  table,
+  two,
+} from './parts.ts'
 
 /** Rows until all are asked for. */
 const firstRows = 15
@@ -34,9 +46,7 @@ export class Recent extends Component<{ readonly report: StatusReport }, View> {
       box(
         'div',
         'bar',
-        h(
-          'label',
-          { class: 'field' },
+        field(
           'Filter',
           h('input', {
             type: 'search',
@@ -44,9 +54,7 @@ export class Recent extends Component<{ readonly report: StatusReport }, View> {
             onInput: (event) => this.setState({ words: event.currentTarget.value }),
           }),
         ),
-        h(
-          'label',
-          { class: 'field' },
+        field(
           h('input', {
             type: 'checkbox',
             checked: isFailedOnly,
@@ -138,8 +146,7 @@ function details(call: RecentCall): VNode {
   return box(
     'div',
     'card',
-    call.reason && h('p', null, call.reason),
-    call.fix && h('p', null, h('strong', null, 'What to do: '), call.fix),
+    advice(call.reason, call.fix),
     facts(
       ...fields
         .filter(([, look]) => look !== 'text')
