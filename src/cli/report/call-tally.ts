@@ -1,5 +1,5 @@
 // What the calls of a period come to, whichever source they are read from.
-import type { Outcome } from '../../observe/outcome.ts'
+import { isAnswerable, isFault, type Outcome } from '../../observe/outcome.ts'
 import { MinuteCounts, NamedCounts } from './counts.ts'
 
 /** A call that has ended. */
@@ -44,14 +44,6 @@ export interface ModelSpeed {
 /** Names are separated by it; none has a line break. */
 const separator = '\n'
 
-/** Calls that are neither ok nor failed: the gateway or the client ended them. */
-const notAnswered: ReadonlySet<Outcome> = new Set(['client_gone', 'refused', 'limited'])
-
-/** Neither the client nor a limit is at fault. */
-function isFailure(outcome: Outcome): boolean {
-  return outcome.startsWith('provider_') || outcome === 'no_target' || outcome === 'internal'
-}
-
 interface Speeds {
   readonly first: number[]
   readonly rates: number[]
@@ -81,7 +73,7 @@ export class CallTally {
     this.#outcomes.add(outcome)
     if (fallback !== null && model !== null) this.#fallbacks.add(`${model}${separator}${fallback}`)
     if (provider !== null) this.ofProvider.add(provider, atMs)
-    if (!notAnswered.has(outcome)) this.answered.add(name, atMs)
+    if (isAnswerable(outcome)) this.answered.add(name, atMs)
     if (outcome === 'ok') this.#addSpeeds(name, call)
     if (outcome === 'limited') {
       this.#limited.add(`${model ?? '-'}${separator}${call.client}`)
@@ -89,7 +81,7 @@ export class CallTally {
     }
     if (outcome === 'ok' || outcome === 'limited' || outcome === 'client_gone') return
     this.#addFailure(call)
-    if (isFailure(outcome)) this.failed.add(name, atMs)
+    if (isFault(outcome)) this.failed.add(name, atMs)
     if (outcome === 'no_target') this.noTarget.add(name, atMs)
     if (provider === null) return
     if (outcome === 'provider_auth') this.authRefused.add(provider, atMs)
@@ -102,7 +94,7 @@ export class CallTally {
   }
 
   get failures(): number {
-    return this.outcomes().reduce((sum, [outcome, count]) => sum + (isFailure(outcome) ? count : 0), 0)
+    return this.outcomes().reduce((sum, [outcome, count]) => sum + (isFault(outcome) ? count : 0), 0)
   }
 
   outcomes(): (readonly [outcome: Outcome, count: number])[] {
