@@ -73,6 +73,24 @@ const cases: readonly Case[] = [
     reported: [],
   },
   {
+    what: 'spans that no receiver accepts are reported after a minute, until one does',
+    story(scene) {
+      scene.counters.add('otlp_spans_total', { result: 'failed' }, 3)
+      scene.pass(2 * minuteMs)
+      scene.counters.add('otlp_spans_total', { result: 'sent' }, 1)
+      scene.pass(4_000)
+    },
+    reported: ['firing Degraded of traces', 'recovered Degraded of traces'],
+  },
+  {
+    what: 'spans of which a receiver accepts some are not reported',
+    story(scene) {
+      for (const result of ['sent', 'failed']) scene.counters.add('otlp_spans_total', { result }, 1)
+      scene.pass(5 * minuteMs)
+    },
+    reported: [],
+  },
+  {
     what: 'one failed call in the night is no error rate',
     story(scene) {
       calls(scene, 'provider_error', 1)
