@@ -78,7 +78,6 @@ test('a busy one has a section for each thing', () => {
         started_at: now,
         age_ms: 1_234,
         attempt: 0,
-        attempts_left: null,
         wait_ms: 1_234,
         stream: true,
         prompt_tokens: null,

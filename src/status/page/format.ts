@@ -102,7 +102,3 @@ export function outcomeOf(name: string): { readonly words: string; readonly tone
     tone: isProviders ? 'bad' : (ownOutcomes[name] ?? 'warn'),
   }
 }
-
-export function isFailure({ outcome }: { readonly outcome: string }): boolean {
-  return outcome !== 'ok' && outcome !== 'client_gone'
-}
