@@ -1,5 +1,6 @@
 // What the calls of a period come to, whichever source they are read from.
 import { isAnswerable, isFault, type Outcome } from '../../observe/outcome.ts'
+import { percentile } from '../../platform/percentile.ts'
 import { MinuteCounts, NamedCounts } from './counts.ts'
 
 /** A call that has ended. */
@@ -132,10 +133,10 @@ export class CallTally {
       return {
         model,
         calls: waits.length,
-        firstP50Ms: percentile(sortedFirst, 0.5),
-        firstP90Ms: percentile(sortedFirst, 0.9),
-        firstP95Ms: percentile(sortedFirst, 0.95),
-        tokensPerSecond: percentile(sortedRates, 0.5),
+        firstP50Ms: percentile(sortedFirst, 0.5) ?? null,
+        firstP90Ms: percentile(sortedFirst, 0.9) ?? null,
+        firstP95Ms: percentile(sortedFirst, 0.95) ?? null,
+        tokensPerSecond: percentile(sortedRates, 0.5) ?? null,
         waitP90Ms: percentile(sortedWaits, 0.9) ?? 0,
       }
     })
@@ -168,9 +169,4 @@ export class CallTally {
     if (outputTokens > 1 && durationMs > firstMs)
       speeds.rates.push(((outputTokens - 1) * 1000) / (durationMs - firstMs))
   }
-}
-
-/** The nearest rank. @param sorted ascending. */
-function percentile(sorted: Float64Array, share: number): number | null {
-  return sorted.length === 0 ? null : sorted[Math.ceil(sorted.length * share) - 1]!
 }

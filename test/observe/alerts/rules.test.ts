@@ -293,6 +293,6 @@ suite('conditions', () => {
     attempts(scene, 'ok', 1)
     scene.pass(2_000)
     const [, end] = scene.notices
-    assert.equal(end?.why, 'It lasted 12 min; 7 attempts were refused.')
+    assert.equal(end?.why, 'It lasted 12 min 2 s; 7 attempts were refused.')
   })
 })
