@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 
+import { remedyFor } from '../../../src/observe/remedies.ts'
 import { minuteMs, Scene, short } from './scene.ts'
 
 interface Case {
@@ -294,5 +295,16 @@ suite('conditions', () => {
     scene.pass(2_000)
     const [, end] = scene.notices
     assert.equal(end?.why, 'It lasted 12 min 2 s; 7 attempts were refused.')
+  })
+
+  test('advises what the status page advises for a failed call', () => {
+    const scene = new Scene()
+    attempts(scene, 'auth', 1)
+    calls(scene, 'no_target', 3)
+    scene.pass(2_000)
+    assert.deepEqual(
+      scene.notices.map(({ fix }) => fix),
+      [remedyFor('no_target'), remedyFor('provider_auth', { provider: 'openai' })],
+    )
   })
 })
