@@ -6,7 +6,6 @@ import { EventFacts } from '../observe/alerts/event-facts.ts'
 import { createEvents, type Events } from '../observe/events.ts'
 import { type LogDestination, openLogOutput } from '../observe/log/output.ts'
 import { createLog, type LogOutput } from '../observe/log/log.ts'
-import { outcomeOf } from '../observe/outcome.ts'
 import { namingBy } from '../observe/pseudonymous-events.ts'
 import { logSink } from '../observe/sinks/log.ts'
 import { CallTracing } from '../observe/tracing/call-tracing.ts'
@@ -64,7 +63,7 @@ export function openEvents(
   const pseudonyms = pseudonymsOf(usage)
   const audit = openAudit(auditConfig, { clock, emit, stateDirectory, key, pseudonyms })
   const { wallNow } = clock
-  const history = new CallHistory({ maxCalls: status.recentCalls, wallNow, outcomeOf })
+  const history = new CallHistory({ maxCalls: status.recentCalls, wallNow })
   const reloads = new ReloadNews(wallNow)
   const facts = new EventFacts(clock.now)
   const hasCounts = metrics.enabled || status.enabled || notify.sinks.length > 0

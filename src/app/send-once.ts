@@ -4,7 +4,7 @@ import type { NotifySink } from '../config/types.ts'
 import type { Severity } from '../observe/alerts/attention.ts'
 import { deliver } from '../observe/alerts/deliver.ts'
 import { isStateful } from '../observe/alerts/forms.ts'
-import { statusFault } from '../observe/alerts/sink-queue.ts'
+import { statusFault } from '../outbound/post.ts'
 import { bounded } from '../platform/bounded-text.ts'
 
 export interface OnceMessage {

@@ -3,6 +3,7 @@ import { request } from 'node:http'
 import { realpathSync } from 'node:fs'
 import { isObject, membersOf, parseJson } from '../bytes/json/parse.ts'
 import { controlSocketPaths } from '../config/find.ts'
+import { printable } from '../platform/printable.ts'
 
 export type ControlAnswer =
   | { readonly kind: 'answered'; readonly body: Record<string, unknown> }
@@ -36,6 +37,13 @@ export async function askControl(
     if (answer !== undefined) return answer
   }
   return { kind: 'absent', paths }
+}
+
+/** Why the gateway has not answered; printable. */
+export function problemOf(answer: Exclude<ControlAnswer, { kind: 'answered' }>): string {
+  if (answer.kind === 'failed') return printable(answer.message)
+  const paths = answer.paths.map((path) => printable(path)).join(', ')
+  return `no gateway of this user runs (tried ${paths}); run this as the user of the gateway, or start it`
 }
 
 function isSameFile(one: string, other: string): boolean {

@@ -5,7 +5,6 @@ import { StartError } from '../../errors.ts'
 import { createEvents, type GatewayEvent, type Sink } from '../../observe/events.ts'
 import { createLog, type LogOutput } from '../../observe/log/log.ts'
 import { appendRow, type Cell } from '../../ledger/call-row.ts'
-import { outcomeOf } from '../../observe/outcome.ts'
 import { namingBy } from '../../observe/pseudonymous-events.ts'
 import { isAudited } from '../../observe/sinks/audit.ts'
 import { logSink } from '../../observe/sinks/log.ts'
@@ -60,7 +59,7 @@ const securityEvents: Sink = {
   },
 }
 const { wallNow } = systemClock
-const history = new CallHistory({ maxCalls: config.status.recentCalls, wallNow, outcomeOf })
+const history = new CallHistory({ maxCalls: config.status.recentCalls, wallNow })
 const counts = start.hasCounts ? new RemoteCounts(outbox, config.metrics.maxSeries) : undefined
 const loopTime = counts && new LoopTime(counts, String(start.number))
 const { maxModels, hasClientLabel } = config.metrics

@@ -2,6 +2,7 @@
 // reported when it changes, and again while it lasts; never each event that led to it.
 import { alertRules, type AlertRule, type NotifyConfig } from '../../config/types.ts'
 import { bounded } from '../../platform/bounded-text.ts'
+import { durationText } from '../../platform/duration.ts'
 import { type Attention, compareSeverity, type Severity } from './attention.ts'
 import type { Notice } from './notice.ts'
 import { type Cause, type Look, type Rule, rules } from './rules.ts'
@@ -216,7 +217,7 @@ export class Conditions {
       now.nowMs - condition.causeMs >= rules[rule].clearAfterMs || rules[rule].hasRecovered(subject, look)
     if (!isOver) return
     condition.state = 'clear'
-    const away = `It lasted ${lengthOf(now.nowMs - condition.sinceMs)}`
+    const away = `It lasted ${durationText(now.nowMs - condition.sinceMs)}`
     const tallied = talliedBy(condition, look)
     const { tally } = rules[rule]
     condition.cause = {
@@ -285,16 +286,4 @@ function keyOf(rule: AlertRule, subject: string): string {
 
 function isoOf(ms: number): string {
   return new Date(ms).toISOString()
-}
-
-/** For people: `40 s`, `12 min`, `3 h 5 min`, `2 d 4 h`. */
-export function lengthOf(ms: number): string {
-  const seconds = Math.max(0, Math.round(ms / 1000))
-  if (seconds < 60) return `${seconds} s`
-  const minutes = Math.round(seconds / 60)
-  if (minutes < 60) return `${minutes} min`
-  const hours = Math.floor(minutes / 60)
-  const rest = (count: number, unit: string) => (count === 0 ? '' : ` ${count} ${unit}`)
-  if (hours < 48) return `${hours} h${rest(minutes % 60, 'min')}`
-  return `${Math.floor(hours / 24)} d${rest(hours % 24, 'h')}`
 }

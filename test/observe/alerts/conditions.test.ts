@@ -87,7 +87,7 @@ suite('conditions over time', () => {
     scene.pass(2_000)
     const end = scene.notices.at(-1)
     assert.equal(end?.kind, 'recovered')
-    assert.equal(end?.why, 'It lasted 12 min; 2 attempts were refused.')
+    assert.equal(end?.why, 'It lasted 12 min 2 s; 2 attempts were refused.')
   })
 
   test('a restart that knows nothing of a condition does not call it over at once', () => {

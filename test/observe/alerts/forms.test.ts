@@ -16,7 +16,7 @@ const notice: Notice = {
   since: '2026-11-28T10:00:00.000Z',
   what: "The provider openai refuses the gateway's key.",
   why: '3 attempts in 15 min were answered with status 401 or 403.',
-  fix: 'Store a valid key for openai, then reload the gateway.',
+  fix: 'Replace the key of provider openai; llm-gateway doctor --provider openai checks it.',
 }
 const over: Notice = { ...notice, kind: 'recovered', why: 'It lasted 5 min.', fix: '' }
 
@@ -33,7 +33,7 @@ test('Slack receives text without markup', () => {
         "Critical: The provider openai refuses the gateway's key. (box)",
         '3 attempts in 15 min were answered with status 401 or 403.',
         'Since 2026-11-28T10:00:00Z (for 5 min).',
-        'To do: Store a valid key for openai, then reload the gateway.',
+        'To do: Replace the key of provider openai; llm-gateway doctor --provider openai checks it.',
       ].join('\n'),
       mrkdwn: false,
       unfurl_links: false,
