@@ -57,7 +57,7 @@ const remedies: Readonly<Partial<Record<ErrorCode | OutcomeOfProvider, string>>>
     'Look at the log of the server behind provider {provider}; llm-gateway doctor --provider {provider} calls it.',
   provider_billing: 'Add credit to the account of provider {provider}, or raise its spending limit.',
   provider_error:
-    'Look at the log of the server behind provider {provider}, or add a second provider to the model.',
+    'Look at the status page of provider {provider}, or the log of a server of your own; a second provider helps.',
   provider_limited:
     'Wait for the limit of provider {provider}, set its limits in rate_limit_settings, or add a second provider.',
   provider_timeout:

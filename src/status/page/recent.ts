@@ -100,7 +100,7 @@ const fields: readonly Column<RecentCall>[] = [
     'Outcome',
     'text',
     ({ outcome, status, reason, code: ownCode }) => {
-      const { words, tone } = outcomeOf(outcome)
+      const { words, tone } = outcomeOf(outcome, ownCode)
       return two(state(tone, `${words} ${status}`), reason ?? ownCode)
     },
   ],
@@ -161,7 +161,7 @@ export function failuresSection({ failures, now }: StatusReport): VNode {
           [
             ['Code', '', (each) => two(each.code, each.provider)],
             ['Calls', 'n', (each) => count(each.count)],
-            ['Last', 'n', (each) => time(each.last_at, now)],
+            ['Last', 'n m', (each) => time(each.last_at, now)],
             ['Why and what to do', 'text', (each) => two(each.reason ?? none, each.fix)],
           ],
           { rows: failures, keyOf: (each) => `${each.code} ${each.provider ?? ''}` },

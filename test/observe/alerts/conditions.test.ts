@@ -101,7 +101,10 @@ suite('conditions over time', () => {
     answer(scene)
     scene.pass(2_000)
     assert.deepEqual(scene.conditions.attention(scene), [])
-    assert.deepEqual(scene.notices.map(({ kind }) => kind), ['firing'])
+    assert.deepEqual(
+      scene.notices.map(({ kind }) => kind),
+      ['firing'],
+    )
     refuse(scene)
     scene.pass(2_000)
     assert.equal(scene.conditions.attention(scene)[0]?.state, 'firing')
@@ -109,7 +112,10 @@ suite('conditions over time', () => {
     scene.pass(2_000)
     scene.isQuiet = false
     scene.pass(2_000)
-    assert.deepEqual(scene.notices.map(({ kind }) => kind), ['firing', 'recovered'])
+    assert.deepEqual(
+      scene.notices.map(({ kind }) => kind),
+      ['firing', 'recovered'],
+    )
   })
 
   test('a restart that knows nothing of a condition does not call it over at once', () => {
