@@ -81,6 +81,10 @@ export async function cancelCall(
 /** Why the gateway has not answered; printable. */
 export function problemOf(answer: Exclude<ControlAnswer, { kind: 'answered' }>): string {
   if (answer.kind === 'failed') return printable(answer.message)
+  if (answer.others.length > 0) {
+    const others = answer.others.map((file) => printable(file)).join(', ')
+    return `no gateway runs with this configuration; one runs with ${others}: name that one, or leave --config out`
+  }
   const paths = answer.paths.map((path) => printable(path)).join(', ')
   return `no gateway of this user runs (tried ${paths}); run this as the user of the gateway, or start it`
 }

@@ -7,7 +7,12 @@ import { controlSocketPaths } from '../config/find.ts'
 export type ControlAnswer =
   | { readonly kind: 'answered'; readonly body: Record<string, unknown> }
   /** No gateway that this user may command listens; these paths were tried. */
-  | { readonly kind: 'absent'; readonly paths: readonly string[] }
+  | {
+      readonly kind: 'absent'
+      readonly paths: readonly string[]
+      /** Configurations of the gateways that listen there, none of which is the wanted one. */
+      readonly others: readonly string[]
+    }
   /** One listens, and cannot do it; for people. */
   | { readonly kind: 'failed'; readonly message: string }
 
@@ -27,15 +32,21 @@ export async function askControl(
   input?: object,
 ): Promise<ControlAnswer> {
   const paths = controlSocketPaths(env, process.getuid?.() ?? 0)
+  const others: string[] = []
   for (const path of paths) {
     if (config !== undefined) {
       const state = await ask(path, 'GET /-/state')
-      if (state?.kind !== 'answered' || !isSameFile(String(state.body['config']), config)) continue
+      if (state?.kind !== 'answered') continue
+      const served = String(state.body['config'])
+      if (!isSameFile(served, config)) {
+        others.push(served)
+        continue
+      }
     }
     const answer = await ask(path, command, input)
     if (answer !== undefined) return answer
   }
-  return { kind: 'absent', paths }
+  return { kind: 'absent', paths, others }
 }
 
 function isSameFile(one: string, other: string): boolean {

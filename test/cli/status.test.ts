@@ -31,7 +31,7 @@ for (const workers of [1, 2]) {
     const { status, stdout, stderr } = await run(gateway, 'status')
     assert.deepEqual([status, stderr], [0, ''])
     assert.match(stdout, /^llm-gateway \S+ serves, started .* ago\nconfiguration \/\S+\n/)
-    assert.match(stdout, /\nProviders\n {2}provider +state +calls .*\n {2}scripted /)
+    assert.match(stdout, /\nProviders\n {2}provider +state +under way .*\n {2}scripted /)
     assert.match(
       stdout,
       /\nFailures of the last 24 hours\n {2}1 × provider_auth_failed at scripted, last .* ago\n/,

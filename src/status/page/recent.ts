@@ -160,7 +160,7 @@ export function failuresSection({ failures, now }: StatusReport): VNode {
           'Failures of the last 24 hours by code and provider',
           [
             ['Code', '', (each) => two(each.code, each.provider)],
-            ['Calls', 'n', (each) => count(each.count)],
+            ['Calls', 'n m', (each) => count(each.count)],
             ['Last', 'n m', (each) => time(each.last_at, now)],
             ['Why and what to do', 'text', (each) => two(each.reason ?? none, each.fix)],
           ],
