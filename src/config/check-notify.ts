@@ -12,7 +12,7 @@ export function* notifyProblems(raw: RawConfig, hasProblem: HasProblem): Generat
     const path = ['notify', 'sinks', name, 'url']
     if (typeof sink.url !== 'string' || hasProblem(path)) continue
     if (!mayBeText.has(sink.kind)) {
-      const message = `whoever knows the URL of a ${sink.kind} channel can write to it, so that it is a secret`
+      const message = `the URL of a sink of the kind ${sink.kind} is a secret: whoever knows it can write there`
       yield { path, message, hint: 'write { credential: NAME }, { env: NAME } or { secret: NAME }' }
       continue
     }

@@ -139,7 +139,7 @@ function recentCalls({ recent }: StatusReport, nowMs: number): string[] {
       call.model ?? '-',
       call.client,
       call.provider ?? '-',
-      `${call.status} ${call.outcome}`,
+      `${call.status} ${call.code === 'call_cancelled' ? 'cancelled' : call.outcome}`,
       call.first_token_ms === null ? '-' : durationText(call.first_token_ms),
       durationText(call.duration_ms),
       call.completion_tokens === null ? '-' : `${call.prompt_tokens ?? 0}+${call.completion_tokens}`,

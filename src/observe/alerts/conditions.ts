@@ -27,6 +27,8 @@ interface Condition {
   isUnsteady: boolean
   /** Of the rule's tally, when the cause appeared. */
   tallyBefore: number
+  /** Over by evidence, while the quiet after a start holds back that it clears. */
+  seemsOver: boolean
 }
 
 /** A condition as it is saved: firing, or cleared not long ago. Times are milliseconds since 1970. */
@@ -91,8 +93,8 @@ export class Conditions {
   /** The most severe first. */
   attention({ nowMs, wallMs }: Omit<Now, 'isQuiet'>): Attention[] {
     return [...this.#conditions.values()]
-      .flatMap(({ rule, subject, state, cause: { severity, ...texts }, sinceMs }): Attention[] =>
-        state === 'clear'
+      .flatMap(({ rule, subject, state, cause: { severity, ...texts }, sinceMs, seemsOver }): Attention[] =>
+        state === 'clear' || seemsOver
           ? []
           : [
               {
@@ -139,6 +141,7 @@ export class Conditions {
         changesMs: rest.changesMs.map(monotonic),
         causeMs: nowMs,
         tallyBefore: -tallied,
+        seemsOver: false,
       })
     }
   }
@@ -159,7 +162,7 @@ export class Conditions {
       fix: bounded(texts.fix, maxTextLength),
     }
     if (before !== undefined && before.state !== 'clear')
-      return Object.assign(before, { cause, causeMs: nowMs })
+      return Object.assign(before, { cause, causeMs: nowMs, seemsOver: false })
     if (before === undefined && this.#conditions.size >= maxConditions) return undefined
     const condition: Condition = {
       rule,
@@ -172,6 +175,7 @@ export class Conditions {
       changesMs: before?.changesMs ?? [],
       isUnsteady: before?.isUnsteady ?? false,
       tallyBefore: talliedBefore(rules[rule], subject, look),
+      seemsOver: false,
     }
     this.#conditions.set(key, condition)
     return condition
@@ -202,6 +206,8 @@ export class Conditions {
       this.#forgetPending(key, condition)
       return
     }
+    const isEvident = state === 'firing' && rules[rule].hasRecovered(subject, look)
+    condition.seemsOver = isEvident
     if (now.isQuiet) return
     const lastChangeMs = changesMs.at(-1) ?? -Infinity
     if (state === 'clear') {
@@ -213,9 +219,8 @@ export class Conditions {
       if (now.nowMs - lastChangeMs >= hourMs) this.#conditions.delete(key)
       return
     }
-    const isOver =
-      now.nowMs - condition.causeMs >= rules[rule].clearAfterMs || rules[rule].hasRecovered(subject, look)
-    if (!isOver) return
+    if (!isEvident && now.nowMs - condition.causeMs < rules[rule].clearAfterMs) return
+    condition.seemsOver = false
     condition.state = 'clear'
     const away = `It lasted ${durationText(now.nowMs - condition.sinceMs)}`
     const tallied = talliedBy(condition, look)

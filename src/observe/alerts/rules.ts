@@ -52,6 +52,10 @@ function hasAnsweredSince(rises: Track, provider: string, { measures }: Look): b
   return measures.answered.lastRiseMs(provider) > rises.lastRiseMs(provider)
 }
 
+function attemptsWere(count: number): string {
+  return count === 1 ? '1 attempt was' : `${count} attempts were`
+}
+
 function never(): boolean {
   return false
 }
@@ -204,7 +208,7 @@ export const rules: Readonly<Record<AlertRule, Rule>> = {
           subject: provider,
           severity: 'critical',
           what: `The provider ${provider} refuses the gateway's key.`,
-          why: `${rise} attempts in 15 min were answered with status 401 or 403.`,
+          why: `${attemptsWere(rise)} answered with status 401 or 403 in 15 min.`,
           fix: remedy('provider_auth', { provider }),
         }
       }
@@ -246,7 +250,7 @@ export const rules: Readonly<Record<AlertRule, Rule>> = {
           subject: provider,
           severity: 'critical',
           what: `The account at the provider ${provider} is exhausted.`,
-          why: `${rise} attempts in 15 min were refused for want of credit or quota.`,
+          why: `${attemptsWere(rise)} refused for want of credit or quota in 15 min.`,
           fix: remedy('provider_billing', { provider }),
         }
       }

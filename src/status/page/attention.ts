@@ -61,7 +61,7 @@ function lastFailure({ recent, now }: StatusReport): VNode | undefined {
   const call = recent[at]
   if (call === undefined || Date.parse(call.at) < Date.parse(now) - recentMs) return undefined
   const { provider } = call
-  const { words, tone } = outcomeOf(call.outcome)
+  const { words, tone } = outcomeOf(call.outcome, call.code)
   const later = recent.slice(0, at).filter(({ outcome }) => outcome === 'ok')
   const there = later.filter((each) => each.provider === provider).length
   const isMixed = provider !== null && there < later.length

@@ -71,6 +71,7 @@ export type Tone = 'good' | 'warn' | 'bad' | 'calm'
 
 /** Outcomes whose names need better words. */
 const outcomes: Readonly<Record<string, string>> = {
+  call_cancelled: 'cancelled',
   client_error: 'bad request',
   client_gone: 'client left',
   limited: 'over the limit',
@@ -80,14 +81,22 @@ const outcomes: Readonly<Record<string, string>> = {
   provider_billing: 'no credit',
 }
 
+const cancelled = 'call_cancelled'
+
 const ownOutcomes: Readonly<Record<string, Tone>> = {
   ok: 'good',
+  [cancelled]: 'calm',
   client_gone: 'calm',
   internal: 'bad',
   no_target: 'bad',
 }
 
-export function outcomeOf(name: string): { readonly words: string; readonly tone: Tone } {
+/** @param code of the error: cancelled calls are refused ones otherwise. */
+export function outcomeOf(
+  outcome: string,
+  code: string | null,
+): { readonly words: string; readonly tone: Tone } {
+  const name = code === cancelled ? code : outcome
   const isProviders = name.startsWith('provider_') && name !== 'provider_limited'
   return {
     words: outcomes[name] ?? name.replaceAll('_', ' '),

@@ -101,7 +101,7 @@ const fields: readonly Column<RecentCall>[] = [
     'Outcome',
     'text',
     ({ outcome, status, reason, code: ownCode }) => {
-      const { words, tone } = outcomeOf(outcome)
+      const { words, tone } = outcomeOf(outcome, ownCode)
       return two(state(tone, `${words} ${status}`), reason ?? ownCode)
     },
   ],
@@ -161,8 +161,8 @@ export function failuresSection({ failures, now }: StatusReport): VNode {
           'Failures of the last 24 hours by code and provider',
           [
             ['Code', '', (each) => two(each.code, each.provider)],
-            ['Calls', 'n', (each) => count(each.count)],
-            ['Last', 'n', (each) => time(each.last_at, now)],
+            ['Calls', 'n m', (each) => count(each.count)],
+            ['Last', 'n m', (each) => time(each.last_at, now)],
             ['Why and what to do', 'text', (each) => two(each.reason ?? none, each.fix)],
           ],
           { rows: failures, keyOf: (each) => `${each.code} ${each.provider ?? ''}` },

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { hasFailed } from '../../../src/status/failed-call.ts'
 import { test } from 'node:test'
 
 import {
@@ -47,10 +48,13 @@ test('text that hides or reorders other text is written out, wherever it stands'
 })
 
 test('outcomes that are not known yet have words', () => {
-  assert.deepEqual(outcomeOf('ok'), { words: 'ok', tone: 'good' })
-  assert.deepEqual(outcomeOf('provider_auth'), { words: 'key refused', tone: 'bad' })
-  assert.deepEqual(outcomeOf('provider_limited'), { words: 'provider limited', tone: 'warn' })
-  assert.deepEqual(outcomeOf('something_new'), { words: 'something new', tone: 'warn' })
+  assert.deepEqual(outcomeOf('ok', null), { words: 'ok', tone: 'good' })
+  assert.deepEqual(outcomeOf('provider_auth', 'provider_auth_failed'), { words: 'key refused', tone: 'bad' })
+  assert.deepEqual(outcomeOf('provider_limited', null), { words: 'provider limited', tone: 'warn' })
+  assert.deepEqual(outcomeOf('something_new', null), { words: 'something new', tone: 'warn' })
+  assert.deepEqual(outcomeOf('refused', 'call_cancelled'), { words: 'cancelled', tone: 'calm' })
+  assert.equal(hasFailed({ outcome: 'refused', code: 'call_cancelled' }), false)
+  assert.equal(hasFailed({ outcome: 'refused', code: 'key_revoked' }), true)
 })
 
 test('days of the calendar are short', () => {
