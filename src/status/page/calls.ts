@@ -51,7 +51,7 @@ const columns: readonly Column<OpenCall>[] = [
     ({ provider, target_model, model }) =>
       two(provider ?? none, target_model === model ? null : target_model),
   ],
-  ['Phase', '', phaseCell],
+  ['Phase', 'text', phaseCell],
   ['For', 'n', (call) => duration(call.age_ms)],
   ['In line', 'n l', (call) => duration(call.wait_ms || null)],
   ['First token', 'n l', (call) => duration(call.first_token_ms)],

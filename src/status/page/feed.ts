@@ -1,10 +1,11 @@
-// The page's one stream of events. It is closed while the page is hidden: a browser opens only six connections to a host, and
-// tabs in the background would keep them all.
+// What keeps the page current: one stream of events, closed while the page is hidden. A browser opens only six connections to
+// a host, so all of its tabs together hold three streams; the others ask every five seconds.
 import type { StatusReport } from '../status-report.ts'
 import { readJson } from './format.ts'
+import { request } from './requests.ts'
 
 /** `lost`: the browser or the page tries again. `restarting`: the gateway has ended the stream. */
-export type Link = 'connecting' | 'live' | 'lost' | 'restarting'
+export type Link = 'connecting' | 'live' | 'asking' | 'lost' | 'restarting'
 
 export interface FeedListener {
   onReport(report: StatusReport): void
@@ -13,20 +14,25 @@ export interface FeedListener {
 
 /** Until a stream that the gateway has refused or ended is asked for again, in milliseconds. */
 const againMs = 3000
+/** Between two questions of a page without a stream, in milliseconds. */
+const askMs = 5000
+const mostStreams = 3
+/** Browsers have none for a page that comes over plain HTTP from another machine. */
+const locks = navigator.locks as LockManager | undefined
 
 export class Feed {
   readonly #listener: FeedListener
-  readonly #urlFor: (days: string) => string
+  readonly #queryFor: (days: string) => string
   #days: string
-  #source: EventSource | undefined
+  #closing = new AbortController()
   #timer: ReturnType<typeof setTimeout> | undefined
   #report: StatusReport | undefined
 
   /** @param days that the stream's sums of usage cover. */
-  constructor(urlFor: (days: string) => string, days: string, listener: FeedListener) {
-    this.#urlFor = urlFor
-    this.#days = days
+  constructor(queryFor: (days: string) => string, days: string, listener: FeedListener) {
     this.#listener = listener
+    this.#queryFor = queryFor
+    this.#days = days
   }
 
   /** Opens the stream unless the page is hidden. An open one is replaced. */
@@ -34,38 +40,73 @@ export class Feed {
     this.close()
     this.#days = days
     if (document.hidden) return
-    const source = new EventSource(this.#urlFor(days))
-    this.#source = source
-    source.addEventListener('report', ({ data }) => this.#take(readJson(String(data)) as StatusReport))
-    source.addEventListener('change', ({ data }) => {
-      if (this.#report === undefined) return
-      this.#take({ ...this.#report, ...(readJson(String(data)) as Partial<StatusReport>) })
-    })
-    source.addEventListener('bye', () => {
-      this.#listener.onLink('restarting')
-      this.#again()
-    })
-    source.addEventListener('error', () => {
-      this.#listener.onLink('lost')
-      // A browser gives up on an answer that is not a stream, such as a 503.
-      if (source.readyState === EventSource.CLOSED) this.#again()
-    })
+    this.#closing = new AbortController()
+    const { signal } = this.#closing
+    if (locks === undefined) void this.#stream(signal)
+    else this.#takeTurn(signal, locks, 1)
   }
 
   close(): void {
     clearTimeout(this.#timer)
-    this.#source?.close()
-    this.#source = undefined
+    this.#closing.abort()
   }
 
-  #again(): void {
+  /** Holds one of the locks for as long as its stream is open. */
+  #takeTurn(signal: AbortSignal, from: LockManager, number: number): void {
+    void from.request(`feed-${number}`, { ifAvailable: true }, (lock) => {
+      if (signal.aborted) return undefined
+      if (lock !== null) return this.#stream(signal)
+      if (number < mostStreams) this.#takeTurn(signal, from, number + 1)
+      else void this.#ask(signal)
+      return undefined
+    })
+  }
+
+  /** Resolves when the stream is closed. */
+  #stream(signal: AbortSignal): Promise<void> {
+    const source = new EventSource(`/status/events?${this.#queryFor(this.#days)}`)
+    source.addEventListener('report', ({ data }) =>
+      this.#take(readJson(String(data)) as StatusReport, 'live'),
+    )
+    source.addEventListener('change', ({ data }) => {
+      if (this.#report === undefined) return
+      this.#take({ ...this.#report, ...(readJson(String(data)) as Partial<StatusReport>) }, 'live')
+    })
+    source.addEventListener('bye', () => {
+      this.#listener.onLink('restarting')
+      this.#again(againMs)
+    })
+    source.addEventListener('error', () => {
+      this.#listener.onLink('lost')
+      // A browser gives up on an answer that is not a stream, such as a 503.
+      if (source.readyState === EventSource.CLOSED) this.#again(againMs)
+    })
+    return new Promise((resolve) => {
+      signal.addEventListener('abort', () => {
+        source.close()
+        resolve()
+      })
+    })
+  }
+
+  async #ask(signal: AbortSignal): Promise<void> {
+    const answer = await request(`/status/data?${this.#queryFor(this.#days)}`, {
+      signal: AbortSignal.any([signal, AbortSignal.timeout(askMs)]),
+    })
+    if (signal.aborted) return
+    if (answer.ok) this.#take(answer.value as StatusReport, 'asking')
+    else this.#listener.onLink('lost')
+    this.#again(askMs)
+  }
+
+  #again(ms: number): void {
     this.close()
-    this.#timer = setTimeout(() => this.open(), againMs)
+    this.#timer = setTimeout(() => this.open(), ms)
   }
 
-  #take(report: StatusReport): void {
+  #take(report: StatusReport, link: Link): void {
     this.#report = report
-    this.#listener.onLink('live')
+    this.#listener.onLink(link)
     this.#listener.onReport(report)
   }
 }

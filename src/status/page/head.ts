@@ -9,6 +9,7 @@ import { code, facts, state } from './parts.ts'
 const links: Readonly<Record<Link, readonly [words: string, tone: Tone]>> = {
   connecting: ['Connecting', 'calm'],
   live: ['Live', 'good'],
+  asking: ['Every 5 s', 'good'],
   lost: ['Reconnecting', 'bad'],
   restarting: ['The gateway restarts', 'warn'],
 }

@@ -68,7 +68,7 @@ function follow(link: Link): void {
   if (link === seen.link) return
   show({ link })
   clearTimeout(staleTimer)
-  if (link === 'live') {
+  if (link === 'live' || link === 'asking') {
     show({ isStale: false })
     void listModels().then((models) => show({ models }))
   } else staleTimer = setTimeout(() => show({ isStale: true }), staleMs)
@@ -79,14 +79,10 @@ function chooseDays(days: Days): void {
   feed.open(days)
 }
 
-const feed = new Feed(
-  (days) => `/status/events?${new URLSearchParams({ days, zone }).toString()}`,
-  seen.days,
-  {
-    onReport: (report) => show({ report }),
-    onLink: follow,
-  },
-)
+const feed = new Feed((days) => new URLSearchParams({ days, zone }).toString(), seen.days, {
+  onReport: (report) => show({ report }),
+  onLink: follow,
+})
 
 // What stood there while the script was loading.
 place.replaceChildren()

@@ -27,7 +27,7 @@ export function cancelCall(id: string): Promise<Answer> {
   })
 }
 
-async function request(url: string, init?: RequestInit): Promise<Answer> {
+export async function request(url: string, init?: RequestInit): Promise<Answer> {
   try {
     const response = await fetch(url, init)
     const text = await response.text()

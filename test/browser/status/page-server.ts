@@ -71,7 +71,9 @@ export async function servePage(
         changes.emit('change')
       })
     } else if (answers[path] !== undefined) answers[path](response)
-    else if (file !== undefined) response.setHeader('content-type', file.type).end(file.bytes)
+    else if (path === '/status/data') {
+      response.setHeader('content-type', 'application/json').end(JSON.stringify(report))
+    } else if (file !== undefined) response.setHeader('content-type', file.type).end(file.bytes)
     else if (path === '/v1/models') {
       const data = ['echo', 'qwen3:8b', 'claude-sonnet-5'].map((id) => ({ id }))
       response.setHeader('content-type', 'application/json').end(JSON.stringify({ object: 'list', data }))
