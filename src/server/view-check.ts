@@ -128,11 +128,12 @@ export function ownPageReader(
   }
 }
 
-/** What proxies add, also those that nobody has listed. */
-const proxyHeader = /^(?:forwarded|via|x-forwarded-.*|x-real-ip)$/
+/** What proxies add, also those that nobody has listed. Some write `_` for `-`, as CGI does. */
+const proxyHeader =
+  /^(?:forwarded|forwarded-for|via|(?:x-)?(?:real|client|cluster-client)-ip|true-client-ip|(?:cf|fastly|do)-.*-ip|x-(?:original-)?forwarded(?:-.*)?|x-original-(?:for|host|proto)|x-envoy-.*|x-proxyuser-ip|tailscale-.*)$/
 
 function isForwarded({ headers }: IncomingMessage): boolean {
-  return Object.keys(headers).some((name) => proxyHeader.test(name))
+  return Object.keys(headers).some((name) => proxyHeader.test(name.replaceAll('_', '-')))
 }
 
 /** Pages of other origins may not look, whatever `cors` allows them. Browsers send neither header in a plain navigation. */

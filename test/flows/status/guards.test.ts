@@ -93,6 +93,12 @@ suite('every answer below /status', onlyLinux, () => {
       [{ host, origin: 'http://localhost:1' }, 403],
       [{ host: 'rebound.example:4000' }, 403],
       [{ host, 'x-forwarded-for': '192.0.2.1' }, 404],
+      [{ host, 'X-Forwarded': 'for=192.0.2.1' }, 404],
+      [{ host, X_FORWARDED_FOR: '192.0.2.1' }, 404],
+      [{ host, 'x-original-forwarded-for': '192.0.2.1' }, 404],
+      [{ host, 'cf-connecting-ip': '192.0.2.1' }, 404],
+      [{ host, 'true-client-ip': '192.0.2.1' }, 404],
+      [{ host, 'tailscale-user-login': 'ann@example.org' }, 404],
     ] as const) {
       for (const path of ['/status', '/status/data', '/status/events', '/status/explain?model=echo']) {
         const client = await connectRaw(t, gateway.url)
