@@ -85,7 +85,8 @@ function textOf(key: string, value: unknown): string {
 
 /** A line may have been changed: an object may have no text of its own. */
 function plain(value: unknown): string {
-  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+  if (value === undefined) return '-'
+  return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
 function budgetText(attributes: AuditRecord['attributes'], nameOf: (value: unknown) => string): string {
