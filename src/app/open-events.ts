@@ -1,4 +1,5 @@
 // The events of a process and their sinks: the log, and where its lines go, the ledger, and the audit log.
+import { holdsKey } from '../clients/keys/key-format.ts'
 import type { OpenedAuditKey } from '../config/record-keys.ts'
 import type { Config } from '../config/types.ts'
 import type { Ledger } from '../ledger/ledger.ts'
@@ -68,7 +69,7 @@ export function openEvents(
   const facts = new EventFacts(clock.now)
   const hasCounts = metrics.enabled || status.enabled || notify.sinks.length > 0
   const counts = hasCounts ? openCounts(metrics, { emit, wallNow: clock.wallNow }) : undefined
-  const tracing = new CallTracing({ ...clock, emit, version })
+  const tracing = new CallTracing({ ...clock, emit, version, holdsKey })
   const sinks = [
     log,
     ledger && ledgerSink(ledger),

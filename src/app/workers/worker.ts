@@ -1,5 +1,6 @@
 // A worker thread: serves calls like a gateway of its own, but for what the main thread owns.
 import { workerData } from 'node:worker_threads'
+import { holdsKey } from '../../clients/keys/key-format.ts'
 import { systemClock } from '../../platform/clock.ts'
 import { StartError } from '../../errors.ts'
 import { createEvents, type GatewayEvent, type Sink } from '../../observe/events.ts'
@@ -66,6 +67,7 @@ const { maxModels, hasClientLabel } = config.metrics
 const tracing = new CallTracing({
   ...systemClock,
   version: start.version,
+  holdsKey,
   emit: (event) => events.emit(event),
 })
 const sinks = [

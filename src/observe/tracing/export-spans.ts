@@ -216,7 +216,8 @@ class Exporter implements SpanExporter {
     try {
       // In JSON it is text, which the library returns as it is.
       const rejected: unknown = this.#serializer.deserializeResponse(body)?.partialSuccess?.rejectedSpans
-      return Number(rejected ?? 0) || 0
+      const count = Number(rejected ?? 0)
+      return Number.isSafeInteger(count) && count > 0 ? count : 0
     } catch {
       return 0
     }
