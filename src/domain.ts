@@ -181,7 +181,10 @@ export interface Span {
   readonly end: number
 }
 
-/** Why a target is tried last (routing/target-health.ts). */
+/**
+ * Why a target is tried last (routing/target-health.ts). `broken`: it failed by itself (500), truncated its response, or sent an
+ * invalid one.
+ */
 export const failureKinds = [
   'auth',
   'billing',
@@ -193,6 +196,8 @@ export const failureKinds = [
   'timeout',
   'unreachable',
 ] as const
+
+export type FailureKind = (typeof failureKinds)[number]
 
 /** One limit as clients see it. */
 export interface Quota {

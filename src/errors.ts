@@ -1,4 +1,5 @@
 // Every way in which the gateway itself refuses or fails a request, as code and facts. A dialect renders them.
+
 /** Code → HTTP status. The table in docs/http.md is held against this by a test. */
 export const errorTable = {
   budget_exceeded: 429,

@@ -9,7 +9,8 @@ import { defaults } from '../src/config/defaults.ts'
 import { dialects } from '../src/dialects/table.ts'
 import { renderError } from '../src/dialects/openai/errors.ts'
 import { type ErrorCode, errorTable, GatewayError } from '../src/errors.ts'
-import { TargetHealth, type FailureKind } from '../src/routing/target-health.ts'
+import type { FailureKind } from '../src/domain.ts'
+import { TargetHealth } from '../src/routing/target-health.ts'
 import { scratchDirectory } from './support/config-file.ts'
 
 const root = join(import.meta.dirname, '..')

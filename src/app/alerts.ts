@@ -10,7 +10,7 @@ import { Notifier } from '../observe/alerts/notifier.ts'
 import type { Events } from '../observe/events.ts'
 import type { CounterReader } from '../observe/metrics/counters.ts'
 import type { Clock } from '../platform/clock.ts'
-import type { FailureKind } from '../routing/target-health.ts'
+import type { FailureKind } from '../domain.ts'
 import type { Pseudonyms } from '../vault/pseudonyms.ts'
 import { pseudonymsOf, scopeNamed } from './pseudonyms.ts'
 

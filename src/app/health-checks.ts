@@ -2,7 +2,8 @@
 // are tried last while it is down, and used again as soon as it is up.
 import type { Config } from '../config/types.ts'
 import type { Events } from '../observe/events.ts'
-import type { TargetHealth, FailureKind } from '../routing/target-health.ts'
+import type { FailureKind } from '../domain.ts'
+import type { TargetHealth } from '../routing/target-health.ts'
 import type { ProbeOutcome } from '../upstream/probe.ts'
 import type { Provider } from '../upstream/provider.ts'
 import { type PollClock, type PollParts, Polls } from './polls.ts'

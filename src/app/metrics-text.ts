@@ -16,7 +16,7 @@ import { isProviderWide, type KnownTrouble } from '../routing/target-health.ts'
 import type { OpenedCounts } from './open-counts.ts'
 
 /** What gauges are read from. */
-export interface GatewayState {
+export interface GaugeSources {
   readonly version: string
   /** Milliseconds since 1970. */
   readonly startedAtMs: number
@@ -32,7 +32,7 @@ export interface GatewayState {
 }
 
 /** In slices of whole lines. Others run between two slices. */
-export async function metricsText(counts: OpenedCounts, state: GatewayState): Promise<string[]> {
+export async function metricsText(counts: OpenedCounts, state: GaugeSources): Promise<string[]> {
   const readings = await readingsOf(counts, state)
   const slices: string[] = []
   for (const slice of slicesOf(counts.registry, readings, state.clock.now)) {
@@ -42,7 +42,7 @@ export async function metricsText(counts: OpenedCounts, state: GatewayState): Pr
   return slices
 }
 
-async function readingsOf({ registry, times }: OpenedCounts, state: GatewayState): Promise<Readings> {
+async function readingsOf({ registry, times }: OpenedCounts, state: GaugeSources): Promise<Readings> {
   const { user, system } = process.cpuUsage()
   const { wanted, running } = state.workers
   const openDescriptors = descriptorsOf('self')?.open
@@ -82,7 +82,7 @@ function single(value: number): readonly Reading[] {
   return [{ values: [], value }]
 }
 
-async function limitReadings(registry: Registry, { config, coordinator }: GatewayState): Promise<Entry[]> {
+async function limitReadings(registry: Registry, { config, coordinator }: GaugeSources): Promise<Entry[]> {
   const reports = await coordinator.describe(modelsIn(registry, config))
   const limits: Reading[] = []
   const used: Reading[] = []
@@ -109,13 +109,13 @@ async function limitReadings(registry: Registry, { config, coordinator }: Gatewa
 }
 
 /** Of the file, with limits of their own, or called so far: providers list thousands that nobody calls. */
-function modelsIn(registry: Registry, { models, rateLimits, metrics }: GatewayState['config']): string[] {
+function modelsIn(registry: Registry, { models, rateLimits, metrics }: GaugeSources['config']): string[] {
   const called = Array.from(registry.of('call_duration_seconds'), ({ values }) => values[0]!)
   const names = new Set([...models.keys(), ...rateLimits.limits.keys(), ...called])
   return [...names].filter((name) => name !== '' && name !== otherName).slice(0, 2 * metrics.maxModels)
 }
 
-function providerReadings(state: GatewayState): Entry[] {
+function providerReadings(state: GaugeSources): Entry[] {
   const { config, coordinator, clock } = state
   const nowMs = clock.now()
   // From the monotonic clock to Unix time.
@@ -149,7 +149,7 @@ function providerReadings(state: GatewayState): Entry[] {
 /** A client chooses the names below a wildcard: they are one, `other`, which cools until the last of them does. */
 function coolingReadings(
   troubles: readonly KnownTrouble[],
-  { config, discovered }: GatewayState,
+  { config, discovered }: GaugeSources,
   offsetMs: number,
 ): Reading[] {
   const targets = [...config.models.values()].flatMap((model) => model.targets)
@@ -167,7 +167,7 @@ function coolingReadings(
   return [...until.values()]
 }
 
-function modelReadings({ config, discovered }: GatewayState): Reading[] {
+function modelReadings({ config, discovered }: GaugeSources): Reading[] {
   const listed = [...discovered.values()].reduce((sum, models) => sum + models.length, 0)
   return [
     { values: ['config'], value: config.models.size },
@@ -176,7 +176,7 @@ function modelReadings({ config, discovered }: GatewayState): Reading[] {
 }
 
 /** Places, never values. */
-function credentialReadings({ config }: GatewayState): Reading[] {
+function credentialReadings({ config }: GaugeSources): Reading[] {
   const ofHttp = [...config.providers.values()].filter((provider) => provider.kind !== 'echo')
   const values = ofHttp.flatMap(({ apiKey, headers }) => [apiKey, ...headers.map(([, value]) => value)])
   const setAt = new Map<string, number>()
@@ -188,7 +188,7 @@ function credentialReadings({ config }: GatewayState): Reading[] {
 }
 
 /** Of all clients together; those of clients would name them. */
-async function budgetReadings({ config, coordinator }: GatewayState): Promise<Entry[]> {
+async function budgetReadings({ config, coordinator }: GaugeSources): Promise<Entry[]> {
   const { total } = config.budgets
   if (total.length === 0) return []
   const scope: BudgetScope = { name: 'total', entry: 'total', budgets: total }

@@ -54,7 +54,6 @@ export class OpenCallReporter {
       started_at: new Date(this.#clock.wallNow() - ageMs).toISOString(),
       age_ms: Math.round(ageMs),
       attempt: record.attempts,
-      attempts_left: null,
       wait_ms: Math.round(waitMs),
       stream: record.isStream,
       prompt_tokens: meter?.seenPromptTokens() ?? record.promptTokens ?? null,

@@ -1,4 +1,5 @@
 // The events of a process and their sinks: the log, and where its lines go, the ledger, and the audit log.
+import { holdsKey } from '../clients/keys/key-format.ts'
 import type { OpenedAuditKey } from '../config/record-keys.ts'
 import type { Config } from '../config/types.ts'
 import type { Ledger } from '../ledger/ledger.ts'
@@ -6,7 +7,6 @@ import { EventFacts } from '../observe/alerts/event-facts.ts'
 import { createEvents, type Events } from '../observe/events.ts'
 import { type LogDestination, openLogOutput } from '../observe/log/output.ts'
 import { createLog, type LogOutput } from '../observe/log/log.ts'
-import { outcomeOf } from '../observe/outcome.ts'
 import { namingBy } from '../observe/pseudonymous-events.ts'
 import { logSink } from '../observe/sinks/log.ts'
 import { CallTracing } from '../observe/tracing/call-tracing.ts'
@@ -64,12 +64,12 @@ export function openEvents(
   const pseudonyms = pseudonymsOf(usage)
   const audit = openAudit(auditConfig, { clock, emit, stateDirectory, key, pseudonyms })
   const { wallNow } = clock
-  const history = new CallHistory({ maxCalls: status.recentCalls, wallNow, outcomeOf })
+  const history = new CallHistory({ maxCalls: status.recentCalls, wallNow })
   const reloads = new ReloadNews(wallNow)
   const facts = new EventFacts(clock.now)
   const hasCounts = metrics.enabled || status.enabled || notify.sinks.length > 0
   const counts = hasCounts ? openCounts(metrics, { emit, wallNow: clock.wallNow }) : undefined
-  const tracing = new CallTracing({ ...clock, emit, version })
+  const tracing = new CallTracing({ ...clock, emit, version, holdsKey })
   const sinks = [
     log,
     ledger && ledgerSink(ledger),

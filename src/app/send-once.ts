@@ -4,7 +4,7 @@ import type { NotifySink } from '../config/types.ts'
 import type { Severity } from '../observe/alerts/attention.ts'
 import { deliver } from '../observe/alerts/deliver.ts'
 import { isStateful } from '../observe/alerts/forms.ts'
-import { statusFault } from '../observe/alerts/sink-queue.ts'
+import { statusFault } from '../outbound/post.ts'
 import { bounded } from '../platform/bounded-text.ts'
 
 export interface OnceMessage {
@@ -59,9 +59,20 @@ export async function sendOnce(sink: NotifySink, message: OnceMessage, nowMs: nu
 
 /** A service may repeat what it was asked. */
 function withoutSecrets(text: string, { url, token }: NotifySink): string {
-  const { href, pathname, search } = new URL(typeof url === 'string' ? url : url.reveal())
-  const parts = [href, pathname, ...pathname.split('/'), search, token?.reveal() ?? '']
+  const { href, pathname, search, searchParams } = new URL(typeof url === 'string' ? url : url.reveal())
+  const pieces = [...pathname.split('/'), ...search.slice(1).split(/[&=]/), ...searchParams.values()]
+  const parts = [href, pathname, search, ...pieces, ...pieces.map(decoded), token?.reveal() ?? '']
   return parts
     .filter((part) => part.length >= 6)
+    .toSorted((one, other) => other.length - one.length)
     .reduce((shown, part) => shown.replaceAll(part, '[secret]'), text)
+}
+
+/** As a service reads a piece of a URL. */
+function decoded(piece: string): string {
+  try {
+    return decodeURIComponent(piece)
+  } catch {
+    return piece
+  }
 }

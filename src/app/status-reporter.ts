@@ -6,8 +6,6 @@ import type { KeyRecord } from '../clients/keys/key-record.ts'
 import type { Config } from '../config/types.ts'
 import type { UsageAnswer } from '../ledger/ledger.ts'
 import type { UsageQuestion } from '../ledger/report.ts'
-import type { CallFacts } from '../observe/events/calls.ts'
-import { outcomeOf } from '../observe/outcome.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { RouteTable } from '../routing/route-table.ts'
 import { budgetRow } from '../status/budget-row.ts'
@@ -22,6 +20,7 @@ import type { ProviderState, ReloadState, StatusReport, Usage } from '../status/
 import type { StatusSource, StatusView } from '../status/status-source.ts'
 import { type UsageView, usageOf, usageQuestions } from '../status/usage.ts'
 import type { Pseudonyms } from '../vault/pseudonyms.ts'
+import { oldestFirst } from './open-calls.ts'
 import type { OwnServices } from './shared-services.ts'
 
 /** What one thread knows of its calls. */
@@ -77,20 +76,16 @@ export class StatusReporter implements StatusSource {
     const routes = parts.routes()
     const { coordinator } = services
     const ownName = viewer.user === null ? undefined : (pseudonyms?.of(viewer.user) ?? viewer.user)
-    const isVisible = ({ client, via }: Pick<CallFacts, 'client' | 'via'>) =>
-      seesAll || client === ownName || via === ownName
+    const isVisible = ({ client, via }: { readonly client: string; readonly via?: string | undefined }) =>
+      seesAll || (ownName !== undefined && (client === ownName || via === ownName))
     const [threads, limits, usage] = await Promise.all([
       this.#look(),
       coordinator.describe(routes.models()),
       this.#usageOf({ ...view, client: seesAll ? undefined : (viewer.user ?? '') }),
     ])
     const looks = threads.map(({ recent }) => recent)
-    const calls = threads
-      .flatMap((thread) => thread.calls)
-      .filter((call) => isVisible({ client: call.client }))
-      .toSorted((one, other) => other.age_ms - one.age_ms)
+    const calls = oldestFirst(threads.flatMap((thread) => thread.calls)).filter(isVisible)
     const past = {
-      outcomeOf,
       isVisible,
       maxCalls: config.status.recentCalls,
       viewUrl: config.tracing.viewUrl,

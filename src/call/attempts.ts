@@ -19,7 +19,7 @@ import type { Hold } from './coordinator.ts'
 import { conclusionOf, type Failure, failureOf, sameRefusals } from './failures.ts'
 import { internalError } from './internal-error.ts'
 import { hasTimeLeft, nextTarget, providerOf } from './next-target.ts'
-import { loggableWords } from './provider-words.ts'
+import { loggableWords, withLoggableCode } from './provider-words.ts'
 import type { CallRecord } from './record.ts'
 import type { Metered } from './response/meter.ts'
 import { UpstreamResponse } from './response/upstream-response.ts'
@@ -255,7 +255,10 @@ async function send(
   const { path } = dialect
   let outcome: AttemptOutcome
   try {
-    outcome = await response.begin({ path, query, headers, body, contentType, isStream, requestId })
+    outcome = withLoggableCode(
+      await response.begin({ path, query, headers, body, contentType, isStream, requestId }),
+      call.body,
+    )
   } catch (error) {
     const failure = { error: internalError(error), isStaleConnection: false, hasBegun: false }
     const failed: AttemptOutcome = { kind: 'failed', ...failure }

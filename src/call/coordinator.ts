@@ -14,9 +14,8 @@ import type {
 import type { Outcome } from '../admission/outcome.ts'
 import type { Scope } from '../admission/scopes.ts'
 import type { Disconnect, NotAdmitted } from '../admission/waiting-line.ts'
-import type { Client, LimitStatus, RequestSize, Target } from '../domain.ts'
+import type { Client, FailureKind, LimitStatus, RequestSize, Target } from '../domain.ts'
 import type { PlacementReason } from '../routing/placement.ts'
-import type { FailureKind } from '../routing/target-health.ts'
 import type { Metered } from './response/meter.ts'
 
 /** A call that asks to be admitted to a model. */

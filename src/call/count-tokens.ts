@@ -8,6 +8,7 @@ import type { AttemptOutcome } from './attempt-outcome.ts'
 import type { Call, Snapshot } from './call.ts'
 import { carriedRequestHeaders, withTrace } from './carried-headers.ts'
 import { providerOf } from './next-target.ts'
+import { withLoggableCode } from './provider-words.ts'
 import type { CallRecord } from './record.ts'
 import type { CallResult } from './respond.ts'
 import { troubleOf } from './retry-rule.ts'
@@ -82,7 +83,7 @@ async function ask(
   reply.onGone = abort
   const stopTimer = on.setTimer(abort, maxCountMs)
   const carried = carriedRequestHeaders(call, provider.traitsOf(target.model))
-  const outcome = await response.begin({
+  const begun = await response.begin({
     path: dialect.path,
     query,
     headers: withTrace(carried, record.trace, provider),
@@ -91,6 +92,7 @@ async function ask(
     isStream: false,
     requestId,
   })
+  const outcome = withLoggableCode(begun, call.body)
   stopTimer()
   on.events.emit(record.endAttempt(outcome, troubleOf(outcome, on.wallNow()), on.now()))
   return outcome

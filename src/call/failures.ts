@@ -1,7 +1,6 @@
 // What has failed in a call so far, and how that is reported to its client.
-import type { Target } from '../domain.ts'
+import type { FailureKind, Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
-import type { FailureKind } from '../routing/target-health.ts'
 import type { AttemptFailure } from './attempt-outcome.ts'
 import type { Hold } from './coordinator.ts'
 import type { RetryDecision } from './retry-rule.ts'

@@ -1,7 +1,9 @@
-// Which words of a provider's error may be logged: an operator needs them, but they may quote the prompt or a key.
+// Which words and codes of a provider's error may be logged: an operator needs them, but they may quote the prompt or a key.
 import type { LargeBody } from '../bytes/large-body.ts'
+import { holdsKey } from '../clients/keys/key-format.ts'
 import { bytesOf } from '../dialects/request.ts'
 import { maskKeyShapes } from '../upstream/mask.ts'
+import type { AttemptOutcome } from './attempt-outcome.ts'
 
 const maxWords = 200
 
@@ -33,6 +35,31 @@ export function loggableWords({ status, message, body, names }: ProviderError): 
   const pieces = long.reduce((texts, name) => texts.flatMap((text) => text.split(name)), [shown])
   const texts = request.includes('\\') ? [request, unescaped(request)] : [request]
   return pieces.some((piece) => texts.some((text) => quotes(piece, text))) ? undefined : shown
+}
+
+/** A code that is made of words of the provider's own, as all documented ones are. */
+const plainCode = /^[a-z]+(?:[._-][a-z]+)*$/i
+
+/** Undefined where it is a text rather than a code, looks like a key or quotes the request. */
+function loggableCode(code: string, body: Buffer | LargeBody | undefined): string | undefined {
+  if (!/^[\w.:/-]{1,64}$/.test(code)) return undefined
+  if (maskKeyShapes(code) !== code || holdsKey(code)) return undefined
+  if (code.length < quotedLength || plainCode.test(code) || body === undefined) return code
+  const bytes = bytesOf(body)
+  return bytes.length > maxSearchedBytes || quotes(code, bytes.toString()) ? undefined : code
+}
+
+/**
+ * The same outcome with a provider's code that may be logged and stand in spans, or without one. Nothing is decided by it.
+ * @param body of the request; undefined: it was not kept, and is not searched.
+ */
+export function withLoggableCode(
+  outcome: AttemptOutcome,
+  body: Buffer | LargeBody | undefined,
+): AttemptOutcome {
+  if (outcome.kind !== 'refused' && outcome.kind !== 'failed') return outcome
+  const { providerCode: code } = outcome
+  return code === undefined ? outcome : { ...outcome, providerCode: loggableCode(code, body) }
 }
 
 /** Other statuses say what is wrong with the request, mostly in its own words. */

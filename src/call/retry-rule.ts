@@ -1,7 +1,7 @@
 // What an attempt's outcome means for the call and for the target: is it a failure of the target, may another target
 // answer instead, may the same one be asked again. Pure.
 import { parseDurationMs } from '../http/duration.ts'
-import type { FailureKind } from '../routing/target-health.ts'
+import type { FailureKind } from '../domain.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
 
 export interface RetryDecision {

@@ -1,7 +1,7 @@
 // `llm-gateway calls`: shows the calls under way in a running gateway, and ends them.
 import { userInfo } from 'node:os'
 import { printable } from '../platform/printable.ts'
-import { askControl, type ControlAnswer } from './control-client.ts'
+import { askControl, type ControlAnswer, problemOf } from './control-client.ts'
 import { type CommandIo, counted, Output } from './output.ts'
 import {
   callCells,
@@ -76,13 +76,6 @@ export async function cancelCall(
   if (answer.kind !== 'answered') return { kind: 'failed', problem: problemOf(answer) }
   if (answer.body['cancelled'] === true) return { kind: 'cancelled' }
   return { kind: 'failed', problem: `the call ${printable(id)} has ended already` }
-}
-
-/** Why the gateway has not answered; printable. */
-export function problemOf(answer: Exclude<ControlAnswer, { kind: 'answered' }>): string {
-  if (answer.kind === 'failed') return printable(answer.message)
-  const paths = answer.paths.map((path) => printable(path)).join(', ')
-  return `no gateway of this user runs (tried ${paths}); run this as the user of the gateway, or start it`
 }
 
 type Found = { readonly id: string } | { readonly problem: string }

@@ -3,11 +3,17 @@ import { request } from 'node:http'
 import { realpathSync } from 'node:fs'
 import { isObject, membersOf, parseJson } from '../bytes/json/parse.ts'
 import { controlSocketPaths } from '../config/find.ts'
+import { printable } from '../platform/printable.ts'
 
 export type ControlAnswer =
   | { readonly kind: 'answered'; readonly body: Record<string, unknown> }
   /** No gateway that this user may command listens; these paths were tried. */
-  | { readonly kind: 'absent'; readonly paths: readonly string[] }
+  | {
+      readonly kind: 'absent'
+      readonly paths: readonly string[]
+      /** Configurations of the gateways that listen there, none of which is the wanted one. */
+      readonly others: readonly string[]
+    }
   /** One listens, and cannot do it; for people. */
   | { readonly kind: 'failed'; readonly message: string }
 
@@ -27,15 +33,32 @@ export async function askControl(
   input?: object,
 ): Promise<ControlAnswer> {
   const paths = controlSocketPaths(env, process.getuid?.() ?? 0)
+  const others: string[] = []
   for (const path of paths) {
     if (config !== undefined) {
       const state = await ask(path, 'GET /-/state')
-      if (state?.kind !== 'answered' || !isSameFile(String(state.body['config']), config)) continue
+      if (state?.kind !== 'answered') continue
+      const served = String(state.body['config'])
+      if (!isSameFile(served, config)) {
+        others.push(served)
+        continue
+      }
     }
     const answer = await ask(path, command, input)
     if (answer !== undefined) return answer
   }
-  return { kind: 'absent', paths }
+  return { kind: 'absent', paths, others }
+}
+
+/** Why the gateway has not answered; printable. */
+export function problemOf(answer: Exclude<ControlAnswer, { kind: 'answered' }>): string {
+  if (answer.kind === 'failed') return printable(answer.message)
+  if (answer.others.length > 0) {
+    const others = answer.others.map((file) => printable(file)).join(', ')
+    return `no gateway runs with this configuration; one runs with ${others}: name that one, or leave --config out`
+  }
+  const paths = answer.paths.map((path) => printable(path)).join(', ')
+  return `no gateway of this user runs (tried ${paths}); run this as the user of the gateway, or start it`
 }
 
 function isSameFile(one: string, other: string): boolean {

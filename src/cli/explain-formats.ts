@@ -7,6 +7,7 @@ import type { Carriage, Coverage } from '../dialects/coverage.ts'
 import type { ClientDialect } from '../dialects/dialect.ts'
 import { dialects } from '../dialects/table.ts'
 import { closestName } from '../platform/did-you-mean.ts'
+import { durationText } from '../platform/duration.ts'
 import { printable } from '../platform/printable.ts'
 import { speaks } from '../upstream/providers/kinds.ts'
 import type { Output } from './output.ts'
@@ -140,16 +141,9 @@ function describeKnown(known: KnownFormat, kind: string, wallNowMs: number): str
     configured: () => 'configured',
     kind: () => `kind ${kind}`,
     probed: () =>
-      `probed ${ageOf(wallNowMs - probedAtMs)} ago${version === undefined ? '' : `, version ${printable(version)}`}`,
+      `probed ${durationText(wallNowMs - probedAtMs)} ago${version === undefined ? '' : `, version ${printable(version)}`}`,
   }
   return `${isSpoken === true ? 'speaks' : 'does not speak'} ${format} (${how[source]()})`
-}
-
-/** In its largest whole unit. */
-function ageOf(ms: number): string {
-  const minutes = Math.max(0, Math.floor(ms / 60_000))
-  if (minutes < 60) return `${minutes} min`
-  return minutes < 48 * 60 ? `${Math.floor(minutes / 60)} h` : `${Math.floor(minutes / (24 * 60))} days`
 }
 
 const carriages: Readonly<Record<Carriage, 'green' | 'yellow' | 'red' | 'dim'>> = {

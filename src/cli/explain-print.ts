@@ -53,7 +53,13 @@ export function printExplanation(out: Output, explanation: Explanation, listsMem
     if (target.headers.length > 0) row(out, 'headers', target.headers.join(', '))
     row(out, 'timeouts', formatTimeouts(target.timeouts))
     const { price } = target
-    row(out, 'price', price === null ? 'unknown' : printable(`${price.setting} (${price.place})`))
+    row(
+      out,
+      'price',
+      price === null
+        ? 'unknown; to count its cost, set price:, or price: free'
+        : printable(`${price.setting} (${price.place})`),
+    )
   }
   out.line()
   out.line(`limits     ${limits === null ? 'none' : formatLimits(limits)}`)

@@ -1,7 +1,7 @@
 // `llm-gateway metrics`: what `GET /metrics` of the running gateway answers, on standard output or in a file for node_exporter.
-import { open, rename, rm } from 'node:fs/promises'
 import { printable } from '../platform/printable.ts'
-import { askControl } from './control-client.ts'
+import { replaceFile } from '../platform/replace-file.ts'
+import { askControl, problemOf } from './control-client.ts'
 import { type CommandIo, Output } from './output.ts'
 
 /** @returns the exit status: 0, or 1 when no gateway answers, it has no metrics, or the file cannot be written. */
@@ -14,10 +14,7 @@ export async function metricsCommand(
     return 1
   }
   const answer = await askControl(io.env, 'GET /-/metrics', config)
-  if (answer.kind === 'failed') return fail(answer.message)
-  if (answer.kind === 'absent') {
-    return fail(`no gateway of yours runs${config === undefined ? '' : ` with ${config}`}; start it`)
-  }
+  if (answer.kind !== 'answered') return fail(problemOf(answer))
   const { text } = answer.body
   if (typeof text !== 'string') return fail('the gateway answered with something else than metrics')
   if (text === '') return fail('the gateway counts nothing: metrics.enabled and status.enabled are false')
@@ -26,26 +23,10 @@ export async function metricsCommand(
     return 0
   }
   try {
-    await replaceFile(textfile, text)
+    // The collector runs as another user, so everybody may read it.
+    replaceFile(textfile, text, { mode: 0o644 })
     return 0
   } catch (error) {
     return fail(`${textfile} cannot be written: ${(error as Error).message}`)
-  }
-}
-
-/** A reader finds the old text or the new one. The collector runs as another user, so everybody may read it. */
-async function replaceFile(path: string, text: string): Promise<void> {
-  // The collector reads files that end in .prom.
-  const draft = `${path}.${process.pid}`
-  const file = await open(draft, 'wx', 0o644)
-  try {
-    await file.writeFile(text)
-    await file.chmod(0o644)
-    await file.close()
-    await rename(draft, path)
-  } catch (error) {
-    await file.close().catch(() => {})
-    await rm(draft, { force: true })
-    throw error
   }
 }

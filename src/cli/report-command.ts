@@ -62,6 +62,6 @@ export function addReportCommand(
 
 function periodName(text: string): PeriodName {
   const name = periodNames.find((each) => each === text)
-  if (name === undefined) throw new InvalidArgumentError(`write ${periodNames.join(', ')}.`)
+  if (name === undefined) throw new InvalidArgumentError(`Write ${periodNames.join(', ')}.`)
   return name
 }

@@ -139,6 +139,8 @@ function banner(config: Config, app: App, configFile: string, version: string): 
   const listed = models.slice(0, 8).join(', ') + (models.length > 8 ? `, … (${models.length} in total)` : '')
   const model =
     models.find((name) => config.models.get(name)?.targets[0]?.provider === 'echo') ?? models[0] ?? ''
+  const address = app.addresses.find((each) => !each.startsWith('unix:'))
+  const page = config.status.enabled && address !== undefined ? [`  status     ${address}/`] : []
   const messages = [{ role: 'user', content: 'hello' }]
   const body = { model, stream: true, stream_options: { include_usage: true }, messages }
   return [
@@ -147,6 +149,7 @@ function banner(config: Config, app: App, configFile: string, version: string): 
     `  models     ${printable(listed)}`,
     `  try        curl -N ${app.addresses[0]}/v1/chat/completions -H 'content-type: application/json' \\`,
     `               -d '${printableJson(JSON.stringify(body))}'`,
+    ...page,
     `  stop       Ctrl-C`,
     '',
   ].join('\n')

@@ -2,8 +2,7 @@
 import { printable } from '../platform/printable.ts'
 import type { StatusReport } from '../status/status-report.ts'
 import { statusText } from '../status/status-text.ts'
-import { problemOf } from './calls.ts'
-import { askControl } from './control-client.ts'
+import { askControl, problemOf } from './control-client.ts'
 import { type CommandIo, Output } from './output.ts'
 
 interface StatusOptions {

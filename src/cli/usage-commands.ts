@@ -99,7 +99,7 @@ export function addUsageCommands(program: Command, io: CommandIo, done: (status:
 
 function readFormat(text: string): UsageFormat {
   const format = usageFormats.find((each) => each === text)
-  if (format === undefined) throw new InvalidArgumentError(`write ${usageFormats.join(', ')}.`)
+  if (format === undefined) throw new InvalidArgumentError(`Write ${usageFormats.join(', ')}.`)
   return format
 }
 

@@ -1,8 +1,8 @@
 // Rules about where messages go. Messages of problems quote no URL: those of webhooks are secrets.
-import { reachOf } from '../platform/address-reach.ts'
 import type { HasProblem, Path, PathProblem } from './problems.ts'
 import type { RawConfig, RawSecret } from './raw.ts'
 import type { NotifySinkKind, Secret } from './types.ts'
+import { isUnencrypted, parseWebUrl } from './web-url.ts'
 
 /** Their addresses are no secrets. */
 const mayBeText: ReadonlySet<NotifySinkKind> = new Set(['alertmanager', 'pagerduty'])
@@ -12,7 +12,7 @@ export function* notifyProblems(raw: RawConfig, hasProblem: HasProblem): Generat
     const path = ['notify', 'sinks', name, 'url']
     if (typeof sink.url !== 'string' || hasProblem(path)) continue
     if (!mayBeText.has(sink.kind)) {
-      const message = `whoever knows the URL of a ${sink.kind} channel can write to it, so that it is a secret`
+      const message = `the URL of a sink of the kind ${sink.kind} is a secret: whoever knows it can write there`
       yield { path, message, hint: 'write { credential: NAME }, { env: NAME } or { secret: NAME }' }
       continue
     }
@@ -60,16 +60,14 @@ export function* notifyReferences(raw: RawConfig): Generator<[Path, RawSecret]> 
 }
 
 function urlFault(text: string): { message: string; hint: string } | undefined {
-  const url = URL.parse(text)
-  if (url === null || !/^https?:\/\/[^/\\]/i.test(text) || /[\s\\]/.test(text)) {
+  const url = parseWebUrl(text)
+  if (url === undefined) {
     return { message: 'is not a URL of a web server', hint: 'write it in full, with https://' }
   }
   if (url.username !== '' || url.password !== '') {
     return { message: 'must not contain a user name or password', hint: 'use token' }
   }
-  const host = url.hostname.replace(/^\[|\]$/g, '')
-  const isLoopback = host === 'localhost' || reachOf(host) === 'loopback'
-  if (url.protocol === 'http:' && !isLoopback) {
+  if (isUnencrypted(url)) {
     return { message: 'would be sent unencrypted', hint: 'use https://, or http:// to a loopback address' }
   }
   return undefined

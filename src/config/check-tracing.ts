@@ -3,8 +3,7 @@ import { keyHeaders, ownHeaders } from './check-headers.ts'
 import { isSecretName } from '../http/secret-names.ts'
 import { quoted, type PathProblem } from './problems.ts'
 import type { RawConfig } from './raw.ts'
-
-const isHere = /^(?:127\.|\[::1\]$|(?:.*\.)?localhost$)/
+import { isUnencrypted, parseWebUrl } from './web-url.ts'
 
 /** Values are never quoted: people paste keys into URLs. */
 export function* tracingProblems({ tracing = {} }: RawConfig): Generator<PathProblem> {
@@ -37,8 +36,8 @@ function headerFault(name: string, value: unknown, isRepeated: boolean): string 
 }
 
 function endpointFault(text: string): { message: string; hint: string } | undefined {
-  const url = URL.parse(text)
-  if (url === null || !/^https?:\/\/[^/\\]/i.test(text) || /[\s\\]/.test(text)) {
+  const url = parseWebUrl(text)
+  if (url === undefined) {
     return { message: 'is not a URL', hint: 'write it in full: http://127.0.0.1:4318' }
   }
   if (url.username !== '' || url.password !== '' || text.includes('#') || url.search !== '') {
@@ -47,7 +46,7 @@ function endpointFault(text: string): { message: string; hint: string } | undefi
       hint: 'put the key into headers',
     }
   }
-  if (url.protocol === 'http:' && !isHere.test(url.hostname)) {
+  if (isUnencrypted(url)) {
     const hint = 'use https://, or a collector on this machine'
     return { message: `http:// to ${quoted(url.hostname)} would send spans unencrypted`, hint }
   }

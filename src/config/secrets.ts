@@ -102,7 +102,7 @@ function absence(reference: RawSecret, directory: string | undefined): { message
     : ''
   return {
     message: `secret not found: looked for ${describeSecret(reference)}${why}`,
-    hint: 'provide it, or add "optional: true" if the provider needs none',
+    hint: 'provide it, or add "optional: true" if the gateway may do without it',
   }
 }
 

@@ -33,6 +33,19 @@ export const outcomes = [
 
 export type Outcome = (typeof outcomes)[number]
 
+/** The client or the gateway's own rules ended the call: no provider was to answer it. */
+const unanswerable: ReadonlySet<Outcome> = new Set(['client_gone', 'refused', 'limited'])
+
+/** Whether a provider answered the call, or should have. */
+export function isAnswerable(outcome: Outcome): boolean {
+  return !unanswerable.has(outcome)
+}
+
+/** Whether a provider or the gateway is at fault. */
+export function isFault(outcome: Outcome): boolean {
+  return isAnswerable(outcome) && outcome !== 'ok' && outcome !== 'client_error'
+}
+
 /** What of a call's facts decides. */
 export type JudgedCall = Pick<CallFacts, 'status' | 'code' | 'trouble' | 'provider_status'>
 

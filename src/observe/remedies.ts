@@ -50,14 +50,14 @@ const remedies: Readonly<Partial<Record<ErrorCode | OutcomeOfProvider, string>>>
   overloaded: 'Send fewer large requests at once, or raise server.body_memory_bytes.',
   price_unknown: 'Set the price of the model, because a budget in USD applies to the client.',
   provider_auth:
-    'Replace the key of provider {provider}; llm-gateway doctor --provider {provider} checks it.',
+    'Replace the key of provider {provider} and reload the gateway, or restart it if the key is in its environment; llm-gateway doctor --provider {provider} checks it.',
   provider_auth_failed:
-    'Replace the key of provider {provider}; llm-gateway doctor --provider {provider} checks it.',
+    'Replace the key of provider {provider} and reload the gateway, or restart it if the key is in its environment; llm-gateway doctor --provider {provider} checks it.',
   provider_bad_response:
     'Look at the log of the server behind provider {provider}; llm-gateway doctor --provider {provider} calls it.',
   provider_billing: 'Add credit to the account of provider {provider}, or raise its spending limit.',
   provider_error:
-    'Look at the log of the server behind provider {provider}, or add a second provider to the model.',
+    'Look at the status page of provider {provider}, or the log of a server of your own; a second provider helps.',
   provider_limited:
     'Wait for the limit of provider {provider}, set its limits in rate_limit_settings, or add a second provider.',
   provider_timeout:

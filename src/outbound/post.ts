@@ -50,3 +50,9 @@ export function postJson(
   }
   return send(url, { method: 'POST', headers, body: JSON.stringify(body) }, nowMs)
 }
+
+/** Why a message with this status was not accepted, in words that follow a colon. */
+export function statusFault(status: number): string {
+  const isRedirect = status >= 300 && status <= 399
+  return isRedirect ? `status ${status}, and redirects are not followed` : `status ${status}`
+}

@@ -1,12 +1,6 @@
 // The health of targets, as calls have learnt it: which failed, how, and until when to prefer others. Keyed by name, so
 // that it outlives a reload. Nothing here refuses a call: a target that is cooling down is tried last, but not excluded.
-import type { failureKinds, Target } from '../domain.ts'
-
-/**
- * Why a target is tried last. Each kind has its own cool-down. `broken`: it failed by itself (500), truncated its response,
- * or sent an invalid one.
- */
-export type FailureKind = (typeof failureKinds)[number]
+import type { FailureKind, Target } from '../domain.ts'
 
 export interface TargetState {
   readonly isReady: boolean
@@ -43,13 +37,6 @@ interface Cooling {
   isProbing: boolean
 }
 
-/** What is wrong with a provider, or with one of its models. */
-export interface ProviderTrouble {
-  readonly failureKind: FailureKind
-  /** In milliseconds of the monotonic clock; undefined: until a health check succeeds. */
-  readonly untilMs: number | undefined
-}
-
 const maxStreakFactor = 8
 
 /** The longest `retry-after` that counts: after an hour, the target is tried again. */
@@ -63,7 +50,7 @@ export function isProviderWide(failureKind: FailureKind): boolean {
   return providerWide.has(failureKind)
 }
 
-/** How long, as a multiple of `routing.cooldown_ms`. What a person has to mend takes longer. */
+/** How long each kind cools down, as a multiple of `routing.cooldown_ms`. What a person has to mend takes longer. */
 const factors: Readonly<Record<FailureKind, number>> = {
   auth: 4,
   billing: 20,
@@ -126,17 +113,11 @@ export class TargetHealth {
   }
 
   /** What is wrong with a provider as a whole, else with the one of its targets that stays so longest. Has no side effects. */
-  troubleOf(provider: string, nowMs: number): ProviderTrouble | undefined {
-    const found = this.#unhealthy.get(provider)
-    if (found !== undefined) return { failureKind: found, untilMs: undefined }
-    let worst: ProviderTrouble | undefined
-    for (const [key, { failureKind, untilMs, isProbing }] of this.#cooling) {
-      if (key !== provider && !key.startsWith(`${provider}\n`)) continue
-      if (nowMs >= untilMs && !isProbing) continue
-      if (key === provider) return { failureKind, untilMs }
-      if (untilMs > (worst?.untilMs ?? 0)) worst = { failureKind, untilMs }
-    }
-    return worst
+  troubleOf(provider: string, nowMs: number): KnownTrouble | undefined {
+    const known = this.troubles(nowMs).filter((trouble) => trouble.provider === provider)
+    const ofAll = known.filter(({ model }) => model === undefined)
+    if (ofAll.length > 0) return ofAll.find(({ untilMs }) => untilMs === undefined) ?? ofAll[0]
+    return known.toSorted((one, other) => other.untilMs! - one.untilMs!)[0]
   }
 
   /** A call goes to the target. If that was cooling, it is the probe that others wait for. */

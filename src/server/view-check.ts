@@ -2,7 +2,7 @@
 // has forwarded could be anybody's, so these pages do not exist there, unless the proxy vouches for an identity that is listed.
 import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { isTrustedProxy, uidOfSocket } from '../clients/client.ts'
+import { isOfPrivateSocket, isTrustedProxy, uidOfSocket } from '../clients/client.ts'
 import { GatewayError } from '../errors.ts'
 import { headerLines } from '../http/headers.ts'
 import { corsHeaderNames } from './cors.ts'
@@ -80,13 +80,14 @@ async function viewerOf(
   const { raw } = request
   const { socket } = raw
   const uid = uidOfSocket(socket) ?? (await findUser(socket))
-  if (isForwarded(raw) || (isTrustedProxy(socket) && (uid === undefined || !observers.isOwn(uid)))) {
+  // With a trusted proxy, the Unix socket is its entrance, whoever it runs as: plain nginx adds no header.
+  const isOwner = uid !== undefined && observers.isOwn(uid)
+  if (isForwarded(raw) || (isTrustedProxy(socket) && (!isOwner || isOfPrivateSocket(socket)))) {
     return view === 'status' && parts.isServedViaProxy() ? forwardedViewer(raw, observers, parts) : undefined
   }
   requireOwnPage(raw)
   if (uid === undefined) throw unknownUser(view)
   if (!observers.mayLook(view, uid)) throw notListed(observers.nameOf(uid), view)
-  const isOwner = observers.isOwn(uid)
   return { id: `user:${observers.nameOf(uid)}`, isOwner, seesAll: isOwner || uid === 0 }
 }
 
@@ -128,11 +129,12 @@ export function ownPageReader(
   }
 }
 
-/** What proxies add, also those that nobody has listed. */
-const proxyHeader = /^(?:forwarded|via|x-forwarded-.*|x-real-ip)$/
+/** What proxies add, also those that nobody has listed. Some write `_` for `-`, as CGI does. */
+const proxyHeader =
+  /^(?:forwarded|forwarded-for|via|(?:x-)?(?:real|client|cluster-client)-ip|true-client-ip|(?:cf|fastly|do)-.*-ip|x-(?:original-)?forwarded(?:-.*)?|x-original-(?:for|host|proto)|x-envoy-.*|x-proxyuser-ip|tailscale-.*)$/
 
 function isForwarded({ headers }: IncomingMessage): boolean {
-  return Object.keys(headers).some((name) => proxyHeader.test(name))
+  return Object.keys(headers).some((name) => proxyHeader.test(name.replaceAll('_', '-')))
 }
 
 /** Pages of other origins may not look, whatever `cors` allows them. Browsers send neither header in a plain navigation. */

@@ -3,6 +3,8 @@
 // looks can compute.
 import type { AttemptEnded, CallFacts } from '../observe/events/calls.ts'
 import type { GatewayEvent, Sink } from '../observe/events.ts'
+import { outcomeOf } from '../observe/outcome.ts'
+import { hasFailed } from './failed-call.ts'
 import { FailureCounts, type FailureCount } from './failure-counts.ts'
 import { ProviderPast, type ProviderPastLook } from './provider-past.ts'
 
@@ -25,15 +27,10 @@ export interface HistoryParts {
   readonly maxCalls: number
   /** Milliseconds since 1970. */
   readonly wallNow: () => number
-  /** One of the outcomes of a call. */
-  readonly outcomeOf: (call: CallFacts) => string
 }
 
 /** Names of providers are the configuration's, but a gateway may be reloaded for years. */
 const maxProviders = 500
-
-/** Of a provider that fails: what an attempt's status shows without its text. */
-const failedStatuses: ReadonlySet<number> = new Set([401, 402, 403, 404, 408, 429])
 
 export class CallHistory implements Sink {
   readonly name = 'status'
@@ -71,7 +68,7 @@ export class CallHistory implements Sink {
   }
 
   #onCall(call: CallFacts): void {
-    const { maxCalls, wallNow, outcomeOf } = this.#parts
+    const { maxCalls, wallNow } = this.#parts
     const endedMs = wallNow()
     if (maxCalls > 0) {
       this.#calls[this.#next] = { endedMs, call }
@@ -79,7 +76,7 @@ export class CallHistory implements Sink {
     }
     const { provider, status } = call
     const outcome = outcomeOf(call)
-    if (!isFailure(call, outcome)) {
+    if (!hasFailed({ outcome, code: call.code })) {
       if (provider !== undefined && status < 400) this.#past(provider).addMeasures(call, endedMs)
       return
     }
@@ -91,14 +88,15 @@ export class CallHistory implements Sink {
     if (reason !== undefined) this.#past(provider).setReason(reason, endedMs)
   }
 
-  #onAttempt({ provider, outcome, status, code }: AttemptEnded): void {
-    if (outcome === 'gone') return
+  #onAttempt({ provider, outcome, status, code, trouble }: AttemptEnded): void {
+    const isBad = trouble !== undefined
+    // Nothing is known of a provider where the client left, or the attempt failed by no fault of its own.
+    if (!isBad && (outcome === 'gone' || outcome === 'failed')) return
     const past = this.#past(provider)
     const nowMs = this.#parts.wallNow()
-    const hasFailed = outcome === 'failed' || (outcome === 'refused' && isFailedStatus(status))
-    past.addAttempt(hasFailed, nowMs)
+    past.addAttempt(isBad, nowMs)
     // The end of the call may have more words.
-    if (hasFailed) past.setReason(status === undefined ? (code ?? 'failed') : `status ${status}`, nowMs)
+    if (isBad) past.setReason(status === undefined ? (code ?? 'failed') : `status ${status}`, nowMs)
   }
 
   #onRefused({ code, reason, has_left: hasLeft, unlogged = 0 }: Refused): void {
@@ -126,12 +124,3 @@ export class CallHistory implements Sink {
 }
 
 type Refused = Extract<GatewayEvent, { readonly kind: 'refused' }>
-
-/** A client that left, or a person who cancelled a call, decided so. */
-export function isFailure({ code }: Pick<CallFacts, 'code'>, outcome: string): boolean {
-  return outcome !== 'ok' && outcome !== 'client_gone' && code !== 'call_cancelled'
-}
-
-function isFailedStatus(status: number | undefined): boolean {
-  return status === undefined || status >= 500 || failedStatuses.has(status)
-}

@@ -27,8 +27,6 @@ export interface OpenCall {
   readonly age_ms: number
   /** The number of the last attempt; 0 before the first one. */
   readonly attempt: number
-  /** How many may follow; null: not known. */
-  readonly attempts_left: number | null
   /** In line, so far and in all. */
   readonly wait_ms: number
   /** Whether the client asked for a stream. */

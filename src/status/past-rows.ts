@@ -1,17 +1,15 @@
 // What calls have left behind, as rows of the status page: the last calls, and the failures of a day.
 import type { CallFacts } from '../observe/events/calls.ts'
+import { outcomeOf } from '../observe/outcome.ts'
 import { remedyFor } from '../observe/remedies.ts'
 import { usdOfNano } from '../prices/usd.ts'
-import { type HistoryLook, isFailure, type PastCall } from './call-history.ts'
+import type { HistoryLook, PastCall } from './call-history.ts'
+import { hasFailed } from './failed-call.ts'
 import { type FailureCount, FailureCounts, mergedFailures } from './failure-counts.ts'
 import { shownOrNull, shownText } from './shown-text.ts'
 import type { FailureRow, RecentCall } from './status-report.ts'
 
-/** One of the outcomes of a call. */
-type OutcomeOf = (call: CallFacts) => string
-
 export interface PastView {
-  readonly outcomeOf: OutcomeOf
   /** Whether the viewer may see the call. */
   readonly isVisible: (call: CallFacts) => boolean
   /** Of the list of calls. */
@@ -34,7 +32,7 @@ function visibleCalls(looks: readonly HistoryLook[], isVisible: PastView['isVisi
     .toSorted((one, other) => other.endedMs - one.endedMs)
 }
 
-function recentCall({ call, endedMs }: PastCall, { outcomeOf, viewUrl }: PastView): RecentCall {
+function recentCall({ call, endedMs }: PastCall, { viewUrl }: PastView): RecentCall {
   const traceId = call.trace_id ?? null
   const outcome = outcomeOf(call)
   return {
@@ -63,7 +61,7 @@ function recentCall({ call, endedMs }: PastCall, { outcomeOf, viewUrl }: PastVie
     attempts: call.attempts,
     code: call.code ?? null,
     reason: shownOrNull(call.reason),
-    fix: isFailure(call, outcome) ? fixOf(call.code, outcome, call) : null,
+    fix: hasFailed({ outcome, code: call.code }) ? fixOf(call.code, outcome, call) : null,
     placement: call.placement ?? null,
     trace_id: traceId,
     trace_url:
@@ -74,12 +72,12 @@ function recentCall({ call, endedMs }: PastCall, { outcomeOf, viewUrl }: PastVie
 /** @param isAll whether the viewer sees all clients; otherwise only failures among the calls that it may see are counted. */
 export function failureRows(
   looks: readonly HistoryLook[],
-  { isAll, isVisible, outcomeOf }: Omit<PastView, 'maxCalls' | 'viewUrl'> & { readonly isAll: boolean },
+  { isAll, isVisible }: Omit<PastView, 'maxCalls' | 'viewUrl'> & { readonly isAll: boolean },
   nowMs: number,
 ): FailureRow[] {
   const counts = isAll
     ? mergedFailures(looks.map(({ failures }) => failures))
-    : mergedFailures([countedAmong(visibleCalls(looks, isVisible), outcomeOf, nowMs)])
+    : mergedFailures([countedAmong(visibleCalls(looks, isVisible), nowMs)])
   return counts.map(({ code, provider, count, lastMs, reason }) => ({
     code,
     provider: shownOrNull(provider),
@@ -90,12 +88,12 @@ export function failureRows(
   }))
 }
 
-function countedAmong(calls: readonly PastCall[], outcomeOf: OutcomeOf, nowMs: number): FailureCount[] {
+function countedAmong(calls: readonly PastCall[], nowMs: number): FailureCount[] {
   const counts = new FailureCounts()
   for (const { call, endedMs } of calls.toReversed()) {
     const outcome = outcomeOf(call)
     const { code = outcome, provider = null, reason } = call
-    if (isFailure(call, outcome)) counts.add({ code, provider, reason }, endedMs)
+    if (hasFailed({ outcome, code: call.code })) counts.add({ code, provider, reason }, endedMs)
   }
   return counts.look(nowMs)
 }

@@ -1,5 +1,6 @@
 // How a provider has done lately, as one thread has seen it: fixed cells, whatever the number of calls.
 import type { CallFacts } from '../observe/events/calls.ts'
+import { percentile } from '../platform/percentile.ts'
 import type { MinuteCell } from './status-report.ts'
 
 /** The span of the cells and of the medians. */
@@ -135,7 +136,7 @@ function latestOf(times: readonly (number | undefined)[]): number | undefined {
 /** Null: there are no values. */
 export function medianOf(values: readonly (number | null)[]): number | null {
   const sorted = values.filter((value) => value !== null).toSorted((one, other) => one - other)
-  return sorted[Math.floor((sorted.length - 1) / 2)] ?? null
+  return percentile(sorted, 0.5) ?? null
 }
 
 function sum(values: readonly number[]): number {

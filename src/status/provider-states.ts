@@ -1,13 +1,15 @@
 // The providers of a configuration as the status page shows them.
 import type { ProviderConfig } from '../config/types.ts'
-import type { ProviderTrouble } from '../routing/target-health.ts'
+import type { KnownTrouble } from '../routing/target-health.ts'
 import type { HistoryLook } from './call-history.ts'
 import { medianOf, mergedPast, type ProviderPastLook, shownMinutes } from './provider-past.ts'
 import { shownOrNull, shownText } from './shown-text.ts'
 import type { ProviderState } from './status-report.ts'
 
+type Trouble = Pick<KnownTrouble, 'failureKind' | 'untilMs'>
+
 export interface ProviderSources {
-  readonly troubleOf: (provider: string) => ProviderTrouble | undefined
+  readonly troubleOf: (provider: string) => Trouble | undefined
   readonly inFlightOf: (provider: string) => number
   /** Models that it lists. */
   readonly modelsOf: (provider: string) => number
@@ -58,7 +60,7 @@ function providerState(
 }
 
 function stateOf(
-  trouble: ProviderTrouble | undefined,
+  trouble: Trouble | undefined,
   { isReached, lastReachedMs = 0, reasonMs = 0 }: ProviderPastLook,
 ): ProviderState['state'] {
   if (trouble !== undefined) return trouble.untilMs === undefined ? 'unwell' : 'cooling'

@@ -56,8 +56,10 @@ export interface ProviderState {
   readonly origin: string | null
   readonly kind: string
   readonly is_local: boolean
-  /** `unused`: neither a call nor a check has reached it since the start. */
-  /** `failing`: calls may try it, and nothing has reached it since its last failure. */
+  /**
+   * `unused`: neither a call nor a check has reached it since the start. `failing`: calls may try it, and nothing has reached it
+   * since its last failure.
+   */
   readonly state: 'ok' | 'failing' | 'cooling' | 'unwell' | 'unused'
   /** A failure kind of `routing/target-health.ts`. */
   readonly trouble: string | null

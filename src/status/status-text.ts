@@ -1,4 +1,5 @@
 // The report as text: `llm-gateway status`, and `GET /status` for who accepts plain text only.
+import { durationText } from '../platform/duration.ts'
 import type { StatusReport, UsageRow } from './status-report.ts'
 
 /** Of lists that go on. */
@@ -52,7 +53,7 @@ function openCalls({ calls, calls_unshown }: StatusReport): string[] {
       call.client,
       call.provider ?? '-',
       phaseWords[call.phase],
-      duration(call.age_ms),
+      durationText(call.age_ms),
       `${call.tokens} tokens`,
       speed(call.tokens_per_second),
     ])
@@ -79,7 +80,7 @@ function providers({ providers: states }: StatusReport, nowMs: number): string[]
     each.name,
     each.trouble === null ? each.state : `${each.state} (${each.trouble})`,
     `${each.in_flight}${each.max_parallel === null ? '' : `/${each.max_parallel}`}`,
-    each.first_token_p50_ms === null ? '-' : duration(each.first_token_p50_ms),
+    each.first_token_p50_ms === null ? '-' : durationText(each.first_token_p50_ms),
     speed(each.tokens_per_second),
     each.last_success === null ? 'never' : ago(each.last_success, nowMs),
   ])
@@ -100,7 +101,7 @@ function limits({ limits: states }: StatusReport): string[] {
     dimension,
     `${used}/${limit}`,
     `${waiting}`,
-    frees_in_ms === null ? '-' : frees_in_ms === 0 ? 'now' : `in ${duration(frees_in_ms)}`,
+    frees_in_ms === null ? '-' : frees_in_ms === 0 ? 'now' : `in ${durationText(frees_in_ms)}`,
   ])
   return ['Limits of the last 60 seconds', ...columns(['model', 'of', 'used', 'in line', 'room'], rows)]
 }
@@ -138,9 +139,9 @@ function recentCalls({ recent }: StatusReport, nowMs: number): string[] {
       call.model ?? '-',
       call.client,
       call.provider ?? '-',
-      `${call.status} ${call.outcome}`,
-      call.first_token_ms === null ? '-' : duration(call.first_token_ms),
-      duration(call.duration_ms),
+      `${call.status} ${call.code === 'call_cancelled' ? 'cancelled' : call.outcome}`,
+      call.first_token_ms === null ? '-' : durationText(call.first_token_ms),
+      durationText(call.duration_ms),
       call.completion_tokens === null ? '-' : `${call.prompt_tokens ?? 0}+${call.completion_tokens}`,
       speed(call.tokens_per_second),
       call.cost_usd === null ? '-' : `${call.cost_usd} USD`,
@@ -188,19 +189,9 @@ function speed(tokensPerSecond: number | null): string {
 }
 
 function ago(iso: string, nowMs: number): string {
-  return `${duration(Math.max(0, nowMs - Date.parse(iso)))} ago`
+  return `${durationText(nowMs - Date.parse(iso))} ago`
 }
 
 function ahead(iso: string, nowMs: number): string {
-  return `in ${duration(Math.max(0, Date.parse(iso) - nowMs))}`
-}
-
-/** Rounded to what people read. */
-function duration(ms: number): string {
-  if (ms < 1_000) return `${Math.round(ms)} ms`
-  if (ms < 60_000) return `${Math.round(ms / 100) / 10} s`
-  const minutes = Math.round(ms / 60_000)
-  if (minutes < 120) return `${minutes} min`
-  const hours = Math.round(minutes / 60)
-  return hours < 48 ? `${hours} h` : `${Math.round(hours / 24)} days`
+  return `in ${durationText(Date.parse(iso) - nowMs)}`
 }

@@ -4,8 +4,7 @@ import { test } from 'node:test'
 
 import type { Failure } from '../../src/call/failures.ts'
 import { RetryBudget } from '../../src/call/retry-budget.ts'
-import type { Target } from '../../src/domain.ts'
-import type { FailureKind } from '../../src/routing/target-health.ts'
+import type { FailureKind, Target } from '../../src/domain.ts'
 import { createEcho } from '../../src/upstream/providers/echo.ts'
 
 const [a, b]: readonly Target[] = ['a', 'b'].map((provider) => ({ provider, model: 'm', tier: 1, weight: 1 }))

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import type { AttemptOutcome } from '../../src/call/attempt-outcome.ts'
 import { decideRetry } from '../../src/call/retry-rule.ts'
 import { type ErrorCode, GatewayError } from '../../src/errors.ts'
-import type { FailureKind } from '../../src/routing/target-health.ts'
+import type { FailureKind } from '../../src/domain.ts'
 import { errorReaders } from '../../src/upstream/providers/kinds.ts'
 
 interface Word {

@@ -6,6 +6,7 @@ import { readCalls, shortDuration, shortIds } from '../../src/cli/running-calls.
 import { messages } from '../support/chat-content.ts'
 import { until } from '../support/deadline.ts'
 import { firstEvents } from '../support/first-events.ts'
+import { writeScratch } from '../support/config-file.ts'
 import { defaultEnv } from '../support/gateway-config.ts'
 import { type GatewayProcess, startGatewayProcess } from '../support/gateway-process.ts'
 import { connectRaw, rawRequest, type RawClient } from '../support/raw-client.ts'
@@ -86,6 +87,15 @@ suite('`calls cancel` refuses', () => {
       assert.equal(status, 1)
       assert.match(stderr, /^error: no gateway of this user runs \(tried .*control\.sock/)
     }
+  })
+
+  test('with the configuration of none', async (t) => {
+    const { gateway } = await startStreaming(t)
+    const other = writeScratch(t, 'models: {}')
+    const { status, stderr } = await run(gateway, 'calls', '--config', other)
+    assert.equal(status, 1)
+    assert.match(stderr, /^error: no gateway runs with this configuration; one runs with \/.*: name that one/)
+    assert.ok(stderr.includes(gateway.folder))
   })
 
   test('without an id', async (t) => {

@@ -81,11 +81,11 @@ suite('what probes have shown', () => {
   }
 
   for (const [what, probes, way] of [
-    ['that it speaks the format', probed(true), 'pass; speaks messages (probed 3 h ago)'],
+    ['that it speaks the format', probed(true), 'pass; speaks messages (probed 3 h 30 min ago)'],
     [
       'that it does not, with its version',
       probed(false, { version: '0.14.0' }),
-      'messages_chat; does not speak messages (probed 3 h ago, version 0.14.0); speaks chat (kind openai)',
+      'messages_chat; does not speak messages (probed 3 h 30 min ago, version 0.14.0); speaks chat (kind openai)',
     ],
     [
       'nothing of this server, but of another one',

@@ -44,7 +44,7 @@ test('an alias is explained with its target, key, timeouts and limits', async (t
    key           env CLOUD_KEY (present), sent as bearer
    headers       x-org
    timeouts      connect 5 s, first byte 120 s, idle 120 s, total 1800 s
-   price         unknown
+   price         unknown; to count its cost, set price:, or price: free
 
 limits     none
 fallbacks  none

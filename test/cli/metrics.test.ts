@@ -56,6 +56,6 @@ suite('llm-gateway metrics', () => {
   test('says that no gateway runs', async (t) => {
     const { status, stderr } = await run(scratchDirectory(t))
     assert.equal(status, 1)
-    assert.match(stderr, /no gateway of yours runs/)
+    assert.match(stderr, /no gateway of this user runs/)
   })
 })

@@ -58,6 +58,19 @@ suite('notify test', () => {
     assert.match(text, /This is a test of llm-gateway notify\./)
   })
 
+  test('prints no piece of a URL that a service repeats, however it is written', async (t) => {
+    const receiver = await startReceiver(t)
+    const HOOK = `${receiver.url}/hooks/topsecret%2Dpath?key=query-secret&sig=a%2Bsigned%2Fvalue`
+    const text = 'no topsecret-path, topsecret%2Dpath, query-secret, a+signed/value, a%2Bsigned%2Fvalue'
+    receiver.answer = { status: 403, text }
+    const file = written(t, 'a: { kind: webhook, url: { env: HOOK } }')
+    const { stdout } = await runCommand(['notify', 'test', '--config', file], { env: { HOOK } })
+    assert.equal(
+      stdout,
+      'a (webhook): failed, status 403: no [secret], [secret], [secret], [secret], [secret]\n',
+    )
+  })
+
   test('fails when a service does not take it, and prints why', async (t) => {
     const receiver = await startReceiver(t)
     receiver.answer = { status: 403, text: 'invalid_token\u001b[2J' }

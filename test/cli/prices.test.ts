@@ -142,7 +142,7 @@ openai  gpt-5
 test('explain shows the price and its place', async (t) => {
   for (const [model, line] of [
     ['own', 'input 1, output 2 USD per 1,000,000 tokens; see llm-gateway prices show (price of the model)'],
-    ['odd', 'unknown'],
+    ['odd', 'unknown; to count its cost, set price:, or price: free'],
     ['local', 'free (price of the provider)'],
     ['sonnet', 'as the provider reports it (price of the provider)'],
   ] as const) {

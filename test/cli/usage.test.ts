@@ -131,7 +131,7 @@ suite('usage', () => {
   for (const [what, args, message] of [
     ['an unknown dimension', ['--by', 'colour'], /--by: "colour" is not one of hour, day/],
     ['an unknown zone', ['--zone', 'Mars/Base'], /--zone: "Mars\/Base" is not a time zone/],
-    ['an unknown format', ['--format', 'xml'], /write table, json, csv/],
+    ['an unknown format', ['--format', 'xml'], /Write table, json, csv/],
   ] as const) {
     test(`with ${what} is wrong usage`, async () => {
       const { status, stderr } = await run('usage', '--db', ledgerOf([{}]), ...args)

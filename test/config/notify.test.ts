@@ -79,7 +79,7 @@ const faults: readonly (readonly [what: string, section: string, problem: RegExp
   [
     'a URL in the file',
     'sinks: { a: { kind: slack, url: "https://hooks.example/services/pasted" } }',
-    /whoever knows the URL of a slack channel can write to it/,
+    /the URL of a sink of the kind slack is a secret: whoever knows it can write there/,
   ],
   [
     'plain HTTP to another machine',

@@ -10,6 +10,7 @@ const faults: readonly (readonly [tracing: string, path: string, message: RegExp
   ['endpoint: collector:4318', 'tracing.endpoint', /is not a URL/],
   ['endpoint: "file:///spans"', 'tracing.endpoint', /is not a URL/],
   ['endpoint: "http://collector.example:4318"', 'tracing.endpoint', /would send spans unencrypted/],
+  ['endpoint: "http://127.evil.example:4318"', 'tracing.endpoint', /would send spans unencrypted/],
   ['endpoint: "http://192.168.0.9:4318"', 'tracing.endpoint', /would send spans unencrypted/],
   ['endpoint: "https://pk:sk@cloud.example"', 'tracing.endpoint', /user name, password/],
   ['endpoint: "https://cloud.example/?key=1"', 'tracing.endpoint', /query/],

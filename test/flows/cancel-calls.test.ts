@@ -98,6 +98,20 @@ suite('a cancelled call gets a status that nobody repeats', () => {
     assert.equal(completion_tokens, 0)
   })
 
+  test('which the status page calls cancelled, and no failure', async (t) => {
+    const { gateway, upstream } = await startGateway(t)
+    upstream.respondAlways([hang])
+    const client = await send(t, gateway, 'c1')
+    await upstream.nextRequest()
+    assert.equal(await gateway.app.cancelCall('c1'), true)
+    await assertRefused(client)
+    await gateway.logged({ code: 'call_cancelled', status: 400 })
+    const response = await fetch(`${gateway.url}/status`, { headers: { accept: 'text/plain' } })
+    const text = await response.text()
+    assert.match(text, / 400 cancelled /)
+    assert.doesNotMatch(text, /Failures of/)
+  })
+
   test('while its connection is made', async (t) => {
     const provider = { base_url: `${await silentUrl(t)}/v1`, speaks: ['chat' as const] }
     const { gateway } = await startGateway(t, { providers: { silent: provider } })

@@ -50,7 +50,6 @@ suite('a call under way is reported', () => {
       target_model: 'vendor/deep-model:7b',
       phase: 'waiting',
       attempt: 1,
-      attempts_left: null,
       wait_ms: 0,
       stream: true,
       prompt_tokens: call.prompt_tokens,

@@ -27,6 +27,9 @@ test('the shipped configuration serves without its local servers, which one line
   assert.equal(line.level, 'INFO')
   assert.match(gateway.stdout(), /"event":"listening"/)
   await gateway.says(/echo, llama3\.1:8b/)
+  const [, page] = /^ {2}status +(\S+)$/m.exec(await gateway.says(/(^ {2}status .*$)/m))!
+  const answer = await fetch(page!, { headers: { accept: 'text/html' } })
+  assert.match(await answer.text(), /<!doctype html>/i)
   assert.equal((await fetch(`${gateway.url}/healthz`)).status, 200)
   assert.equal(await gateway.stop(), 0)
   assert.doesNotMatch(gateway.stderr(), /warning/i)

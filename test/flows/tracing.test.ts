@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test, type TestContext } from 'node:test'
 
+import { createKey } from '../../src/clients/keys/key-format.ts'
 import type { RawConfig, RawProvider } from '../../src/config/raw.ts'
 import { type Options, startGateway, type TestGateway } from '../support/app.ts'
 import { report } from '../support/calls.ts'
@@ -514,6 +515,42 @@ describe('exports', () => {
     const bytes = receiver.exports.map((each) => each.body.toString('latin1')).join('')
     for (const text of ['Zeitgeist', secret, providerKey]) assert.ok(!bytes.includes(text), text)
   })
+
+  test('hold no session that is a key', async (t) => {
+    const { gateway, upstream, receiver } = await startTraced(t)
+    upstream.respond(whole())
+    const { text: key } = createKey('llmg_', 43)
+    await call(gateway, { headers: { 'x-session-id': key, traceparent } })
+
+    assert.equal((await spansAfter(gateway, receiver)).length, 2)
+    const bytes = receiver.exports.map((each) => each.body.toString('latin1')).join('')
+    assert.ok(!bytes.includes(key))
+  })
+
+  for (const code of [
+    'The prompt was: Zeitgeist',
+    'a-prompt-nobody-may-read-4711',
+    'sk-of-a-client-1234567890',
+    createKey('llmg_', 43).text,
+  ]) {
+    for (const status of [400, 500]) {
+      test(`hold no code of a provider that is ${code.slice(0, 12)}… (${status}), and neither does anything else`, async (t) => {
+        const routing = { retries: 0, restart_wait_ms: 0 }
+        const { gateway, upstream, receiver } = await startTraced(t, { routing })
+        upstream.respondAlways(json(status, { error: { message: 'no', code, type: code } }))
+        await call(gateway, { body: { messages: [{ role: 'user', content: code }] } })
+        const line = await gateway.logged({ event: 'call' })
+        assert.equal(line['provider_code'], undefined)
+        const page = await (await fetch(`${gateway.url}/status/data`)).text()
+        const metrics = await (await fetch(`${gateway.url}/metrics`)).text()
+
+        assert.equal((await spansAfter(gateway, receiver)).length, 2)
+        const spans = receiver.exports.map((each) => each.body.toString('latin1')).join('')
+        const places = { spans, page, metrics, log: JSON.stringify(gateway.log()) }
+        for (const [place, text] of Object.entries(places)) assert.ok(!text.includes(code), place)
+      })
+    }
+  }
 
   test('ask no OTEL_ variable', async (t) => {
     const other = await startOtlpReceiver(t)

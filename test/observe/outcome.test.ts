@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { type ErrorCode, errorTable } from '../../src/errors.ts'
-import { type JudgedCall, type Outcome, outcomeOf, outcomes } from '../../src/observe/outcome.ts'
+import {
+  isAnswerable,
+  isFault,
+  type JudgedCall,
+  type Outcome,
+  outcomeOf,
+  outcomes,
+} from '../../src/observe/outcome.ts'
 import { failureKinds } from '../../src/domain.ts'
 import { fc } from '../support/properties.ts'
 
@@ -80,5 +87,17 @@ suite('the outcome of a call', () => {
       provider_status: fc.option(fc.integer({ min: 0, max: 1000 }), { nil: undefined }),
     })
     fc.assert(fc.property(call, (facts) => outcomes.includes(outcomeOf(facts))))
+  })
+
+  test('is a fault where a provider or the gateway should have answered, and has not', () => {
+    const faults = outcomes.filter((name) => name.startsWith('provider_'))
+    assert.deepEqual(outcomes.filter(isFault), [...faults, 'no_target', 'internal'])
+    assert.deepEqual(outcomes.filter(isAnswerable), [
+      'ok',
+      'client_error',
+      ...faults,
+      'no_target',
+      'internal',
+    ])
   })
 })

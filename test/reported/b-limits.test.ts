@@ -1,5 +1,6 @@
 // Limits as coding agents meet them.
 import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { suite, test } from 'node:test'
 
 import { doctorCommand } from '../../src/cli/doctor/doctor.ts'
@@ -61,6 +62,17 @@ rate_limit_settings: { limits: { coder: { tpm: 40000 }, chat: { tpm: 100000 } } 
     const found = checks.find(({ subject }) => subject === 'token limits')
     assert.equal(found?.['state'], 'ok')
     assert.match(found['detail']!, /^rate_limit_settings\.limits\.coder\.tpm is 40000: 2 calls a minute/)
-    assert.match(found['fix']!, /raise rate_limit_settings\.limits\.coder\.tpm to 100000 or more/)
+    assert.match(
+      found['fix']!,
+      /raise rate_limit_settings\.limits\.coder\.tpm to 100000 or more, or set when_limited/,
+    )
+
+    writeFileSync(
+      config,
+      readFileSync(config, 'utf8').replace('limits: { coder', 'when_limited: wait, limits: { coder'),
+    )
+    const waiting = recordedIo()
+    await doctorCommand(waiting, options, { version: '1', paths, run, clock: systemClock })
+    assert.match(waiting.written.stdout, /coder\.tpm to 100000 or more"/)
   })
 })

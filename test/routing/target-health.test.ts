@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { fc } from '../support/properties.ts'
 
-import { TargetHealth, type FailureKind } from '../../src/routing/target-health.ts'
+import type { FailureKind } from '../../src/domain.ts'
+import { TargetHealth } from '../../src/routing/target-health.ts'
 
 const target = { provider: 'p', model: 'm', tier: 1, weight: 1 }
 const sibling = { ...target, model: 'n' }

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 
-import { outcomeOf } from '../../src/observe/outcome.ts'
 import { CallHistory } from '../../src/status/call-history.ts'
 import { failureRows, recentCalls } from '../../src/status/past-rows.ts'
 import { mergedPast } from '../../src/status/provider-past.ts'
@@ -9,11 +8,11 @@ import { factsOf } from './facts.ts'
 
 const minuteMs = 60_000
 const startMs = Date.parse('2026-11-28T12:00:00Z')
-const all = { outcomeOf, isVisible: () => true, isAll: true }
+const all = { isVisible: () => true, isAll: true }
 
 function historyAt(start = startMs, maxCalls = 3) {
   let nowMs = start
-  const history = new CallHistory({ maxCalls, wallNow: () => nowMs, outcomeOf })
+  const history = new CallHistory({ maxCalls, wallNow: () => nowMs })
   return {
     history,
     at: (ms: number) => {
@@ -26,6 +25,7 @@ function historyAt(start = startMs, maxCalls = 3) {
         provider?: string
         outcome?: 'answered' | 'refused' | 'failed' | 'gone'
         status?: number
+        trouble?: 'unreachable'
       } = {},
     ) =>
       history.receive({
@@ -92,7 +92,7 @@ suite('the history of a thread', () => {
   test('counts attempts by the minute, and forgets them after 15', () => {
     const { history, at, attempt } = historyAt()
     attempt()
-    attempt({ outcome: 'failed' })
+    attempt({ outcome: 'failed', trouble: 'unreachable' })
     attempt({ outcome: 'refused', status: 400 })
     attempt({ outcome: 'gone' })
     at(startMs + 14 * minuteMs)
@@ -104,6 +104,15 @@ suite('the history of a thread', () => {
     assert.deepEqual(look().minutes[0], { calls: 0, failed: 0 })
     assert.deepEqual(look().minutes[13], { calls: 1, failed: 0 })
     assert.equal(look().lastSuccessMs, startMs + 14 * minuteMs)
+  })
+
+  test('counts as failed what metrics count as trouble with the provider, and nothing else', () => {
+    const { history, attempt } = historyAt()
+    attempt({ outcome: 'refused', status: 404 })
+    attempt({ outcome: 'failed' })
+    const [, past] = history.look().providers[0]!
+    assert.deepEqual(past.minutes[14], { calls: 1, failed: 0 })
+    assert.equal(past.reason, undefined)
   })
 
   test('counts a response that broke off as a failure of its attempt', () => {
@@ -154,12 +163,12 @@ suite('the history of a thread', () => {
     call({ client: 'key:app', via: 'user:ann', request_id: 'mine' })
     const isVisible = ({ client, via }: { client: string; via?: string | undefined }) =>
       client === 'user:ann' || via === 'user:ann'
-    const rows = recentCalls([history.look()], { outcomeOf, isVisible, maxCalls: 9 })
+    const rows = recentCalls([history.look()], { isVisible, maxCalls: 9 })
     assert.deepEqual(
       rows.map(({ id }) => id),
       ['mine'],
     )
-    assert.deepEqual(failureRows([history.look()], { outcomeOf, isVisible, isAll: false }, startMs), [])
+    assert.deepEqual(failureRows([history.look()], { isVisible, isAll: false }, startMs), [])
   })
 
   test('links the trace of a call where there is a page for it', () => {
@@ -189,7 +198,7 @@ test('what several threads have seen of a provider is one', () => {
   const [one, other] = [historyAt(), historyAt()]
   one.attempt()
   other.at(startMs + minuteMs)
-  other.attempt({ outcome: 'failed', status: 503 })
+  other.attempt({ outcome: 'failed', status: 503, trouble: 'unreachable' })
   one.at(startMs + minuteMs)
   const merged = mergedPast([one, other].map(({ history }) => history.look().providers[0]![1]))
   assert.deepEqual(merged.minutes.slice(-2), [

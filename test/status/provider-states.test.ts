@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { outcomeOf } from '../../src/observe/outcome.ts'
 import { CallHistory } from '../../src/status/call-history.ts'
 import { providerStates } from '../../src/status/provider-states.ts'
 import { loadText } from '../support/config-file.ts'
@@ -12,7 +11,7 @@ models: { m: { provider: local } }
 
 test('a provider fails until a call or a check reaches it again', (t) => {
   let nowMs = Date.parse('2026-11-28T12:00:00Z')
-  const history = new CallHistory({ maxCalls: 1, wallNow: () => (nowMs += 1_000), outcomeOf })
+  const history = new CallHistory({ maxCalls: 1, wallNow: () => (nowMs += 1_000) })
   const loaded = loadText(t, text)
   assert.ok(loaded.ok)
   const state = (trouble?: { failureKind: 'unreachable'; untilMs: number | undefined }) =>
@@ -25,7 +24,8 @@ test('a provider fails until a call or a check reaches it again', (t) => {
     })[0]!.state
   const attempt = (outcome: 'answered' | 'failed') => {
     const facts = { request_id: 'r', provider: 'local', target_model: 'm', way: 'pass', code: undefined }
-    history.receive({ kind: 'attempt_ended', ...facts, outcome, status: undefined, ms: 1 })
+    const trouble = outcome === 'failed' ? 'unreachable' : undefined
+    history.receive({ kind: 'attempt_ended', ...facts, outcome, trouble, status: undefined, ms: 1 })
   }
   const check = (reason: string | undefined) =>
     history.receive({ kind: 'health_checked', provider: 'local', reason })

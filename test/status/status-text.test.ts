@@ -78,7 +78,6 @@ test('a busy one has a section for each thing', () => {
         started_at: now,
         age_ms: 1_234,
         attempt: 0,
-        attempts_left: null,
         wait_ms: 1_234,
         stream: true,
         prompt_tokens: null,
@@ -152,7 +151,7 @@ last reload 1 min ago: refused, the old one stays in use
   line 3: no such key
 
 Needs attention
-  critical local: The provider local cannot be used. It began 90 min ago.
+  critical local: The provider local cannot be used. It began 1 h 30 min ago.
     connection refused
     Start it.
 
@@ -163,7 +162,7 @@ Calls under way
 
 Providers
   provider  state                  under way  first token  speed          last answer
-  local     cooling (unreachable)  1/2        340 ms       31.5 tokens/s  3 days ago
+  local     cooling (unreachable)  1/2        340 ms       31.5 tokens/s  3 d ago
   local: connection refused; tried again in 5 s
 
 Limits of the last 60 seconds

@@ -12,8 +12,8 @@ import type {
   TargetReport,
 } from '../../call/coordinator.ts'
 import type { Metered } from '../../call/response/meter.ts'
-import type { Target } from '../../domain.ts'
-import { type FailureKind, isProviderWide } from '../../routing/target-health.ts'
+import type { FailureKind, Target } from '../../domain.ts'
+import { isProviderWide } from '../../routing/target-health.ts'
 import type { AdmissionMessage } from './messages.ts'
 import type { PendingRequests, ToOwner } from './pending-requests.ts'
 

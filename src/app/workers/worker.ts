@@ -1,11 +1,11 @@
 // A worker thread: serves calls like a gateway of its own, but for what the main thread owns.
 import { workerData } from 'node:worker_threads'
+import { holdsKey } from '../../clients/keys/key-format.ts'
 import { systemClock } from '../../platform/clock.ts'
 import { StartError } from '../../errors.ts'
 import { createEvents, type GatewayEvent, type Sink } from '../../observe/events.ts'
 import { createLog, type LogOutput } from '../../observe/log/log.ts'
 import { appendRow, type Cell } from '../../ledger/call-row.ts'
-import { outcomeOf } from '../../observe/outcome.ts'
 import { namingBy } from '../../observe/pseudonymous-events.ts'
 import { isAudited } from '../../observe/sinks/audit.ts'
 import { logSink } from '../../observe/sinks/log.ts'
@@ -60,13 +60,14 @@ const securityEvents: Sink = {
   },
 }
 const { wallNow } = systemClock
-const history = new CallHistory({ maxCalls: config.status.recentCalls, wallNow, outcomeOf })
+const history = new CallHistory({ maxCalls: config.status.recentCalls, wallNow })
 const counts = start.hasCounts ? new RemoteCounts(outbox, config.metrics.maxSeries) : undefined
 const loopTime = counts && new LoopTime(counts, String(start.number))
 const { maxModels, hasClientLabel } = config.metrics
 const tracing = new CallTracing({
   ...systemClock,
   version: start.version,
+  holdsKey,
   emit: (event) => events.emit(event),
 })
 const sinks = [

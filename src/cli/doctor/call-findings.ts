@@ -14,7 +14,8 @@ import {
   quotable,
   serverLogFix,
 } from './diagnosis.ts'
-import { type Finding, formatMs, shortened } from './finding.ts'
+import { durationText } from '../../platform/duration.ts'
+import { type Finding, shortened } from './finding.ts'
 import type { Trial } from './trial-call.ts'
 
 type ReadStream = NonNullable<Trial['stream']>
@@ -41,7 +42,7 @@ export function callFindings(model: string, trial: Trial, context: ProviderConte
   const usage = isEndless && stream.usage === undefined ? [] : [usageFinding(trial, stream.usage, config)]
   if (firstByteMs === undefined) return [ending, ...usage]
   const times = { firstByteMs: Math.round(firstByteMs), totalMs: Math.round(outcome.totalMs) }
-  const detail = `after ${formatMs(firstByteMs)}`
+  const detail = `after ${durationText(firstByteMs)}`
   return [ending, ...usage, { subject: 'first byte', state: 'ok', detail, figures: { ...figures, ...times } }]
 }
 

@@ -29,8 +29,12 @@ function tightLimits({ enabled, default: otherwise, limits }: RateLimitConfig): 
   if (!enabled) return []
   const settings = 'rate_limit_settings'
   const all = [
-    ...Array.from(limits, ([model, { tpm }]) => ({ path: [settings, 'limits', model, 'tpm'], tpm })),
-    { path: [settings, 'default', 'tpm'], tpm: otherwise.tpm },
+    ...Array.from(limits, ([model, { tpm, whenLimited }]) => ({
+      path: [settings, 'limits', model, 'tpm'],
+      tpm,
+      whenLimited,
+    })),
+    { path: [settings, 'default', 'tpm'], tpm: otherwise.tpm, whenLimited: otherwise.whenLimited },
   ]
   const tight = all.filter(({ tpm = Infinity }) => tpm < briskCalls * agentCallTokens)
   const [first] = tight.toSorted((one, other) => one.tpm! - other.tpm!)
@@ -39,7 +43,7 @@ function tightLimits({ enabled, default: otherwise, limits }: RateLimitConfig): 
   const others = tight.length > 1 ? ` (the lowest of ${tight.length} such limits)` : ''
   const calls = counted(Math.floor(first.tpm! / agentCallTokens), 'call')
   const detail = `${path} is ${first.tpm}${others}: ${calls} a minute for a coding agent, which sends about ${agentCallTokens} tokens in each`
-  const fix = `for coding agents raise ${path} to ${briskCalls * agentCallTokens} or more, or set when_limited: wait`
+  const fix = `for coding agents raise ${path} to ${briskCalls * agentCallTokens} or more${first.whenLimited === 'wait' ? '' : ', or set when_limited: wait'}`
   return [{ subject: 'token limits', state: 'ok', detail, fix }]
 }
 

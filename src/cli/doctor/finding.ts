@@ -34,8 +34,3 @@ export function shortened(text: string, maxLength = 160): string {
   const line = text.trim().replaceAll(/\s+/g, ' ')
   return line.length > maxLength ? `${line.slice(0, maxLength - 1)}…` : line
 }
-
-/** `340 ms`, `1.2 s`. */
-export function formatMs(ms: number): string {
-  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`
-}

@@ -17,7 +17,8 @@ import {
   type Diagnosis,
   type ProviderContext,
 } from './diagnosis.ts'
-import { type Finding, formatMs, type State } from './finding.ts'
+import { durationText } from '../../platform/duration.ts'
+import type { Finding, State } from './finding.ts'
 import { hasModel, modelFindings } from './model-list.ts'
 import type { ProviderReport } from './severity.ts'
 import { type Trial, type TrialFormat, trialFormats, tryCall } from './trial-call.ts'
@@ -147,7 +148,7 @@ class Examiner {
       return false
     }
     const connectMs = this.#probe.connectMs()
-    const shown = connectMs === undefined ? '' : ` (connected in ${formatMs(connectMs)})`
+    const shown = connectMs === undefined ? '' : ` (connected in ${durationText(connectMs)})`
     const figures = connectMs === undefined ? {} : { connectMs: Math.round(connectMs) }
     this.#addOne('reachable', 'ok', address + shown, { figures })
     return true

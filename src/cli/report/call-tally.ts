@@ -1,5 +1,6 @@
 // What the calls of a period come to, whichever source they are read from.
-import type { Outcome } from '../../observe/outcome.ts'
+import { isAnswerable, isFault, type Outcome } from '../../observe/outcome.ts'
+import { percentile } from '../../platform/percentile.ts'
 import { MinuteCounts, NamedCounts } from './counts.ts'
 
 /** A call that has ended. */
@@ -44,14 +45,6 @@ export interface ModelSpeed {
 /** Names are separated by it; none has a line break. */
 const separator = '\n'
 
-/** Calls that are neither ok nor failed: the gateway or the client ended them. */
-const notAnswered: ReadonlySet<Outcome> = new Set(['client_gone', 'refused', 'limited'])
-
-/** Neither the client nor a limit is at fault. */
-function isFailure(outcome: Outcome): boolean {
-  return outcome.startsWith('provider_') || outcome === 'no_target' || outcome === 'internal'
-}
-
 interface Speeds {
   readonly first: number[]
   readonly rates: number[]
@@ -81,7 +74,7 @@ export class CallTally {
     this.#outcomes.add(outcome)
     if (fallback !== null && model !== null) this.#fallbacks.add(`${model}${separator}${fallback}`)
     if (provider !== null) this.ofProvider.add(provider, atMs)
-    if (!notAnswered.has(outcome)) this.answered.add(name, atMs)
+    if (isAnswerable(outcome)) this.answered.add(name, atMs)
     if (outcome === 'ok') this.#addSpeeds(name, call)
     if (outcome === 'limited') {
       this.#limited.add(`${model ?? '-'}${separator}${call.client}`)
@@ -89,7 +82,7 @@ export class CallTally {
     }
     if (outcome === 'ok' || outcome === 'limited' || outcome === 'client_gone') return
     this.#addFailure(call)
-    if (isFailure(outcome)) this.failed.add(name, atMs)
+    if (isFault(outcome)) this.failed.add(name, atMs)
     if (outcome === 'no_target') this.noTarget.add(name, atMs)
     if (provider === null) return
     if (outcome === 'provider_auth') this.authRefused.add(provider, atMs)
@@ -102,7 +95,7 @@ export class CallTally {
   }
 
   get failures(): number {
-    return this.outcomes().reduce((sum, [outcome, count]) => sum + (isFailure(outcome) ? count : 0), 0)
+    return this.outcomes().reduce((sum, [outcome, count]) => sum + (isFault(outcome) ? count : 0), 0)
   }
 
   outcomes(): (readonly [outcome: Outcome, count: number])[] {
@@ -140,10 +133,10 @@ export class CallTally {
       return {
         model,
         calls: waits.length,
-        firstP50Ms: percentile(sortedFirst, 0.5),
-        firstP90Ms: percentile(sortedFirst, 0.9),
-        firstP95Ms: percentile(sortedFirst, 0.95),
-        tokensPerSecond: percentile(sortedRates, 0.5),
+        firstP50Ms: percentile(sortedFirst, 0.5) ?? null,
+        firstP90Ms: percentile(sortedFirst, 0.9) ?? null,
+        firstP95Ms: percentile(sortedFirst, 0.95) ?? null,
+        tokensPerSecond: percentile(sortedRates, 0.5) ?? null,
         waitP90Ms: percentile(sortedWaits, 0.9) ?? 0,
       }
     })
@@ -176,9 +169,4 @@ export class CallTally {
     if (outputTokens > 1 && durationMs > firstMs)
       speeds.rates.push(((outputTokens - 1) * 1000) / (durationMs - firstMs))
   }
-}
-
-/** The nearest rank. @param sorted ascending. */
-function percentile(sorted: Float64Array, share: number): number | null {
-  return sorted.length === 0 ? null : sorted[Math.ceil(sorted.length * share) - 1]!
 }

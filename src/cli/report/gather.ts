@@ -150,7 +150,7 @@ function gatherLedger(
       callsBefore: tallies.before.calls,
     })
     const { callsWithoutRow: missing, beginMs } = ledger
-    const note = missing === 0 ? undefined : `${counted(missing, 'call')} are in its sums only`
+    const note = missing === 0 ? undefined : `its sums have ${counted(missing, 'call')} without a row`
     const state = missing === 0 ? 'whole' : 'partial'
     return { ledger, state: { name: 'ledger', place: ledgerPath, state, note, beginMs } }
   } catch (error) {

@@ -149,10 +149,12 @@ function printRefusals(out: Output, { access, accessFrom }: Report): void {
   }
 }
 
-function printModels(out: Output, { calls }: Report): void {
+function printModels(out: Output, { calls, callsFrom }: Report): void {
   const speeds = calls.speeds().filter(({ firstP50Ms }) => firstP50Ms !== null)
   if (speeds.length === 0) return
-  title(out, 'Slowest models, by the time to the first token of streams')
+  // The ledger does not have the first token.
+  const first = callsFrom === 'ledger' ? 'byte' : 'token'
+  title(out, `Slowest models, by the time to the first ${first} of streams`)
   const seconds = (ms: number | null) => (ms === null ? '-' : `${(ms / 1000).toFixed(2)} s`)
   printRows(out, {
     head: ['model', 'calls', 'median', '95 %', 'tokens/s'],

@@ -51,7 +51,7 @@ function countRecord(
   switch (event) {
     case 'request.refused':
       // Only the first one of a minute has its own line; the next line counts those after it.
-      access.refuse(String(code), nameOf(client), atMs, typeof repeated === 'number' ? repeated : 1)
+      access.refuse(plain(code), nameOf(client), atMs, typeof repeated === 'number' ? repeated : 1)
       return
     case 'limit.hit':
     case 'budget.window_begun':
@@ -78,11 +78,18 @@ function countRecord(
 }
 
 function textOf(key: string, value: unknown): string {
-  if (key === 'config.sha256') return String(value).slice(0, 12)
-  return Array.isArray(value) ? (value.length === 0 ? 'none' : value.join(',')) : String(value)
+  if (key === 'config.sha256') return plain(value).slice(0, 12)
+  if (Array.isArray(value)) return value.length === 0 ? 'none' : value.map(plain).join(',')
+  return plain(value)
+}
+
+/** A line may have been changed: an object may have no text of its own. */
+function plain(value: unknown): string {
+  if (value === undefined) return '-'
+  return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
 function budgetText(attributes: AuditRecord['attributes'], nameOf: (value: unknown) => string): string {
   const of = attributes['scope'] ?? nameOf(attributes['client'])
-  return `${String(of)} ${String(attributes['budget'])}`
+  return `${plain(of)} ${plain(attributes['budget'])}`
 }

@@ -83,8 +83,10 @@ function countLine({ atMs, facts }: Line, { calls, access }: Tallies): void {
     return
   }
   if (typeof facts['method'] === 'string' || typeof facts['status'] === 'number') {
-    const unlogged = typeof facts['unlogged'] === 'number' ? facts['unlogged'] : 0
-    if (typeof facts['client'] === 'string') access.refuse(event, facts['client'], atMs, 1 + unlogged)
+    const unlogged = number(facts['unlogged']) ?? 0
+    if (typeof facts['client'] === 'string') {
+      access.refuse(event, facts['client'], atMs, 1 + Math.max(0, unlogged))
+    }
     return
   }
   const { level } = facts
@@ -103,7 +105,7 @@ function callOf(facts: JsonObject, atMs: number): TalliedCall {
     model,
     fallback: text(facts['fallback_model']),
     provider: text(facts['provider']),
-    outcome: outcomeOf(facts as unknown as JudgedCall),
+    outcome: outcomeOf(judgedCall(facts)),
     code: text(facts['code']) ?? text(facts['provider_code']),
     reason: text(facts['reason']),
     isStream: facts['stream'] === true,
@@ -112,6 +114,17 @@ function callOf(facts: JsonObject, atMs: number): TalliedCall {
     durationMs: number(facts['duration_ms']) ?? 0,
     outputTokens: number(facts['completion_tokens']) ?? 0,
   }
+}
+
+/** A line may have been changed: members of other types count as absent. */
+function judgedCall(facts: JsonObject): JudgedCall {
+  const known = {
+    status: number(facts['status']) ?? 500,
+    code: text(facts['code']) ?? undefined,
+    trouble: text(facts['trouble']) ?? undefined,
+    provider_status: number(facts['provider_status']) ?? undefined,
+  }
+  return known as JudgedCall
 }
 
 function countEvent({
@@ -135,7 +148,7 @@ function countEvent({
       access.reloadsRefused.add('configuration', atMs)
       return change(listText(facts['problems']))
     case 'keys_loaded':
-      return change(`generation ${String(facts['generation'])}, ${String(facts['keys'])} keys`)
+      return change(`generation ${number(facts['generation']) ?? '-'}, ${number(facts['keys']) ?? '-'} keys`)
     case 'stopped':
       return change('')
     case 'worker_ended':

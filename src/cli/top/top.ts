@@ -1,7 +1,7 @@
 // `llm-gateway top`: what the running gateway does, live in a terminal, or once for any other reader.
 import { type CommandIo, hasColours, Output } from '../output.ts'
-import { cancelCall, problemOf } from '../calls.ts'
-import { askControl, type ControlAnswer } from '../control-client.ts'
+import { cancelCall } from '../calls.ts'
+import { askControl, type ControlAnswer, problemOf } from '../control-client.ts'
 import type { SecretInput } from '../read-secret.ts'
 import { type Choice, noChoice, pressKey, readKeys } from './keys.ts'
 import { readTopReport, type TopReport } from './report.ts'

@@ -6,7 +6,7 @@ import type { Schema } from './schema-type.ts'
 /** A list of names would be none if everybody were in it. */
 const notAny = {
   not: { enum: ['any'] },
-  errorMessage: '"any" would show it to every user of this machine',
+  errorMessage: '"any" would let every user of this machine read this',
   hint: 'list the users by name',
 } as const satisfies Schema
 

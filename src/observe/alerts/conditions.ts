@@ -2,6 +2,7 @@
 // reported when it changes, and again while it lasts; never each event that led to it.
 import { alertRules, type AlertRule, type NotifyConfig } from '../../config/types.ts'
 import { bounded } from '../../platform/bounded-text.ts'
+import { durationText } from '../../platform/duration.ts'
 import { type Attention, compareSeverity, type Severity } from './attention.ts'
 import type { Notice } from './notice.ts'
 import { type Cause, type Look, type Rule, rules } from './rules.ts'
@@ -26,6 +27,8 @@ interface Condition {
   isUnsteady: boolean
   /** Of the rule's tally, when the cause appeared. */
   tallyBefore: number
+  /** Over by evidence, while the quiet after a start holds back that it clears. */
+  seemsOver: boolean
 }
 
 /** A condition as it is saved: firing, or cleared not long ago. Times are milliseconds since 1970. */
@@ -90,8 +93,8 @@ export class Conditions {
   /** The most severe first. */
   attention({ nowMs, wallMs }: Omit<Now, 'isQuiet'>): Attention[] {
     return [...this.#conditions.values()]
-      .flatMap(({ rule, subject, state, cause: { severity, ...texts }, sinceMs }): Attention[] =>
-        state === 'clear'
+      .flatMap(({ rule, subject, state, cause: { severity, ...texts }, sinceMs, seemsOver }): Attention[] =>
+        state === 'clear' || seemsOver
           ? []
           : [
               {
@@ -138,6 +141,7 @@ export class Conditions {
         changesMs: rest.changesMs.map(monotonic),
         causeMs: nowMs,
         tallyBefore: -tallied,
+        seemsOver: false,
       })
     }
   }
@@ -158,7 +162,7 @@ export class Conditions {
       fix: bounded(texts.fix, maxTextLength),
     }
     if (before !== undefined && before.state !== 'clear')
-      return Object.assign(before, { cause, causeMs: nowMs })
+      return Object.assign(before, { cause, causeMs: nowMs, seemsOver: false })
     if (before === undefined && this.#conditions.size >= maxConditions) return undefined
     const condition: Condition = {
       rule,
@@ -171,6 +175,7 @@ export class Conditions {
       changesMs: before?.changesMs ?? [],
       isUnsteady: before?.isUnsteady ?? false,
       tallyBefore: talliedBefore(rules[rule], subject, look),
+      seemsOver: false,
     }
     this.#conditions.set(key, condition)
     return condition
@@ -201,6 +206,8 @@ export class Conditions {
       this.#forgetPending(key, condition)
       return
     }
+    const isEvident = state === 'firing' && rules[rule].hasRecovered(subject, look)
+    condition.seemsOver = isEvident
     if (now.isQuiet) return
     const lastChangeMs = changesMs.at(-1) ?? -Infinity
     if (state === 'clear') {
@@ -212,11 +219,10 @@ export class Conditions {
       if (now.nowMs - lastChangeMs >= hourMs) this.#conditions.delete(key)
       return
     }
-    const isOver =
-      now.nowMs - condition.causeMs >= rules[rule].clearAfterMs || rules[rule].hasRecovered(subject, look)
-    if (!isOver) return
+    if (!isEvident && now.nowMs - condition.causeMs < rules[rule].clearAfterMs) return
+    condition.seemsOver = false
     condition.state = 'clear'
-    const away = `It lasted ${lengthOf(now.nowMs - condition.sinceMs)}`
+    const away = `It lasted ${durationText(now.nowMs - condition.sinceMs)}`
     const tallied = talliedBy(condition, look)
     const { tally } = rules[rule]
     condition.cause = {
@@ -285,16 +291,4 @@ function keyOf(rule: AlertRule, subject: string): string {
 
 function isoOf(ms: number): string {
   return new Date(ms).toISOString()
-}
-
-/** For people: `40 s`, `12 min`, `3 h 5 min`, `2 d 4 h`. */
-export function lengthOf(ms: number): string {
-  const seconds = Math.max(0, Math.round(ms / 1000))
-  if (seconds < 60) return `${seconds} s`
-  const minutes = Math.round(seconds / 60)
-  if (minutes < 60) return `${minutes} min`
-  const hours = Math.floor(minutes / 60)
-  const rest = (count: number, unit: string) => (count === 0 ? '' : ` ${count} ${unit}`)
-  if (hours < 48) return `${hours} h${rest(minutes % 60, 'min')}`
-  return `${Math.floor(hours / 24)} d${rest(hours % 24, 'h')}`
 }

@@ -1,9 +1,8 @@
 // A URL that is asked regularly: a service elsewhere reports when that stops, which the gateway itself cannot.
 import type { NotifyConfig } from '../../config/types.ts'
-import { send } from '../../outbound/post.ts'
+import { send, statusFault } from '../../outbound/post.ts'
 import type { Clock } from '../../platform/clock.ts'
 import type { Events } from '../events.ts'
-import { statusFault } from './sink-queue.ts'
 
 export class Heartbeat {
   readonly #clock: Clock

@@ -1,12 +1,10 @@
 // What the conditions count: each look reads the counters once and sums them by what the conditions are about.
 import type { CounterReader } from '../metrics/counters.ts'
+import { isAnswerable, isFault, type Outcome } from '../outcome.ts'
 import { Track } from './track.ts'
 
 const minuteMs = 60_000
 
-/** Their failures are no fault of the gateway or a provider, nor are they answers. */
-const uncounted: ReadonlySet<string> = new Set(['client_gone', 'refused', 'limited'])
-const notFailed: ReadonlySet<string> = new Set(['ok', 'client_error'])
 const notFailedAttempts: ReadonlySet<string> = new Set(['ok', 'client_error', 'gone'])
 
 /** Of the whole gateway. */
@@ -31,6 +29,8 @@ export class Measures {
   /** Of the whole gateway. */
   readonly unreadablePeers = new Track(10 * minuteMs)
   readonly workerRestarts = new Track(60 * minuteMs)
+  /** By what became of them: `sent`, `failed`, `dropped`. */
+  readonly spans = new Track(15 * minuteMs)
 
   /** @param nowMs of a monotonic clock. */
   record(counters: CounterReader, nowMs: number): void {
@@ -47,6 +47,11 @@ export class Measures {
       if (code.endsWith('_not_allowed')) refusals.add(code, value)
     }
     this.refusals.record(refusals.bySubject, nowMs)
+    const spans = new Sums()
+    for (const { labels, value } of counters.series('otlp_spans_total')) {
+      spans.add(labels['result'] ?? '', value)
+    }
+    this.spans.record(spans.bySubject, nowMs)
     const ofAll = [
       [this.unreadablePeers, 'peer_users_unreadable_total'],
       [this.workerRestarts, 'worker_restarts_total'],
@@ -63,10 +68,11 @@ export class Measures {
     const ended = new Sums()
     const failed = new Sums()
     for (const { labels, value } of counters.series('calls_total')) {
-      const { model = '', outcome = '' } = labels
-      if (uncounted.has(outcome)) continue
+      const { model = '' } = labels
+      const outcome = labels['outcome'] as Outcome
+      if (!isAnswerable(outcome)) continue
       ended.add(model, value)
-      if (!notFailed.has(outcome)) failed.add(model, value)
+      if (isFault(outcome)) failed.add(model, value)
       if (outcome === 'no_target') noTarget.add(model, value)
     }
     this.ended.record(ended.bySubject, nowMs)

@@ -1,12 +1,14 @@
 // What is sent about a condition, before it takes the form of a service.
 import type { Severity } from './attention.ts'
 
+/**
+ * `repeated`: it still holds. `unsteady`: it comes and goes, and what follows is not reported until it has ended.
+ * `message`: it is no condition, but a test or a report.
+ */
+export const noticeKinds = ['firing', 'repeated', 'unsteady', 'recovered', 'message'] as const
+
 export interface Notice {
-  /**
-   * `repeated`: it still holds. `unsteady`: it comes and goes, and what follows is not reported until it has ended.
-   * `message`: it is no condition, but a test or a report.
-   */
-  readonly kind: 'firing' | 'repeated' | 'unsteady' | 'recovered' | 'message'
+  readonly kind: (typeof noticeKinds)[number]
   /** As in `Attention`. */
   readonly rule: string
   readonly subject: string

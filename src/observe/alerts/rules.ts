@@ -1,6 +1,7 @@
 // The conditions that the gateway looks for by itself: when each of them holds, when it is over, and what an operator reads.
 // `config/examples/prometheus-rules.yml` has the same ones for Prometheus, by the same names.
 import type { AlertRule, AlertRuleSettings } from '../../config/types.ts'
+import { type FailurePlace, remedyFor } from '../remedies.ts'
 import type { Severity } from './attention.ts'
 import type { GatewayState } from './gateway-state.ts'
 import { type Measures, wholeGateway } from './measures.ts'
@@ -41,9 +42,18 @@ export interface Rule {
 const minuteMs = 60_000
 const doctor = 'Run `llm-gateway doctor`.'
 
+/** As the status page has it for a failed call. */
+function remedy(code: string, place?: FailurePlace): string {
+  return remedyFor(code, place) ?? doctor
+}
+
 /** Whether the provider has answered since a track rose last. */
 function hasAnsweredSince(rises: Track, provider: string, { measures }: Look): boolean {
   return measures.answered.lastRiseMs(provider) > rises.lastRiseMs(provider)
+}
+
+function attemptsWere(count: number): string {
+  return count === 1 ? '1 attempt was' : `${count} attempts were`
 }
 
 function never(): boolean {
@@ -72,7 +82,7 @@ export const rules: Readonly<Record<AlertRule, Rule>> = {
           severity: 'warning',
           what: `Requests are refused with ${code}.`,
           why: `${rise} in 10 min.`,
-          fix: 'Find in the log who sends them, and list those who may call.',
+          fix: `Find in the log who sends them. ${remedy(code)}`,
         }
       }
     },
@@ -104,10 +114,13 @@ export const rules: Readonly<Record<AlertRule, Rule>> = {
   degraded: {
     alert: 'Degraded',
     clearAfterMs: 0,
-    *causes({ state }) {
-      for (const { part, ...texts } of state.degraded) {
-        yield { subject: part, ...texts, why: 'The log has the reason.' }
-      }
+    *causes({ state, measures: { spans } }) {
+      const why = 'The log has the reason.'
+      for (const { part, ...texts } of state.degraded) yield { subject: part, ...texts, why }
+      // Counted, because each thread exports its own.
+      if (spans.increase('failed') === 0 || spans.lastRiseMs('sent') >= spans.lastRiseMs('failed')) return
+      const what = 'Spans cannot be delivered to tracing.endpoint.'
+      yield { subject: 'traces', severity: 'info', what, why, fix: doctor }
     },
     hasRecovered: () => true,
   },
@@ -160,7 +173,7 @@ export const rules: Readonly<Record<AlertRule, Rule>> = {
           severity: 'critical',
           what: `Nothing can answer calls for ${model}.`,
           why: `${rise} calls in 5 min found all of its targets failing.`,
-          fix: doctor,
+          fix: remedy('no_target', { model }),
         }
       }
     },
@@ -195,8 +208,8 @@ export const rules: Readonly<Record<AlertRule, Rule>> = {
           subject: provider,
           severity: 'critical',
           what: `The provider ${provider} refuses the gateway's key.`,
-          why: `${rise} attempts in 15 min were answered with status 401 or 403.`,
-          fix: `Store a valid key for ${provider}, then reload the gateway.`,
+          why: `${attemptsWere(rise)} answered with status 401 or 403 in 15 min.`,
+          fix: remedy('provider_auth', { provider }),
         }
       }
     },
@@ -237,8 +250,8 @@ export const rules: Readonly<Record<AlertRule, Rule>> = {
           subject: provider,
           severity: 'critical',
           what: `The account at the provider ${provider} is exhausted.`,
-          why: `${rise} attempts in 15 min were refused for want of credit or quota.`,
-          fix: 'Add credit there, or use another provider.',
+          why: `${attemptsWere(rise)} refused for want of credit or quota in 15 min.`,
+          fix: remedy('provider_billing', { provider }),
         }
       }
     },
@@ -258,7 +271,7 @@ export const rules: Readonly<Record<AlertRule, Rule>> = {
           severity: 'warning',
           what: `The provider ${provider} limits the gateway's rate.`,
           why: `${rise} of ${attempts} attempts in 10 min.`,
-          fix: 'Set limits below those of the provider, or add a target.',
+          fix: remedy('provider_limited', { provider }),
         }
       }
     },

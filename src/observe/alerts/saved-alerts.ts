@@ -5,7 +5,7 @@ import { isObject, membersOf, parseJson } from '../../bytes/json/parse.ts'
 import { StateFile } from '../../platform/state-file.ts'
 import { type Severity, severities } from './attention.ts'
 import type { SavedCondition } from './conditions.ts'
-import type { Notice } from './notice.ts'
+import { type Notice, noticeKinds } from './notice.ts'
 
 export interface SavedAlerts {
   readonly conditions: readonly SavedCondition[]
@@ -82,14 +82,12 @@ function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : []
 }
 
-const kinds: readonly unknown[] = ['firing', 'repeated', 'unsteady', 'recovered', 'message']
-
 function isNotice(value: unknown): value is Notice {
   if (!isObject(value) || !hasTexts(value, ['rule', 'subject', 'what', 'why', 'fix', 'at', 'since']))
     return false
   const { kind, severity, at, since } = value
   return (
-    kinds.includes(kind) &&
+    noticeKinds.includes(kind as Notice['kind']) &&
     isSeverity(severity) &&
     !isNaN(Date.parse(String(at))) &&
     !isNaN(Date.parse(String(since)))

@@ -3,7 +3,7 @@
 import { type Batch, isStateful } from './forms.ts'
 import type { NotifySinkKind } from '../../config/types.ts'
 import { type Notice, noticeKey } from './notice.ts'
-import type { SendOutcome } from '../../outbound/post.ts'
+import { type SendOutcome, statusFault } from '../../outbound/post.ts'
 
 export interface SinkQueueParts {
   readonly kind: NotifySinkKind
@@ -109,10 +109,4 @@ export class SinkQueue {
       if (this.#waiting.get(noticeKey(notice)) === notice) this.#waiting.delete(noticeKey(notice))
     }
   }
-}
-
-/** In words that follow a colon. */
-export function statusFault(status: number): string {
-  const isRedirect = status >= 300 && status <= 399
-  return isRedirect ? `status ${status}, and redirects are not followed` : `status ${status}`
 }

@@ -1,6 +1,6 @@
 // Notices as people read them, for services that show text: one in full, several in a list.
+import { durationText } from '../../platform/duration.ts'
 import { compareSeverity, type Severity } from './attention.ts'
-import { lengthOf } from './conditions.ts'
 import type { Notice } from './notice.ts'
 
 /** Where messages come from. */
@@ -72,7 +72,7 @@ export function headOf({ kind, severity, what }: Notice): string {
 function detailsOf({ kind, at, since, why, fix }: Notice): string[] {
   const lastsMs = Date.parse(at) - Date.parse(since)
   const held = kind === 'firing' || kind === 'repeated'
-  const duration = held && lastsMs >= 1000 ? ` (for ${lengthOf(lastsMs)})` : ''
+  const duration = held && lastsMs >= 1000 ? ` (for ${durationText(lastsMs)})` : ''
   const sinceLine = kind === 'message' ? [] : [`Since ${since.slice(0, 19)}Z${duration}.`]
   const unsteady = kind === 'unsteady' ? ['Further changes are not reported until it has ended.'] : []
   return [

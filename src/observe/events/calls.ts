@@ -1,12 +1,9 @@
 // Calls, and requests that did not become one.
-import type { failureKinds, PriceSource, Tariff } from '../../domain.ts'
+import type { FailureKind, PriceSource, Tariff } from '../../domain.ts'
 import type { LimitDimension } from '../../errors.ts'
 import type { CallTrace } from './trace.ts'
 
 export type CallEvent = CallEnded | CallCancelled | AttemptEnded | Refused
-
-/** What is wrong with a provider or with one of its models. */
-export type Trouble = (typeof failureKinds)[number]
 
 interface CallEnded {
   readonly kind: 'call_ended'
@@ -95,7 +92,7 @@ export interface CallFacts {
   readonly placement?: string | undefined
   readonly code: string | undefined
   /** What is wrong with the provider, by the attempt that the client's response is about. Absent: nothing. */
-  readonly trouble?: Trouble | undefined
+  readonly trouble?: FailureKind | undefined
   /** What ran out, where the gateway's own limits refused the call. */
   readonly limited_by?: LimitDimension | undefined
   readonly reason: string | undefined
@@ -120,7 +117,7 @@ export interface AttemptEnded {
   /** The provider's code of a refusal, the gateway's of a failure. */
   readonly code: string | undefined
   /** What that shows of the provider. Absent: nothing is wrong with it. */
-  readonly trouble?: Trouble | undefined
+  readonly trouble?: FailureKind | undefined
   /** From the sending of the request until the outcome was known. */
   readonly ms: number
 }

@@ -1,5 +1,5 @@
 // What is known of providers besides calls.
-import type { Trouble } from './calls.ts'
+import type { FailureKind } from '../../domain.ts'
 
 export type ProviderEvent =
   | ProviderChecked
@@ -71,7 +71,7 @@ interface TargetCooled {
   readonly provider: string
   /** Undefined: all of them. */
   readonly target_model: string | undefined
-  readonly trouble: Trouble
+  readonly trouble: FailureKind
   readonly for_ms: number
 }
 

@@ -16,6 +16,8 @@ import { isSampledById, readTraceHeaders } from './traceparent.ts'
 interface TracingParts extends Pick<Clock, 'now' | 'wallNow'> {
   readonly emit: (event: TraceEvent) => void
   readonly version: string
+  /** Whether a key of a client stands in a text. */
+  readonly holdsKey: (text: string) => boolean
 }
 
 type EndedCall = readonly [call: CallFacts, trace: RecordedTrace, epochMs: number]
@@ -54,7 +56,7 @@ export class CallTracing implements Tracing, Sink {
     if (config?.endpoint === undefined) return incoming && new PassedTrace(incoming)
     const traceId = incoming?.parent.traceId ?? newId(16)
     const isSampled = incoming?.parent.isSampled ?? isSampledById(traceId, config.sampleRatio)
-    const sessionId = isSampled ? sessionOf(rawHeaders, config.sessionHeaders) : undefined
+    const sessionId = isSampled ? this.#sessionOf(rawHeaders, config.sessionHeaders) : undefined
     return new RecordedTrace({ method, path, startedAtMs, incoming, sessionId, traceId, isSampled })
   }
 
@@ -65,6 +67,19 @@ export class CallTracing implements Tracing, Sink {
     const ended: EndedCall = [event.call, event.trace, wallNow() - now()]
     if (this.#export !== undefined) this.#export.add(...ended)
     else if (this.#loading !== undefined && this.#early.length < maxEarly) this.#early.push(ended)
+  }
+
+  /** The first of the headers that is there with a plain value of at most 128 characters, which is no key. */
+  #sessionOf(rawHeaders: readonly string[], names: readonly string[]): string | undefined {
+    for (const name of names) {
+      for (let index = 0; index < rawHeaders.length; index += 2) {
+        const value = rawHeaders[index + 1]
+        if (rawHeaders[index]!.toLowerCase() === name && isRequestId(value) && !this.#parts.holdsKey(value)) {
+          return value
+        }
+      }
+    }
+    return undefined
   }
 
   /** Sends the last spans, for a second at most. */
@@ -117,15 +132,4 @@ function placesOf(providers: Config['providers']): Places {
 /** Secrets compare as equal, whatever they hold. */
 function keysOf({ headers }: TracingConfig): string[] {
   return headers.map(([, value]) => (typeof value === 'string' ? value : value.reveal()))
-}
-
-/** The first of the headers that is there with a plain value of at most 128 characters. */
-function sessionOf(rawHeaders: readonly string[], names: readonly string[]): string | undefined {
-  for (const name of names) {
-    for (let index = 0; index < rawHeaders.length; index += 2) {
-      const value = rawHeaders[index + 1]
-      if (rawHeaders[index]!.toLowerCase() === name && isRequestId(value)) return value
-    }
-  }
-  return undefined
 }

@@ -1,5 +1,5 @@
 // Exports spans by OTLP over HTTP. Batches and bytes are OpenTelemetry's own, in packages that only this file and those that
-// it imports load, once a receiver is configured; requests are the gateway's, as to all servers (outbound/post-bytes.ts).
+// it imports load, once a receiver is configured; requests are the gateway's, as to all servers (outbound/exchange.ts).
 //
 // A receiver that is away, slow or refuses costs spans and nothing else: at most 2,048 wait, further ones are dropped and
 // counted, and no call ever waits for it. What one thread sends is one request at a time, but for the last ones at its end.
@@ -216,7 +216,8 @@ class Exporter implements SpanExporter {
     try {
       // In JSON it is text, which the library returns as it is.
       const rejected: unknown = this.#serializer.deserializeResponse(body)?.partialSuccess?.rejectedSpans
-      return Number(rejected ?? 0) || 0
+      const count = Number(rejected ?? 0)
+      return Number.isSafeInteger(count) && count > 0 ? count : 0
     } catch {
       return 0
     }

@@ -68,7 +68,7 @@ export function addStatus(routes: FastifyInstance, parts: StatusParts): void {
     const type = 'text/event-stream'
     if (request.method === 'HEAD') return reply.type(type).send()
     if (draining.aborted) throw shuttingDown()
-    if (feed.isFull) {
+    if (feed.isFullFor(view)) {
       throw new GatewayError(
         'overloaded',
         'Eight pages are open already. Close one of them, and this one connects.',

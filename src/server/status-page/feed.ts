@@ -22,7 +22,7 @@ interface Stream {
 /** By name, as JSON. */
 type Members = ReadonlyMap<string, string>
 
-/** Browsers open six connections to a host, and each tab has one stream. */
+/** Of the user that runs the gateway, and of all others. Browsers open six connections to a host, and each tab has one stream. */
 const maxStreams = 8
 const tickMs = 1_000
 /** A comment keeps proxies and tunnels from closing a stream that has no news. */
@@ -42,8 +42,10 @@ export class StatusFeed {
     this.#parts = parts
   }
 
-  get isFull(): boolean {
-    return this.#streams.size >= maxStreams
+  /** Others cannot keep the page from the user that runs the gateway. */
+  isFullFor({ viewer }: StatusView): boolean {
+    const same = [...this.#streams].filter(({ view }) => view.viewer.may_cancel === viewer.may_cancel)
+    return same.length >= maxStreams
   }
 
   /** Writes to the response from here on; its head has been written. It ends with the client, or with `close`. */

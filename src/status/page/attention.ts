@@ -1,8 +1,9 @@
 // What needs a person: the last failure and the conditions that hold, with why and what to do.
 import type { VNode } from 'preact'
+import { hasFailed } from '../failed-call.ts'
 import type { StatusReport } from '../status-report.ts'
 import { box, h } from './element.ts'
-import { count, counted, isFailure, outcomeOf, time, type Tone } from './format.ts'
+import { count, counted, outcomeOf, time, type Tone } from './format.ts'
 import { advice, code, facts, section, state } from './parts.ts'
 
 type Condition = StatusReport['attention'][number]
@@ -56,11 +57,11 @@ function allWell(recent: StatusReport['recent']): VNode {
 
 /** The newest of the calls that are remembered. */
 function lastFailure({ recent, now }: StatusReport): VNode | undefined {
-  const at = recent.findIndex(isFailure)
+  const at = recent.findIndex(hasFailed)
   const call = recent[at]
   if (call === undefined || Date.parse(call.at) < Date.parse(now) - recentMs) return undefined
   const { provider } = call
-  const { words, tone } = outcomeOf(call.outcome)
+  const { words, tone } = outcomeOf(call.outcome, call.code)
   const later = recent.slice(0, at).filter(({ outcome }) => outcome === 'ok')
   const there = later.filter((each) => each.provider === provider).length
   const isMixed = provider !== null && there < later.length

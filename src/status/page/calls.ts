@@ -60,10 +60,9 @@ const columns: readonly Column<OpenCall>[] = [
   ['Tokens/s', 'n', (call) => rate(call.tokens_per_second)],
 ]
 
-function phaseCell({ phase, attempt, attempts_left }: OpenCall): ComponentChildren {
+function phaseCell({ phase, attempt }: OpenCall): ComponentChildren {
   const [words, tone] = phases[phase] ?? [phase, 'calm']
-  const most = attempts_left === null ? '' : ` of ${attempt + attempts_left}`
-  return two(state(tone, words), attempt > 1 ? `attempt ${attempt}${most}` : null)
+  return two(state(tone, words), attempt > 1 ? `attempt ${attempt}` : null)
 }
 
 interface StopState {

@@ -1,4 +1,5 @@
 // Numbers, times and words as the page shows them. Nothing here needs a browser.
+import { durationText } from '../../platform/duration.ts'
 
 /** Controls, and marks that change the order or the look of the text around them. */
 const unseen = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
@@ -36,17 +37,8 @@ export function rate(value: number | null): string {
   return value === null ? none : value < 100 ? value.toFixed(1) : count(value)
 }
 
-/** Milliseconds in at most two units: `850 ms`, `4.2 s`, `3 min 20 s`, `2 d 4 h`. */
 export function duration(ms: number | null): string {
-  if (ms === null) return none
-  if (ms < 1000) return `${Math.round(ms)} ms`
-  if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`
-  const seconds = Math.round(ms / 1000)
-  const [days, hours, minutes] = [seconds / 86_400, (seconds / 3600) % 24, (seconds / 60) % 60].map(
-    Math.floor,
-  )
-  if (days) return `${days} d ${hours} h`
-  return hours ? `${hours} h ${minutes} min` : `${minutes} min ${seconds % 60} s`
+  return ms === null ? none : durationText(ms)
 }
 
 /** USD from decimal text, with two decimals from 1 on and else two digits that count. */
@@ -84,6 +76,7 @@ export type Tone = 'good' | 'warn' | 'bad' | 'calm'
 
 /** Outcomes whose names need better words. */
 const outcomes: Readonly<Record<string, string>> = {
+  call_cancelled: 'cancelled',
   client_error: 'bad request',
   client_gone: 'client left',
   limited: 'over the limit',
@@ -93,21 +86,25 @@ const outcomes: Readonly<Record<string, string>> = {
   provider_billing: 'no credit',
 }
 
+const cancelled = 'call_cancelled'
+
 const ownOutcomes: Readonly<Record<string, Tone>> = {
   ok: 'good',
+  [cancelled]: 'calm',
   client_gone: 'calm',
   internal: 'bad',
   no_target: 'bad',
 }
 
-export function outcomeOf(name: string): { readonly words: string; readonly tone: Tone } {
+/** @param code of the error: cancelled calls are refused ones otherwise. */
+export function outcomeOf(
+  outcome: string,
+  code: string | null,
+): { readonly words: string; readonly tone: Tone } {
+  const name = code === cancelled ? code : outcome
   const isProviders = name.startsWith('provider_') && name !== 'provider_limited'
   return {
     words: outcomes[name] ?? spaced(name),
     tone: isProviders ? 'bad' : (ownOutcomes[name] ?? 'warn'),
   }
-}
-
-export function isFailure({ outcome }: { readonly outcome: string }): boolean {
-  return outcome !== 'ok' && outcome !== 'client_gone'
 }

@@ -138,7 +138,8 @@ function shownTurn({ role, content, reasoning }: Spoken, at: number): VNode {
 function paceText({ requestId, pieces, firstMs, ms }: Pace, recent: readonly RecentCall[]): string {
   const call = recent.find(({ id }) => id === requestId)
   const tokens = call?.completion_tokens
-  const speed = call?.tokens_per_second ?? (ms > firstMs ? (pieces * 1000) / (ms - firstMs) : null)
+  const speed =
+    call?.tokens_per_second ?? (ms > firstMs ? ((tokens || pieces) * 1000) / (ms - firstMs) : null)
   const amount = tokens ? counted(tokens, 'token') : `about ${count(pieces)} tokens`
   return `${amount}, ${rate(speed)} tokens/s, the first after ${duration(firstMs)}`
 }

@@ -1,8 +1,9 @@
 // The last calls, each with everything that is known of it, and the failures of a day by their cause.
 import { Component, type VNode } from 'preact'
+import { hasFailed } from '../failed-call.ts'
 import type { RecentCall, StatusReport } from '../status-report.ts'
 import { box, h } from './element.ts'
-import { count, counted, duration, isFailure, none, outcomeOf, rate, time, usd } from './format.ts'
+import { count, counted, duration, none, outcomeOf, rate, time, usd } from './format.ts'
 import {
   advice,
   button,
@@ -34,7 +35,7 @@ export class Recent extends Component<{ readonly report: StatusReport }, View> {
   override render(): VNode {
     const { recent, now } = this.props.report
     const { words, isFailedOnly, hasAll, open } = this.state
-    const matching = recent.filter((call) => (!isFailedOnly || isFailure(call)) && matches(call, words))
+    const matching = recent.filter((call) => (!isFailedOnly || hasFailed(call)) && matches(call, words))
     const rows = hasAll ? matching : matching.slice(0, firstRows)
     if (recent.length === 0) {
       return section('recent', 'Last calls', undefined, empty('No call has ended since the start.'))
@@ -108,7 +109,7 @@ const fields: readonly Column<RecentCall>[] = [
     'Outcome',
     'text',
     ({ outcome, status, reason, code: ownCode }) => {
-      const { words, tone } = outcomeOf(outcome)
+      const { words, tone } = outcomeOf(outcome, ownCode)
       return two(state(tone, `${words} ${status}`), reason ?? ownCode)
     },
   ],

@@ -102,7 +102,6 @@ function openCall(id: string, facts: Partial<OpenCall>): OpenCall {
     started_at: ago(14),
     age_ms: 14_300,
     attempt: 1,
-    attempts_left: 1,
     wait_ms: 0,
     stream: true,
     prompt_tokens: 2140,
@@ -211,7 +210,6 @@ export const busyReport: StatusReport = {
       provider: 'openai',
       target_model: 'gpt-5.2-mini',
       attempt: 2,
-      attempts_left: 1,
       phase: 'connecting',
       tokens: 0,
       tokens_per_second: null,
@@ -376,7 +374,6 @@ export const brokenReport: StatusReport = {
   calls: [
     openCall('req_z', {
       attempt: 3,
-      attempts_left: 0,
       phase: 'connecting',
       tokens: 0,
       tokens_per_second: null,

@@ -243,6 +243,46 @@ suite('what is missing', () => {
     assert.deepEqual(alone.refusals.from, 'audit log')
   })
 
+  test('lines whose members are of other types stop nothing', async () => {
+    const scene = sceneOf({ calls, lines, audit })
+    const noText = { toString: 1 }
+    const time = '2026-11-17T12:30:00Z'
+    const odd = [
+      { event: 'keys_loaded', generation: noText, keys: noText },
+      {
+        event: 'call',
+        duration_ms: 1,
+        attempts: 1,
+        client: noText,
+        model: noText,
+        code: noText,
+        status: noText,
+      },
+      { event: 'reload_refused', problems: [noText, 1] },
+      { event: 'origin_not_allowed', status: 403, client: 'user:eve', unlogged: -1e9 },
+    ]
+    appendFileSync(scene.log, odd.map((line) => `${JSON.stringify({ time, ...line })}\n`).join(''))
+    const attributes = { code: noText, 'x.y': noText, list: [noText] }
+    const record = {
+      seq: 1,
+      severity_number: 9,
+      time,
+      time_unix_nano: '0',
+      outcome: 'success',
+      prev: '',
+      mac: '',
+    }
+    const records = ['llm_gateway.request.refused', 'llm_gateway.keys.loaded', 'llm_gateway.budget.exhausted']
+    const file = join(dirname(scene.db), 'audit-2026-11.jsonl')
+    for (const event_name of records) {
+      appendFileSync(file, `${JSON.stringify({ ...record, event_name, attributes })}\n`)
+    }
+    const { status, stderr } = await report(scene, { period: 'weekly' })
+    assert.deepEqual([status, stderr], [0, ''])
+    const found = await json({ db: `${scene.db}.absent`, log: scene.log })
+    for (const { requests } of found.refusals.data as { requests: number }[]) assert.ok(requests > 0)
+  })
+
   test('without any source, there is a report that says so', async () => {
     const scene = sceneOf({})
     const { status, stdout } = await report(scene, { period: 'weekly', isCheck: true })

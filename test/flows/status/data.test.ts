@@ -289,6 +289,25 @@ suite('an identity behind a proxy', onlyLinux, () => {
   })
 })
 
+test('others cannot keep the page from the user that runs the gateway', onlyLinux, async (t) => {
+  const { gateway } = await startGateway(t, {
+    ...echo,
+    server: { trusted_proxies: [{ user: 'self' }] },
+    identity: { sources: [{ kind: 'header' as const, header: 'x-mail', from_user: 'self' }] },
+    status: { via_proxy: true, allowed_users: ['self', 'head:ann'] },
+  })
+  const open = async (headers: Readonly<Record<string, string>>) => {
+    const client = await connectRaw(t, gateway.url)
+    client.send(rawRequest('GET /status/events', headers))
+    return (await client.head()).status
+  }
+  const ann = { 'x-forwarded-for': '192.0.2.1', 'x-mail': 'ann' }
+  for (let count = 0; count < 8; count++) assert.equal(await open(ann), 200)
+  assert.equal(await open(ann), 503)
+  for (let count = 0; count < 8; count++) assert.equal(await open({}), 200)
+  assert.equal(await open({}), 503)
+})
+
 test('a provider that is asked for its models is no longer unused', onlyLinux, async (t) => {
   const { gateway: other } = await startGateway(t, echo)
   const { gateway } = await startGateway(t, {

@@ -1,9 +1,11 @@
 // Who gets the status page, with which headers, and who may cancel calls on it.
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { suite, test } from 'node:test'
 
 import { startGateway, type TestGateway } from '../../support/app.ts'
 import { delta, whole } from '../../support/chat-content.ts'
+import { scratchDirectory } from '../../support/config-file.ts'
 import { echo } from '../../support/gateway-config.ts'
 import { unless } from '../../support/needs.ts'
 import { connectRaw, exchange, rawRequest } from '../../support/raw-client.ts'
@@ -93,6 +95,12 @@ suite('every answer below /status', onlyLinux, () => {
       [{ host, origin: 'http://localhost:1' }, 403],
       [{ host: 'rebound.example:4000' }, 403],
       [{ host, 'x-forwarded-for': '192.0.2.1' }, 404],
+      [{ host, 'X-Forwarded': 'for=192.0.2.1' }, 404],
+      [{ host, X_FORWARDED_FOR: '192.0.2.1' }, 404],
+      [{ host, 'x-original-forwarded-for': '192.0.2.1' }, 404],
+      [{ host, 'cf-connecting-ip': '192.0.2.1' }, 404],
+      [{ host, 'true-client-ip': '192.0.2.1' }, 404],
+      [{ host, 'tailscale-user-login': 'ann@example.org' }, 404],
     ] as const) {
       for (const path of ['/status', '/status/data', '/status/events', '/status/explain?model=echo']) {
         const client = await connectRaw(t, gateway.url)
@@ -102,6 +110,22 @@ suite('every answer below /status', onlyLinux, () => {
       }
     }
   })
+
+  for (const [trusted_proxies, status] of [
+    [[], 200],
+    [[{ user: 'self' }], 404],
+  ] as const) {
+    test(`is ${status} by the Unix socket with ${trusted_proxies.length} trusted proxies`, async (t) => {
+      const socketPath = join(scratchDirectory(t), 'gateway.sock')
+      const server = { unix_socket: socketPath, trusted_proxies: [...trusted_proxies] }
+      const { gateway } = await startGateway(t, { ...echo, server })
+      for (const path of ['/status', '/status/data', '/metrics'] as const) {
+        const request = rawRequest(`GET ${path}`, { host: 'localhost' })
+        assert.equal((await exchange(t, { socketPath }, request)).status, status, path)
+        assert.equal((await ask(t, gateway, path)).status, 200, path)
+      }
+    })
+  }
 
   test('is text for who accepts nothing else', async (t) => {
     const { gateway } = await startGateway(t, echo)

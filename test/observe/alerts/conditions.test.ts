@@ -87,7 +87,35 @@ suite('conditions over time', () => {
     scene.pass(2_000)
     const end = scene.notices.at(-1)
     assert.equal(end?.kind, 'recovered')
-    assert.equal(end?.why, 'It lasted 12 min; 2 attempts were refused.')
+    assert.equal(end?.why, 'It lasted 12 min 2 s; 2 attempts were refused.')
+  })
+
+  test('what has recovered in the quiet after a start needs no attention, and is reported after it', () => {
+    const scene = new Scene()
+    refuse(scene)
+    scene.pass(2_000)
+    scene.restart()
+    scene.isQuiet = true
+    scene.pass(2_000)
+    assert.equal(scene.conditions.attention(scene).length, 1)
+    answer(scene)
+    scene.pass(2_000)
+    assert.deepEqual(scene.conditions.attention(scene), [])
+    assert.deepEqual(
+      scene.notices.map(({ kind }) => kind),
+      ['firing'],
+    )
+    refuse(scene)
+    scene.pass(2_000)
+    assert.equal(scene.conditions.attention(scene)[0]?.state, 'firing')
+    answer(scene)
+    scene.pass(2_000)
+    scene.isQuiet = false
+    scene.pass(2_000)
+    assert.deepEqual(
+      scene.notices.map(({ kind }) => kind),
+      ['firing', 'recovered'],
+    )
   })
 
   test('a restart that knows nothing of a condition does not call it over at once', () => {

@@ -15,8 +15,8 @@ const notice: Notice = {
   at: '2026-11-28T10:05:00.000Z',
   since: '2026-11-28T10:00:00.000Z',
   what: "The provider openai refuses the gateway's key.",
-  why: '3 attempts in 15 min were answered with status 401 or 403.',
-  fix: 'Store a valid key for openai, then reload the gateway.',
+  why: '3 attempts were answered with status 401 or 403 in 15 min.',
+  fix: 'Replace the key of provider openai and reload the gateway, or restart it if the key is in its environment; llm-gateway doctor --provider openai checks it.',
 }
 const over: Notice = { ...notice, kind: 'recovered', why: 'It lasted 5 min.', fix: '' }
 
@@ -31,9 +31,9 @@ test('Slack receives text without markup', () => {
     body: {
       text: [
         "Critical: The provider openai refuses the gateway's key. (box)",
-        '3 attempts in 15 min were answered with status 401 or 403.',
+        '3 attempts were answered with status 401 or 403 in 15 min.',
         'Since 2026-11-28T10:00:00Z (for 5 min).',
-        'To do: Store a valid key for openai, then reload the gateway.',
+        'To do: Replace the key of provider openai and reload the gateway, or restart it if the key is in its environment; llm-gateway doctor --provider openai checks it.',
       ].join('\n'),
       mrkdwn: false,
       unfurl_links: false,

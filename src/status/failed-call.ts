@@ -1,0 +1,14 @@
+// Which calls count as failures, for the report and for the page.
+
+/**
+ * Whether a call has failed. A client that left, or a person who cancelled the call, decided so.
+ * @param call.outcome one of `observe/outcome.ts`.
+ */
+export function hasFailed({ outcome, code }: FailedCall): boolean {
+  return outcome !== 'ok' && outcome !== 'client_gone' && code !== 'call_cancelled'
+}
+
+interface FailedCall {
+  readonly outcome: string
+  readonly code?: string | null | undefined
+}
