@@ -1,5 +1,5 @@
 // One streamed answer of a chat, as its pieces of text. Nothing here knows the page.
-import { errorMessage } from './requests.ts'
+import { errorMessage, posted } from './requests.ts'
 
 export interface Turn {
   readonly role: 'user' | 'assistant'
@@ -29,9 +29,7 @@ export async function startChat(
     .filter(({ content }) => content !== '')
     .map(({ role, content }) => ({ role, content }))
   const response = await fetch('/v1/chat/completions', {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ model, stream: true, messages }),
+    ...posted({ model, stream: true, messages }),
     signal,
   })
   if (!response.ok) throw new Error(errorMessage(response.status, await response.text()))

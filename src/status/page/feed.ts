@@ -75,7 +75,7 @@ export class Feed {
     source.addEventListener('error', () => {
       this.#listener('lost')
       // A browser gives up on an answer that is not a stream, such as a 503.
-      if (source.readyState === EventSource.CLOSED) this.#again(againMs)
+      if (source.readyState === source.CLOSED) this.#again(againMs)
     })
     return new Promise((resolve) => {
       signal.addEventListener('abort', () => {

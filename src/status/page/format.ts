@@ -45,9 +45,8 @@ export function duration(ms: number | null): string {
 export function usd(text: string | number | null): string {
   if (text === null) return none
   const value = Number(text)
-  const digits =
-    value >= 1 ? { minimumFractionDigits: 2, maximumFractionDigits: 2 } : { maximumSignificantDigits: 2 }
-  return `$${value.toLocaleString('en', digits)}`
+  const digits = value < 1 && { maximumSignificantDigits: 2 }
+  return value.toLocaleString('en', { style: 'currency', currency: 'USD', ...digits })
 }
 
 /** The viewer's time zone: `Europe/Berlin`. */

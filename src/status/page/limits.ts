@@ -21,12 +21,10 @@ export function limitsSection({ limits, budgets, now }: StatusReport): VNode {
     limits.length > 0 &&
       table('Limits of models in the last 60 seconds', limitColumns, {
         rows: limits,
-        keyOf: ({ model, dimension }) => `${dimension} ${model}`,
       }),
     budgets.length > 0 &&
       table('Budgets', budgetColumns(now), {
         rows: budgets,
-        keyOf: ({ of, unit, per }) => `${unit} ${per} ${of}`,
       }),
   )
 }

@@ -10,11 +10,10 @@ export function section(
   note: ComponentChildren,
   ...children: readonly ComponentChildren[]
 ): VNode {
-  const heading = `${id}-title`
   return h(
     'section',
-    { id, 'aria-labelledby': heading },
-    box('div', 'head', h('h2', { id: heading }, title), note),
+    { id, 'aria-label': title },
+    box('div', 'head', h('h2', null, title), note),
     ...children,
   )
 }
@@ -56,7 +55,8 @@ export type Column<Row> = readonly [head: string, look: string, cell: (row: Row)
 
 export interface Rows<Row> {
   readonly rows: readonly Row[]
-  readonly keyOf: (row: Row) => string
+  /** Keeps the state of a row, such as a button's, with it when others come and go. */
+  readonly keyOf?: (row: Row) => string
   /** Stands below its row, across all columns; undefined: the row is closed. */
   readonly detail?: (row: Row) => VNode | undefined
 }
@@ -68,7 +68,7 @@ export function table<Row>(
   { rows, keyOf, detail }: Rows<Row>,
 ): VNode {
   const line = (row: Row) => {
-    const key = keyOf(row)
+    const key = keyOf?.(row)
     const more = detail?.(row)
     const cells = columns.map(([, look, cell], at) =>
       at === 0 ? h('th', { class: look, scope: 'row' }, cell(row)) : h('td', { class: look }, cell(row)),

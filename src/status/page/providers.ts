@@ -22,7 +22,6 @@ export function providersSection({ providers, now }: StatusReport): VNode {
       ? empty('The configuration has no providers. Add one to ', code('providers'), '.')
       : table('Providers and their last 15 minutes', columnsAt(now), {
           rows: providers,
-          keyOf: ({ name }) => name,
         }),
   )
 }

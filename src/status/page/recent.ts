@@ -172,7 +172,7 @@ export function failuresSection({ failures, now }: StatusReport): VNode {
             ['Last', 'n', (each) => time(each.last_at, now)],
             ['Why and what to do', 'text', (each) => two(each.reason ?? none, each.fix)],
           ],
-          { rows: failures, keyOf: (each) => `${each.code} ${each.provider ?? ''}` },
+          { rows: failures },
         ),
   )
 }

@@ -19,12 +19,17 @@ export function explain(model: string): Promise<Answer> {
 }
 
 export function cancelCall(id: string): Promise<Answer> {
-  return request('/status/cancel', {
+  return request('/status/cancel', posted({ id }))
+}
+
+/** How JSON is posted. */
+export function posted(body: unknown): RequestInit {
+  return {
     method: 'POST',
     // A script of another origin cannot send the second one without asking first, which the gateway refuses.
     headers: { 'content-type': 'application/json', 'x-llm-gateway-page': '1' },
-    body: JSON.stringify({ id }),
-  })
+    body: JSON.stringify(body),
+  }
 }
 
 export async function request(url: string, init?: RequestInit): Promise<Answer> {

@@ -101,7 +101,7 @@ function shown({ model, route, suggestion }: Explained): ComponentChildren {
         ['Weight', 'n m', (target) => count(target.weight)],
         ['Under way', 'n m', (target) => count(target.in_flight)],
       ],
-      { rows: route.targets, keyOf: ({ provider, model: name, tier }) => `${tier} ${provider} ${name}` },
+      { rows: route.targets },
     ),
   )
 }

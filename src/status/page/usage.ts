@@ -59,7 +59,6 @@ class Shown extends Component<{ readonly usage: Usage; readonly days: number }, 
         ? empty('Nothing on these days.')
         : table(`Usage, ${groupings[grouping].toLowerCase()}`, [name, ...columns], {
             rows,
-            keyOf: (row) => row.name,
           }),
     )
   }
