@@ -1,7 +1,7 @@
 // How the last load of the configuration went, as the status page shows it.
 import type { Reload } from '../observe/reloads.ts'
-import { shownText } from './shown-text.ts'
-import type { ReloadState } from './status-report.ts'
+import { shownText } from '../status/shown-text.ts'
+import type { ReloadState } from '../status/status-report.ts'
 
 const maxProblems = 20
 
