@@ -193,7 +193,7 @@ export class StatusReporter implements StatusSource {
 
 const ofClient = 'client:'
 
-/** What others' calls have brought to light, and where keys are, is for who sees all calls. */
+/** What others' calls have brought to light, and where keys are, is for viewers that see all calls. */
 function withoutSecondHand(provider: ProviderState): ProviderState {
   return { ...provider, reason: null, reason_at: null, key_from: null }
 }
