@@ -170,6 +170,27 @@ suite('the status page', { skip: missing('chromium') }, () => {
     assert.deepEqual([model, stream, messages], ['echo', true, [{ role: 'user', content: 'hello' }]])
   })
 
+  test('says while there is no answer where to look, and has names no speed of one piece', async (t) => {
+    const wanted = Promise.withResolvers<void>()
+    const { page } = await open(t, busyReport, {
+      answers: {
+        '/v1/chat/completions': (response) => {
+          response.writeHead(200, { 'content-type': 'text/event-stream' })
+          response.flushHeaders()
+          void wanted.promise.then(() =>
+            response.end('data: {"choices":[{"delta":{"content":"one"}}]}\n\ndata: [DONE]\n\n'),
+          )
+        },
+      },
+    })
+    await page.getByLabel('Message').fill('count')
+    await page.getByRole('button', { name: 'Send' }).click()
+    await page.getByText('No answer yet.').waitFor()
+    wanted.resolve()
+    await page.getByText(/^about 1 token, the first after /).waitFor()
+    assert.equal(await page.getByText('No answer yet.').count(), 0)
+  })
+
   test('stops an answer, and reports why there is none', async (t) => {
     const gone = Promise.withResolvers<void>()
     let answer = (response: Parameters<Answers[string]>[0]): void => {
