@@ -4,7 +4,7 @@ import { hasFailed } from '../failed-call.ts'
 import type { StatusReport } from '../status-report.ts'
 import { box, h } from './element.ts'
 import { count, counted, outcomeOf, time, type Tone } from './format.ts'
-import { code, facts, section, state } from './parts.ts'
+import { advice, code, facts, section, state } from './parts.ts'
 
 type Condition = StatusReport['attention'][number]
 
@@ -102,8 +102,7 @@ function card({ tone, word, title, why, fix }: Trouble, ...children: readonly VN
     'article',
     { class: `card ${tone}` },
     box('div', 'head', h('h3', null, title), state(tone, word)),
-    why && h('p', null, why),
-    fix && h('p', null, h('strong', null, 'What to do: '), fix),
+    advice(why, fix),
     ...children,
   )
 }

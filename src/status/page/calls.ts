@@ -66,7 +66,8 @@ function phaseCell({ phase, attempt }: OpenCall): ComponentChildren {
 }
 
 interface StopState {
-  readonly step: 'idle' | 'asking' | 'stopping' | 'ended'
+  /** The last two are shown as they are. */
+  readonly step: 'idle' | 'asking' | 'stopping' | 'has ended'
 }
 
 /** Asks once more before it stops the call. */
@@ -86,19 +87,15 @@ class Stop extends Component<{ readonly id: string; readonly name: string }, Sto
           // A keyboard's focus stays where the button was, on the harmless answer.
           button('Keep', () => this.setState({ step: 'idle' }), { ref: focus }),
         )
-      case 'stopping':
-        return box('span', 'quiet', 'stopping')
-      case 'ended':
-        return box('span', 'quiet', 'has ended')
       default:
-        return this.state.step satisfies never
+        return box('span', 'quiet', this.state.step)
     }
   }
 
   async #stop(): Promise<void> {
     this.setState({ step: 'stopping' })
     const answer = await cancelCall(this.props.id)
-    if (!answer.ok) this.setState({ step: answer.status === 404 ? 'ended' : 'idle' })
+    if (!answer.ok) this.setState({ step: answer.status === 404 ? 'has ended' : 'idle' })
   }
 }
 

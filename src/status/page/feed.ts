@@ -7,10 +7,8 @@ import { request } from './requests.ts'
 /** `lost`: the browser or the page tries again. `restarting`: the gateway has ended the stream. */
 export type Link = 'connecting' | 'live' | 'asking' | 'lost' | 'restarting'
 
-export interface FeedListener {
-  onReport(report: StatusReport): void
-  onLink(link: Link): void
-}
+/** Hears how the link is and, where one has come, the newest report. */
+export type FeedListener = (link: Link, report?: StatusReport) => void
 
 /** Until a stream that the gateway has refused or ended is asked for again, in milliseconds. */
 const againMs = 3000
@@ -65,19 +63,17 @@ export class Feed {
   /** Resolves when the stream is closed. */
   #stream(signal: AbortSignal): Promise<void> {
     const source = new EventSource(`/status/events?${this.#queryFor(this.#days)}`)
-    source.addEventListener('report', ({ data }) =>
-      this.#take(readJson(String(data)) as StatusReport, 'live'),
-    )
-    source.addEventListener('change', ({ data }) => {
-      if (this.#report === undefined) return
-      this.#take({ ...this.#report, ...(readJson(String(data)) as Partial<StatusReport>) }, 'live')
-    })
+    // The first has all members, each later one those that are new.
+    const take = ({ data }: MessageEvent) =>
+      this.#take({ ...this.#report, ...(readJson(data as string) as StatusReport) }, 'live')
+    source.addEventListener('report', take)
+    source.addEventListener('change', take)
     source.addEventListener('bye', () => {
-      this.#listener.onLink('restarting')
+      this.#listener('restarting')
       this.#again(againMs)
     })
     source.addEventListener('error', () => {
-      this.#listener.onLink('lost')
+      this.#listener('lost')
       // A browser gives up on an answer that is not a stream, such as a 503.
       if (source.readyState === EventSource.CLOSED) this.#again(againMs)
     })
@@ -95,7 +91,7 @@ export class Feed {
     })
     if (signal.aborted) return
     if (answer.ok) this.#take(answer.value as StatusReport, 'asking')
-    else this.#listener.onLink('lost')
+    else this.#listener('lost')
     this.#again(askMs)
   }
 
@@ -106,7 +102,6 @@ export class Feed {
 
   #take(report: StatusReport, link: Link): void {
     this.#report = report
-    this.#listener.onLink(link)
-    this.#listener.onReport(report)
+    this.#listener(link, report)
   }
 }

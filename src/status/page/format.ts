@@ -16,6 +16,11 @@ export function readJson(text: string): unknown {
 
 const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 })
 
+/** Words of a name: `bad_response` → `bad response`. */
+export function spaced(name: string): string {
+  return name.replaceAll('_', ' ')
+}
+
 export const none = '–'
 
 export function count(value: number | null): string {
@@ -99,7 +104,7 @@ export function outcomeOf(
   const name = code === cancelled ? code : outcome
   const isProviders = name.startsWith('provider_') && name !== 'provider_limited'
   return {
-    words: outcomes[name] ?? name.replaceAll('_', ' '),
+    words: outcomes[name] ?? spaced(name),
     tone: isProviders ? 'bad' : (ownOutcomes[name] ?? 'warn'),
   }
 }

@@ -35,7 +35,7 @@ const limitColumns: readonly Column<LimitState>[] = [
   ['Model', '', (each) => two(each.model, dimensions[each.dimension] ?? each.dimension)],
   ['Used', '', (each) => level(each.used, each.limit, each.model, count)],
   ['In line', 'n m', (each) => count(each.waiting || null)],
-  ['Room again', 'n', (each) => roomCell(each)],
+  ['Room again', 'n', roomCell],
   ['All free', 'n l', (each) => inTime(each.resets_in_ms)],
 ]
 

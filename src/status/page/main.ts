@@ -64,7 +64,8 @@ function show(change: Partial<Seen>): void {
   render(page(seen), place)
 }
 
-function follow(link: Link): void {
+function follow(link: Link, report = seen.report): void {
+  if (report !== seen.report) show({ report })
   if (link === seen.link) return
   show({ link })
   clearTimeout(staleTimer)
@@ -79,10 +80,7 @@ function chooseDays(days: Days): void {
   feed.open(days)
 }
 
-const feed = new Feed((days) => new URLSearchParams({ days, zone }).toString(), seen.days, {
-  onReport: (report) => show({ report }),
-  onLink: follow,
-})
+const feed = new Feed((days) => new URLSearchParams({ days, zone }).toString(), seen.days, follow)
 
 // What stood there while the script was loading.
 place.replaceChildren()

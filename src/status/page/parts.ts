@@ -35,6 +35,11 @@ export function two(first: ComponentChildren, second: string | null): ComponentC
   return [h('div', null, first), h('small', { title: second }, second)]
 }
 
+/** Why something is so, and what to do about it. */
+export function advice(why: string | null, fix: string | null): ComponentChildren {
+  return [why && h('p', null, why), fix && h('p', null, h('strong', null, 'What to do: '), fix)]
+}
+
 export function code(text: string): VNode {
   return h('code', null, text)
 }
@@ -85,6 +90,11 @@ export function table<Row>(
       h('tbody', null, rows.flatMap(line)),
     ),
   )
+}
+
+/** A control and its name, in their order. @param look of both besides. */
+export function field(first: ComponentChildren, second: ComponentChildren, look = ''): VNode {
+  return h('label', { class: `field ${look}` }, first, second)
 }
 
 /** One of a few, as radio buttons in a row. @param name that no other choice has. */

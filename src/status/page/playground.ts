@@ -4,7 +4,7 @@ import type { RecentCall } from '../status-report.ts'
 import { startChat, type Turn } from './conversation.ts'
 import { box, h } from './element.ts'
 import { counted, duration, rate } from './format.ts'
-import { button, section } from './parts.ts'
+import { button, field, section } from './parts.ts'
 
 interface Spoken extends Turn {
   readonly reasoning?: string
@@ -61,9 +61,7 @@ export class Playground extends Component<Properties, View> {
             this.#submit(event.currentTarget)
           },
         },
-        h(
-          'label',
-          { class: 'field' },
+        field(
           'Model',
           h(
             'select',
@@ -71,11 +69,10 @@ export class Playground extends Component<Properties, View> {
             models.map((model) => h('option', { key: model }, model)),
           ),
         ),
-        h(
-          'label',
-          { class: 'field wide' },
+        field(
           'Message',
           h('textarea', { name: 'content', rows: 3, required: true, onKeyDown: sendOnEnter }),
+          'wide',
         ),
         h('button', { class: 'main', disabled: isBusy || models.length === 0 }, 'Send'),
         button('Stop', () => stopper?.abort(), { disabled: !isBusy }),

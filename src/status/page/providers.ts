@@ -2,7 +2,7 @@
 import type { ComponentChildren, VNode } from 'preact'
 import type { MinuteCell, ProviderState, StatusReport } from '../status-report.ts'
 import { h } from './element.ts'
-import { count, counted, duration, rate, time, type Tone } from './format.ts'
+import { count, counted, duration, rate, spaced, time, type Tone } from './format.ts'
 import { code, type Column, empty, section, state, table, two } from './parts.ts'
 
 const states: Readonly<Record<ProviderState['state'], readonly [words: string, tone: Tone]>> = {
@@ -49,7 +49,7 @@ function columnsAt(now: string): readonly Column<ProviderState>[] {
 function stateCell(provider: ProviderState, now: string): ComponentChildren {
   const { trouble, until, reason } = provider
   const [words, tone] = states[provider.state] ?? [provider.state, 'calm']
-  const why = trouble === null ? '' : `: ${trouble.replaceAll('_', ' ')}`
+  const why = trouble === null ? '' : `: ${spaced(trouble)}`
   const end = until === null ? '' : `, next try at ${time(until, now)}`
   const isOver = provider.state === 'ok' || provider.state === 'unused'
   const last = isOver && reason !== null ? `last failure ${time(provider.reason_at, now)}: ${reason}` : reason

@@ -4,7 +4,19 @@ import { hasFailed } from '../failed-call.ts'
 import type { RecentCall, StatusReport } from '../status-report.ts'
 import { box, h } from './element.ts'
 import { count, counted, duration, none, outcomeOf, rate, time, usd } from './format.ts'
-import { button, code, type Column, empty, facts, section, state, table, two } from './parts.ts'
+import {
+  advice,
+  button,
+  code,
+  type Column,
+  empty,
+  facts,
+  field,
+  section,
+  state,
+  table,
+  two,
+} from './parts.ts'
 
 /** Rows until all are asked for. */
 const firstRows = 15
@@ -35,9 +47,7 @@ export class Recent extends Component<{ readonly report: StatusReport }, View> {
       box(
         'div',
         'bar',
-        h(
-          'label',
-          { class: 'field' },
+        field(
           'Filter',
           h('input', {
             type: 'search',
@@ -45,9 +55,7 @@ export class Recent extends Component<{ readonly report: StatusReport }, View> {
             onInput: (event) => this.setState({ words: event.currentTarget.value }),
           }),
         ),
-        h(
-          'label',
-          { class: 'field' },
+        field(
           h('input', {
             type: 'checkbox',
             checked: isFailedOnly,
@@ -139,8 +147,7 @@ function details(call: RecentCall): VNode {
   return box(
     'div',
     'card',
-    call.reason && h('p', null, call.reason),
-    call.fix && h('p', null, h('strong', null, 'What to do: '), call.fix),
+    advice(call.reason, call.fix),
     facts(
       ...fields
         .filter(([, look]) => look !== 'text')
@@ -161,8 +168,8 @@ export function failuresSection({ failures, now }: StatusReport): VNode {
           'Failures of the last 24 hours by code and provider',
           [
             ['Code', '', (each) => two(each.code, each.provider)],
-            ['Calls', 'n m', (each) => count(each.count)],
-            ['Last', 'n m', (each) => time(each.last_at, now)],
+            ['Calls', 'n', (each) => count(each.count)],
+            ['Last', 'n', (each) => time(each.last_at, now)],
             ['Why and what to do', 'text', (each) => two(each.reason ?? none, each.fix)],
           ],
           { rows: failures, keyOf: (each) => `${each.code} ${each.provider ?? ''}` },

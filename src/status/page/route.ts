@@ -1,8 +1,8 @@
 // Where a model's name leads.
 import { Component, type ComponentChildren, type VNode } from 'preact'
 import { box, h } from './element.ts'
-import { count, type Tone } from './format.ts'
-import { code, facts, section, state, table } from './parts.ts'
+import { count, spaced, type Tone } from './format.ts'
+import { code, facts, field, section, state, table } from './parts.ts'
 import { type Answer, explain } from './requests.ts'
 
 /** What `GET /status/explain` answers. */
@@ -53,12 +53,7 @@ export class Route extends Component<{ readonly models: readonly string[] }, Vie
             void this.#ask(new FormData(event.currentTarget))
           },
         },
-        h(
-          'label',
-          { class: 'field' },
-          'Model',
-          h('input', { name: 'model', list: 'models', autocomplete: 'off', required: true }),
-        ),
+        field('Model', h('input', { name: 'model', list: 'models', autocomplete: 'off', required: true })),
         h(
           'datalist',
           { id: 'models' },
@@ -100,8 +95,7 @@ function shown({ model, route, suggestion }: Explained): ComponentChildren {
         [
           'State',
           '',
-          (target) =>
-            state(tones[target.state], `${target.state} ${target.trouble?.replaceAll('_', ' ') ?? ''}`),
+          (target) => state(tones[target.state], `${target.state} ${spaced(target.trouble ?? '')}`),
         ],
         ['Tier', 'n', (target) => count(target.tier)],
         ['Weight', 'n m', (target) => count(target.weight)],
