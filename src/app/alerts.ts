@@ -9,6 +9,7 @@ import type { GatewayState } from '../observe/alerts/gateway-state.ts'
 import { Notifier } from '../observe/alerts/notifier.ts'
 import type { Events } from '../observe/events.ts'
 import type { CounterReader } from '../observe/metrics/counters.ts'
+import type { Reloads } from '../observe/reloads.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { FailureKind } from '../domain.ts'
 import type { Pseudonyms } from '../vault/pseudonyms.ts'
@@ -20,6 +21,7 @@ export interface AlertsParts {
   /** Undefined: nothing is counted, so that only states are looked at. */
   readonly counts: { readonly registry: CounterReader } | undefined
   readonly facts: EventFacts
+  readonly reloads: Reloads
   readonly coordinator: LocalCoordinator
   readonly stateDirectory: string | undefined
 }
@@ -34,7 +36,7 @@ export class Alerts {
   }
 
   constructor(config: Pick<Config, 'usage'>, parts: AlertsParts) {
-    const { clock, events, counts, facts, coordinator, stateDirectory } = parts
+    const { clock, events, counts, facts, reloads, coordinator, stateDirectory } = parts
     const pseudonyms = pseudonymsOf(config.usage)
     this.#notifier = new Notifier({
       clock,
@@ -47,7 +49,7 @@ export class Alerts {
           const found = coordinator.health.outageOf(name, clock.now())
           return { name, outage: found && outages[found], isHealthy: facts.isHealthy(name) }
         }),
-        reload: facts.reload,
+        reload: { isRefused: reloads.isLastRefused, problems: reloads.latest?.problems.length ?? 0 },
         degraded: facts.degraded(clock.now()),
         budgets: this.#budgets(clock.now(), () =>
           coordinator.admission.budgets.standings().map((state) => standingOf(state, pseudonyms)),

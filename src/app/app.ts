@@ -197,10 +197,11 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   })
   const openCallReports = () => oldestFirst(snapshots.records().map((record) => reporter.report(record)))
   const cancelCall = (id: string, by = ownClientId()) => {
-    const record = snapshots.cancel(id, callCancelled())
-    if (record === undefined) return false
-    events.emit({ kind: 'call_cancelled', request_id: id, client: record.call.client.id, by })
-    return true
+    const records = snapshots.cancel(id, callCancelled())
+    for (const { call } of records) {
+      events.emit({ kind: 'call_cancelled', request_id: id, client: call.client.id, by })
+    }
+    return records.length > 0
   }
   const status =
     own === undefined

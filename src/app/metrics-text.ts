@@ -42,7 +42,10 @@ export async function metricsText(counts: OpenedCounts, state: GaugeSources): Pr
   return slices
 }
 
-async function readingsOf({ registry, times }: OpenedCounts, state: GaugeSources): Promise<Readings> {
+async function readingsOf(
+  { registry, listedAtMs, reloads }: OpenedCounts,
+  state: GaugeSources,
+): Promise<Readings> {
   const { user, system } = process.cpuUsage()
   const { wanted, running } = state.workers
   const openDescriptors = descriptorsOf('self')?.open
@@ -65,11 +68,11 @@ async function readingsOf({ registry, times }: OpenedCounts, state: GaugeSources
     ...providerReadings(state),
     [
       'discovery_last_success_timestamp_seconds',
-      Array.from(times.listedAtMs, ([provider, atMs]) => ({ values: [provider], value: atMs / 1000 })),
+      Array.from(listedAtMs, ([provider, atMs]) => ({ values: [provider], value: atMs / 1000 })),
     ],
     ['models', modelReadings(state)],
-    ['config_last_reload_successful', single(times.isLastReloadGood ? 1 : 0)],
-    ['config_last_reload_success_timestamp_seconds', single(times.loadedAtMs / 1000)],
+    ['config_last_reload_successful', single(reloads.isLastRefused ? 0 : 1)],
+    ['config_last_reload_success_timestamp_seconds', single(reloads.loadedAtMs / 1000)],
     ...(await budgetReadings(state)),
     ['credential_set_timestamp_seconds', credentialReadings(state)],
     ['metrics_series', single(registry.lines)],

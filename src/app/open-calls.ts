@@ -1,4 +1,4 @@
-// Reports of the calls under way. All that is computed for one is computed by who looks: a call itself keeps the facts that
+// Reports of the calls under way. All that is computed for one is computed when somebody looks: a call itself keeps the facts that
 // it needs anyway.
 import type { CallRecord } from '../call/record.ts'
 import type { Clock } from '../platform/clock.ts'

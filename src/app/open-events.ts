@@ -7,12 +7,12 @@ import { EventFacts } from '../observe/alerts/event-facts.ts'
 import { createEvents, type Events } from '../observe/events.ts'
 import { type LogDestination, openLogOutput } from '../observe/log/output.ts'
 import { createLog, type LogOutput } from '../observe/log/log.ts'
+import { Reloads } from '../observe/reloads.ts'
 import { namingBy } from '../observe/pseudonymous-events.ts'
 import { logSink } from '../observe/sinks/log.ts'
 import { CallTracing } from '../observe/tracing/call-tracing.ts'
 import type { Clock } from '../platform/clock.ts'
 import { CallHistory } from '../status/call-history.ts'
-import { ReloadNews } from '../status/reload-news.ts'
 import { pseudonymsOf } from './pseudonyms.ts'
 import { type OpenedCounts, openCounts } from './open-counts.ts'
 import { auditObstacle, openAudit, type OpenedAudit } from './open-audit.ts'
@@ -28,7 +28,7 @@ export interface OpenedEvents {
   readonly audit: OpenedAudit | undefined
   /** What this thread remembers of calls and providers. */
   readonly history: CallHistory
-  readonly reloads: ReloadNews
+  readonly reloads: Reloads
   /** What conditions need to know of events. */
   readonly facts: EventFacts
   /** Undefined: nobody reads counts. */
@@ -65,10 +65,10 @@ export function openEvents(
   const audit = openAudit(auditConfig, { clock, emit, stateDirectory, key, pseudonyms })
   const { wallNow } = clock
   const history = new CallHistory({ maxCalls: status.recentCalls, wallNow })
-  const reloads = new ReloadNews(wallNow)
+  const reloads = new Reloads(wallNow)
   const facts = new EventFacts(clock.now)
   const hasCounts = metrics.enabled || status.enabled || notify.sinks.length > 0
-  const counts = hasCounts ? openCounts(metrics, { emit, wallNow: clock.wallNow }) : undefined
+  const counts = hasCounts ? openCounts(metrics, { emit, wallNow, reloads }) : undefined
   const tracing = new CallTracing({ ...clock, emit, version, holdsKey })
   const sinks = [
     log,

@@ -137,14 +137,14 @@ export class Snapshots {
     return records
   }
 
-  /** Ends the open calls with this request id. @returns the first one; undefined: none is under way. */
-  cancel(id: string, error: GatewayError): CallRecord | undefined {
-    let cancelled: CallRecord | undefined
+  /** Ends the open calls with this request id, which clients may choose. @returns those that have ended by it. */
+  cancel(id: string, error: GatewayError): CallRecord[] {
+    const cancelled: CallRecord[] = []
     for (const { calls } of this.#open) {
       calls.forEach(({ call, record }) => {
         if (call.requestId !== id || call.reply.isGone) return
         call.reply.interrupt(error)
-        if (call.reply.isGone) cancelled ??= record
+        if (call.reply.isGone) cancelled.push(record)
       })
     }
     return cancelled

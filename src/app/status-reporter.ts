@@ -6,6 +6,7 @@ import type { KeyRecord } from '../clients/keys/key-record.ts'
 import type { Config } from '../config/types.ts'
 import type { UsageAnswer } from '../ledger/ledger.ts'
 import type { UsageQuestion } from '../ledger/report.ts'
+import type { Reload } from '../observe/reloads.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { RouteTable } from '../routing/route-table.ts'
 import { budgetRow } from '../status/budget-row.ts'
@@ -16,11 +17,12 @@ import type { OpenCall } from '../status/open-call.ts'
 import { failureRows, recentCalls } from '../status/past-rows.ts'
 import { providerStates } from '../status/provider-states.ts'
 import { shownOrNull, shownText } from '../status/shown-text.ts'
-import type { ProviderState, ReloadState, StatusReport, Usage } from '../status/status-report.ts'
+import type { ProviderState, StatusReport, Usage } from '../status/status-report.ts'
 import type { StatusSource, StatusView } from '../status/status-source.ts'
 import { type UsageView, usageOf, usageQuestions } from '../status/usage.ts'
 import type { Pseudonyms } from '../vault/pseudonyms.ts'
 import { oldestFirst } from './open-calls.ts'
+import { reloadState } from './reload-state.ts'
 import type { OwnServices } from './shared-services.ts'
 
 /** What one thread knows of its calls. */
@@ -45,7 +47,7 @@ export interface StatusReporterParts {
   readonly look: () => Promise<readonly ThreadLook[]>
   readonly workers: () => { readonly wanted: number; readonly running: number }
   readonly isDraining: () => boolean
-  readonly reload: () => ReloadState | null
+  readonly reload: () => Reload | undefined
   readonly attention: () => StatusReport['attention']
   readonly cancel: StatusSource['cancel']
 }
@@ -97,7 +99,7 @@ export class StatusReporter implements StatusSource {
       looks,
       toWallMs: (ms) => nowMs + ms - clock.now(),
     })
-    const reload = parts.reload()
+    const reload = reloadState(parts.reload())
     return {
       version,
       now: new Date(nowMs).toISOString(),
@@ -191,7 +193,7 @@ export class StatusReporter implements StatusSource {
 
 const ofClient = 'client:'
 
-/** What others' calls have brought to light, and where keys are, is for who sees all calls. */
+/** What others' calls have brought to light, and where keys are, is for viewers that see all calls. */
 function withoutSecondHand(provider: ProviderState): ProviderState {
   return { ...provider, reason: null, reason_at: null, key_from: null }
 }

@@ -164,8 +164,8 @@ function explainTraces(targets: readonly Target[], { tracing, providers }: Confi
   const passedTo = targets.flatMap(({ provider: name }) => {
     const provider = providers.get(name)!
     if (provider.kind === 'echo' || provider.traceContext === 'never') return []
-    const isTold = endpoint !== undefined && provider.isLocal
-    return isTold || provider.traceContext === 'always' ? [name] : []
+    const isByDefault = endpoint !== undefined && provider.isLocal
+    return isByDefault || provider.traceContext === 'always' ? [name] : []
   })
   if (endpoint === undefined && passedTo.length === 0) return undefined
   const origin = endpoint === undefined ? null : new URL(endpoint).origin

@@ -48,7 +48,7 @@ export function addViewCheck(routes: FastifyInstance, view: View, parts: ViewPar
   })
 }
 
-/** Adds to `GET /` of a browser who looks, before keys and identities are checked: who may see the status page gets it there. */
+/** Finds out who sends `GET /` from a browser, before keys and identities are checked: a viewer of the status page gets it there. */
 export function addRootViewer(app: FastifyInstance, parts: ViewParts): void {
   app.addHook('onRequest', (request, _, done) => {
     if (request.url !== '/' || !acceptsHtml(request.headers.accept)) return done()

@@ -1,6 +1,6 @@
 // What one thread remembers of its calls for the status page: the last ones as references to facts that exist, how its
-// providers have done lately, and the failures of a day. Bounded, in memory only; nothing is computed here that the one who
-// looks can compute.
+// providers have done lately, and the failures of a day. Bounded, in memory only; what a reader can compute is left to
+// the reader.
 import type { AttemptEnded, CallFacts } from '../observe/events/calls.ts'
 import type { GatewayEvent, Sink } from '../observe/events.ts'
 import { outcomeOf } from '../observe/outcome.ts'

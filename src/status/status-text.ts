@@ -1,4 +1,4 @@
-// The report as text: `llm-gateway status`, and `GET /status` for who accepts plain text only.
+// The report as text: `llm-gateway status`, and `GET /status` for clients that accept plain text only.
 import { durationText } from '../platform/duration.ts'
 import type { StatusReport, UsageRow } from './status-report.ts'
 

@@ -31,7 +31,12 @@ test('too many requests are refused in the words of OpenAI', () => {
   )
   assert.equal(error.code, 'rate_limit_exceeded')
   assert.equal(error.status, 429)
-  assert.deepEqual(error.limit, { counts: 'requests', status: limitStatus, retryAfterMs: 20_000 })
+  assert.deepEqual(error.limit, {
+    dimension: 'requests',
+    counts: 'requests',
+    status: limitStatus,
+    retryAfterMs: 20_000,
+  })
 })
 
 test('too many tokens are refused in the words of OpenAI', () => {
@@ -67,7 +72,12 @@ test('a call larger than the whole limit is told not to come back', () => {
     'Request too large for gpt-4o on tokens per min (TPM): Limit 30000, Requested 30601. The input or output tokens must be reduced in order to run successfully. rate_limit_settings.limits.gpt-4o.tpm is 601 too low for this call.',
   )
   assert.equal(error.status, 429)
-  assert.deepEqual(error.limit, { counts: 'tokens', status: limitStatus, retryAfterMs: undefined })
+  assert.deepEqual(error.limit, {
+    dimension: 'tokens',
+    counts: 'tokens',
+    status: limitStatus,
+    retryAfterMs: undefined,
+  })
 })
 
 test('a client is asked to wait for whole milliseconds, up to a minute, and never too short', () => {

@@ -299,3 +299,24 @@ test('who has cancelled whose call is logged', async (t) => {
   assert.match(String(of), /^user:/)
   assert.deepEqual([by, level], ['user:root', 'INFO'])
 })
+
+test('calls of several clients with the same id are cancelled together, and each of them is logged', async (t) => {
+  const access = { allowed_users: ['any'] }
+  const server = { trusted_proxies: [{ user: 'self' }] }
+  const { gateway, upstream } = await startGateway(t, { access, server })
+  upstream.respondAlways([streamHead(), chunk(`data: ${delta('first')}\n\n`), hang])
+  const addresses = ['192.0.2.1', '192.0.2.2']
+  for (const address of addresses) {
+    const client = await connectRaw(t, gateway.url)
+    const body = JSON.stringify({ model: 'plain', messages, stream: true })
+    const headers = { 'x-request-id': 'c1', 'x-forwarded-for': address }
+    client.send(rawRequest('POST /v1/chat/completions', headers, body))
+    await client.seen('first')
+  }
+  assert.equal(await gateway.app.cancelCall('c1'), true)
+  const logged = gateway.log().filter(({ event, by }) => event === 'call_cancelled' && by !== undefined)
+  assert.deepEqual(
+    logged.map(({ client }) => String(client)).toSorted((one, other) => (one < other ? -1 : 1)),
+    addresses.map((address) => `ip:${address}`),
+  )
+})

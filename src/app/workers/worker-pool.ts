@@ -69,14 +69,14 @@ export async function startWorkerPool(
     stateDirectory,
     auditKey: options.auditKey,
   })
-  const { events, facts, ledger, counts } = opened
+  const { events, ledger, counts } = opened
   const { server } = config
   if ((options.sockets ?? []).length === 0) await checkFree(server)
   const { version } = options
   const owner = { clock, events, stateDirectory, store: undefined, ledger, counts, version }
   const services = await OwnServices.start(config, owner)
   const { coordinator } = services
-  const alerts = new Alerts(config, { clock, events, counts, facts, coordinator, stateDirectory })
+  const alerts = new Alerts(config, { ...opened, clock, coordinator, stateDirectory })
   const pool = new WorkerPool(config, {
     ...opened,
     alerts,

@@ -42,6 +42,9 @@ export interface ModelSpeed {
   readonly waitP90Ms: number
 }
 
+/** Groups of failures that are told apart: providers choose their codes. Those of all others are counted as `others`. */
+const maxFailures = 1_000
+
 /** Names are separated by it; none has a line break. */
 const separator = '\n'
 
@@ -143,8 +146,15 @@ export class CallTally {
     return speeds.toSorted((one, other) => (other.firstP95Ms ?? -1) - (one.firstP95Ms ?? -1))
   }
 
-  #addFailure({ provider, outcome, code, atMs, reason }: TalliedCall): void {
-    const key = [provider ?? '', outcome, code ?? ''].join(separator)
+  #addFailure({ outcome, atMs, reason, ...call }: TalliedCall): void {
+    const keyOf = (provider: string | null, code: string | null) =>
+      [provider ?? '', outcome, code ?? ''].join(separator)
+    let { provider, code } = call
+    if (this.#failures.size >= maxFailures && !this.#failures.has(keyOf(provider, code))) {
+      provider = null
+      code = 'others'
+    }
+    const key = keyOf(provider, code)
     const known = this.#failures.get(key)
     if (known === undefined) {
       this.#failures.set(key, { provider, outcome, code, count: 1, lastMs: atMs, reason })

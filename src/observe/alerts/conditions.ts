@@ -110,7 +110,7 @@ export class Conditions {
       .toSorted((one, other) => compareSeverity(other.severity, one.severity))
   }
 
-  /** What is firing, as it is reported to those who keep no state for long. */
+  /** What is firing, as it is reported to services that keep no state for long. */
   firing({ nowMs, wallMs }: Omit<Now, 'isQuiet'>): Notice[] {
     return [...this.#conditions.values()]
       .filter(({ state }) => state === 'firing')
@@ -192,7 +192,7 @@ export class Conditions {
       return this.#changed(condition, 'firing', now)
     }
     const isWorse = compareSeverity(cause.severity, condition.cause.severity) > 0
-    // Who was sent the worst of it is to be sent its end.
+    // A service that was sent the worst of it is sent its end, too.
     if (isWorse) condition.cause = { ...condition.cause, severity: cause.severity }
     if (now.isQuiet) return undefined
     if (isWorse) return sent(condition, 'firing', now)

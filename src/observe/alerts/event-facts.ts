@@ -1,15 +1,13 @@
-// What conditions need to know of earlier events: whether the last load was refused, what health checks found last, and which
-// parts of the gateway do not work.
+// What conditions need to know of earlier events: what health checks found last, and which parts of the gateway do not work.
 import type { GatewayEvent, Sink } from '../events.ts'
 import { Degraded } from './degraded.ts'
-import type { DegradedPart, GatewayState } from './gateway-state.ts'
+import type { DegradedPart } from './gateway-state.ts'
 
 export class EventFacts implements Sink {
   readonly name = 'conditions'
   readonly #now: () => number
   readonly #healthy = new Map<string, boolean>()
   readonly #degraded = new Degraded()
-  reload: GatewayState['reload'] = { isRefused: false, problems: 0 }
 
   /** @param now of a monotonic clock. */
   constructor(now: () => number) {
@@ -19,10 +17,7 @@ export class EventFacts implements Sink {
   receive(event: GatewayEvent): void {
     // Most events, on the way of calls, for which nothing is to be done.
     if (event.kind === 'attempt_ended' || event.kind === 'call_ended') return
-    if (event.kind === 'reloaded') this.reload = { isRefused: false, problems: 0 }
-    else if (event.kind === 'reload_refused') {
-      this.reload = { isRefused: true, problems: event.problems.length }
-    } else if (event.kind === 'health_checked') {
+    if (event.kind === 'health_checked') {
       this.#healthy.set(event.provider, event.reason === undefined)
     } else this.#degraded.receive(event, this.#now())
   }

@@ -44,7 +44,8 @@ export class Notifier {
   readonly #heartbeat: Heartbeat
   readonly #file: AlertsFile | undefined
   #config: NotifyConfig | undefined
-  readonly #saved: SavedAlerts['waiting']
+  /** What the last process could not send, until its service is there. */
+  readonly #saved: Map<string, readonly Notice[]>
   #cancel: (() => void) | undefined
   #isFailing = false
   #isStopped = false
@@ -64,7 +65,7 @@ export class Notifier {
     })
     const { conditions, waiting } = this.#file.load()
     this.#conditions.restore(conditions, this.#now())
-    this.#saved = waiting
+    this.#saved = new Map(waiting)
   }
 
   /** @param isLookedAt whether somebody may ask for `attention` where nothing is sent. */
@@ -124,6 +125,7 @@ export class Notifier {
     })
     const receiver: Receiver = { sink, queue }
     queue.add(this.#saved.get(name) ?? [])
+    this.#saved.delete(name)
     this.#receivers.set(name, receiver)
   }
 

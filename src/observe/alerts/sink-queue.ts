@@ -69,14 +69,15 @@ export class SinkQueue {
     if (!isStateful(kind) && this.#sentMs.length >= maxPerHour) return
     const notices = kind === 'pagerduty' ? this.waiting.slice(0, 1) : this.waiting
     this.#isSending = true
-    const outcome = await send({ notices, unshown: this.#unshown })
+    const unshown = this.#unshown
+    const outcome = await send({ notices, unshown })
     this.#isSending = false
     if (outcome.kind !== 'taken') {
       this.#failed(outcome, notices)
       return
     }
     this.#attempts = 0
-    this.#unshown = 0
+    this.#unshown -= unshown
     this.#sentMs.push(nowMs)
     this.#notBeforeMs = isStateful(kind) ? -Infinity : now() + minGapMs
     this.#remove(notices)

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { statusHeaders } from './headers.ts'
 import { type PageFile, pageFiles } from '../../status/page-files.ts'
 
-/** @param readText the report as text, for who accepts nothing else. */
+/** @param readText the report as text, for clients that accept nothing else. */
 export function addPage(
   routes: FastifyInstance,
   readText: (request: FastifyRequest) => Promise<string>,

@@ -3,7 +3,7 @@ import { Component, type VNode } from 'preact'
 import type { RecentCall } from '../status-report.ts'
 import { startChat, type Turn } from './conversation.ts'
 import { box, h } from './element.ts'
-import { count, counted, duration, rate } from './format.ts'
+import { counted, duration, rate } from './format.ts'
 import { button, field, section } from './parts.ts'
 
 interface Spoken extends Turn {
@@ -49,7 +49,9 @@ export class Playground extends Component<Properties, View> {
           turns.map(shownTurn),
         ),
       problem && h('p', { class: 'state bad', role: 'alert' }, problem),
-      pace && box('p', 'quiet', paceText(pace, recent)),
+      pace
+        ? box('p', 'quiet', paceText(pace, recent))
+        : isBusy && box('p', 'quiet', 'No answer yet. The calls under way show what it waits for.'),
       h(
         'form',
         {
@@ -138,8 +140,8 @@ function shownTurn({ role, content, reasoning }: Spoken, at: number): VNode {
 function paceText({ requestId, pieces, firstMs, ms }: Pace, recent: readonly RecentCall[]): string {
   const call = recent.find(({ id }) => id === requestId)
   const tokens = call?.completion_tokens
-  const speed =
-    call?.tokens_per_second ?? (ms > firstMs ? ((tokens || pieces) * 1000) / (ms - firstMs) : null)
-  const amount = tokens ? counted(tokens, 'token') : `about ${count(pieces)} tokens`
-  return `${amount}, ${rate(speed)} tokens/s, the first after ${duration(firstMs)}`
+  const amount = tokens || pieces
+  const speed = call?.tokens_per_second ?? (ms > firstMs ? (amount * 1000) / (ms - firstMs) : null)
+  const pace = speed === null ? '' : ` ${rate(speed)} tokens/s,`
+  return `${tokens ? '' : 'about '}${counted(amount, 'token')},${pace} the first after ${duration(firstMs)}`
 }

@@ -88,7 +88,7 @@ suite('the status page', { skip: missing('chromium') }, () => {
     const calls = await page.locator('#calls tbody tr').allInnerTexts()
     assert.match(calls[0]!, /qwen3:8b.*streaming.*14\.3 s.*412.*38\.4/s)
     assert.match(calls[3]!, /in line.*8\.2 s/s)
-    assert.match(calls[4]!, /attempt 2 of 3/)
+    assert.match(calls[4]!, /attempt 2$/m)
     assert.match(await page.locator('#limits').innerText(), /60 of 60\s+–\s+in 7\.4 s/)
     assert.equal(await page.locator('#recent tbody tr').count(), 15)
     await page.getByRole('button', { name: 'Show all 120' }).click()
@@ -168,6 +168,27 @@ suite('the status page', { skip: missing('chromium') }, () => {
     assert.deepEqual(complaints, [])
     const { model, stream, messages } = JSON.parse(posted[0]!.body) as Record<string, unknown>
     assert.deepEqual([model, stream, messages], ['echo', true, [{ role: 'user', content: 'hello' }]])
+  })
+
+  test('says while there is no answer where to look, and has names no speed of one piece', async (t) => {
+    const wanted = Promise.withResolvers<void>()
+    const { page } = await open(t, busyReport, {
+      answers: {
+        '/v1/chat/completions': (response) => {
+          response.writeHead(200, { 'content-type': 'text/event-stream' })
+          response.flushHeaders()
+          void wanted.promise.then(() =>
+            response.end('data: {"choices":[{"delta":{"content":"one"}}]}\n\ndata: [DONE]\n\n'),
+          )
+        },
+      },
+    })
+    await page.getByLabel('Message').fill('count')
+    await page.getByRole('button', { name: 'Send' }).click()
+    await page.getByText('No answer yet.').waitFor()
+    wanted.resolve()
+    await page.getByText(/^about 1 token, the first after /).waitFor()
+    assert.equal(await page.getByText('No answer yet.').count(), 0)
   })
 
   test('stops an answer, and reports why there is none', async (t) => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 
+import { CallTally } from '../../../src/cli/report/call-tally.ts'
 import { MinuteCounts, NamedCounts } from '../../../src/cli/report/counts.ts'
 import { forEachLine } from '../../../src/cli/report/lines.ts'
 import { lastPeriod, type PeriodName } from '../../../src/cli/report/period.ts'
@@ -86,4 +87,39 @@ test('names and reasons of others cannot move the cursor', async () => {
   assert.match(stdout, /a\\u001b\[2Jb\\u202ec/)
   // oxlint-disable-next-line no-control-regex
   assert.doesNotMatch(stdout, /[\u001b\u202e]/)
+})
+
+test('failures of providers that make up codes are counted together beyond a bound', () => {
+  const tally = new CallTally()
+  const outcomes = ['provider_error', 'provider_limited'] as const
+  for (let index = 0; index < 3_000; index++) {
+    tally.add({
+      atMs: index,
+      client: 'user:ann',
+      model: 'm',
+      fallback: null,
+      provider: 'hostile',
+      outcome: outcomes[index % 2]!,
+      code: `code-${index}`,
+      reason: null,
+      isStream: false,
+      waitMs: 0,
+      firstMs: null,
+      durationMs: 1,
+      outputTokens: 0,
+    })
+  }
+  const groups = tally.failureGroups()
+  assert.equal(groups.length, 1_002)
+  assert.equal(
+    groups.reduce((sum, { count }) => sum + count, 0),
+    3_000,
+  )
+  assert.deepEqual(
+    groups.slice(0, 2).map(({ code, provider, count }) => [code, provider, count]),
+    [
+      ['others', null, 1_000],
+      ['others', null, 1_000],
+    ],
+  )
 })

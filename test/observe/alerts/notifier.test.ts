@@ -304,6 +304,31 @@ suite('over a restart', () => {
     assert.deepEqual(noticesOf(receiver, 2), ['recovered ProviderAuth of openai'])
   })
 
+  test('what waited is sent once, also to a service that a reload takes away and brings back', async (t) => {
+    const receiver = await startReceiver(t)
+    const stateDirectory = scratchDirectory(t)
+    const config = configOf([sinkAt(receiver.url)], { quietStartMs: 10 * minuteMs })
+    const first = start(t, configOf([sinkAt(await refusingUrl(t))]), { stateDirectory })
+    const failed = first.event('notification_failed')
+    first.refuse('openai')
+    first.clock.advance(2_000)
+    await failed
+    first.notifier.stop()
+    await first.notifier.saved()
+
+    const { notifier, clock, refuse, event } = start(t, config, { stateDirectory, clock: first.clock })
+    const waiting = event('notification_sent')
+    clock.advance(10 * minuteMs)
+    await waiting
+    notifier.follow(configOf([]), true)
+    notifier.follow(config, true)
+    refuse('anthropic')
+    const sent = event('notification_sent')
+    clock.advance(2_000)
+    await sent
+    assert.deepEqual(noticesOf(receiver, 1), ['firing ProviderAuth of anthropic'])
+  })
+
   test('nothing is sent while other services may still be starting', async (t) => {
     const receiver = await startReceiver(t)
     const { clock, refuse, event } = start(t, configOf([sinkAt(receiver.url)], { quietStartMs: 60_000 }))
