@@ -76,20 +76,18 @@ class Stop extends Component<{ readonly id: string; readonly name: string }, Sto
 
   override render(): VNode {
     const label = `Stop the call to ${this.props.name}`
-    switch (this.state.step) {
-      case 'idle':
-        return button('Stop', () => this.setState({ step: 'asking' }), { 'aria-label': label })
-      case 'asking':
-        return h(
-          'span',
-          { class: 'ask', role: 'group', 'aria-label': label },
-          button('Stop it', () => void this.#stop(), { class: 'danger' }),
-          // A keyboard's focus stays where the button was, on the harmless answer.
-          button('Keep', () => this.setState({ step: 'idle' }), { ref: focus }),
-        )
-      default:
-        return box('span', 'quiet', this.state.step)
+    const { step } = this.state
+    if (step === 'idle') {
+      return button('Stop', () => this.setState({ step: 'asking' }), { 'aria-label': label })
     }
+    if (step !== 'asking') return box('span', 'quiet', step)
+    return h(
+      'span',
+      { class: 'ask', role: 'group', 'aria-label': label },
+      button('Stop it', () => void this.#stop(), { class: 'danger' }),
+      // A keyboard's focus stays where the button was, on the harmless answer.
+      button('Keep', () => this.setState({ step: 'idle' }), { ref: focus }),
+    )
   }
 
   async #stop(): Promise<void> {
