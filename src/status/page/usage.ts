@@ -75,16 +75,16 @@ const columns: readonly Column<UsageRow>[] = [
 ]
 
 function totals(rows: readonly UsageRow[]): VNode {
-  const sum = (of: keyof UsageRow) => rows.reduce((total, row) => total + Number(row[of]), 0)
-  const unpriced = sum('unpriced_calls')
+  const sum = (of: (row: UsageRow) => number) => rows.reduce((total, row) => total + of(row), 0)
+  const unpriced = sum((row) => row.unpriced_calls)
   const isPriced = unpriced === 0 || rows.some((row) => row.cost_usd !== null)
   return facts(
-    ['Cost', isPriced ? usd(sum('cost_usd')) : 'not known'],
+    ['Cost', isPriced ? usd(sum((row) => Number(row.cost_usd))) : 'not known'],
     ['Price unknown', unpriced > 0 && counted(unpriced, 'call')],
-    ['Calls', count(sum('calls'))],
-    ['Failed', count(sum('failed'))],
-    ['Prompt tokens', count(sum('prompt_tokens'))],
-    ['Answer tokens', count(sum('completion_tokens'))],
+    ['Calls', count(sum((row) => row.calls))],
+    ['Failed', count(sum((row) => row.failed))],
+    ['Prompt tokens', count(sum((row) => row.prompt_tokens))],
+    ['Answer tokens', count(sum((row) => row.completion_tokens))],
   )
 }
 
