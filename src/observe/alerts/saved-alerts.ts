@@ -29,6 +29,8 @@ export class AlertsFile {
   readonly #file: StateFile
   #writing: Promise<void> | undefined
   #hasNews = false
+  /** Most gateways have nothing to write, and then there is no file. */
+  #isThere = true
 
   constructor(parts: AlertsFileParts) {
     this.#parts = parts
@@ -37,6 +39,7 @@ export class AlertsFile {
 
   load(): SavedAlerts {
     const read = this.#file.read()
+    this.#isThere = read.kind !== 'absent'
     if (read.kind === 'unreadable') this.#parts.onFault(new Error(`${this.#file.path} ${read.reason}`))
     return read.kind === 'read' ? savedAlertsIn(read.text) : nothing
   }
@@ -58,6 +61,9 @@ export class AlertsFile {
       while (this.#hasNews) {
         this.#hasNews = false
         const { conditions, waiting } = content()
+        const isEmpty = conditions.length === 0 && [...waiting.values()].every((list) => list.length === 0)
+        if (isEmpty && !this.#isThere) continue
+        this.#isThere = true
         await this.#file.replace(
           JSON.stringify({ version, conditions, waiting: Object.fromEntries(waiting) }),
         )
