@@ -13,7 +13,8 @@ import { missing } from '../support/needs.ts'
 import { exchange, rawRequest } from '../support/raw-client.ts'
 import type { Cleanup } from '../support/scripted-upstream.ts'
 import { json } from '../support/upstream-script.ts'
-import { freePort, startAlertmanager } from './alertmanager.ts'
+import { freePort } from '../support/free-port.ts'
+import { startAlertmanager } from './alertmanager.ts'
 
 const folder = join(import.meta.dirname, '../../config/examples')
 const skip = missing('prometheus', 'prometheus-alertmanager')

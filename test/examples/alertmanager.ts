@@ -1,6 +1,5 @@
 // A real Alertmanager, and servers that play the services it sends to.
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
@@ -8,7 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-import { soon, until } from '../support/deadline.ts'
+import { runAlertmanager } from '../support/alertmanager-process.ts'
 import type { Cleanup } from '../support/scripted-upstream.ts'
 
 const example = readFileSync(join(import.meta.dirname, '../../config/examples/alertmanager.yml'), 'utf8')
@@ -39,29 +38,7 @@ export async function startAlertmanager(t: Cleanup): Promise<Alertmanager> {
     .replace('send_resolved: true', `send_resolved: true\n        url: ${pagerUrl}`)
     .replace('group_wait: 30s', 'group_wait: 200ms')
     .replace('group_interval: 5m', 'group_interval: 300ms')
-  writeFileSync(join(folder, 'config.yml'), config)
-  const port = await freePort()
-  const child = spawn(
-    'prometheus-alertmanager',
-    [
-      '--config.file=config.yml',
-      '--storage.path=data',
-      `--web.listen-address=127.0.0.1:${port}`,
-      '--cluster.listen-address=',
-    ],
-    { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] },
-  )
-  const ended = once(child, 'exit')
-  t.after(async () => {
-    child.kill()
-    await soon(ended, () => 'the end of Alertmanager')
-  })
-  let log = ''
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (log += text))
-  const url = `http://127.0.0.1:${port}`
-  const isReady = async () => (await fetch(`${url}/-/ready`).catch(() => undefined))?.ok === true
-  await until(async () => child.exitCode !== null || (await isReady()), 'Alertmanager')
-  assert.equal(child.exitCode, null, log)
+  const url = await runAlertmanager(t, folder, config)
   return {
     url,
     pager,
@@ -102,12 +79,4 @@ async function listen(server: Server): Promise<number> {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return (server.address() as AddressInfo).port
-}
-
-/** For programs that do not report the port that the system has given them. */
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  const port = await listen(server)
-  server.close()
-  return port
 }

@@ -1,13 +1,12 @@
 // Open WebUI between a person and the gateway, a real llama.cpp behind it: its API, as its own pages use it.
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 
 import { missingLlamaCpp, startLlamaCpp } from './llama-cpp.ts'
 import { emptyFolder, missingPython, start } from './programs.ts'
+import { freePort } from '../support/free-port.ts'
 
 const variable = 'LLM_GATEWAY_TEST_OPEN_WEBUI_PYTHON'
 const skip = missingLlamaCpp() || missingPython(variable, ['open_webui'], 'open-webui')
@@ -63,14 +62,6 @@ async function healthy(url: string, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
     await pause(200)
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  return port
 }
 
 test(

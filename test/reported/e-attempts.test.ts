@@ -1,6 +1,6 @@
 // What becomes of a call whose targets fail, as it was reported: which response its client gets, and how long it waits.
 import assert from 'node:assert/strict'
-import { type AddressInfo, connect, createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { suite, test, type TestContext } from 'node:test'
 
 import type { RawConfig } from '../../src/config/raw.ts'
@@ -10,6 +10,7 @@ import { whole } from '../support/chat-content.ts'
 import { until } from '../support/deadline.ts'
 import { refusingUrl, type ScriptedUpstream, startUpstream } from '../support/scripted-upstream.ts'
 import { hang, head, json, type Script } from '../support/upstream-script.ts'
+import { freePort } from '../support/free-port.ts'
 
 /** A server that is waited for by the time of a restart alone. */
 const restarting = { models: { small: { provider: 'a' } }, retries: 0, restartWaitMs: 3000 }
@@ -234,14 +235,6 @@ suite('a fallback and a target that is known to be away', () => {
     assert.equal((await chat(gateway, 'small')).headers.get('x-llm-gateway-provider'), 'a')
   })
 })
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 /** Forwards connections of a port to an upstream. */
 async function listen(t: TestContext, port: number, { url }: ScriptedUpstream): Promise<void> {

@@ -2,7 +2,6 @@
 // same, but for those of differences.ts. `test/sdk/prepare.sh DIR` makes the folder that the variable names.
 import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -11,6 +10,7 @@ import { emptyFolder, start } from '../real/programs.ts'
 import { startGatewayProcess } from '../support/gateway-process.ts'
 import { unless } from '../support/needs.ts'
 import { differences } from './differences.ts'
+import { freePort } from '../support/free-port.ts'
 
 const folder = process.env['LLM_GATEWAY_TEST_OPENAI_PYTHON']
 const isThere = folder !== undefined && existsSync(join(folder, 'openapi.yml'))
@@ -18,14 +18,6 @@ const how = 'set LLM_GATEWAY_TEST_OPENAI_PYTHON to a folder DIR, and: test/sdk/p
 const skip = unless(isThere, how)
 
 type Outcomes = ReadonlyMap<string, string>
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 async function startMock(t: TestContext): Promise<string> {
   const port = await freePort()

@@ -3,7 +3,6 @@ import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
@@ -16,6 +15,7 @@ import { commander, obedientEntry } from '../support/obedient-workers.ts'
 import { exchange, rawRequest } from '../support/raw-client.ts'
 import type { Cleanup } from '../support/scripted-upstream.ts'
 import { callAs } from './other-users.ts'
+import { freePort } from '../support/free-port.ts'
 
 const example = readFileSync(join(import.meta.dirname, '../../config/examples/prometheus.yml'), 'utf8')
 const hasUser = /^prometheus:/m.test(readFileSync('/etc/passwd', 'utf8'))
@@ -107,12 +107,4 @@ async function startPrometheus(t: Cleanup, target: string): Promise<Prometheus> 
       return first === undefined ? undefined : Number(first.value[1])
     },
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
