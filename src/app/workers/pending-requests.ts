@@ -15,7 +15,7 @@ import type { Outbox } from './outbox.ts'
 
 export type ToOwner = Pick<
   Outbox<WorkerRequest | HoldMessage | FormatMessage | PermitMessage | RestMessage>,
-  'post' | 'postSoon'
+  'flush' | 'post' | 'postSoon'
 >
 
 /** A question that is not answered yet, or was answered with a hold that is not settled. */

@@ -122,8 +122,10 @@ class RemoteObjectOwners implements ObjectOwners {
   }
 
   remember(objects: readonly OwnedObject[]): void {
-    // Its client may ask for the object at once, at another worker.
-    if (objects.length > 0) this.#outbox.postSoon({ kind: 'remember', objects })
+    if (objects.length === 0) return
+    this.#outbox.post({ kind: 'remember', objects })
+    // Before the response is written: its client may ask for the object at once, at another worker.
+    this.#outbox.flush()
   }
 
   ownersOf(ids: readonly string[]): OwnersFound | Promise<OwnersFound> {
