@@ -1,5 +1,5 @@
 // docs/clients.md: which clients reach which providers, and what is carried between them, as the code has it.
-import type { HttpProvider } from '../src/config/types.ts'
+import type { HttpProvider } from '../src/config/provider-types.ts'
 import type { Carriage, Coverage } from '../src/dialects/coverage.ts'
 import type { ClientDialect } from '../src/dialects/dialect.ts'
 import { dialects } from '../src/dialects/table.ts'

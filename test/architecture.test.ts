@@ -26,11 +26,13 @@ const rows: readonly (readonly string[])[] = [
   ['call', 'status'],
   ['admission', 'clients', 'dialects', 'ledger', 'observe', 'routing', 'upstream'],
   ['bytes', 'config/types.ts', 'outbound', 'prices', 'vault'],
+  ['config/observe-types.ts', 'config/provider-types.ts'],
+  ['config/secret.ts'],
   ['http'],
   ['domain.ts', 'errors.ts', 'platform'],
 ]
 
-const leaves = rows.slice(-3).flat()
+const leaves = rows.slice(-5).flat()
 
 /** Units that may import less than their row allows: these units and single files only. */
 const narrowed: Readonly<Record<string, readonly string[]>> = {

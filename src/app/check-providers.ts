@@ -1,6 +1,7 @@
 // Checks at the start which providers can be reached. One that cannot is a warning in the log: it may be started later.
 // Nothing is sent: behind llama-swap, and on platforms that scale to zero, any request loads a model.
-import type { Config, HttpProvider } from '../config/types.ts'
+import type { Config } from '../config/types.ts'
+import type { HttpProvider } from '../config/provider-types.ts'
 import type { Clock } from '../platform/clock.ts'
 import { tryConnection } from '../upstream/probe.ts'
 import type { App } from './app.ts'

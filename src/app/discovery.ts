@@ -3,7 +3,8 @@
 // none keeps its last list: calls then fail because of the provider's state, not because of an unknown name, and a server
 // that restarts keeps its models meanwhile. The list of a server at another address goes with the first failure.
 import { isDeepStrictEqual } from 'node:util'
-import type { Config, HttpProvider, ProviderConfig } from '../config/types.ts'
+import type { Config } from '../config/types.ts'
+import type { HttpProvider, ProviderConfig } from '../config/provider-types.ts'
 import type { Events } from '../observe/events.ts'
 import type { Discovered } from '../routing/route-table.ts'
 import { lastIdOf, modelListPath } from '../dialects/anthropic/model-pages.ts'

@@ -2,7 +2,8 @@
 // when a call needs to know, and never at the start. What it has shown stays until its address or its version changes: it is confirmed
 // every hour, and kept over restarts.
 import type { AskedFormat, SpokenFormats } from '../call/spoken-formats.ts'
-import type { Config, HttpProvider } from '../config/types.ts'
+import type { Config } from '../config/types.ts'
+import type { HttpProvider } from '../config/provider-types.ts'
 import { formatProbeBody, judgeFormatProbe } from '../dialects/format-probe.ts'
 import type { Events } from '../observe/events.ts'
 import type { Clock } from '../platform/clock.ts'

@@ -1,5 +1,5 @@
 // What probes of providers have shown about the formats that they speak.
-import type { HttpProvider } from '../config/types.ts'
+import type { HttpProvider } from '../config/provider-types.ts'
 
 /** What a provider has shown. */
 export interface FormatFinding {

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { OpenedAuditKey } from '../config/record-keys.ts'
-import type { AuditConfig } from '../config/types.ts'
+import type { AuditConfig } from '../config/observe-types.ts'
 import { AuditLog } from '../observe/audit/audit-log.ts'
 import type { AuditEvent } from '../observe/audit/chain.ts'
 import { auditEventOf, type CommandEvent } from '../observe/audit/command-events.ts'

@@ -1,5 +1,5 @@
 // What a process counts and notes of its events, where anything reads it: metrics, the status page, notifications.
-import type { MetricsConfig } from '../config/types.ts'
+import type { MetricsConfig } from '../config/observe-types.ts'
 import type { Events, GatewayEvent, Sink } from '../observe/events.ts'
 import { Registry } from '../observe/metrics/registry.ts'
 import type { Reloads } from '../observe/reloads.ts'

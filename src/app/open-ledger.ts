@@ -1,7 +1,7 @@
 // The ledger of a process: where it lies, and how calls get into it.
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { UsageConfig } from '../config/types.ts'
+import type { UsageConfig } from '../config/observe-types.ts'
 import { ledgerFileName } from '../ledger/ledger-name.ts'
 import { type Ledger, openLedger } from '../ledger/ledger.ts'
 import type { Events, Sink } from '../observe/events.ts'

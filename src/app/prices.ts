@@ -1,6 +1,7 @@
 // The prices of a configuration, over the list that applies to it.
 import { parseJson } from '../bytes/json/parse.ts'
-import type { Config, ProviderConfig } from '../config/types.ts'
+import type { Config } from '../config/types.ts'
+import type { ProviderConfig } from '../config/provider-types.ts'
 import { PriceBook, type PricedProvider } from '../prices/price-book.ts'
 import { type PriceList, readPriceList } from '../prices/price-list.ts'
 

@@ -1,6 +1,6 @@
 // The providers of all configurations that still serve calls. A provider whose settings a reload does not change is kept,
 // with its connections; one that no configuration names any more is closed after the last call that may need it.
-import type { ProviderConfig } from '../config/types.ts'
+import type { ProviderConfig } from '../config/provider-types.ts'
 import type { Provider } from '../upstream/provider.ts'
 import { hasSameSettings } from '../upstream/same-settings.ts'
 import { createProvider } from '../upstream/providers/kinds.ts'

@@ -1,5 +1,5 @@
 // The pseudonyms of a configuration, and reports of usage by the names of clients where the ledger has pseudonyms.
-import type { UsageConfig } from '../config/types.ts'
+import type { UsageConfig } from '../config/observe-types.ts'
 import type { SpendingCall, SpendJournal, SpendScope, SpendSource } from '../domain.ts'
 import type { UsageAnswer } from '../ledger/ledger.ts'
 import type { UsageQuestion } from '../ledger/report.ts'

@@ -1,6 +1,6 @@
 // One message to one service, from a command: a test, the end of a unit, a report.
 import { hostname } from 'node:os'
-import type { NotifySink } from '../config/types.ts'
+import type { NotifySink } from '../config/observe-types.ts'
 import type { Severity } from '../observe/alerts/attention.ts'
 import { deliver } from '../observe/alerts/deliver.ts'
 import { isStateful } from '../observe/alerts/forms.ts'

@@ -1,7 +1,7 @@
 // The headers that a format carries between its clients and providers that support it. A translated call has none: they
 // belong to a format that the other end does not speak.
 import { holdsKey } from '../clients/keys/key-format.ts'
-import type { ProviderTraits } from '../config/types.ts'
+import type { ProviderTraits } from '../config/provider-types.ts'
 import type { ClientDialect } from '../dialects/dialect.ts'
 import type { ResponseHead } from '../domain.ts'
 import { isSecretName } from '../http/secret-names.ts'

@@ -1,5 +1,6 @@
 // How an explanation of a model reads.
-import type { RoutingConfig, Timeouts } from '../config/types.ts'
+import type { RoutingConfig } from '../config/types.ts'
+import type { Timeouts } from '../config/provider-types.ts'
 import type { ModelLimits } from '../domain.ts'
 import { systemClock } from '../platform/clock.ts'
 import { printable } from '../platform/printable.ts'

@@ -6,14 +6,8 @@ import { defaults } from '../config/defaults.ts'
 import { findKeyFile } from '../config/find.ts'
 import type { RawConfig, RawSecret } from '../config/raw.ts'
 import { describeSecret } from '../config/secrets.ts'
-import type {
-  Config,
-  HttpProvider,
-  IdentityConfig,
-  ProviderConfig,
-  RoutingConfig,
-  Timeouts,
-} from '../config/types.ts'
+import type { Config, IdentityConfig, RoutingConfig } from '../config/types.ts'
+import type { HttpProvider, ProviderConfig, Timeouts } from '../config/provider-types.ts'
 import type { Coverage } from '../dialects/coverage.ts'
 import type { ClientDialect } from '../dialects/dialect.ts'
 import type { ModelLimits, Target } from '../domain.ts'

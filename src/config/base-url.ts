@@ -1,7 +1,7 @@
 // A provider's base URL. Messages quote no more than the host: people paste keys into the rest.
 import { type Reach, reachOf } from '../platform/address-reach.ts'
 import { quoted } from './problems.ts'
-import type { HttpProvider } from './types.ts'
+import type { HttpProvider } from './provider-types.ts'
 
 /** What of a provider's entry bears on whether its URL will do. */
 export interface Exposure {

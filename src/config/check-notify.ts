@@ -1,7 +1,8 @@
 // Rules about where messages go. Messages of problems quote no URL: those of webhooks are secrets.
 import type { HasProblem, Path, PathProblem } from './problems.ts'
 import type { RawConfig, RawSecret } from './raw.ts'
-import type { NotifySinkKind, Secret } from './types.ts'
+import type { Secret } from './secret.ts'
+import type { NotifySinkKind } from './observe-types.ts'
 import { isUnencrypted, parseWebUrl } from './web-url.ts'
 
 /** Their addresses are no secrets. */

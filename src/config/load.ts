@@ -28,7 +28,8 @@ import { findSecret, type SecretSources } from './secrets.ts'
 import { hasPseudonyms, pseudonymKeyReference, storedNames } from './stored-names.ts'
 import { type OpenedSecrets, openSecrets, secretPlaces } from './stored-secrets.ts'
 import { systemAccounts, type Accounts } from '../platform/ownership.ts'
-import type { Config, Secret } from './types.ts'
+import type { Config } from './types.ts'
+import type { Secret } from './secret.ts'
 import { violations } from './validate.ts'
 
 /** What a configuration depends on besides its file. */

@@ -9,7 +9,8 @@ import type { RawConfig, RawSecret } from './raw.ts'
 import { resolveNotify } from './resolve-notify.ts'
 import { findSecret } from './secrets.ts'
 import { type Accounts, systemAccounts } from '../platform/ownership.ts'
-import type { NotifyConfig, Secret } from './types.ts'
+import type { Secret } from './secret.ts'
+import type { NotifyConfig } from './observe-types.ts'
 import { violations } from './validate.ts'
 
 /** Undefined: the section itself has problems, or the file is no YAML. Sinks whose secrets are not here are left out. */

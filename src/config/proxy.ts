@@ -8,7 +8,7 @@ import type { HasProblem, PathProblem } from './problems.ts'
 import { baseUrlOf } from './provider-kind.ts'
 import type { RawConfig, RawProvider } from './raw.ts'
 import { HeldSecret } from './secrets.ts'
-import type { ProxyConfig } from './types.ts'
+import type { ProxyConfig } from './provider-types.ts'
 
 export interface FoundProxies {
   /** By provider; those that are connected to directly are left out. */

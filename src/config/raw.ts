@@ -1,7 +1,9 @@
 // The configuration as written in the file, valid by the schema. Mappings whose keys are chosen by people are read with
 // `Object.entries` only, never by a name from elsewhere.
 import type { RawPrice } from '../prices/read-price.ts'
-import type { AlertRule, Effort, NotifySinkKind, TokenAlgorithm } from './types.ts'
+import type { TokenAlgorithm } from './types.ts'
+import type { Effort } from './provider-types.ts'
+import type { AlertRule, NotifySinkKind } from './observe-types.ts'
 
 export interface RawConfig {
   server?: RawServer

@@ -1,7 +1,8 @@
 // `notify:` of the file → as the program uses it.
 import { defaults } from './defaults.ts'
 import type { RawConfig, RawNotifySink, RawSecret } from './raw.ts'
-import { alertRules, type NotifyConfig, type NotifySink, type Secret } from './types.ts'
+import type { Secret } from './secret.ts'
+import { alertRules, type NotifyConfig, type NotifySink } from './observe-types.ts'
 
 /** @param secrets those that were found. A sink whose secret is optional and absent is left out. */
 export function resolveNotify(

@@ -1,7 +1,8 @@
 // Where spans go, as the program uses it.
 import { defaults } from './defaults.ts'
 import type { RawConfig, RawSecret } from './raw.ts'
-import type { Secret, TracingConfig } from './types.ts'
+import type { Secret } from './secret.ts'
+import type { TracingConfig } from './observe-types.ts'
 
 const tracesPath = '/v1/traces'
 

@@ -1,6 +1,6 @@
 // `translation` of a provider or a model → what translations assume of it.
 import type { RawTranslation } from './raw.ts'
-import { efforts, type ProviderTraits } from './types.ts'
+import { efforts, type ProviderTraits } from './provider-types.ts'
 
 /** Only what is set. */
 export function resolveTraits(raw: RawTranslation): Partial<ProviderTraits> {

@@ -26,24 +26,23 @@ import type {
   RawTrustedProxy,
 } from './raw.ts'
 import type {
-  AuditConfig,
   ClientsConfig,
   Config,
-  HttpProvider,
   KeysConfig,
+  ModelConfig,
+  PricesConfig,
+  RateLimitConfig,
+  ServerConfig,
+} from './types.ts'
+import type { Secret } from './secret.ts'
+import type { HttpProvider, ProviderConfig, ProxyConfig, Timeouts } from './provider-types.ts'
+import type {
+  AuditConfig,
   LoggingConfig,
   LogTransportConfig,
   MetricsConfig,
-  ModelConfig,
-  PricesConfig,
-  ProviderConfig,
-  ProxyConfig,
-  RateLimitConfig,
-  Secret,
-  ServerConfig,
   StatusConfig,
-  Timeouts,
-} from './types.ts'
+} from './observe-types.ts'
 
 /** The secret of each reference in the file; without optional ones that are absent. */
 export type FoundSecrets = ReadonlyMap<RawSecret, Secret>

@@ -8,7 +8,7 @@ import type { RawSecret } from './raw.ts'
 import { type Accounts } from '../platform/ownership.ts'
 import { readTrustedFile } from './trusted-file.ts'
 import type { OpenedSecrets } from './stored-secrets.ts'
-import type { Secret } from './types.ts'
+import type { Secret } from './secret.ts'
 
 const hidden = '[secret]'
 

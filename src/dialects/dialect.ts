@@ -1,6 +1,6 @@
 // A wire format, as clients use it and as providers use it. Requests, errors and heartbeats of a call use its client's
 // dialect; its response is checked and metered in the provider's. `table.ts` lists the implementations.
-import type { ProviderTraits } from '../config/types.ts'
+import type { ProviderTraits } from '../config/provider-types.ts'
 import type { LimitStatus, ResponseHead } from '../domain.ts'
 import type { GatewayError } from '../errors.ts'
 import type { JsonScanner } from '../bytes/json/scanner.ts'

@@ -1,6 +1,6 @@
 // Translates between a client's format and a provider's during one attempt. `pass` keeps the bytes; each further pair is a
 // folder translate/CLIENT_PROVIDER/, listed in table.ts.
-import type { ProviderTraits } from '../config/types.ts'
+import type { ProviderTraits } from '../config/provider-types.ts'
 import type { ResponseHead } from '../domain.ts'
 import type { GatewayError } from '../errors.ts'
 import type { SplicedBody } from '../bytes/large-body.ts'

@@ -1,5 +1,5 @@
 // The providers of a configuration as the status page shows them.
-import type { ProviderConfig } from '../config/types.ts'
+import type { ProviderConfig } from '../config/provider-types.ts'
 import type { KnownTrouble } from '../routing/target-health.ts'
 import type { HistoryLook } from './call-history.ts'
 import { medianOf, mergedPast, type ProviderPastLook, shownMinutes } from './provider-past.ts'

@@ -1,6 +1,6 @@
 // What authorizes a request at its provider: the key, the API's version and the configured headers, and what to mask for
 // their sake.
-import type { HttpProvider } from '../config/types.ts'
+import type { HttpProvider } from '../config/provider-types.ts'
 import { versionHeader } from './providers/anthropic.ts'
 import { isForwarded, proxyHeaders } from './tunnel.ts'
 

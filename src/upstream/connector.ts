@@ -2,7 +2,7 @@
 import type { LookupAddress } from 'node:dns'
 import type { LookupFunction } from 'node:net'
 import buildConnector from 'undici/lib/core/connect.js'
-import type { HttpProvider } from '../config/types.ts'
+import type { HttpProvider } from '../config/provider-types.ts'
 import { reachOf } from '../platform/address-reach.ts'
 import { sharedLookup } from './shared-lookup.ts'
 import { createForwarding, createTunnel, isForwarded } from './tunnel.ts'

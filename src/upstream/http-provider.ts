@@ -1,6 +1,6 @@
 // A provider over HTTP: what its requests carry.
 import type { Readable } from 'node:stream'
-import type { HttpProvider } from '../config/types.ts'
+import type { HttpProvider } from '../config/provider-types.ts'
 import { lengthOf, type SplicedBody } from '../bytes/large-body.ts'
 import { headersOf, secretsOf, versionOf } from './authorization.ts'
 import { bodySlices } from './body-slices.ts'

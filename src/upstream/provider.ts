@@ -1,5 +1,5 @@
 // A provider as a call sees it: it accepts a request and pushes the response back.
-import type { HttpProvider, ProviderTraits, Timeouts } from '../config/types.ts'
+import type { HttpProvider, ProviderTraits, Timeouts } from '../config/provider-types.ts'
 import type { ResponseHead } from '../domain.ts'
 import type { SplicedBody } from '../bytes/large-body.ts'
 import type { ErrorReader } from './error-meaning.ts'

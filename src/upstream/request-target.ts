@@ -1,5 +1,5 @@
 // What follows a provider's origin in a request.
-import type { HttpProvider } from '../config/types.ts'
+import type { HttpProvider } from '../config/provider-types.ts'
 import { isForwarded } from './tunnel.ts'
 
 /**

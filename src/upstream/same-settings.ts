@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { HttpProvider, ProviderConfig, Secret } from '../config/types.ts'
+import type { Secret } from '../config/secret.ts'
+import type { HttpProvider, ProviderConfig } from '../config/provider-types.ts'
 
 /** Whether two configurations describe the same provider, whatever its calls cost. Keys are compared by value: the same file may hold a new key. */
 export function hasSameSettings(one: ProviderConfig, other: ProviderConfig): boolean {

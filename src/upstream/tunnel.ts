@@ -5,7 +5,7 @@ import connect from 'undici/lib/api/api-connect.js'
 import buildConnector from 'undici/lib/core/connect.js'
 import Client from 'undici/lib/dispatcher/client.js'
 import Socks5ProxyAgent from 'undici/lib/dispatcher/socks5-proxy-agent.js'
-import type { ProxyConfig } from '../config/types.ts'
+import type { ProxyConfig } from '../config/provider-types.ts'
 import { sharedLookup } from './shared-lookup.ts'
 
 /** The proxy cannot be reached, or does not lead to the provider. */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import type { HttpProvider } from '../../src/config/types.ts'
+import type { HttpProvider } from '../../src/config/provider-types.ts'
 import { loadText, problemsOf } from '../support/config-file.ts'
 
 function file(provider: string, model = '{ provider: p }'): string {

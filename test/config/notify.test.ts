@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { inspect } from 'node:util'
 
-import { alertRules } from '../../src/config/types.ts'
+import { alertRules } from '../../src/config/observe-types.ts'
 import { loadText, problemsOf } from '../support/config-file.ts'
 
 const rest = 'providers: { e: { kind: echo } }\nmodels: { m: { provider: e } }\n'

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 
 import type { RawConfig } from '../../src/config/raw.ts'
 import { resolve } from '../../src/config/resolve.ts'
-import type { HttpProvider } from '../../src/config/types.ts'
+import type { HttpProvider } from '../../src/config/provider-types.ts'
 
 const none = new Map()
 const minimal = {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 
-import type { HttpProvider } from '../../src/config/types.ts'
+import type { HttpProvider } from '../../src/config/provider-types.ts'
 import type { Provider, ResponseHandler } from '../../src/upstream/provider.ts'
 import { createProvider } from '../../src/upstream/providers/kinds.ts'
 import { silentUrl } from '../support/scripted-upstream.ts'

@@ -1,5 +1,5 @@
 // What a trial call shows about a provider: whether it streams and reports usage, and how soon its first byte comes.
-import type { HttpProvider } from '../../config/types.ts'
+import type { HttpProvider } from '../../config/provider-types.ts'
 import { essenceOf } from '../../http/media-type.ts'
 import { membersOf, parseJson } from '../../bytes/json/parse.ts'
 import type { ProbeOutcome } from '../../upstream/probe.ts'

@@ -1,5 +1,5 @@
 // What a provider's error response or a failed connection means, and how to fix it.
-import type { HttpProvider } from '../../config/types.ts'
+import type { HttpProvider } from '../../config/provider-types.ts'
 import { readErrorCode } from '../../dialects/openai/errors.ts'
 import type { ResponseHead } from '../../domain.ts'
 import { membersOf, parseJson } from '../../bytes/json/parse.ts'

@@ -1,6 +1,6 @@
 // Where messages to the operator go, and whether some could not be sent. Neither URLs nor keys are shown.
 import { waitingNotices } from '../../app/waiting-notices.ts'
-import type { NotifyConfig } from '../../config/types.ts'
+import type { NotifyConfig } from '../../config/observe-types.ts'
 import { counted } from '../output.ts'
 import type { StateDirectory } from '../state-directory.ts'
 import type { Finding } from './finding.ts'

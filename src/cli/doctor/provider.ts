@@ -1,6 +1,6 @@
 // Examines one provider: can it be reached, does it accept the key, does it have the models, does it stream and report
 // usage, and how soon does its first byte come?
-import type { HttpProvider, ProviderConfig } from '../../config/types.ts'
+import type { HttpProvider, ProviderConfig } from '../../config/provider-types.ts'
 import { essenceOf } from '../../http/media-type.ts'
 import type { Clock } from '../../platform/clock.ts'
 import { modelListPath } from '../../dialects/anthropic/model-pages.ts'

@@ -1,7 +1,8 @@
 // Grades failures of local servers. Many users run them only now and then, and the packaged configuration names the usual
 // ones: a failure stays one only if a model of the user's own has no other target or fallback that works.
 import { isDeepStrictEqual } from 'node:util'
-import type { Config, ModelConfig, ProviderConfig } from '../../config/types.ts'
+import type { Config, ModelConfig } from '../../config/types.ts'
+import type { ProviderConfig } from '../../config/provider-types.ts'
 import { RouteTable } from '../../routing/route-table.ts'
 import { counted } from '../output.ts'
 import type { Finding } from './finding.ts'

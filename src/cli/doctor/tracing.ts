@@ -1,5 +1,5 @@
 // Sends the receiver of spans an export without any: it accepts that if it would accept others.
-import type { TracingConfig } from '../../config/types.ts'
+import type { TracingConfig } from '../../config/observe-types.ts'
 import { exchange } from '../../outbound/exchange.ts'
 import type { Finding } from './finding.ts'
 

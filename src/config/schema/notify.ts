@@ -1,5 +1,5 @@
 // Schema of the messages to the operator.
-import { type AlertRule, alertRules, notifySinkKinds } from '../types.ts'
+import { type AlertRule, alertRules, notifySinkKinds } from '../observe-types.ts'
 import { defaults } from '../defaults.ts'
 import type { Schema } from './schema-type.ts'
 import { secretReference } from './secret.ts'

@@ -1,5 +1,5 @@
 // Schema of what calls are adapted to that reach a server in another format than their client's.
-import { efforts } from '../types.ts'
+import { efforts } from '../provider-types.ts'
 import type { Schema } from './schema-type.ts'
 
 const traits = {

@@ -1,5 +1,5 @@
 // Headers that are part of Anthropic's API. https://docs.claude.com/en/api/overview
-import type { ProviderTraits } from '../../config/types.ts'
+import type { ProviderTraits } from '../../config/provider-types.ts'
 
 export const requestIdHeader = 'request-id'
 

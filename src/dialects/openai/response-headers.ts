@@ -1,5 +1,5 @@
 // Headers that OpenAI's own server and Codex exchange with a call of the Responses API.
-import type { ProviderTraits } from '../../config/types.ts'
+import type { ProviderTraits } from '../../config/provider-types.ts'
 import { responseHeaderNames } from '../../http/headers.ts'
 
 const codexHeader = /^(?:originator|openai-beta|session[-_]id|thread-id|x-codex-.*|x-openai-.*)$/i

@@ -1,7 +1,7 @@
 // Two translations one after the other, with a format between them that neither the client nor the provider speaks.
 import { EventSplitter, type EventSink } from '../../bytes/sse.ts'
 import { LargeBody, type SplicedBody } from '../../bytes/large-body.ts'
-import type { ProviderTraits } from '../../config/types.ts'
+import type { ProviderTraits } from '../../config/provider-types.ts'
 import type { ResponseHead } from '../../domain.ts'
 import { GatewayError } from '../../errors.ts'
 import type { Coverage } from '../coverage.ts'

@@ -1,5 +1,5 @@
 // How much a model is to think, where a provider accepts only some efforts.
-import { type Effort, efforts } from '../../config/types.ts'
+import { type Effort, efforts } from '../../config/provider-types.ts'
 
 /** Weakest first. */
 export const allEfforts: readonly Effort[] = efforts

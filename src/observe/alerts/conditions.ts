@@ -1,6 +1,6 @@
 // The conditions as they stand: clear → pending → firing → clear, one state machine for each rule and subject. A state is
 // reported when it changes, and again while it lasts; never each event that led to it.
-import { alertRules, type AlertRule, type NotifyConfig } from '../../config/types.ts'
+import { alertRules, type AlertRule, type NotifyConfig } from '../../config/observe-types.ts'
 import { bounded } from '../../platform/bounded-text.ts'
 import { durationText } from '../../platform/duration.ts'
 import { type Attention, compareSeverity, type Severity } from './attention.ts'

@@ -1,5 +1,5 @@
 // One message to one service.
-import type { NotifySink } from '../../config/types.ts'
+import type { NotifySink } from '../../config/observe-types.ts'
 import { postJson, type SendOutcome } from '../../outbound/post.ts'
 import { type Batch, messageOf } from './forms.ts'
 import type { Sender } from './wording.ts'

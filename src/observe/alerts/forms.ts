@@ -1,7 +1,7 @@
 // Messages in the form of each service: what its API documents, within its bounds, and so escaped that a name cannot address
 // anybody or become a link.
 import { createHash } from 'node:crypto'
-import type { NotifySinkKind } from '../../config/types.ts'
+import type { NotifySinkKind } from '../../config/observe-types.ts'
 import { bounded } from '../../platform/bounded-text.ts'
 import type { Severity } from './attention.ts'
 import type { Notice } from './notice.ts'

@@ -1,5 +1,5 @@
 // A URL that is asked regularly: a service elsewhere reports when that stops, which the gateway itself cannot.
-import type { NotifyConfig } from '../../config/types.ts'
+import type { NotifyConfig } from '../../config/observe-types.ts'
 import { send, statusFault } from '../../outbound/post.ts'
 import type { Clock } from '../../platform/clock.ts'
 import type { Events } from '../events.ts'

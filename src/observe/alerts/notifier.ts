@@ -1,6 +1,6 @@
 // Looks every two seconds whether something needs a person, and sends what has changed to the services of the configuration.
 // One in a process, in the thread that owns what calls share. Nothing waits for it, and nothing of it throws.
-import type { NotifyConfig, NotifySink } from '../../config/types.ts'
+import type { NotifyConfig, NotifySink } from '../../config/observe-types.ts'
 import type { Clock } from '../../platform/clock.ts'
 import type { Events } from '../events.ts'
 import type { CounterReader } from '../metrics/counters.ts'

@@ -1,6 +1,6 @@
 // The conditions that the gateway looks for by itself: when each of them holds, when it is over, and what an operator reads.
 // `config/examples/prometheus-rules.yml` has the same ones for Prometheus, by the same names.
-import type { AlertRule, AlertRuleSettings } from '../../config/types.ts'
+import type { AlertRule, AlertRuleSettings } from '../../config/observe-types.ts'
 import { type FailurePlace, remedyFor } from '../remedies.ts'
 import type { Severity } from './attention.ts'
 import type { GatewayState } from './gateway-state.ts'

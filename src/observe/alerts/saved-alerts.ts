@@ -1,6 +1,6 @@
 // What outlives a restart: the conditions that hold, and what waits to be sent. Without it, a restart would report everything
 // again. It is a convenience: a file that cannot be read counts as empty.
-import { alertRules, type AlertRule } from '../../config/types.ts'
+import { alertRules, type AlertRule } from '../../config/observe-types.ts'
 import { isObject, membersOf, parseJson } from '../../bytes/json/parse.ts'
 import { StateFile } from '../../platform/state-file.ts'
 import { type Severity, severities } from './attention.ts'

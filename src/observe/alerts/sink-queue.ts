@@ -1,7 +1,7 @@
 // What waits for one service, and how it gets there. Messages are few: what comes while one may not be sent is summed up in
 // the next. A service that fails is asked again, less and less often.
 import { type Batch, isStateful } from './forms.ts'
-import type { NotifySinkKind } from '../../config/types.ts'
+import type { NotifySinkKind } from '../../config/observe-types.ts'
 import { type Notice, noticeKey } from './notice.ts'
 import { type SendOutcome, statusFault } from '../../outbound/post.ts'
 

@@ -1,6 +1,6 @@
 // The log: facts in, one JSON object a line out. Levels are upper-case words, so that `journalctl | grep ERROR` finds them.
 import { pino } from 'pino'
-import type { LoggingConfig } from '../../config/types.ts'
+import type { LoggingConfig } from '../../config/observe-types.ts'
 import { printableJson } from '../../platform/printable.ts'
 import { boundedLine } from './bounded-line.ts'
 import { Timestamps } from './timestamps.ts'

@@ -1,5 +1,5 @@
 // Where the lines of the log go, and how they look there.
-import type { LoggingConfig } from '../../config/types.ts'
+import type { LoggingConfig } from '../../config/observe-types.ts'
 import { printable } from '../../platform/printable.ts'
 import { LogTransport } from './transport.ts'
 import type { LogOutput } from './log.ts'

@@ -1,7 +1,7 @@
 // `logging.transport`: the log goes to a module of the operator's choice, such as pino-roll or pino-loki.
 import { pino } from 'pino'
 import type { Worker } from 'node:worker_threads'
-import type { LogTransportConfig } from '../../config/types.ts'
+import type { LogTransportConfig } from '../../config/observe-types.ts'
 import type { LogOutput } from './log.ts'
 
 /** What a transport that does not keep up may leave waiting, in UTF-16 units, besides the 4 MiB on the way to it. */

@@ -1,7 +1,8 @@
 // Tracing of one thread: begins the traces of calls, and hands those that have ended to the exporter, which is loaded once a
 // receiver is configured.
 import { isDeepStrictEqual } from 'node:util'
-import type { Config, TracingConfig } from '../../config/types.ts'
+import type { Config } from '../../config/types.ts'
+import type { TracingConfig } from '../../config/observe-types.ts'
 import { isRequestId } from '../../http/headers.ts'
 import { exchange } from '../../outbound/exchange.ts'
 import type { Clock } from '../../platform/clock.ts'

@@ -1,6 +1,6 @@
 // Names of OpenTelemetry's conventions for generative AI, in one table: those of semantic conventions 1.36, which instruments
 // keep to by default, and the latest (https://github.com/open-telemetry/semantic-conventions-genai, in development).
-import type { TracingConfig } from '../../config/types.ts'
+import type { TracingConfig } from '../../config/observe-types.ts'
 
 interface GenAiNames {
   readonly operation: string

@@ -6,7 +6,7 @@
 import { resourceFromAttributes } from '@opentelemetry/resources'
 import { JsonTraceSerializer, ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer'
 import { BatchSpanProcessor, type ReadableSpan, type SpanExporter } from '@opentelemetry/sdk-trace'
-import type { TracingConfig } from '../../config/types.ts'
+import type { TracingConfig } from '../../config/observe-types.ts'
 import { parseDurationMs } from '../../http/duration.ts'
 import type { exchange, ExchangeOutcome } from '../../outbound/exchange.ts'
 import type { CallFacts } from '../events/calls.ts'

@@ -9,7 +9,7 @@ import { outcomeOf } from '../outcome.ts'
 import type { TracedOutcome } from '../events/trace.ts'
 import { newId, type RecordedTrace, type TracedAttempt } from './call-trace.ts'
 import { genAiNames, operations, systemOf } from './conventions.ts'
-import type { TracingConfig } from '../../config/types.ts'
+import type { TracingConfig } from '../../config/observe-types.ts'
 
 /** Where a provider is, as spans name it. */
 export interface ProviderPlace {

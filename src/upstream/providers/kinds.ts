@@ -1,5 +1,10 @@
 // The kinds of providers: how each is made, which servers each may be, and what is known of a server by its kind.
-import type { ConversationFormat, HttpProvider, ProviderConfig, ProviderTraits } from '../../config/types.ts'
+import type {
+  ConversationFormat,
+  HttpProvider,
+  ProviderConfig,
+  ProviderTraits,
+} from '../../config/provider-types.ts'
 import { createErrorReader, type ErrorReader } from '../error-meaning.ts'
 import { createHttpProvider } from '../http-provider.ts'
 import type { Provider } from '../provider.ts'

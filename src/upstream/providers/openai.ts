@@ -1,4 +1,4 @@
-import type { Effort, HttpProvider, ProviderTraits } from '../../config/types.ts'
+import type { Effort, HttpProvider, ProviderTraits } from '../../config/provider-types.ts'
 import type { ServerErrors } from '../error-meaning.ts'
 import { openServerTraits } from './traits.ts'
 

@@ -1,5 +1,5 @@
 // What translations assume of each kind of server.
-import type { ProviderTraits } from '../../config/types.ts'
+import type { ProviderTraits } from '../../config/provider-types.ts'
 
 /** Of a server of which nothing is known but that it speaks OpenAI's chat format. */
 export const openServerTraits: ProviderTraits = {

@@ -1,5 +1,5 @@
 // Where kinds of servers report their version, without loading a model.
-import type { HttpProvider } from '../../config/types.ts'
+import type { HttpProvider } from '../../config/provider-types.ts'
 import { membersOf, parseJson } from '../../bytes/json/parse.ts'
 
 /** Below the server's root; absent where a kind stands for different programs. */

@@ -5,7 +5,8 @@ import { inspect } from 'node:util'
 
 import { loadConfig } from '../../../src/config/load.ts'
 import { serializeConfig, deserializeConfig } from '../../../src/app/workers/config-transfer.ts'
-import type { Config, HttpProvider } from '../../../src/config/types.ts'
+import type { Config } from '../../../src/config/types.ts'
+import type { HttpProvider } from '../../../src/config/provider-types.ts'
 import { writeScratch } from '../../support/config-file.ts'
 
 const yaml = `

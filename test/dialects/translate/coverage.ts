@@ -1,7 +1,7 @@
 // Compares the table of what a translation carries with what the translation does: one sample for each member.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { ProviderTraits } from '../../../src/config/types.ts'
+import type { ProviderTraits } from '../../../src/config/provider-types.ts'
 import type { Coverage } from '../../../src/dialects/coverage.ts'
 import type { ModelRequest } from '../../../src/dialects/request.ts'
 import type { Translation } from '../../../src/dialects/translator.ts'

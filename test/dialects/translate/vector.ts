@@ -6,7 +6,7 @@
 // or `failed.json` (code and a part of the message).
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { ProviderTraits } from '../../../src/config/types.ts'
+import type { ProviderTraits } from '../../../src/config/provider-types.ts'
 import type { ClientDialect } from '../../../src/dialects/dialect.ts'
 import type { ModelRequest } from '../../../src/dialects/request.ts'
 import { dialects } from '../../../src/dialects/table.ts'

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 
-import { notifySinkKinds, type NotifySinkKind } from '../../../src/config/types.ts'
+import { notifySinkKinds, type NotifySinkKind } from '../../../src/config/observe-types.ts'
 import { messageOf } from '../../../src/observe/alerts/forms.ts'
 import type { Notice } from '../../../src/observe/alerts/notice.ts'
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { suite, test, type TestContext } from 'node:test'
 
-import type { NotifyConfig, NotifySink } from '../../../src/config/types.ts'
+import type { NotifyConfig, NotifySink } from '../../../src/config/observe-types.ts'
 import { HeldSecret } from '../../../src/config/secrets.ts'
 import { Notifier } from '../../../src/observe/alerts/notifier.ts'
 import type { GatewayEvent } from '../../../src/observe/events.ts'

@@ -4,7 +4,7 @@ import {
   type AlertRule,
   type AlertRuleSettings,
   type NotifyConfig,
-} from '../../../src/config/types.ts'
+} from '../../../src/config/observe-types.ts'
 import { defaults } from '../../../src/config/defaults.ts'
 import { Conditions } from '../../../src/observe/alerts/conditions.ts'
 import type { GatewayState } from '../../../src/observe/alerts/gateway-state.ts'

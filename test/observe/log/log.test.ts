@@ -6,7 +6,7 @@ import { createLog } from '../../../src/observe/log/log.ts'
 import { openLogOutput } from '../../../src/observe/log/output.ts'
 
 const onTransportFailure = assert.fail
-import type { LoggingConfig } from '../../../src/config/types.ts'
+import type { LoggingConfig } from '../../../src/config/observe-types.ts'
 
 function linesOf(logging: LoggingConfig, isJournal = false): string[] {
   let text = ''

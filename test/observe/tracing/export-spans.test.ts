@@ -4,7 +4,7 @@ import { describe, test, type TestContext } from 'node:test'
 import type { RequestListener } from 'node:http'
 
 import type { TraceEvent } from '../../../src/observe/events/trace.ts'
-import type { TracingConfig } from '../../../src/config/types.ts'
+import type { TracingConfig } from '../../../src/config/observe-types.ts'
 import { resolveTracing } from '../../../src/config/resolve-tracing.ts'
 import { newId, RecordedTrace } from '../../../src/observe/tracing/call-trace.ts'
 import { SpanExport } from '../../../src/observe/tracing/export-spans.ts'

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import type { HttpProvider } from '../../../src/config/types.ts'
+import type { HttpProvider } from '../../../src/config/provider-types.ts'
 import { speaks, traitsOf } from '../../../src/upstream/providers/kinds.ts'
 
 type Facts = Pick<HttpProvider, 'kind' | 'origin' | 'traits' | 'speaks'>

@@ -1,5 +1,5 @@
 // A chat request for Anthropic's Messages API. https://docs.claude.com/en/api/messages
-import type { ProviderTraits } from '../../../config/types.ts'
+import type { ProviderTraits } from '../../../config/provider-types.ts'
 import type { Encodable } from '../../../bytes/json/encode.ts'
 import type { JsonView } from '../../../bytes/json/view.ts'
 import { RequestNotes } from '../request-notes.ts'

@@ -1,6 +1,6 @@
 // How much a model is to think, and what sampling goes with it. Models from 4.6 on decide themselves, within an effort; older
 // ones take a budget. https://docs.claude.com/en/docs/build-with-claude/extended-thinking
-import type { Effort, ProviderTraits } from '../../../config/types.ts'
+import type { Effort, ProviderTraits } from '../../../config/provider-types.ts'
 import type { Encodable } from '../../../bytes/json/encode.ts'
 import type { JsonView } from '../../../bytes/json/view.ts'
 import { acceptedEffort, allEfforts } from '../efforts.ts'

@@ -2,7 +2,7 @@
 // results of an assistant's tool calls at the start of the turn that follows them.
 // https://docs.claude.com/en/docs/agents-and-tools/tool-use/implement-tool-use#handling-tool-use-and-tool-result-content-blocks
 import { append } from '../append.ts'
-import type { ProviderTraits } from '../../../config/types.ts'
+import type { ProviderTraits } from '../../../config/provider-types.ts'
 import type { JsonView } from '../../../bytes/json/view.ts'
 import { JoinedText, type Encodable } from '../../../bytes/json/encode.ts'
 import { assistantBlocks, type CallContext, CallIds, resultBlocks } from './calls.ts'

@@ -1,5 +1,5 @@
 // What the parts of a translated request share.
-import type { ProviderTraits } from '../../../config/types.ts'
+import type { ProviderTraits } from '../../../config/provider-types.ts'
 import type { RequestNotes } from '../request-notes.ts'
 import type { ToolNames } from '../tool-names.ts'
 

@@ -1,7 +1,7 @@
 // The messages of a chat request as they are put together. In Messages a turn may have several blocks of any kind, and
 // neighbours of one role count as one turn; chat has one message for each tool result and one for all else of a turn.
 import { type Encodable, JoinedText } from '../../../bytes/json/encode.ts'
-import type { ProviderTraits } from '../../../config/types.ts'
+import type { ProviderTraits } from '../../../config/provider-types.ts'
 import { append } from '../append.ts'
 import { contentOf, joinTexts, type Part, piecesOf, type Text } from './content.ts'
 

@@ -1,5 +1,5 @@
 // A Messages request as a chat request. https://docs.claude.com/en/api/messages
-import type { Effort } from '../../../config/types.ts'
+import type { Effort } from '../../../config/provider-types.ts'
 import type { Encodable } from '../../../bytes/json/encode.ts'
 import type { GatewayError } from '../../../errors.ts'
 import { acceptedEffort, allEfforts } from '../efforts.ts'

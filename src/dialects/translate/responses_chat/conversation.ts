@@ -1,6 +1,6 @@
 // The messages of a chat request, as they are put together: one message for a turn of the assistant, its tool results right
 // behind it, and instructions where the provider accepts them.
-import type { ProviderTraits } from '../../../config/types.ts'
+import type { ProviderTraits } from '../../../config/provider-types.ts'
 import { type Encodable, JoinedText } from '../../../bytes/json/encode.ts'
 import type { JsonView } from '../../../bytes/json/view.ts'
 import type { ReasoningContent } from '../reasoning-envelope.ts'

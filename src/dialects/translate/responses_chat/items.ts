@@ -1,5 +1,5 @@
 // The `input` of the Responses API as messages of chat.
-import type { ProviderTraits } from '../../../config/types.ts'
+import type { ProviderTraits } from '../../../config/provider-types.ts'
 import { type Encodable, TextOfJson } from '../../../bytes/json/encode.ts'
 import type { JsonView } from '../../../bytes/json/view.ts'
 import { type ReasoningContent, unpackReasoning } from '../reasoning-envelope.ts'

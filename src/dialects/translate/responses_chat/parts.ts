@@ -1,5 +1,5 @@
 // The content of messages and tool results of the Responses API, as chat writes it.
-import type { ProviderTraits } from '../../../config/types.ts'
+import type { ProviderTraits } from '../../../config/provider-types.ts'
 import { type Encodable, JoinedText } from '../../../bytes/json/encode.ts'
 import { JsonView } from '../../../bytes/json/view.ts'
 import type { RequestNotes } from '../request-notes.ts'

@@ -1,5 +1,5 @@
 // A request of the Responses API as a chat request. https://platform.openai.com/docs/api-reference/responses/create
-import type { ProviderTraits } from '../../../config/types.ts'
+import type { ProviderTraits } from '../../../config/provider-types.ts'
 import type { Encodable } from '../../../bytes/json/encode.ts'
 import type { JsonView } from '../../../bytes/json/view.ts'
 import type { GatewayError } from '../../../errors.ts'

@@ -1,6 +1,6 @@
 // Clients of the Responses API on a provider of Anthropic's Messages API: through chat. Signed reasoning goes through it as
 // `reasoning_details`, and to the client as encrypted content, which it sends back.
-import type { ProviderTraits } from '../../../config/types.ts'
+import type { ProviderTraits } from '../../../config/provider-types.ts'
 import type { ProviderDialect } from '../../dialect.ts'
 import type { Translator } from '../../translator.ts'
 import { chatToMessages } from '../chat_messages/translator.ts'
