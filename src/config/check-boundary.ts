@@ -21,7 +21,7 @@ export function* boundaryProblems(raw: RawConfig, hasProblem: HasProblem): Gener
   const hasBoundary = [...models.values()].some(({ boundary }) => narrower(ofAll, boundary) !== 'any')
   if (!hasBoundary && ofAll === 'any') return
   const places = placesOf(raw, hasProblem)
-  const search = { models, places, ofAll, find: finder(models) }
+  const search = { models, places, ofAll, find: finder(models, listingProviders(raw)) }
   for (const [name, { boundary }] of models) yield* modelProblems(name, narrower(ofAll, boundary), search)
   if (ofAll !== 'any') yield* otherProblems(raw, ofAll, places)
 }
@@ -81,7 +81,7 @@ function* modelProblems(
       const onwards = [...steps, isOther ? `${label} ${other} (${found})` : `${label} ${other}`]
       if (found === undefined) {
         // A name that the provider may list.
-        const place = places.get(other.slice(0, Math.max(0, other.indexOf('/'))))
+        const place = places.get(providerIn(other))
         if (place !== undefined && !isInside(place.boundary, boundary)) {
           yield problem(at, onwards, place, boundary)
         }
@@ -120,8 +120,11 @@ function othersOf({ fallbacks = [] }: RawModel): { name: string; label: string; 
   return fallbacks.map((name, index) => ({ name, label: 'fallback', below: ['fallbacks', index] }))
 }
 
-/** By the order of routing: the name, the alias, the wildcard with the longest prefix. */
-function finder(models: ReadonlyMap<string, RawModel>): Search['find'] {
+/**
+ * By the order of routing: the name, the alias, the wildcard with the longest prefix. In the namespace of a provider that lists
+ * its models, a wildcard matches only if its prefix begins there.
+ */
+function finder(models: ReadonlyMap<string, RawModel>, listing: ReadonlySet<string>): Search['find'] {
   const owners = new Map<string, string>()
   for (const [name, { aliases = [] }] of models) {
     for (const alias of aliases) if (!owners.has(alias)) owners.set(alias, name)
@@ -131,10 +134,22 @@ function finder(models: ReadonlyMap<string, RawModel>): Search['find'] {
     .toSorted((one, other) => other.length - one.length)
   return (name) => {
     if (models.has(name)) return name
+    const provider = providerIn(name)
+    const least = listing.has(provider) ? provider.length + 2 : 0
     const matches = (wildcard: string) =>
-      name.startsWith(wildcard.slice(0, -1)) && name.length >= wildcard.length
+      wildcard.length >= least && name.startsWith(wildcard.slice(0, -1)) && name.length >= wildcard.length
     return owners.get(name) ?? wildcards.find(matches)
   }
+}
+
+/** Of `PROVIDER/MODEL`; empty for other names. */
+function providerIn(name: string): string {
+  return name.slice(0, Math.max(0, name.indexOf('/')))
+}
+
+function listingProviders(raw: RawConfig): ReadonlySet<string> {
+  const providers = Object.entries(raw.providers ?? {})
+  return new Set(providers.filter(([, each]) => each.discover_models === true).map(([name]) => name))
 }
 
 function placesOf(raw: RawConfig, hasProblem: HasProblem): Places {
