@@ -122,8 +122,8 @@ async function createRoutes(parts: ServerParts, refuse: Refuse): Promise<Fastify
     parts.hasRest() && url.startsWith('/v1/') && !hasOwnRoute(url, methods)
   app.addHook('onRequest', (request, _, done) => {
     // No page of another origin may read what passes to a provider as it is, nor what the gateway shows of itself.
-    const isHidden = isRest(request) || isViewPath(request.url)
-    done(request.method === 'OPTIONS' && isHidden ? notFound(request, methods) : undefined)
+    const isHidden = request.method === 'OPTIONS' && (isRest(request) || isViewPath(request.url))
+    done(isHidden ? notFound(request, methods) : undefined)
   })
   if (parts.hasStatusPage) addRootViewer(app, parts)
   await app.register(cors, corsOptions(parts.isOriginAllowed))
