@@ -95,6 +95,7 @@ export class StatusReporter implements StatusSource {
     const providers = providerStates(config.providers, {
       troubleOf: (name) => coordinator.health.troubleOf(name, clock.now()),
       inFlightOf: (name) => coordinator.load.of(name),
+      maxParallelOf: (name) => coordinator.scopes.limitOf(name),
       modelsOf: (name) => services.discovered.get(name)?.length ?? 0,
       looks,
       toWallMs: (ms) => nowMs + ms - clock.now(),

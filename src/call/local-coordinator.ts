@@ -12,7 +12,7 @@ import {
 } from '../admission/budget.ts'
 import type { Calibration, Estimate } from '../admission/estimate.ts'
 import type { Outcome } from '../admission/outcome.ts'
-import { providerScope, type Scope } from '../admission/scopes.ts'
+import type { Scope } from '../admission/scopes.ts'
 import type { Reservation } from '../admission/stores/store.ts'
 import type { Config, RoutingConfig } from '../config/types.ts'
 import type { FailureKind, Target } from '../domain.ts'
@@ -21,7 +21,6 @@ import { ProviderLoad } from '../routing/load.ts'
 import { Placement, type PlacementReason } from '../routing/placement.ts'
 import { ServerFacts } from '../routing/server-facts.ts'
 import { type CoolDown, TargetHealth } from '../routing/target-health.ts'
-import type { Provider } from '../upstream/provider.ts'
 import { hasSameCheck, isSameServer } from '../upstream/same-settings.ts'
 import type {
   AdmissionRequest,
@@ -32,12 +31,15 @@ import type {
   TargetReport,
 } from './coordinator.ts'
 import type { Metered } from './response/meter.ts'
+import { type ObservedProviderCall, ProviderScopes, type SlotProvider } from './provider-scopes.ts'
 import { UsageWishes } from './usage-wishes.ts'
 
-/** What the coordinator knows about a provider. */
-interface ProviderFacts {
-  readonly isLocal: boolean
-  readonly scope: Scope
+/** Who sees what other programs do at servers (app/server-looks.ts). */
+export interface LoadWatch {
+  /** Soon, at most once a second. */
+  want(targets: readonly Target[]): void
+  /** While a call waits. @returns ends that. */
+  hold(targets: readonly Target[]): () => void
 }
 
 export interface CoordinatorParts {
@@ -69,8 +71,9 @@ export class LocalCoordinator implements Coordinator {
   readonly now: () => number
   readonly chance: () => number
   readonly hasShown: NonNullable<CoordinatorParts['hasShown']>
-  /** By name. Those that a reload has removed stay, for calls that began before it. */
-  readonly #providers = new Map<string, ProviderFacts>()
+  readonly scopes: ProviderScopes
+  /** Is asked to see what other programs do at servers among which a call chooses, or for which it waits. */
+  loadWatch: LoadWatch | undefined
   #configs: Config['providers'] = new Map()
   #routing: Pick<RoutingConfig, 'cooldownMs'> = { cooldownMs: 0 }
 
@@ -83,6 +86,8 @@ export class LocalCoordinator implements Coordinator {
     this.chance = chance
     this.hasShown = hasShown
     this.serverFacts = parts.serverFacts ?? new ServerFacts()
+    this.scopes = new ProviderScopes(this.serverFacts, now)
+    this.serverFacts.onChange = this.#onServerFacts
   }
 
   /** Switches to a configuration. Counts, health and what was learned stay, except for providers that were exchanged. */
@@ -95,14 +100,12 @@ export class LocalCoordinator implements Coordinator {
     }: Pick<Config, 'providers' | 'rateLimits'> & {
       readonly budgets?: BudgetSettings
     } & { readonly routing: Pick<RoutingConfig, 'cooldownMs'> },
-    providers: Iterable<Pick<Provider, 'name' | 'isLocal' | 'maxParallelRequests'>>,
+    providers: Iterable<SlotProvider>,
   ): void {
     this.#carryHealth(this.#configs, configs)
     this.#configs = configs
     this.admission.budgets.follow(budgets)
-    for (const { name, isLocal, maxParallelRequests } of providers) {
-      this.#providers.set(name, { isLocal, scope: providerScope(name, maxParallelRequests) })
-    }
+    this.scopes.follow(providers)
     this.#routing = routing
     this.placement.forgetTurns()
     this.admission.applyLimits(rateLimits)
@@ -114,7 +117,8 @@ export class LocalCoordinator implements Coordinator {
     const tpm = smallest(this.admission.limitsOf(model)?.tpm, clientScope?.limits.tpm)
     const estimate = this.calibration.estimate(model, targets[0]!.provider, size, tpm)
     const { tokens, minTokens } = estimate
-    const providers = targets.map(({ provider }) => this.scopeOf(provider))
+    const scopes = targets.map((target) => this.scopeOf(target))
+    if (targets.length > 1) this.loadWatch?.want(targets)
     const { reserve } = this.admission.budgets.settings
     const spending = asked && budgetDemandOf(asked, estimate, size, reserve)
     const decision = this.admission.reserve({
@@ -124,12 +128,12 @@ export class LocalCoordinator implements Coordinator {
       model,
       tokens,
       minTokens,
-      providers,
+      providers: scopes,
       spending,
     })
     const resultOf = (decided: Decision): AdmissionResult => {
       if (decided.kind === 'admitted' && (!request.skipsFailing || this.#hasReady(targets))) {
-        const hold = new LocalHold(this, { request, targets, reason, estimate, admitted: decided })
+        const hold = new LocalHold(this, { request, targets, scopes, reason, estimate, admitted: decided })
         return { kind: 'admitted', hold }
       }
       if (turn !== undefined) this.placement.giveBack(turn)
@@ -138,7 +142,12 @@ export class LocalCoordinator implements Coordinator {
       if (decided.spending !== undefined) this.admission.budgets.settle(decided.spending, unsent, undefined)
       return { kind: 'all_failing', waitedMs: decided.waitedMs, limitStatus: decided.limitStatus }
     }
-    return decision instanceof Promise ? decision.then(resultOf) : resultOf(decision)
+    if (!(decision instanceof Promise)) return resultOf(decision)
+    const endWatch = this.loadWatch?.hold(targets)
+    return decision.then((late) => {
+      endWatch?.()
+      return resultOf(late)
+    })
   }
 
   #hasReady(targets: readonly Target[]): boolean {
@@ -172,10 +181,14 @@ export class LocalCoordinator implements Coordinator {
     this.admission.close()
   }
 
-  readonly isLocal = (provider: string): boolean => this.#providers.get(provider)?.isLocal === true
+  readonly #onServerFacts = (provider: string): void => {
+    if (this.scopes.refresh(provider)) this.admission.examineLines()
+  }
 
-  scopeOf(provider: string): Scope {
-    return this.#providers.get(provider)?.scope ?? providerScope(provider, undefined)
+  readonly isLocal = (provider: string): boolean => this.scopes.isLocal(provider)
+
+  scopeOf({ provider, model }: Target): Scope {
+    return this.scopes.of(provider, model)
   }
 
   get cooldownMs(): number {
@@ -201,6 +214,8 @@ const unsent = { kind: 'unsent' } as const
 interface HoldParts {
   readonly request: AdmissionRequest
   readonly targets: readonly Target[]
+  /** Of their providers, in the same order. */
+  readonly scopes: readonly Scope[]
   /** Why the first of them is the first. */
   readonly reason: PlacementReason
   readonly estimate: Estimate
@@ -221,8 +236,10 @@ class LocalHold implements Hold {
   /** An attempt at `target` counts as begun, and nobody has reported its end. */
   #isTrying = false
   #isSettled = false
+  #observed: ObservedProviderCall | undefined
 
-  constructor(owner: LocalCoordinator, { request, targets, reason, estimate, admitted }: HoldParts) {
+  constructor(owner: LocalCoordinator, parts: HoldParts) {
+    const { request, targets, scopes, reason, estimate, admitted } = parts
     this.#owner = owner
     this.#request = request
     this.#reservation = admitted.reservation
@@ -231,7 +248,7 @@ class LocalHold implements Hold {
     this.promptTokens = estimate.promptTokens
     this.waitedMs = admitted.waitedMs
     this.limitStatus = admitted.limitStatus
-    this.target = this.#chosenOf(targets)
+    this.target = this.#chosenOf(targets, scopes)
     this.placement = this.target === targets[0] ? reason : 'free_slot'
     owner.load.add(this.target.provider)
     this.#begin()
@@ -254,9 +271,9 @@ class LocalHold implements Hold {
   }
 
   moveTo(targets: readonly Target[]): Target | undefined | Promise<Target | undefined> {
-    const providers = targets.map(({ provider }) => this.#owner.scopeOf(provider))
-    const hasMoved = this.#owner.admission.move(this.#reservation, providers)
-    const move = (isDone: boolean) => (isDone ? this.#moveAmong(targets) : undefined)
+    const scopes = targets.map((target) => this.#owner.scopeOf(target))
+    const hasMoved = this.#owner.admission.move(this.#reservation, scopes)
+    const move = (isDone: boolean) => (isDone ? this.#moveAmong(targets, scopes) : undefined)
     return hasMoved instanceof Promise ? hasMoved.then(move) : move(hasMoved)
   }
 
@@ -266,7 +283,7 @@ class LocalHold implements Hold {
     return (
       ofModel !== undefined ||
       this.#request.clientScope?.limits.maxParallelRequests !== undefined ||
-      this.#owner.scopeOf(this.target.provider).limits.maxParallelRequests !== undefined
+      this.#owner.scopeOf(this.target).limits.maxParallelRequests !== undefined
     )
   }
 
@@ -275,11 +292,13 @@ class LocalHold implements Hold {
     const { health, cooldownMs, isLocal, now } = this.#owner
     switch (report.kind) {
       case 'healthy':
+        if (target === this.target) this.#observed?.learner.answer(this.#observed.call)
         health.recordSuccess(target)
         this.#owner.lastSuccessMs.set(target.provider, now())
         return
       case 'failing': {
         const { failureKind, retryAfterMs } = report
+        if (failureKind === 'overloaded' && target === this.target) this.#observed?.learner.refuse()
         const of = { cooldownMs, isLocal: isLocal(target.provider), retryAfterMs, nowMs: now() }
         health.recordFailure(target, failureKind, of)
         return
@@ -322,24 +341,28 @@ class LocalHold implements Hold {
       calibration.learnCut(model, provider, size, usage.completionTokens)
     }
     load.remove(provider)
+    this.#observed?.learner.end(this.#observed.call)
     if (this.#spending !== undefined) admission.budgets.settle(this.#spending, outcome, spent)
     admission.settle(this.#reservation, outcome)
   }
 
-  #chosenOf(targets: readonly Target[]): Target {
-    return targets.find(({ provider }) => provider === this.#reservation.choice?.name)!
+  #chosenOf(targets: readonly Target[], scopes: readonly Scope[]): Target {
+    const name = this.#reservation.choice?.name
+    return targets[scopes.findIndex((scope) => scope.name === name)]!
   }
 
   #begin(): void {
     this.#isTrying = true
+    if (this.#observed !== undefined) this.#observed.learner.end(this.#observed.call)
+    this.#observed = this.#owner.scopes.observe(this.target.provider)
     this.#owner.health.recordStart(this.target, this.#owner.now())
   }
 
   /** After the slot has moved to the provider of one of these. */
-  #moveAmong(targets: readonly Target[]): Target {
+  #moveAmong(targets: readonly Target[], scopes: readonly Scope[]): Target {
     const { load } = this.#owner
     load.remove(this.target.provider)
-    this.target = this.#chosenOf(targets)
+    this.target = this.#chosenOf(targets, scopes)
     load.add(this.target.provider)
     this.#begin()
     return this.target

@@ -1,5 +1,6 @@
 // A checked configuration: the servers behind the gateway.
-import type { PriceSetting } from '../domain.ts'
+import type { Ability, PriceSetting } from '../domain.ts'
+import type { Boundary } from '../platform/boundary.ts'
 import type { Secret } from './secret.ts'
 
 export type ProviderConfig = EchoProvider | HttpProvider
@@ -19,6 +20,8 @@ export interface HttpProvider {
   readonly origin: string
   /** Path of the base URL without a trailing slash: `/v1`, or empty. */
   readonly basePath: string
+  /** Path of the server's root, without a trailing slash. Absent: `basePath` without a trailing `/v1`. */
+  readonly rootPath?: string
   /** Of the base URL, with its `?`; goes with every request. Absent: none. */
   readonly query?: string
   /**
@@ -26,6 +29,8 @@ export interface HttpProvider {
    * Absent: the base URL has an address, or TLS vouches for the name.
    */
   readonly plainHttp?: 'private' | 'anywhere'
+  /** The narrowest boundary that calls of it can be kept in. Absent: none, they may go anywhere. */
+  readonly boundary?: Exclude<Boundary, 'any'>
   /** What leads to the provider. Absent: connections are made directly. */
   readonly proxy?: ProxyConfig
   /** True for a loopback or private address, and a name for one: longer timeouts, shorter cool-downs. */
@@ -41,7 +46,12 @@ export interface HttpProvider {
   /** What differs from its kind's traits. Absent: nothing. */
   readonly traits?: Partial<ProviderTraits>
   readonly timeouts: Timeouts
-  readonly maxParallelRequests: number | undefined
+  /** `auto`: as many as the server reports, or is seen to work at together. */
+  readonly maxParallelRequests: number | 'auto' | undefined
+  /** Of its models, in tokens of one call. Absent: as the server reports. */
+  readonly contextLength?: number
+  /** What its models can do. Absent: as the server reports. */
+  readonly takes?: readonly Ability[]
   /** A GET of `path` below the base URL, or after a second slash below the server's root, every `intervalMs`; absent: health is inferred from calls only. */
   readonly healthCheck?: { readonly path: string; readonly intervalMs: number } | undefined
   /** Offer the models that the provider lists, besides the configured ones. Absent: no. */

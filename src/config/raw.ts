@@ -2,6 +2,8 @@
 // `Object.entries` only, never by a name from elsewhere.
 import type { RawPrice } from '../prices/read-price.ts'
 import type { TokenAlgorithm } from './types.ts'
+import type { Boundary } from '../platform/boundary.ts'
+import type { Ability } from '../domain.ts'
 import type { Effort } from './provider-types.ts'
 import type { AlertRule, NotifySinkKind } from './observe-types.ts'
 
@@ -21,6 +23,7 @@ export interface RawConfig {
     max_retry_wait_ms?: number
     restart_wait_ms?: number
     cooldown_ms?: number
+    boundary?: Boundary
   }
   logging?: RawLogging
   secrets?: { dir?: string | null; identity?: { credential?: string; file?: string | null } }
@@ -103,7 +106,7 @@ export type RawIdentitySource = { allow?: string[] } & (
 
 export interface RawClient {
   models?: string[]
-  boundary?: 'any'
+  boundary?: Boundary
   routes?: boolean
   rpm?: number
   tpm?: number
@@ -248,7 +251,10 @@ export interface RawProvider {
   speaks?: 'auto' | ('chat' | 'messages' | 'responses')[]
   translation?: RawTranslation
   timeouts?: RawTimeouts
-  max_parallel_requests?: number
+  root_url?: string
+  max_parallel_requests?: number | 'auto'
+  context_length?: number
+  takes?: Ability[]
   health_check?: boolean | RawHealthCheck
   discover_models?: boolean
   price?: RawPriceSetting
@@ -261,6 +267,8 @@ export interface RawTarget {
   model?: string
   tier?: number
   weight?: number
+  context_length?: number
+  takes?: Ability[]
   price?: RawPriceSetting
 }
 
@@ -270,6 +278,9 @@ export interface RawModel {
   targets?: RawTarget[]
   aliases?: string[]
   fallbacks?: string[]
+  context_length?: number
+  takes?: Ability[]
   translation?: RawTranslation
   price?: RawPriceSetting
+  boundary?: Boundary
 }

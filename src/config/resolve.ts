@@ -3,7 +3,7 @@
 import { pseudonymKeyReference } from './stored-names.ts'
 import type { Budget, ClientTerms, ModelLimits, PriceSetting, Target } from '../domain.ts'
 import { asCidr } from './addresses.ts'
-import { parseBaseUrl } from './base-url.ts'
+import { parseBaseUrl, rootPathOf } from './base-url.ts'
 import { defaultBodyMemoryBytes, defaults } from './defaults.ts'
 import { nanoOfBudget } from '../prices/usd.ts'
 import { readPrice } from '../prices/read-price.ts'
@@ -12,6 +12,7 @@ import { authOf, baseUrlOf } from './provider-kind.ts'
 import { resolveIdentity } from './resolve-identity.ts'
 import { resolveTracing } from './resolve-tracing.ts'
 import { resolveNotify } from './resolve-notify.ts'
+import { knownOf, resolveKnown } from './resolve-known.ts'
 import { resolveTraits } from './resolve-traits.ts'
 import type {
   RawBudget,
@@ -98,6 +99,7 @@ export function resolve(
       maxRetryWaitMs: routing.max_retry_wait_ms,
       restartWaitMs: routing.restart_wait_ms,
       cooldownMs: routing.cooldown_ms,
+      ...(routing.boundary !== 'any' && { boundary: routing.boundary }),
     },
     routes: { rest: raw.routes?.rest ?? undefined, defaultModel: { ...raw.routes?.default_model } },
     audit: resolveAudit(raw),
@@ -218,7 +220,7 @@ function resolveClients(raw: RawConfig['clients'] = {}): ClientsConfig {
 }
 
 function resolveClient(name: string, raw: RawClient): ClientTerms {
-  const { models, rpm, tpm, max_parallel_requests: maxParallelRequests, routes } = raw
+  const { models, rpm, tpm, max_parallel_requests: maxParallelRequests, boundary, routes } = raw
   return {
     name,
     models: models && [...models],
@@ -226,6 +228,7 @@ function resolveClient(name: string, raw: RawClient): ClientTerms {
     ...(tpm !== undefined && { tpm }),
     ...(maxParallelRequests !== undefined && { maxParallelRequests }),
     budgets: resolveBudgets(raw.budgets),
+    ...(boundary !== undefined && { boundary }),
     ...(routes !== undefined && { routes }),
   }
 }
@@ -246,12 +249,15 @@ function resolveProvider(
   const { kind = defaults.provider.kind } = raw
   if (kind === 'echo') return { kind, name }
   const provider = { ...defaults.provider, ...raw }
-  const url = parseBaseUrl(baseUrlOf(raw)!, { allowHttp: provider.allow_http })
+  const { boundary, ...url } = parseBaseUrl(baseUrlOf(raw)!, { allowHttp: provider.allow_http })
+  // A proxy of the environment is left out for calls that are kept in a boundary; one that the file sets leads out of it.
+  const isKept = boundary !== undefined && proxy?.source !== 'file'
   const auth = authOf(raw)
   return {
     kind,
     name,
     ...url,
+    ...(isKept && { boundary }),
     ...(kind === 'anthropic' && { basePath: withVersion(url.basePath) }),
     ...(proxy !== undefined && { proxy }),
     apiKey: raw.api_key === undefined ? undefined : secrets.get(raw.api_key),
@@ -262,6 +268,8 @@ function resolveProvider(
     ...(raw.translation && { traits: resolveTraits(raw.translation) }),
     timeouts: resolveTimeouts(raw, url.isLocal),
     maxParallelRequests: raw.max_parallel_requests,
+    ...(raw.root_url !== undefined && { rootPath: rootPathOf(raw.root_url) }),
+    ...resolveKnown(raw),
     healthCheck: resolveHealthCheck(provider.health_check, kind),
     discoverModels: provider.discover_models,
     ...(provider.trace_context !== 'auto' && { traceContext: provider.trace_context }),
@@ -332,11 +340,13 @@ function resolveModel(name: string, raw: RawModel): ModelConfig {
       model: target.model ?? defaultTargetModel(name),
       tier: target.tier ?? defaults.target.tier,
       weight: target.weight ?? defaults.target.weight,
+      ...resolveKnown(target, knownOf(raw)),
       ...resolvePrice(target.price),
     })),
     fallbacks: [...(raw.fallbacks ?? [])],
     ...(raw.translation && { traits: resolveTraits(raw.translation) }),
     ...resolvePrice(raw.price),
+    ...(raw.boundary !== undefined && raw.boundary !== 'any' && { boundary: raw.boundary }),
   }
 }
 

@@ -50,6 +50,8 @@ export class RouteTable {
   /** By `looseName`, in the namespace of a provider by `looseKey`. */
   readonly #loose = new Map<string, Route>()
   readonly #kinds: ServerKinds
+  /** Whether calls of a model are bounded more than all others. */
+  readonly hasBoundaries: boolean
   /** Prefix → model. */
   readonly #wildcards = new Map<string, ModelConfig>()
   /** Lengths of the prefixes, the longest first. */
@@ -67,6 +69,7 @@ export class RouteTable {
       for (const alias of model.aliases)
         this.#byAlias.set(alias, { model, rule: 'alias', targets: model.targets })
     }
+    this.hasBoundaries = [...models.values()].some(({ boundary }) => boundary !== undefined)
     const lengths = new Set([...this.#wildcards.keys()].map((prefix) => prefix.length))
     this.#prefixLengths = [...lengths].sort((a, b) => b - a)
     this.#discovering = new Set(discovered.keys())

@@ -11,6 +11,8 @@ type Trouble = Pick<KnownTrouble, 'failureKind' | 'untilMs'>
 export interface ProviderSources {
   readonly troubleOf: (provider: string) => Trouble | undefined
   readonly inFlightOf: (provider: string) => number
+  /** Calls at once that are let in to a provider; undefined: any number. */
+  readonly maxParallelOf: (provider: string) => number | undefined
   /** Models that it lists. */
   readonly modelsOf: (provider: string) => number
   readonly looks: readonly HistoryLook[]
@@ -28,7 +30,7 @@ export function providerStates(
 
 function providerState(
   config: ProviderConfig,
-  { troubleOf, inFlightOf, modelsOf, looks, toWallMs }: ProviderSources,
+  { troubleOf, inFlightOf, maxParallelOf, modelsOf, looks, toWallMs }: ProviderSources,
 ): ProviderState {
   const { name, kind } = config
   const isHttp = kind !== 'echo'
@@ -50,7 +52,7 @@ function providerState(
     reason_at: past.reasonMs === undefined ? null : isoOf(past.reasonMs),
     last_success: past.lastSuccessMs === undefined ? null : isoOf(past.lastSuccessMs),
     in_flight: Math.max(0, inFlightOf(name)),
-    max_parallel: (isHttp ? config.maxParallelRequests : undefined) ?? null,
+    max_parallel: maxParallelOf(name) ?? null,
     first_token_p50_ms: medianOf(past.measures.map(({ firstTokenMs }) => Math.round(firstTokenMs))),
     tokens_per_second: medianOf(past.measures.map(({ tokensPerSecond }) => tokensPerSecond)),
     minutes: past.minutes,

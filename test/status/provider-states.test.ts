@@ -18,6 +18,7 @@ test('a provider fails until a call or a check reaches it again', (t) => {
     providerStates(loaded.config.providers, {
       troubleOf: () => trouble,
       inFlightOf: () => 0,
+      maxParallelOf: () => undefined,
       modelsOf: () => 0,
       looks: [history.look()],
       toWallMs: (ms) => ms,
