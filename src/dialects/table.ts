@@ -10,6 +10,7 @@ import { reshapes } from './openai/reshape/table.ts'
 import { passTo } from './pass.ts'
 import { chatToMessages } from './translate/chat_messages/translator.ts'
 import { ollamaToChat } from './translate/ollama_chat/translator.ts'
+import { ollamaToEmbedding } from './translate/ollama_embedding/translator.ts'
 import { ollamaToMessages } from './translate/ollama_messages/translator.ts'
 import { messagesToChat } from './translate/messages_chat/translator.ts'
 import { responsesToChat } from './translate/responses_chat/translator.ts'
@@ -29,12 +30,15 @@ const clientDialects = [
 
 const { native: messages } = messagesDialect
 const chat = clientDialects.find(({ name }) => name === 'chat')!.native
+const embedding = clientDialects.find(({ name }) => name === 'embedding')!.native
 
 /** The ways besides passing, by the name of the client's format. */
 const translators: ReadonlyMap<string, readonly Translator[]> = new Map([
   ['chat', [chatToMessages(messages)]],
   ['messages', [messagesToChat(chat)]],
   ['ollama_chat', [ollamaToChat('chat', chat), ollamaToMessages('chat', chat, messages)]],
+  ['ollama_embed', [ollamaToEmbedding('embed', embedding)]],
+  ['ollama_embeddings', [ollamaToEmbedding('embeddings', embedding)]],
   ['ollama_generate', [ollamaToChat('generate', chat), ollamaToMessages('generate', chat, messages)]],
   ['response', [responsesToChat(chat), responsesToMessages(chat, messages)]],
 ])

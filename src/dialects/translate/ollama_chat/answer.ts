@@ -1,5 +1,5 @@
 // The pieces of a chat response on their way to a client of Ollama's API: as lines, or as one object.
-import { GatewayError } from '../../../errors.ts'
+import type { GatewayError } from '../../../errors.ts'
 import { viewObject } from '../../../bytes/json/view.ts'
 import type { ErrorFields } from '../../dialect.ts'
 import { errorLine } from '../../ollama/stream.ts'
