@@ -41,6 +41,7 @@ function columnsAt(now: string): readonly Column<ProviderState>[] {
     ['Tokens/s', 'n m', (each) => rate(each.tokens_per_second)],
     ['Last success', 'n l', (each) => time(each.last_success, now)],
     ['Models', 'n l', (each) => count(each.models || null)],
+    ['Boundary', 'l', (each) => each.boundary],
     ['Key', 'l', (each) => each.key_from ?? 'none'],
   ]
 }
