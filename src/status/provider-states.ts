@@ -48,6 +48,7 @@ function providerState(
     origin: isHttp ? config.origin : null,
     kind,
     is_local: isHttp ? config.isLocal : true,
+    boundary: isHttp ? (config.boundary ?? 'any') : 'local',
     state: stateOf(trouble, past),
     trouble: trouble?.failureKind ?? null,
     until: trouble?.untilMs === undefined ? null : isoOf(toWallMs(trouble.untilMs)),

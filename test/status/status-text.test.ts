@@ -93,6 +93,7 @@ test('a busy one has a section for each thing', () => {
         origin: 'http://127.0.0.1:8080',
         kind: 'ollama',
         is_local: true,
+        boundary: 'local',
         state: 'cooling',
         trouble: 'unreachable',
         until: new Date(Date.parse(now) + 5_000).toISOString(),

@@ -36,6 +36,7 @@ function columnsAt(now: string): readonly Column<ProviderState>[] {
     ['Tokens/s', 'n m', speedCell],
     ['Last success', 'n l', (each) => time(each.last_success, now)],
     ['Models', 'l', modelsCell],
+    ['Boundary', 'l', (each) => each.boundary],
     ['Key', 'l', (each) => each.key_from ?? 'none'],
   ]
 }

@@ -50,6 +50,7 @@ function provider(name: string, facts: Partial<ProviderState>): ProviderState {
     origin: 'http://127.0.0.1:11434',
     kind: 'ollama',
     is_local: true,
+    boundary: 'local',
     state: 'ok',
     trouble: null,
     until: null,
@@ -235,6 +236,7 @@ export const busyReport: StatusReport = {
     provider('anthropic', {
       kind: 'anthropic',
       is_local: false,
+      boundary: 'any',
       origin: 'https://api.anthropic.com',
       key_from: 'credential anthropic_api_key',
       models: 14,
@@ -249,6 +251,7 @@ export const busyReport: StatusReport = {
     provider('openai', {
       kind: 'openai',
       is_local: false,
+      boundary: 'any',
       origin: 'https://api.openai.com',
       key_from: 'credential openai',
       models: 61,
@@ -391,6 +394,7 @@ export const brokenReport: StatusReport = {
     provider('anthropic', {
       kind: 'anthropic',
       is_local: false,
+      boundary: 'any',
       origin: 'https://api.anthropic.com',
       key_from: 'credential anthropic_api_key',
       models: 14,
