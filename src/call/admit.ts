@@ -4,7 +4,7 @@ import { rateLimitError } from '../admission/rate-limit-error.ts'
 import { noLimitStatus } from '../admission/scope-counter.ts'
 import { clientScope } from '../admission/scopes.ts'
 import type { ModelRequest } from '../dialects/request.ts'
-import type { LimitStatus } from '../domain.ts'
+import type { LimitStatus, Target } from '../domain.ts'
 import { GatewayError, shuttingDown } from '../errors.ts'
 import { affinityKeyOf } from '../routing/choose-targets.ts'
 import type { Route } from '../routing/route-table.ts'
@@ -18,6 +18,8 @@ export interface AdmitInput {
   readonly call: Call
   readonly request: ModelRequest
   readonly route: Route
+  /** Those of the route's that the call may use; at least one. */
+  readonly targets: readonly Target[]
   /** Another model may answer instead, and is preferred to targets that are all known to fail. */
   readonly skipsFailing: boolean
 }
@@ -48,11 +50,10 @@ export interface Limited {
  * call waits, or where another thread decides. The receiver of the hold settles it.
  */
 export function admit(
-  { call: { client, reply, dialect, requestId }, request, route, skipsFailing }: AdmitInput,
+  { call: { client, reply, dialect, requestId }, request, route, targets, skipsFailing }: AdmitInput,
   on: Pick<Snapshot, 'coordinator' | 'budgets' | 'now' | 'prices'>,
   record: Pick<CallRecord, 'model' | 'addWait'>,
 ): AdmitResult | Promise<AdmitResult> {
-  const { targets } = route
   const model = route.model.name
   const affinityKey = targets.length > 1 ? affinityKeyOf(request.promptPrefix) : undefined
   const { size } = request

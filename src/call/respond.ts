@@ -13,6 +13,7 @@ import type { AdmittedCall } from './attempts.ts'
 import { type Call, clientGoneStatus, type Snapshot } from './call.ts'
 import { carryResponseHeaders } from './carried-headers.ts'
 import { eventStreamType, type Heartbeat, setProvider } from './heartbeat.ts'
+import { boundaryOfAnswer } from './kept-inside.ts'
 import type { CallEnd, CallRecord } from './record.ts'
 import { Meter, type Metered } from './response/meter.ts'
 import { relay } from './response/relay.ts'
@@ -270,7 +271,7 @@ function sendCount({ body, provided }: Counted, open: OpenCall, on: Snapshot): C
 }
 
 /** The error as a response, or as the last event of a stream that has begun. */
-function sendError(error: GatewayError, open: OpenCall, on: Pick<Snapshot, 'now'>): CallEnd {
+function sendError(error: GatewayError, open: OpenCall, on: Pick<Snapshot, 'now' | 'providers'>): CallEnd {
   const { reply } = open.call
   if (reply.isStarted) return sendErrorEvent(error, open)
   addCallHeaders(open, on)
@@ -289,7 +290,7 @@ function sendErrorEvent(
 }
 
 /** A client that the gateway has interrupted is still there. */
-function endGone(open: OpenCall, on: Pick<Snapshot, 'now'>): CallEnd {
+function endGone(open: OpenCall, on: Pick<Snapshot, 'now' | 'providers'>): CallEnd {
   const { interruption } = open.call.reply
   if (interruption !== undefined) return sendError(interruption, open, on) // 503 shutting_down
   return { status: clientGoneStatus }
@@ -302,9 +303,14 @@ function lateError({ provider }: CallRecord, what: string, retryAfterMs?: number
 }
 
 /** What every response to a call carries, a provider's or an error. */
-function addCallHeaders({ call: { reply }, record }: OpenCall, on: Pick<Snapshot, 'now'>): void {
+function addCallHeaders(
+  { call: { reply }, record }: OpenCall,
+  on: Pick<Snapshot, 'now' | 'providers'>,
+): void {
   if (reply.isStarted) return
-  if (record.provider !== undefined) setProvider(reply, record.provider)
+  if (record.provider !== undefined) {
+    setProvider(reply, record.provider, boundaryOfAnswer(record.provider, record.boundary, on))
+  }
   if (record.providerRequestId !== undefined) {
     reply.set('x-llm-gateway-provider-request-id', record.providerRequestId)
   }

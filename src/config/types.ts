@@ -12,6 +12,7 @@ import type {
   UsageConfig,
 } from './observe-types.ts'
 import type { ProviderConfig, ProviderTraits } from './provider-types.ts'
+import type { Boundary } from '../platform/boundary.ts'
 
 export interface Config {
   readonly server: ServerConfig
@@ -180,6 +181,8 @@ export interface ModelConfig {
   readonly traits?: Partial<ProviderTraits>
   /** Of those targets that have none of their own. Absent: what their providers' models cost. */
   readonly price?: PriceSetting
+  /** What its calls may not leave, fallbacks included. Absent: nothing but what bounds all calls. */
+  readonly boundary?: Exclude<Boundary, 'any'>
 }
 
 /** What may be spent, and when that begins anew. */
@@ -211,6 +214,8 @@ export interface RoutingConfig {
   readonly restartWaitMs: number
   /** How long a target that failed is tried last, in milliseconds. */
   readonly cooldownMs: number
+  /** What no call may leave. Absent: nothing. */
+  readonly boundary?: Exclude<Boundary, 'any'>
 }
 
 export interface RoutesConfig {

@@ -9,6 +9,9 @@ const noTimeouts = { connectMs: 0, firstByteMs: 0, idleMs: 0, totalMs: 0 }
 export function createEcho(name: string): Provider {
   return {
     name,
+    host: 'built in',
+    boundary: 'local',
+    staysIn: 'local',
     timeouts: noTimeouts,
     isLocal: true,
     traceContext: 'never',
