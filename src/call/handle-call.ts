@@ -162,7 +162,8 @@ async function tryModel(
 
   const { hold } = admission
   record.promptTokens = hold.promptTokens
-  record.placement = route === asked ? hold.placement : 'fallback'
+  record.placement = route === asked ? hold.placement.reason : 'fallback'
+  record.placed = hold.placement
   heartbeat.provider = soleProviderOf(route)
   if (isAsked) addRateHeaders(call, hold.limitStatus, on)
   else if (last?.kind === 'limited') addRateHeaders(call, last.limitStatus, on)

@@ -21,6 +21,8 @@ export interface RawConfig {
     max_retry_wait_ms?: number
     restart_wait_ms?: number
     cooldown_ms?: number
+    placement?: 'expected_time' | 'least_busy'
+    shared_prefixes?: boolean
   }
   logging?: RawLogging
   secrets?: { dir?: string | null; identity?: { credential?: string; file?: string | null } }

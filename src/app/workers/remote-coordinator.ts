@@ -13,6 +13,7 @@ import type {
 } from '../../call/coordinator.ts'
 import type { Metered } from '../../call/response/meter.ts'
 import type { FailureKind, Target } from '../../domain.ts'
+import type { PrefixKey } from '../../routing/prefix-hashes.ts'
 import { isProviderWide } from '../../routing/target-health.ts'
 import type { AdmissionMessage } from './messages.ts'
 import type { PendingRequests, ToOwner } from './pending-requests.ts'
@@ -20,6 +21,7 @@ import type { PendingRequests, ToOwner } from './pending-requests.ts'
 type AdmittedMessage = AdmissionMessage & { readonly kind: 'admitted' }
 
 export class RemoteCoordinator implements Coordinator {
+  readonly prefixKey: PrefixKey
   readonly #requests: PendingRequests
   readonly #outbox: ToOwner
   readonly #now: () => number
@@ -29,7 +31,9 @@ export class RemoteCoordinator implements Coordinator {
   #nextReport: Promise<readonly ModelReport[]> | undefined
   #reportedModels: readonly string[] = []
 
-  constructor(requests: PendingRequests, outbox: ToOwner, now: () => number) {
+  /** @param prefixKey the owner's. */
+  constructor(requests: PendingRequests, outbox: ToOwner, now: () => number, prefixKey: PrefixKey) {
+    this.prefixKey = prefixKey
     this.#requests = requests
     this.#outbox = outbox
     this.#now = now

@@ -7862,7 +7862,7 @@ if(data.routing !== undefined){
 let data214 = data.routing;
 if(data214 && typeof data214 == "object" && !Array.isArray(data214)){
 for(const key45 in data214){
-if(!((((key45 === "retries") || (key45 === "max_retry_wait_ms")) || (key45 === "restart_wait_ms")) || (key45 === "cooldown_ms"))){
+if(!((((((key45 === "retries") || (key45 === "max_retry_wait_ms")) || (key45 === "restart_wait_ms")) || (key45 === "cooldown_ms")) || (key45 === "placement")) || (key45 === "shared_prefixes"))){
 const err559 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key45},schema:false,parentSchema:schema6.properties.routing,data:data214};
 if(vErrors === null){
 vErrors = [err559];
@@ -8013,9 +8013,10 @@ errors++;
 }
 }
 }
-}
-else {
-const err572 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routing.type,parentSchema:schema6.properties.routing,data:data214};
+if(data214.placement !== undefined){
+let data219 = data214.placement;
+if(!((data219 === "expected_time") || (data219 === "least_busy"))){
+const err572 = {instancePath:instancePath+"/routing/placement",schemaPath:"#/properties/routing/properties/placement/enum",keyword:"enum",params:{allowedValues: schema6.properties.routing.properties.placement.enum},schema:schema6.properties.routing.properties.placement.enum,parentSchema:schema6.properties.routing.properties.placement,data:data219};
 if(vErrors === null){
 vErrors = [err572];
 }
@@ -8025,12 +8026,10 @@ vErrors.push(err572);
 errors++;
 }
 }
-if(data.routes !== undefined){
-let data219 = data.routes;
-if(data219 && typeof data219 == "object" && !Array.isArray(data219)){
-for(const key46 in data219){
-if(!((key46 === "rest") || (key46 === "default_model"))){
-const err573 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key46},schema:false,parentSchema:schema6.properties.routes,data:data219};
+if(data214.shared_prefixes !== undefined){
+let data220 = data214.shared_prefixes;
+if(typeof data220 !== "boolean"){
+const err573 = {instancePath:instancePath+"/routing/shared_prefixes",schemaPath:"#/properties/routing/properties/shared_prefixes/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.routing.properties.shared_prefixes.type,parentSchema:schema6.properties.routing.properties.shared_prefixes,data:data220};
 if(vErrors === null){
 vErrors = [err573];
 }
@@ -8040,10 +8039,9 @@ vErrors.push(err573);
 errors++;
 }
 }
-if(data219.rest !== undefined){
-let data220 = data219.rest;
-if((!(data220 && typeof data220 == "object" && !Array.isArray(data220))) && (data220 !== null)){
-const err574 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/type",keyword:"type",params:{type: schema6.properties.routes.properties.rest.type},schema:schema6.properties.routes.properties.rest.type,parentSchema:schema6.properties.routes.properties.rest,data:data220};
+}
+else {
+const err574 = {instancePath:instancePath+"/routing",schemaPath:"#/properties/routing/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routing.type,parentSchema:schema6.properties.routing,data:data214};
 if(vErrors === null){
 vErrors = [err574];
 }
@@ -8052,9 +8050,13 @@ vErrors.push(err574);
 }
 errors++;
 }
-if(data220 && typeof data220 == "object" && !Array.isArray(data220)){
-if(data220.provider === undefined){
-const err575 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.routes.properties.rest.required,parentSchema:schema6.properties.routes.properties.rest,data:data220};
+}
+if(data.routes !== undefined){
+let data221 = data.routes;
+if(data221 && typeof data221 == "object" && !Array.isArray(data221)){
+for(const key46 in data221){
+if(!((key46 === "rest") || (key46 === "default_model"))){
+const err575 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key46},schema:false,parentSchema:schema6.properties.routes,data:data221};
 if(vErrors === null){
 vErrors = [err575];
 }
@@ -8063,9 +8065,11 @@ vErrors.push(err575);
 }
 errors++;
 }
-for(const key47 in data220){
-if(!(key47 === "provider")){
-const err576 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key47},schema:false,parentSchema:schema6.properties.routes.properties.rest,data:data220};
+}
+if(data221.rest !== undefined){
+let data222 = data221.rest;
+if((!(data222 && typeof data222 == "object" && !Array.isArray(data222))) && (data222 !== null)){
+const err576 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/type",keyword:"type",params:{type: schema6.properties.routes.properties.rest.type},schema:schema6.properties.routes.properties.rest.type,parentSchema:schema6.properties.routes.properties.rest,data:data222};
 if(vErrors === null){
 vErrors = [err576];
 }
@@ -8074,12 +8078,9 @@ vErrors.push(err576);
 }
 errors++;
 }
-}
-if(data220.provider !== undefined){
-let data221 = data220.provider;
-if(typeof data221 === "string"){
-if(func4(data221) > 64){
-const err577 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data221};
+if(data222 && typeof data222 == "object" && !Array.isArray(data222)){
+if(data222.provider === undefined){
+const err577 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/required",keyword:"required",params:{missingProperty: "provider"},schema:schema6.properties.routes.properties.rest.required,parentSchema:schema6.properties.routes.properties.rest,data:data222};
 if(vErrors === null){
 vErrors = [err577];
 }
@@ -8088,8 +8089,9 @@ vErrors.push(err577);
 }
 errors++;
 }
-if(func4(data221) < 1){
-const err578 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data221};
+for(const key47 in data222){
+if(!(key47 === "provider")){
+const err578 = {instancePath:instancePath+"/routes/rest",schemaPath:"#/properties/routes/properties/rest/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key47},schema:false,parentSchema:schema6.properties.routes.properties.rest,data:data222};
 if(vErrors === null){
 vErrors = [err578];
 }
@@ -8098,8 +8100,12 @@ vErrors.push(err578);
 }
 errors++;
 }
-if(!pattern16.test(data221)){
-const err579 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data221};
+}
+if(data222.provider !== undefined){
+let data223 = data222.provider;
+if(typeof data223 === "string"){
+if(func4(data223) > 64){
+const err579 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data223};
 if(vErrors === null){
 vErrors = [err579];
 }
@@ -8108,9 +8114,8 @@ vErrors.push(err579);
 }
 errors++;
 }
-}
-else {
-const err580 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.rest.properties.provider.type,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data221};
+if(func4(data223) < 1){
+const err580 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data223};
 if(vErrors === null){
 vErrors = [err580];
 }
@@ -8119,15 +8124,8 @@ vErrors.push(err580);
 }
 errors++;
 }
-}
-}
-}
-if(data219.default_model !== undefined){
-let data222 = data219.default_model;
-if(data222 && typeof data222 == "object" && !Array.isArray(data222)){
-for(const key48 in data222){
-if(!(((key48 === "images") || (key48 === "moderations")) || (key48 === "responses"))){
-const err581 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key48},schema:false,parentSchema:schema6.properties.routes.properties.default_model,data:data222};
+if(!pattern16.test(data223)){
+const err581 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data223};
 if(vErrors === null){
 vErrors = [err581];
 }
@@ -8137,11 +8135,8 @@ vErrors.push(err581);
 errors++;
 }
 }
-if(data222.images !== undefined){
-let data223 = data222.images;
-if(typeof data223 === "string"){
-if(func4(data223) > 256){
-const err582 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data223};
+else {
+const err582 = {instancePath:instancePath+"/routes/rest/provider",schemaPath:"#/properties/routes/properties/rest/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.rest.properties.provider.type,parentSchema:schema6.properties.routes.properties.rest.properties.provider,data:data223};
 if(vErrors === null){
 vErrors = [err582];
 }
@@ -8150,8 +8145,15 @@ vErrors.push(err582);
 }
 errors++;
 }
-if(func4(data223) < 1){
-const err583 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data223};
+}
+}
+}
+if(data221.default_model !== undefined){
+let data224 = data221.default_model;
+if(data224 && typeof data224 == "object" && !Array.isArray(data224)){
+for(const key48 in data224){
+if(!(((key48 === "images") || (key48 === "moderations")) || (key48 === "responses"))){
+const err583 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key48},schema:false,parentSchema:schema6.properties.routes.properties.default_model,data:data224};
 if(vErrors === null){
 vErrors = [err583];
 }
@@ -8160,8 +8162,12 @@ vErrors.push(err583);
 }
 errors++;
 }
-if(!pattern3.test(data223)){
-const err584 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data223};
+}
+if(data224.images !== undefined){
+let data225 = data224.images;
+if(typeof data225 === "string"){
+if(func4(data225) > 256){
+const err584 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data225};
 if(vErrors === null){
 vErrors = [err584];
 }
@@ -8170,9 +8176,8 @@ vErrors.push(err584);
 }
 errors++;
 }
-}
-else {
-const err585 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.images.type,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data223};
+if(func4(data225) < 1){
+const err585 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data225};
 if(vErrors === null){
 vErrors = [err585];
 }
@@ -8181,12 +8186,8 @@ vErrors.push(err585);
 }
 errors++;
 }
-}
-if(data222.moderations !== undefined){
-let data224 = data222.moderations;
-if(typeof data224 === "string"){
-if(func4(data224) > 256){
-const err586 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data224};
+if(!pattern3.test(data225)){
+const err586 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data225};
 if(vErrors === null){
 vErrors = [err586];
 }
@@ -8195,8 +8196,9 @@ vErrors.push(err586);
 }
 errors++;
 }
-if(func4(data224) < 1){
-const err587 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data224};
+}
+else {
+const err587 = {instancePath:instancePath+"/routes/default_model/images",schemaPath:"#/properties/routes/properties/default_model/properties/images/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.images.type,parentSchema:schema6.properties.routes.properties.default_model.properties.images,data:data225};
 if(vErrors === null){
 vErrors = [err587];
 }
@@ -8205,8 +8207,12 @@ vErrors.push(err587);
 }
 errors++;
 }
-if(!pattern3.test(data224)){
-const err588 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data224};
+}
+if(data224.moderations !== undefined){
+let data226 = data224.moderations;
+if(typeof data226 === "string"){
+if(func4(data226) > 256){
+const err588 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data226};
 if(vErrors === null){
 vErrors = [err588];
 }
@@ -8215,9 +8221,8 @@ vErrors.push(err588);
 }
 errors++;
 }
-}
-else {
-const err589 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.moderations.type,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data224};
+if(func4(data226) < 1){
+const err589 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data226};
 if(vErrors === null){
 vErrors = [err589];
 }
@@ -8226,12 +8231,8 @@ vErrors.push(err589);
 }
 errors++;
 }
-}
-if(data222.responses !== undefined){
-let data225 = data222.responses;
-if(typeof data225 === "string"){
-if(func4(data225) > 256){
-const err590 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data225};
+if(!pattern3.test(data226)){
+const err590 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data226};
 if(vErrors === null){
 vErrors = [err590];
 }
@@ -8240,8 +8241,9 @@ vErrors.push(err590);
 }
 errors++;
 }
-if(func4(data225) < 1){
-const err591 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data225};
+}
+else {
+const err591 = {instancePath:instancePath+"/routes/default_model/moderations",schemaPath:"#/properties/routes/properties/default_model/properties/moderations/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.moderations.type,parentSchema:schema6.properties.routes.properties.default_model.properties.moderations,data:data226};
 if(vErrors === null){
 vErrors = [err591];
 }
@@ -8250,8 +8252,12 @@ vErrors.push(err591);
 }
 errors++;
 }
-if(!pattern3.test(data225)){
-const err592 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data225};
+}
+if(data224.responses !== undefined){
+let data227 = data224.responses;
+if(typeof data227 === "string"){
+if(func4(data227) > 256){
+const err592 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data227};
 if(vErrors === null){
 vErrors = [err592];
 }
@@ -8260,9 +8266,8 @@ vErrors.push(err592);
 }
 errors++;
 }
-}
-else {
-const err593 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.responses.type,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data225};
+if(func4(data227) < 1){
+const err593 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data227};
 if(vErrors === null){
 vErrors = [err593];
 }
@@ -8271,10 +8276,8 @@ vErrors.push(err593);
 }
 errors++;
 }
-}
-}
-else {
-const err594 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routes.properties.default_model.type,parentSchema:schema6.properties.routes.properties.default_model,data:data222};
+if(!pattern3.test(data227)){
+const err594 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data227};
 if(vErrors === null){
 vErrors = [err594];
 }
@@ -8284,9 +8287,8 @@ vErrors.push(err594);
 errors++;
 }
 }
-}
 else {
-const err595 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routes.type,parentSchema:schema6.properties.routes,data:data219};
+const err595 = {instancePath:instancePath+"/routes/default_model/responses",schemaPath:"#/properties/routes/properties/default_model/properties/responses/type",keyword:"type",params:{type: "string"},schema:schema6.properties.routes.properties.default_model.properties.responses.type,parentSchema:schema6.properties.routes.properties.default_model.properties.responses,data:data227};
 if(vErrors === null){
 vErrors = [err595];
 }
@@ -8296,12 +8298,9 @@ vErrors.push(err595);
 errors++;
 }
 }
-if(data.secrets !== undefined){
-let data226 = data.secrets;
-if(data226 && typeof data226 == "object" && !Array.isArray(data226)){
-for(const key49 in data226){
-if(!((key49 === "dir") || (key49 === "identity"))){
-const err596 = {instancePath:instancePath+"/secrets",schemaPath:"#/properties/secrets/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key49},schema:false,parentSchema:schema6.properties.secrets,data:data226};
+}
+else {
+const err596 = {instancePath:instancePath+"/routes/default_model",schemaPath:"#/properties/routes/properties/default_model/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routes.properties.default_model.type,parentSchema:schema6.properties.routes.properties.default_model,data:data224};
 if(vErrors === null){
 vErrors = [err596];
 }
@@ -8311,10 +8310,9 @@ vErrors.push(err596);
 errors++;
 }
 }
-if(data226.dir !== undefined){
-let data227 = data226.dir;
-if((typeof data227 !== "string") && (data227 !== null)){
-const err597 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/type",keyword:"type",params:{type: schema6.properties.secrets.properties.dir.type},schema:schema6.properties.secrets.properties.dir.type,parentSchema:schema6.properties.secrets.properties.dir,data:data227};
+}
+else {
+const err597 = {instancePath:instancePath+"/routes",schemaPath:"#/properties/routes/type",keyword:"type",params:{type: "object"},schema:schema6.properties.routes.type,parentSchema:schema6.properties.routes,data:data221};
 if(vErrors === null){
 vErrors = [err597];
 }
@@ -8323,9 +8321,13 @@ vErrors.push(err597);
 }
 errors++;
 }
-if(typeof data227 === "string"){
-if(func4(data227) > 4096){
-const err598 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.secrets.properties.dir,data:data227};
+}
+if(data.secrets !== undefined){
+let data228 = data.secrets;
+if(data228 && typeof data228 == "object" && !Array.isArray(data228)){
+for(const key49 in data228){
+if(!((key49 === "dir") || (key49 === "identity"))){
+const err598 = {instancePath:instancePath+"/secrets",schemaPath:"#/properties/secrets/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key49},schema:false,parentSchema:schema6.properties.secrets,data:data228};
 if(vErrors === null){
 vErrors = [err598];
 }
@@ -8334,8 +8336,11 @@ vErrors.push(err598);
 }
 errors++;
 }
-if(func4(data227) < 1){
-const err599 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.dir,data:data227};
+}
+if(data228.dir !== undefined){
+let data229 = data228.dir;
+if((typeof data229 !== "string") && (data229 !== null)){
+const err599 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/type",keyword:"type",params:{type: schema6.properties.secrets.properties.dir.type},schema:schema6.properties.secrets.properties.dir.type,parentSchema:schema6.properties.secrets.properties.dir,data:data229};
 if(vErrors === null){
 vErrors = [err599];
 }
@@ -8344,8 +8349,9 @@ vErrors.push(err599);
 }
 errors++;
 }
-if(!pattern18.test(data227)){
-const err600 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.secrets.properties.dir,data:data227};
+if(typeof data229 === "string"){
+if(func4(data229) > 4096){
+const err600 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.secrets.properties.dir,data:data229};
 if(vErrors === null){
 vErrors = [err600];
 }
@@ -8354,14 +8360,8 @@ vErrors.push(err600);
 }
 errors++;
 }
-}
-}
-if(data226.identity !== undefined){
-let data228 = data226.identity;
-if(data228 && typeof data228 == "object" && !Array.isArray(data228)){
-for(const key50 in data228){
-if(!((key50 === "credential") || (key50 === "file"))){
-const err601 = {instancePath:instancePath+"/secrets/identity",schemaPath:"#/properties/secrets/properties/identity/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key50},schema:false,parentSchema:schema6.properties.secrets.properties.identity,data:data228};
+if(func4(data229) < 1){
+const err601 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.dir,data:data229};
 if(vErrors === null){
 vErrors = [err601];
 }
@@ -8370,12 +8370,8 @@ vErrors.push(err601);
 }
 errors++;
 }
-}
-if(data228.credential !== undefined){
-let data229 = data228.credential;
-if(typeof data229 === "string"){
-if(func4(data229) > 100){
-const err602 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data229};
+if(!pattern18.test(data229)){
+const err602 = {instancePath:instancePath+"/secrets/dir",schemaPath:"#/properties/secrets/properties/dir/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.secrets.properties.dir,data:data229};
 if(vErrors === null){
 vErrors = [err602];
 }
@@ -8384,8 +8380,14 @@ vErrors.push(err602);
 }
 errors++;
 }
-if(func4(data229) < 1){
-const err603 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data229};
+}
+}
+if(data228.identity !== undefined){
+let data230 = data228.identity;
+if(data230 && typeof data230 == "object" && !Array.isArray(data230)){
+for(const key50 in data230){
+if(!((key50 === "credential") || (key50 === "file"))){
+const err603 = {instancePath:instancePath+"/secrets/identity",schemaPath:"#/properties/secrets/properties/identity/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key50},schema:false,parentSchema:schema6.properties.secrets.properties.identity,data:data230};
 if(vErrors === null){
 vErrors = [err603];
 }
@@ -8394,8 +8396,12 @@ vErrors.push(err603);
 }
 errors++;
 }
-if(!pattern17.test(data229)){
-const err604 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data229};
+}
+if(data230.credential !== undefined){
+let data231 = data230.credential;
+if(typeof data231 === "string"){
+if(func4(data231) > 100){
+const err604 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data231};
 if(vErrors === null){
 vErrors = [err604];
 }
@@ -8404,9 +8410,8 @@ vErrors.push(err604);
 }
 errors++;
 }
-}
-else {
-const err605 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.secrets.properties.identity.properties.credential.type,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data229};
+if(func4(data231) < 1){
+const err605 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data231};
 if(vErrors === null){
 vErrors = [err605];
 }
@@ -8415,11 +8420,8 @@ vErrors.push(err605);
 }
 errors++;
 }
-}
-if(data228.file !== undefined){
-let data230 = data228.file;
-if((typeof data230 !== "string") && (data230 !== null)){
-const err606 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/type",keyword:"type",params:{type: schema6.properties.secrets.properties.identity.properties.file.type},schema:schema6.properties.secrets.properties.identity.properties.file.type,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data230};
+if(!pattern17.test(data231)){
+const err606 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data231};
 if(vErrors === null){
 vErrors = [err606];
 }
@@ -8428,9 +8430,9 @@ vErrors.push(err606);
 }
 errors++;
 }
-if(typeof data230 === "string"){
-if(func4(data230) > 4096){
-const err607 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data230};
+}
+else {
+const err607 = {instancePath:instancePath+"/secrets/identity/credential",schemaPath:"#/properties/secrets/properties/identity/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.secrets.properties.identity.properties.credential.type,parentSchema:schema6.properties.secrets.properties.identity.properties.credential,data:data231};
 if(vErrors === null){
 vErrors = [err607];
 }
@@ -8439,8 +8441,11 @@ vErrors.push(err607);
 }
 errors++;
 }
-if(func4(data230) < 1){
-const err608 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data230};
+}
+if(data230.file !== undefined){
+let data232 = data230.file;
+if((typeof data232 !== "string") && (data232 !== null)){
+const err608 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/type",keyword:"type",params:{type: schema6.properties.secrets.properties.identity.properties.file.type},schema:schema6.properties.secrets.properties.identity.properties.file.type,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data232};
 if(vErrors === null){
 vErrors = [err608];
 }
@@ -8449,8 +8454,9 @@ vErrors.push(err608);
 }
 errors++;
 }
-if(!pattern18.test(data230)){
-const err609 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data230};
+if(typeof data232 === "string"){
+if(func4(data232) > 4096){
+const err609 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data232};
 if(vErrors === null){
 vErrors = [err609];
 }
@@ -8459,11 +8465,8 @@ vErrors.push(err609);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err610 = {instancePath:instancePath+"/secrets/identity",schemaPath:"#/properties/secrets/properties/identity/type",keyword:"type",params:{type: "object"},schema:schema6.properties.secrets.properties.identity.type,parentSchema:schema6.properties.secrets.properties.identity,data:data228};
+if(func4(data232) < 1){
+const err610 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data232};
 if(vErrors === null){
 vErrors = [err610];
 }
@@ -8472,10 +8475,8 @@ vErrors.push(err610);
 }
 errors++;
 }
-}
-}
-else {
-const err611 = {instancePath:instancePath+"/secrets",schemaPath:"#/properties/secrets/type",keyword:"type",params:{type: "object"},schema:schema6.properties.secrets.type,parentSchema:schema6.properties.secrets,data:data226};
+if(!pattern18.test(data232)){
+const err611 = {instancePath:instancePath+"/secrets/identity/file",schemaPath:"#/properties/secrets/properties/identity/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.secrets.properties.identity.properties.file,data:data232};
 if(vErrors === null){
 vErrors = [err611];
 }
@@ -8485,12 +8486,10 @@ vErrors.push(err611);
 errors++;
 }
 }
-if(data.usage !== undefined){
-let data231 = data.usage;
-if(data231 && typeof data231 == "object" && !Array.isArray(data231)){
-for(const key51 in data231){
-if(!((((key51 === "enabled") || (key51 === "keep_calls_days")) || (key51 === "keep_hours_days")) || (key51 === "client_names"))){
-const err612 = {instancePath:instancePath+"/usage",schemaPath:"#/properties/usage/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key51},schema:false,parentSchema:schema6.properties.usage,data:data231};
+}
+}
+else {
+const err612 = {instancePath:instancePath+"/secrets/identity",schemaPath:"#/properties/secrets/properties/identity/type",keyword:"type",params:{type: "object"},schema:schema6.properties.secrets.properties.identity.type,parentSchema:schema6.properties.secrets.properties.identity,data:data230};
 if(vErrors === null){
 vErrors = [err612];
 }
@@ -8500,10 +8499,9 @@ vErrors.push(err612);
 errors++;
 }
 }
-if(data231.enabled !== undefined){
-let data232 = data231.enabled;
-if(typeof data232 !== "boolean"){
-const err613 = {instancePath:instancePath+"/usage/enabled",schemaPath:"#/properties/usage/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.usage.properties.enabled.type,parentSchema:schema6.properties.usage.properties.enabled,data:data232};
+}
+else {
+const err613 = {instancePath:instancePath+"/secrets",schemaPath:"#/properties/secrets/type",keyword:"type",params:{type: "object"},schema:schema6.properties.secrets.type,parentSchema:schema6.properties.secrets,data:data228};
 if(vErrors === null){
 vErrors = [err613];
 }
@@ -8513,10 +8511,12 @@ vErrors.push(err613);
 errors++;
 }
 }
-if(data231.keep_calls_days !== undefined){
-let data233 = data231.keep_calls_days;
-if(!(((typeof data233 == "number") && (!(data233 % 1) && !isNaN(data233))) && (isFinite(data233)))){
-const err614 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.usage.properties.keep_calls_days.type,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data233};
+if(data.usage !== undefined){
+let data233 = data.usage;
+if(data233 && typeof data233 == "object" && !Array.isArray(data233)){
+for(const key51 in data233){
+if(!((((key51 === "enabled") || (key51 === "keep_calls_days")) || (key51 === "keep_hours_days")) || (key51 === "client_names"))){
+const err614 = {instancePath:instancePath+"/usage",schemaPath:"#/properties/usage/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key51},schema:false,parentSchema:schema6.properties.usage,data:data233};
 if(vErrors === null){
 vErrors = [err614];
 }
@@ -8525,9 +8525,11 @@ vErrors.push(err614);
 }
 errors++;
 }
-if((typeof data233 == "number") && (isFinite(data233))){
-if(data233 > 3650 || isNaN(data233)){
-const err615 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data233};
+}
+if(data233.enabled !== undefined){
+let data234 = data233.enabled;
+if(typeof data234 !== "boolean"){
+const err615 = {instancePath:instancePath+"/usage/enabled",schemaPath:"#/properties/usage/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.usage.properties.enabled.type,parentSchema:schema6.properties.usage.properties.enabled,data:data234};
 if(vErrors === null){
 vErrors = [err615];
 }
@@ -8536,8 +8538,11 @@ vErrors.push(err615);
 }
 errors++;
 }
-if(data233 < 1 || isNaN(data233)){
-const err616 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data233};
+}
+if(data233.keep_calls_days !== undefined){
+let data235 = data233.keep_calls_days;
+if(!(((typeof data235 == "number") && (!(data235 % 1) && !isNaN(data235))) && (isFinite(data235)))){
+const err616 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.usage.properties.keep_calls_days.type,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data235};
 if(vErrors === null){
 vErrors = [err616];
 }
@@ -8546,12 +8551,9 @@ vErrors.push(err616);
 }
 errors++;
 }
-}
-}
-if(data231.keep_hours_days !== undefined){
-let data234 = data231.keep_hours_days;
-if(!(((typeof data234 == "number") && (!(data234 % 1) && !isNaN(data234))) && (isFinite(data234)))){
-const err617 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.usage.properties.keep_hours_days.type,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data234};
+if((typeof data235 == "number") && (isFinite(data235))){
+if(data235 > 3650 || isNaN(data235)){
+const err617 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data235};
 if(vErrors === null){
 vErrors = [err617];
 }
@@ -8560,9 +8562,8 @@ vErrors.push(err617);
 }
 errors++;
 }
-if((typeof data234 == "number") && (isFinite(data234))){
-if(data234 > 3650 || isNaN(data234)){
-const err618 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data234};
+if(data235 < 1 || isNaN(data235)){
+const err618 = {instancePath:instancePath+"/usage/keep_calls_days",schemaPath:"#/properties/usage/properties/keep_calls_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.usage.properties.keep_calls_days,data:data235};
 if(vErrors === null){
 vErrors = [err618];
 }
@@ -8571,8 +8572,12 @@ vErrors.push(err618);
 }
 errors++;
 }
-if(data234 < 1 || isNaN(data234)){
-const err619 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data234};
+}
+}
+if(data233.keep_hours_days !== undefined){
+let data236 = data233.keep_hours_days;
+if(!(((typeof data236 == "number") && (!(data236 % 1) && !isNaN(data236))) && (isFinite(data236)))){
+const err619 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.usage.properties.keep_hours_days.type,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data236};
 if(vErrors === null){
 vErrors = [err619];
 }
@@ -8581,12 +8586,9 @@ vErrors.push(err619);
 }
 errors++;
 }
-}
-}
-if(data231.client_names !== undefined){
-let data235 = data231.client_names;
-if(typeof data235 !== "string"){
-const err620 = {instancePath:instancePath+"/usage/client_names",schemaPath:"#/properties/usage/properties/client_names/type",keyword:"type",params:{type: "string"},schema:schema6.properties.usage.properties.client_names.type,parentSchema:schema6.properties.usage.properties.client_names,data:data235};
+if((typeof data236 == "number") && (isFinite(data236))){
+if(data236 > 3650 || isNaN(data236)){
+const err620 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data236};
 if(vErrors === null){
 vErrors = [err620];
 }
@@ -8595,8 +8597,8 @@ vErrors.push(err620);
 }
 errors++;
 }
-if(!((data235 === "plain") || (data235 === "pseudonym"))){
-const err621 = {instancePath:instancePath+"/usage/client_names",schemaPath:"#/properties/usage/properties/client_names/enum",keyword:"enum",params:{allowedValues: schema6.properties.usage.properties.client_names.enum},schema:schema6.properties.usage.properties.client_names.enum,parentSchema:schema6.properties.usage.properties.client_names,data:data235};
+if(data236 < 1 || isNaN(data236)){
+const err621 = {instancePath:instancePath+"/usage/keep_hours_days",schemaPath:"#/properties/usage/properties/keep_hours_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.usage.properties.keep_hours_days,data:data236};
 if(vErrors === null){
 vErrors = [err621];
 }
@@ -8607,8 +8609,10 @@ errors++;
 }
 }
 }
-else {
-const err622 = {instancePath:instancePath+"/usage",schemaPath:"#/properties/usage/type",keyword:"type",params:{type: "object"},schema:schema6.properties.usage.type,parentSchema:schema6.properties.usage,data:data231};
+if(data233.client_names !== undefined){
+let data237 = data233.client_names;
+if(typeof data237 !== "string"){
+const err622 = {instancePath:instancePath+"/usage/client_names",schemaPath:"#/properties/usage/properties/client_names/type",keyword:"type",params:{type: "string"},schema:schema6.properties.usage.properties.client_names.type,parentSchema:schema6.properties.usage.properties.client_names,data:data237};
 if(vErrors === null){
 vErrors = [err622];
 }
@@ -8617,13 +8621,8 @@ vErrors.push(err622);
 }
 errors++;
 }
-}
-if(data.audit !== undefined){
-let data236 = data.audit;
-if(data236 && typeof data236 == "object" && !Array.isArray(data236)){
-for(const key52 in data236){
-if(!((key52 === "enabled") || (key52 === "keep_days"))){
-const err623 = {instancePath:instancePath+"/audit",schemaPath:"#/properties/audit/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key52},schema:false,parentSchema:schema6.properties.audit,data:data236};
+if(!((data237 === "plain") || (data237 === "pseudonym"))){
+const err623 = {instancePath:instancePath+"/usage/client_names",schemaPath:"#/properties/usage/properties/client_names/enum",keyword:"enum",params:{allowedValues: schema6.properties.usage.properties.client_names.enum},schema:schema6.properties.usage.properties.client_names.enum,parentSchema:schema6.properties.usage.properties.client_names,data:data237};
 if(vErrors === null){
 vErrors = [err623];
 }
@@ -8633,10 +8632,9 @@ vErrors.push(err623);
 errors++;
 }
 }
-if(data236.enabled !== undefined){
-let data237 = data236.enabled;
-if(!(((data237 === "auto") || (data237 === true)) || (data237 === false))){
-const err624 = {instancePath:instancePath+"/audit/enabled",schemaPath:"#/properties/audit/properties/enabled/enum",keyword:"enum",params:{allowedValues: schema6.properties.audit.properties.enabled.enum},schema:schema6.properties.audit.properties.enabled.enum,parentSchema:schema6.properties.audit.properties.enabled,data:data237};
+}
+else {
+const err624 = {instancePath:instancePath+"/usage",schemaPath:"#/properties/usage/type",keyword:"type",params:{type: "object"},schema:schema6.properties.usage.type,parentSchema:schema6.properties.usage,data:data233};
 if(vErrors === null){
 vErrors = [err624];
 }
@@ -8646,10 +8644,12 @@ vErrors.push(err624);
 errors++;
 }
 }
-if(data236.keep_days !== undefined){
-let data238 = data236.keep_days;
-if(!(((typeof data238 == "number") && (!(data238 % 1) && !isNaN(data238))) && (isFinite(data238)))){
-const err625 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.audit.properties.keep_days.type,parentSchema:schema6.properties.audit.properties.keep_days,data:data238};
+if(data.audit !== undefined){
+let data238 = data.audit;
+if(data238 && typeof data238 == "object" && !Array.isArray(data238)){
+for(const key52 in data238){
+if(!((key52 === "enabled") || (key52 === "keep_days"))){
+const err625 = {instancePath:instancePath+"/audit",schemaPath:"#/properties/audit/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key52},schema:false,parentSchema:schema6.properties.audit,data:data238};
 if(vErrors === null){
 vErrors = [err625];
 }
@@ -8658,9 +8658,11 @@ vErrors.push(err625);
 }
 errors++;
 }
-if((typeof data238 == "number") && (isFinite(data238))){
-if(data238 > 3650 || isNaN(data238)){
-const err626 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.audit.properties.keep_days,data:data238};
+}
+if(data238.enabled !== undefined){
+let data239 = data238.enabled;
+if(!(((data239 === "auto") || (data239 === true)) || (data239 === false))){
+const err626 = {instancePath:instancePath+"/audit/enabled",schemaPath:"#/properties/audit/properties/enabled/enum",keyword:"enum",params:{allowedValues: schema6.properties.audit.properties.enabled.enum},schema:schema6.properties.audit.properties.enabled.enum,parentSchema:schema6.properties.audit.properties.enabled,data:data239};
 if(vErrors === null){
 vErrors = [err626];
 }
@@ -8669,8 +8671,11 @@ vErrors.push(err626);
 }
 errors++;
 }
-if(data238 < 31 || isNaN(data238)){
-const err627 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 31},schema:31,parentSchema:schema6.properties.audit.properties.keep_days,data:data238};
+}
+if(data238.keep_days !== undefined){
+let data240 = data238.keep_days;
+if(!(((typeof data240 == "number") && (!(data240 % 1) && !isNaN(data240))) && (isFinite(data240)))){
+const err627 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.audit.properties.keep_days.type,parentSchema:schema6.properties.audit.properties.keep_days,data:data240};
 if(vErrors === null){
 vErrors = [err627];
 }
@@ -8679,11 +8684,9 @@ vErrors.push(err627);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err628 = {instancePath:instancePath+"/audit",schemaPath:"#/properties/audit/type",keyword:"type",params:{type: "object"},schema:schema6.properties.audit.type,parentSchema:schema6.properties.audit,data:data236};
+if((typeof data240 == "number") && (isFinite(data240))){
+if(data240 > 3650 || isNaN(data240)){
+const err628 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema6.properties.audit.properties.keep_days,data:data240};
 if(vErrors === null){
 vErrors = [err628];
 }
@@ -8692,13 +8695,8 @@ vErrors.push(err628);
 }
 errors++;
 }
-}
-if(data.tracing !== undefined){
-let data239 = data.tracing;
-if(data239 && typeof data239 == "object" && !Array.isArray(data239)){
-for(const key53 in data239){
-if(!(func2.call(schema6.properties.tracing.properties, key53))){
-const err629 = {instancePath:instancePath+"/tracing",schemaPath:"#/properties/tracing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key53},schema:false,parentSchema:schema6.properties.tracing,data:data239};
+if(data240 < 31 || isNaN(data240)){
+const err629 = {instancePath:instancePath+"/audit/keep_days",schemaPath:"#/properties/audit/properties/keep_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 31},schema:31,parentSchema:schema6.properties.audit.properties.keep_days,data:data240};
 if(vErrors === null){
 vErrors = [err629];
 }
@@ -8708,10 +8706,10 @@ vErrors.push(err629);
 errors++;
 }
 }
-if(data239.endpoint !== undefined){
-let data240 = data239.endpoint;
-if((typeof data240 !== "string") && (data240 !== null)){
-const err630 = {instancePath:instancePath+"/tracing/endpoint",schemaPath:"#/properties/tracing/properties/endpoint/type",keyword:"type",params:{type: schema6.properties.tracing.properties.endpoint.type},schema:schema6.properties.tracing.properties.endpoint.type,parentSchema:schema6.properties.tracing.properties.endpoint,data:data240};
+}
+}
+else {
+const err630 = {instancePath:instancePath+"/audit",schemaPath:"#/properties/audit/type",keyword:"type",params:{type: "object"},schema:schema6.properties.audit.type,parentSchema:schema6.properties.audit,data:data238};
 if(vErrors === null){
 vErrors = [err630];
 }
@@ -8720,9 +8718,13 @@ vErrors.push(err630);
 }
 errors++;
 }
-if(typeof data240 === "string"){
-if(func4(data240) > 2048){
-const err631 = {instancePath:instancePath+"/tracing/endpoint",schemaPath:"#/properties/tracing/properties/endpoint/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema6.properties.tracing.properties.endpoint,data:data240};
+}
+if(data.tracing !== undefined){
+let data241 = data.tracing;
+if(data241 && typeof data241 == "object" && !Array.isArray(data241)){
+for(const key53 in data241){
+if(!(func2.call(schema6.properties.tracing.properties, key53))){
+const err631 = {instancePath:instancePath+"/tracing",schemaPath:"#/properties/tracing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key53},schema:false,parentSchema:schema6.properties.tracing,data:data241};
 if(vErrors === null){
 vErrors = [err631];
 }
@@ -8731,8 +8733,11 @@ vErrors.push(err631);
 }
 errors++;
 }
-if(func4(data240) < 1){
-const err632 = {instancePath:instancePath+"/tracing/endpoint",schemaPath:"#/properties/tracing/properties/endpoint/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.endpoint,data:data240};
+}
+if(data241.endpoint !== undefined){
+let data242 = data241.endpoint;
+if((typeof data242 !== "string") && (data242 !== null)){
+const err632 = {instancePath:instancePath+"/tracing/endpoint",schemaPath:"#/properties/tracing/properties/endpoint/type",keyword:"type",params:{type: schema6.properties.tracing.properties.endpoint.type},schema:schema6.properties.tracing.properties.endpoint.type,parentSchema:schema6.properties.tracing.properties.endpoint,data:data242};
 if(vErrors === null){
 vErrors = [err632];
 }
@@ -8741,12 +8746,9 @@ vErrors.push(err632);
 }
 errors++;
 }
-}
-}
-if(data239.protocol !== undefined){
-let data241 = data239.protocol;
-if(typeof data241 !== "string"){
-const err633 = {instancePath:instancePath+"/tracing/protocol",schemaPath:"#/properties/tracing/properties/protocol/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.protocol.type,parentSchema:schema6.properties.tracing.properties.protocol,data:data241};
+if(typeof data242 === "string"){
+if(func4(data242) > 2048){
+const err633 = {instancePath:instancePath+"/tracing/endpoint",schemaPath:"#/properties/tracing/properties/endpoint/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema6.properties.tracing.properties.endpoint,data:data242};
 if(vErrors === null){
 vErrors = [err633];
 }
@@ -8755,8 +8757,8 @@ vErrors.push(err633);
 }
 errors++;
 }
-if(!((data241 === "http/protobuf") || (data241 === "http/json"))){
-const err634 = {instancePath:instancePath+"/tracing/protocol",schemaPath:"#/properties/tracing/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.tracing.properties.protocol.enum},schema:schema6.properties.tracing.properties.protocol.enum,parentSchema:schema6.properties.tracing.properties.protocol,data:data241};
+if(func4(data242) < 1){
+const err634 = {instancePath:instancePath+"/tracing/endpoint",schemaPath:"#/properties/tracing/properties/endpoint/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.endpoint,data:data242};
 if(vErrors === null){
 vErrors = [err634];
 }
@@ -8766,14 +8768,11 @@ vErrors.push(err634);
 errors++;
 }
 }
-if(data239.headers !== undefined){
-let data242 = data239.headers;
-if(data242 && typeof data242 == "object" && !Array.isArray(data242)){
-for(const key54 in data242){
-const _errs568 = errors;
-if(typeof key54 === "string"){
-if(func4(key54) > 128){
-const err635 = {instancePath:instancePath+"/tracing/headers",schemaPath:"#/properties/tracing/properties/headers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema6.properties.tracing.properties.headers.propertyNames,data:key54,propertyName:key54};
+}
+if(data241.protocol !== undefined){
+let data243 = data241.protocol;
+if(typeof data243 !== "string"){
+const err635 = {instancePath:instancePath+"/tracing/protocol",schemaPath:"#/properties/tracing/properties/protocol/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.protocol.type,parentSchema:schema6.properties.tracing.properties.protocol,data:data243};
 if(vErrors === null){
 vErrors = [err635];
 }
@@ -8782,8 +8781,8 @@ vErrors.push(err635);
 }
 errors++;
 }
-if(func4(key54) < 1){
-const err636 = {instancePath:instancePath+"/tracing/headers",schemaPath:"#/properties/tracing/properties/headers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.headers.propertyNames,data:key54,propertyName:key54};
+if(!((data243 === "http/protobuf") || (data243 === "http/json"))){
+const err636 = {instancePath:instancePath+"/tracing/protocol",schemaPath:"#/properties/tracing/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema6.properties.tracing.properties.protocol.enum},schema:schema6.properties.tracing.properties.protocol.enum,parentSchema:schema6.properties.tracing.properties.protocol,data:data243};
 if(vErrors === null){
 vErrors = [err636];
 }
@@ -8792,8 +8791,15 @@ vErrors.push(err636);
 }
 errors++;
 }
-if(!pattern10.test(key54)){
-const err637 = {instancePath:instancePath+"/tracing/headers",schemaPath:"#/properties/tracing/properties/headers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema6.properties.tracing.properties.headers.propertyNames,data:key54,propertyName:key54};
+}
+if(data241.headers !== undefined){
+let data244 = data241.headers;
+if(data244 && typeof data244 == "object" && !Array.isArray(data244)){
+for(const key54 in data244){
+const _errs571 = errors;
+if(typeof key54 === "string"){
+if(func4(key54) > 128){
+const err637 = {instancePath:instancePath+"/tracing/headers",schemaPath:"#/properties/tracing/properties/headers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema6.properties.tracing.properties.headers.propertyNames,data:key54,propertyName:key54};
 if(vErrors === null){
 vErrors = [err637];
 }
@@ -8802,9 +8808,8 @@ vErrors.push(err637);
 }
 errors++;
 }
-}
-else {
-const err638 = {instancePath:instancePath+"/tracing/headers",schemaPath:"#/properties/tracing/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.headers.propertyNames.type,parentSchema:schema6.properties.tracing.properties.headers.propertyNames,data:key54,propertyName:key54};
+if(func4(key54) < 1){
+const err638 = {instancePath:instancePath+"/tracing/headers",schemaPath:"#/properties/tracing/properties/headers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.headers.propertyNames,data:key54,propertyName:key54};
 if(vErrors === null){
 vErrors = [err638];
 }
@@ -8813,9 +8818,8 @@ vErrors.push(err638);
 }
 errors++;
 }
-var valid124 = _errs568 === errors;
-if(!valid124){
-const err639 = {instancePath:instancePath+"/tracing/headers",schemaPath:"#/properties/tracing/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key54},schema:schema6.properties.tracing.properties.headers.propertyNames,parentSchema:schema6.properties.tracing.properties.headers,data:data242};
+if(!pattern10.test(key54)){
+const err639 = {instancePath:instancePath+"/tracing/headers",schemaPath:"#/properties/tracing/properties/headers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema6.properties.tracing.properties.headers.propertyNames,data:key54,propertyName:key54};
 if(vErrors === null){
 vErrors = [err639];
 }
@@ -8825,10 +8829,8 @@ vErrors.push(err639);
 errors++;
 }
 }
-for(const key55 in data242){
-let data243 = data242[key55];
-if((typeof data243 !== "string") && (!(data243 && typeof data243 == "object" && !Array.isArray(data243)))){
-const err640 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/headers/additionalProperties/type",keyword:"type",params:{type: schema6.properties.tracing.properties.headers.additionalProperties.type},schema:schema6.properties.tracing.properties.headers.additionalProperties.type,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties,data:data243};
+else {
+const err640 = {instancePath:instancePath+"/tracing/headers",schemaPath:"#/properties/tracing/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.headers.propertyNames.type,parentSchema:schema6.properties.tracing.properties.headers.propertyNames,data:key54,propertyName:key54};
 if(vErrors === null){
 vErrors = [err640];
 }
@@ -8837,14 +8839,9 @@ vErrors.push(err640);
 }
 errors++;
 }
-const _errs573 = errors;
-let valid126 = true;
-const _errs574 = errors;
-if(errors === _errs574){
-if(data243 && typeof data243 == "object" && !Array.isArray(data243)){
-if(data243.credential !== undefined){
-var valid127 = false;
-const err641 = {};
+var valid124 = _errs571 === errors;
+if(!valid124){
+const err641 = {instancePath:instancePath+"/tracing/headers",schemaPath:"#/properties/tracing/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key54},schema:schema6.properties.tracing.properties.headers.propertyNames,parentSchema:schema6.properties.tracing.properties.headers,data:data244};
 if(vErrors === null){
 vErrors = [err641];
 }
@@ -8853,13 +8850,11 @@ vErrors.push(err641);
 }
 errors++;
 }
-else {
-var valid127 = true;
 }
-if(valid127){
-if(data243.file !== undefined){
-var valid127 = false;
-const err642 = {};
+for(const key55 in data244){
+let data245 = data244[key55];
+if((typeof data245 !== "string") && (!(data245 && typeof data245 == "object" && !Array.isArray(data245)))){
+const err642 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/headers/additionalProperties/type",keyword:"type",params:{type: schema6.properties.tracing.properties.headers.additionalProperties.type},schema:schema6.properties.tracing.properties.headers.additionalProperties.type,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties,data:data245};
 if(vErrors === null){
 vErrors = [err642];
 }
@@ -8868,11 +8863,12 @@ vErrors.push(err642);
 }
 errors++;
 }
-else {
-var valid127 = true;
-}
-if(valid127){
-if(data243.env !== undefined){
+const _errs576 = errors;
+let valid126 = true;
+const _errs577 = errors;
+if(errors === _errs577){
+if(data245 && typeof data245 == "object" && !Array.isArray(data245)){
+if(data245.credential !== undefined){
 var valid127 = false;
 const err643 = {};
 if(vErrors === null){
@@ -8887,7 +8883,7 @@ else {
 var valid127 = true;
 }
 if(valid127){
-if(data243.secret !== undefined){
+if(data245.file !== undefined){
 var valid127 = false;
 const err644 = {};
 if(vErrors === null){
@@ -8901,11 +8897,9 @@ errors++;
 else {
 var valid127 = true;
 }
-}
-}
-}
-}
-else {
+if(valid127){
+if(data245.env !== undefined){
+var valid127 = false;
 const err645 = {};
 if(vErrors === null){
 vErrors = [err645];
@@ -8915,20 +8909,13 @@ vErrors.push(err645);
 }
 errors++;
 }
-}
-var _valid9 = _errs574 === errors;
-errors = _errs573;
-if(vErrors !== null){
-if(_errs573){
-vErrors.length = _errs573;
-}
 else {
-vErrors = null;
+var valid127 = true;
 }
-}
-if(_valid9){
-const _errs576 = errors;
-const err646 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/headers/additionalProperties/then/not",keyword:"not",params:{},schema:schema6.properties.tracing.properties.headers.additionalProperties.then.not,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.then,data:data243};
+if(valid127){
+if(data245.secret !== undefined){
+var valid127 = false;
+const err646 = {};
 if(vErrors === null){
 vErrors = [err646];
 }
@@ -8936,11 +8923,16 @@ else {
 vErrors.push(err646);
 }
 errors++;
-var _valid9 = _errs576 === errors;
-valid126 = _valid9;
 }
-if(!valid126){
-const err647 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/headers/additionalProperties/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.tracing.properties.headers.additionalProperties.if,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties,data:data243};
+else {
+var valid127 = true;
+}
+}
+}
+}
+}
+else {
+const err647 = {};
 if(vErrors === null){
 vErrors = [err647];
 }
@@ -8949,9 +8941,20 @@ vErrors.push(err647);
 }
 errors++;
 }
-if(typeof data243 === "string"){
-if(func4(data243) > 8192){
-const err648 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/headers/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 8192},schema:8192,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties,data:data243};
+}
+var _valid9 = _errs577 === errors;
+errors = _errs576;
+if(vErrors !== null){
+if(_errs576){
+vErrors.length = _errs576;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid9){
+const _errs579 = errors;
+const err648 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/headers/additionalProperties/then/not",keyword:"not",params:{},schema:schema6.properties.tracing.properties.headers.additionalProperties.then.not,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.then,data:data245};
 if(vErrors === null){
 vErrors = [err648];
 }
@@ -8959,9 +8962,11 @@ else {
 vErrors.push(err648);
 }
 errors++;
+var _valid9 = _errs579 === errors;
+valid126 = _valid9;
 }
-if(!pattern24.test(data243)){
-const err649 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/headers/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[ -~]*$"},schema:"^[ -~]*$",parentSchema:schema6.properties.tracing.properties.headers.additionalProperties,data:data243};
+if(!valid126){
+const err649 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/headers/additionalProperties/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.tracing.properties.headers.additionalProperties.if,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties,data:data245};
 if(vErrors === null){
 vErrors = [err649];
 }
@@ -8970,11 +8975,9 @@ vErrors.push(err649);
 }
 errors++;
 }
-}
-if(data243 && typeof data243 == "object" && !Array.isArray(data243)){
-for(const key56 in data243){
-if(!(((((key56 === "credential") || (key56 === "file")) || (key56 === "env")) || (key56 === "secret")) || (key56 === "optional"))){
-const err650 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/headers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key56},schema:false,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties,data:data243};
+if(typeof data245 === "string"){
+if(func4(data245) > 8192){
+const err650 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/headers/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 8192},schema:8192,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties,data:data245};
 if(vErrors === null){
 vErrors = [err650];
 }
@@ -8983,12 +8986,8 @@ vErrors.push(err650);
 }
 errors++;
 }
-}
-if(data243.credential !== undefined){
-let data248 = data243.credential;
-if(typeof data248 === "string"){
-if(func4(data248) > 255){
-const err651 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.credential,data:data248};
+if(!pattern24.test(data245)){
+const err651 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/headers/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[ -~]*$"},schema:"^[ -~]*$",parentSchema:schema6.properties.tracing.properties.headers.additionalProperties,data:data245};
 if(vErrors === null){
 vErrors = [err651];
 }
@@ -8997,8 +8996,11 @@ vErrors.push(err651);
 }
 errors++;
 }
-if(func4(data248) < 1){
-const err652 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.credential,data:data248};
+}
+if(data245 && typeof data245 == "object" && !Array.isArray(data245)){
+for(const key56 in data245){
+if(!(((((key56 === "credential") || (key56 === "file")) || (key56 === "env")) || (key56 === "secret")) || (key56 === "optional"))){
+const err652 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/headers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key56},schema:false,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties,data:data245};
 if(vErrors === null){
 vErrors = [err652];
 }
@@ -9007,8 +9009,12 @@ vErrors.push(err652);
 }
 errors++;
 }
-if(!pattern17.test(data248)){
-const err653 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.credential,data:data248};
+}
+if(data245.credential !== undefined){
+let data250 = data245.credential;
+if(typeof data250 === "string"){
+if(func4(data250) > 255){
+const err653 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.credential,data:data250};
 if(vErrors === null){
 vErrors = [err653];
 }
@@ -9017,9 +9023,8 @@ vErrors.push(err653);
 }
 errors++;
 }
-}
-else {
-const err654 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.headers.additionalProperties.properties.credential.type,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.credential,data:data248};
+if(func4(data250) < 1){
+const err654 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.credential,data:data250};
 if(vErrors === null){
 vErrors = [err654];
 }
@@ -9028,12 +9033,8 @@ vErrors.push(err654);
 }
 errors++;
 }
-}
-if(data243.file !== undefined){
-let data249 = data243.file;
-if(typeof data249 === "string"){
-if(func4(data249) > 4096){
-const err655 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.file,data:data249};
+if(!pattern17.test(data250)){
+const err655 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.credential,data:data250};
 if(vErrors === null){
 vErrors = [err655];
 }
@@ -9042,8 +9043,9 @@ vErrors.push(err655);
 }
 errors++;
 }
-if(func4(data249) < 1){
-const err656 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.file,data:data249};
+}
+else {
+const err656 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.headers.additionalProperties.properties.credential.type,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.credential,data:data250};
 if(vErrors === null){
 vErrors = [err656];
 }
@@ -9052,8 +9054,12 @@ vErrors.push(err656);
 }
 errors++;
 }
-if(!pattern18.test(data249)){
-const err657 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.file,data:data249};
+}
+if(data245.file !== undefined){
+let data251 = data245.file;
+if(typeof data251 === "string"){
+if(func4(data251) > 4096){
+const err657 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.file,data:data251};
 if(vErrors === null){
 vErrors = [err657];
 }
@@ -9062,9 +9068,8 @@ vErrors.push(err657);
 }
 errors++;
 }
-}
-else {
-const err658 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.headers.additionalProperties.properties.file.type,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.file,data:data249};
+if(func4(data251) < 1){
+const err658 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.file,data:data251};
 if(vErrors === null){
 vErrors = [err658];
 }
@@ -9073,12 +9078,8 @@ vErrors.push(err658);
 }
 errors++;
 }
-}
-if(data243.env !== undefined){
-let data250 = data243.env;
-if(typeof data250 === "string"){
-if(func4(data250) > 255){
-const err659 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.env,data:data250};
+if(!pattern18.test(data251)){
+const err659 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.file,data:data251};
 if(vErrors === null){
 vErrors = [err659];
 }
@@ -9087,8 +9088,9 @@ vErrors.push(err659);
 }
 errors++;
 }
-if(func4(data250) < 1){
-const err660 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.env,data:data250};
+}
+else {
+const err660 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.headers.additionalProperties.properties.file.type,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.file,data:data251};
 if(vErrors === null){
 vErrors = [err660];
 }
@@ -9097,8 +9099,12 @@ vErrors.push(err660);
 }
 errors++;
 }
-if(!pattern19.test(data250)){
-const err661 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.env,data:data250};
+}
+if(data245.env !== undefined){
+let data252 = data245.env;
+if(typeof data252 === "string"){
+if(func4(data252) > 255){
+const err661 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.env,data:data252};
 if(vErrors === null){
 vErrors = [err661];
 }
@@ -9107,9 +9113,8 @@ vErrors.push(err661);
 }
 errors++;
 }
-}
-else {
-const err662 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.headers.additionalProperties.properties.env.type,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.env,data:data250};
+if(func4(data252) < 1){
+const err662 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.env,data:data252};
 if(vErrors === null){
 vErrors = [err662];
 }
@@ -9118,12 +9123,8 @@ vErrors.push(err662);
 }
 errors++;
 }
-}
-if(data243.secret !== undefined){
-let data251 = data243.secret;
-if(typeof data251 === "string"){
-if(func4(data251) > 100){
-const err663 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.secret,data:data251};
+if(!pattern19.test(data252)){
+const err663 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.env,data:data252};
 if(vErrors === null){
 vErrors = [err663];
 }
@@ -9132,8 +9133,9 @@ vErrors.push(err663);
 }
 errors++;
 }
-if(func4(data251) < 1){
-const err664 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.secret,data:data251};
+}
+else {
+const err664 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.headers.additionalProperties.properties.env.type,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.env,data:data252};
 if(vErrors === null){
 vErrors = [err664];
 }
@@ -9142,8 +9144,12 @@ vErrors.push(err664);
 }
 errors++;
 }
-if(!pattern17.test(data251)){
-const err665 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.secret,data:data251};
+}
+if(data245.secret !== undefined){
+let data253 = data245.secret;
+if(typeof data253 === "string"){
+if(func4(data253) > 100){
+const err665 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.secret,data:data253};
 if(vErrors === null){
 vErrors = [err665];
 }
@@ -9152,9 +9158,8 @@ vErrors.push(err665);
 }
 errors++;
 }
-}
-else {
-const err666 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.headers.additionalProperties.properties.secret.type,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.secret,data:data251};
+if(func4(data253) < 1){
+const err666 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.secret,data:data253};
 if(vErrors === null){
 vErrors = [err666];
 }
@@ -9163,11 +9168,8 @@ vErrors.push(err666);
 }
 errors++;
 }
-}
-if(data243.optional !== undefined){
-let data252 = data243.optional;
-if(typeof data252 !== "boolean"){
-const err667 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/optional",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.tracing.properties.headers.additionalProperties.properties.optional.type,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.optional,data:data252};
+if(!pattern17.test(data253)){
+const err667 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.secret,data:data253};
 if(vErrors === null){
 vErrors = [err667];
 }
@@ -9177,11 +9179,8 @@ vErrors.push(err667);
 errors++;
 }
 }
-}
-}
-}
 else {
-const err668 = {instancePath:instancePath+"/tracing/headers",schemaPath:"#/properties/tracing/properties/headers/type",keyword:"type",params:{type: "object"},schema:schema6.properties.tracing.properties.headers.type,parentSchema:schema6.properties.tracing.properties.headers,data:data242};
+const err668 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.headers.additionalProperties.properties.secret.type,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.secret,data:data253};
 if(vErrors === null){
 vErrors = [err668];
 }
@@ -9191,11 +9190,10 @@ vErrors.push(err668);
 errors++;
 }
 }
-if(data239.sample_ratio !== undefined){
-let data253 = data239.sample_ratio;
-if((typeof data253 == "number") && (isFinite(data253))){
-if(data253 > 1 || isNaN(data253)){
-const err669 = {instancePath:instancePath+"/tracing/sample_ratio",schemaPath:"#/properties/tracing/properties/sample_ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.sample_ratio,data:data253};
+if(data245.optional !== undefined){
+let data254 = data245.optional;
+if(typeof data254 !== "boolean"){
+const err669 = {instancePath:instancePath+"/tracing/headers/" + key55.replace(/~/g, "~0").replace(/\//g, "~1")+"/optional",schemaPath:"#/properties/tracing/properties/headers/additionalProperties/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.tracing.properties.headers.additionalProperties.properties.optional.type,parentSchema:schema6.properties.tracing.properties.headers.additionalProperties.properties.optional,data:data254};
 if(vErrors === null){
 vErrors = [err669];
 }
@@ -9204,8 +9202,12 @@ vErrors.push(err669);
 }
 errors++;
 }
-if(data253 < 0 || isNaN(data253)){
-const err670 = {instancePath:instancePath+"/tracing/sample_ratio",schemaPath:"#/properties/tracing/properties/sample_ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.tracing.properties.sample_ratio,data:data253};
+}
+}
+}
+}
+else {
+const err670 = {instancePath:instancePath+"/tracing/headers",schemaPath:"#/properties/tracing/properties/headers/type",keyword:"type",params:{type: "object"},schema:schema6.properties.tracing.properties.headers.type,parentSchema:schema6.properties.tracing.properties.headers,data:data244};
 if(vErrors === null){
 vErrors = [err670];
 }
@@ -9215,8 +9217,11 @@ vErrors.push(err670);
 errors++;
 }
 }
-else {
-const err671 = {instancePath:instancePath+"/tracing/sample_ratio",schemaPath:"#/properties/tracing/properties/sample_ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.tracing.properties.sample_ratio.type,parentSchema:schema6.properties.tracing.properties.sample_ratio,data:data253};
+if(data241.sample_ratio !== undefined){
+let data255 = data241.sample_ratio;
+if((typeof data255 == "number") && (isFinite(data255))){
+if(data255 > 1 || isNaN(data255)){
+const err671 = {instancePath:instancePath+"/tracing/sample_ratio",schemaPath:"#/properties/tracing/properties/sample_ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.sample_ratio,data:data255};
 if(vErrors === null){
 vErrors = [err671];
 }
@@ -9225,12 +9230,8 @@ vErrors.push(err671);
 }
 errors++;
 }
-}
-if(data239.service_name !== undefined){
-let data254 = data239.service_name;
-if(typeof data254 === "string"){
-if(func4(data254) > 300){
-const err672 = {instancePath:instancePath+"/tracing/service_name",schemaPath:"#/properties/tracing/properties/service_name/maxLength",keyword:"maxLength",params:{limit: 300},schema:300,parentSchema:schema6.properties.tracing.properties.service_name,data:data254};
+if(data255 < 0 || isNaN(data255)){
+const err672 = {instancePath:instancePath+"/tracing/sample_ratio",schemaPath:"#/properties/tracing/properties/sample_ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.tracing.properties.sample_ratio,data:data255};
 if(vErrors === null){
 vErrors = [err672];
 }
@@ -9239,8 +9240,9 @@ vErrors.push(err672);
 }
 errors++;
 }
-if(func4(data254) < 1){
-const err673 = {instancePath:instancePath+"/tracing/service_name",schemaPath:"#/properties/tracing/properties/service_name/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.service_name,data:data254};
+}
+else {
+const err673 = {instancePath:instancePath+"/tracing/sample_ratio",schemaPath:"#/properties/tracing/properties/sample_ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.tracing.properties.sample_ratio.type,parentSchema:schema6.properties.tracing.properties.sample_ratio,data:data255};
 if(vErrors === null){
 vErrors = [err673];
 }
@@ -9250,8 +9252,11 @@ vErrors.push(err673);
 errors++;
 }
 }
-else {
-const err674 = {instancePath:instancePath+"/tracing/service_name",schemaPath:"#/properties/tracing/properties/service_name/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.service_name.type,parentSchema:schema6.properties.tracing.properties.service_name,data:data254};
+if(data241.service_name !== undefined){
+let data256 = data241.service_name;
+if(typeof data256 === "string"){
+if(func4(data256) > 300){
+const err674 = {instancePath:instancePath+"/tracing/service_name",schemaPath:"#/properties/tracing/properties/service_name/maxLength",keyword:"maxLength",params:{limit: 300},schema:300,parentSchema:schema6.properties.tracing.properties.service_name,data:data256};
 if(vErrors === null){
 vErrors = [err674];
 }
@@ -9260,15 +9265,8 @@ vErrors.push(err674);
 }
 errors++;
 }
-}
-if(data239.resource !== undefined){
-let data255 = data239.resource;
-if(data255 && typeof data255 == "object" && !Array.isArray(data255)){
-for(const key57 in data255){
-const _errs595 = errors;
-if(typeof key57 === "string"){
-if(func4(key57) > 128){
-const err675 = {instancePath:instancePath+"/tracing/resource",schemaPath:"#/properties/tracing/properties/resource/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema6.properties.tracing.properties.resource.propertyNames,data:key57,propertyName:key57};
+if(func4(data256) < 1){
+const err675 = {instancePath:instancePath+"/tracing/service_name",schemaPath:"#/properties/tracing/properties/service_name/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.service_name,data:data256};
 if(vErrors === null){
 vErrors = [err675];
 }
@@ -9277,8 +9275,9 @@ vErrors.push(err675);
 }
 errors++;
 }
-if(func4(key57) < 1){
-const err676 = {instancePath:instancePath+"/tracing/resource",schemaPath:"#/properties/tracing/properties/resource/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.resource.propertyNames,data:key57,propertyName:key57};
+}
+else {
+const err676 = {instancePath:instancePath+"/tracing/service_name",schemaPath:"#/properties/tracing/properties/service_name/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.service_name.type,parentSchema:schema6.properties.tracing.properties.service_name,data:data256};
 if(vErrors === null){
 vErrors = [err676];
 }
@@ -9288,8 +9287,14 @@ vErrors.push(err676);
 errors++;
 }
 }
-else {
-const err677 = {instancePath:instancePath+"/tracing/resource",schemaPath:"#/properties/tracing/properties/resource/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.resource.propertyNames.type,parentSchema:schema6.properties.tracing.properties.resource.propertyNames,data:key57,propertyName:key57};
+if(data241.resource !== undefined){
+let data257 = data241.resource;
+if(data257 && typeof data257 == "object" && !Array.isArray(data257)){
+for(const key57 in data257){
+const _errs598 = errors;
+if(typeof key57 === "string"){
+if(func4(key57) > 128){
+const err677 = {instancePath:instancePath+"/tracing/resource",schemaPath:"#/properties/tracing/properties/resource/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema6.properties.tracing.properties.resource.propertyNames,data:key57,propertyName:key57};
 if(vErrors === null){
 vErrors = [err677];
 }
@@ -9298,9 +9303,8 @@ vErrors.push(err677);
 }
 errors++;
 }
-var valid129 = _errs595 === errors;
-if(!valid129){
-const err678 = {instancePath:instancePath+"/tracing/resource",schemaPath:"#/properties/tracing/properties/resource/propertyNames",keyword:"propertyNames",params:{propertyName: key57},schema:schema6.properties.tracing.properties.resource.propertyNames,parentSchema:schema6.properties.tracing.properties.resource,data:data255};
+if(func4(key57) < 1){
+const err678 = {instancePath:instancePath+"/tracing/resource",schemaPath:"#/properties/tracing/properties/resource/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.resource.propertyNames,data:key57,propertyName:key57};
 if(vErrors === null){
 vErrors = [err678];
 }
@@ -9310,11 +9314,8 @@ vErrors.push(err678);
 errors++;
 }
 }
-for(const key58 in data255){
-let data256 = data255[key58];
-if(typeof data256 === "string"){
-if(func4(data256) > 300){
-const err679 = {instancePath:instancePath+"/tracing/resource/" + key58.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/resource/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 300},schema:300,parentSchema:schema6.properties.tracing.properties.resource.additionalProperties,data:data256};
+else {
+const err679 = {instancePath:instancePath+"/tracing/resource",schemaPath:"#/properties/tracing/properties/resource/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.resource.propertyNames.type,parentSchema:schema6.properties.tracing.properties.resource.propertyNames,data:key57,propertyName:key57};
 if(vErrors === null){
 vErrors = [err679];
 }
@@ -9323,8 +9324,9 @@ vErrors.push(err679);
 }
 errors++;
 }
-if(func4(data256) < 1){
-const err680 = {instancePath:instancePath+"/tracing/resource/" + key58.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/resource/additionalProperties/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.resource.additionalProperties,data:data256};
+var valid129 = _errs598 === errors;
+if(!valid129){
+const err680 = {instancePath:instancePath+"/tracing/resource",schemaPath:"#/properties/tracing/properties/resource/propertyNames",keyword:"propertyNames",params:{propertyName: key57},schema:schema6.properties.tracing.properties.resource.propertyNames,parentSchema:schema6.properties.tracing.properties.resource,data:data257};
 if(vErrors === null){
 vErrors = [err680];
 }
@@ -9334,8 +9336,11 @@ vErrors.push(err680);
 errors++;
 }
 }
-else {
-const err681 = {instancePath:instancePath+"/tracing/resource/" + key58.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/resource/additionalProperties/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.resource.additionalProperties.type,parentSchema:schema6.properties.tracing.properties.resource.additionalProperties,data:data256};
+for(const key58 in data257){
+let data258 = data257[key58];
+if(typeof data258 === "string"){
+if(func4(data258) > 300){
+const err681 = {instancePath:instancePath+"/tracing/resource/" + key58.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/resource/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 300},schema:300,parentSchema:schema6.properties.tracing.properties.resource.additionalProperties,data:data258};
 if(vErrors === null){
 vErrors = [err681];
 }
@@ -9344,10 +9349,8 @@ vErrors.push(err681);
 }
 errors++;
 }
-}
-}
-else {
-const err682 = {instancePath:instancePath+"/tracing/resource",schemaPath:"#/properties/tracing/properties/resource/type",keyword:"type",params:{type: "object"},schema:schema6.properties.tracing.properties.resource.type,parentSchema:schema6.properties.tracing.properties.resource,data:data255};
+if(func4(data258) < 1){
+const err682 = {instancePath:instancePath+"/tracing/resource/" + key58.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/resource/additionalProperties/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.resource.additionalProperties,data:data258};
 if(vErrors === null){
 vErrors = [err682];
 }
@@ -9357,10 +9360,8 @@ vErrors.push(err682);
 errors++;
 }
 }
-if(data239.conventions !== undefined){
-let data257 = data239.conventions;
-if(typeof data257 !== "string"){
-const err683 = {instancePath:instancePath+"/tracing/conventions",schemaPath:"#/properties/tracing/properties/conventions/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.conventions.type,parentSchema:schema6.properties.tracing.properties.conventions,data:data257};
+else {
+const err683 = {instancePath:instancePath+"/tracing/resource/" + key58.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/tracing/properties/resource/additionalProperties/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.resource.additionalProperties.type,parentSchema:schema6.properties.tracing.properties.resource.additionalProperties,data:data258};
 if(vErrors === null){
 vErrors = [err683];
 }
@@ -9369,8 +9370,10 @@ vErrors.push(err683);
 }
 errors++;
 }
-if(!((data257 === "semconv-1.36") || (data257 === "latest"))){
-const err684 = {instancePath:instancePath+"/tracing/conventions",schemaPath:"#/properties/tracing/properties/conventions/enum",keyword:"enum",params:{allowedValues: schema6.properties.tracing.properties.conventions.enum},schema:schema6.properties.tracing.properties.conventions.enum,parentSchema:schema6.properties.tracing.properties.conventions,data:data257};
+}
+}
+else {
+const err684 = {instancePath:instancePath+"/tracing/resource",schemaPath:"#/properties/tracing/properties/resource/type",keyword:"type",params:{type: "object"},schema:schema6.properties.tracing.properties.resource.type,parentSchema:schema6.properties.tracing.properties.resource,data:data257};
 if(vErrors === null){
 vErrors = [err684];
 }
@@ -9380,11 +9383,10 @@ vErrors.push(err684);
 errors++;
 }
 }
-if(data239.session_headers !== undefined){
-let data258 = data239.session_headers;
-if(Array.isArray(data258)){
-if(data258.length > 10){
-const err685 = {instancePath:instancePath+"/tracing/session_headers",schemaPath:"#/properties/tracing/properties/session_headers/maxItems",keyword:"maxItems",params:{limit: 10},schema:10,parentSchema:schema6.properties.tracing.properties.session_headers,data:data258};
+if(data241.conventions !== undefined){
+let data259 = data241.conventions;
+if(typeof data259 !== "string"){
+const err685 = {instancePath:instancePath+"/tracing/conventions",schemaPath:"#/properties/tracing/properties/conventions/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.conventions.type,parentSchema:schema6.properties.tracing.properties.conventions,data:data259};
 if(vErrors === null){
 vErrors = [err685];
 }
@@ -9393,12 +9395,8 @@ vErrors.push(err685);
 }
 errors++;
 }
-const len23 = data258.length;
-for(let i23=0; i23<len23; i23++){
-let data259 = data258[i23];
-if(typeof data259 === "string"){
-if(func4(data259) > 128){
-const err686 = {instancePath:instancePath+"/tracing/session_headers/" + i23,schemaPath:"#/properties/tracing/properties/session_headers/items/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema6.properties.tracing.properties.session_headers.items,data:data259};
+if(!((data259 === "semconv-1.36") || (data259 === "latest"))){
+const err686 = {instancePath:instancePath+"/tracing/conventions",schemaPath:"#/properties/tracing/properties/conventions/enum",keyword:"enum",params:{allowedValues: schema6.properties.tracing.properties.conventions.enum},schema:schema6.properties.tracing.properties.conventions.enum,parentSchema:schema6.properties.tracing.properties.conventions,data:data259};
 if(vErrors === null){
 vErrors = [err686];
 }
@@ -9407,8 +9405,12 @@ vErrors.push(err686);
 }
 errors++;
 }
-if(func4(data259) < 1){
-const err687 = {instancePath:instancePath+"/tracing/session_headers/" + i23,schemaPath:"#/properties/tracing/properties/session_headers/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.session_headers.items,data:data259};
+}
+if(data241.session_headers !== undefined){
+let data260 = data241.session_headers;
+if(Array.isArray(data260)){
+if(data260.length > 10){
+const err687 = {instancePath:instancePath+"/tracing/session_headers",schemaPath:"#/properties/tracing/properties/session_headers/maxItems",keyword:"maxItems",params:{limit: 10},schema:10,parentSchema:schema6.properties.tracing.properties.session_headers,data:data260};
 if(vErrors === null){
 vErrors = [err687];
 }
@@ -9417,8 +9419,12 @@ vErrors.push(err687);
 }
 errors++;
 }
-if(!pattern10.test(data259)){
-const err688 = {instancePath:instancePath+"/tracing/session_headers/" + i23,schemaPath:"#/properties/tracing/properties/session_headers/items/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema6.properties.tracing.properties.session_headers.items,data:data259};
+const len23 = data260.length;
+for(let i23=0; i23<len23; i23++){
+let data261 = data260[i23];
+if(typeof data261 === "string"){
+if(func4(data261) > 128){
+const err688 = {instancePath:instancePath+"/tracing/session_headers/" + i23,schemaPath:"#/properties/tracing/properties/session_headers/items/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema6.properties.tracing.properties.session_headers.items,data:data261};
 if(vErrors === null){
 vErrors = [err688];
 }
@@ -9427,9 +9433,8 @@ vErrors.push(err688);
 }
 errors++;
 }
-}
-else {
-const err689 = {instancePath:instancePath+"/tracing/session_headers/" + i23,schemaPath:"#/properties/tracing/properties/session_headers/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.session_headers.items.type,parentSchema:schema6.properties.tracing.properties.session_headers.items,data:data259};
+if(func4(data261) < 1){
+const err689 = {instancePath:instancePath+"/tracing/session_headers/" + i23,schemaPath:"#/properties/tracing/properties/session_headers/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.tracing.properties.session_headers.items,data:data261};
 if(vErrors === null){
 vErrors = [err689];
 }
@@ -9438,10 +9443,8 @@ vErrors.push(err689);
 }
 errors++;
 }
-}
-}
-else {
-const err690 = {instancePath:instancePath+"/tracing/session_headers",schemaPath:"#/properties/tracing/properties/session_headers/type",keyword:"type",params:{type: "array"},schema:schema6.properties.tracing.properties.session_headers.type,parentSchema:schema6.properties.tracing.properties.session_headers,data:data258};
+if(!pattern10.test(data261)){
+const err690 = {instancePath:instancePath+"/tracing/session_headers/" + i23,schemaPath:"#/properties/tracing/properties/session_headers/items/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema6.properties.tracing.properties.session_headers.items,data:data261};
 if(vErrors === null){
 vErrors = [err690];
 }
@@ -9451,10 +9454,8 @@ vErrors.push(err690);
 errors++;
 }
 }
-if(data239.content !== undefined){
-let data260 = data239.content;
-if(typeof data260 !== "string"){
-const err691 = {instancePath:instancePath+"/tracing/content",schemaPath:"#/properties/tracing/properties/content/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.content.type,parentSchema:schema6.properties.tracing.properties.content,data:data260};
+else {
+const err691 = {instancePath:instancePath+"/tracing/session_headers/" + i23,schemaPath:"#/properties/tracing/properties/session_headers/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.session_headers.items.type,parentSchema:schema6.properties.tracing.properties.session_headers.items,data:data261};
 if(vErrors === null){
 vErrors = [err691];
 }
@@ -9463,8 +9464,10 @@ vErrors.push(err691);
 }
 errors++;
 }
-if(!(data260 === "never")){
-const err692 = {instancePath:instancePath+"/tracing/content",schemaPath:"#/properties/tracing/properties/content/enum",keyword:"enum",params:{allowedValues: schema6.properties.tracing.properties.content.enum},schema:schema6.properties.tracing.properties.content.enum,parentSchema:schema6.properties.tracing.properties.content,data:data260};
+}
+}
+else {
+const err692 = {instancePath:instancePath+"/tracing/session_headers",schemaPath:"#/properties/tracing/properties/session_headers/type",keyword:"type",params:{type: "array"},schema:schema6.properties.tracing.properties.session_headers.type,parentSchema:schema6.properties.tracing.properties.session_headers,data:data260};
 if(vErrors === null){
 vErrors = [err692];
 }
@@ -9474,10 +9477,10 @@ vErrors.push(err692);
 errors++;
 }
 }
-if(data239.view_url !== undefined){
-let data261 = data239.view_url;
-if((typeof data261 !== "string") && (data261 !== null)){
-const err693 = {instancePath:instancePath+"/tracing/view_url",schemaPath:"#/properties/tracing/properties/view_url/type",keyword:"type",params:{type: schema6.properties.tracing.properties.view_url.type},schema:schema6.properties.tracing.properties.view_url.type,parentSchema:schema6.properties.tracing.properties.view_url,data:data261};
+if(data241.content !== undefined){
+let data262 = data241.content;
+if(typeof data262 !== "string"){
+const err693 = {instancePath:instancePath+"/tracing/content",schemaPath:"#/properties/tracing/properties/content/type",keyword:"type",params:{type: "string"},schema:schema6.properties.tracing.properties.content.type,parentSchema:schema6.properties.tracing.properties.content,data:data262};
 if(vErrors === null){
 vErrors = [err693];
 }
@@ -9486,9 +9489,8 @@ vErrors.push(err693);
 }
 errors++;
 }
-if(typeof data261 === "string"){
-if(func4(data261) > 2048){
-const err694 = {instancePath:instancePath+"/tracing/view_url",schemaPath:"#/properties/tracing/properties/view_url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema6.properties.tracing.properties.view_url,data:data261};
+if(!(data262 === "never")){
+const err694 = {instancePath:instancePath+"/tracing/content",schemaPath:"#/properties/tracing/properties/content/enum",keyword:"enum",params:{allowedValues: schema6.properties.tracing.properties.content.enum},schema:schema6.properties.tracing.properties.content.enum,parentSchema:schema6.properties.tracing.properties.content,data:data262};
 if(vErrors === null){
 vErrors = [err694];
 }
@@ -9497,8 +9499,11 @@ vErrors.push(err694);
 }
 errors++;
 }
-if(!pattern64.test(data261)){
-const err695 = {instancePath:instancePath+"/tracing/view_url",schemaPath:"#/properties/tracing/properties/view_url/pattern",keyword:"pattern",params:{pattern: "^https?://[!-~]*[{]trace_id[}][!-~]*$"},schema:"^https?://[!-~]*[{]trace_id[}][!-~]*$",parentSchema:schema6.properties.tracing.properties.view_url,data:data261};
+}
+if(data241.view_url !== undefined){
+let data263 = data241.view_url;
+if((typeof data263 !== "string") && (data263 !== null)){
+const err695 = {instancePath:instancePath+"/tracing/view_url",schemaPath:"#/properties/tracing/properties/view_url/type",keyword:"type",params:{type: schema6.properties.tracing.properties.view_url.type},schema:schema6.properties.tracing.properties.view_url.type,parentSchema:schema6.properties.tracing.properties.view_url,data:data263};
 if(vErrors === null){
 vErrors = [err695];
 }
@@ -9507,11 +9512,9 @@ vErrors.push(err695);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err696 = {instancePath:instancePath+"/tracing",schemaPath:"#/properties/tracing/type",keyword:"type",params:{type: "object"},schema:schema6.properties.tracing.type,parentSchema:schema6.properties.tracing,data:data239};
+if(typeof data263 === "string"){
+if(func4(data263) > 2048){
+const err696 = {instancePath:instancePath+"/tracing/view_url",schemaPath:"#/properties/tracing/properties/view_url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema6.properties.tracing.properties.view_url,data:data263};
 if(vErrors === null){
 vErrors = [err696];
 }
@@ -9520,13 +9523,8 @@ vErrors.push(err696);
 }
 errors++;
 }
-}
-if(data.notify !== undefined){
-let data262 = data.notify;
-if(data262 && typeof data262 == "object" && !Array.isArray(data262)){
-for(const key59 in data262){
-if(!(((((key59 === "sinks") || (key59 === "repeat_ms")) || (key59 === "quiet_start_ms")) || (key59 === "rules")) || (key59 === "heartbeat"))){
-const err697 = {instancePath:instancePath+"/notify",schemaPath:"#/properties/notify/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key59},schema:false,parentSchema:schema6.properties.notify,data:data262};
+if(!pattern64.test(data263)){
+const err697 = {instancePath:instancePath+"/tracing/view_url",schemaPath:"#/properties/tracing/properties/view_url/pattern",keyword:"pattern",params:{pattern: "^https?://[!-~]*[{]trace_id[}][!-~]*$"},schema:"^https?://[!-~]*[{]trace_id[}][!-~]*$",parentSchema:schema6.properties.tracing.properties.view_url,data:data263};
 if(vErrors === null){
 vErrors = [err697];
 }
@@ -9536,14 +9534,10 @@ vErrors.push(err697);
 errors++;
 }
 }
-if(data262.sinks !== undefined){
-let data263 = data262.sinks;
-if(data263 && typeof data263 == "object" && !Array.isArray(data263)){
-for(const key60 in data263){
-const _errs615 = errors;
-if(typeof key60 === "string"){
-if(func4(key60) > 64){
-const err698 = {instancePath:instancePath+"/notify/sinks",schemaPath:"#/properties/notify/properties/sinks/propertyNames/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.notify.properties.sinks.propertyNames,data:key60,propertyName:key60};
+}
+}
+else {
+const err698 = {instancePath:instancePath+"/tracing",schemaPath:"#/properties/tracing/type",keyword:"type",params:{type: "object"},schema:schema6.properties.tracing.type,parentSchema:schema6.properties.tracing,data:data241};
 if(vErrors === null){
 vErrors = [err698];
 }
@@ -9552,8 +9546,13 @@ vErrors.push(err698);
 }
 errors++;
 }
-if(!pattern17.test(key60)){
-const err699 = {instancePath:instancePath+"/notify/sinks",schemaPath:"#/properties/notify/properties/sinks/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.propertyNames,data:key60,propertyName:key60};
+}
+if(data.notify !== undefined){
+let data264 = data.notify;
+if(data264 && typeof data264 == "object" && !Array.isArray(data264)){
+for(const key59 in data264){
+if(!(((((key59 === "sinks") || (key59 === "repeat_ms")) || (key59 === "quiet_start_ms")) || (key59 === "rules")) || (key59 === "heartbeat"))){
+const err699 = {instancePath:instancePath+"/notify",schemaPath:"#/properties/notify/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key59},schema:false,parentSchema:schema6.properties.notify,data:data264};
 if(vErrors === null){
 vErrors = [err699];
 }
@@ -9563,9 +9562,14 @@ vErrors.push(err699);
 errors++;
 }
 }
-var valid134 = _errs615 === errors;
-if(!valid134){
-const err700 = {instancePath:instancePath+"/notify/sinks",schemaPath:"#/properties/notify/properties/sinks/propertyNames",keyword:"propertyNames",params:{propertyName: key60},schema:schema6.properties.notify.properties.sinks.propertyNames,parentSchema:schema6.properties.notify.properties.sinks,data:data263};
+if(data264.sinks !== undefined){
+let data265 = data264.sinks;
+if(data265 && typeof data265 == "object" && !Array.isArray(data265)){
+for(const key60 in data265){
+const _errs618 = errors;
+if(typeof key60 === "string"){
+if(func4(key60) > 64){
+const err700 = {instancePath:instancePath+"/notify/sinks",schemaPath:"#/properties/notify/properties/sinks/propertyNames/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema6.properties.notify.properties.sinks.propertyNames,data:key60,propertyName:key60};
 if(vErrors === null){
 vErrors = [err700];
 }
@@ -9574,16 +9578,8 @@ vErrors.push(err700);
 }
 errors++;
 }
-}
-for(const key61 in data263){
-let data264 = data263[key61];
-const _errs619 = errors;
-let valid136 = true;
-const _errs620 = errors;
-if(data264 && typeof data264 == "object" && !Array.isArray(data264)){
-let missing6;
-if((data264.kind === undefined) && (missing6 = "kind")){
-const err701 = {};
+if(!pattern17.test(key60)){
+const err701 = {instancePath:instancePath+"/notify/sinks",schemaPath:"#/properties/notify/properties/sinks/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.propertyNames,data:key60,propertyName:key60};
 if(vErrors === null){
 vErrors = [err701];
 }
@@ -9592,10 +9588,10 @@ vErrors.push(err701);
 }
 errors++;
 }
-else {
-if(data264.kind !== undefined){
-if(!(data264.kind === "pagerduty")){
-const err702 = {};
+}
+var valid134 = _errs618 === errors;
+if(!valid134){
+const err702 = {instancePath:instancePath+"/notify/sinks",schemaPath:"#/properties/notify/properties/sinks/propertyNames",keyword:"propertyNames",params:{propertyName: key60},schema:schema6.properties.notify.properties.sinks.propertyNames,parentSchema:schema6.properties.notify.properties.sinks,data:data265};
 if(vErrors === null){
 vErrors = [err702];
 }
@@ -9605,24 +9601,15 @@ vErrors.push(err702);
 errors++;
 }
 }
-}
-}
-var _valid10 = _errs620 === errors;
-errors = _errs619;
-if(vErrors !== null){
-if(_errs619){
-vErrors.length = _errs619;
-}
-else {
-vErrors = null;
-}
-}
-let ifClause5;
-if(_valid10){
+for(const key61 in data265){
+let data266 = data265[key61];
 const _errs622 = errors;
-if(data264 && typeof data264 == "object" && !Array.isArray(data264)){
-if(data264.routing_key === undefined){
-const err703 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/then/required",keyword:"required",params:{missingProperty: "routing_key"},schema:schema6.properties.notify.properties.sinks.additionalProperties.then.required,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.then,data:data264};
+let valid136 = true;
+const _errs623 = errors;
+if(data266 && typeof data266 == "object" && !Array.isArray(data266)){
+let missing6;
+if((data266.kind === undefined) && (missing6 = "kind")){
+const err703 = {};
 if(vErrors === null){
 vErrors = [err703];
 }
@@ -9631,10 +9618,10 @@ vErrors.push(err703);
 }
 errors++;
 }
-for(const key62 in data264){
-const _errs623 = errors;
-if(!((((key62 === "routing_key") || (key62 === "kind")) || (key62 === "url")) || (key62 === "min_severity"))){
-const err704 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.then.propertyNames.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.then.propertyNames.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.then.propertyNames,data:key62,propertyName:key62};
+else {
+if(data266.kind !== undefined){
+if(!(data266.kind === "pagerduty")){
+const err704 = {};
 if(vErrors === null){
 vErrors = [err704];
 }
@@ -9643,9 +9630,25 @@ vErrors.push(err704);
 }
 errors++;
 }
-var valid138 = _errs623 === errors;
-if(!valid138){
-const err705 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key62},schema:schema6.properties.notify.properties.sinks.additionalProperties.then.propertyNames,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.then,data:data264};
+}
+}
+}
+var _valid10 = _errs623 === errors;
+errors = _errs622;
+if(vErrors !== null){
+if(_errs622){
+vErrors.length = _errs622;
+}
+else {
+vErrors = null;
+}
+}
+let ifClause5;
+if(_valid10){
+const _errs625 = errors;
+if(data266 && typeof data266 == "object" && !Array.isArray(data266)){
+if(data266.routing_key === undefined){
+const err705 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/then/required",keyword:"required",params:{missingProperty: "routing_key"},schema:schema6.properties.notify.properties.sinks.additionalProperties.then.required,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.then,data:data266};
 if(vErrors === null){
 vErrors = [err705];
 }
@@ -9654,21 +9657,10 @@ vErrors.push(err705);
 }
 errors++;
 }
-}
-}
-var _valid10 = _errs622 === errors;
-valid136 = _valid10;
-ifClause5 = "then";
-}
-else {
-const _errs624 = errors;
-const _errs625 = errors;
-let valid139 = true;
+for(const key62 in data266){
 const _errs626 = errors;
-if(data264 && typeof data264 == "object" && !Array.isArray(data264)){
-let missing7;
-if((data264.kind === undefined) && (missing7 = "kind")){
-const err706 = {};
+if(!((((key62 === "routing_key") || (key62 === "kind")) || (key62 === "url")) || (key62 === "min_severity"))){
+const err706 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.then.propertyNames.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.then.propertyNames.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.then.propertyNames,data:key62,propertyName:key62};
 if(vErrors === null){
 vErrors = [err706];
 }
@@ -9677,11 +9669,9 @@ vErrors.push(err706);
 }
 errors++;
 }
-else {
-if(data264.kind !== undefined){
-let data266 = data264.kind;
-if(!((data266 === "discord") || (data266 === "slack"))){
-const err707 = {};
+var valid138 = _errs626 === errors;
+if(!valid138){
+const err707 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key62},schema:schema6.properties.notify.properties.sinks.additionalProperties.then.propertyNames,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.then,data:data266};
 if(vErrors === null){
 vErrors = [err707];
 }
@@ -9692,25 +9682,19 @@ errors++;
 }
 }
 }
-}
-var _valid11 = _errs626 === errors;
-errors = _errs625;
-if(vErrors !== null){
-if(_errs625){
-vErrors.length = _errs625;
+var _valid10 = _errs625 === errors;
+valid136 = _valid10;
+ifClause5 = "then";
 }
 else {
-vErrors = null;
-}
-}
-let ifClause6;
-if(_valid11){
+const _errs627 = errors;
 const _errs628 = errors;
-if(data264 && typeof data264 == "object" && !Array.isArray(data264)){
-for(const key63 in data264){
+let valid139 = true;
 const _errs629 = errors;
-if(!(((key63 === "kind") || (key63 === "url")) || (key63 === "min_severity"))){
-const err708 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.else.then.propertyNames.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.then.propertyNames.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else.then.propertyNames,data:key63,propertyName:key63};
+if(data266 && typeof data266 == "object" && !Array.isArray(data266)){
+let missing7;
+if((data266.kind === undefined) && (missing7 = "kind")){
+const err708 = {};
 if(vErrors === null){
 vErrors = [err708];
 }
@@ -9719,9 +9703,11 @@ vErrors.push(err708);
 }
 errors++;
 }
-var valid141 = _errs629 === errors;
-if(!valid141){
-const err709 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/then/propertyNames",keyword:"propertyNames",params:{propertyName: key63},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.then.propertyNames,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else.then,data:data264};
+else {
+if(data266.kind !== undefined){
+let data268 = data266.kind;
+if(!((data268 === "discord") || (data268 === "slack"))){
+const err709 = {};
 if(vErrors === null){
 vErrors = [err709];
 }
@@ -9732,17 +9718,25 @@ errors++;
 }
 }
 }
-var _valid11 = _errs628 === errors;
-valid139 = _valid11;
-ifClause6 = "then";
+}
+var _valid11 = _errs629 === errors;
+errors = _errs628;
+if(vErrors !== null){
+if(_errs628){
+vErrors.length = _errs628;
 }
 else {
-const _errs630 = errors;
-if(data264 && typeof data264 == "object" && !Array.isArray(data264)){
-for(const key64 in data264){
+vErrors = null;
+}
+}
+let ifClause6;
+if(_valid11){
 const _errs631 = errors;
-if(!((((key64 === "token") || (key64 === "kind")) || (key64 === "url")) || (key64 === "min_severity"))){
-const err710 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/else/propertyNames/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.else.else.propertyNames.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.else.propertyNames.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else.else.propertyNames,data:key64,propertyName:key64};
+if(data266 && typeof data266 == "object" && !Array.isArray(data266)){
+for(const key63 in data266){
+const _errs632 = errors;
+if(!(((key63 === "kind") || (key63 === "url")) || (key63 === "min_severity"))){
+const err710 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.else.then.propertyNames.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.then.propertyNames.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else.then.propertyNames,data:key63,propertyName:key63};
 if(vErrors === null){
 vErrors = [err710];
 }
@@ -9751,9 +9745,9 @@ vErrors.push(err710);
 }
 errors++;
 }
-var valid142 = _errs631 === errors;
-if(!valid142){
-const err711 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/else/propertyNames",keyword:"propertyNames",params:{propertyName: key64},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.else.propertyNames,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else.else,data:data264};
+var valid141 = _errs632 === errors;
+if(!valid141){
+const err711 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/then/propertyNames",keyword:"propertyNames",params:{propertyName: key63},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.then.propertyNames,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else.then,data:data266};
 if(vErrors === null){
 vErrors = [err711];
 }
@@ -9764,12 +9758,17 @@ errors++;
 }
 }
 }
-var _valid11 = _errs630 === errors;
+var _valid11 = _errs631 === errors;
 valid139 = _valid11;
-ifClause6 = "else";
+ifClause6 = "then";
 }
-if(!valid139){
-const err712 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/if",keyword:"if",params:{failingKeyword: ifClause6},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else,data:data264};
+else {
+const _errs633 = errors;
+if(data266 && typeof data266 == "object" && !Array.isArray(data266)){
+for(const key64 in data266){
+const _errs634 = errors;
+if(!((((key64 === "token") || (key64 === "kind")) || (key64 === "url")) || (key64 === "min_severity"))){
+const err712 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/else/propertyNames/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.else.else.propertyNames.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.else.propertyNames.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else.else.propertyNames,data:key64,propertyName:key64};
 if(vErrors === null){
 vErrors = [err712];
 }
@@ -9778,9 +9777,9 @@ vErrors.push(err712);
 }
 errors++;
 }
-if(data264 && typeof data264 == "object" && !Array.isArray(data264)){
-if(data264.url === undefined){
-const err713 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/required",keyword:"required",params:{missingProperty: "url"},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.required,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else,data:data264};
+var valid142 = _errs634 === errors;
+if(!valid142){
+const err713 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/else/propertyNames",keyword:"propertyNames",params:{propertyName: key64},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.else.propertyNames,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else.else,data:data266};
 if(vErrors === null){
 vErrors = [err713];
 }
@@ -9790,12 +9789,13 @@ vErrors.push(err713);
 errors++;
 }
 }
-var _valid10 = _errs624 === errors;
-valid136 = _valid10;
-ifClause5 = "else";
 }
-if(!valid136){
-const err714 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause5},schema:schema6.properties.notify.properties.sinks.additionalProperties.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties,data:data264};
+var _valid11 = _errs633 === errors;
+valid139 = _valid11;
+ifClause6 = "else";
+}
+if(!valid139){
+const err714 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/if",keyword:"if",params:{failingKeyword: ifClause6},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else,data:data266};
 if(vErrors === null){
 vErrors = [err714];
 }
@@ -9804,9 +9804,9 @@ vErrors.push(err714);
 }
 errors++;
 }
-if(data264 && typeof data264 == "object" && !Array.isArray(data264)){
-if(data264.kind === undefined){
-const err715 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/required",keyword:"required",params:{missingProperty: "kind"},schema:schema6.properties.notify.properties.sinks.additionalProperties.required,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties,data:data264};
+if(data266 && typeof data266 == "object" && !Array.isArray(data266)){
+if(data266.url === undefined){
+const err715 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/else/required",keyword:"required",params:{missingProperty: "url"},schema:schema6.properties.notify.properties.sinks.additionalProperties.else.required,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.else,data:data266};
 if(vErrors === null){
 vErrors = [err715];
 }
@@ -9815,9 +9815,13 @@ vErrors.push(err715);
 }
 errors++;
 }
-for(const key65 in data264){
-if(!(((((key65 === "kind") || (key65 === "url")) || (key65 === "routing_key")) || (key65 === "token")) || (key65 === "min_severity"))){
-const err716 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key65},schema:false,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties,data:data264};
+}
+var _valid10 = _errs627 === errors;
+valid136 = _valid10;
+ifClause5 = "else";
+}
+if(!valid136){
+const err716 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause5},schema:schema6.properties.notify.properties.sinks.additionalProperties.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties,data:data266};
 if(vErrors === null){
 vErrors = [err716];
 }
@@ -9826,11 +9830,9 @@ vErrors.push(err716);
 }
 errors++;
 }
-}
-if(data264.kind !== undefined){
-let data267 = data264.kind;
-if(typeof data267 !== "string"){
-const err717 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/kind/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.kind.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.kind,data:data267};
+if(data266 && typeof data266 == "object" && !Array.isArray(data266)){
+if(data266.kind === undefined){
+const err717 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/required",keyword:"required",params:{missingProperty: "kind"},schema:schema6.properties.notify.properties.sinks.additionalProperties.required,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties,data:data266};
 if(vErrors === null){
 vErrors = [err717];
 }
@@ -9839,8 +9841,9 @@ vErrors.push(err717);
 }
 errors++;
 }
-if(!((((((data267 === "alertmanager") || (data267 === "discord")) || (data267 === "ntfy")) || (data267 === "pagerduty")) || (data267 === "slack")) || (data267 === "webhook"))){
-const err718 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/kind/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.properties.kind.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.kind.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.kind,data:data267};
+for(const key65 in data266){
+if(!(((((key65 === "kind") || (key65 === "url")) || (key65 === "routing_key")) || (key65 === "token")) || (key65 === "min_severity"))){
+const err718 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key65},schema:false,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties,data:data266};
 if(vErrors === null){
 vErrors = [err718];
 }
@@ -9850,10 +9853,10 @@ vErrors.push(err718);
 errors++;
 }
 }
-if(data264.url !== undefined){
-let data268 = data264.url;
-if((!(data268 && typeof data268 == "object" && !Array.isArray(data268))) && (typeof data268 !== "string")){
-const err719 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/type",keyword:"type",params:{type: schema6.properties.notify.properties.sinks.additionalProperties.properties.url.type},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data268};
+if(data266.kind !== undefined){
+let data269 = data266.kind;
+if(typeof data269 !== "string"){
+const err719 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/kind/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.kind.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.kind,data:data269};
 if(vErrors === null){
 vErrors = [err719];
 }
@@ -9862,14 +9865,8 @@ vErrors.push(err719);
 }
 errors++;
 }
-const _errs637 = errors;
-let valid144 = true;
-const _errs638 = errors;
-if(errors === _errs638){
-if(data268 && typeof data268 == "object" && !Array.isArray(data268)){
-if(data268.credential !== undefined){
-var valid145 = false;
-const err720 = {};
+if(!((((((data269 === "alertmanager") || (data269 === "discord")) || (data269 === "ntfy")) || (data269 === "pagerduty")) || (data269 === "slack")) || (data269 === "webhook"))){
+const err720 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/kind/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.properties.kind.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.kind.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.kind,data:data269};
 if(vErrors === null){
 vErrors = [err720];
 }
@@ -9878,13 +9875,11 @@ vErrors.push(err720);
 }
 errors++;
 }
-else {
-var valid145 = true;
 }
-if(valid145){
-if(data268.file !== undefined){
-var valid145 = false;
-const err721 = {};
+if(data266.url !== undefined){
+let data270 = data266.url;
+if((!(data270 && typeof data270 == "object" && !Array.isArray(data270))) && (typeof data270 !== "string")){
+const err721 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/type",keyword:"type",params:{type: schema6.properties.notify.properties.sinks.additionalProperties.properties.url.type},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data270};
 if(vErrors === null){
 vErrors = [err721];
 }
@@ -9893,11 +9888,12 @@ vErrors.push(err721);
 }
 errors++;
 }
-else {
-var valid145 = true;
-}
-if(valid145){
-if(data268.env !== undefined){
+const _errs640 = errors;
+let valid144 = true;
+const _errs641 = errors;
+if(errors === _errs641){
+if(data270 && typeof data270 == "object" && !Array.isArray(data270)){
+if(data270.credential !== undefined){
 var valid145 = false;
 const err722 = {};
 if(vErrors === null){
@@ -9912,7 +9908,7 @@ else {
 var valid145 = true;
 }
 if(valid145){
-if(data268.secret !== undefined){
+if(data270.file !== undefined){
 var valid145 = false;
 const err723 = {};
 if(vErrors === null){
@@ -9926,11 +9922,9 @@ errors++;
 else {
 var valid145 = true;
 }
-}
-}
-}
-}
-else {
+if(valid145){
+if(data270.env !== undefined){
+var valid145 = false;
 const err724 = {};
 if(vErrors === null){
 vErrors = [err724];
@@ -9940,20 +9934,13 @@ vErrors.push(err724);
 }
 errors++;
 }
-}
-var _valid12 = _errs638 === errors;
-errors = _errs637;
-if(vErrors !== null){
-if(_errs637){
-vErrors.length = _errs637;
-}
 else {
-vErrors = null;
+var valid145 = true;
 }
-}
-if(_valid12){
-const _errs640 = errors;
-const err725 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/then/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.then.not,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.then,data:data268};
+if(valid145){
+if(data270.secret !== undefined){
+var valid145 = false;
+const err725 = {};
 if(vErrors === null){
 vErrors = [err725];
 }
@@ -9961,11 +9948,16 @@ else {
 vErrors.push(err725);
 }
 errors++;
-var _valid12 = _errs640 === errors;
-valid144 = _valid12;
 }
-if(!valid144){
-const err726 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data268};
+else {
+var valid145 = true;
+}
+}
+}
+}
+}
+else {
+const err726 = {};
 if(vErrors === null){
 vErrors = [err726];
 }
@@ -9974,9 +9966,20 @@ vErrors.push(err726);
 }
 errors++;
 }
-if(typeof data268 === "string"){
-if(func4(data268) > 2048){
-const err727 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data268};
+}
+var _valid12 = _errs641 === errors;
+errors = _errs640;
+if(vErrors !== null){
+if(_errs640){
+vErrors.length = _errs640;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid12){
+const _errs643 = errors;
+const err727 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/then/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.then.not,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.then,data:data270};
 if(vErrors === null){
 vErrors = [err727];
 }
@@ -9984,9 +9987,11 @@ else {
 vErrors.push(err727);
 }
 errors++;
+var _valid12 = _errs643 === errors;
+valid144 = _valid12;
 }
-if(func4(data268) < 1){
-const err728 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data268};
+if(!valid144){
+const err728 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/if",keyword:"if",params:{failingKeyword: "then"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.if,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data270};
 if(vErrors === null){
 vErrors = [err728];
 }
@@ -9995,11 +10000,9 @@ vErrors.push(err728);
 }
 errors++;
 }
-}
-if(data268 && typeof data268 == "object" && !Array.isArray(data268)){
-for(const key66 in data268){
-if(!(((((key66 === "credential") || (key66 === "file")) || (key66 === "env")) || (key66 === "secret")) || (key66 === "optional"))){
-const err729 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key66},schema:false,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data268};
+if(typeof data270 === "string"){
+if(func4(data270) > 2048){
+const err729 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data270};
 if(vErrors === null){
 vErrors = [err729];
 }
@@ -10008,12 +10011,8 @@ vErrors.push(err729);
 }
 errors++;
 }
-}
-if(data268.credential !== undefined){
-let data273 = data268.credential;
-if(typeof data273 === "string"){
-if(func4(data273) > 255){
-const err730 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential,data:data273};
+if(func4(data270) < 1){
+const err730 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data270};
 if(vErrors === null){
 vErrors = [err730];
 }
@@ -10022,8 +10021,11 @@ vErrors.push(err730);
 }
 errors++;
 }
-if(func4(data273) < 1){
-const err731 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential,data:data273};
+}
+if(data270 && typeof data270 == "object" && !Array.isArray(data270)){
+for(const key66 in data270){
+if(!(((((key66 === "credential") || (key66 === "file")) || (key66 === "env")) || (key66 === "secret")) || (key66 === "optional"))){
+const err731 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key66},schema:false,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url,data:data270};
 if(vErrors === null){
 vErrors = [err731];
 }
@@ -10032,8 +10034,12 @@ vErrors.push(err731);
 }
 errors++;
 }
-if(!pattern17.test(data273)){
-const err732 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential,data:data273};
+}
+if(data270.credential !== undefined){
+let data275 = data270.credential;
+if(typeof data275 === "string"){
+if(func4(data275) > 255){
+const err732 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential,data:data275};
 if(vErrors === null){
 vErrors = [err732];
 }
@@ -10042,9 +10048,8 @@ vErrors.push(err732);
 }
 errors++;
 }
-}
-else {
-const err733 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential,data:data273};
+if(func4(data275) < 1){
+const err733 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential,data:data275};
 if(vErrors === null){
 vErrors = [err733];
 }
@@ -10053,12 +10058,8 @@ vErrors.push(err733);
 }
 errors++;
 }
-}
-if(data268.file !== undefined){
-let data274 = data268.file;
-if(typeof data274 === "string"){
-if(func4(data274) > 4096){
-const err734 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file,data:data274};
+if(!pattern17.test(data275)){
+const err734 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential,data:data275};
 if(vErrors === null){
 vErrors = [err734];
 }
@@ -10067,8 +10068,9 @@ vErrors.push(err734);
 }
 errors++;
 }
-if(func4(data274) < 1){
-const err735 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file,data:data274};
+}
+else {
+const err735 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.credential,data:data275};
 if(vErrors === null){
 vErrors = [err735];
 }
@@ -10077,8 +10079,12 @@ vErrors.push(err735);
 }
 errors++;
 }
-if(!pattern18.test(data274)){
-const err736 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file,data:data274};
+}
+if(data270.file !== undefined){
+let data276 = data270.file;
+if(typeof data276 === "string"){
+if(func4(data276) > 4096){
+const err736 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file,data:data276};
 if(vErrors === null){
 vErrors = [err736];
 }
@@ -10087,9 +10093,8 @@ vErrors.push(err736);
 }
 errors++;
 }
-}
-else {
-const err737 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file,data:data274};
+if(func4(data276) < 1){
+const err737 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file,data:data276};
 if(vErrors === null){
 vErrors = [err737];
 }
@@ -10098,12 +10103,8 @@ vErrors.push(err737);
 }
 errors++;
 }
-}
-if(data268.env !== undefined){
-let data275 = data268.env;
-if(typeof data275 === "string"){
-if(func4(data275) > 255){
-const err738 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env,data:data275};
+if(!pattern18.test(data276)){
+const err738 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file,data:data276};
 if(vErrors === null){
 vErrors = [err738];
 }
@@ -10112,8 +10113,9 @@ vErrors.push(err738);
 }
 errors++;
 }
-if(func4(data275) < 1){
-const err739 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env,data:data275};
+}
+else {
+const err739 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/file/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.file,data:data276};
 if(vErrors === null){
 vErrors = [err739];
 }
@@ -10122,8 +10124,12 @@ vErrors.push(err739);
 }
 errors++;
 }
-if(!pattern19.test(data275)){
-const err740 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env,data:data275};
+}
+if(data270.env !== undefined){
+let data277 = data270.env;
+if(typeof data277 === "string"){
+if(func4(data277) > 255){
+const err740 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env,data:data277};
 if(vErrors === null){
 vErrors = [err740];
 }
@@ -10132,9 +10138,8 @@ vErrors.push(err740);
 }
 errors++;
 }
-}
-else {
-const err741 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env,data:data275};
+if(func4(data277) < 1){
+const err741 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env,data:data277};
 if(vErrors === null){
 vErrors = [err741];
 }
@@ -10143,12 +10148,8 @@ vErrors.push(err741);
 }
 errors++;
 }
-}
-if(data268.secret !== undefined){
-let data276 = data268.secret;
-if(typeof data276 === "string"){
-if(func4(data276) > 100){
-const err742 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret,data:data276};
+if(!pattern19.test(data277)){
+const err742 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env,data:data277};
 if(vErrors === null){
 vErrors = [err742];
 }
@@ -10157,8 +10158,9 @@ vErrors.push(err742);
 }
 errors++;
 }
-if(func4(data276) < 1){
-const err743 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret,data:data276};
+}
+else {
+const err743 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/env/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.env,data:data277};
 if(vErrors === null){
 vErrors = [err743];
 }
@@ -10167,8 +10169,12 @@ vErrors.push(err743);
 }
 errors++;
 }
-if(!pattern17.test(data276)){
-const err744 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret,data:data276};
+}
+if(data270.secret !== undefined){
+let data278 = data270.secret;
+if(typeof data278 === "string"){
+if(func4(data278) > 100){
+const err744 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret,data:data278};
 if(vErrors === null){
 vErrors = [err744];
 }
@@ -10177,9 +10183,8 @@ vErrors.push(err744);
 }
 errors++;
 }
-}
-else {
-const err745 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret,data:data276};
+if(func4(data278) < 1){
+const err745 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret,data:data278};
 if(vErrors === null){
 vErrors = [err745];
 }
@@ -10188,11 +10193,8 @@ vErrors.push(err745);
 }
 errors++;
 }
-}
-if(data268.optional !== undefined){
-let data277 = data268.optional;
-if(typeof data277 !== "boolean"){
-const err746 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/optional",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.optional.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.optional,data:data277};
+if(!pattern17.test(data278)){
+const err746 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret,data:data278};
 if(vErrors === null){
 vErrors = [err746];
 }
@@ -10202,24 +10204,8 @@ vErrors.push(err746);
 errors++;
 }
 }
-}
-}
-if(data264.routing_key !== undefined){
-if(!(validate52(data264.routing_key, {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key",parentData:data264,parentDataProperty:"routing_key",rootData}))){
-vErrors = vErrors === null ? validate52.errors : vErrors.concat(validate52.errors);
-errors = vErrors.length;
-}
-}
-if(data264.token !== undefined){
-if(!(validate52(data264.token, {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token",parentData:data264,parentDataProperty:"token",rootData}))){
-vErrors = vErrors === null ? validate52.errors : vErrors.concat(validate52.errors);
-errors = vErrors.length;
-}
-}
-if(data264.min_severity !== undefined){
-let data280 = data264.min_severity;
-if(typeof data280 !== "string"){
-const err747 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/min_severity",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/min_severity/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity,data:data280};
+else {
+const err747 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.secret,data:data278};
 if(vErrors === null){
 vErrors = [err747];
 }
@@ -10228,8 +10214,11 @@ vErrors.push(err747);
 }
 errors++;
 }
-if(!(((data280 === "info") || (data280 === "warning")) || (data280 === "critical"))){
-const err748 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/min_severity",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/min_severity/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity,data:data280};
+}
+if(data270.optional !== undefined){
+let data279 = data270.optional;
+if(typeof data279 !== "boolean"){
+const err748 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/optional",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/url/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.optional.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.url.properties.optional,data:data279};
 if(vErrors === null){
 vErrors = [err748];
 }
@@ -10240,8 +10229,23 @@ errors++;
 }
 }
 }
-else {
-const err749 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.sinks.additionalProperties.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties,data:data264};
+}
+if(data266.routing_key !== undefined){
+if(!(validate52(data266.routing_key, {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key",parentData:data266,parentDataProperty:"routing_key",rootData}))){
+vErrors = vErrors === null ? validate52.errors : vErrors.concat(validate52.errors);
+errors = vErrors.length;
+}
+}
+if(data266.token !== undefined){
+if(!(validate52(data266.token, {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/token",parentData:data266,parentDataProperty:"token",rootData}))){
+vErrors = vErrors === null ? validate52.errors : vErrors.concat(validate52.errors);
+errors = vErrors.length;
+}
+}
+if(data266.min_severity !== undefined){
+let data282 = data266.min_severity;
+if(typeof data282 !== "string"){
+const err749 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/min_severity",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/min_severity/type",keyword:"type",params:{type: "string"},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity,data:data282};
 if(vErrors === null){
 vErrors = [err749];
 }
@@ -10250,10 +10254,8 @@ vErrors.push(err749);
 }
 errors++;
 }
-}
-}
-else {
-const err750 = {instancePath:instancePath+"/notify/sinks",schemaPath:"#/properties/notify/properties/sinks/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.sinks.type,parentSchema:schema6.properties.notify.properties.sinks,data:data263};
+if(!(((data282 === "info") || (data282 === "warning")) || (data282 === "critical"))){
+const err750 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1")+"/min_severity",schemaPath:"#/properties/notify/properties/sinks/additionalProperties/properties/min_severity/enum",keyword:"enum",params:{allowedValues: schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity.enum},schema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity.enum,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties.properties.min_severity,data:data282};
 if(vErrors === null){
 vErrors = [err750];
 }
@@ -10263,10 +10265,9 @@ vErrors.push(err750);
 errors++;
 }
 }
-if(data262.repeat_ms !== undefined){
-let data281 = data262.repeat_ms;
-if(!(((typeof data281 == "number") && (!(data281 % 1) && !isNaN(data281))) && (isFinite(data281)))){
-const err751 = {instancePath:instancePath+"/notify/repeat_ms",schemaPath:"#/properties/notify/properties/repeat_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.repeat_ms.type,parentSchema:schema6.properties.notify.properties.repeat_ms,data:data281};
+}
+else {
+const err751 = {instancePath:instancePath+"/notify/sinks/" + key61.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/notify/properties/sinks/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.sinks.additionalProperties.type,parentSchema:schema6.properties.notify.properties.sinks.additionalProperties,data:data266};
 if(vErrors === null){
 vErrors = [err751];
 }
@@ -10275,9 +10276,10 @@ vErrors.push(err751);
 }
 errors++;
 }
-if((typeof data281 == "number") && (isFinite(data281))){
-if(data281 > 604800000 || isNaN(data281)){
-const err752 = {instancePath:instancePath+"/notify/repeat_ms",schemaPath:"#/properties/notify/properties/repeat_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 604800000},schema:604800000,parentSchema:schema6.properties.notify.properties.repeat_ms,data:data281};
+}
+}
+else {
+const err752 = {instancePath:instancePath+"/notify/sinks",schemaPath:"#/properties/notify/properties/sinks/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.sinks.type,parentSchema:schema6.properties.notify.properties.sinks,data:data265};
 if(vErrors === null){
 vErrors = [err752];
 }
@@ -10286,8 +10288,11 @@ vErrors.push(err752);
 }
 errors++;
 }
-if(data281 < 60000 || isNaN(data281)){
-const err753 = {instancePath:instancePath+"/notify/repeat_ms",schemaPath:"#/properties/notify/properties/repeat_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 60000},schema:60000,parentSchema:schema6.properties.notify.properties.repeat_ms,data:data281};
+}
+if(data264.repeat_ms !== undefined){
+let data283 = data264.repeat_ms;
+if(!(((typeof data283 == "number") && (!(data283 % 1) && !isNaN(data283))) && (isFinite(data283)))){
+const err753 = {instancePath:instancePath+"/notify/repeat_ms",schemaPath:"#/properties/notify/properties/repeat_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.repeat_ms.type,parentSchema:schema6.properties.notify.properties.repeat_ms,data:data283};
 if(vErrors === null){
 vErrors = [err753];
 }
@@ -10296,12 +10301,9 @@ vErrors.push(err753);
 }
 errors++;
 }
-}
-}
-if(data262.quiet_start_ms !== undefined){
-let data282 = data262.quiet_start_ms;
-if(!(((typeof data282 == "number") && (!(data282 % 1) && !isNaN(data282))) && (isFinite(data282)))){
-const err754 = {instancePath:instancePath+"/notify/quiet_start_ms",schemaPath:"#/properties/notify/properties/quiet_start_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.quiet_start_ms.type,parentSchema:schema6.properties.notify.properties.quiet_start_ms,data:data282};
+if((typeof data283 == "number") && (isFinite(data283))){
+if(data283 > 604800000 || isNaN(data283)){
+const err754 = {instancePath:instancePath+"/notify/repeat_ms",schemaPath:"#/properties/notify/properties/repeat_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 604800000},schema:604800000,parentSchema:schema6.properties.notify.properties.repeat_ms,data:data283};
 if(vErrors === null){
 vErrors = [err754];
 }
@@ -10310,9 +10312,8 @@ vErrors.push(err754);
 }
 errors++;
 }
-if((typeof data282 == "number") && (isFinite(data282))){
-if(data282 > 3600000 || isNaN(data282)){
-const err755 = {instancePath:instancePath+"/notify/quiet_start_ms",schemaPath:"#/properties/notify/properties/quiet_start_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema6.properties.notify.properties.quiet_start_ms,data:data282};
+if(data283 < 60000 || isNaN(data283)){
+const err755 = {instancePath:instancePath+"/notify/repeat_ms",schemaPath:"#/properties/notify/properties/repeat_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 60000},schema:60000,parentSchema:schema6.properties.notify.properties.repeat_ms,data:data283};
 if(vErrors === null){
 vErrors = [err755];
 }
@@ -10321,8 +10322,12 @@ vErrors.push(err755);
 }
 errors++;
 }
-if(data282 < 0 || isNaN(data282)){
-const err756 = {instancePath:instancePath+"/notify/quiet_start_ms",schemaPath:"#/properties/notify/properties/quiet_start_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.quiet_start_ms,data:data282};
+}
+}
+if(data264.quiet_start_ms !== undefined){
+let data284 = data264.quiet_start_ms;
+if(!(((typeof data284 == "number") && (!(data284 % 1) && !isNaN(data284))) && (isFinite(data284)))){
+const err756 = {instancePath:instancePath+"/notify/quiet_start_ms",schemaPath:"#/properties/notify/properties/quiet_start_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.quiet_start_ms.type,parentSchema:schema6.properties.notify.properties.quiet_start_ms,data:data284};
 if(vErrors === null){
 vErrors = [err756];
 }
@@ -10331,14 +10336,9 @@ vErrors.push(err756);
 }
 errors++;
 }
-}
-}
-if(data262.rules !== undefined){
-let data283 = data262.rules;
-if(data283 && typeof data283 == "object" && !Array.isArray(data283)){
-for(const key67 in data283){
-if(!(func2.call(schema6.properties.notify.properties.rules.properties, key67))){
-const err757 = {instancePath:instancePath+"/notify/rules",schemaPath:"#/properties/notify/properties/rules/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key67},schema:false,parentSchema:schema6.properties.notify.properties.rules,data:data283};
+if((typeof data284 == "number") && (isFinite(data284))){
+if(data284 > 3600000 || isNaN(data284)){
+const err757 = {instancePath:instancePath+"/notify/quiet_start_ms",schemaPath:"#/properties/notify/properties/quiet_start_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema6.properties.notify.properties.quiet_start_ms,data:data284};
 if(vErrors === null){
 vErrors = [err757];
 }
@@ -10347,11 +10347,8 @@ vErrors.push(err757);
 }
 errors++;
 }
-}
-if(data283.access_refused !== undefined){
-let data284 = data283.access_refused;
-if((!(data284 && typeof data284 == "object" && !Array.isArray(data284))) && (typeof data284 !== "boolean")){
-const err758 = {instancePath:instancePath+"/notify/rules/access_refused",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.access_refused.type},schema:schema6.properties.notify.properties.rules.properties.access_refused.type,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused,data:data284};
+if(data284 < 0 || isNaN(data284)){
+const err758 = {instancePath:instancePath+"/notify/quiet_start_ms",schemaPath:"#/properties/notify/properties/quiet_start_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.quiet_start_ms,data:data284};
 if(vErrors === null){
 vErrors = [err758];
 }
@@ -10360,10 +10357,14 @@ vErrors.push(err758);
 }
 errors++;
 }
-const _errs666 = errors;
-const _errs667 = errors;
-if(true !== data284){
-const err759 = {};
+}
+}
+if(data264.rules !== undefined){
+let data285 = data264.rules;
+if(data285 && typeof data285 == "object" && !Array.isArray(data285)){
+for(const key67 in data285){
+if(!(func2.call(schema6.properties.notify.properties.rules.properties, key67))){
+const err759 = {instancePath:instancePath+"/notify/rules",schemaPath:"#/properties/notify/properties/rules/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key67},schema:false,parentSchema:schema6.properties.notify.properties.rules,data:data285};
 if(vErrors === null){
 vErrors = [err759];
 }
@@ -10372,9 +10373,11 @@ vErrors.push(err759);
 }
 errors++;
 }
-var valid148 = _errs667 === errors;
-if(valid148){
-const err760 = {instancePath:instancePath+"/notify/rules/access_refused",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.access_refused.not,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused,data:data284};
+}
+if(data285.access_refused !== undefined){
+let data286 = data285.access_refused;
+if((!(data286 && typeof data286 == "object" && !Array.isArray(data286))) && (typeof data286 !== "boolean")){
+const err760 = {instancePath:instancePath+"/notify/rules/access_refused",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.access_refused.type},schema:schema6.properties.notify.properties.rules.properties.access_refused.type,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused,data:data286};
 if(vErrors === null){
 vErrors = [err760];
 }
@@ -10383,21 +10386,10 @@ vErrors.push(err760);
 }
 errors++;
 }
-else {
-errors = _errs666;
-if(vErrors !== null){
-if(_errs666){
-vErrors.length = _errs666;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(data284 && typeof data284 == "object" && !Array.isArray(data284)){
-for(const key68 in data284){
-if(!((key68 === "after_ms") || (key68 === "count"))){
-const err761 = {instancePath:instancePath+"/notify/rules/access_refused",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key68},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused,data:data284};
+const _errs669 = errors;
+const _errs670 = errors;
+if(true !== data286){
+const err761 = {};
 if(vErrors === null){
 vErrors = [err761];
 }
@@ -10406,11 +10398,9 @@ vErrors.push(err761);
 }
 errors++;
 }
-}
-if(data284.after_ms !== undefined){
-let data285 = data284.after_ms;
-if(!(((typeof data285 == "number") && (!(data285 % 1) && !isNaN(data285))) && (isFinite(data285)))){
-const err762 = {instancePath:instancePath+"/notify/rules/access_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms,data:data285};
+var valid148 = _errs670 === errors;
+if(valid148){
+const err762 = {instancePath:instancePath+"/notify/rules/access_refused",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.access_refused.not,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused,data:data286};
 if(vErrors === null){
 vErrors = [err762];
 }
@@ -10419,9 +10409,21 @@ vErrors.push(err762);
 }
 errors++;
 }
-if((typeof data285 == "number") && (isFinite(data285))){
-if(data285 > 86400000 || isNaN(data285)){
-const err763 = {instancePath:instancePath+"/notify/rules/access_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms,data:data285};
+else {
+errors = _errs669;
+if(vErrors !== null){
+if(_errs669){
+vErrors.length = _errs669;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data286 && typeof data286 == "object" && !Array.isArray(data286)){
+for(const key68 in data286){
+if(!((key68 === "after_ms") || (key68 === "count"))){
+const err763 = {instancePath:instancePath+"/notify/rules/access_refused",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key68},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused,data:data286};
 if(vErrors === null){
 vErrors = [err763];
 }
@@ -10430,8 +10432,11 @@ vErrors.push(err763);
 }
 errors++;
 }
-if(data285 < 0 || isNaN(data285)){
-const err764 = {instancePath:instancePath+"/notify/rules/access_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms,data:data285};
+}
+if(data286.after_ms !== undefined){
+let data287 = data286.after_ms;
+if(!(((typeof data287 == "number") && (!(data287 % 1) && !isNaN(data287))) && (isFinite(data287)))){
+const err764 = {instancePath:instancePath+"/notify/rules/access_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms,data:data287};
 if(vErrors === null){
 vErrors = [err764];
 }
@@ -10440,12 +10445,9 @@ vErrors.push(err764);
 }
 errors++;
 }
-}
-}
-if(data284.count !== undefined){
-let data286 = data284.count;
-if(!(((typeof data286 == "number") && (!(data286 % 1) && !isNaN(data286))) && (isFinite(data286)))){
-const err765 = {instancePath:instancePath+"/notify/rules/access_refused/count",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count,data:data286};
+if((typeof data287 == "number") && (isFinite(data287))){
+if(data287 > 86400000 || isNaN(data287)){
+const err765 = {instancePath:instancePath+"/notify/rules/access_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms,data:data287};
 if(vErrors === null){
 vErrors = [err765];
 }
@@ -10454,9 +10456,8 @@ vErrors.push(err765);
 }
 errors++;
 }
-if((typeof data286 == "number") && (isFinite(data286))){
-if(data286 > 1000000000 || isNaN(data286)){
-const err766 = {instancePath:instancePath+"/notify/rules/access_refused/count",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count,data:data286};
+if(data287 < 0 || isNaN(data287)){
+const err766 = {instancePath:instancePath+"/notify/rules/access_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.after_ms,data:data287};
 if(vErrors === null){
 vErrors = [err766];
 }
@@ -10465,8 +10466,12 @@ vErrors.push(err766);
 }
 errors++;
 }
-if(data286 < 0 || isNaN(data286)){
-const err767 = {instancePath:instancePath+"/notify/rules/access_refused/count",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count,data:data286};
+}
+}
+if(data286.count !== undefined){
+let data288 = data286.count;
+if(!(((typeof data288 == "number") && (!(data288 % 1) && !isNaN(data288))) && (isFinite(data288)))){
+const err767 = {instancePath:instancePath+"/notify/rules/access_refused/count",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count,data:data288};
 if(vErrors === null){
 vErrors = [err767];
 }
@@ -10475,14 +10480,9 @@ vErrors.push(err767);
 }
 errors++;
 }
-}
-}
-}
-}
-if(data283.budget !== undefined){
-let data287 = data283.budget;
-if((!(data287 && typeof data287 == "object" && !Array.isArray(data287))) && (typeof data287 !== "boolean")){
-const err768 = {instancePath:instancePath+"/notify/rules/budget",schemaPath:"#/properties/notify/properties/rules/properties/budget/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.budget.type},schema:schema6.properties.notify.properties.rules.properties.budget.type,parentSchema:schema6.properties.notify.properties.rules.properties.budget,data:data287};
+if((typeof data288 == "number") && (isFinite(data288))){
+if(data288 > 1000000000 || isNaN(data288)){
+const err768 = {instancePath:instancePath+"/notify/rules/access_refused/count",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count,data:data288};
 if(vErrors === null){
 vErrors = [err768];
 }
@@ -10491,10 +10491,8 @@ vErrors.push(err768);
 }
 errors++;
 }
-const _errs675 = errors;
-const _errs676 = errors;
-if(true !== data287){
-const err769 = {};
+if(data288 < 0 || isNaN(data288)){
+const err769 = {instancePath:instancePath+"/notify/rules/access_refused/count",schemaPath:"#/properties/notify/properties/rules/properties/access_refused/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.access_refused.properties.count,data:data288};
 if(vErrors === null){
 vErrors = [err769];
 }
@@ -10503,9 +10501,14 @@ vErrors.push(err769);
 }
 errors++;
 }
-var valid150 = _errs676 === errors;
-if(valid150){
-const err770 = {instancePath:instancePath+"/notify/rules/budget",schemaPath:"#/properties/notify/properties/rules/properties/budget/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.budget.not,parentSchema:schema6.properties.notify.properties.rules.properties.budget,data:data287};
+}
+}
+}
+}
+if(data285.budget !== undefined){
+let data289 = data285.budget;
+if((!(data289 && typeof data289 == "object" && !Array.isArray(data289))) && (typeof data289 !== "boolean")){
+const err770 = {instancePath:instancePath+"/notify/rules/budget",schemaPath:"#/properties/notify/properties/rules/properties/budget/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.budget.type},schema:schema6.properties.notify.properties.rules.properties.budget.type,parentSchema:schema6.properties.notify.properties.rules.properties.budget,data:data289};
 if(vErrors === null){
 vErrors = [err770];
 }
@@ -10514,21 +10517,10 @@ vErrors.push(err770);
 }
 errors++;
 }
-else {
-errors = _errs675;
-if(vErrors !== null){
-if(_errs675){
-vErrors.length = _errs675;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(data287 && typeof data287 == "object" && !Array.isArray(data287)){
-for(const key69 in data287){
-if(!((key69 === "after_ms") || (key69 === "ratio"))){
-const err771 = {instancePath:instancePath+"/notify/rules/budget",schemaPath:"#/properties/notify/properties/rules/properties/budget/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key69},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.budget,data:data287};
+const _errs678 = errors;
+const _errs679 = errors;
+if(true !== data289){
+const err771 = {};
 if(vErrors === null){
 vErrors = [err771];
 }
@@ -10537,11 +10529,9 @@ vErrors.push(err771);
 }
 errors++;
 }
-}
-if(data287.after_ms !== undefined){
-let data288 = data287.after_ms;
-if(!(((typeof data288 == "number") && (!(data288 % 1) && !isNaN(data288))) && (isFinite(data288)))){
-const err772 = {instancePath:instancePath+"/notify/rules/budget/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms,data:data288};
+var valid150 = _errs679 === errors;
+if(valid150){
+const err772 = {instancePath:instancePath+"/notify/rules/budget",schemaPath:"#/properties/notify/properties/rules/properties/budget/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.budget.not,parentSchema:schema6.properties.notify.properties.rules.properties.budget,data:data289};
 if(vErrors === null){
 vErrors = [err772];
 }
@@ -10550,9 +10540,21 @@ vErrors.push(err772);
 }
 errors++;
 }
-if((typeof data288 == "number") && (isFinite(data288))){
-if(data288 > 86400000 || isNaN(data288)){
-const err773 = {instancePath:instancePath+"/notify/rules/budget/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms,data:data288};
+else {
+errors = _errs678;
+if(vErrors !== null){
+if(_errs678){
+vErrors.length = _errs678;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data289 && typeof data289 == "object" && !Array.isArray(data289)){
+for(const key69 in data289){
+if(!((key69 === "after_ms") || (key69 === "ratio"))){
+const err773 = {instancePath:instancePath+"/notify/rules/budget",schemaPath:"#/properties/notify/properties/rules/properties/budget/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key69},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.budget,data:data289};
 if(vErrors === null){
 vErrors = [err773];
 }
@@ -10561,8 +10563,11 @@ vErrors.push(err773);
 }
 errors++;
 }
-if(data288 < 0 || isNaN(data288)){
-const err774 = {instancePath:instancePath+"/notify/rules/budget/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms,data:data288};
+}
+if(data289.after_ms !== undefined){
+let data290 = data289.after_ms;
+if(!(((typeof data290 == "number") && (!(data290 % 1) && !isNaN(data290))) && (isFinite(data290)))){
+const err774 = {instancePath:instancePath+"/notify/rules/budget/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms,data:data290};
 if(vErrors === null){
 vErrors = [err774];
 }
@@ -10571,13 +10576,9 @@ vErrors.push(err774);
 }
 errors++;
 }
-}
-}
-if(data287.ratio !== undefined){
-let data289 = data287.ratio;
-if((typeof data289 == "number") && (isFinite(data289))){
-if(data289 > 1 || isNaN(data289)){
-const err775 = {instancePath:instancePath+"/notify/rules/budget/ratio",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio,data:data289};
+if((typeof data290 == "number") && (isFinite(data290))){
+if(data290 > 86400000 || isNaN(data290)){
+const err775 = {instancePath:instancePath+"/notify/rules/budget/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms,data:data290};
 if(vErrors === null){
 vErrors = [err775];
 }
@@ -10586,8 +10587,8 @@ vErrors.push(err775);
 }
 errors++;
 }
-if(data289 < 0 || isNaN(data289)){
-const err776 = {instancePath:instancePath+"/notify/rules/budget/ratio",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio,data:data289};
+if(data290 < 0 || isNaN(data290)){
+const err776 = {instancePath:instancePath+"/notify/rules/budget/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.after_ms,data:data290};
 if(vErrors === null){
 vErrors = [err776];
 }
@@ -10597,8 +10598,12 @@ vErrors.push(err776);
 errors++;
 }
 }
-else {
-const err777 = {instancePath:instancePath+"/notify/rules/budget/ratio",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio.type,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio,data:data289};
+}
+if(data289.ratio !== undefined){
+let data291 = data289.ratio;
+if((typeof data291 == "number") && (isFinite(data291))){
+if(data291 > 1 || isNaN(data291)){
+const err777 = {instancePath:instancePath+"/notify/rules/budget/ratio",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio,data:data291};
 if(vErrors === null){
 vErrors = [err777];
 }
@@ -10607,13 +10612,8 @@ vErrors.push(err777);
 }
 errors++;
 }
-}
-}
-}
-if(data283.degraded !== undefined){
-let data290 = data283.degraded;
-if((!(data290 && typeof data290 == "object" && !Array.isArray(data290))) && (typeof data290 !== "boolean")){
-const err778 = {instancePath:instancePath+"/notify/rules/degraded",schemaPath:"#/properties/notify/properties/rules/properties/degraded/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.degraded.type},schema:schema6.properties.notify.properties.rules.properties.degraded.type,parentSchema:schema6.properties.notify.properties.rules.properties.degraded,data:data290};
+if(data291 < 0 || isNaN(data291)){
+const err778 = {instancePath:instancePath+"/notify/rules/budget/ratio",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio,data:data291};
 if(vErrors === null){
 vErrors = [err778];
 }
@@ -10622,10 +10622,9 @@ vErrors.push(err778);
 }
 errors++;
 }
-const _errs684 = errors;
-const _errs685 = errors;
-if(true !== data290){
-const err779 = {};
+}
+else {
+const err779 = {instancePath:instancePath+"/notify/rules/budget/ratio",schemaPath:"#/properties/notify/properties/rules/properties/budget/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio.type,parentSchema:schema6.properties.notify.properties.rules.properties.budget.properties.ratio,data:data291};
 if(vErrors === null){
 vErrors = [err779];
 }
@@ -10634,9 +10633,13 @@ vErrors.push(err779);
 }
 errors++;
 }
-var valid152 = _errs685 === errors;
-if(valid152){
-const err780 = {instancePath:instancePath+"/notify/rules/degraded",schemaPath:"#/properties/notify/properties/rules/properties/degraded/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.degraded.not,parentSchema:schema6.properties.notify.properties.rules.properties.degraded,data:data290};
+}
+}
+}
+if(data285.degraded !== undefined){
+let data292 = data285.degraded;
+if((!(data292 && typeof data292 == "object" && !Array.isArray(data292))) && (typeof data292 !== "boolean")){
+const err780 = {instancePath:instancePath+"/notify/rules/degraded",schemaPath:"#/properties/notify/properties/rules/properties/degraded/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.degraded.type},schema:schema6.properties.notify.properties.rules.properties.degraded.type,parentSchema:schema6.properties.notify.properties.rules.properties.degraded,data:data292};
 if(vErrors === null){
 vErrors = [err780];
 }
@@ -10645,21 +10648,10 @@ vErrors.push(err780);
 }
 errors++;
 }
-else {
-errors = _errs684;
-if(vErrors !== null){
-if(_errs684){
-vErrors.length = _errs684;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(data290 && typeof data290 == "object" && !Array.isArray(data290)){
-for(const key70 in data290){
-if(!(key70 === "after_ms")){
-const err781 = {instancePath:instancePath+"/notify/rules/degraded",schemaPath:"#/properties/notify/properties/rules/properties/degraded/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key70},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.degraded,data:data290};
+const _errs687 = errors;
+const _errs688 = errors;
+if(true !== data292){
+const err781 = {};
 if(vErrors === null){
 vErrors = [err781];
 }
@@ -10668,11 +10660,9 @@ vErrors.push(err781);
 }
 errors++;
 }
-}
-if(data290.after_ms !== undefined){
-let data291 = data290.after_ms;
-if(!(((typeof data291 == "number") && (!(data291 % 1) && !isNaN(data291))) && (isFinite(data291)))){
-const err782 = {instancePath:instancePath+"/notify/rules/degraded/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/degraded/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.degraded.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.degraded.properties.after_ms,data:data291};
+var valid152 = _errs688 === errors;
+if(valid152){
+const err782 = {instancePath:instancePath+"/notify/rules/degraded",schemaPath:"#/properties/notify/properties/rules/properties/degraded/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.degraded.not,parentSchema:schema6.properties.notify.properties.rules.properties.degraded,data:data292};
 if(vErrors === null){
 vErrors = [err782];
 }
@@ -10681,9 +10671,21 @@ vErrors.push(err782);
 }
 errors++;
 }
-if((typeof data291 == "number") && (isFinite(data291))){
-if(data291 > 86400000 || isNaN(data291)){
-const err783 = {instancePath:instancePath+"/notify/rules/degraded/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/degraded/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.degraded.properties.after_ms,data:data291};
+else {
+errors = _errs687;
+if(vErrors !== null){
+if(_errs687){
+vErrors.length = _errs687;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data292 && typeof data292 == "object" && !Array.isArray(data292)){
+for(const key70 in data292){
+if(!(key70 === "after_ms")){
+const err783 = {instancePath:instancePath+"/notify/rules/degraded",schemaPath:"#/properties/notify/properties/rules/properties/degraded/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key70},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.degraded,data:data292};
 if(vErrors === null){
 vErrors = [err783];
 }
@@ -10692,8 +10694,11 @@ vErrors.push(err783);
 }
 errors++;
 }
-if(data291 < 0 || isNaN(data291)){
-const err784 = {instancePath:instancePath+"/notify/rules/degraded/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/degraded/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.degraded.properties.after_ms,data:data291};
+}
+if(data292.after_ms !== undefined){
+let data293 = data292.after_ms;
+if(!(((typeof data293 == "number") && (!(data293 % 1) && !isNaN(data293))) && (isFinite(data293)))){
+const err784 = {instancePath:instancePath+"/notify/rules/degraded/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/degraded/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.degraded.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.degraded.properties.after_ms,data:data293};
 if(vErrors === null){
 vErrors = [err784];
 }
@@ -10702,14 +10707,9 @@ vErrors.push(err784);
 }
 errors++;
 }
-}
-}
-}
-}
-if(data283.error_rate !== undefined){
-let data292 = data283.error_rate;
-if((!(data292 && typeof data292 == "object" && !Array.isArray(data292))) && (typeof data292 !== "boolean")){
-const err785 = {instancePath:instancePath+"/notify/rules/error_rate",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.error_rate.type},schema:schema6.properties.notify.properties.rules.properties.error_rate.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate,data:data292};
+if((typeof data293 == "number") && (isFinite(data293))){
+if(data293 > 86400000 || isNaN(data293)){
+const err785 = {instancePath:instancePath+"/notify/rules/degraded/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/degraded/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.degraded.properties.after_ms,data:data293};
 if(vErrors === null){
 vErrors = [err785];
 }
@@ -10718,10 +10718,8 @@ vErrors.push(err785);
 }
 errors++;
 }
-const _errs691 = errors;
-const _errs692 = errors;
-if(true !== data292){
-const err786 = {};
+if(data293 < 0 || isNaN(data293)){
+const err786 = {instancePath:instancePath+"/notify/rules/degraded/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/degraded/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.degraded.properties.after_ms,data:data293};
 if(vErrors === null){
 vErrors = [err786];
 }
@@ -10730,9 +10728,14 @@ vErrors.push(err786);
 }
 errors++;
 }
-var valid154 = _errs692 === errors;
-if(valid154){
-const err787 = {instancePath:instancePath+"/notify/rules/error_rate",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.error_rate.not,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate,data:data292};
+}
+}
+}
+}
+if(data285.error_rate !== undefined){
+let data294 = data285.error_rate;
+if((!(data294 && typeof data294 == "object" && !Array.isArray(data294))) && (typeof data294 !== "boolean")){
+const err787 = {instancePath:instancePath+"/notify/rules/error_rate",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.error_rate.type},schema:schema6.properties.notify.properties.rules.properties.error_rate.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate,data:data294};
 if(vErrors === null){
 vErrors = [err787];
 }
@@ -10741,21 +10744,10 @@ vErrors.push(err787);
 }
 errors++;
 }
-else {
-errors = _errs691;
-if(vErrors !== null){
-if(_errs691){
-vErrors.length = _errs691;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(data292 && typeof data292 == "object" && !Array.isArray(data292)){
-for(const key71 in data292){
-if(!(((key71 === "after_ms") || (key71 === "ratio")) || (key71 === "calls"))){
-const err788 = {instancePath:instancePath+"/notify/rules/error_rate",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key71},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate,data:data292};
+const _errs694 = errors;
+const _errs695 = errors;
+if(true !== data294){
+const err788 = {};
 if(vErrors === null){
 vErrors = [err788];
 }
@@ -10764,11 +10756,9 @@ vErrors.push(err788);
 }
 errors++;
 }
-}
-if(data292.after_ms !== undefined){
-let data293 = data292.after_ms;
-if(!(((typeof data293 == "number") && (!(data293 % 1) && !isNaN(data293))) && (isFinite(data293)))){
-const err789 = {instancePath:instancePath+"/notify/rules/error_rate/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms,data:data293};
+var valid154 = _errs695 === errors;
+if(valid154){
+const err789 = {instancePath:instancePath+"/notify/rules/error_rate",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.error_rate.not,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate,data:data294};
 if(vErrors === null){
 vErrors = [err789];
 }
@@ -10777,9 +10767,21 @@ vErrors.push(err789);
 }
 errors++;
 }
-if((typeof data293 == "number") && (isFinite(data293))){
-if(data293 > 86400000 || isNaN(data293)){
-const err790 = {instancePath:instancePath+"/notify/rules/error_rate/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms,data:data293};
+else {
+errors = _errs694;
+if(vErrors !== null){
+if(_errs694){
+vErrors.length = _errs694;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data294 && typeof data294 == "object" && !Array.isArray(data294)){
+for(const key71 in data294){
+if(!(((key71 === "after_ms") || (key71 === "ratio")) || (key71 === "calls"))){
+const err790 = {instancePath:instancePath+"/notify/rules/error_rate",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key71},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate,data:data294};
 if(vErrors === null){
 vErrors = [err790];
 }
@@ -10788,8 +10790,11 @@ vErrors.push(err790);
 }
 errors++;
 }
-if(data293 < 0 || isNaN(data293)){
-const err791 = {instancePath:instancePath+"/notify/rules/error_rate/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms,data:data293};
+}
+if(data294.after_ms !== undefined){
+let data295 = data294.after_ms;
+if(!(((typeof data295 == "number") && (!(data295 % 1) && !isNaN(data295))) && (isFinite(data295)))){
+const err791 = {instancePath:instancePath+"/notify/rules/error_rate/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms,data:data295};
 if(vErrors === null){
 vErrors = [err791];
 }
@@ -10798,13 +10803,9 @@ vErrors.push(err791);
 }
 errors++;
 }
-}
-}
-if(data292.ratio !== undefined){
-let data294 = data292.ratio;
-if((typeof data294 == "number") && (isFinite(data294))){
-if(data294 > 1 || isNaN(data294)){
-const err792 = {instancePath:instancePath+"/notify/rules/error_rate/ratio",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio,data:data294};
+if((typeof data295 == "number") && (isFinite(data295))){
+if(data295 > 86400000 || isNaN(data295)){
+const err792 = {instancePath:instancePath+"/notify/rules/error_rate/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms,data:data295};
 if(vErrors === null){
 vErrors = [err792];
 }
@@ -10813,8 +10814,8 @@ vErrors.push(err792);
 }
 errors++;
 }
-if(data294 < 0 || isNaN(data294)){
-const err793 = {instancePath:instancePath+"/notify/rules/error_rate/ratio",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio,data:data294};
+if(data295 < 0 || isNaN(data295)){
+const err793 = {instancePath:instancePath+"/notify/rules/error_rate/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.after_ms,data:data295};
 if(vErrors === null){
 vErrors = [err793];
 }
@@ -10824,8 +10825,12 @@ vErrors.push(err793);
 errors++;
 }
 }
-else {
-const err794 = {instancePath:instancePath+"/notify/rules/error_rate/ratio",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio,data:data294};
+}
+if(data294.ratio !== undefined){
+let data296 = data294.ratio;
+if((typeof data296 == "number") && (isFinite(data296))){
+if(data296 > 1 || isNaN(data296)){
+const err794 = {instancePath:instancePath+"/notify/rules/error_rate/ratio",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio,data:data296};
 if(vErrors === null){
 vErrors = [err794];
 }
@@ -10834,11 +10839,8 @@ vErrors.push(err794);
 }
 errors++;
 }
-}
-if(data292.calls !== undefined){
-let data295 = data292.calls;
-if(!(((typeof data295 == "number") && (!(data295 % 1) && !isNaN(data295))) && (isFinite(data295)))){
-const err795 = {instancePath:instancePath+"/notify/rules/error_rate/calls",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/calls/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls,data:data295};
+if(data296 < 0 || isNaN(data296)){
+const err795 = {instancePath:instancePath+"/notify/rules/error_rate/ratio",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio,data:data296};
 if(vErrors === null){
 vErrors = [err795];
 }
@@ -10847,9 +10849,9 @@ vErrors.push(err795);
 }
 errors++;
 }
-if((typeof data295 == "number") && (isFinite(data295))){
-if(data295 > 1000000000 || isNaN(data295)){
-const err796 = {instancePath:instancePath+"/notify/rules/error_rate/calls",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/calls/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls,data:data295};
+}
+else {
+const err796 = {instancePath:instancePath+"/notify/rules/error_rate/ratio",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.ratio,data:data296};
 if(vErrors === null){
 vErrors = [err796];
 }
@@ -10858,8 +10860,11 @@ vErrors.push(err796);
 }
 errors++;
 }
-if(data295 < 1 || isNaN(data295)){
-const err797 = {instancePath:instancePath+"/notify/rules/error_rate/calls",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/calls/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls,data:data295};
+}
+if(data294.calls !== undefined){
+let data297 = data294.calls;
+if(!(((typeof data297 == "number") && (!(data297 % 1) && !isNaN(data297))) && (isFinite(data297)))){
+const err797 = {instancePath:instancePath+"/notify/rules/error_rate/calls",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/calls/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls.type,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls,data:data297};
 if(vErrors === null){
 vErrors = [err797];
 }
@@ -10868,14 +10873,9 @@ vErrors.push(err797);
 }
 errors++;
 }
-}
-}
-}
-}
-if(data283.limit_reached !== undefined){
-let data296 = data283.limit_reached;
-if((!(data296 && typeof data296 == "object" && !Array.isArray(data296))) && (typeof data296 !== "boolean")){
-const err798 = {instancePath:instancePath+"/notify/rules/limit_reached",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.limit_reached.type},schema:schema6.properties.notify.properties.rules.properties.limit_reached.type,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached,data:data296};
+if((typeof data297 == "number") && (isFinite(data297))){
+if(data297 > 1000000000 || isNaN(data297)){
+const err798 = {instancePath:instancePath+"/notify/rules/error_rate/calls",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/calls/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls,data:data297};
 if(vErrors === null){
 vErrors = [err798];
 }
@@ -10884,10 +10884,8 @@ vErrors.push(err798);
 }
 errors++;
 }
-const _errs702 = errors;
-const _errs703 = errors;
-if(true !== data296){
-const err799 = {};
+if(data297 < 1 || isNaN(data297)){
+const err799 = {instancePath:instancePath+"/notify/rules/error_rate/calls",schemaPath:"#/properties/notify/properties/rules/properties/error_rate/properties/calls/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.error_rate.properties.calls,data:data297};
 if(vErrors === null){
 vErrors = [err799];
 }
@@ -10896,9 +10894,14 @@ vErrors.push(err799);
 }
 errors++;
 }
-var valid156 = _errs703 === errors;
-if(valid156){
-const err800 = {instancePath:instancePath+"/notify/rules/limit_reached",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.limit_reached.not,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached,data:data296};
+}
+}
+}
+}
+if(data285.limit_reached !== undefined){
+let data298 = data285.limit_reached;
+if((!(data298 && typeof data298 == "object" && !Array.isArray(data298))) && (typeof data298 !== "boolean")){
+const err800 = {instancePath:instancePath+"/notify/rules/limit_reached",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.limit_reached.type},schema:schema6.properties.notify.properties.rules.properties.limit_reached.type,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached,data:data298};
 if(vErrors === null){
 vErrors = [err800];
 }
@@ -10907,21 +10910,10 @@ vErrors.push(err800);
 }
 errors++;
 }
-else {
-errors = _errs702;
-if(vErrors !== null){
-if(_errs702){
-vErrors.length = _errs702;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(data296 && typeof data296 == "object" && !Array.isArray(data296)){
-for(const key72 in data296){
-if(!((key72 === "after_ms") || (key72 === "count"))){
-const err801 = {instancePath:instancePath+"/notify/rules/limit_reached",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key72},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached,data:data296};
+const _errs705 = errors;
+const _errs706 = errors;
+if(true !== data298){
+const err801 = {};
 if(vErrors === null){
 vErrors = [err801];
 }
@@ -10930,11 +10922,9 @@ vErrors.push(err801);
 }
 errors++;
 }
-}
-if(data296.after_ms !== undefined){
-let data297 = data296.after_ms;
-if(!(((typeof data297 == "number") && (!(data297 % 1) && !isNaN(data297))) && (isFinite(data297)))){
-const err802 = {instancePath:instancePath+"/notify/rules/limit_reached/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms,data:data297};
+var valid156 = _errs706 === errors;
+if(valid156){
+const err802 = {instancePath:instancePath+"/notify/rules/limit_reached",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.limit_reached.not,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached,data:data298};
 if(vErrors === null){
 vErrors = [err802];
 }
@@ -10943,9 +10933,21 @@ vErrors.push(err802);
 }
 errors++;
 }
-if((typeof data297 == "number") && (isFinite(data297))){
-if(data297 > 86400000 || isNaN(data297)){
-const err803 = {instancePath:instancePath+"/notify/rules/limit_reached/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms,data:data297};
+else {
+errors = _errs705;
+if(vErrors !== null){
+if(_errs705){
+vErrors.length = _errs705;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data298 && typeof data298 == "object" && !Array.isArray(data298)){
+for(const key72 in data298){
+if(!((key72 === "after_ms") || (key72 === "count"))){
+const err803 = {instancePath:instancePath+"/notify/rules/limit_reached",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key72},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached,data:data298};
 if(vErrors === null){
 vErrors = [err803];
 }
@@ -10954,8 +10956,11 @@ vErrors.push(err803);
 }
 errors++;
 }
-if(data297 < 0 || isNaN(data297)){
-const err804 = {instancePath:instancePath+"/notify/rules/limit_reached/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms,data:data297};
+}
+if(data298.after_ms !== undefined){
+let data299 = data298.after_ms;
+if(!(((typeof data299 == "number") && (!(data299 % 1) && !isNaN(data299))) && (isFinite(data299)))){
+const err804 = {instancePath:instancePath+"/notify/rules/limit_reached/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms,data:data299};
 if(vErrors === null){
 vErrors = [err804];
 }
@@ -10964,12 +10969,9 @@ vErrors.push(err804);
 }
 errors++;
 }
-}
-}
-if(data296.count !== undefined){
-let data298 = data296.count;
-if(!(((typeof data298 == "number") && (!(data298 % 1) && !isNaN(data298))) && (isFinite(data298)))){
-const err805 = {instancePath:instancePath+"/notify/rules/limit_reached/count",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count,data:data298};
+if((typeof data299 == "number") && (isFinite(data299))){
+if(data299 > 86400000 || isNaN(data299)){
+const err805 = {instancePath:instancePath+"/notify/rules/limit_reached/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms,data:data299};
 if(vErrors === null){
 vErrors = [err805];
 }
@@ -10978,9 +10980,8 @@ vErrors.push(err805);
 }
 errors++;
 }
-if((typeof data298 == "number") && (isFinite(data298))){
-if(data298 > 1000000000 || isNaN(data298)){
-const err806 = {instancePath:instancePath+"/notify/rules/limit_reached/count",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count,data:data298};
+if(data299 < 0 || isNaN(data299)){
+const err806 = {instancePath:instancePath+"/notify/rules/limit_reached/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.after_ms,data:data299};
 if(vErrors === null){
 vErrors = [err806];
 }
@@ -10989,8 +10990,12 @@ vErrors.push(err806);
 }
 errors++;
 }
-if(data298 < 0 || isNaN(data298)){
-const err807 = {instancePath:instancePath+"/notify/rules/limit_reached/count",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count,data:data298};
+}
+}
+if(data298.count !== undefined){
+let data300 = data298.count;
+if(!(((typeof data300 == "number") && (!(data300 % 1) && !isNaN(data300))) && (isFinite(data300)))){
+const err807 = {instancePath:instancePath+"/notify/rules/limit_reached/count",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count,data:data300};
 if(vErrors === null){
 vErrors = [err807];
 }
@@ -10999,14 +11004,9 @@ vErrors.push(err807);
 }
 errors++;
 }
-}
-}
-}
-}
-if(data283.no_target !== undefined){
-let data299 = data283.no_target;
-if((!(data299 && typeof data299 == "object" && !Array.isArray(data299))) && (typeof data299 !== "boolean")){
-const err808 = {instancePath:instancePath+"/notify/rules/no_target",schemaPath:"#/properties/notify/properties/rules/properties/no_target/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.no_target.type},schema:schema6.properties.notify.properties.rules.properties.no_target.type,parentSchema:schema6.properties.notify.properties.rules.properties.no_target,data:data299};
+if((typeof data300 == "number") && (isFinite(data300))){
+if(data300 > 1000000000 || isNaN(data300)){
+const err808 = {instancePath:instancePath+"/notify/rules/limit_reached/count",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count,data:data300};
 if(vErrors === null){
 vErrors = [err808];
 }
@@ -11015,10 +11015,8 @@ vErrors.push(err808);
 }
 errors++;
 }
-const _errs711 = errors;
-const _errs712 = errors;
-if(true !== data299){
-const err809 = {};
+if(data300 < 0 || isNaN(data300)){
+const err809 = {instancePath:instancePath+"/notify/rules/limit_reached/count",schemaPath:"#/properties/notify/properties/rules/properties/limit_reached/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.limit_reached.properties.count,data:data300};
 if(vErrors === null){
 vErrors = [err809];
 }
@@ -11027,9 +11025,14 @@ vErrors.push(err809);
 }
 errors++;
 }
-var valid158 = _errs712 === errors;
-if(valid158){
-const err810 = {instancePath:instancePath+"/notify/rules/no_target",schemaPath:"#/properties/notify/properties/rules/properties/no_target/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.no_target.not,parentSchema:schema6.properties.notify.properties.rules.properties.no_target,data:data299};
+}
+}
+}
+}
+if(data285.no_target !== undefined){
+let data301 = data285.no_target;
+if((!(data301 && typeof data301 == "object" && !Array.isArray(data301))) && (typeof data301 !== "boolean")){
+const err810 = {instancePath:instancePath+"/notify/rules/no_target",schemaPath:"#/properties/notify/properties/rules/properties/no_target/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.no_target.type},schema:schema6.properties.notify.properties.rules.properties.no_target.type,parentSchema:schema6.properties.notify.properties.rules.properties.no_target,data:data301};
 if(vErrors === null){
 vErrors = [err810];
 }
@@ -11038,21 +11041,10 @@ vErrors.push(err810);
 }
 errors++;
 }
-else {
-errors = _errs711;
-if(vErrors !== null){
-if(_errs711){
-vErrors.length = _errs711;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(data299 && typeof data299 == "object" && !Array.isArray(data299)){
-for(const key73 in data299){
-if(!((key73 === "after_ms") || (key73 === "count"))){
-const err811 = {instancePath:instancePath+"/notify/rules/no_target",schemaPath:"#/properties/notify/properties/rules/properties/no_target/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key73},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.no_target,data:data299};
+const _errs714 = errors;
+const _errs715 = errors;
+if(true !== data301){
+const err811 = {};
 if(vErrors === null){
 vErrors = [err811];
 }
@@ -11061,11 +11053,9 @@ vErrors.push(err811);
 }
 errors++;
 }
-}
-if(data299.after_ms !== undefined){
-let data300 = data299.after_ms;
-if(!(((typeof data300 == "number") && (!(data300 % 1) && !isNaN(data300))) && (isFinite(data300)))){
-const err812 = {instancePath:instancePath+"/notify/rules/no_target/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms,data:data300};
+var valid158 = _errs715 === errors;
+if(valid158){
+const err812 = {instancePath:instancePath+"/notify/rules/no_target",schemaPath:"#/properties/notify/properties/rules/properties/no_target/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.no_target.not,parentSchema:schema6.properties.notify.properties.rules.properties.no_target,data:data301};
 if(vErrors === null){
 vErrors = [err812];
 }
@@ -11074,9 +11064,21 @@ vErrors.push(err812);
 }
 errors++;
 }
-if((typeof data300 == "number") && (isFinite(data300))){
-if(data300 > 86400000 || isNaN(data300)){
-const err813 = {instancePath:instancePath+"/notify/rules/no_target/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms,data:data300};
+else {
+errors = _errs714;
+if(vErrors !== null){
+if(_errs714){
+vErrors.length = _errs714;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data301 && typeof data301 == "object" && !Array.isArray(data301)){
+for(const key73 in data301){
+if(!((key73 === "after_ms") || (key73 === "count"))){
+const err813 = {instancePath:instancePath+"/notify/rules/no_target",schemaPath:"#/properties/notify/properties/rules/properties/no_target/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key73},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.no_target,data:data301};
 if(vErrors === null){
 vErrors = [err813];
 }
@@ -11085,8 +11087,11 @@ vErrors.push(err813);
 }
 errors++;
 }
-if(data300 < 0 || isNaN(data300)){
-const err814 = {instancePath:instancePath+"/notify/rules/no_target/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms,data:data300};
+}
+if(data301.after_ms !== undefined){
+let data302 = data301.after_ms;
+if(!(((typeof data302 == "number") && (!(data302 % 1) && !isNaN(data302))) && (isFinite(data302)))){
+const err814 = {instancePath:instancePath+"/notify/rules/no_target/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms,data:data302};
 if(vErrors === null){
 vErrors = [err814];
 }
@@ -11095,12 +11100,9 @@ vErrors.push(err814);
 }
 errors++;
 }
-}
-}
-if(data299.count !== undefined){
-let data301 = data299.count;
-if(!(((typeof data301 == "number") && (!(data301 % 1) && !isNaN(data301))) && (isFinite(data301)))){
-const err815 = {instancePath:instancePath+"/notify/rules/no_target/count",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.no_target.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.count,data:data301};
+if((typeof data302 == "number") && (isFinite(data302))){
+if(data302 > 86400000 || isNaN(data302)){
+const err815 = {instancePath:instancePath+"/notify/rules/no_target/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms,data:data302};
 if(vErrors === null){
 vErrors = [err815];
 }
@@ -11109,9 +11111,8 @@ vErrors.push(err815);
 }
 errors++;
 }
-if((typeof data301 == "number") && (isFinite(data301))){
-if(data301 > 1000000000 || isNaN(data301)){
-const err816 = {instancePath:instancePath+"/notify/rules/no_target/count",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.count,data:data301};
+if(data302 < 0 || isNaN(data302)){
+const err816 = {instancePath:instancePath+"/notify/rules/no_target/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.after_ms,data:data302};
 if(vErrors === null){
 vErrors = [err816];
 }
@@ -11120,8 +11121,12 @@ vErrors.push(err816);
 }
 errors++;
 }
-if(data301 < 0 || isNaN(data301)){
-const err817 = {instancePath:instancePath+"/notify/rules/no_target/count",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.count,data:data301};
+}
+}
+if(data301.count !== undefined){
+let data303 = data301.count;
+if(!(((typeof data303 == "number") && (!(data303 % 1) && !isNaN(data303))) && (isFinite(data303)))){
+const err817 = {instancePath:instancePath+"/notify/rules/no_target/count",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.no_target.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.count,data:data303};
 if(vErrors === null){
 vErrors = [err817];
 }
@@ -11130,14 +11135,9 @@ vErrors.push(err817);
 }
 errors++;
 }
-}
-}
-}
-}
-if(data283.peers_unreadable !== undefined){
-let data302 = data283.peers_unreadable;
-if((!(data302 && typeof data302 == "object" && !Array.isArray(data302))) && (typeof data302 !== "boolean")){
-const err818 = {instancePath:instancePath+"/notify/rules/peers_unreadable",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.peers_unreadable.type},schema:schema6.properties.notify.properties.rules.properties.peers_unreadable.type,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable,data:data302};
+if((typeof data303 == "number") && (isFinite(data303))){
+if(data303 > 1000000000 || isNaN(data303)){
+const err818 = {instancePath:instancePath+"/notify/rules/no_target/count",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.count,data:data303};
 if(vErrors === null){
 vErrors = [err818];
 }
@@ -11146,10 +11146,8 @@ vErrors.push(err818);
 }
 errors++;
 }
-const _errs720 = errors;
-const _errs721 = errors;
-if(true !== data302){
-const err819 = {};
+if(data303 < 0 || isNaN(data303)){
+const err819 = {instancePath:instancePath+"/notify/rules/no_target/count",schemaPath:"#/properties/notify/properties/rules/properties/no_target/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.no_target.properties.count,data:data303};
 if(vErrors === null){
 vErrors = [err819];
 }
@@ -11158,9 +11156,14 @@ vErrors.push(err819);
 }
 errors++;
 }
-var valid160 = _errs721 === errors;
-if(valid160){
-const err820 = {instancePath:instancePath+"/notify/rules/peers_unreadable",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.peers_unreadable.not,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable,data:data302};
+}
+}
+}
+}
+if(data285.peers_unreadable !== undefined){
+let data304 = data285.peers_unreadable;
+if((!(data304 && typeof data304 == "object" && !Array.isArray(data304))) && (typeof data304 !== "boolean")){
+const err820 = {instancePath:instancePath+"/notify/rules/peers_unreadable",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.peers_unreadable.type},schema:schema6.properties.notify.properties.rules.properties.peers_unreadable.type,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable,data:data304};
 if(vErrors === null){
 vErrors = [err820];
 }
@@ -11169,21 +11172,10 @@ vErrors.push(err820);
 }
 errors++;
 }
-else {
-errors = _errs720;
-if(vErrors !== null){
-if(_errs720){
-vErrors.length = _errs720;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(data302 && typeof data302 == "object" && !Array.isArray(data302)){
-for(const key74 in data302){
-if(!(key74 === "after_ms")){
-const err821 = {instancePath:instancePath+"/notify/rules/peers_unreadable",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key74},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable,data:data302};
+const _errs723 = errors;
+const _errs724 = errors;
+if(true !== data304){
+const err821 = {};
 if(vErrors === null){
 vErrors = [err821];
 }
@@ -11192,11 +11184,9 @@ vErrors.push(err821);
 }
 errors++;
 }
-}
-if(data302.after_ms !== undefined){
-let data303 = data302.after_ms;
-if(!(((typeof data303 == "number") && (!(data303 % 1) && !isNaN(data303))) && (isFinite(data303)))){
-const err822 = {instancePath:instancePath+"/notify/rules/peers_unreadable/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms,data:data303};
+var valid160 = _errs724 === errors;
+if(valid160){
+const err822 = {instancePath:instancePath+"/notify/rules/peers_unreadable",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.peers_unreadable.not,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable,data:data304};
 if(vErrors === null){
 vErrors = [err822];
 }
@@ -11205,9 +11195,21 @@ vErrors.push(err822);
 }
 errors++;
 }
-if((typeof data303 == "number") && (isFinite(data303))){
-if(data303 > 86400000 || isNaN(data303)){
-const err823 = {instancePath:instancePath+"/notify/rules/peers_unreadable/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms,data:data303};
+else {
+errors = _errs723;
+if(vErrors !== null){
+if(_errs723){
+vErrors.length = _errs723;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data304 && typeof data304 == "object" && !Array.isArray(data304)){
+for(const key74 in data304){
+if(!(key74 === "after_ms")){
+const err823 = {instancePath:instancePath+"/notify/rules/peers_unreadable",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key74},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable,data:data304};
 if(vErrors === null){
 vErrors = [err823];
 }
@@ -11216,8 +11218,11 @@ vErrors.push(err823);
 }
 errors++;
 }
-if(data303 < 0 || isNaN(data303)){
-const err824 = {instancePath:instancePath+"/notify/rules/peers_unreadable/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms,data:data303};
+}
+if(data304.after_ms !== undefined){
+let data305 = data304.after_ms;
+if(!(((typeof data305 == "number") && (!(data305 % 1) && !isNaN(data305))) && (isFinite(data305)))){
+const err824 = {instancePath:instancePath+"/notify/rules/peers_unreadable/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms,data:data305};
 if(vErrors === null){
 vErrors = [err824];
 }
@@ -11226,14 +11231,9 @@ vErrors.push(err824);
 }
 errors++;
 }
-}
-}
-}
-}
-if(data283.provider_auth !== undefined){
-let data304 = data283.provider_auth;
-if((!(data304 && typeof data304 == "object" && !Array.isArray(data304))) && (typeof data304 !== "boolean")){
-const err825 = {instancePath:instancePath+"/notify/rules/provider_auth",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_auth.type},schema:schema6.properties.notify.properties.rules.properties.provider_auth.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth,data:data304};
+if((typeof data305 == "number") && (isFinite(data305))){
+if(data305 > 86400000 || isNaN(data305)){
+const err825 = {instancePath:instancePath+"/notify/rules/peers_unreadable/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms,data:data305};
 if(vErrors === null){
 vErrors = [err825];
 }
@@ -11242,10 +11242,8 @@ vErrors.push(err825);
 }
 errors++;
 }
-const _errs727 = errors;
-const _errs728 = errors;
-if(true !== data304){
-const err826 = {};
+if(data305 < 0 || isNaN(data305)){
+const err826 = {instancePath:instancePath+"/notify/rules/peers_unreadable/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/peers_unreadable/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.peers_unreadable.properties.after_ms,data:data305};
 if(vErrors === null){
 vErrors = [err826];
 }
@@ -11254,9 +11252,14 @@ vErrors.push(err826);
 }
 errors++;
 }
-var valid162 = _errs728 === errors;
-if(valid162){
-const err827 = {instancePath:instancePath+"/notify/rules/provider_auth",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_auth.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth,data:data304};
+}
+}
+}
+}
+if(data285.provider_auth !== undefined){
+let data306 = data285.provider_auth;
+if((!(data306 && typeof data306 == "object" && !Array.isArray(data306))) && (typeof data306 !== "boolean")){
+const err827 = {instancePath:instancePath+"/notify/rules/provider_auth",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_auth.type},schema:schema6.properties.notify.properties.rules.properties.provider_auth.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth,data:data306};
 if(vErrors === null){
 vErrors = [err827];
 }
@@ -11265,21 +11268,10 @@ vErrors.push(err827);
 }
 errors++;
 }
-else {
-errors = _errs727;
-if(vErrors !== null){
-if(_errs727){
-vErrors.length = _errs727;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(data304 && typeof data304 == "object" && !Array.isArray(data304)){
-for(const key75 in data304){
-if(!(key75 === "after_ms")){
-const err828 = {instancePath:instancePath+"/notify/rules/provider_auth",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key75},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth,data:data304};
+const _errs730 = errors;
+const _errs731 = errors;
+if(true !== data306){
+const err828 = {};
 if(vErrors === null){
 vErrors = [err828];
 }
@@ -11288,11 +11280,9 @@ vErrors.push(err828);
 }
 errors++;
 }
-}
-if(data304.after_ms !== undefined){
-let data305 = data304.after_ms;
-if(!(((typeof data305 == "number") && (!(data305 % 1) && !isNaN(data305))) && (isFinite(data305)))){
-const err829 = {instancePath:instancePath+"/notify/rules/provider_auth/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms,data:data305};
+var valid162 = _errs731 === errors;
+if(valid162){
+const err829 = {instancePath:instancePath+"/notify/rules/provider_auth",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_auth.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth,data:data306};
 if(vErrors === null){
 vErrors = [err829];
 }
@@ -11301,9 +11291,21 @@ vErrors.push(err829);
 }
 errors++;
 }
-if((typeof data305 == "number") && (isFinite(data305))){
-if(data305 > 86400000 || isNaN(data305)){
-const err830 = {instancePath:instancePath+"/notify/rules/provider_auth/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms,data:data305};
+else {
+errors = _errs730;
+if(vErrors !== null){
+if(_errs730){
+vErrors.length = _errs730;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data306 && typeof data306 == "object" && !Array.isArray(data306)){
+for(const key75 in data306){
+if(!(key75 === "after_ms")){
+const err830 = {instancePath:instancePath+"/notify/rules/provider_auth",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key75},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth,data:data306};
 if(vErrors === null){
 vErrors = [err830];
 }
@@ -11312,8 +11314,11 @@ vErrors.push(err830);
 }
 errors++;
 }
-if(data305 < 0 || isNaN(data305)){
-const err831 = {instancePath:instancePath+"/notify/rules/provider_auth/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms,data:data305};
+}
+if(data306.after_ms !== undefined){
+let data307 = data306.after_ms;
+if(!(((typeof data307 == "number") && (!(data307 % 1) && !isNaN(data307))) && (isFinite(data307)))){
+const err831 = {instancePath:instancePath+"/notify/rules/provider_auth/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms,data:data307};
 if(vErrors === null){
 vErrors = [err831];
 }
@@ -11322,14 +11327,9 @@ vErrors.push(err831);
 }
 errors++;
 }
-}
-}
-}
-}
-if(data283.provider_down !== undefined){
-let data306 = data283.provider_down;
-if((!(data306 && typeof data306 == "object" && !Array.isArray(data306))) && (typeof data306 !== "boolean")){
-const err832 = {instancePath:instancePath+"/notify/rules/provider_down",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_down.type},schema:schema6.properties.notify.properties.rules.properties.provider_down.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down,data:data306};
+if((typeof data307 == "number") && (isFinite(data307))){
+if(data307 > 86400000 || isNaN(data307)){
+const err832 = {instancePath:instancePath+"/notify/rules/provider_auth/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms,data:data307};
 if(vErrors === null){
 vErrors = [err832];
 }
@@ -11338,10 +11338,8 @@ vErrors.push(err832);
 }
 errors++;
 }
-const _errs734 = errors;
-const _errs735 = errors;
-if(true !== data306){
-const err833 = {};
+if(data307 < 0 || isNaN(data307)){
+const err833 = {instancePath:instancePath+"/notify/rules/provider_auth/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_auth/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_auth.properties.after_ms,data:data307};
 if(vErrors === null){
 vErrors = [err833];
 }
@@ -11350,9 +11348,14 @@ vErrors.push(err833);
 }
 errors++;
 }
-var valid164 = _errs735 === errors;
-if(valid164){
-const err834 = {instancePath:instancePath+"/notify/rules/provider_down",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_down.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down,data:data306};
+}
+}
+}
+}
+if(data285.provider_down !== undefined){
+let data308 = data285.provider_down;
+if((!(data308 && typeof data308 == "object" && !Array.isArray(data308))) && (typeof data308 !== "boolean")){
+const err834 = {instancePath:instancePath+"/notify/rules/provider_down",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_down.type},schema:schema6.properties.notify.properties.rules.properties.provider_down.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down,data:data308};
 if(vErrors === null){
 vErrors = [err834];
 }
@@ -11361,21 +11364,10 @@ vErrors.push(err834);
 }
 errors++;
 }
-else {
-errors = _errs734;
-if(vErrors !== null){
-if(_errs734){
-vErrors.length = _errs734;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(data306 && typeof data306 == "object" && !Array.isArray(data306)){
-for(const key76 in data306){
-if(!(key76 === "after_ms")){
-const err835 = {instancePath:instancePath+"/notify/rules/provider_down",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key76},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down,data:data306};
+const _errs737 = errors;
+const _errs738 = errors;
+if(true !== data308){
+const err835 = {};
 if(vErrors === null){
 vErrors = [err835];
 }
@@ -11384,11 +11376,9 @@ vErrors.push(err835);
 }
 errors++;
 }
-}
-if(data306.after_ms !== undefined){
-let data307 = data306.after_ms;
-if(!(((typeof data307 == "number") && (!(data307 % 1) && !isNaN(data307))) && (isFinite(data307)))){
-const err836 = {instancePath:instancePath+"/notify/rules/provider_down/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms,data:data307};
+var valid164 = _errs738 === errors;
+if(valid164){
+const err836 = {instancePath:instancePath+"/notify/rules/provider_down",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_down.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down,data:data308};
 if(vErrors === null){
 vErrors = [err836];
 }
@@ -11397,9 +11387,21 @@ vErrors.push(err836);
 }
 errors++;
 }
-if((typeof data307 == "number") && (isFinite(data307))){
-if(data307 > 86400000 || isNaN(data307)){
-const err837 = {instancePath:instancePath+"/notify/rules/provider_down/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms,data:data307};
+else {
+errors = _errs737;
+if(vErrors !== null){
+if(_errs737){
+vErrors.length = _errs737;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data308 && typeof data308 == "object" && !Array.isArray(data308)){
+for(const key76 in data308){
+if(!(key76 === "after_ms")){
+const err837 = {instancePath:instancePath+"/notify/rules/provider_down",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key76},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down,data:data308};
 if(vErrors === null){
 vErrors = [err837];
 }
@@ -11408,8 +11410,11 @@ vErrors.push(err837);
 }
 errors++;
 }
-if(data307 < 0 || isNaN(data307)){
-const err838 = {instancePath:instancePath+"/notify/rules/provider_down/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms,data:data307};
+}
+if(data308.after_ms !== undefined){
+let data309 = data308.after_ms;
+if(!(((typeof data309 == "number") && (!(data309 % 1) && !isNaN(data309))) && (isFinite(data309)))){
+const err838 = {instancePath:instancePath+"/notify/rules/provider_down/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms,data:data309};
 if(vErrors === null){
 vErrors = [err838];
 }
@@ -11418,14 +11423,9 @@ vErrors.push(err838);
 }
 errors++;
 }
-}
-}
-}
-}
-if(data283.provider_quota !== undefined){
-let data308 = data283.provider_quota;
-if((!(data308 && typeof data308 == "object" && !Array.isArray(data308))) && (typeof data308 !== "boolean")){
-const err839 = {instancePath:instancePath+"/notify/rules/provider_quota",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_quota.type},schema:schema6.properties.notify.properties.rules.properties.provider_quota.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota,data:data308};
+if((typeof data309 == "number") && (isFinite(data309))){
+if(data309 > 86400000 || isNaN(data309)){
+const err839 = {instancePath:instancePath+"/notify/rules/provider_down/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms,data:data309};
 if(vErrors === null){
 vErrors = [err839];
 }
@@ -11434,10 +11434,8 @@ vErrors.push(err839);
 }
 errors++;
 }
-const _errs741 = errors;
-const _errs742 = errors;
-if(true !== data308){
-const err840 = {};
+if(data309 < 0 || isNaN(data309)){
+const err840 = {instancePath:instancePath+"/notify/rules/provider_down/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_down/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_down.properties.after_ms,data:data309};
 if(vErrors === null){
 vErrors = [err840];
 }
@@ -11446,9 +11444,14 @@ vErrors.push(err840);
 }
 errors++;
 }
-var valid166 = _errs742 === errors;
-if(valid166){
-const err841 = {instancePath:instancePath+"/notify/rules/provider_quota",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_quota.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota,data:data308};
+}
+}
+}
+}
+if(data285.provider_quota !== undefined){
+let data310 = data285.provider_quota;
+if((!(data310 && typeof data310 == "object" && !Array.isArray(data310))) && (typeof data310 !== "boolean")){
+const err841 = {instancePath:instancePath+"/notify/rules/provider_quota",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_quota.type},schema:schema6.properties.notify.properties.rules.properties.provider_quota.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota,data:data310};
 if(vErrors === null){
 vErrors = [err841];
 }
@@ -11457,21 +11460,10 @@ vErrors.push(err841);
 }
 errors++;
 }
-else {
-errors = _errs741;
-if(vErrors !== null){
-if(_errs741){
-vErrors.length = _errs741;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(data308 && typeof data308 == "object" && !Array.isArray(data308)){
-for(const key77 in data308){
-if(!(key77 === "after_ms")){
-const err842 = {instancePath:instancePath+"/notify/rules/provider_quota",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key77},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota,data:data308};
+const _errs744 = errors;
+const _errs745 = errors;
+if(true !== data310){
+const err842 = {};
 if(vErrors === null){
 vErrors = [err842];
 }
@@ -11480,11 +11472,9 @@ vErrors.push(err842);
 }
 errors++;
 }
-}
-if(data308.after_ms !== undefined){
-let data309 = data308.after_ms;
-if(!(((typeof data309 == "number") && (!(data309 % 1) && !isNaN(data309))) && (isFinite(data309)))){
-const err843 = {instancePath:instancePath+"/notify/rules/provider_quota/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms,data:data309};
+var valid166 = _errs745 === errors;
+if(valid166){
+const err843 = {instancePath:instancePath+"/notify/rules/provider_quota",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_quota.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota,data:data310};
 if(vErrors === null){
 vErrors = [err843];
 }
@@ -11493,9 +11483,21 @@ vErrors.push(err843);
 }
 errors++;
 }
-if((typeof data309 == "number") && (isFinite(data309))){
-if(data309 > 86400000 || isNaN(data309)){
-const err844 = {instancePath:instancePath+"/notify/rules/provider_quota/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms,data:data309};
+else {
+errors = _errs744;
+if(vErrors !== null){
+if(_errs744){
+vErrors.length = _errs744;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data310 && typeof data310 == "object" && !Array.isArray(data310)){
+for(const key77 in data310){
+if(!(key77 === "after_ms")){
+const err844 = {instancePath:instancePath+"/notify/rules/provider_quota",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key77},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota,data:data310};
 if(vErrors === null){
 vErrors = [err844];
 }
@@ -11504,8 +11506,11 @@ vErrors.push(err844);
 }
 errors++;
 }
-if(data309 < 0 || isNaN(data309)){
-const err845 = {instancePath:instancePath+"/notify/rules/provider_quota/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms,data:data309};
+}
+if(data310.after_ms !== undefined){
+let data311 = data310.after_ms;
+if(!(((typeof data311 == "number") && (!(data311 % 1) && !isNaN(data311))) && (isFinite(data311)))){
+const err845 = {instancePath:instancePath+"/notify/rules/provider_quota/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms,data:data311};
 if(vErrors === null){
 vErrors = [err845];
 }
@@ -11514,14 +11519,9 @@ vErrors.push(err845);
 }
 errors++;
 }
-}
-}
-}
-}
-if(data283.provider_rate_limited !== undefined){
-let data310 = data283.provider_rate_limited;
-if((!(data310 && typeof data310 == "object" && !Array.isArray(data310))) && (typeof data310 !== "boolean")){
-const err846 = {instancePath:instancePath+"/notify/rules/provider_rate_limited",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_rate_limited.type},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited,data:data310};
+if((typeof data311 == "number") && (isFinite(data311))){
+if(data311 > 86400000 || isNaN(data311)){
+const err846 = {instancePath:instancePath+"/notify/rules/provider_quota/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms,data:data311};
 if(vErrors === null){
 vErrors = [err846];
 }
@@ -11530,10 +11530,8 @@ vErrors.push(err846);
 }
 errors++;
 }
-const _errs748 = errors;
-const _errs749 = errors;
-if(true !== data310){
-const err847 = {};
+if(data311 < 0 || isNaN(data311)){
+const err847 = {instancePath:instancePath+"/notify/rules/provider_quota/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_quota/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_quota.properties.after_ms,data:data311};
 if(vErrors === null){
 vErrors = [err847];
 }
@@ -11542,9 +11540,14 @@ vErrors.push(err847);
 }
 errors++;
 }
-var valid168 = _errs749 === errors;
-if(valid168){
-const err848 = {instancePath:instancePath+"/notify/rules/provider_rate_limited",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited,data:data310};
+}
+}
+}
+}
+if(data285.provider_rate_limited !== undefined){
+let data312 = data285.provider_rate_limited;
+if((!(data312 && typeof data312 == "object" && !Array.isArray(data312))) && (typeof data312 !== "boolean")){
+const err848 = {instancePath:instancePath+"/notify/rules/provider_rate_limited",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.provider_rate_limited.type},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited,data:data312};
 if(vErrors === null){
 vErrors = [err848];
 }
@@ -11553,21 +11556,10 @@ vErrors.push(err848);
 }
 errors++;
 }
-else {
-errors = _errs748;
-if(vErrors !== null){
-if(_errs748){
-vErrors.length = _errs748;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(data310 && typeof data310 == "object" && !Array.isArray(data310)){
-for(const key78 in data310){
-if(!(((key78 === "after_ms") || (key78 === "count")) || (key78 === "ratio"))){
-const err849 = {instancePath:instancePath+"/notify/rules/provider_rate_limited",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key78},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited,data:data310};
+const _errs751 = errors;
+const _errs752 = errors;
+if(true !== data312){
+const err849 = {};
 if(vErrors === null){
 vErrors = [err849];
 }
@@ -11576,11 +11568,9 @@ vErrors.push(err849);
 }
 errors++;
 }
-}
-if(data310.after_ms !== undefined){
-let data311 = data310.after_ms;
-if(!(((typeof data311 == "number") && (!(data311 % 1) && !isNaN(data311))) && (isFinite(data311)))){
-const err850 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data311};
+var valid168 = _errs752 === errors;
+if(valid168){
+const err850 = {instancePath:instancePath+"/notify/rules/provider_rate_limited",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.not,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited,data:data312};
 if(vErrors === null){
 vErrors = [err850];
 }
@@ -11589,9 +11579,21 @@ vErrors.push(err850);
 }
 errors++;
 }
-if((typeof data311 == "number") && (isFinite(data311))){
-if(data311 > 86400000 || isNaN(data311)){
-const err851 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data311};
+else {
+errors = _errs751;
+if(vErrors !== null){
+if(_errs751){
+vErrors.length = _errs751;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data312 && typeof data312 == "object" && !Array.isArray(data312)){
+for(const key78 in data312){
+if(!(((key78 === "after_ms") || (key78 === "count")) || (key78 === "ratio"))){
+const err851 = {instancePath:instancePath+"/notify/rules/provider_rate_limited",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key78},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited,data:data312};
 if(vErrors === null){
 vErrors = [err851];
 }
@@ -11600,8 +11602,11 @@ vErrors.push(err851);
 }
 errors++;
 }
-if(data311 < 0 || isNaN(data311)){
-const err852 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data311};
+}
+if(data312.after_ms !== undefined){
+let data313 = data312.after_ms;
+if(!(((typeof data313 == "number") && (!(data313 % 1) && !isNaN(data313))) && (isFinite(data313)))){
+const err852 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data313};
 if(vErrors === null){
 vErrors = [err852];
 }
@@ -11610,12 +11615,9 @@ vErrors.push(err852);
 }
 errors++;
 }
-}
-}
-if(data310.count !== undefined){
-let data312 = data310.count;
-if(!(((typeof data312 == "number") && (!(data312 % 1) && !isNaN(data312))) && (isFinite(data312)))){
-const err853 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/count",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count,data:data312};
+if((typeof data313 == "number") && (isFinite(data313))){
+if(data313 > 86400000 || isNaN(data313)){
+const err853 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data313};
 if(vErrors === null){
 vErrors = [err853];
 }
@@ -11624,9 +11626,8 @@ vErrors.push(err853);
 }
 errors++;
 }
-if((typeof data312 == "number") && (isFinite(data312))){
-if(data312 > 1000000000 || isNaN(data312)){
-const err854 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/count",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count,data:data312};
+if(data313 < 0 || isNaN(data313)){
+const err854 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data313};
 if(vErrors === null){
 vErrors = [err854];
 }
@@ -11635,8 +11636,12 @@ vErrors.push(err854);
 }
 errors++;
 }
-if(data312 < 0 || isNaN(data312)){
-const err855 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/count",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count,data:data312};
+}
+}
+if(data312.count !== undefined){
+let data314 = data312.count;
+if(!(((typeof data314 == "number") && (!(data314 % 1) && !isNaN(data314))) && (isFinite(data314)))){
+const err855 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/count",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count,data:data314};
 if(vErrors === null){
 vErrors = [err855];
 }
@@ -11645,13 +11650,9 @@ vErrors.push(err855);
 }
 errors++;
 }
-}
-}
-if(data310.ratio !== undefined){
-let data313 = data310.ratio;
-if((typeof data313 == "number") && (isFinite(data313))){
-if(data313 > 1 || isNaN(data313)){
-const err856 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/ratio",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio,data:data313};
+if((typeof data314 == "number") && (isFinite(data314))){
+if(data314 > 1000000000 || isNaN(data314)){
+const err856 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/count",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count,data:data314};
 if(vErrors === null){
 vErrors = [err856];
 }
@@ -11660,8 +11661,8 @@ vErrors.push(err856);
 }
 errors++;
 }
-if(data313 < 0 || isNaN(data313)){
-const err857 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/ratio",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio,data:data313};
+if(data314 < 0 || isNaN(data314)){
+const err857 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/count",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.count,data:data314};
 if(vErrors === null){
 vErrors = [err857];
 }
@@ -11671,8 +11672,12 @@ vErrors.push(err857);
 errors++;
 }
 }
-else {
-const err858 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/ratio",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio,data:data313};
+}
+if(data312.ratio !== undefined){
+let data315 = data312.ratio;
+if((typeof data315 == "number") && (isFinite(data315))){
+if(data315 > 1 || isNaN(data315)){
+const err858 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/ratio",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio,data:data315};
 if(vErrors === null){
 vErrors = [err858];
 }
@@ -11681,13 +11686,8 @@ vErrors.push(err858);
 }
 errors++;
 }
-}
-}
-}
-if(data283.reload_refused !== undefined){
-let data314 = data283.reload_refused;
-if((!(data314 && typeof data314 == "object" && !Array.isArray(data314))) && (typeof data314 !== "boolean")){
-const err859 = {instancePath:instancePath+"/notify/rules/reload_refused",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.reload_refused.type},schema:schema6.properties.notify.properties.rules.properties.reload_refused.type,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused,data:data314};
+if(data315 < 0 || isNaN(data315)){
+const err859 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/ratio",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio,data:data315};
 if(vErrors === null){
 vErrors = [err859];
 }
@@ -11696,10 +11696,9 @@ vErrors.push(err859);
 }
 errors++;
 }
-const _errs759 = errors;
-const _errs760 = errors;
-if(true !== data314){
-const err860 = {};
+}
+else {
+const err860 = {instancePath:instancePath+"/notify/rules/provider_rate_limited/ratio",schemaPath:"#/properties/notify/properties/rules/properties/provider_rate_limited/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio.type,parentSchema:schema6.properties.notify.properties.rules.properties.provider_rate_limited.properties.ratio,data:data315};
 if(vErrors === null){
 vErrors = [err860];
 }
@@ -11708,9 +11707,13 @@ vErrors.push(err860);
 }
 errors++;
 }
-var valid170 = _errs760 === errors;
-if(valid170){
-const err861 = {instancePath:instancePath+"/notify/rules/reload_refused",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.reload_refused.not,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused,data:data314};
+}
+}
+}
+if(data285.reload_refused !== undefined){
+let data316 = data285.reload_refused;
+if((!(data316 && typeof data316 == "object" && !Array.isArray(data316))) && (typeof data316 !== "boolean")){
+const err861 = {instancePath:instancePath+"/notify/rules/reload_refused",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.reload_refused.type},schema:schema6.properties.notify.properties.rules.properties.reload_refused.type,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused,data:data316};
 if(vErrors === null){
 vErrors = [err861];
 }
@@ -11719,21 +11722,10 @@ vErrors.push(err861);
 }
 errors++;
 }
-else {
-errors = _errs759;
-if(vErrors !== null){
-if(_errs759){
-vErrors.length = _errs759;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(data314 && typeof data314 == "object" && !Array.isArray(data314)){
-for(const key79 in data314){
-if(!(key79 === "after_ms")){
-const err862 = {instancePath:instancePath+"/notify/rules/reload_refused",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key79},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused,data:data314};
+const _errs762 = errors;
+const _errs763 = errors;
+if(true !== data316){
+const err862 = {};
 if(vErrors === null){
 vErrors = [err862];
 }
@@ -11742,11 +11734,9 @@ vErrors.push(err862);
 }
 errors++;
 }
-}
-if(data314.after_ms !== undefined){
-let data315 = data314.after_ms;
-if(!(((typeof data315 == "number") && (!(data315 % 1) && !isNaN(data315))) && (isFinite(data315)))){
-const err863 = {instancePath:instancePath+"/notify/rules/reload_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms,data:data315};
+var valid170 = _errs763 === errors;
+if(valid170){
+const err863 = {instancePath:instancePath+"/notify/rules/reload_refused",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.reload_refused.not,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused,data:data316};
 if(vErrors === null){
 vErrors = [err863];
 }
@@ -11755,9 +11745,21 @@ vErrors.push(err863);
 }
 errors++;
 }
-if((typeof data315 == "number") && (isFinite(data315))){
-if(data315 > 86400000 || isNaN(data315)){
-const err864 = {instancePath:instancePath+"/notify/rules/reload_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms,data:data315};
+else {
+errors = _errs762;
+if(vErrors !== null){
+if(_errs762){
+vErrors.length = _errs762;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data316 && typeof data316 == "object" && !Array.isArray(data316)){
+for(const key79 in data316){
+if(!(key79 === "after_ms")){
+const err864 = {instancePath:instancePath+"/notify/rules/reload_refused",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key79},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused,data:data316};
 if(vErrors === null){
 vErrors = [err864];
 }
@@ -11766,8 +11768,11 @@ vErrors.push(err864);
 }
 errors++;
 }
-if(data315 < 0 || isNaN(data315)){
-const err865 = {instancePath:instancePath+"/notify/rules/reload_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms,data:data315};
+}
+if(data316.after_ms !== undefined){
+let data317 = data316.after_ms;
+if(!(((typeof data317 == "number") && (!(data317 % 1) && !isNaN(data317))) && (isFinite(data317)))){
+const err865 = {instancePath:instancePath+"/notify/rules/reload_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms,data:data317};
 if(vErrors === null){
 vErrors = [err865];
 }
@@ -11776,14 +11781,9 @@ vErrors.push(err865);
 }
 errors++;
 }
-}
-}
-}
-}
-if(data283.worker_restarts !== undefined){
-let data316 = data283.worker_restarts;
-if((!(data316 && typeof data316 == "object" && !Array.isArray(data316))) && (typeof data316 !== "boolean")){
-const err866 = {instancePath:instancePath+"/notify/rules/worker_restarts",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.worker_restarts.type},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.type,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts,data:data316};
+if((typeof data317 == "number") && (isFinite(data317))){
+if(data317 > 86400000 || isNaN(data317)){
+const err866 = {instancePath:instancePath+"/notify/rules/reload_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms,data:data317};
 if(vErrors === null){
 vErrors = [err866];
 }
@@ -11792,10 +11792,8 @@ vErrors.push(err866);
 }
 errors++;
 }
-const _errs766 = errors;
-const _errs767 = errors;
-if(true !== data316){
-const err867 = {};
+if(data317 < 0 || isNaN(data317)){
+const err867 = {instancePath:instancePath+"/notify/rules/reload_refused/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/reload_refused/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.reload_refused.properties.after_ms,data:data317};
 if(vErrors === null){
 vErrors = [err867];
 }
@@ -11804,9 +11802,14 @@ vErrors.push(err867);
 }
 errors++;
 }
-var valid172 = _errs767 === errors;
-if(valid172){
-const err868 = {instancePath:instancePath+"/notify/rules/worker_restarts",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.not,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts,data:data316};
+}
+}
+}
+}
+if(data285.worker_restarts !== undefined){
+let data318 = data285.worker_restarts;
+if((!(data318 && typeof data318 == "object" && !Array.isArray(data318))) && (typeof data318 !== "boolean")){
+const err868 = {instancePath:instancePath+"/notify/rules/worker_restarts",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/type",keyword:"type",params:{type: schema6.properties.notify.properties.rules.properties.worker_restarts.type},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.type,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts,data:data318};
 if(vErrors === null){
 vErrors = [err868];
 }
@@ -11815,21 +11818,10 @@ vErrors.push(err868);
 }
 errors++;
 }
-else {
-errors = _errs766;
-if(vErrors !== null){
-if(_errs766){
-vErrors.length = _errs766;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(data316 && typeof data316 == "object" && !Array.isArray(data316)){
-for(const key80 in data316){
-if(!((key80 === "after_ms") || (key80 === "count"))){
-const err869 = {instancePath:instancePath+"/notify/rules/worker_restarts",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key80},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts,data:data316};
+const _errs769 = errors;
+const _errs770 = errors;
+if(true !== data318){
+const err869 = {};
 if(vErrors === null){
 vErrors = [err869];
 }
@@ -11838,11 +11830,9 @@ vErrors.push(err869);
 }
 errors++;
 }
-}
-if(data316.after_ms !== undefined){
-let data317 = data316.after_ms;
-if(!(((typeof data317 == "number") && (!(data317 % 1) && !isNaN(data317))) && (isFinite(data317)))){
-const err870 = {instancePath:instancePath+"/notify/rules/worker_restarts/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms,data:data317};
+var valid172 = _errs770 === errors;
+if(valid172){
+const err870 = {instancePath:instancePath+"/notify/rules/worker_restarts",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/not",keyword:"not",params:{},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.not,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts,data:data318};
 if(vErrors === null){
 vErrors = [err870];
 }
@@ -11851,9 +11841,21 @@ vErrors.push(err870);
 }
 errors++;
 }
-if((typeof data317 == "number") && (isFinite(data317))){
-if(data317 > 86400000 || isNaN(data317)){
-const err871 = {instancePath:instancePath+"/notify/rules/worker_restarts/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms,data:data317};
+else {
+errors = _errs769;
+if(vErrors !== null){
+if(_errs769){
+vErrors.length = _errs769;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(data318 && typeof data318 == "object" && !Array.isArray(data318)){
+for(const key80 in data318){
+if(!((key80 === "after_ms") || (key80 === "count"))){
+const err871 = {instancePath:instancePath+"/notify/rules/worker_restarts",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key80},schema:false,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts,data:data318};
 if(vErrors === null){
 vErrors = [err871];
 }
@@ -11862,8 +11864,11 @@ vErrors.push(err871);
 }
 errors++;
 }
-if(data317 < 0 || isNaN(data317)){
-const err872 = {instancePath:instancePath+"/notify/rules/worker_restarts/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms,data:data317};
+}
+if(data318.after_ms !== undefined){
+let data319 = data318.after_ms;
+if(!(((typeof data319 == "number") && (!(data319 % 1) && !isNaN(data319))) && (isFinite(data319)))){
+const err872 = {instancePath:instancePath+"/notify/rules/worker_restarts/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms.type,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms,data:data319};
 if(vErrors === null){
 vErrors = [err872];
 }
@@ -11872,12 +11877,9 @@ vErrors.push(err872);
 }
 errors++;
 }
-}
-}
-if(data316.count !== undefined){
-let data318 = data316.count;
-if(!(((typeof data318 == "number") && (!(data318 % 1) && !isNaN(data318))) && (isFinite(data318)))){
-const err873 = {instancePath:instancePath+"/notify/rules/worker_restarts/count",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count,data:data318};
+if((typeof data319 == "number") && (isFinite(data319))){
+if(data319 > 86400000 || isNaN(data319)){
+const err873 = {instancePath:instancePath+"/notify/rules/worker_restarts/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms,data:data319};
 if(vErrors === null){
 vErrors = [err873];
 }
@@ -11886,9 +11888,8 @@ vErrors.push(err873);
 }
 errors++;
 }
-if((typeof data318 == "number") && (isFinite(data318))){
-if(data318 > 1000000000 || isNaN(data318)){
-const err874 = {instancePath:instancePath+"/notify/rules/worker_restarts/count",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count,data:data318};
+if(data319 < 0 || isNaN(data319)){
+const err874 = {instancePath:instancePath+"/notify/rules/worker_restarts/after_ms",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.after_ms,data:data319};
 if(vErrors === null){
 vErrors = [err874];
 }
@@ -11897,8 +11898,12 @@ vErrors.push(err874);
 }
 errors++;
 }
-if(data318 < 0 || isNaN(data318)){
-const err875 = {instancePath:instancePath+"/notify/rules/worker_restarts/count",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count,data:data318};
+}
+}
+if(data318.count !== undefined){
+let data320 = data318.count;
+if(!(((typeof data320 == "number") && (!(data320 % 1) && !isNaN(data320))) && (isFinite(data320)))){
+const err875 = {instancePath:instancePath+"/notify/rules/worker_restarts/count",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count.type,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count,data:data320};
 if(vErrors === null){
 vErrors = [err875];
 }
@@ -11907,13 +11912,9 @@ vErrors.push(err875);
 }
 errors++;
 }
-}
-}
-}
-}
-}
-else {
-const err876 = {instancePath:instancePath+"/notify/rules",schemaPath:"#/properties/notify/properties/rules/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.rules.type,parentSchema:schema6.properties.notify.properties.rules,data:data283};
+if((typeof data320 == "number") && (isFinite(data320))){
+if(data320 > 1000000000 || isNaN(data320)){
+const err876 = {instancePath:instancePath+"/notify/rules/worker_restarts/count",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count,data:data320};
 if(vErrors === null){
 vErrors = [err876];
 }
@@ -11922,11 +11923,8 @@ vErrors.push(err876);
 }
 errors++;
 }
-}
-if(data262.heartbeat !== undefined){
-let data319 = data262.heartbeat;
-if((!(data319 && typeof data319 == "object" && !Array.isArray(data319))) && (data319 !== null)){
-const err877 = {instancePath:instancePath+"/notify/heartbeat",schemaPath:"#/properties/notify/properties/heartbeat/type",keyword:"type",params:{type: schema6.properties.notify.properties.heartbeat.type},schema:schema6.properties.notify.properties.heartbeat.type,parentSchema:schema6.properties.notify.properties.heartbeat,data:data319};
+if(data320 < 0 || isNaN(data320)){
+const err877 = {instancePath:instancePath+"/notify/rules/worker_restarts/count",schemaPath:"#/properties/notify/properties/rules/properties/worker_restarts/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema6.properties.notify.properties.rules.properties.worker_restarts.properties.count,data:data320};
 if(vErrors === null){
 vErrors = [err877];
 }
@@ -11935,9 +11933,13 @@ vErrors.push(err877);
 }
 errors++;
 }
-if(data319 && typeof data319 == "object" && !Array.isArray(data319)){
-if(data319.url === undefined){
-const err878 = {instancePath:instancePath+"/notify/heartbeat",schemaPath:"#/properties/notify/properties/heartbeat/required",keyword:"required",params:{missingProperty: "url"},schema:schema6.properties.notify.properties.heartbeat.required,parentSchema:schema6.properties.notify.properties.heartbeat,data:data319};
+}
+}
+}
+}
+}
+else {
+const err878 = {instancePath:instancePath+"/notify/rules",schemaPath:"#/properties/notify/properties/rules/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.properties.rules.type,parentSchema:schema6.properties.notify.properties.rules,data:data285};
 if(vErrors === null){
 vErrors = [err878];
 }
@@ -11946,9 +11948,11 @@ vErrors.push(err878);
 }
 errors++;
 }
-for(const key81 in data319){
-if(!((key81 === "url") || (key81 === "interval_ms"))){
-const err879 = {instancePath:instancePath+"/notify/heartbeat",schemaPath:"#/properties/notify/properties/heartbeat/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key81},schema:false,parentSchema:schema6.properties.notify.properties.heartbeat,data:data319};
+}
+if(data264.heartbeat !== undefined){
+let data321 = data264.heartbeat;
+if((!(data321 && typeof data321 == "object" && !Array.isArray(data321))) && (data321 !== null)){
+const err879 = {instancePath:instancePath+"/notify/heartbeat",schemaPath:"#/properties/notify/properties/heartbeat/type",keyword:"type",params:{type: schema6.properties.notify.properties.heartbeat.type},schema:schema6.properties.notify.properties.heartbeat.type,parentSchema:schema6.properties.notify.properties.heartbeat,data:data321};
 if(vErrors === null){
 vErrors = [err879];
 }
@@ -11957,17 +11961,9 @@ vErrors.push(err879);
 }
 errors++;
 }
-}
-if(data319.url !== undefined){
-if(!(validate52(data319.url, {instancePath:instancePath+"/notify/heartbeat/url",parentData:data319,parentDataProperty:"url",rootData}))){
-vErrors = vErrors === null ? validate52.errors : vErrors.concat(validate52.errors);
-errors = vErrors.length;
-}
-}
-if(data319.interval_ms !== undefined){
-let data321 = data319.interval_ms;
-if(!(((typeof data321 == "number") && (!(data321 % 1) && !isNaN(data321))) && (isFinite(data321)))){
-const err880 = {instancePath:instancePath+"/notify/heartbeat/interval_ms",schemaPath:"#/properties/notify/properties/heartbeat/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.heartbeat.properties.interval_ms.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.interval_ms,data:data321};
+if(data321 && typeof data321 == "object" && !Array.isArray(data321)){
+if(data321.url === undefined){
+const err880 = {instancePath:instancePath+"/notify/heartbeat",schemaPath:"#/properties/notify/properties/heartbeat/required",keyword:"required",params:{missingProperty: "url"},schema:schema6.properties.notify.properties.heartbeat.required,parentSchema:schema6.properties.notify.properties.heartbeat,data:data321};
 if(vErrors === null){
 vErrors = [err880];
 }
@@ -11976,9 +11972,9 @@ vErrors.push(err880);
 }
 errors++;
 }
-if((typeof data321 == "number") && (isFinite(data321))){
-if(data321 > 86400000 || isNaN(data321)){
-const err881 = {instancePath:instancePath+"/notify/heartbeat/interval_ms",schemaPath:"#/properties/notify/properties/heartbeat/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.heartbeat.properties.interval_ms,data:data321};
+for(const key81 in data321){
+if(!((key81 === "url") || (key81 === "interval_ms"))){
+const err881 = {instancePath:instancePath+"/notify/heartbeat",schemaPath:"#/properties/notify/properties/heartbeat/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key81},schema:false,parentSchema:schema6.properties.notify.properties.heartbeat,data:data321};
 if(vErrors === null){
 vErrors = [err881];
 }
@@ -11987,8 +11983,17 @@ vErrors.push(err881);
 }
 errors++;
 }
-if(data321 < 1000 || isNaN(data321)){
-const err882 = {instancePath:instancePath+"/notify/heartbeat/interval_ms",schemaPath:"#/properties/notify/properties/heartbeat/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.notify.properties.heartbeat.properties.interval_ms,data:data321};
+}
+if(data321.url !== undefined){
+if(!(validate52(data321.url, {instancePath:instancePath+"/notify/heartbeat/url",parentData:data321,parentDataProperty:"url",rootData}))){
+vErrors = vErrors === null ? validate52.errors : vErrors.concat(validate52.errors);
+errors = vErrors.length;
+}
+}
+if(data321.interval_ms !== undefined){
+let data323 = data321.interval_ms;
+if(!(((typeof data323 == "number") && (!(data323 % 1) && !isNaN(data323))) && (isFinite(data323)))){
+const err882 = {instancePath:instancePath+"/notify/heartbeat/interval_ms",schemaPath:"#/properties/notify/properties/heartbeat/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.notify.properties.heartbeat.properties.interval_ms.type,parentSchema:schema6.properties.notify.properties.heartbeat.properties.interval_ms,data:data323};
 if(vErrors === null){
 vErrors = [err882];
 }
@@ -11997,13 +12002,9 @@ vErrors.push(err882);
 }
 errors++;
 }
-}
-}
-}
-}
-}
-else {
-const err883 = {instancePath:instancePath+"/notify",schemaPath:"#/properties/notify/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.type,parentSchema:schema6.properties.notify,data:data262};
+if((typeof data323 == "number") && (isFinite(data323))){
+if(data323 > 86400000 || isNaN(data323)){
+const err883 = {instancePath:instancePath+"/notify/heartbeat/interval_ms",schemaPath:"#/properties/notify/properties/heartbeat/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema6.properties.notify.properties.heartbeat.properties.interval_ms,data:data323};
 if(vErrors === null){
 vErrors = [err883];
 }
@@ -12012,13 +12013,8 @@ vErrors.push(err883);
 }
 errors++;
 }
-}
-if(data.metrics !== undefined){
-let data322 = data.metrics;
-if(data322 && typeof data322 == "object" && !Array.isArray(data322)){
-for(const key82 in data322){
-if(!(((((key82 === "enabled") || (key82 === "allowed_users")) || (key82 === "client_label")) || (key82 === "max_models")) || (key82 === "max_series"))){
-const err884 = {instancePath:instancePath+"/metrics",schemaPath:"#/properties/metrics/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key82},schema:false,parentSchema:schema6.properties.metrics,data:data322};
+if(data323 < 1000 || isNaN(data323)){
+const err884 = {instancePath:instancePath+"/notify/heartbeat/interval_ms",schemaPath:"#/properties/notify/properties/heartbeat/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.notify.properties.heartbeat.properties.interval_ms,data:data323};
 if(vErrors === null){
 vErrors = [err884];
 }
@@ -12028,10 +12024,12 @@ vErrors.push(err884);
 errors++;
 }
 }
-if(data322.enabled !== undefined){
-let data323 = data322.enabled;
-if(typeof data323 !== "boolean"){
-const err885 = {instancePath:instancePath+"/metrics/enabled",schemaPath:"#/properties/metrics/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.metrics.properties.enabled.type,parentSchema:schema6.properties.metrics.properties.enabled,data:data323};
+}
+}
+}
+}
+else {
+const err885 = {instancePath:instancePath+"/notify",schemaPath:"#/properties/notify/type",keyword:"type",params:{type: "object"},schema:schema6.properties.notify.type,parentSchema:schema6.properties.notify,data:data264};
 if(vErrors === null){
 vErrors = [err885];
 }
@@ -12041,16 +12039,12 @@ vErrors.push(err885);
 errors++;
 }
 }
-if(data322.allowed_users !== undefined){
-let data324 = data322.allowed_users;
-if(Array.isArray(data324)){
-const len24 = data324.length;
-for(let i24=0; i24<len24; i24++){
-let data325 = data324[i24];
-const _errs788 = errors;
-const _errs789 = errors;
-if(!(data325 === "any")){
-const err886 = {};
+if(data.metrics !== undefined){
+let data324 = data.metrics;
+if(data324 && typeof data324 == "object" && !Array.isArray(data324)){
+for(const key82 in data324){
+if(!(((((key82 === "enabled") || (key82 === "allowed_users")) || (key82 === "client_label")) || (key82 === "max_models")) || (key82 === "max_series"))){
+const err886 = {instancePath:instancePath+"/metrics",schemaPath:"#/properties/metrics/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key82},schema:false,parentSchema:schema6.properties.metrics,data:data324};
 if(vErrors === null){
 vErrors = [err886];
 }
@@ -12059,9 +12053,11 @@ vErrors.push(err886);
 }
 errors++;
 }
-var valid178 = _errs789 === errors;
-if(valid178){
-const err887 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/not",keyword:"not",params:{},schema:schema6.properties.metrics.properties.allowed_users.items.not,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data325};
+}
+if(data324.enabled !== undefined){
+let data325 = data324.enabled;
+if(typeof data325 !== "boolean"){
+const err887 = {instancePath:instancePath+"/metrics/enabled",schemaPath:"#/properties/metrics/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.metrics.properties.enabled.type,parentSchema:schema6.properties.metrics.properties.enabled,data:data325};
 if(vErrors === null){
 vErrors = [err887];
 }
@@ -12070,20 +12066,17 @@ vErrors.push(err887);
 }
 errors++;
 }
-else {
-errors = _errs788;
-if(vErrors !== null){
-if(_errs788){
-vErrors.length = _errs788;
 }
-else {
-vErrors = null;
-}
-}
-}
-if(typeof data325 === "string"){
-if(func4(data325) > 256){
-const err888 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data325};
+if(data324.allowed_users !== undefined){
+let data326 = data324.allowed_users;
+if(Array.isArray(data326)){
+const len24 = data326.length;
+for(let i24=0; i24<len24; i24++){
+let data327 = data326[i24];
+const _errs791 = errors;
+const _errs792 = errors;
+if(!(data327 === "any")){
+const err888 = {};
 if(vErrors === null){
 vErrors = [err888];
 }
@@ -12092,8 +12085,9 @@ vErrors.push(err888);
 }
 errors++;
 }
-if(func4(data325) < 1){
-const err889 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data325};
+var valid178 = _errs792 === errors;
+if(valid178){
+const err889 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/not",keyword:"not",params:{},schema:schema6.properties.metrics.properties.allowed_users.items.not,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data327};
 if(vErrors === null){
 vErrors = [err889];
 }
@@ -12102,8 +12096,20 @@ vErrors.push(err889);
 }
 errors++;
 }
-if(!pattern1.test(data325)){
-const err890 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$",parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data325};
+else {
+errors = _errs791;
+if(vErrors !== null){
+if(_errs791){
+vErrors.length = _errs791;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(typeof data327 === "string"){
+if(func4(data327) > 256){
+const err890 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data327};
 if(vErrors === null){
 vErrors = [err890];
 }
@@ -12112,9 +12118,8 @@ vErrors.push(err890);
 }
 errors++;
 }
-}
-else {
-const err891 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.metrics.properties.allowed_users.items.type,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data325};
+if(func4(data327) < 1){
+const err891 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data327};
 if(vErrors === null){
 vErrors = [err891];
 }
@@ -12123,10 +12128,8 @@ vErrors.push(err891);
 }
 errors++;
 }
-}
-}
-else {
-const err892 = {instancePath:instancePath+"/metrics/allowed_users",schemaPath:"#/properties/metrics/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema6.properties.metrics.properties.allowed_users.type,parentSchema:schema6.properties.metrics.properties.allowed_users,data:data324};
+if(!pattern1.test(data327)){
+const err892 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$",parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data327};
 if(vErrors === null){
 vErrors = [err892];
 }
@@ -12136,10 +12139,8 @@ vErrors.push(err892);
 errors++;
 }
 }
-if(data322.client_label !== undefined){
-let data326 = data322.client_label;
-if(typeof data326 !== "boolean"){
-const err893 = {instancePath:instancePath+"/metrics/client_label",schemaPath:"#/properties/metrics/properties/client_label/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.metrics.properties.client_label.type,parentSchema:schema6.properties.metrics.properties.client_label,data:data326};
+else {
+const err893 = {instancePath:instancePath+"/metrics/allowed_users/" + i24,schemaPath:"#/properties/metrics/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.metrics.properties.allowed_users.items.type,parentSchema:schema6.properties.metrics.properties.allowed_users.items,data:data327};
 if(vErrors === null){
 vErrors = [err893];
 }
@@ -12149,10 +12150,9 @@ vErrors.push(err893);
 errors++;
 }
 }
-if(data322.max_models !== undefined){
-let data327 = data322.max_models;
-if(!(((typeof data327 == "number") && (!(data327 % 1) && !isNaN(data327))) && (isFinite(data327)))){
-const err894 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.metrics.properties.max_models.type,parentSchema:schema6.properties.metrics.properties.max_models,data:data327};
+}
+else {
+const err894 = {instancePath:instancePath+"/metrics/allowed_users",schemaPath:"#/properties/metrics/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema6.properties.metrics.properties.allowed_users.type,parentSchema:schema6.properties.metrics.properties.allowed_users,data:data326};
 if(vErrors === null){
 vErrors = [err894];
 }
@@ -12161,9 +12161,11 @@ vErrors.push(err894);
 }
 errors++;
 }
-if((typeof data327 == "number") && (isFinite(data327))){
-if(data327 > 10000 || isNaN(data327)){
-const err895 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema6.properties.metrics.properties.max_models,data:data327};
+}
+if(data324.client_label !== undefined){
+let data328 = data324.client_label;
+if(typeof data328 !== "boolean"){
+const err895 = {instancePath:instancePath+"/metrics/client_label",schemaPath:"#/properties/metrics/properties/client_label/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.metrics.properties.client_label.type,parentSchema:schema6.properties.metrics.properties.client_label,data:data328};
 if(vErrors === null){
 vErrors = [err895];
 }
@@ -12172,8 +12174,11 @@ vErrors.push(err895);
 }
 errors++;
 }
-if(data327 < 1 || isNaN(data327)){
-const err896 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.metrics.properties.max_models,data:data327};
+}
+if(data324.max_models !== undefined){
+let data329 = data324.max_models;
+if(!(((typeof data329 == "number") && (!(data329 % 1) && !isNaN(data329))) && (isFinite(data329)))){
+const err896 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.metrics.properties.max_models.type,parentSchema:schema6.properties.metrics.properties.max_models,data:data329};
 if(vErrors === null){
 vErrors = [err896];
 }
@@ -12182,12 +12187,9 @@ vErrors.push(err896);
 }
 errors++;
 }
-}
-}
-if(data322.max_series !== undefined){
-let data328 = data322.max_series;
-if(!(((typeof data328 == "number") && (!(data328 % 1) && !isNaN(data328))) && (isFinite(data328)))){
-const err897 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.metrics.properties.max_series.type,parentSchema:schema6.properties.metrics.properties.max_series,data:data328};
+if((typeof data329 == "number") && (isFinite(data329))){
+if(data329 > 10000 || isNaN(data329)){
+const err897 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema6.properties.metrics.properties.max_models,data:data329};
 if(vErrors === null){
 vErrors = [err897];
 }
@@ -12196,9 +12198,8 @@ vErrors.push(err897);
 }
 errors++;
 }
-if((typeof data328 == "number") && (isFinite(data328))){
-if(data328 > 200000 || isNaN(data328)){
-const err898 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/maximum",keyword:"maximum",params:{comparison: "<=", limit: 200000},schema:200000,parentSchema:schema6.properties.metrics.properties.max_series,data:data328};
+if(data329 < 1 || isNaN(data329)){
+const err898 = {instancePath:instancePath+"/metrics/max_models",schemaPath:"#/properties/metrics/properties/max_models/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.metrics.properties.max_models,data:data329};
 if(vErrors === null){
 vErrors = [err898];
 }
@@ -12207,8 +12208,12 @@ vErrors.push(err898);
 }
 errors++;
 }
-if(data328 < 1000 || isNaN(data328)){
-const err899 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.metrics.properties.max_series,data:data328};
+}
+}
+if(data324.max_series !== undefined){
+let data330 = data324.max_series;
+if(!(((typeof data330 == "number") && (!(data330 % 1) && !isNaN(data330))) && (isFinite(data330)))){
+const err899 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.metrics.properties.max_series.type,parentSchema:schema6.properties.metrics.properties.max_series,data:data330};
 if(vErrors === null){
 vErrors = [err899];
 }
@@ -12217,11 +12222,9 @@ vErrors.push(err899);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err900 = {instancePath:instancePath+"/metrics",schemaPath:"#/properties/metrics/type",keyword:"type",params:{type: "object"},schema:schema6.properties.metrics.type,parentSchema:schema6.properties.metrics,data:data322};
+if((typeof data330 == "number") && (isFinite(data330))){
+if(data330 > 200000 || isNaN(data330)){
+const err900 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/maximum",keyword:"maximum",params:{comparison: "<=", limit: 200000},schema:200000,parentSchema:schema6.properties.metrics.properties.max_series,data:data330};
 if(vErrors === null){
 vErrors = [err900];
 }
@@ -12230,13 +12233,8 @@ vErrors.push(err900);
 }
 errors++;
 }
-}
-if(data.status !== undefined){
-let data329 = data.status;
-if(data329 && typeof data329 == "object" && !Array.isArray(data329)){
-for(const key83 in data329){
-if(!(((((key83 === "enabled") || (key83 === "allowed_users")) || (key83 === "playground")) || (key83 === "via_proxy")) || (key83 === "recent_calls"))){
-const err901 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key83},schema:false,parentSchema:schema6.properties.status,data:data329};
+if(data330 < 1000 || isNaN(data330)){
+const err901 = {instancePath:instancePath+"/metrics/max_series",schemaPath:"#/properties/metrics/properties/max_series/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema6.properties.metrics.properties.max_series,data:data330};
 if(vErrors === null){
 vErrors = [err901];
 }
@@ -12246,10 +12244,10 @@ vErrors.push(err901);
 errors++;
 }
 }
-if(data329.enabled !== undefined){
-let data330 = data329.enabled;
-if(typeof data330 !== "boolean"){
-const err902 = {instancePath:instancePath+"/status/enabled",schemaPath:"#/properties/status/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.enabled.type,parentSchema:schema6.properties.status.properties.enabled,data:data330};
+}
+}
+else {
+const err902 = {instancePath:instancePath+"/metrics",schemaPath:"#/properties/metrics/type",keyword:"type",params:{type: "object"},schema:schema6.properties.metrics.type,parentSchema:schema6.properties.metrics,data:data324};
 if(vErrors === null){
 vErrors = [err902];
 }
@@ -12259,16 +12257,12 @@ vErrors.push(err902);
 errors++;
 }
 }
-if(data329.allowed_users !== undefined){
-let data331 = data329.allowed_users;
-if(Array.isArray(data331)){
-const len25 = data331.length;
-for(let i25=0; i25<len25; i25++){
-let data332 = data331[i25];
-const _errs805 = errors;
-const _errs806 = errors;
-if(!(data332 === "any")){
-const err903 = {};
+if(data.status !== undefined){
+let data331 = data.status;
+if(data331 && typeof data331 == "object" && !Array.isArray(data331)){
+for(const key83 in data331){
+if(!(((((key83 === "enabled") || (key83 === "allowed_users")) || (key83 === "playground")) || (key83 === "via_proxy")) || (key83 === "recent_calls"))){
+const err903 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key83},schema:false,parentSchema:schema6.properties.status,data:data331};
 if(vErrors === null){
 vErrors = [err903];
 }
@@ -12277,9 +12271,11 @@ vErrors.push(err903);
 }
 errors++;
 }
-var valid182 = _errs806 === errors;
-if(valid182){
-const err904 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/not",keyword:"not",params:{},schema:schema6.properties.status.properties.allowed_users.items.not,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data332};
+}
+if(data331.enabled !== undefined){
+let data332 = data331.enabled;
+if(typeof data332 !== "boolean"){
+const err904 = {instancePath:instancePath+"/status/enabled",schemaPath:"#/properties/status/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.enabled.type,parentSchema:schema6.properties.status.properties.enabled,data:data332};
 if(vErrors === null){
 vErrors = [err904];
 }
@@ -12288,20 +12284,17 @@ vErrors.push(err904);
 }
 errors++;
 }
-else {
-errors = _errs805;
-if(vErrors !== null){
-if(_errs805){
-vErrors.length = _errs805;
 }
-else {
-vErrors = null;
-}
-}
-}
-if(typeof data332 === "string"){
-if(func4(data332) > 256){
-const err905 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data332};
+if(data331.allowed_users !== undefined){
+let data333 = data331.allowed_users;
+if(Array.isArray(data333)){
+const len25 = data333.length;
+for(let i25=0; i25<len25; i25++){
+let data334 = data333[i25];
+const _errs808 = errors;
+const _errs809 = errors;
+if(!(data334 === "any")){
+const err905 = {};
 if(vErrors === null){
 vErrors = [err905];
 }
@@ -12310,8 +12303,9 @@ vErrors.push(err905);
 }
 errors++;
 }
-if(func4(data332) < 1){
-const err906 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data332};
+var valid182 = _errs809 === errors;
+if(valid182){
+const err906 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/not",keyword:"not",params:{},schema:schema6.properties.status.properties.allowed_users.items.not,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data334};
 if(vErrors === null){
 vErrors = [err906];
 }
@@ -12320,8 +12314,20 @@ vErrors.push(err906);
 }
 errors++;
 }
-if(!pattern3.test(data332)){
-const err907 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.status.properties.allowed_users.items,data:data332};
+else {
+errors = _errs808;
+if(vErrors !== null){
+if(_errs808){
+vErrors.length = _errs808;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(typeof data334 === "string"){
+if(func4(data334) > 256){
+const err907 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data334};
 if(vErrors === null){
 vErrors = [err907];
 }
@@ -12330,9 +12336,8 @@ vErrors.push(err907);
 }
 errors++;
 }
-}
-else {
-const err908 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.status.properties.allowed_users.items.type,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data332};
+if(func4(data334) < 1){
+const err908 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data334};
 if(vErrors === null){
 vErrors = [err908];
 }
@@ -12341,10 +12346,8 @@ vErrors.push(err908);
 }
 errors++;
 }
-}
-}
-else {
-const err909 = {instancePath:instancePath+"/status/allowed_users",schemaPath:"#/properties/status/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema6.properties.status.properties.allowed_users.type,parentSchema:schema6.properties.status.properties.allowed_users,data:data331};
+if(!pattern3.test(data334)){
+const err909 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema6.properties.status.properties.allowed_users.items,data:data334};
 if(vErrors === null){
 vErrors = [err909];
 }
@@ -12354,10 +12357,8 @@ vErrors.push(err909);
 errors++;
 }
 }
-if(data329.playground !== undefined){
-let data333 = data329.playground;
-if(typeof data333 !== "boolean"){
-const err910 = {instancePath:instancePath+"/status/playground",schemaPath:"#/properties/status/properties/playground/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.playground.type,parentSchema:schema6.properties.status.properties.playground,data:data333};
+else {
+const err910 = {instancePath:instancePath+"/status/allowed_users/" + i25,schemaPath:"#/properties/status/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema6.properties.status.properties.allowed_users.items.type,parentSchema:schema6.properties.status.properties.allowed_users.items,data:data334};
 if(vErrors === null){
 vErrors = [err910];
 }
@@ -12367,10 +12368,9 @@ vErrors.push(err910);
 errors++;
 }
 }
-if(data329.via_proxy !== undefined){
-let data334 = data329.via_proxy;
-if(typeof data334 !== "boolean"){
-const err911 = {instancePath:instancePath+"/status/via_proxy",schemaPath:"#/properties/status/properties/via_proxy/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.via_proxy.type,parentSchema:schema6.properties.status.properties.via_proxy,data:data334};
+}
+else {
+const err911 = {instancePath:instancePath+"/status/allowed_users",schemaPath:"#/properties/status/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema6.properties.status.properties.allowed_users.type,parentSchema:schema6.properties.status.properties.allowed_users,data:data333};
 if(vErrors === null){
 vErrors = [err911];
 }
@@ -12380,10 +12380,10 @@ vErrors.push(err911);
 errors++;
 }
 }
-if(data329.recent_calls !== undefined){
-let data335 = data329.recent_calls;
-if(!(((typeof data335 == "number") && (!(data335 % 1) && !isNaN(data335))) && (isFinite(data335)))){
-const err912 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.status.properties.recent_calls.type,parentSchema:schema6.properties.status.properties.recent_calls,data:data335};
+if(data331.playground !== undefined){
+let data335 = data331.playground;
+if(typeof data335 !== "boolean"){
+const err912 = {instancePath:instancePath+"/status/playground",schemaPath:"#/properties/status/properties/playground/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.playground.type,parentSchema:schema6.properties.status.properties.playground,data:data335};
 if(vErrors === null){
 vErrors = [err912];
 }
@@ -12392,9 +12392,11 @@ vErrors.push(err912);
 }
 errors++;
 }
-if((typeof data335 == "number") && (isFinite(data335))){
-if(data335 > 1000 || isNaN(data335)){
-const err913 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.status.properties.recent_calls,data:data335};
+}
+if(data331.via_proxy !== undefined){
+let data336 = data331.via_proxy;
+if(typeof data336 !== "boolean"){
+const err913 = {instancePath:instancePath+"/status/via_proxy",schemaPath:"#/properties/status/properties/via_proxy/type",keyword:"type",params:{type: "boolean"},schema:schema6.properties.status.properties.via_proxy.type,parentSchema:schema6.properties.status.properties.via_proxy,data:data336};
 if(vErrors === null){
 vErrors = [err913];
 }
@@ -12403,8 +12405,11 @@ vErrors.push(err913);
 }
 errors++;
 }
-if(data335 < 1 || isNaN(data335)){
-const err914 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.status.properties.recent_calls,data:data335};
+}
+if(data331.recent_calls !== undefined){
+let data337 = data331.recent_calls;
+if(!(((typeof data337 == "number") && (!(data337 % 1) && !isNaN(data337))) && (isFinite(data337)))){
+const err914 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/type",keyword:"type",params:{type: "integer"},schema:schema6.properties.status.properties.recent_calls.type,parentSchema:schema6.properties.status.properties.recent_calls,data:data337};
 if(vErrors === null){
 vErrors = [err914];
 }
@@ -12413,11 +12418,9 @@ vErrors.push(err914);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err915 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/type",keyword:"type",params:{type: "object"},schema:schema6.properties.status.type,parentSchema:schema6.properties.status,data:data329};
+if((typeof data337 == "number") && (isFinite(data337))){
+if(data337 > 1000 || isNaN(data337)){
+const err915 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema6.properties.status.properties.recent_calls,data:data337};
 if(vErrors === null){
 vErrors = [err915];
 }
@@ -12426,13 +12429,8 @@ vErrors.push(err915);
 }
 errors++;
 }
-}
-if(data.logging !== undefined){
-let data336 = data.logging;
-if(data336 && typeof data336 == "object" && !Array.isArray(data336)){
-for(const key84 in data336){
-if(!(((key84 === "level") || (key84 === "format")) || (key84 === "transport"))){
-const err916 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key84},schema:false,parentSchema:schema6.properties.logging,data:data336};
+if(data337 < 1 || isNaN(data337)){
+const err916 = {instancePath:instancePath+"/status/recent_calls",schemaPath:"#/properties/status/properties/recent_calls/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema6.properties.status.properties.recent_calls,data:data337};
 if(vErrors === null){
 vErrors = [err916];
 }
@@ -12442,10 +12440,10 @@ vErrors.push(err916);
 errors++;
 }
 }
-if(data336.level !== undefined){
-let data337 = data336.level;
-if(typeof data337 !== "string"){
-const err917 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.level.type,parentSchema:schema6.properties.logging.properties.level,data:data337};
+}
+}
+else {
+const err917 = {instancePath:instancePath+"/status",schemaPath:"#/properties/status/type",keyword:"type",params:{type: "object"},schema:schema6.properties.status.type,parentSchema:schema6.properties.status,data:data331};
 if(vErrors === null){
 vErrors = [err917];
 }
@@ -12454,8 +12452,13 @@ vErrors.push(err917);
 }
 errors++;
 }
-if(!((((data337 === "error") || (data337 === "warn")) || (data337 === "info")) || (data337 === "debug"))){
-const err918 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.level.enum},schema:schema6.properties.logging.properties.level.enum,parentSchema:schema6.properties.logging.properties.level,data:data337};
+}
+if(data.logging !== undefined){
+let data338 = data.logging;
+if(data338 && typeof data338 == "object" && !Array.isArray(data338)){
+for(const key84 in data338){
+if(!(((key84 === "level") || (key84 === "format")) || (key84 === "transport"))){
+const err918 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key84},schema:false,parentSchema:schema6.properties.logging,data:data338};
 if(vErrors === null){
 vErrors = [err918];
 }
@@ -12465,10 +12468,10 @@ vErrors.push(err918);
 errors++;
 }
 }
-if(data336.format !== undefined){
-let data338 = data336.format;
-if(typeof data338 !== "string"){
-const err919 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.format.type,parentSchema:schema6.properties.logging.properties.format,data:data338};
+if(data338.level !== undefined){
+let data339 = data338.level;
+if(typeof data339 !== "string"){
+const err919 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.level.type,parentSchema:schema6.properties.logging.properties.level,data:data339};
 if(vErrors === null){
 vErrors = [err919];
 }
@@ -12477,8 +12480,8 @@ vErrors.push(err919);
 }
 errors++;
 }
-if(!(((data338 === "auto") || (data338 === "json")) || (data338 === "pretty"))){
-const err920 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.format.enum},schema:schema6.properties.logging.properties.format.enum,parentSchema:schema6.properties.logging.properties.format,data:data338};
+if(!((((data339 === "error") || (data339 === "warn")) || (data339 === "info")) || (data339 === "debug"))){
+const err920 = {instancePath:instancePath+"/logging/level",schemaPath:"#/properties/logging/properties/level/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.level.enum},schema:schema6.properties.logging.properties.level.enum,parentSchema:schema6.properties.logging.properties.level,data:data339};
 if(vErrors === null){
 vErrors = [err920];
 }
@@ -12488,10 +12491,10 @@ vErrors.push(err920);
 errors++;
 }
 }
-if(data336.transport !== undefined){
-let data339 = data336.transport;
-if((!(data339 && typeof data339 == "object" && !Array.isArray(data339))) && (data339 !== null)){
-const err921 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema6.properties.logging.properties.transport.type},schema:schema6.properties.logging.properties.transport.type,parentSchema:schema6.properties.logging.properties.transport,data:data339};
+if(data338.format !== undefined){
+let data340 = data338.format;
+if(typeof data340 !== "string"){
+const err921 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.format.type,parentSchema:schema6.properties.logging.properties.format,data:data340};
 if(vErrors === null){
 vErrors = [err921];
 }
@@ -12500,9 +12503,8 @@ vErrors.push(err921);
 }
 errors++;
 }
-if(data339 && typeof data339 == "object" && !Array.isArray(data339)){
-if(data339.target === undefined){
-const err922 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema6.properties.logging.properties.transport.required,parentSchema:schema6.properties.logging.properties.transport,data:data339};
+if(!(((data340 === "auto") || (data340 === "json")) || (data340 === "pretty"))){
+const err922 = {instancePath:instancePath+"/logging/format",schemaPath:"#/properties/logging/properties/format/enum",keyword:"enum",params:{allowedValues: schema6.properties.logging.properties.format.enum},schema:schema6.properties.logging.properties.format.enum,parentSchema:schema6.properties.logging.properties.format,data:data340};
 if(vErrors === null){
 vErrors = [err922];
 }
@@ -12511,9 +12513,11 @@ vErrors.push(err922);
 }
 errors++;
 }
-for(const key85 in data339){
-if(!((key85 === "target") || (key85 === "options"))){
-const err923 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key85},schema:false,parentSchema:schema6.properties.logging.properties.transport,data:data339};
+}
+if(data338.transport !== undefined){
+let data341 = data338.transport;
+if((!(data341 && typeof data341 == "object" && !Array.isArray(data341))) && (data341 !== null)){
+const err923 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/type",keyword:"type",params:{type: schema6.properties.logging.properties.transport.type},schema:schema6.properties.logging.properties.transport.type,parentSchema:schema6.properties.logging.properties.transport,data:data341};
 if(vErrors === null){
 vErrors = [err923];
 }
@@ -12522,12 +12526,9 @@ vErrors.push(err923);
 }
 errors++;
 }
-}
-if(data339.target !== undefined){
-let data340 = data339.target;
-if(typeof data340 === "string"){
-if(func4(data340) > 4096){
-const err924 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data340};
+if(data341 && typeof data341 == "object" && !Array.isArray(data341)){
+if(data341.target === undefined){
+const err924 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema6.properties.logging.properties.transport.required,parentSchema:schema6.properties.logging.properties.transport,data:data341};
 if(vErrors === null){
 vErrors = [err924];
 }
@@ -12536,8 +12537,9 @@ vErrors.push(err924);
 }
 errors++;
 }
-if(func4(data340) < 1){
-const err925 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data340};
+for(const key85 in data341){
+if(!((key85 === "target") || (key85 === "options"))){
+const err925 = {instancePath:instancePath+"/logging/transport",schemaPath:"#/properties/logging/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key85},schema:false,parentSchema:schema6.properties.logging.properties.transport,data:data341};
 if(vErrors === null){
 vErrors = [err925];
 }
@@ -12547,8 +12549,11 @@ vErrors.push(err925);
 errors++;
 }
 }
-else {
-const err926 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.transport.properties.target.type,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data340};
+if(data341.target !== undefined){
+let data342 = data341.target;
+if(typeof data342 === "string"){
+if(func4(data342) > 4096){
+const err926 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data342};
 if(vErrors === null){
 vErrors = [err926];
 }
@@ -12557,11 +12562,8 @@ vErrors.push(err926);
 }
 errors++;
 }
-}
-if(data339.options !== undefined){
-let data341 = data339.options;
-if(!(data341 && typeof data341 == "object" && !Array.isArray(data341))){
-const err927 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.properties.transport.properties.options.type,parentSchema:schema6.properties.logging.properties.transport.properties.options,data:data341};
+if(func4(data342) < 1){
+const err927 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data342};
 if(vErrors === null){
 vErrors = [err927];
 }
@@ -12571,11 +12573,8 @@ vErrors.push(err927);
 errors++;
 }
 }
-}
-}
-}
 else {
-const err928 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.type,parentSchema:schema6.properties.logging,data:data336};
+const err928 = {instancePath:instancePath+"/logging/transport/target",schemaPath:"#/properties/logging/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema6.properties.logging.properties.transport.properties.target.type,parentSchema:schema6.properties.logging.properties.transport.properties.target,data:data342};
 if(vErrors === null){
 vErrors = [err928];
 }
@@ -12585,14 +12584,41 @@ vErrors.push(err928);
 errors++;
 }
 }
-}
-else {
-const err929 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema6.type,parentSchema:schema6,data};
+if(data341.options !== undefined){
+let data343 = data341.options;
+if(!(data343 && typeof data343 == "object" && !Array.isArray(data343))){
+const err929 = {instancePath:instancePath+"/logging/transport/options",schemaPath:"#/properties/logging/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.properties.transport.properties.options.type,parentSchema:schema6.properties.logging.properties.transport.properties.options,data:data343};
 if(vErrors === null){
 vErrors = [err929];
 }
 else {
 vErrors.push(err929);
+}
+errors++;
+}
+}
+}
+}
+}
+else {
+const err930 = {instancePath:instancePath+"/logging",schemaPath:"#/properties/logging/type",keyword:"type",params:{type: "object"},schema:schema6.properties.logging.type,parentSchema:schema6.properties.logging,data:data338};
+if(vErrors === null){
+vErrors = [err930];
+}
+else {
+vErrors.push(err930);
+}
+errors++;
+}
+}
+}
+else {
+const err931 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema6.type,parentSchema:schema6,data};
+if(vErrors === null){
+vErrors = [err931];
+}
+else {
+vErrors.push(err931);
 }
 errors++;
 }
