@@ -203,8 +203,10 @@ class RemoteHold implements Hold {
     const { id, outbox, requests } = this.#parts
     requests.drop(id)
     const message = { kind: 'settle', hold: id, outcome, usage, spent } as const
-    // Its client may call again at once, perhaps at another worker, and is to find the slot free. To hurry costs 25 µs.
-    if (this.isSlotLimited || this.isBudgeted) outbox.postSoon(message)
+    // Its client may call again at once, perhaps at another worker, and is to find the slot free, and its server idle. To
+    // hurry costs 25 µs.
+    const isPlaced = this.placement.promptBytes !== undefined
+    if (this.isSlotLimited || this.isBudgeted || isPlaced) outbox.postSoon(message)
     else outbox.post(message)
   }
 }
