@@ -59,7 +59,7 @@ function validatorModule(): string {
   const ajv = createAjv()
   const imports: string[] = []
   const code = standalone
-    .default(ajv, ajv.compile(withDefinitions(configSchema)))
+    .default(ajv, ajv.compile(withDefinitions(withSharedSections())))
     .replace(/^"use strict";\n/, '')
     .replace(/^export default .*\n/m, '')
     .replace(/^const (\w+) = \{"type":"object".*\n/m, (_, name: string) => {
@@ -73,6 +73,18 @@ function validatorModule(): string {
   if (/\brequire\(/.test(code))
     throw new Error('the validator requires a module in a way that is not known here')
   return [generated, ...imports, code.trimEnd(), ''].join('\n')
+}
+
+/**
+ * Each section becomes a function of its own, which V8 compiles only if a configuration has the section: all in one are half a
+ * megabyte of source, and its compiled form stays in memory.
+ */
+function withSharedSections(): Schema {
+  const sections: readonly (readonly [string, Schema])[] = Object.entries(configSchema.properties)
+  const properties = Object.fromEntries(
+    sections.map(([name, schema]) => [name, { ...schema, sharedAs: name }] as const),
+  )
+  return { ...configSchema, properties }
 }
 
 const validatorTypes = `${generated}

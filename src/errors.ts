@@ -31,6 +31,7 @@ export const errorTable = {
   not_translatable: 400,
   object_not_found: 404,
   origin_not_allowed: 403,
+  outside_boundary: 403,
   overloaded: 503,
   price_unknown: 403,
   provider_auth_failed: 502,

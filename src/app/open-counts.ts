@@ -28,6 +28,7 @@ export function openCounts(
 
 class ListTimes implements Sink {
   readonly name = 'lists'
+  readonly wants = isPoll
   readonly listedAtMs = new Map<string, number>()
   readonly #wallNow: Clock['wallNow']
 
@@ -39,4 +40,8 @@ class ListTimes implements Sink {
     if (event.kind !== 'polled' || event.poll !== 'models' || !event.is_ok) return
     this.listedAtMs.set(event.provider, this.#wallNow())
   }
+}
+
+function isPoll(kind: GatewayEvent['kind']): boolean {
+  return kind === 'polled'
 }

@@ -32,6 +32,7 @@ export function hasLedgerFile(stateDirectory: string): boolean {
 export function ledgerSink(ledger: Pick<Ledger, 'record'>): Sink {
   return {
     name: 'ledger',
+    wants: (kind) => kind === 'call_ended',
     receive(event) {
       if (event.kind === 'call_ended') ledger.record(event.call)
     },

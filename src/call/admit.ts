@@ -4,7 +4,7 @@ import { rateLimitError } from '../admission/rate-limit-error.ts'
 import { noLimitStatus } from '../admission/scope-counter.ts'
 import { clientScope } from '../admission/scopes.ts'
 import type { ModelRequest } from '../dialects/request.ts'
-import type { LimitStatus } from '../domain.ts'
+import type { LimitStatus, Target } from '../domain.ts'
 import { GatewayError, shuttingDown } from '../errors.ts'
 import type { PrefixHashes } from '../routing/prefix-hashes.ts'
 import type { Route } from '../routing/route-table.ts'
@@ -19,6 +19,8 @@ export interface AdmitInput {
   readonly call: Call
   readonly request: ModelRequest
   readonly route: Route
+  /** Those of the route's that the call may use; at least one. */
+  readonly targets: readonly Target[]
   /** Another model may answer instead, and is preferred to targets that are all known to fail. */
   readonly skipsFailing: boolean
 }
@@ -54,7 +56,7 @@ export function admit(
   record: Pick<CallRecord, 'model' | 'addWait'>,
 ): AdmitResult | Promise<AdmitResult> {
   // With one target there is nothing to choose.
-  if (input.route.targets.length === 1) return ask(input, undefined, on, record)
+  if (input.targets.length === 1) return ask(input, undefined, on, record)
   const prefix = prefixOf(input.call, input.request, on)
   return prefix instanceof Promise
     ? prefix.then((late) => ask(input, late, on, record))
@@ -62,12 +64,11 @@ export function admit(
 }
 
 function ask(
-  { call: { client, reply, dialect, requestId }, request, route, skipsFailing }: AdmitInput,
+  { call: { client, reply, dialect, requestId }, request, route, targets, skipsFailing }: AdmitInput,
   prefix: PrefixHashes | undefined,
   on: Pick<Snapshot, 'coordinator' | 'budgets' | 'now' | 'prices'>,
   record: Pick<CallRecord, 'model' | 'addWait'>,
 ): AdmitResult | Promise<AdmitResult> {
-  const { targets } = route
   const model = route.model.name
   const { size } = request
   const { name: format } = dialect.native

@@ -35,6 +35,8 @@ export type AttemptFailure =
       readonly isStaleConnection: boolean
       /** Nobody listens at the provider's address, as while a server restarts. Absent: no. */
       readonly refusedConnection?: boolean
+      /** The address that its name has, and why it is not connected to. Absent: that is not what failed. */
+      readonly refusedAddress?: string
       /** The provider goes on with the request: another attempt would be paid for, too. Absent: no. */
       readonly isBeingServed?: boolean
       /** A body that is not a stream had begun to arrive: the provider has processed the prompt. */

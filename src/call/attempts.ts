@@ -8,6 +8,7 @@ import type { Translator } from '../dialects/translator.ts'
 import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { randomId } from '../platform/random-id.ts'
+import type { Boundary } from '../platform/boundary.ts'
 import type { Provider } from '../upstream/provider.ts'
 import { chargeFor, maxCharge } from './attempt-charge.ts'
 import type { AnsweringResponse, AttemptFailure, AttemptOutcome } from './attempt-outcome.ts'
@@ -18,6 +19,7 @@ import { carriedRequestHeaders, withTrace } from './carried-headers.ts'
 import type { Hold } from './coordinator.ts'
 import { conclusionOf, type Failure, failureOf, sameRefusals } from './failures.ts'
 import { internalError } from './internal-error.ts'
+import { keptInside } from './kept-inside.ts'
 import { hasTimeLeft, nextTarget, providerOf } from './next-target.ts'
 import { loggableWords, withLoggableCode } from './provider-words.ts'
 import type { CallRecord } from './record.ts'
@@ -36,6 +38,8 @@ export interface AdmittedCall {
   readonly failures: Map<Target, Failure>
   /** No other model may answer instead. */
   readonly isLastResort: boolean
+  /** What the call may not leave. */
+  readonly boundary: Boundary
   /** Of the model that was admitted, in place of those of its providers. */
   readonly traits: ModelConfig['traits']
   /** Of the model, for targets that have none of their own. */
@@ -219,9 +223,9 @@ interface AttemptInput {
 
 /** One attempt. A client that leaves ends it, and so does a bug, with which it rejects. */
 async function send(
-  { call, request, hold: { promptTokens }, traits }: AdmittedCall,
+  { call, request, hold: { promptTokens }, boundary, traits }: AdmittedCall,
   { target: { model }, provider, translator, asksUsage }: AttemptInput,
-  on: Pick<Snapshot, 'ticker' | 'now' | 'wallNow' | 'events'>,
+  on: Pick<Snapshot, 'ticker' | 'now' | 'wallNow' | 'events' | 'routes' | 'routing'>,
   record: CallRecord,
 ): Promise<AttemptOutcome> {
   const { reply, requestId } = call
@@ -233,6 +237,8 @@ async function send(
     traits: modelTraits,
     asksUsage,
     promptTokens,
+    allowsManagement: provider.allowsManagement === true,
+    now: on.now,
     nowSeconds: Math.floor(on.wallNow() / 1000),
     newId: randomId,
   })
@@ -255,10 +261,17 @@ async function send(
   const { path } = dialect
   let outcome: AttemptOutcome
   try {
-    outcome = withLoggableCode(
-      await response.begin({ path, query, headers, body, contentType, isStream, requestId }),
-      call.body,
-    )
+    const begun = await response.begin({
+      path,
+      query,
+      headers,
+      body,
+      contentType,
+      isStream,
+      requestId,
+      boundary,
+    })
+    outcome = withLoggableCode(keptInside(begun, provider, call, record, on), call.body)
   } catch (error) {
     const failure = { error: internalError(error), isStaleConnection: false, hasBegun: false }
     const failed: AttemptOutcome = { kind: 'failed', ...failure }

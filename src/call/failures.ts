@@ -36,6 +36,11 @@ export function failureOf(outcome: AttemptFailure, decision: RetryDecision): Omi
 /** The request's own fault at this target. */
 const notTranslatable = 'not translatable'
 
+/** The provider's name leads outside. */
+const outsideBoundary = 'outside the boundary'
+
+const ofRequest: ReadonlySet<string> = new Set([notTranslatable, outsideBoundary])
+
 /** With the provider's status and code, but not with its words: they may concern another account than the client's. */
 function reasonOf(failure: AttemptFailure, { failureKind }: RetryDecision): string {
   const { providerCode } = failure
@@ -43,6 +48,7 @@ function reasonOf(failure: AttemptFailure, { failureKind }: RetryDecision): stri
   if (failure.kind === 'failed') {
     if (failure.isRouteMissing === true)
       return `no such route, status ${failure.providerStatus} (check its base_url)`
+    if (failure.error.code === 'outside_boundary') return outsideBoundary
     const reason = failureKind ?? (failure.error.status < 500 ? notTranslatable : 'connection lost')
     const status = failure.providerStatus === undefined ? '' : `, status ${failure.providerStatus}`
     return reason + status + code
@@ -67,7 +73,7 @@ export function conclusionOf(
 ): FailedTarget {
   if (failures.size < 2) return last
   // The last one's error names what the client can change.
-  if ([...failures.values()].every(({ reason }) => reason === notTranslatable)) return last
+  if ([...failures.values()].every(({ reason }) => ofRequest.has(reason))) return last
   return mostHelpful(failures) ?? { target: last.target, failure: summedUp(last.failure, hold, failures) }
 }
 

@@ -22,6 +22,7 @@ import type { ServerTraits } from '../routing/expected-time.ts'
 import type { Placed } from '../routing/placement.ts'
 import { type PlacedCall, Placer } from '../routing/placer.ts'
 import { newPrefixKey } from '../routing/prefix-hashes.ts'
+import { ServerFacts } from '../routing/server-facts.ts'
 import { type CoolDown, TargetHealth } from '../routing/target-health.ts'
 import type { Provider } from '../upstream/provider.ts'
 import { hasSameCheck, isSameServer } from '../upstream/same-settings.ts'
@@ -54,6 +55,8 @@ export interface CoordinatorParts {
   readonly hasShown?: (provider: string, format: string) => boolean
   /** Called when a target is put last for a while. */
   readonly onCooled?: (coolDown: CoolDown) => void
+  /** Absent: nothing is known of servers. */
+  readonly serverFacts?: ServerFacts
 }
 
 export class LocalCoordinator implements Coordinator {
@@ -64,6 +67,7 @@ export class LocalCoordinator implements Coordinator {
   /** Provider → when it answered a call last, in milliseconds of the monotonic clock. */
   readonly lastSuccessMs = new Map<string, number>()
   readonly usageWishes = new UsageWishes()
+  readonly serverFacts: ServerFacts
   readonly admission: Admission
   readonly calibration: Calibration
   readonly now: () => number
@@ -72,14 +76,17 @@ export class LocalCoordinator implements Coordinator {
   #configs: Config['providers'] = new Map()
   #routing: Pick<RoutingConfig, 'cooldownMs'> = { cooldownMs: 0 }
 
-  constructor({ admission, calibration, now, chance, hasShown = () => false, onCooled }: CoordinatorParts) {
+  constructor(parts: CoordinatorParts) {
+    const { admission, calibration, now, chance, hasShown = () => false, onCooled } = parts
     this.health = new TargetHealth(onCooled)
     this.admission = admission
     this.calibration = calibration
     this.now = now
+    this.serverFacts = parts.serverFacts ?? new ServerFacts()
     const { health } = this
     const traitsOf = (provider: string) => this.#providers.get(provider)?.traits ?? unknownTraits
-    this.placer = new Placer({ health, traitsOf, loadMsOf: () => 0, hasShown, now, chance })
+    const { serverFacts } = this
+    this.placer = new Placer({ health, traitsOf, serverFacts, hasShown, now, chance })
   }
 
   /** Calls under way. */

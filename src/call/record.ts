@@ -6,6 +6,7 @@ import type { PriceSource, Tariff, UsageParts } from '../domain.ts'
 import type { AttemptEnded, CallFacts } from '../observe/events/calls.ts'
 import type { CallTrace } from '../observe/events/trace.ts'
 import type { Placed, PlacementReason } from '../routing/placement.ts'
+import type { Boundary } from '../platform/boundary.ts'
 import type { Charged } from '../prices/price-book.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
 import type { Call } from './call.ts'
@@ -42,6 +43,8 @@ export class CallRecord {
   asked: string | undefined
   provider: string | undefined
   targetModel: string | undefined
+  /** What the call may not leave. */
+  boundary: Boundary = 'any'
   isStream = false
   attempts = 0
   waitMs = 0

@@ -2,6 +2,7 @@
 // change nothing; what the schema refused has been removed, so that each fault is reported once.
 import { cidrFault, listenHostFault } from './addresses.ts'
 import { baseUrlFault, baseUrlWarnings, type Exposure } from './base-url.ts'
+import { boundaryProblems } from './check-boundary.ts'
 import { modelProblems } from './check-models.ts'
 import { budgetProblems } from './check-budgets.ts'
 import { clientProblems, keyProblems } from './check-clients.ts'
@@ -68,6 +69,7 @@ export function* configProblems(
   }
   yield* providerProblems(raw)
   yield* modelProblems(raw, hasProblem)
+  yield* boundaryProblems(raw, hasProblem)
   yield* priceProblems(raw)
   yield* tracingProblems(raw)
 }

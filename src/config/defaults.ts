@@ -61,6 +61,7 @@ export const defaults = {
     cooldown_ms: 30_000,
     placement: 'expected_time',
     shared_prefixes: false,
+    boundary: 'any',
   },
   routes: { rest: null, default_model: {} },
   secrets: { dir: null, identity: { credential: 'gateway_identity', file: null } },

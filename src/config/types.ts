@@ -12,6 +12,7 @@ import type {
   UsageConfig,
 } from './observe-types.ts'
 import type { ProviderConfig, ProviderTraits } from './provider-types.ts'
+import type { Boundary } from '../platform/boundary.ts'
 
 export interface Config {
   readonly server: ServerConfig
@@ -180,6 +181,8 @@ export interface ModelConfig {
   readonly traits?: Partial<ProviderTraits>
   /** Of those targets that have none of their own. Absent: what their providers' models cost. */
   readonly price?: PriceSetting
+  /** What its calls may not leave, fallbacks included. Absent: nothing but what bounds all calls. */
+  readonly boundary?: Exclude<Boundary, 'any'>
 }
 
 /** What may be spent, and when that begins anew. */
@@ -215,6 +218,8 @@ export interface RoutingConfig {
   readonly placement: 'expected_time' | 'least_busy'
   /** Whether calls of one client are placed where another one's have the same prompt cached. */
   readonly hasSharedPrefixes: boolean
+  /** What no call may leave. Absent: nothing. */
+  readonly boundary?: Exclude<Boundary, 'any'>
 }
 
 export interface RoutesConfig {

@@ -36,6 +36,11 @@ export interface EndedCall {
   readonly attempts: number
   readonly wait_ms: number
   readonly first_byte_ms: number | undefined
+  /** Of a stream: until the first piece of its output. */
+  readonly first_token_ms?: number | undefined
+  readonly provider_status?: number | undefined
+  /** What is wrong with the provider (`FailureKind`). */
+  readonly trouble?: string | undefined
   readonly duration_ms: number
 }
 
@@ -70,11 +75,14 @@ export const column = {
   firstMs: 24,
   durationMs: 25,
   scope: 26,
+  firstTokenMs: 27,
+  providerStatus: 28,
+  trouble: 29,
   /** The last one. */
-  tariff: 27,
+  tariff: 30,
 } as const
 
-export const rowWidth = 28
+export const rowWidth = 31
 
 /** Of a model that does not exist the name is whatever the client wrote, and there is no end of such names. */
 const unknownModel = 'model_not_found'
@@ -110,9 +118,12 @@ export function appendRow(rows: Cell[], call: EndedCall, endedMs: number): void 
     call.estimated === true ? 1 : 0,
     call.attempts,
     Math.round(call.wait_ms),
-    call.first_byte_ms === undefined ? null : Math.round(call.first_byte_ms),
+    roundedOf(call.first_byte_ms),
     Math.round(call.duration_ms),
     call.scope ?? null,
+    roundedOf(call.first_token_ms),
+    call.provider_status ?? null,
+    call.trouble ?? null,
     call.tariff === undefined ? null : textOf(call.tariff),
   )
 }
@@ -128,6 +139,10 @@ function textOf(tariff: Tariff): string {
     texts.set(tariff, text)
   }
   return text
+}
+
+function roundedOf(ms: number | undefined): number | null {
+  return ms === undefined ? null : Math.round(ms)
 }
 
 function atMost(count: number | undefined, total: number): number {

@@ -105,7 +105,7 @@ class LedgerFile {
     this.#insertCall = database.prepare(
       `INSERT INTO calls(ended_ms, request_id, client, key, secret, via, dialect, model, provider, target, fallback,
         status, code, stream, prompt, cached, cache_write, completion, reasoning, cost_nano, price, estimated, attempts,
-        wait_ms, first_ms, duration_ms, scope) VALUES(${Array.from({ length: callColumns }, () => '?').join(', ')})`,
+        wait_ms, first_ms, duration_ms, scope, first_token_ms, provider_status, trouble) VALUES(${Array.from({ length: callColumns }, () => '?').join(', ')})`,
     )
     this.#addSum = database.prepare(
       `INSERT INTO quarters(quarter, key, client, model, provider, ${sumColumns.join(', ')})
@@ -314,6 +314,9 @@ class LedgerFile {
       cell(column.firstMs),
       cell(column.durationMs),
       name('scope', column.scope),
+      cell(column.firstTokenMs),
+      cell(column.providerStatus),
+      name('trouble', column.trouble),
     )
     if (secret !== null) this.#useSecret.run(secret, endedMs, endedMs)
   }

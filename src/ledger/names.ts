@@ -11,6 +11,7 @@ export type NameKind =
   | 'scope'
   | 'secret'
   | 'target'
+  | 'trouble'
   | 'via'
 
 /** A wildcard lets a client choose the names of models. Further ones of a kind share one name. */

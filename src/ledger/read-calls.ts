@@ -17,6 +17,10 @@ export interface RecordedCall {
   readonly waitMs: number
   readonly firstMs: number | null
   readonly durationMs: number
+  /** Of a stream; null also in rows of older versions. */
+  readonly firstTokenMs: number | null
+  readonly providerStatus: number | null
+  readonly trouble: string | null
 }
 
 const columns = [
@@ -32,6 +36,9 @@ const columns = [
   'wait_ms',
   'first_ms',
   'duration_ms',
+  'first_token_ms',
+  'provider_status',
+  'trouble',
 ] as const
 
 /** Of one statement, so that a reader holds no old version of the ledger for long. */
@@ -75,6 +82,9 @@ export function* readCalls(
         waitMs: number(9),
         firstMs: row[10]!,
         durationMs: number(11),
+        firstTokenMs: row[12]!,
+        providerStatus: row[13]!,
+        trouble: nameOf(row[14]!),
       }
     }
   }

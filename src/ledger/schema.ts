@@ -49,6 +49,10 @@ export const migrations: readonly string[] = [
     client INTEGER NOT NULL, key INTEGER, secret INTEGER, via INTEGER, dialect INTEGER NOT NULL, model INTEGER,
     charged INTEGER NOT NULL DEFAULT 0, UNIQUE(run, hold)) STRICT;
   CREATE TABLE budgets(one INTEGER PRIMARY KEY CHECK(one = 1), revision INTEGER NOT NULL) STRICT;`,
+  // What tells apart how a call ended whose status is the provider's: missing credit from a rate limit, say.
+  `ALTER TABLE calls ADD COLUMN first_token_ms INTEGER;
+  ALTER TABLE calls ADD COLUMN provider_status INTEGER;
+  ALTER TABLE calls ADD COLUMN trouble INTEGER;`,
 ]
 
 /** The oldest SQLite that writes here: before it, two connections could damage the file by a checkpoint at the same instant. */

@@ -26,6 +26,8 @@ export interface Events {
 export interface Sink {
   /** For the report of its own errors: `log`, `metrics`. */
   readonly name: string
+  /** Whether it wants the events of a kind; asked once for each kind. Absent: all of them. */
+  readonly wants?: (kind: GatewayEvent['kind']) => boolean
   /** Returns at once; a call waits for it. What it throws is reported to the other sinks. */
   receive(event: GatewayEvent): void
 }
@@ -53,15 +55,23 @@ export function createEvents(
   const report = (error: unknown, sink: Sink) => {
     if (failing.has(sink)) return
     failing.add(sink)
-    const others = sinks.filter((other) => !failing.has(other))
     const event = { kind: 'internal_error', error, where: `the ${sink.name} sink` } as const
+    const wanting = receivers.get(event.kind) ?? receiversOf(event.kind)
+    const others = wanting.filter((other) => !failing.has(other))
     for (const other of others) deliver(event, other)
     if (others.length === 0) process.emitWarning(error instanceof Error ? error : String(error))
+  }
+  /** Calls emit two events each, which most sinks have no use for. */
+  const receivers = new Map<GatewayEvent['kind'], readonly Sink[]>()
+  const receiversOf = (kind: GatewayEvent['kind']) => {
+    const wanting = sinks.filter(({ wants }) => wants === undefined || wants(kind))
+    receivers.set(kind, wanting)
+    return wanting
   }
   return {
     emit(event) {
       const prepared = prepare(event)
-      for (const sink of sinks) deliver(prepared, sink)
+      for (const sink of receivers.get(event.kind) ?? receiversOf(event.kind)) deliver(prepared, sink)
     },
   }
 }

@@ -14,6 +14,7 @@ export interface Reload {
 
 export class Reloads implements Sink {
   readonly name = 'reloads'
+  readonly wants = isReload
   readonly #wallNow: () => number
   /** When the configuration in force was loaded, in milliseconds since 1970. */
   loadedAtMs: number
@@ -41,4 +42,8 @@ export class Reloads implements Sink {
       this.latest = { atMs: this.#wallNow(), isRefused: true, problems, needsRestart: [] }
     }
   }
+}
+
+function isReload(kind: GatewayEvent['kind']): boolean {
+  return kind === 'reloaded' || kind === 'reload_refused'
 }

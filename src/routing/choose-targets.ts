@@ -4,6 +4,7 @@ import {
   comparableRates,
   expectedMs,
   expectedPrice,
+  loadMsOf,
   type ServerTraits,
   usablePrefix,
 } from './expected-time.ts'
@@ -13,6 +14,7 @@ import { type Candidate, orderTargets } from './pick-target.ts'
 import type { Placement, PlacementReason, Prospect, Turn } from './placement.ts'
 import { type PrefixHashes, wordsPerPrefix } from './prefix-hashes.ts'
 import type { KnownPrefix, PrefixIndex } from './prefix-index.ts'
+import type { ServerFacts } from './server-facts.ts'
 import type { TargetHealth } from './target-health.ts'
 import type { TargetRates } from './target-rates.ts'
 
@@ -24,8 +26,7 @@ export interface TargetFacts {
   readonly rates: Pick<TargetRates, 'of'>
   readonly work: OpenWork
   readonly traitsOf: (provider: string) => ServerTraits
-  /** How long a target takes before it can begin, because its model is not loaded; 0: not at all. */
-  readonly loadMsOf: (target: Target) => number
+  readonly serverFacts: Pick<ServerFacts, 'modelOf' | 'slotsOf' | 'isSleeping'>
   /** Whether a provider is known to speak a format, so that calls in it need no translation. */
   readonly hasShown: (provider: string, format: string) => boolean
   /** Milliseconds of a monotonic clock. */
@@ -117,8 +118,13 @@ function prospectsOf(
     const known = { believed, cachedBytes, promptBytes, queue, readMsPerByte }
     if (isPaid) prospects.set(target, known)
     else {
-      const slots = traits[at]!.slots ?? usualSlots(traits[at]!, weight / leastWeight)
-      const loadMs = facts.loadMsOf(target)
+      const { slots: reported, state } = facts.serverFacts.modelOf(provider, target.model)
+      const slots =
+        traits[at]!.slots ??
+        reported ??
+        facts.serverFacts.slotsOf(provider) ??
+        usualSlots(traits[at]!, weight / leastWeight)
+      const loadMs = loadMsOf(facts.serverFacts.isSleeping(provider) ? 'sleeping' : state)
       const expected = { promptBytes, cachedBytes, readMsPerByte, slots, queue, loadMs }
       prospects.set(target, { ...known, expectedMs: expectedMs(provider, expected, work, nowMs) })
     }

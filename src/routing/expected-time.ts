@@ -3,6 +3,7 @@
 import type { OpenWork } from './open-work.ts'
 import { type PrefixHashes, wordsPerPrefix } from './prefix-hashes.ts'
 import { type KnownPrefix, nothingKnown, type PrefixIndex } from './prefix-index.ts'
+import type { KnownModel } from './server-facts.ts'
 import type { TargetRate } from './target-rates.ts'
 
 /** How a provider keeps prompts, and how many calls it answers at once. */
@@ -67,6 +68,14 @@ export function usablePrefix(
     if (inUse === 0 || inUse < index.branchesAt(target, hashes, count)) return { ...found, bytes, count }
   }
   return nothingKnown
+}
+
+/** Of a model of a few GB from a disk; from the memory of the system it takes less. */
+const loadMs = { loaded: 0, loading: 5_000, sleeping: 5_000, unloaded: 10_000 } as const
+
+/** How long it takes before a model can be asked. */
+export function loadMsOf(state: KnownModel['state']): number {
+  return state === undefined ? 0 : loadMs[state]
 }
 
 export interface ExpectedWork {

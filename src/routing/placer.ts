@@ -17,12 +17,13 @@ import { Placement } from './placement.ts'
 import type { PrefixHashes } from './prefix-hashes.ts'
 import { PrefixIndex } from './prefix-index.ts'
 import type { TargetHealth } from './target-health.ts'
+import type { ServerFacts } from './server-facts.ts'
 import { TargetRates } from './target-rates.ts'
 
 export interface PlacerParts {
   readonly health: Pick<TargetHealth, 'stateOf'>
   readonly traitsOf: (provider: string) => ServerTraits
-  readonly loadMsOf: (target: Target) => number
+  readonly serverFacts: Pick<ServerFacts, 'modelOf' | 'slotsOf' | 'isSleeping'>
   readonly hasShown: (provider: string, format: string) => boolean
   /** Milliseconds of a monotonic clock. */
   readonly now: () => number
@@ -44,15 +45,15 @@ export class Placer {
   readonly work = new OpenWork()
   readonly health: PlacerParts['health']
   readonly traitsOf: PlacerParts['traitsOf']
-  readonly loadMsOf: PlacerParts['loadMsOf']
+  readonly serverFacts: PlacerParts['serverFacts']
   readonly hasShown: PlacerParts['hasShown']
   readonly now: () => number
   readonly chance: () => number
 
-  constructor({ health, traitsOf, loadMsOf, hasShown, now, chance }: PlacerParts) {
+  constructor({ health, traitsOf, serverFacts, hasShown, now, chance }: PlacerParts) {
     this.health = health
     this.traitsOf = traitsOf
-    this.loadMsOf = loadMsOf
+    this.serverFacts = serverFacts
     this.hasShown = hasShown
     this.now = now
     this.chance = chance
@@ -146,7 +147,10 @@ export class PlacedCall {
       this.#correct(usage)
       this.#learn(usage)
     }
-    index.add(targetKey(this.#target), this.#hashes, now())
+    const key = targetKey(this.#target)
+    const capacity = capacityOf(this.#target, this.#placer.serverFacts)
+    if (capacity !== undefined) index.limit(key, capacity)
+    index.add(key, this.#hashes, now())
   }
 
   /** What the target really had cached. */
@@ -190,3 +194,19 @@ export class PlacedCall {
 
 /** Of a prompt, which templates and counts in tokens blur. */
 const slackBytes = 256
+
+/** Of a prompt; more in most languages but English. */
+const bytesPerToken = 4
+/** In the memory in which llama.cpp keeps prompts that no slot holds: what a token of a small model takes there. */
+const cacheBytesPerToken = 16_384
+/** How much of such prompts a server keeps that does not report it, against what its slots hold. */
+const usualOutside = 3
+
+/** What a target can have cached, in bytes of prompts. Undefined: it does not report it. */
+function capacityOf({ provider, model }: Target, facts: PlacerParts['serverFacts']): number | undefined {
+  const { contextLength, slots = facts.slotsOf(provider), cacheBytes } = facts.modelOf(provider, model)
+  if (contextLength === undefined || slots === undefined) return undefined
+  const inSlots = slots * contextLength
+  const outside = cacheBytes === undefined ? inSlots * usualOutside : cacheBytes / cacheBytesPerToken
+  return (inSlots + outside) * bytesPerToken
+}

@@ -122,10 +122,6 @@ export class PrefixIndex {
     while (entries.bytes > maxBytes && entries.oldest !== none) this.#evict(entries, entries.oldest)
   }
 
-  limitOf(key: string): number {
-    return this.#targets.get(key)?.maxBytes ?? Infinity
-  }
-
   /** The target has lost its cache. */
   #forget(key: string): void {
     const entries = this.#targets.get(key)

@@ -34,6 +34,7 @@ import { addLimits } from './routes/limits.ts'
 import { addModelCalls } from './routes/model-calls.ts'
 import { addModels } from './routes/models.ts'
 import { collectMethods, hasOwnRoute, notFound, type PathMethods } from './routes/not-found.ts'
+import { addOllama } from './routes/ollama.ts'
 import { addRest } from './routes/rest.ts'
 import { addRoot } from './routes/root.ts'
 import { addMetrics } from './routes/metrics.ts'
@@ -122,8 +123,8 @@ async function createRoutes(parts: ServerParts, refuse: Refuse): Promise<Fastify
     parts.hasRest() && url.startsWith('/v1/') && !hasOwnRoute(url, methods)
   app.addHook('onRequest', (request, _, done) => {
     // No page of another origin may read what passes to a provider as it is, nor what the gateway shows of itself.
-    const isHidden = isRest(request) || isViewPath(request.url)
-    done(request.method === 'OPTIONS' && isHidden ? notFound(request, methods) : undefined)
+    const isHidden = request.method === 'OPTIONS' && (isRest(request) || isViewPath(request.url))
+    done(isHidden ? notFound(request, methods) : undefined)
   })
   if (parts.hasStatusPage) addRootViewer(app, parts)
   await app.register(cors, corsOptions(parts.isOriginAllowed))
@@ -221,6 +222,7 @@ async function addApi(
       await lists.register(
         async (routes) => {
           addModels(routes, parts)
+          addOllama(routes, parts)
           addLimits(routes, parts)
           addUsage(routes, parts)
         },

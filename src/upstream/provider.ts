@@ -1,6 +1,7 @@
 // A provider as a call sees it: it accepts a request and pushes the response back.
 import type { HttpProvider, ProviderTraits, Timeouts } from '../config/provider-types.ts'
 import type { ResponseHead } from '../domain.ts'
+import type { Boundary } from '../platform/boundary.ts'
 import type { SplicedBody } from '../bytes/large-body.ts'
 import type { ErrorReader } from './error-meaning.ts'
 import type { Mask } from './mask.ts'
@@ -19,6 +20,8 @@ export interface ProviderRequest {
   /** Whether the client asked for a stream. */
   readonly isStream: boolean
   readonly requestId: string
+  /** What the request may not leave, whatever addresses the provider's name has. Absent: nothing. */
+  readonly boundary?: Boundary | undefined
 }
 
 /** A body that goes on while it arrives. */
@@ -40,6 +43,8 @@ export interface PassedRequest {
   readonly headers: readonly (readonly [name: string, value: string])[]
   readonly body: Buffer | SplicedBody | StreamedBody | undefined
   readonly requestId: string
+  /** As of `ProviderRequest`. */
+  readonly boundary?: Boundary | undefined
 }
 
 /**
@@ -80,6 +85,12 @@ export interface Exchange {
 
 export interface Provider {
   readonly name: string
+  /** Of its base URL, for messages. */
+  readonly host: string
+  /** The narrowest boundary that requests to it can be kept in. */
+  readonly boundary: Boundary
+  /** The narrowest boundary that all of its connections stay in, also those of requests without a boundary. */
+  readonly staysIn: Boundary
   readonly timeouts: Timeouts
   /** On this machine or its network: loading takes long, failures pass soon, and caches belong to one server. */
   readonly isLocal: boolean
@@ -87,6 +98,8 @@ export interface Provider {
   readonly traceContext: 'auto' | 'always' | 'never'
   readonly includeUsage: HttpProvider['includeUsage']
   readonly maxParallelRequests: number | undefined
+  /** Whether calls may change how its server holds models. Absent: they may not. */
+  readonly allowsManagement?: true
   /**
    * Whether it accepts requests of the format with this name (`ProviderDialect.name`), by its settings and its kind.
    * Undefined: it is probed (call/spoken-formats.ts).

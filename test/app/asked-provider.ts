@@ -18,6 +18,9 @@ export class AskedProvider {
   constructor(name: string, isLocal = true) {
     this.provider = {
       name,
+      host: '127.0.0.1',
+      boundary: 'local',
+      staysIn: 'local',
       isLocal,
       traceContext: 'auto',
       timeouts: { connectMs: 0, firstByteMs: 0, idleMs: 0, totalMs: 0 },

@@ -125,6 +125,9 @@ class FakeReply implements Reply {
 function fakeProvider(name: string, next: () => string): Provider {
   return {
     name,
+    host: '127.0.0.1',
+    boundary: 'local',
+    staysIn: 'local',
     timeouts: { connectMs: 0, firstByteMs: 3000, idleMs: 3000, totalMs: 20_000 },
     isLocal: true,
     traceContext: 'auto',
@@ -266,6 +269,7 @@ test('a call ends once, gives back its slots, and leaves no target busy or on tr
           model: undefined,
           query: '',
           rawHeaders: [],
+          boundary: undefined,
           requestId: 'req_1',
           reply,
         }

@@ -51,3 +51,19 @@ test('when every sink throws, a warning says so, and emit returns', async () => 
   createEvents([throwing('one'), throwing('two')]).emit(stopped)
   assert.equal((await warning).message, 'two')
 })
+
+test('a sink receives the kinds that it wants, and is asked once for each', () => {
+  const asked: string[] = []
+  const picky = {
+    ...recorder('picky'),
+    wants(kind: GatewayEvent['kind']) {
+      asked.push(kind)
+      return kind === 'stopped'
+    },
+  }
+  const events = createEvents([picky])
+  const stopping = { kind: 'stopping', reason: 'SIGTERM', open_calls: 0 } as const
+  for (const event of [stopping, stopped, stopping, stopped]) events.emit(event)
+  assert.deepEqual(picky.events, [stopped, stopped])
+  assert.deepEqual(asked, ['stopping', 'stopped'])
+})

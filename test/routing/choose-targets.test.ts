@@ -10,6 +10,7 @@ import type { Choice } from '../../src/routing/choose-targets.ts'
 import type { ServerTraits } from '../../src/routing/expected-time.ts'
 import { type PlacedCall, Placer, type ShownUsage } from '../../src/routing/placer.ts'
 import { PrefixHasher, type PrefixHashes } from '../../src/routing/prefix-hashes.ts'
+import { ServerFacts } from '../../src/routing/server-facts.ts'
 import { TargetHealth } from '../../src/routing/target-health.ts'
 
 const chat = [...dialects.keys()].find(({ name }) => name === 'chat')!
@@ -75,13 +76,13 @@ class Scene {
   readonly placer: Placer
   /** Providers that speak the client's format. */
   readonly passing = new Set<string>()
-  readonly loading = new Map<string, number>()
+  readonly serverFacts = new ServerFacts()
 
   constructor(traits: Partial<ServerTraits> = {}) {
     this.placer = new Placer({
       health: this.health,
       traitsOf: () => ({ cache: 'slots', slots: undefined, ...traits }),
-      loadMsOf: ({ provider }) => this.loading.get(provider) ?? 0,
+      serverFacts: this.serverFacts,
       hasShown: (provider) => this.passing.has(provider),
       now: () => this.nowMs,
       chance: () => 0.5,
@@ -207,7 +208,8 @@ describe('a server', () => {
 
   test('that has to load its model comes after one that has it loaded', () => {
     const scene = new Scene()
-    scene.loading.set('a', 5_000)
+    scene.serverFacts.setListed('a', new Map([['m', { state: 'unloaded' }]]))
+    scene.serverFacts.setListed('b', new Map([['m', { state: 'loaded' }]]))
     for (const number of [1, 2, 3]) assert.equal(scene.call(ab, conversation(number, 0, `${number}`)), 'b')
   })
 

@@ -8,6 +8,7 @@ interface Timer {
 
 export class FakeClock implements Clock {
   #nowMs: number
+  #setByMs = 0
   readonly #timers = new Set<Timer>()
 
   constructor(startMs = 1000) {
@@ -16,8 +17,13 @@ export class FakeClock implements Clock {
 
   readonly now = (): number => this.#nowMs
 
-  /** Runs along with the other. */
-  readonly wallNow = (): number => 1_750_000_000_000 + this.#nowMs
+  /** Runs along with the other, but for what it was set by. */
+  readonly wallNow = (): number => 1_750_000_000_000 + this.#setByMs + this.#nowMs
+
+  /** Sets the wall clock, as a person or NTP does: no timer notices. */
+  setWall(byMs: number): void {
+    this.#setByMs += byMs
+  }
 
   readonly setTimer = (fn: () => void, delayMs: number): (() => void) => {
     const timer = { atMs: this.#nowMs + delayMs, fn }

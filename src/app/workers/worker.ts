@@ -47,6 +47,7 @@ let openCalls = 0
 const reportedOnce: ReadonlySet<GatewayEvent['kind']> = new Set(['listening', 'limits_loaded', 'stopped'])
 const workerSink: Sink = {
   name: logLines.name,
+  wants: (kind) => kind !== 'attempt_ended',
   receive(event) {
     if (event.kind === 'stopping') openCalls = event.open_calls
     else if (!reportedOnce.has(event.kind)) logLines.receive(event)

@@ -1,5 +1,6 @@
 // An exchange with a provider that has failed, as an error for the client and facts for the next attempt.
 import { GatewayError } from '../../errors.ts'
+import { addressNotAllowed } from '../../upstream/connector.ts'
 import { type Provider, type ProviderFailure, unaskedContinue, undecodable } from '../../upstream/provider.ts'
 import type { AttemptOutcome } from '../attempt-outcome.ts'
 
@@ -8,7 +9,10 @@ const staleConnectionMs = 500
 const resetCodes: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])
 
 export type ConnectionFacts = Partial<
-  Pick<AttemptOutcome & { kind: 'failed' }, 'isBeingServed' | 'isStaleConnection' | 'refusedConnection'>
+  Pick<
+    AttemptOutcome & { kind: 'failed' },
+    'isBeingServed' | 'isStaleConnection' | 'refusedAddress' | 'refusedConnection'
+  >
 >
 
 export interface FailedExchange {
@@ -37,6 +41,7 @@ export function failedExchange(
         'provider_unreachable',
         `cannot be reached: ${detail}. ${toCheck}`,
       )
+      if (code === addressNotAllowed) return { error, facts: { refusedAddress: detail } }
       return { error, facts: { refusedConnection: code === 'ECONNREFUSED' } }
     }
     case 'unconnectable':

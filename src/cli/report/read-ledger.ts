@@ -2,6 +2,7 @@
 import type { OpenedReader } from '../../ledger/reader.ts'
 import { firstQuarterMs, readCalls, readNewClients, type RecordedCall } from '../../ledger/read-calls.ts'
 import { type Dimension, readReport, type UsageCounts, type UsageReport } from '../../ledger/report.ts'
+import { failureKinds } from '../../domain.ts'
 import { outcomeOf } from '../../observe/outcome.ts'
 import type { CallTally, TalliedCall } from './call-tally.ts'
 import type { ReportPeriod, Span } from './period.ts'
@@ -53,13 +54,16 @@ export function readLedger(
 }
 
 function tallied(call: RecordedCall): TalliedCall {
-  const { endedMs, client, status, code, completion, ...facts } = call
+  const { endedMs, client, status, code, completion, firstTokenMs, providerStatus, ...facts } = call
+  const trouble = failureKinds.find((kind) => kind === call.trouble)
+  const judged = { status, code: code ?? undefined, trouble, provider_status: providerStatus ?? undefined }
   return {
     ...facts,
+    firstMs: firstTokenMs ?? facts.firstMs,
     atMs: endedMs,
     client: client ?? '-',
     code,
-    outcome: outcomeOf({ status, code: code ?? undefined, provider_status: undefined }),
+    outcome: outcomeOf(judged),
     reason: null,
     outputTokens: completion,
   }

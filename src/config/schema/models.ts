@@ -1,5 +1,6 @@
 // Schema of the models that clients can ask for, and of how their calls are routed.
 import { defaults } from '../defaults.ts'
+import { boundary } from './boundary.ts'
 import { modelName, providerName } from './names.ts'
 import { price } from './price.ts'
 import type { Schema } from './schema-type.ts'
@@ -78,6 +79,9 @@ const model = {
     },
     price: price(
       'What it costs ([Prices](#price)), at targets without a `price`. Default: the `price` of the provider.',
+    ),
+    boundary: boundary(
+      'What calls for the model may not leave: `local` is this machine (loopback addresses), `private` also private networks. Every target and fallback has to be inside, and each connection checks it ([Boundaries](security.md#boundaries)). Default: `any`.',
     ),
   },
   if: { required: ['targets'] },
@@ -192,6 +196,10 @@ export const routingSchema = {
       description:
         "Place a client's call where another client's has the beginning of the same prompt cached. Then how fast an answer comes, and `cached_tokens`, may show what other clients have sent.",
       default: defaults.routing.shared_prefixes,
+    },
+    boundary: {
+      ...boundary('What no call may leave, in addition to the `boundary` of its model.'),
+      default: defaults.routing.boundary,
     },
   },
 } as const satisfies Schema

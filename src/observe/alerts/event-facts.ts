@@ -5,6 +5,7 @@ import type { DegradedPart } from './gateway-state.ts'
 
 export class EventFacts implements Sink {
   readonly name = 'conditions'
+  readonly wants = isOfNoCall
   readonly #now: () => number
   readonly #healthy = new Map<string, boolean>()
   readonly #degraded = new Degraded()
@@ -15,8 +16,6 @@ export class EventFacts implements Sink {
   }
 
   receive(event: GatewayEvent): void {
-    // Most events, on the way of calls, for which nothing is to be done.
-    if (event.kind === 'attempt_ended' || event.kind === 'call_ended') return
     if (event.kind === 'health_checked') {
       this.#healthy.set(event.provider, event.reason === undefined)
     } else this.#degraded.receive(event, this.#now())
@@ -30,4 +29,8 @@ export class EventFacts implements Sink {
   degraded(nowMs: number): DegradedPart[] {
     return this.#degraded.parts(nowMs)
   }
+}
+
+function isOfNoCall(kind: GatewayEvent['kind']): boolean {
+  return kind !== 'attempt_ended' && kind !== 'call_ended'
 }

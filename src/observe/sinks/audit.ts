@@ -130,6 +130,7 @@ export function auditSink({ add, numberOf, digestOf, setTimer }: AuditSinkParts)
 
   return {
     name: 'audit',
+    wants: (kind) => kind === 'call_ended' || recorded.has(kind),
     receive(event: GatewayEvent) {
       if (!isSecurityEvent(event)) return
       if (event.kind === 'call_ended') {

@@ -5,7 +5,8 @@ import type { CallFacts } from '../events/calls.ts'
 import type { Log } from '../log/log.ts'
 
 export function logSink(log: Log): Sink {
-  return { name: 'log', receive: (event) => write(event, log) }
+  const wants = (kind: GatewayEvent['kind']) => kind !== 'attempt_ended'
+  return { name: 'log', wants, receive: (event) => write(event, log) }
 }
 
 function write(event: GatewayEvent, log: Log): void {

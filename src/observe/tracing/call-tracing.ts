@@ -28,6 +28,7 @@ const maxEarly = 500
 
 export class CallTracing implements Tracing, Sink {
   readonly name = 'spans'
+  readonly wants = isEndOfCall
   readonly #parts: TracingParts
   #config: TracingConfig | undefined
   #followed: unknown
@@ -133,4 +134,8 @@ function placesOf(providers: Config['providers']): Places {
 /** Secrets compare as equal, whatever they hold. */
 function keysOf({ headers }: TracingConfig): string[] {
   return headers.map(([, value]) => (typeof value === 'string' ? value : value.reveal()))
+}
+
+function isEndOfCall(kind: GatewayEvent['kind']): boolean {
+  return kind === 'call_ended'
 }

@@ -10,6 +10,7 @@ import type { Client } from '../../domain.ts'
 import { GatewayError } from '../../errors.ts'
 import { essenceOf } from '../../http/media-type.ts'
 import { forwardedQuery } from '../../http/query.ts'
+import { askedBoundary } from '../asked-boundary.ts'
 import { outOfBodyMemory } from '../body-budget.ts'
 import { ClientUpload } from '../client-upload.ts'
 import { errorFormatOf, errorRenderer } from '../error-format.ts'
@@ -60,7 +61,7 @@ function takeOver(parts: RestParts): onRequestHookHandler {
   }
 }
 
-type Asked = Pick<RestCall, 'route' | 'path' | 'ids' | 'query'>
+type Asked = Pick<RestCall, 'boundary' | 'route' | 'path' | 'ids' | 'query'>
 
 function askedOf({ raw, url }: FastifyRequest): Asked | GatewayError {
   const path = splitTarget(url)[0].slice('/v1'.length)
@@ -68,7 +69,9 @@ function askedOf({ raw, url }: FastifyRequest): Asked | GatewayError {
   const { method = '' } = raw
   const route = found?.routes.find((each) => each.method === method)
   if (found === undefined || route === undefined) return notPassed(method, path, found?.routes ?? [])
-  return { route, path, ids: found.ids, query: forwardedQuery(url, holdsKey) }
+  const boundary = askedBoundary(raw.headers)
+  if (boundary instanceof GatewayError) return boundary
+  return { boundary, route, path, ids: found.ids, query: forwardedQuery(url, holdsKey) }
 }
 
 function notPassed(method: string, path: string, routes: readonly ApiRoute[]): GatewayError {

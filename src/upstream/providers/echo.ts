@@ -9,6 +9,9 @@ const noTimeouts = { connectMs: 0, firstByteMs: 0, idleMs: 0, totalMs: 0 }
 export function createEcho(name: string): Provider {
   return {
     name,
+    host: 'built in',
+    boundary: 'local',
+    staysIn: 'local',
     timeouts: noTimeouts,
     isLocal: true,
     traceContext: 'never',
@@ -39,7 +42,7 @@ export function createEcho(name: string): Provider {
 
 /** Formats that it lacks are refused by name, but for one that is translated. */
 export function echoSpeaks(format: string): boolean {
-  return format !== 'messages'
+  return format !== 'messages' && !format.startsWith('ollama_')
 }
 
 interface EchoResponse {

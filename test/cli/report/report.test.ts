@@ -386,6 +386,23 @@ suite('days', () => {
   }
 })
 
+test('the ledger alone tells missing credit from a rate limit, and has the first token of a stream', async () => {
+  const refused = { code: undefined, status: 429, provider_status: 429, completion_tokens: 0 } as const
+  const scene = sceneOf({
+    calls: [
+      ok('2026-11-17T09:00:00Z', { first_byte_ms: 10, first_token_ms: 700 }),
+      { at: '2026-11-17T10:00:00Z', ...refused, trouble: 'billing' },
+      { at: '2026-11-17T11:00:00Z', ...refused, trouble: 'rate_limit' },
+    ],
+  })
+  const { stdout } = await report(scene, { period: 'weekly', isJson: true })
+  const { calls: counted, models } = JSON.parse(stdout) as Json & {
+    readonly models: readonly { readonly first_p50_ms: number | null }[]
+  }
+  assert.deepEqual([counted.outcomes['provider_billing'], counted.outcomes['provider_limited']], [1, 1])
+  assert.equal(models[0]!.first_p50_ms, 700)
+})
+
 suite('--notify', () => {
   const configOf = (scene: Scene, sinks: string): string => {
     const file = join(dirname(scene.db), 'gateway.yaml')

@@ -18,9 +18,7 @@ export interface SceneCall extends Partial<EndedCall> {
   readonly at: string
   /** What only the log has of it. */
   readonly reason?: string
-  readonly provider_status?: number
   readonly provider_code?: string
-  readonly trouble?: string
 }
 
 export interface SceneEvent extends Partial<AuditEvent> {
