@@ -231,6 +231,9 @@ export interface UsageParts {
   readonly reportedCostNano?: number | undefined
   /** The service tier that the provider has used, which may decide the price. At most 32 characters. */
   readonly serviceTier?: string | undefined
+  /** What the server has needed for the part of the prompt that was not cached, and for the output, in milliseconds. */
+  readonly promptMs?: number | undefined
+  readonly outputMs?: number | undefined
 }
 
 /** Tokens of one call. All counts are whole numbers, at least 0. */

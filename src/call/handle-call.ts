@@ -156,7 +156,8 @@ async function tryModel(
 
   const { hold } = admission
   record.promptTokens = hold.promptTokens
-  record.placement = route === asked ? hold.placement : 'fallback'
+  record.placement = route === asked ? hold.placement.reason : 'fallback'
+  record.placed = hold.placement
   heartbeat.provider = soleProviderOf(route, targets)
   if (heartbeat.provider !== undefined) {
     heartbeat.boundary = boundaryOfAnswer(heartbeat.provider, boundary, on)

@@ -5,8 +5,8 @@ import type { GatewayError, LimitDimension } from '../errors.ts'
 import type { PriceSource, Tariff, UsageParts } from '../domain.ts'
 import type { AttemptEnded, CallFacts } from '../observe/events/calls.ts'
 import type { CallTrace } from '../observe/events/trace.ts'
+import type { Placed, PlacementReason } from '../routing/placement.ts'
 import type { Boundary } from '../platform/boundary.ts'
-import type { PlacementReason } from '../routing/placement.ts'
 import type { Charged } from '../prices/price-book.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
 import type { Call } from './call.ts'
@@ -54,6 +54,8 @@ export class CallRecord {
   promptTokens: number | undefined
   /** Why the target is the one that it is. */
   placement: PlacementReason | 'failover' | 'fallback' | undefined
+  /** What was known of the target at admission. */
+  placed: Placed | undefined
   /** The last one, unless it has failed. */
   attempt: { readonly stage: AttemptStage } | undefined
   /** Of the response that answers the call. */
@@ -258,6 +260,7 @@ export class CallRecord {
       gateway_ms: round(gatewayMs),
       attempts: this.attempts,
       placement: this.placement === 'only' ? undefined : this.placement,
+      placed: this.placed && textOf(this.placed),
       code: error?.code,
       trouble: this.trouble,
       limited_by: limitedBy(error),
@@ -317,4 +320,14 @@ function codeOf(outcome: AttemptOutcome): string | undefined {
 /** To a hundredth of a millisecond. */
 function round(ms: number): number {
   return Math.round(ms * 100) / 100
+}
+
+/** What is cached of the prompt, and the calls before this one. Undefined: that did not count. */
+function textOf({ cachedBytes, promptBytes, queue }: Placed): string | undefined {
+  if (cachedBytes === undefined || promptBytes === undefined) return undefined
+  return `cached ${kilobytes(cachedBytes)} of ${kilobytes(promptBytes)}, queue ${queue}`
+}
+
+function kilobytes(bytes: number): string {
+  return `${(bytes / 1000).toFixed(1)} KB`
 }

@@ -98,6 +98,8 @@ export function resolve(
       maxRetryWaitMs: routing.max_retry_wait_ms,
       restartWaitMs: routing.restart_wait_ms,
       cooldownMs: routing.cooldown_ms,
+      placement: routing.placement,
+      hasSharedPrefixes: routing.shared_prefixes,
       ...(routing.boundary !== 'any' && { boundary: routing.boundary }),
     },
     routes: { rest: raw.routes?.rest ?? undefined, defaultModel: { ...raw.routes?.default_model } },

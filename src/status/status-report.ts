@@ -186,8 +186,10 @@ export interface RecentCall {
   readonly reason: string | null
   /** What to do about it. */
   readonly fix: string | null
-  /** Why this target was chosen, as in the log; null: there was no choice. */
+  /** Why this target was chosen, as in the log; null: there was no choice, or the viewer sees its own calls only. */
   readonly placement: string | null
+  /** What was known of it then, as in the log. */
+  readonly placed: string | null
   readonly trace_id: string | null
   /** Where the trace can be seen (`tracing.view_url`). */
   readonly trace_url: string | null

@@ -121,7 +121,14 @@ test('JSON has the same facts', async (t) => {
     limits: null,
     fallbacks: [],
     heartbeatAfterMs: 15_000,
-    routing: { retries: 2, maxRetryWaitMs: 2000, restartWaitMs: 3000, cooldownMs: 30_000 },
+    routing: {
+      retries: 2,
+      maxRetryWaitMs: 2000,
+      restartWaitMs: 3000,
+      cooldownMs: 30_000,
+      placement: 'expected_time',
+      hasSharedPrefixes: false,
+    },
     defaultFor: [],
     rest: null,
   })

@@ -7571,14 +7571,14 @@ validate72.errors = vErrors;
 return errors === 0;
 }
 
-const schema22 = {"type":"object","additionalProperties":false,"properties":{"retries":{"type":"integer","description":"Number of times that a call may retry targets that have already failed. First attempts at other targets do not count.","default":2,"minimum":0,"maximum":10},"max_retry_wait_ms":{"type":"integer","description":"Longest pause before a retry, in milliseconds. If a provider asks to wait longer (`retry-after`), the client receives its response at once.","default":2000,"minimum":0,"maximum":60000},"restart_wait_ms":{"type":"integer","description":"How long a local provider that refuses connections is tried again when no other target or fallback is left, in milliseconds: it may be restarting. 0 turns this off.","default":3000,"minimum":0,"maximum":60000},"cooldown_ms":{"type":"integer","description":"How long a failed target cools down (is tried last), in milliseconds. Some kinds of failure shorten or lengthen this.","default":30000,"minimum":0,"maximum":3600000},"boundary":{"type":"string","description":"What no call may leave, in addition to the `boundary` of its model.","enum":["local","private","any"],"default":"any"}}};
+const schema22 = {"type":"object","additionalProperties":false,"properties":{"retries":{"type":"integer","description":"Number of times that a call may retry targets that have already failed. First attempts at other targets do not count.","default":2,"minimum":0,"maximum":10},"max_retry_wait_ms":{"type":"integer","description":"Longest pause before a retry, in milliseconds. If a provider asks to wait longer (`retry-after`), the client receives its response at once.","default":2000,"minimum":0,"maximum":60000},"restart_wait_ms":{"type":"integer","description":"How long a local provider that refuses connections is tried again when no other target or fallback is left, in milliseconds: it may be restarting. 0 turns this off.","default":3000,"minimum":0,"maximum":60000},"cooldown_ms":{"type":"integer","description":"How long a failed target cools down (is tried last), in milliseconds. Some kinds of failure shorten or lengthen this.","default":30000,"minimum":0,"maximum":3600000},"placement":{"enum":["expected_time","least_busy"],"description":"How a model with several targets chooses one: by when it is expected to answer (by price among clouds), counting what it has cached of the prompt, or by its calls under way alone.","default":"expected_time"},"shared_prefixes":{"type":"boolean","description":"Place a client's call where another client's has the beginning of the same prompt cached. Then how fast an answer comes, and `cached_tokens`, may show what other clients have sent.","default":false},"boundary":{"type":"string","description":"What no call may leave, in addition to the `boundary` of its model.","enum":["local","private","any"],"default":"any"}}};
 
 function validate74(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
-if(!(((((key0 === "retries") || (key0 === "max_retry_wait_ms")) || (key0 === "restart_wait_ms")) || (key0 === "cooldown_ms")) || (key0 === "boundary"))){
+if(!(((((((key0 === "retries") || (key0 === "max_retry_wait_ms")) || (key0 === "restart_wait_ms")) || (key0 === "cooldown_ms")) || (key0 === "placement")) || (key0 === "shared_prefixes")) || (key0 === "boundary"))){
 const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},schema:false,parentSchema:schema22,data};
 if(vErrors === null){
 vErrors = [err0];
@@ -7729,10 +7729,10 @@ errors++;
 }
 }
 }
-if(data.boundary !== undefined){
-let data4 = data.boundary;
-if(typeof data4 !== "string"){
-const err13 = {instancePath:instancePath+"/boundary",schemaPath:"#/properties/boundary/type",keyword:"type",params:{type: "string"},schema:schema22.properties.boundary.type,parentSchema:schema22.properties.boundary,data:data4};
+if(data.placement !== undefined){
+let data4 = data.placement;
+if(!((data4 === "expected_time") || (data4 === "least_busy"))){
+const err13 = {instancePath:instancePath+"/placement",schemaPath:"#/properties/placement/enum",keyword:"enum",params:{allowedValues: schema22.properties.placement.enum},schema:schema22.properties.placement.enum,parentSchema:schema22.properties.placement,data:data4};
 if(vErrors === null){
 vErrors = [err13];
 }
@@ -7741,8 +7741,11 @@ vErrors.push(err13);
 }
 errors++;
 }
-if(!(((data4 === "local") || (data4 === "private")) || (data4 === "any"))){
-const err14 = {instancePath:instancePath+"/boundary",schemaPath:"#/properties/boundary/enum",keyword:"enum",params:{allowedValues: schema22.properties.boundary.enum},schema:schema22.properties.boundary.enum,parentSchema:schema22.properties.boundary,data:data4};
+}
+if(data.shared_prefixes !== undefined){
+let data5 = data.shared_prefixes;
+if(typeof data5 !== "boolean"){
+const err14 = {instancePath:instancePath+"/shared_prefixes",schemaPath:"#/properties/shared_prefixes/type",keyword:"type",params:{type: "boolean"},schema:schema22.properties.shared_prefixes.type,parentSchema:schema22.properties.shared_prefixes,data:data5};
 if(vErrors === null){
 vErrors = [err14];
 }
@@ -7752,14 +7755,37 @@ vErrors.push(err14);
 errors++;
 }
 }
-}
-else {
-const err15 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema22.type,parentSchema:schema22,data};
+if(data.boundary !== undefined){
+let data6 = data.boundary;
+if(typeof data6 !== "string"){
+const err15 = {instancePath:instancePath+"/boundary",schemaPath:"#/properties/boundary/type",keyword:"type",params:{type: "string"},schema:schema22.properties.boundary.type,parentSchema:schema22.properties.boundary,data:data6};
 if(vErrors === null){
 vErrors = [err15];
 }
 else {
 vErrors.push(err15);
+}
+errors++;
+}
+if(!(((data6 === "local") || (data6 === "private")) || (data6 === "any"))){
+const err16 = {instancePath:instancePath+"/boundary",schemaPath:"#/properties/boundary/enum",keyword:"enum",params:{allowedValues: schema22.properties.boundary.enum},schema:schema22.properties.boundary.enum,parentSchema:schema22.properties.boundary,data:data6};
+if(vErrors === null){
+vErrors = [err16];
+}
+else {
+vErrors.push(err16);
+}
+errors++;
+}
+}
+}
+else {
+const err17 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema22.type,parentSchema:schema22,data};
+if(vErrors === null){
+vErrors = [err17];
+}
+else {
+vErrors.push(err17);
 }
 errors++;
 }

@@ -90,6 +90,8 @@ export interface CallFacts {
    * (another model answered). Absent: there was no choice.
    */
   readonly placement?: string | undefined
+  /** What was known of the target when it was chosen: `cached 3.1 KB of 4.0 KB, queue 0`. Absent: it was not compared. */
+  readonly placed?: string | undefined
   readonly code: string | undefined
   /** What is wrong with the provider, by the attempt that the client's response is about. Absent: nothing. */
   readonly trouble?: FailureKind | undefined
