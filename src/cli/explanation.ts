@@ -14,6 +14,7 @@ import type { ModelLimits, Target } from '../domain.ts'
 import { readShippedList } from '../prices/shipped-list.ts'
 import type { Route } from '../routing/route-table.ts'
 import { coveragesOf, type ExplainedFormats, explainFormats } from './explain-formats.ts'
+import { requestTexts } from './request-texts.ts'
 import { placeText, priceJson, settingText } from './price-text.ts'
 
 export interface Explanation {
@@ -24,6 +25,8 @@ export interface Explanation {
   readonly targets: readonly ExplainedTarget[]
   readonly limits: ModelLimits | null
   readonly fallbacks: readonly string[]
+  /** What is changed in requests: `set top_k: 40`. Absent: nothing. */
+  readonly request?: readonly string[]
   readonly heartbeatAfterMs: number
   readonly routing: RoutingConfig
   /** Requests that need not name the model: `images`, `moderations`, `responses`. */
@@ -127,6 +130,7 @@ export function explain(
     targets: explained,
     limits: limits !== undefined && hasLimit(limits) ? limits : null,
     fallbacks: route.model.fallbacks,
+    ...(route.model.request && { request: requestTexts(route.model.request) }),
     heartbeatAfterMs: config.server.heartbeatAfterMs,
     routing: config.routing,
     defaultFor: defaultFor(route, config),

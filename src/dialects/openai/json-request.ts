@@ -1,6 +1,7 @@
 // A JSON request of OpenAI's API: one scan of its bytes.
-import type { RequestSize, Span } from '../../domain.ts'
+import type { MemberRule, RequestSize, Span } from '../../domain.ts'
 import { GatewayError } from '../../errors.ts'
+import { editMembers, type MemberEdits } from '../../bytes/json/member-edits.ts'
 import { readJson, readString, scanJson } from '../../bytes/json/scan.ts'
 import type { JsonMember, JsonScan } from '../../bytes/json/types.ts'
 import { JsonScanner } from '../../bytes/json/scanner.ts'
@@ -89,28 +90,90 @@ export function readJsonRequest(
   const isStream = scan.members.get('stream')?.kind === 'true'
   const usageSplice = format.hasStreamOptions && isStream ? includeUsageSplice(body, scan) : undefined
   if (usageSplice instanceof GatewayError) return usageSplice
+  const parts = { format, received, body, scan, model, inBody, isStream, usageSplice }
+  return requestOf(parts, { body, scan })
+}
+
+interface Parts {
+  readonly format: JsonFormat
+  readonly received: Buffer | LargeBody
+  /** Its bytes. */
+  readonly body: Buffer
+  readonly scan: JsonScan
+  readonly model: string
+  /** The name that the body has; an error where it is none, and another one counts. */
+  readonly inBody: string | GatewayError | undefined
+  readonly isStream: boolean
+  readonly usageSplice: Splice | undefined
+}
+
+/**
+ * @param facts where the members are read that decide what the call costs: in the body itself, unless rules change them.
+ * @param edits by the model's rules. Absent: there are none.
+ */
+function requestOf(parts: Parts, facts: { body: Buffer; scan: JsonScan }, edits?: MemberEdits): ModelRequest {
+  const { format, received, body, scan, model, inBody, isStream, usageSplice } = parts
   return {
     model,
     isStream,
     contentType: 'application/json',
     body: received,
-    size: sizeOf(format, body, scan),
+    size: sizeOf(format, facts.body, facts.scan),
     get promptPrefix() {
       return prefixOf(format, received, scan)
     },
     mayAskUsage: usageSplice !== undefined,
-    serviceTier: serviceTierOf(body, scan),
-    storedAs: storedAs(format, scan),
-    ...(isInBackground(format, scan) && { isInBackground: true }),
+    serviceTier: serviceTierOf(facts.body, facts.scan),
+    storedAs: storedAs(format, facts.scan),
+    ...(isInBackground(format, facts.scan) && { isInBackground: true }),
     bodyFor(name, asksUsage) {
-      const edits: Splice[] = name === inBody ? [] : [modelSplice(name, scan)]
-      if (asksUsage && usageSplice !== undefined) edits.push(usageSplice)
-      return edited(received, edits)
+      const isEmpty = edits?.isEmpty ?? scan.isEmpty
+      const splices: Splice[] = name === inBody ? [] : [modelSplice(name, scan, isEmpty)]
+      if (asksUsage && usageSplice !== undefined) splices.push(usageSplice)
+      if (edits !== undefined) splices.push(...edits.splices)
+      return edited(received, splices)
     },
+    withMembers: (rules) =>
+      requestOf(parts, afterRules(body, scan, rules), editMembers(body, rules, scan.members)),
+    ...(edits !== undefined && { changedMembers: edits.changes }),
   }
 }
 
-function modelSplice(name: string, { members, insertAt, isEmpty }: JsonScan): Splice {
+/** Members that are read where rules may change them. */
+const factMembers = [...outputCaps, 'background', 'best_of', 'n', 'service_tier', 'speed', 'store']
+const factNames = new MemberNames(factMembers)
+/** Longer values of these are no counts or names. */
+const maxFactBytes = 256
+
+/** What `rules` make of the members that decide what a call costs, as an object of these alone. */
+function afterRules(
+  body: Buffer,
+  { members, visitor }: JsonScan,
+  rules: readonly MemberRule[],
+): { body: Buffer; scan: JsonScan } {
+  const texts = factMembers.flatMap((name) => {
+    const rule = rules.find((each) => each.name === name)
+    const { start, end } = members.get(name)?.value ?? { start: 0, end: 0 }
+    const own = end === start || end - start > maxFactBytes ? undefined : body.toString('utf8', start, end)
+    const json = rule === undefined || rule.kind === 'within' ? own : jsonAfter(rule, own)
+    return json === undefined ? [] : [`${JSON.stringify(name)}:${json}`]
+  })
+  const facts = Buffer.from(`{${texts.join(',')}}`)
+  const outcome = scanJson(facts, factNames)
+  if (!outcome.ok) throw new Error(outcome.problem)
+  return { body: facts, scan: { ...outcome.scan, visitor } }
+}
+
+function jsonAfter(
+  rule: Exclude<MemberRule, { kind: 'within' }>,
+  own: string | undefined,
+): string | undefined {
+  if (rule.kind === 'drop') return undefined
+  return rule.kind === 'set' ? rule.json : (own ?? rule.json)
+}
+
+/** @param isEmpty whether the body has no other members. */
+function modelSplice(name: string, { members, insertAt }: JsonScan, isEmpty: boolean): Splice {
   const member = members.get('model')
   if (member !== undefined) return { at: member.value, bytes: JSON.stringify(name) }
   const at = { start: insertAt, end: insertAt }
