@@ -7,9 +7,17 @@ import type { JsonMember, JsonScan } from '../../bytes/json/types.ts'
 import { JsonScanner } from '../../bytes/json/scanner.ts'
 import { LargeBody } from '../../bytes/large-body.ts'
 import { MemberNames } from '../../bytes/json/member-names.ts'
-import type { Splice } from '../../bytes/splice.ts'
+import { splice, type Splice } from '../../bytes/splice.ts'
 import type { ReceivedRequest } from '../dialect.ts'
-import { bytesOf, checkModel, checkModelName, edited, invalidRequest, type ModelRequest } from '../request.ts'
+import {
+  bytesOf,
+  checkModel,
+  checkModelName,
+  edited,
+  invalidRequest,
+  type ModelRequest,
+  type ServerWishes,
+} from '../request.ts'
 import { includeUsageSplice } from './include-usage.ts'
 import { promptMembers, PromptSize } from './prompt-size.ts'
 
@@ -21,6 +29,12 @@ export interface JsonFormat {
   readonly guarded?: MemberNames
   /** What is wrong with the members beyond what all formats require. Absent: nothing. */
   readonly problemOf?: (members: JsonScan['members']) => GatewayError | undefined
+  /** Whether a request is streamed that does not say so. Absent: it is not. */
+  readonly streamsByDefault?: boolean
+  /** A cap of the output that is no member at the top. Absent: there is none. */
+  readonly outputCap?: (body: Buffer, members: JsonScan['members']) => number | undefined
+  /** What the request asks for besides an answer, or in its place. Absent: nothing. */
+  readonly wishesOf?: (body: Buffer, members: JsonScan['members']) => ServerWishes | undefined
   /** The values with which the prompt begins. Absent: the first of those that OpenAI's formats have. */
   readonly promptStart?: (body: Buffer, members: JsonScan['members']) => readonly Span[]
   /** As what a provider keeps the response, and whether it does so unless `store` is false. Absent: it does not. */
@@ -87,7 +101,8 @@ export function readJsonRequest(
   if (model instanceof GatewayError) return model
   const problem = format.problemOf?.(scan.members)
   if (problem !== undefined) return problem
-  const isStream = scan.members.get('stream')?.kind === 'true'
+  const wish = scan.members.get('stream')?.kind
+  const isStream = format.streamsByDefault === true ? wish !== 'false' : wish === 'true'
   const usageSplice = format.hasStreamOptions && isStream ? includeUsageSplice(body, scan) : undefined
   if (usageSplice instanceof GatewayError) return usageSplice
   const parts = { format, received, body, scan, model, inBody, isStream, usageSplice }
@@ -126,6 +141,7 @@ function requestOf(parts: Parts, facts: { body: Buffer; scan: JsonScan }, edits?
     serviceTier: serviceTierOf(facts.body, facts.scan),
     storedAs: storedAs(format, facts.scan),
     ...(isInBackground(format, facts.scan) && { isInBackground: true }),
+    ...format.wishesOf?.(body, scan.members),
     bodyFor(name, asksUsage) {
       const isEmpty = edits?.isEmpty ?? scan.isEmpty
       const splices: Splice[] = name === inBody ? [] : [modelSplice(name, scan, isEmpty)]
@@ -140,10 +156,10 @@ function requestOf(parts: Parts, facts: { body: Buffer; scan: JsonScan }, edits?
 }
 
 /** Members that are read where rules may change them. */
-const factMembers = [...outputCaps, 'background', 'best_of', 'n', 'service_tier', 'speed', 'store']
+const factMembers = [...outputCaps, 'background', 'best_of', 'n', 'options', 'service_tier', 'speed', 'store']
 const factNames = new MemberNames(factMembers)
-/** Longer values of these are no counts or names. */
-const maxFactBytes = 256
+/** Longer values of these are no counts, names or options. */
+const maxFactBytes = 4096
 
 /** What `rules` make of the members that decide what a call costs, as an object of these alone. */
 function afterRules(
@@ -151,25 +167,17 @@ function afterRules(
   { members, visitor }: JsonScan,
   rules: readonly MemberRule[],
 ): { body: Buffer; scan: JsonScan } {
-  const texts = factMembers.flatMap((name) => {
-    const rule = rules.find((each) => each.name === name)
+  const own = factMembers.flatMap((name) => {
     const { start, end } = members.get(name)?.value ?? { start: 0, end: 0 }
-    const own = end === start || end - start > maxFactBytes ? undefined : body.toString('utf8', start, end)
-    const json = rule === undefined || rule.kind === 'within' ? own : jsonAfter(rule, own)
-    return json === undefined ? [] : [`${JSON.stringify(name)}:${json}`]
+    const isRead = end > start && end - start <= maxFactBytes
+    return isRead ? [`${JSON.stringify(name)}:${body.toString('utf8', start, end)}`] : []
   })
-  const facts = Buffer.from(`{${texts.join(',')}}`)
+  const before = Buffer.from(`{${own.join(',')}}`)
+  const ofFacts = rules.filter(({ name }) => factNames.isWanted(name))
+  const facts = splice(before, editMembers(before, ofFacts).splices)
   const outcome = scanJson(facts, factNames)
   if (!outcome.ok) throw new Error(outcome.problem)
   return { body: facts, scan: { ...outcome.scan, visitor } }
-}
-
-function jsonAfter(
-  rule: Exclude<MemberRule, { kind: 'within' }>,
-  own: string | undefined,
-): string | undefined {
-  if (rule.kind === 'drop') return undefined
-  return rule.kind === 'set' ? rule.json : (own ?? rule.json)
 }
 
 /** @param isEmpty whether the body has no other members. */
@@ -221,12 +229,16 @@ function openAiPromptStart(_: Buffer, members: JsonScan['members']): readonly Sp
   return prompt === undefined ? [] : [prompt.value]
 }
 
-function sizeOf({ hasOutputTokens }: JsonFormat, body: Buffer, { members, visitor }: JsonScan): RequestSize {
+function sizeOf(
+  { hasOutputTokens, outputCap }: JsonFormat,
+  body: Buffer,
+  { members, visitor }: JsonScan,
+): RequestSize {
   if (!(visitor instanceof PromptSize)) throw new Error('scanned without counting the prompt')
   const counts = visitor.counts()
   const numberIn = (name: string) => readCount(body, members.get(name))
   const caps = outputCaps.map(numberIn).filter((cap) => cap !== undefined)
-  const cap = caps.length === 0 ? undefined : Math.max(...caps)
+  const cap = caps.length === 0 ? outputCap?.(body, members) : Math.max(...caps)
   return {
     ...counts,
     // The texts of an embedding are not messages, which add tokens of their own.
