@@ -67,6 +67,8 @@ export class CallRecord {
   /** Of the last attempt: its translator's way, and the members of the request that it left out. */
   way: string | undefined
   dropped: readonly string[] | undefined
+  /** Of its request: what the model's own rules have changed. */
+  changedMembers: number | undefined
   /** Of attempts before that; other than the one after each. */
   readonly #earlierWays: string[] = []
   /** When this model's first attempt was sent. */
@@ -240,6 +242,7 @@ export class CallRecord {
       way: this.way,
       earlier_ways: this.#earlierWays.length > 0 ? this.#earlierWays : undefined,
       dropped: this.dropped,
+      changed_members: this.changedMembers || undefined,
       status,
       stream: this.isStream,
       prompt_tokens: this.#usage?.promptTokens,

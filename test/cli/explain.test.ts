@@ -212,3 +212,10 @@ test('sources of identities are shown where there are any', async (t) => {
     new RegExp(`^identity   required, by ${cloudflare}; tailscale-user-login, from self$`, 'm'),
   )
 })
+
+test('what a model changes in requests is shown', async (t) => {
+  const request = '{ default: { temperature: 0.2 }, set: { /a/b: true }, drop: [seed] }'
+  const text = `providers: { echo: { kind: echo } }\nmodels: { m: { provider: echo, request: ${request} } }\n`
+  const { stdout } = await run(t, 'm', { text })
+  assert.match(stdout, /^request +drop seed, default temperature: 0\.2, set \/a\/b: true$/m)
+})

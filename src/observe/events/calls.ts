@@ -57,6 +57,8 @@ export interface CallFacts {
   readonly earlier_ways: readonly string[] | undefined
   /** Names of members of the request that the last attempt left out. */
   readonly dropped: readonly string[] | undefined
+  /** How many members of its request the model's `request` has set, added or dropped. Absent: none. */
+  readonly changed_members?: number | undefined
   /** What the client received; 499 when it left before the end. */
   readonly status: number
   readonly stream: boolean
