@@ -28,7 +28,7 @@ export function providersSection({ providers, now }: StatusReport): VNode {
 
 function columnsAt(now: string): readonly Column<ProviderState>[] {
   return [
-    ['Provider', '', (each) => two(each.name, each.origin ?? each.kind)],
+    ['Provider', '', (each) => two(each.name, `${each.origin ?? each.kind}, ${each.boundary}`)],
     ['State', 'text', (each) => stateCell(each, now)],
     [
       'Under way',
@@ -41,7 +41,6 @@ function columnsAt(now: string): readonly Column<ProviderState>[] {
     ['Tokens/s', 'n m', (each) => rate(each.tokens_per_second)],
     ['Last success', 'n l', (each) => time(each.last_success, now)],
     ['Models', 'n l', (each) => count(each.models || null)],
-    ['Boundary', 'l', (each) => each.boundary],
     ['Key', 'l', (each) => each.key_from ?? 'none'],
   ]
 }
