@@ -237,6 +237,8 @@ async function send(
     traits: modelTraits,
     asksUsage,
     promptTokens,
+    allowsManagement: provider.allowsManagement === true,
+    now: on.now,
     nowSeconds: Math.floor(on.wallNow() / 1000),
     newId: randomId,
   })

@@ -19,6 +19,7 @@ import type { FailureKind, Target } from '../domain.ts'
 import { chooseTargets } from '../routing/choose-targets.ts'
 import { ProviderLoad } from '../routing/load.ts'
 import { Placement, type PlacementReason } from '../routing/placement.ts'
+import { ServerFacts } from '../routing/server-facts.ts'
 import { type CoolDown, TargetHealth } from '../routing/target-health.ts'
 import type { Provider } from '../upstream/provider.ts'
 import { hasSameCheck, isSameServer } from '../upstream/same-settings.ts'
@@ -50,6 +51,8 @@ export interface CoordinatorParts {
   readonly hasShown?: (provider: string, format: string) => boolean
   /** Called when a target is put last for a while. */
   readonly onCooled?: (coolDown: CoolDown) => void
+  /** Absent: nothing is known of servers. */
+  readonly serverFacts?: ServerFacts
 }
 
 export class LocalCoordinator implements Coordinator {
@@ -60,6 +63,7 @@ export class LocalCoordinator implements Coordinator {
   readonly lastSuccessMs = new Map<string, number>()
   readonly placement = new Placement()
   readonly usageWishes = new UsageWishes()
+  readonly serverFacts: ServerFacts
   readonly admission: Admission
   readonly calibration: Calibration
   readonly now: () => number
@@ -70,13 +74,15 @@ export class LocalCoordinator implements Coordinator {
   #configs: Config['providers'] = new Map()
   #routing: Pick<RoutingConfig, 'cooldownMs'> = { cooldownMs: 0 }
 
-  constructor({ admission, calibration, now, chance, hasShown = () => false, onCooled }: CoordinatorParts) {
+  constructor(parts: CoordinatorParts) {
+    const { admission, calibration, now, chance, hasShown = () => false, onCooled } = parts
     this.health = new TargetHealth(onCooled)
     this.admission = admission
     this.calibration = calibration
     this.now = now
     this.chance = chance
     this.hasShown = hasShown
+    this.serverFacts = parts.serverFacts ?? new ServerFacts()
   }
 
   /** Switches to a configuration. Counts, health and what was learned stay, except for providers that were exchanged. */

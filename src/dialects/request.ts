@@ -5,7 +5,15 @@ import { GatewayError } from '../errors.ts'
 import { LargeBody, type SplicedBody } from '../bytes/large-body.ts'
 import { splice, type Splice, spliceParts } from '../bytes/splice.ts'
 
-export interface ModelRequest {
+/** What a request asks of a server besides an answer, or in its place. */
+export interface ServerWishes {
+  /** The member that changes how the server holds the model: its memory, its threads. Absent: none does. */
+  readonly managing?: string
+  /** There is nothing to answer: the request only loads the model, or unloads it. Absent: it asks for an answer. */
+  readonly onlyLoads?: 'load' | 'unload'
+}
+
+export interface ModelRequest extends ServerWishes {
   /** As the client wrote it: a model, an alias or a name that a wildcard matches. */
   readonly model: string
   readonly isStream: boolean

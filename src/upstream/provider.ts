@@ -98,6 +98,8 @@ export interface Provider {
   readonly traceContext: 'auto' | 'always' | 'never'
   readonly includeUsage: HttpProvider['includeUsage']
   readonly maxParallelRequests: number | undefined
+  /** Whether calls may change how its server holds models. Absent: they may not. */
+  readonly allowsManagement?: true
   /**
    * Whether it accepts requests of the format with this name (`ProviderDialect.name`), by its settings and its kind.
    * Undefined: it is probed (call/spoken-formats.ts).

@@ -8,7 +8,15 @@ import { LargeBody } from '../../bytes/large-body.ts'
 import { MemberNames } from '../../bytes/json/member-names.ts'
 import type { Splice } from '../../bytes/splice.ts'
 import type { ReceivedRequest } from '../dialect.ts'
-import { bytesOf, checkModel, checkModelName, edited, invalidRequest, type ModelRequest } from '../request.ts'
+import {
+  bytesOf,
+  checkModel,
+  checkModelName,
+  edited,
+  invalidRequest,
+  type ModelRequest,
+  type ServerWishes,
+} from '../request.ts'
 import { includeUsageSplice } from './include-usage.ts'
 import { promptMembers, PromptSize } from './prompt-size.ts'
 
@@ -20,6 +28,12 @@ export interface JsonFormat {
   readonly guarded?: MemberNames
   /** What is wrong with the members beyond what all formats require. Absent: nothing. */
   readonly problemOf?: (members: JsonScan['members']) => GatewayError | undefined
+  /** Whether a request is streamed that does not say so. Absent: it is not. */
+  readonly streamsByDefault?: boolean
+  /** A cap of the output that is no member at the top. Absent: there is none. */
+  readonly outputCap?: (body: Buffer, members: JsonScan['members']) => number | undefined
+  /** What the request asks for besides an answer, or in its place. Absent: nothing. */
+  readonly wishesOf?: (body: Buffer, members: JsonScan['members']) => ServerWishes | undefined
   /** The values with which the prompt begins. Absent: the first of those that OpenAI's formats have. */
   readonly promptStart?: (body: Buffer, members: JsonScan['members']) => readonly Span[]
   /** As what a provider keeps the response, and whether it does so unless `store` is false. Absent: it does not. */
@@ -86,7 +100,8 @@ export function readJsonRequest(
   if (model instanceof GatewayError) return model
   const problem = format.problemOf?.(scan.members)
   if (problem !== undefined) return problem
-  const isStream = scan.members.get('stream')?.kind === 'true'
+  const wish = scan.members.get('stream')?.kind
+  const isStream = format.streamsByDefault === true ? wish !== 'false' : wish === 'true'
   const usageSplice = format.hasStreamOptions && isStream ? includeUsageSplice(body, scan) : undefined
   if (usageSplice instanceof GatewayError) return usageSplice
   return {
@@ -102,6 +117,7 @@ export function readJsonRequest(
     serviceTier: serviceTierOf(body, scan),
     storedAs: storedAs(format, scan),
     ...(isInBackground(format, scan) && { isInBackground: true }),
+    ...format.wishesOf?.(body, scan.members),
     bodyFor(name, asksUsage) {
       const edits: Splice[] = name === inBody ? [] : [modelSplice(name, scan)]
       if (asksUsage && usageSplice !== undefined) edits.push(usageSplice)
@@ -158,12 +174,16 @@ function openAiPromptStart(_: Buffer, members: JsonScan['members']): readonly Sp
   return prompt === undefined ? [] : [prompt.value]
 }
 
-function sizeOf({ hasOutputTokens }: JsonFormat, body: Buffer, { members, visitor }: JsonScan): RequestSize {
+function sizeOf(
+  { hasOutputTokens, outputCap }: JsonFormat,
+  body: Buffer,
+  { members, visitor }: JsonScan,
+): RequestSize {
   if (!(visitor instanceof PromptSize)) throw new Error('scanned without counting the prompt')
   const counts = visitor.counts()
   const numberIn = (name: string) => readCount(body, members.get(name))
   const caps = outputCaps.map(numberIn).filter((cap) => cap !== undefined)
-  const cap = caps.length === 0 ? undefined : Math.max(...caps)
+  const cap = caps.length === 0 ? outputCap?.(body, members) : Math.max(...caps)
   return {
     ...counts,
     // The texts of an embedding are not messages, which add tokens of their own.
