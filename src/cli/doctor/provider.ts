@@ -172,7 +172,7 @@ class Examiner {
     const { detail, fix } = diagnoseFailure(failure, this.#config)
     const what = `calls of models with boundary: ${boundary} are refused: ${this.#probe.mask(detail)}`
     const outside = `remove the provider from those models, or correct what its name resolves to`
-    const isOutside = failure.code === addressNotAllowed
+    const isOutside = failure.code === 'ADDRESS_NOT_ALLOWED'
     this.#addOne('boundary', 'fail', what, { fix: isOutside ? outside : fix, figures })
   }
 
