@@ -1,6 +1,7 @@
 // npm run bench -- local: where calls go among local servers, how many tokens these read anew, and how soon the first
 // token comes: on simulated servers, in simulated time, and so the same on every machine. With LLM_GATEWAY_TEST_PYTHON also on
 // real ones.
+import { benchIndex } from './index-figures.ts'
 import { benchRealServers } from './real.ts'
 import { SimulatedServer, Simulation } from './simulated-server.ts'
 import { listed, strategies, type Strategy } from './strategies.ts'
@@ -34,6 +35,7 @@ export async function benchLocal(): Promise<number> {
     if (own.readBytes > best.readBytes * maxExtraRead) failures += complain('reads too much anew')
     if (own.firstMs > Math.min(...others) * maxExtraTime) failures += complain('is too slow')
   }
+  benchIndex()
   await benchRealServers()
   return failures > 0 ? 1 : 0
 }

@@ -54,6 +54,7 @@ export class SimulatedServer {
   #waiting: ServedCall[] = []
   /** When all prompts are read that have been taken so far. */
   #readAtMs = 0
+  #restarts = 0
 
   constructor(simulation: Simulation, slots: number) {
     this.#simulation = simulation
@@ -67,6 +68,7 @@ export class SimulatedServer {
 
   /** Its caches are gone, and it begins no call until then. Those under way go on. */
   restart(forMs: number): void {
+    this.#restarts += 1
     for (const slot of this.#slots) slot.text = ''
     this.#aside = []
     this.#readAtMs = Math.max(this.#readAtMs, this.#simulation.nowMs) + forMs
@@ -79,6 +81,7 @@ export class SimulatedServer {
     const slot = this.#slotFor(call.prompt, free)
     const cachedBytes = commonLength(slot.text, call.prompt)
     const simulation = this.#simulation
+    const restarts = this.#restarts
     slot.isBusy = true
     slot.text = call.prompt
     const bytes = call.prompt.length - cachedBytes
@@ -89,7 +92,7 @@ export class SimulatedServer {
       call.onFirst(cachedBytes, readMs)
       simulation.after(call.outputTokens * writeMsPerToken, () => {
         slot.isBusy = false
-        slot.text = call.after
+        slot.text = restarts === this.#restarts ? call.after : ''
         slot.usedAtMs = simulation.nowMs
         call.onEnd()
         this.#take()

@@ -122,7 +122,7 @@ export const workloads: readonly Workload[] = [
     name: 'one server restarted in the middle',
     begin(world) {
       fourInParallel(world)
-      world.after(60_000, () => world.restart(0, 2_000))
+      world.after(30_000, () => world.restart(0, 2_000))
     },
   },
 ]
