@@ -49,7 +49,7 @@ export function targetsInside(
 }
 
 /** The narrowest boundary that calls of a model can be kept in at a provider. @param model as the provider names it. */
-export function boundaryAt(place: Place | undefined, model: string): Boundary {
+function boundaryAt(place: Place | undefined, model: string): Boundary {
   return place === undefined || place.passesOn?.(model) === true ? 'any' : place.boundary
 }
 
