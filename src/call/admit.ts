@@ -4,6 +4,7 @@ import { rateLimitError } from '../admission/rate-limit-error.ts'
 import { noLimitStatus } from '../admission/scope-counter.ts'
 import { clientScope } from '../admission/scopes.ts'
 import type { ModelRequest } from '../dialects/request.ts'
+import { maxWaitMsOf } from '../admission/limits-of.ts'
 import type { LimitStatus, Target } from '../domain.ts'
 import { GatewayError, shuttingDown } from '../errors.ts'
 import { affinityKeyOf } from '../routing/choose-targets.ts'
@@ -11,6 +12,7 @@ import type { Route } from '../routing/route-table.ts'
 import { budgetRequestOf, isBudgeted } from './budget-request.ts'
 import type { Call, Snapshot } from './call.ts'
 import type { AdmissionResult, AllFailing, Hold } from './coordinator.ts'
+import { CallProgram } from './program.ts'
 import type { CallRecord } from './record.ts'
 
 /** A call with the model that may answer it. */
@@ -50,9 +52,15 @@ export interface Limited {
  * call waits, or where another thread decides. The receiver of the hold settles it.
  */
 export function admit(
-  { call: { client, reply, dialect, requestId }, request, route, targets, skipsFailing }: AdmitInput,
-  on: Pick<Snapshot, 'coordinator' | 'budgets' | 'now' | 'prices'>,
-  record: Pick<CallRecord, 'model' | 'addWait'>,
+  {
+    call: { client, rawHeaders, reply, dialect, requestId },
+    request,
+    route,
+    targets,
+    skipsFailing,
+  }: AdmitInput,
+  on: Pick<Snapshot, 'coordinator' | 'budgets' | 'now' | 'prices' | 'rateLimits' | 'sessionHeaders'>,
+  record: Pick<CallRecord, 'model' | 'addWait' | 'program'>,
 ): AdmitResult | Promise<AdmitResult> {
   const model = route.model.name
   const affinityKey = targets.length > 1 ? affinityKeyOf(request.promptPrefix) : undefined
@@ -62,9 +70,15 @@ export function admit(
     ? budgetRequestOf({ client, dialect, requestId, request, route, model: record.model }, on)
     : undefined
   if (spending instanceof GatewayError) return overBudget(spending)
+  const { coordinator, sessionHeaders } = on
+  const mayWait = maxWaitMsOf(on.rateLimits, model) > 0
+  if (mayWait) {
+    record.program ??= new CallProgram(rawHeaders, { programKey: coordinator.programKey, sessionHeaders })
+  }
   const asked = {
     client,
     clientScope: clientScope(client),
+    program: mayWait ? record.program : undefined,
     spending,
     disconnect: reply,
     model,
@@ -74,7 +88,7 @@ export function admit(
     format,
     skipsFailing,
   }
-  const result = on.coordinator.admit(asked)
+  const result = coordinator.admit(asked)
   const toResult = (admission: AdmissionResult) => {
     if (admission.kind === 'admitted' && spending !== undefined) admission.hold.interruptible = reply
     const waitedMs = admission.kind === 'admitted' ? admission.hold.waitedMs : admission.waitedMs

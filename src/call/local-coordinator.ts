@@ -53,6 +53,8 @@ export interface CoordinatorParts {
   readonly onCooled?: (coolDown: CoolDown) => void
   /** Absent: nothing is known of servers. */
   readonly serverFacts?: ServerFacts
+  /** As `Coordinator.programKey`. Absent: an empty one. */
+  readonly programKey?: string
 }
 
 export class LocalCoordinator implements Coordinator {
@@ -64,6 +66,7 @@ export class LocalCoordinator implements Coordinator {
   readonly placement = new Placement()
   readonly usageWishes = new UsageWishes()
   readonly serverFacts: ServerFacts
+  readonly programKey: string
   readonly admission: Admission
   readonly calibration: Calibration
   readonly now: () => number
@@ -82,6 +85,7 @@ export class LocalCoordinator implements Coordinator {
     this.now = now
     this.chance = chance
     this.hasShown = hasShown
+    this.programKey = parts.programKey ?? ''
     this.serverFacts = parts.serverFacts ?? new ServerFacts()
   }
 
@@ -109,7 +113,7 @@ export class LocalCoordinator implements Coordinator {
   }
 
   admit(request: AdmissionRequest): AdmissionResult | Promise<AdmissionResult> {
-    const { client, clientScope, disconnect, model, size, spending: asked } = request
+    const { client, clientScope, program, disconnect, model, size, spending: asked } = request
     const { targets, turn, reason } = chooseTargets(request, this)
     const tpm = smallest(this.admission.limitsOf(model)?.tpm, clientScope?.limits.tpm)
     const estimate = this.calibration.estimate(model, targets[0]!.provider, size, tpm)
@@ -120,6 +124,7 @@ export class LocalCoordinator implements Coordinator {
     const decision = this.admission.reserve({
       client,
       clientScope,
+      program,
       disconnect,
       model,
       tokens,

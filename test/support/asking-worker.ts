@@ -13,6 +13,7 @@ const services = new RemoteServices({
   rpm: 1,
   now: () => performance.now(),
   discovered: new Map(),
+  programKey: '',
   foundFormats: new Map(),
 })
 port.on('message', ({ messages }: Batch<ToWorker>) => {

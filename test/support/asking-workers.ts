@@ -65,6 +65,7 @@ export async function startAskingWorkers(
       hasAudit: false,
       reloaded: undefined,
       discovered: new Map(),
+      programKey: '',
       foundFormats: new Map(),
       hosts: [],
       tcpPort: 0,

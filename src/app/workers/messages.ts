@@ -47,6 +47,8 @@ export interface WorkerStart {
   readonly reloaded: SerializedConfig | undefined
   readonly discovered: Discovered
   readonly foundFormats: FoundFormats
+  /** As `Coordinator.programKey`. */
+  readonly programKey: string
   readonly keyFile: KeyFile
   /** Where this one listens. */
   readonly hosts: readonly string[]

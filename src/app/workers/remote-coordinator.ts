@@ -20,6 +20,7 @@ import type { PendingRequests, ToOwner } from './pending-requests.ts'
 type AdmittedMessage = AdmissionMessage & { readonly kind: 'admitted' }
 
 export class RemoteCoordinator implements Coordinator {
+  readonly programKey: string
   readonly #requests: PendingRequests
   readonly #outbox: ToOwner
   readonly #now: () => number
@@ -29,7 +30,9 @@ export class RemoteCoordinator implements Coordinator {
   #nextReport: Promise<readonly ModelReport[]> | undefined
   #reportedModels: readonly string[] = []
 
-  constructor(requests: PendingRequests, outbox: ToOwner, now: () => number) {
+  /** @param programKey the owner's. */
+  constructor(requests: PendingRequests, outbox: ToOwner, now: () => number, programKey: string) {
+    this.programKey = programKey
     this.#requests = requests
     this.#outbox = outbox
     this.#now = now
@@ -38,13 +41,15 @@ export class RemoteCoordinator implements Coordinator {
   admit({
     disconnect,
     client: { id: clientId },
+    program: sender,
     ...rest
   }: AdmissionRequest): AdmissionResult | Promise<AdmissionResult> {
     if (disconnect.isGone) return { kind: 'gone', waitedMs: 0 }
     if (this.#isClosed) return { kind: 'shutting_down', waitedMs: 0 }
     const sinceMs = this.#now()
     // What else is known of the client may be long.
-    const params = { ...rest, client: { id: clientId } }
+    const program = sender && { number: sender.number }
+    const params = { ...rest, client: { id: clientId }, program }
     const { id, result, pending } = this.#requests.send('admit', params)
     return new Promise((resolve) => {
       const cancel = (kind: 'gone' | 'shutting_down') => {

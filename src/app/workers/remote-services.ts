@@ -19,6 +19,8 @@ interface RemoteParts {
   readonly now: () => number
   readonly discovered: Discovered
   readonly foundFormats: FoundFormats
+  /** As `Coordinator.programKey`. */
+  readonly programKey: string
 }
 
 export class RemoteServices implements SharedServices {
@@ -36,11 +38,11 @@ export class RemoteServices implements SharedServices {
    * @param parts.rpm requests that one client may send in 60 seconds; undefined: unlimited.
    * @param parts.now milliseconds of a monotonic clock.
    */
-  constructor({ outbox, rpm, now, discovered, foundFormats }: RemoteParts) {
+  constructor({ outbox, rpm, now, discovered, foundFormats, programKey }: RemoteParts) {
     const requests = new PendingRequests(outbox)
     this.#requests = requests
     this.status = remoteStatus(requests)
-    this.coordinator = new RemoteCoordinator(requests, outbox, now)
+    this.coordinator = new RemoteCoordinator(requests, outbox, now, programKey)
     this.owners = new RemoteObjectOwners(requests, outbox)
     this.discovered = discovered
     this.formats = new RemoteFormats({

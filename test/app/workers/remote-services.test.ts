@@ -67,6 +67,7 @@ function connect(
     rpm: windows.rpm,
     now,
     discovered: new Map(),
+    programKey: '',
     foundFormats: new Map(),
   })
   return { remote, session, services, unfinished }
