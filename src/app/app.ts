@@ -256,6 +256,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     hasRest,
     hasSeveralClients,
     routes: () => snapshots.current.routes,
+    knownModel: ({ provider, model }) => own?.coordinator.serverFacts.modelOf(provider, model) ?? {},
     describeLimits: (models) => coordinator.describe(models),
     readUsage,
     ownClientId: ownClientId(),

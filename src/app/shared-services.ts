@@ -1,5 +1,4 @@
 // What all calls of a process share, whichever thread serves them, and the one owner of it.
-import { randomBytes } from 'node:crypto'
 import { Admission } from '../admission/admission.ts'
 import { Calibration } from '../admission/estimate.ts'
 import { type FloodWindows, MemoryFloodWindows } from '../admission/flood-windows.ts'
@@ -189,7 +188,6 @@ export class OwnServices implements SharedServices {
       now,
       chance,
       hasShown,
-      programKey: randomBytes(16).toString('hex'),
       onCooled: ({ target: { provider, model }, isOfProvider, failureKind, forMs }) => {
         const target_model = isOfProvider ? undefined : model
         events.emit({ kind: 'target_cooled', provider, target_model, trouble: failureKind, for_ms: forMs })

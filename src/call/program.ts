@@ -15,7 +15,7 @@ const numbers = 99_999
 /** The programs of a gateway's clients. */
 export interface ProgramNames {
   /** Of the process, at random, so that a number reveals nothing of a header. */
-  readonly programKey: string
+  readonly key: readonly number[]
   /** In lower case, as the configuration names them for traces. */
   readonly sessionHeaders: readonly string[]
 }
@@ -38,11 +38,11 @@ export class CallProgram implements Program {
   }
 
   #compute(): number {
-    const { programKey, sessionHeaders } = this.#names
+    const { key, sessionHeaders } = this.#names
     const session = this.#firstOf(sessionHeaders) ?? this.#firstOf(knownSessionHeaders)
     const text =
       session ?? `${this.#firstOf(credentialHeaders) ?? ''}\n${this.#firstOf(['user-agent']) ?? ''}`
-    const digest = createHmac('sha256', programKey).update(text).digest()
+    const digest = createHmac('sha256', key.join(' ')).update(text).digest()
     return 1 + (digest.readUInt32LE() % numbers)
   }
 

@@ -13,8 +13,8 @@ const services = new RemoteServices({
   rpm: 1,
   now: () => performance.now(),
   discovered: new Map(),
-  programKey: '',
   foundFormats: new Map(),
+  prefixKey: [1, 2],
 })
 port.on('message', ({ messages }: Batch<ToWorker>) => {
   for (const message of messages) {

@@ -387,7 +387,7 @@ class WorkerPool implements App {
       reloaded: this.#reloaded,
       discovered: this.#parts.services.discovered,
       foundFormats: this.#parts.services.formats.confirmed(),
-      programKey: this.#parts.services.coordinator.programKey,
+      prefixKey: this.#parts.services.coordinator.prefixKey,
       keyFile: this.#keyFile,
       hosts,
       tcpPort: port,

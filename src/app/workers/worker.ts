@@ -30,7 +30,7 @@ const outbox = new Outbox<FromWorker>(port)
 const post = (message: FromWorker) => outbox.post(message)
 // Also after an error that nobody caught.
 process.on('exit', () => outbox.flush())
-const { discovered, foundFormats, programKey } = start
+const { discovered, foundFormats, prefixKey } = start
 const rpm = perClientRpmOf(config)
 const services = new RemoteServices({
   outbox,
@@ -38,7 +38,7 @@ const services = new RemoteServices({
   now: systemClock.now,
   discovered,
   foundFormats,
-  programKey,
+  prefixKey,
 })
 const log: LogOutput = { write: (text) => post({ kind: 'log', text }) }
 const logLines = logSink(createLog(config.logging.level, log))

@@ -42,7 +42,7 @@ export function createEcho(name: string): Provider {
 
 /** Formats that it lacks are refused by name, but for one that is translated. */
 export function echoSpeaks(format: string): boolean {
-  return format !== 'messages'
+  return format !== 'messages' && !format.startsWith('ollama_')
 }
 
 interface EchoResponse {

@@ -79,6 +79,9 @@ function traitsOfKind(config: Pick<HttpProvider, 'kind' | 'origin'>): (model: st
 
 const conversationFormats: ReadonlySet<string> = new Set<ConversationFormat>(['chat', 'messages', 'response'])
 
+/** Of the names of the formats of Ollama's own API. */
+const ollamaPrefix = 'ollama_'
+
 /** A route beside the Responses API: a server without the one lacks the other. */
 const compaction = 'compaction'
 
@@ -103,6 +106,7 @@ function speaksOf(config: AnyProvider): Provider['speaks'] {
 function formatsOfServer(config: Pick<HttpProvider, 'kind' | 'origin' | 'speaks'>): Provider['speaks'] {
   const formats: readonly string[] | undefined = config.speaks ?? formatsOfKind(config)
   return (format) => {
+    if (format.startsWith(ollamaPrefix)) return config.kind === 'ollama'
     if (!conversationFormats.has(format)) return config.kind !== 'anthropic'
     if (formats !== undefined) return formats.includes(format)
     return format === 'chat' ? true : undefined

@@ -67,8 +67,8 @@ function connect(
     rpm: windows.rpm,
     now,
     discovered: new Map(),
-    programKey: '',
     foundFormats: new Map(),
+    prefixKey: [1, 2],
   })
   return { remote, session, services, unfinished }
 }
