@@ -90,6 +90,7 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     'status/open-call.ts',
     // status prints the report of the status page.
     'status/status-report.ts',
+    'status/providers-text.ts',
     'status/status-text.ts',
     'upstream/mask.ts',
     'upstream/probe.ts',

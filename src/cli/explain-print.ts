@@ -22,7 +22,7 @@ const rules = {
 
 /** Prints an explanation for people. @param listsMembers of the translations; else a summary of them. */
 export function printExplanation(out: Output, explanation: Explanation, listsMembers: boolean): void {
-  const { model, rule, entry, targets, limits, fallbacks, routing, heartbeatAfterMs } = explanation
+  const { model, rule, entry, targets, limits, fallbacks, boundary, routing, heartbeatAfterMs } = explanation
   const {
     defaultFor: kinds,
     rest,
@@ -49,7 +49,8 @@ export function printExplanation(out: Output, explanation: Explanation, listsMem
       'key',
       target.credential === 'none' ? 'none' : `${printable(target.credential)}, sent as ${target.auth}`,
     )
-    if (target.proxy !== null) row(out, 'proxy', target.proxy)
+    if (target.boundary !== 'any') row(out, 'boundary', boundaryTexts[target.boundary])
+    if (target.proxy !== null) row(out, 'proxy', proxyText(target.proxy, boundary))
     if (target.plainHttp !== null) row(out, 'plain http', plainHttpRules[target.plainHttp])
     if (target.headers.length > 0) row(out, 'headers', target.headers.join(', '))
     row(out, 'timeouts', formatTimeouts(target.timeouts))
@@ -65,6 +66,7 @@ export function printExplanation(out: Output, explanation: Explanation, listsMem
   out.line()
   out.line(`limits     ${limits === null ? 'none' : formatLimits(limits)}`)
   out.line(`fallbacks  ${fallbacks.length === 0 ? 'none' : printable(fallbacks.join(', '))}`)
+  if (boundary !== 'any') out.line(`boundary   ${boundary}: ${boundedTexts[boundary]}`)
   out.line(`heartbeat  after ${heartbeatAfterMs / 1000} s of silence in a stream`)
   out.line(`retries    ${formatRouting(routing)}`)
   if (kinds.length > 0) out.line(`default    for ${kinds.join(', ')} whose requests name no model`)
@@ -98,6 +100,22 @@ function printFormats(out: Output, formats: ExplainedFormats, kind: string): voi
     ([key, value]) => `${key}: ${JSON.stringify(value)}`,
   )
   if (settings.length > 0) row(out, 'translation', settings.join(', '))
+}
+
+/** Of the calls of a target. */
+const boundaryTexts = {
+  local: 'local, its calls stay on this machine',
+  private: 'private, its calls can be kept on private networks',
+} as const
+
+/** Of the calls of a model. */
+const boundedTexts = {
+  local: 'each connection leads to a loopback address, through no proxy',
+  private: 'each connection leads to a loopback or private address, through no proxy',
+} as const
+
+function proxyText(proxy: string, boundary: Explanation['boundary']): string {
+  return boundary === 'any' ? proxy : `${proxy}, not used within the boundary`
 }
 
 const plainHttpRules = {

@@ -227,7 +227,7 @@ function resolveClient(name: string, raw: RawClient): ClientTerms {
     ...(tpm !== undefined && { tpm }),
     ...(maxParallelRequests !== undefined && { maxParallelRequests }),
     budgets: resolveBudgets(raw.budgets),
-    ...(boundary !== undefined && { boundary }),
+    ...(boundary !== undefined && boundary !== 'any' && { boundary }),
     ...(routes !== undefined && { routes }),
   }
 }

@@ -63,15 +63,12 @@ const guarded = new MemberNames(
 )
 
 export const chatDialect = clientDialectOf(formats.chat)
-export const embedDialect = clientDialectOf(formats.embed)
-export const embeddingsDialect = clientDialectOf(formats.embeddings)
-export const generateDialect = clientDialectOf(formats.generate)
 
 export const ollamaDialects: readonly ClientDialect[] = [
   chatDialect,
-  embedDialect,
-  embeddingsDialect,
-  generateDialect,
+  clientDialectOf(formats.embed),
+  clientDialectOf(formats.embeddings),
+  clientDialectOf(formats.generate),
 ]
 
 /** What Ollama adds to a name that has no tag. */

@@ -50,6 +50,7 @@ function provider(name: string, facts: Partial<ProviderState>): ProviderState {
     origin: 'http://127.0.0.1:11434',
     kind: 'ollama',
     is_local: true,
+    boundary: 'local',
     state: 'ok',
     trouble: null,
     until: null,
@@ -58,10 +59,16 @@ function provider(name: string, facts: Partial<ProviderState>): ProviderState {
     last_success: null,
     in_flight: 0,
     max_parallel: null,
+    slots: null,
+    waiting: 0,
+    is_sleeping: false,
     first_token_p50_ms: null,
+    prompt_per_second: null,
     tokens_per_second: null,
+    cached_share: null,
     minutes: Array.from({ length: 15 }, () => ({ calls: 0, failed: 0 })),
     models: 3,
+    served: [],
     key_from: null,
     ...facts,
   }
@@ -229,6 +236,7 @@ export const busyReport: StatusReport = {
     provider('anthropic', {
       kind: 'anthropic',
       is_local: false,
+      boundary: 'any',
       origin: 'https://api.anthropic.com',
       key_from: 'credential anthropic_api_key',
       models: 14,
@@ -243,6 +251,7 @@ export const busyReport: StatusReport = {
     provider('openai', {
       kind: 'openai',
       is_local: false,
+      boundary: 'any',
       origin: 'https://api.openai.com',
       key_from: 'credential openai',
       models: 61,
@@ -385,6 +394,7 @@ export const brokenReport: StatusReport = {
     provider('anthropic', {
       kind: 'anthropic',
       is_local: false,
+      boundary: 'any',
       origin: 'https://api.anthropic.com',
       key_from: 'credential anthropic_api_key',
       models: 14,
