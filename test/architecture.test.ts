@@ -292,7 +292,7 @@ suite('the sources', () => {
 
   test('make what calls share in the two places that own it', () => {
     const owned =
-      /\bnew (Admission|Calibration|MemoryFloodWindows|MemoryStore|ProviderLoad|TargetHealth|UsageWishes)\(/
+      /\bnew (Admission|Calibration|MemoryFloodWindows|MemoryStore|Placer|TargetHealth|UsageWishes)\(/
     const owners = [...sources].filter(([, text]) => owned.test(withoutComments(text)))
     assert.deepEqual(
       owners.map(([file]) => file),

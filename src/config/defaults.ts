@@ -59,6 +59,8 @@ export const defaults = {
     max_retry_wait_ms: 2000,
     restart_wait_ms: 3000,
     cooldown_ms: 30_000,
+    placement: 'expected_time',
+    shared_prefixes: false,
     boundary: 'any',
   },
   routes: { rest: null, default_model: {} },

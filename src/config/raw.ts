@@ -22,6 +22,8 @@ export interface RawConfig {
     max_retry_wait_ms?: number
     restart_wait_ms?: number
     cooldown_ms?: number
+    placement?: 'expected_time' | 'least_busy'
+    shared_prefixes?: boolean
     boundary?: Boundary
   }
   logging?: RawLogging
@@ -275,4 +277,6 @@ export interface RawModel {
   translation?: RawTranslation
   price?: RawPriceSetting
   boundary?: Boundary
+  /** Names of members, or JSON pointers. */
+  request?: { default?: Record<string, unknown>; set?: Record<string, unknown>; drop?: string[] }
 }

@@ -12,6 +12,7 @@ import { authOf, baseUrlOf } from './provider-kind.ts'
 import { resolveIdentity } from './resolve-identity.ts'
 import { resolveTracing } from './resolve-tracing.ts'
 import { resolveNotify } from './resolve-notify.ts'
+import { resolveRequest } from './resolve-request.ts'
 import { resolveTraits } from './resolve-traits.ts'
 import type {
   RawBudget,
@@ -98,6 +99,8 @@ export function resolve(
       maxRetryWaitMs: routing.max_retry_wait_ms,
       restartWaitMs: routing.restart_wait_ms,
       cooldownMs: routing.cooldown_ms,
+      placement: routing.placement,
+      hasSharedPrefixes: routing.shared_prefixes,
       ...(routing.boundary !== 'any' && { boundary: routing.boundary }),
     },
     routes: { rest: raw.routes?.rest ?? undefined, defaultModel: { ...raw.routes?.default_model } },
@@ -342,6 +345,7 @@ function resolveModel(name: string, raw: RawModel): ModelConfig {
     fallbacks: [...(raw.fallbacks ?? [])],
     ...(raw.translation && { traits: resolveTraits(raw.translation) }),
     ...resolvePrice(raw.price),
+    ...(raw.request && resolveRequest(raw.request)),
     ...(raw.boundary !== undefined && raw.boundary !== 'any' && { boundary: raw.boundary }),
   }
 }

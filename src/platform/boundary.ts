@@ -1,5 +1,4 @@
 // How far calls may go: not off this machine, not off its private networks, or anywhere.
-import { reachOf } from './address-reach.ts'
 
 /** From the narrowest on. `local`: loopback addresses. `private`: those of private networks as well. */
 export const boundaries = ['local', 'private', 'any'] as const
@@ -15,18 +14,6 @@ export function narrower(one: Boundary | undefined, other: Boundary | undefined)
 /** @param place the narrowest boundary that a server is in. */
 export function isInside(place: Boundary, boundary: Boundary): boolean {
   return boundary === 'any' || place === 'local' || place === boundary
-}
-
-/**
- * The narrowest boundary that an address is in. Link-local addresses are in none, because clouds serve the credentials of their
- * machines there, and neither are those of NAT64, which lead out.
- *
- * @param address without brackets; the zone of `fe80::1%eth0` changes nothing.
- */
-export function boundaryOfAddress(address: string): Boundary {
-  const reach = reachOf(address.replace(/%.*$/, ''))
-  if (reach === 'loopback') return 'local'
-  return reach === 'private' ? 'private' : 'any'
 }
 
 /** A server as refusals name it. */

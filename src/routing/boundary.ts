@@ -5,7 +5,7 @@ import { GatewayError } from '../errors.ts'
 import { type Boundary, isInside, leavingChain, type NamedServer, narrower } from '../platform/boundary.ts'
 
 /** A provider, and the narrowest boundary that calls of it can be kept in. */
-export interface Place extends NamedServer {
+interface Place extends NamedServer {
   readonly boundary: Boundary
 }
 

@@ -64,6 +64,9 @@ export const unaskedContinue = 'UNASKED_CONTINUE'
 /** The code of a body that is not in the content coding that its head names. The detail is a clause about the provider. */
 export const undecodable = 'UNDECODABLE'
 
+/** The code of a connection that was not made: the provider's address is outside the boundary of its calls. */
+export const addressNotAllowed = 'ADDRESS_NOT_ALLOWED'
+
 /** Receives a response as it arrives: `onHead`, any `onData`, then one of the two ends. Must not throw. */
 export interface ResponseHandler {
   onHead(head: ResponseHead): void

@@ -201,7 +201,14 @@ function startScene(next: () => string) {
   }
   const admission = new Admission({ store, calibration, limits: rateLimits, now, setTimer })
   const coordinator = new LocalCoordinator({ admission, calibration, now, chance: () => 0.5 })
-  const routing = { retries: 2, maxRetryWaitMs: 2000, restartWaitMs: 3000, cooldownMs: 30_000 }
+  const routing = {
+    retries: 2,
+    maxRetryWaitMs: 2000,
+    restartWaitMs: 3000,
+    cooldownMs: 30_000,
+    placement: 'expected_time' as const,
+    hasSharedPrefixes: false,
+  }
   const providers = new Map(['a', 'b', 'c'].map((name) => [name, fakeProvider(name, next)]))
   coordinator.follow({ providers: new Map(), routing, rateLimits }, providers.values())
   const on: Snapshot = {

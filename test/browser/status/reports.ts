@@ -148,6 +148,7 @@ function recentCall(number: number, facts: Partial<RecentCall>): RecentCall {
     reason: null,
     fix: null,
     placement: 'least busy',
+    placed: null,
     trace_id: null,
     trace_url: null,
     ...facts,

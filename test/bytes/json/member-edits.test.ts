@@ -1,10 +1,11 @@
 // Members that are set, added and removed in the bytes of an object.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { editMembers, type MemberRule } from '../../../src/bytes/json/member-edits.ts'
+import { editMembers } from '../../../src/bytes/json/member-edits.ts'
 import { MemberNames } from '../../../src/bytes/json/member-names.ts'
 import { scanJson } from '../../../src/bytes/json/scan.ts'
 import { splice } from '../../../src/bytes/splice.ts'
+import type { MemberRule } from '../../../src/domain.ts'
 import { fc } from '../../support/properties.ts'
 
 const set = (name: string, value: unknown): MemberRule => ({ kind: 'set', name, json: JSON.stringify(value) })
