@@ -71,6 +71,9 @@ export const ollamaDialects: readonly ClientDialect[] = [
   clientDialectOf(formats.generate),
 ]
 
+/** As templates put them together. */
+const promptOrder = ['tools', 'system', 'messages', 'prompt', 'input'] as const
+
 /** What Ollama adds to a name that has no tag. */
 const defaultTag = ':latest'
 
@@ -83,6 +86,7 @@ function clientDialectOf(format: Format): ClientDialect {
     streamsByDefault: isGenerated,
     guarded,
     problemOf: (members) => problemOf(members, format),
+    promptValues: (_, members) => promptOrder.flatMap((each) => members.get(each)?.value ?? []),
     ...(isGenerated && { outputCap: outputCapOf }),
     wishesOf: wishesOf(isGenerated ? content : 'input'),
   }
