@@ -16,6 +16,7 @@ import { Heartbeat } from './heartbeat.ts'
 import { internalError } from './internal-error.ts'
 import { boundaryOfAnswer } from './kept-inside.ts'
 import { modelsToTry, type NextModel } from './models-to-try.ts'
+import { requestFor } from './model-members.ts'
 import { maxTargetsTried, providerOf } from './next-target.ts'
 import type { CallRecord } from './record.ts'
 import { foreignObjectOf } from './rest/own-objects.ts'
@@ -134,11 +135,24 @@ interface ModelInput extends NextModel {
 
 /** Admits the call to one model and tries its targets. A hold that comes back with an answer is not settled yet. */
 async function tryModel(
-  { open, request, asked, route, targets, boundary, skipsFailing, isLastResort, failures, last }: ModelInput,
+  {
+    open,
+    request: received,
+    asked,
+    route,
+    targets,
+    boundary,
+    skipsFailing,
+    isLastResort,
+    failures,
+    last,
+  }: ModelInput,
   on: Snapshot,
 ): Promise<ModelResult | AllFailing> {
   const { call, record, heartbeat } = open
   record.boundary = boundary
+  const { traits, price, request: members } = route.model
+  const request = requestFor(received, members)
   const admitting = admit({ call, request, route, targets, skipsFailing }, on, record)
   const isWaiting = admitting instanceof Promise
   if (isWaiting) {
@@ -160,13 +174,13 @@ async function tryModel(
   record.placed = hold.placement
   heartbeat.provider = soleProviderOf(route, targets)
   if (heartbeat.provider !== undefined) {
-    heartbeat.boundary = boundaryOfAnswer(heartbeat.provider, boundary, on)
+    const { model: targetModel } = targets[0]!
+    heartbeat.boundary = boundaryOfAnswer(heartbeat.provider, { boundary, targetModel }, on)
   }
   if (isAsked) addRateHeaders(call, hold.limitStatus, on)
   else if (last?.kind === 'limited') addRateHeaders(call, last.limitStatus, on)
   record.fallbackModel = isAsked ? undefined : route.model.name
-  const { traits, price } = route.model
-  const admitted = { call, request, hold, failures, isLastResort, boundary, traits, price }
+  const admitted = { call, request, hold, failures, isLastResort, boundary, traits, price, members }
   try {
     const result = await tryTargets(admitted, on, record)
     if (result.kind === 'answered') return { ...result, admitted }

@@ -1,6 +1,7 @@
 // The end of every call. Here, and nowhere else, the client gets its response and the call its status, the heartbeat
 // stops, the body's memory is released, an answer's hold is settled, and the end is reported.
 import type { Outcome } from '../admission/outcome.ts'
+import { contextTooLong, hasOverflowCode } from '../dialects/context-overflow.ts'
 import type { ErrorFields, OwnEvents } from '../dialects/dialect.ts'
 import { framingOf } from '../dialects/framing.ts'
 import type { ResponseHead, Target } from '../domain.ts'
@@ -219,6 +220,11 @@ function sendFailure(
     return sendError(failure.error, open, on)
   }
   const { translation } = failure
+  const unclear = translation === undefined ? unclearOverflow(failure, dialect) : undefined
+  if (unclear !== undefined) {
+    record.providerStatus = failure.head.status
+    return sendError(unclear, open, on)
+  }
   const head = isWorthRepeating ? failure.head : withoutRetry(failure.head)
   const body = translation?.error(head, failure.body, call.requestId) ?? failure.body
   record.providerStatus = head.status
@@ -237,6 +243,19 @@ function sendFailure(
   reply.start(status, [...headers, 'content-length', String(body.length)])
   reply.end(body)
   return { status }
+}
+
+/**
+ * Clients shorten a conversation that is too long, but only if they recognize the error. Undefined: they do, or it is about
+ * something else.
+ */
+function unclearOverflow(
+  { overflow, body }: AttemptFailure & { kind: 'refused' },
+  { native, recognizesOverflow = hasOverflowCode }: Call['dialect'],
+): GatewayError | undefined {
+  const fields = overflow && native.readErrorFields(body)
+  if (overflow === undefined || fields === undefined || recognizesOverflow(fields)) return undefined
+  return contextTooLong(overflow)
 }
 
 /** OpenAI's and Anthropic's SDKs obey it; they repeat a 429 and every 5xx otherwise. */
@@ -299,7 +318,7 @@ function addCallHeaders(
 ): void {
   if (reply.isStarted) return
   if (record.provider !== undefined) {
-    setProvider(reply, record.provider, boundaryOfAnswer(record.provider, record.boundary, on))
+    setProvider(reply, record.provider, boundaryOfAnswer(record.provider, record, on))
   }
   if (record.providerRequestId !== undefined) {
     reply.set('x-llm-gateway-provider-request-id', record.providerRequestId)

@@ -24,6 +24,7 @@ const rules = {
 export function printExplanation(out: Output, explanation: Explanation, listsMembers: boolean): void {
   const { model, rule, entry, targets, limits, fallbacks, boundary, routing, heartbeatAfterMs } = explanation
   const {
+    request = [],
     defaultFor: kinds,
     rest,
     keys,
@@ -66,6 +67,7 @@ export function printExplanation(out: Output, explanation: Explanation, listsMem
   out.line()
   out.line(`limits     ${limits === null ? 'none' : formatLimits(limits)}`)
   out.line(`fallbacks  ${fallbacks.length === 0 ? 'none' : printable(fallbacks.join(', '))}`)
+  if (request.length > 0) out.line(`request    ${printable(request.join(', '))}`)
   if (boundary !== 'any') out.line(`boundary   ${boundary}: ${boundedTexts[boundary]}`)
   out.line(`heartbeat  after ${heartbeatAfterMs / 1000} s of silence in a stream`)
   out.line(`retries    ${formatRouting(routing)}`)

@@ -277,4 +277,6 @@ export interface RawModel {
   translation?: RawTranslation
   price?: RawPriceSetting
   boundary?: Boundary
+  /** Names of members, or JSON pointers. */
+  request?: { default?: Record<string, unknown>; set?: Record<string, unknown>; drop?: string[] }
 }

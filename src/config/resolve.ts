@@ -12,6 +12,7 @@ import { authOf, baseUrlOf } from './provider-kind.ts'
 import { resolveIdentity } from './resolve-identity.ts'
 import { resolveTracing } from './resolve-tracing.ts'
 import { resolveNotify } from './resolve-notify.ts'
+import { resolveRequest } from './resolve-request.ts'
 import { resolveTraits } from './resolve-traits.ts'
 import type {
   RawBudget,
@@ -344,6 +345,7 @@ function resolveModel(name: string, raw: RawModel): ModelConfig {
     fallbacks: [...(raw.fallbacks ?? [])],
     ...(raw.translation && { traits: resolveTraits(raw.translation) }),
     ...resolvePrice(raw.price),
+    ...(raw.request && resolveRequest(raw.request)),
     ...(raw.boundary !== undefined && raw.boundary !== 'any' && { boundary: raw.boundary }),
   }
 }

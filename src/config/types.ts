@@ -1,7 +1,7 @@
 // The configuration as the program uses it: defaults applied, units in the names, everything readonly. `resolve.ts` makes
 // it from the file; outside the composition root only this file, its parts (`provider-types.ts`, `observe-types.ts`) and
 // `secret.ts` may be imported of `config/`.
-import type { Budget, ClientTerms, ModelLimits, PriceSetting, Target } from '../domain.ts'
+import type { Budget, ClientTerms, MemberRule, ModelLimits, PriceSetting, Target } from '../domain.ts'
 import type {
   AuditConfig,
   LoggingConfig,
@@ -181,6 +181,8 @@ export interface ModelConfig {
   readonly traits?: Partial<ProviderTraits>
   /** Of those targets that have none of their own. Absent: what their providers' models cost. */
   readonly price?: PriceSetting
+  /** What is changed in the requests of its calls, in the provider's format. Absent: nothing. */
+  readonly request?: readonly MemberRule[]
   /** What its calls may not leave, fallbacks included. Absent: nothing but what bounds all calls. */
   readonly boundary?: Exclude<Boundary, 'any'>
 }

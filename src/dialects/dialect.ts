@@ -62,6 +62,8 @@ export interface ClientDialect {
   readonly carriesResponseHeader?: (name: string) => boolean
   /** For a name that no model has: without what clients of the format add to names; undefined if nothing was added. */
   readonly plainModelName?: (model: string) => string | undefined
+  /** Whether clients of the format recognize by an error that a prompt is too long for the model. Absent: by OpenAI's code. */
+  readonly recognizesOverflow?: (error: ErrorFields) => boolean
   /** The route counts the tokens of a prompt, in place of a response to it. Absent: it does not. */
   readonly count?: PromptCount
   /**

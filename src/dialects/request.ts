@@ -1,6 +1,6 @@
 // A request as a call needs it: its model, whether it is streamed, its size, and its bytes for a given target. The bytes
 // are the client's own; only what must change is spliced in.
-import type { RequestSize, Span } from '../domain.ts'
+import type { MemberRule, RequestSize, Span } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { LargeBody, type SplicedBody } from '../bytes/large-body.ts'
 import type { PromptPieces } from './prompt-pieces.ts'
@@ -38,6 +38,13 @@ export interface ModelRequest extends ServerWishes {
    * @param asksUsage requests usage from the provider; only if `mayAskUsage`.
    */
   bodyFor(providerModel: string, asksUsage: boolean): Buffer | SplicedBody
+  /**
+   * The same request with members that its model sets, adds and drops, in what is read of it and in what `bodyFor` returns;
+   * `body` stays as it came. Absent: it has no members that could be changed.
+   */
+  readonly withMembers?: (rules: readonly MemberRule[]) => ModelRequest
+  /** How many of those rules have changed something. Absent: none were applied. */
+  readonly changedMembers?: number
 }
 
 /** Longer model names would only fill the log. */

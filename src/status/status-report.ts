@@ -2,7 +2,6 @@
 // interface: they are added to, never renamed. None holds a prompt, an answer, a key, a header's value or a URL with more
 // than its origin and path. Text of others is at most 300 printable characters. Times are ISO 8601 in UTC.
 import type { Attention } from '../observe/alerts/attention.ts'
-import type { Boundary } from '../platform/boundary.ts'
 import type { OpenCall } from './open-call.ts'
 
 export interface StatusReport {
@@ -58,7 +57,7 @@ export interface ProviderState {
   readonly kind: string
   readonly is_local: boolean
   /** The narrowest boundary that calls of it can be kept in. */
-  readonly boundary: Boundary
+  readonly boundary: 'local' | 'private' | 'any'
   /**
    * `unused`: neither a call nor a check has reached it since the start. `failing`: calls may try it, and nothing has reached it
    * since its last failure.

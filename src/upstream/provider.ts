@@ -64,6 +64,9 @@ export const unaskedContinue = 'UNASKED_CONTINUE'
 /** The code of a body that is not in the content coding that its head names. The detail is a clause about the provider. */
 export const undecodable = 'UNDECODABLE'
 
+/** The code of a connection that was not made: the provider's address is outside the boundary of its calls. */
+export const addressNotAllowed = 'ADDRESS_NOT_ALLOWED'
+
 /** Receives a response as it arrives: `onHead`, any `onData`, then one of the two ends. Must not throw. */
 export interface ResponseHandler {
   onHead(head: ResponseHead): void
@@ -91,6 +94,8 @@ export interface Provider {
   readonly boundary: Boundary
   /** The narrowest boundary that all of its connections stay in, also those of requests without a boundary. */
   readonly staysIn: Boundary
+  /** Whether its server passes calls of a model on to a server elsewhere, by its name for the model. Absent: of none. */
+  readonly passesOn?: (model: string) => boolean
   readonly timeouts: Timeouts
   /** On this machine or its network: loading takes long, failures pass soon, and caches belong to one server. */
   readonly isLocal: boolean

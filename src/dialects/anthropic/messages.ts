@@ -5,6 +5,7 @@ import { membersOf, parseJson } from '../../bytes/json/parse.ts'
 import type { JsonScan } from '../../bytes/json/types.ts'
 import { MemberNames } from '../../bytes/json/member-names.ts'
 import type { ClientDialect, ProviderDialect } from '../dialect.ts'
+import { hasOverflowWords } from '../context-overflow.ts'
 import { deltaObjectTextBytes } from '../event-bytes.ts'
 import { readErrorCode, readErrorFields } from '../openai/errors.ts'
 import { type JsonFormat, jsonScannerOf, readJsonRequest } from '../openai/json-request.ts'
@@ -107,6 +108,7 @@ export const messagesDialect: ClientDialect = {
   carriesResponseHeader,
   requestIdHeader,
   plainModelName,
+  recognizesOverflow: hasOverflowWords,
 }
 
 /**

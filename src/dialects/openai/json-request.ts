@@ -1,12 +1,13 @@
 // A JSON request of OpenAI's API: one scan of its bytes.
-import type { RequestSize, Span } from '../../domain.ts'
+import type { MemberRule, RequestSize, Span } from '../../domain.ts'
 import { GatewayError } from '../../errors.ts'
+import { editMembers, type MemberEdits } from '../../bytes/json/member-edits.ts'
 import { readJson, readString, scanJson } from '../../bytes/json/scan.ts'
 import type { JsonMember, JsonScan } from '../../bytes/json/types.ts'
 import { JsonScanner } from '../../bytes/json/scanner.ts'
 import { LargeBody } from '../../bytes/large-body.ts'
 import { MemberNames } from '../../bytes/json/member-names.ts'
-import type { Splice } from '../../bytes/splice.ts'
+import { splice, type Splice } from '../../bytes/splice.ts'
 import type { ReceivedRequest } from '../dialect.ts'
 import {
   bytesOf,
@@ -110,29 +111,83 @@ export function readJsonRequest(
   const isStream = format.streamsByDefault === true ? wish !== 'false' : wish === 'true'
   const usageSplice = format.hasStreamOptions && isStream ? includeUsageSplice(body, scan) : undefined
   if (usageSplice instanceof GatewayError) return usageSplice
+  const parts = { format, received, body, scan, model, inBody, isStream, usageSplice }
+  return requestOf(parts, { body, scan })
+}
+
+interface Parts {
+  readonly format: JsonFormat
+  readonly received: Buffer | LargeBody
+  /** Its bytes. */
+  readonly body: Buffer
+  readonly scan: JsonScan
+  readonly model: string
+  /** The name that the body has; an error where it is none, and another one counts. */
+  readonly inBody: string | GatewayError | undefined
+  readonly isStream: boolean
+  readonly usageSplice: Splice | undefined
+}
+
+/**
+ * @param facts where the members are read that decide what the call costs: in the body itself, unless rules change them.
+ * @param edits by the model's rules. Absent: there are none.
+ */
+function requestOf(parts: Parts, facts: { body: Buffer; scan: JsonScan }, edits?: MemberEdits): ModelRequest {
+  const { format, received, body, scan, model, inBody, isStream, usageSplice } = parts
   return {
     model,
     isStream,
     contentType: 'application/json',
     body: received,
-    size: sizeOf(format, body, scan),
+    size: sizeOf(format, facts.body, facts.scan),
     get promptPieces() {
       return piecesOf(format, body, scan)
     },
     mayAskUsage: usageSplice !== undefined,
-    serviceTier: serviceTierOf(body, scan),
-    storedAs: storedAs(format, scan),
-    ...(isInBackground(format, scan) && { isInBackground: true }),
+    serviceTier: serviceTierOf(facts.body, facts.scan),
+    storedAs: storedAs(format, facts.scan),
+    ...(isInBackground(format, facts.scan) && { isInBackground: true }),
     ...format.wishesOf?.(body, scan.members),
     bodyFor(name, asksUsage) {
-      const edits: Splice[] = name === inBody ? [] : [modelSplice(name, scan)]
-      if (asksUsage && usageSplice !== undefined) edits.push(usageSplice)
-      return edited(received, edits)
+      const isEmpty = edits?.isEmpty ?? scan.isEmpty
+      const splices: Splice[] = name === inBody ? [] : [modelSplice(name, scan, isEmpty)]
+      if (asksUsage && usageSplice !== undefined) splices.push(usageSplice)
+      if (edits !== undefined) splices.push(...edits.splices)
+      return edited(received, splices)
     },
+    withMembers: (rules) =>
+      requestOf(parts, afterRules(body, scan, rules), editMembers(body, rules, scan.members)),
+    ...(edits !== undefined && { changedMembers: edits.changes }),
   }
 }
 
-function modelSplice(name: string, { members, insertAt, isEmpty }: JsonScan): Splice {
+/** Members that are read where rules may change them. */
+const factMembers = [...outputCaps, 'background', 'best_of', 'n', 'options', 'service_tier', 'speed', 'store']
+const factNames = new MemberNames(factMembers)
+/** Longer values of these are no counts, names or options. */
+const maxFactBytes = 4096
+
+/** What `rules` make of the members that decide what a call costs, as an object of these alone. */
+function afterRules(
+  body: Buffer,
+  { members, visitor }: JsonScan,
+  rules: readonly MemberRule[],
+): { body: Buffer; scan: JsonScan } {
+  const own = factMembers.flatMap((name) => {
+    const { start, end } = members.get(name)?.value ?? { start: 0, end: 0 }
+    const isRead = end > start && end - start <= maxFactBytes
+    return isRead ? [`${JSON.stringify(name)}:${body.toString('utf8', start, end)}`] : []
+  })
+  const before = Buffer.from(`{${own.join(',')}}`)
+  const ofFacts = rules.filter(({ name }) => factNames.isWanted(name))
+  const facts = splice(before, editMembers(before, ofFacts).splices)
+  const outcome = scanJson(facts, factNames)
+  if (!outcome.ok) throw new Error(outcome.problem)
+  return { body: facts, scan: { ...outcome.scan, visitor } }
+}
+
+/** @param isEmpty whether the body has no other members. */
+function modelSplice(name: string, { members, insertAt }: JsonScan, isEmpty: boolean): Splice {
   const member = members.get('model')
   if (member !== undefined) return { at: member.value, bytes: JSON.stringify(name) }
   const at = { start: insertAt, end: insertAt }
