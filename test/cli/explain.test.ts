@@ -110,6 +110,7 @@ test('JSON has the same facts', async (t) => {
         weight: 1,
         baseUrl: 'https://a.example/v1',
         proxy: null,
+        boundary: 'any',
         plainHttp: null,
         credential: 'env CLOUD_KEY (present)',
         auth: 'bearer',
@@ -120,6 +121,7 @@ test('JSON has the same facts', async (t) => {
     ],
     limits: null,
     fallbacks: [],
+    boundary: 'any',
     heartbeatAfterMs: 15_000,
     routing: {
       retries: 2,

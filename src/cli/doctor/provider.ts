@@ -8,7 +8,7 @@ import { type ModelList, readModelList } from '../../dialects/openai/model-list.
 import { speaks } from '../../upstream/providers/kinds.ts'
 import type { Boundary } from '../../platform/boundary.ts'
 import { createProbe, type Probe, type ProbeOutcome, tryConnectionWithin } from '../../upstream/probe.ts'
-import { addressNotAllowed, type ProviderFailure } from '../../upstream/provider.ts'
+import type { ProviderFailure } from '../../upstream/provider.ts'
 import type { MissingKey } from './credentials.ts'
 import { callFindings } from './call-findings.ts'
 import {
@@ -172,7 +172,7 @@ class Examiner {
     const { detail, fix } = diagnoseFailure(failure, this.#config)
     const what = `calls of models with boundary: ${boundary} are refused: ${this.#probe.mask(detail)}`
     const outside = `remove the provider from those models, or correct what its name resolves to`
-    const isOutside = failure.code === addressNotAllowed
+    const isOutside = failure.code === 'ADDRESS_NOT_ALLOWED'
     this.#addOne('boundary', 'fail', what, { fix: isOutside ? outside : fix, figures })
   }
 
