@@ -4,6 +4,7 @@
 import type { Outcome } from '../admission/outcome.ts'
 import type { ModelConfig } from '../config/types.ts'
 import type { ModelRequest } from '../dialects/request.ts'
+import { managementNotAllowed } from '../dialects/native/management.ts'
 import type { Translator } from '../dialects/translator.ts'
 import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
@@ -132,6 +133,10 @@ function tryTarget(
   const provider = providerOf(target, on)
   record.provider = target.provider
   record.targetModel = target.model
+  const { managed } = admitted.request
+  if (managed !== undefined && !provider.allowsManagement) {
+    return untranslatable(managementNotAllowed(provider.name, `The member ${JSON.stringify(managed)}`)) // 403 management_not_allowed
+  }
   const isHealthy = admitted.hold.failureKindOf(target) === undefined
   const choosing = wayTo(provider, admitted.call.dialect, isHealthy, on)
   if (choosing instanceof GatewayError) return untranslatable(choosing)

@@ -21,6 +21,8 @@ export interface ModelRequest {
   readonly serviceTier?: string | undefined
   /** The provider answers before it has done the work, which goes on unseen. Absent: it does not. */
   readonly isInBackground?: true
+  /** A member that changes the server for all of its clients, which a provider has to allow. Absent: there is none. */
+  readonly managed?: string | undefined
   /** The kind of object as which a provider that speaks the format keeps the response. Absent: it keeps none. */
   readonly storedAs?: 'chat_completion' | 'response' | undefined
   /**

@@ -2,6 +2,7 @@
 import { countDialect, messagesDialect } from './anthropic/messages.ts'
 import { messageReshape } from './anthropic/reshape.ts'
 import type { ClientDialect } from './dialect.ts'
+import { nativeDialects } from './native/formats.ts'
 import { openAiDialects } from './openai/formats.ts'
 import { inputTokensDialect } from './openai/input-tokens.ts'
 import { reshapes } from './openai/reshape/table.ts'
@@ -15,9 +16,13 @@ import type { Translator } from './translator.ts'
 /** Of each format at the client's end the ways to providers, the best first: the first that a provider speaks is taken. */
 export type Dialects = ReadonlyMap<ClientDialect, readonly Translator[]>
 
-const clientDialects = [...openAiDialects, inputTokensDialect, messagesDialect, countDialect].toSorted(
-  (one, other) => (one.path < other.path ? -1 : 1),
-)
+const clientDialects = [
+  ...openAiDialects,
+  ...nativeDialects,
+  inputTokensDialect,
+  messagesDialect,
+  countDialect,
+].toSorted((one, other) => (one.path < other.path ? -1 : 1))
 
 const { native: messages } = messagesDialect
 const chat = clientDialects.find(({ name }) => name === 'chat')!.native

@@ -26,6 +26,8 @@ export function createHttpProvider(
 
   return {
     name: config.name,
+    kind: config.kind,
+    allowsManagement: config.allowsManagement === true,
     timeouts: config.timeouts,
     isLocal: config.isLocal,
     traceContext: config.traceContext ?? 'auto',

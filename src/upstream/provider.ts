@@ -1,5 +1,5 @@
 // A provider as a call sees it: it accepts a request and pushes the response back.
-import type { HttpProvider, ProviderTraits, Timeouts } from '../config/provider-types.ts'
+import type { HttpProvider, ProviderConfig, ProviderTraits, Timeouts } from '../config/provider-types.ts'
 import type { ResponseHead } from '../domain.ts'
 import type { SplicedBody } from '../bytes/large-body.ts'
 import type { ErrorReader } from './error-meaning.ts'
@@ -80,6 +80,10 @@ export interface Exchange {
 
 export interface Provider {
   readonly name: string
+  /** Which server it is, whose own routes differ. */
+  readonly kind: ProviderConfig['kind']
+  /** Whether clients may change the server for all of its clients. */
+  readonly allowsManagement: boolean
   readonly timeouts: Timeouts
   /** On this machine or its network: loading takes long, failures pass soon, and caches belong to one server. */
   readonly isLocal: boolean

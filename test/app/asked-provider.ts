@@ -18,6 +18,8 @@ export class AskedProvider {
   constructor(name: string, isLocal = true) {
     this.provider = {
       name,
+      kind: 'openai',
+      allowsManagement: false,
       isLocal,
       traceContext: 'auto',
       timeouts: { connectMs: 0, firstByteMs: 0, idleMs: 0, totalMs: 0 },

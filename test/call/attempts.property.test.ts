@@ -125,6 +125,8 @@ class FakeReply implements Reply {
 function fakeProvider(name: string, next: () => string): Provider {
   return {
     name,
+    kind: 'openai',
+    allowsManagement: false,
     timeouts: { connectMs: 0, firstByteMs: 3000, idleMs: 3000, totalMs: 20_000 },
     isLocal: true,
     traceContext: 'auto',

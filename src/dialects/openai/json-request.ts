@@ -22,6 +22,8 @@ export interface JsonFormat {
   readonly problemOf?: (members: JsonScan['members']) => GatewayError | undefined
   /** The values with which the prompt begins. Absent: the first of those that OpenAI's formats have. */
   readonly promptStart?: (body: Buffer, members: JsonScan['members']) => readonly Span[]
+  /** What to do about a missing model. Absent: nothing more is known. */
+  readonly modelHint?: string
   /** As what a provider keeps the response, and whether it does so unless `store` is false. Absent: it does not. */
   readonly stored?: { readonly as: 'chat_completion' | 'response'; readonly byDefault: boolean } | undefined
 }
@@ -79,7 +81,7 @@ export function readJsonRequest(
   const member = scan.members.get('model')
   const other = member === undefined ? (named ?? defaultModel) : named
   if (member === undefined && other === undefined) {
-    return invalidRequest('The body has no "model".', 'model')
+    return invalidRequest(`The body has no "model".${format.modelHint ?? ''}`, 'model')
   }
   const inBody = member && checkModel(member.value, () => readString(body, member))
   const model = other === undefined ? inBody! : checkModelName(other)
