@@ -4,13 +4,14 @@ import { rateLimitError } from '../admission/rate-limit-error.ts'
 import { noLimitStatus } from '../admission/scope-counter.ts'
 import { clientScope } from '../admission/scopes.ts'
 import type { ModelRequest } from '../dialects/request.ts'
-import type { LimitStatus } from '../domain.ts'
+import type { LimitStatus, Target } from '../domain.ts'
 import { GatewayError, shuttingDown } from '../errors.ts'
-import { affinityKeyOf } from '../routing/choose-targets.ts'
+import type { PrefixHashes } from '../routing/prefix-hashes.ts'
 import type { Route } from '../routing/route-table.ts'
 import { budgetRequestOf, isBudgeted } from './budget-request.ts'
 import type { Call, Snapshot } from './call.ts'
 import type { AdmissionResult, AllFailing, Hold } from './coordinator.ts'
+import { prefixOf } from './prompt-prefix.ts'
 import type { CallRecord } from './record.ts'
 
 /** A call with the model that may answer it. */
@@ -18,6 +19,8 @@ export interface AdmitInput {
   readonly call: Call
   readonly request: ModelRequest
   readonly route: Route
+  /** Those of the route's that the call may use; at least one. */
+  readonly targets: readonly Target[]
   /** Another model may answer instead, and is preferred to targets that are all known to fail. */
   readonly skipsFailing: boolean
 }
@@ -48,13 +51,25 @@ export interface Limited {
  * call waits, or where another thread decides. The receiver of the hold settles it.
  */
 export function admit(
-  { call: { client, reply, dialect, requestId }, request, route, skipsFailing }: AdmitInput,
+  input: AdmitInput,
+  on: Pick<Snapshot, 'coordinator' | 'budgets' | 'now' | 'prices' | 'routing'>,
+  record: Pick<CallRecord, 'model' | 'addWait'>,
+): AdmitResult | Promise<AdmitResult> {
+  // With one target there is nothing to choose.
+  if (input.targets.length === 1) return ask(input, undefined, on, record)
+  const prefix = prefixOf(input.call, input.request, on)
+  return prefix instanceof Promise
+    ? prefix.then((late) => ask(input, late, on, record))
+    : ask(input, prefix, on, record)
+}
+
+function ask(
+  { call: { client, reply, dialect, requestId }, request, route, targets, skipsFailing }: AdmitInput,
+  prefix: PrefixHashes | undefined,
   on: Pick<Snapshot, 'coordinator' | 'budgets' | 'now' | 'prices'>,
   record: Pick<CallRecord, 'model' | 'addWait'>,
 ): AdmitResult | Promise<AdmitResult> {
-  const { targets } = route
   const model = route.model.name
-  const affinityKey = targets.length > 1 ? affinityKeyOf(request.promptPrefix) : undefined
   const { size } = request
   const { name: format } = dialect.native
   const spending = isBudgeted(client, on)
@@ -69,7 +84,8 @@ export function admit(
     model,
     targets,
     size,
-    affinityKey,
+    prefix,
+    isStream: request.isStream,
     format,
     skipsFailing,
   }

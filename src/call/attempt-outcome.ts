@@ -1,4 +1,5 @@
 // What becomes of one attempt, and how a response that answers the call is read.
+import type { ContextOverflow } from '../dialects/context-overflow.ts'
 import type { ProviderDialect } from '../dialects/dialect.ts'
 import type { ResponseTranslation } from '../dialects/translator.ts'
 import type { ResponseHead } from '../domain.ts'
@@ -22,6 +23,8 @@ export type AttemptFailure =
       readonly providerCode: string | undefined
       readonly providerMessage: string | undefined
       readonly meaning: ErrorMeaning | undefined
+      /** The prompt does not fit into the model's context there. */
+      readonly overflow: ContextOverflow | undefined
       readonly translation: ResponseTranslation | undefined
     }
   | {
@@ -35,6 +38,8 @@ export type AttemptFailure =
       readonly isStaleConnection: boolean
       /** Nobody listens at the provider's address, as while a server restarts. Absent: no. */
       readonly refusedConnection?: boolean
+      /** The address that its name has, and why it is not connected to. Absent: that is not what failed. */
+      readonly refusedAddress?: string
       /** The provider goes on with the request: another attempt would be paid for, too. Absent: no. */
       readonly isBeingServed?: boolean
       /** A body that is not a stream had begun to arrive: the provider has processed the prompt. */

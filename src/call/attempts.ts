@@ -4,11 +4,11 @@
 import type { Outcome } from '../admission/outcome.ts'
 import type { ModelConfig } from '../config/types.ts'
 import type { ModelRequest } from '../dialects/request.ts'
-import { managementNotAllowed } from '../dialects/native/management.ts'
 import type { Translator } from '../dialects/translator.ts'
 import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { randomId } from '../platform/random-id.ts'
+import type { Boundary } from '../platform/boundary.ts'
 import type { Provider } from '../upstream/provider.ts'
 import { chargeFor, maxCharge } from './attempt-charge.ts'
 import type { AnsweringResponse, AttemptFailure, AttemptOutcome } from './attempt-outcome.ts'
@@ -19,6 +19,8 @@ import { carriedRequestHeaders, withTrace } from './carried-headers.ts'
 import type { Hold } from './coordinator.ts'
 import { conclusionOf, type Failure, failureOf, sameRefusals } from './failures.ts'
 import { internalError } from './internal-error.ts'
+import { keptInside } from './kept-inside.ts'
+import { withModelMembers } from './model-members.ts'
 import { hasTimeLeft, nextTarget, providerOf } from './next-target.ts'
 import { loggableWords, withLoggableCode } from './provider-words.ts'
 import type { CallRecord } from './record.ts'
@@ -37,10 +39,14 @@ export interface AdmittedCall {
   readonly failures: Map<Target, Failure>
   /** No other model may answer instead. */
   readonly isLastResort: boolean
+  /** What the call may not leave. */
+  readonly boundary: Boundary
   /** Of the model that was admitted, in place of those of its providers. */
   readonly traits: ModelConfig['traits']
   /** Of the model, for targets that have none of their own. */
   readonly price: ModelConfig['price']
+  /** What the model changes in requests. */
+  readonly members: ModelConfig['request']
 }
 
 /** `charge`: what the attempts cost together. */
@@ -133,10 +139,6 @@ function tryTarget(
   const provider = providerOf(target, on)
   record.provider = target.provider
   record.targetModel = target.model
-  const { managed } = admitted.request
-  if (managed !== undefined && !provider.allowsManagement) {
-    return untranslatable(managementNotAllowed(provider.name, `The member ${JSON.stringify(managed)}`)) // 403 management_not_allowed
-  }
   const isHealthy = admitted.hold.failureKindOf(target) === undefined
   const choosing = wayTo(provider, admitted.call.dialect, isHealthy, on)
   if (choosing instanceof GatewayError) return untranslatable(choosing)
@@ -224,9 +226,9 @@ interface AttemptInput {
 
 /** One attempt. A client that leaves ends it, and so does a bug, with which it rejects. */
 async function send(
-  { call, request, hold: { promptTokens }, traits }: AdmittedCall,
+  { call, request, hold: { promptTokens }, boundary, traits, members }: AdmittedCall,
   { target: { model }, provider, translator, asksUsage }: AttemptInput,
-  on: Pick<Snapshot, 'ticker' | 'now' | 'wallNow' | 'events'>,
+  on: Pick<Snapshot, 'ticker' | 'now' | 'wallNow' | 'events' | 'routes' | 'routing'>,
   record: CallRecord,
 ): Promise<AttemptOutcome> {
   const { reply, requestId } = call
@@ -238,6 +240,8 @@ async function send(
     traits: modelTraits,
     asksUsage,
     promptTokens,
+    allowsManagement: provider.allowsManagement,
+    now: on.now,
     nowSeconds: Math.floor(on.wallNow() / 1000),
     newId: randomId,
   })
@@ -245,7 +249,7 @@ async function send(
   const { dropped } = way
   record.startAttempt(on.now(), translator.way, dropped?.length === 0 ? undefined : dropped)
   const { provider: dialect } = translator
-  const { body, contentType, response: translation, reshape } = way
+  const { contentType, response: translation, reshape } = way
   const expected = { sinceMs: record.workSinceMs, dialect, translation, reshape, stripsUsage: asksUsage }
   const response = new UpstreamResponse(provider, expected, on)
   record.attempt = response
@@ -254,16 +258,26 @@ async function send(
   const { isStream } = request
   // Parameters and headers are part of the client's format.
   const passes = translator.way === 'pass'
+  const changed = passes || members === undefined ? way : withModelMembers(way.body, members)
+  const { body } = changed
+  record.changedMembers = 'changes' in changed ? changed.changes : request.changedMembers
   const query = passes ? call.query : ''
   const carried = passes ? carriedRequestHeaders(call, modelTraits) : []
   const headers = withTrace(carried, record.trace, provider)
   const { path } = dialect
   let outcome: AttemptOutcome
   try {
-    outcome = withLoggableCode(
-      await response.begin({ path, query, headers, body, contentType, isStream, requestId }),
-      call.body,
-    )
+    const begun = await response.begin({
+      path,
+      query,
+      headers,
+      body,
+      contentType,
+      isStream,
+      requestId,
+      boundary,
+    })
+    outcome = withLoggableCode(keptInside(begun, provider, call, record, on), call.body)
   } catch (error) {
     const failure = { error: internalError(error), isStaleConnection: false, hasBegun: false }
     const failed: AttemptOutcome = { kind: 'failed', ...failure }

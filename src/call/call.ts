@@ -2,6 +2,7 @@
 import type { Clock } from '../platform/clock.ts'
 import type { BudgetsConfig, RateLimitConfig, RoutesConfig, RoutingConfig } from '../config/types.ts'
 import type { Client } from '../domain.ts'
+import type { Boundary } from '../platform/boundary.ts'
 import type { ClientDialect } from '../dialects/dialect.ts'
 import type { Dialects } from '../dialects/table.ts'
 import type { GatewayError } from '../errors.ts'
@@ -30,6 +31,8 @@ export interface Call {
   readonly query: string
   /** Of the request, as they came: names and values in turn. */
   readonly rawHeaders: readonly string[]
+  /** What the call may not leave, by its own header; undefined: it has none. */
+  readonly boundary: Boundary | undefined
   readonly requestId: string
   readonly client: Client
   readonly reply: Reply

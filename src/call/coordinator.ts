@@ -15,7 +15,8 @@ import type { Outcome } from '../admission/outcome.ts'
 import type { Scope } from '../admission/scopes.ts'
 import type { Disconnect, NotAdmitted } from '../admission/waiting-line.ts'
 import type { Client, FailureKind, LimitStatus, RequestSize, Target } from '../domain.ts'
-import type { PlacementReason } from '../routing/placement.ts'
+import type { Placed } from '../routing/placement.ts'
+import type { PrefixHashes, PrefixKey } from '../routing/prefix-hashes.ts'
 import type { Metered } from './response/meter.ts'
 
 /** A call that asks to be admitted to a model. */
@@ -31,8 +32,9 @@ export interface AdmissionRequest {
   /** At least one. */
   readonly targets: readonly Target[]
   readonly size: RequestSize
-  /** Of the conversation (`affinityKeyOf`); undefined if the order of targets need not follow it. */
-  readonly affinityKey: number | undefined
+  /** Of the prompt, hashed with `Coordinator.prefixKey`; undefined if the order of targets need not follow it. */
+  readonly prefix: PrefixHashes | undefined
+  readonly isStream: boolean
   /** Of the client (`ProviderDialect.name`): targets that speak it are preferred. */
   readonly format: string
   /** Another model may answer instead, and is preferred to targets that are all known to fail. */
@@ -71,7 +73,7 @@ export interface Hold {
   /** The one whose provider's slot is held. The owner assumes that an attempt at it has begun. */
   readonly target: Target
   /** Why that one, at admission. */
-  readonly placement: PlacementReason
+  readonly placement: Placed
   /** As estimated. */
   readonly promptTokens: number
   /** What is charged so far: as reserved, or as grown since. */
@@ -123,6 +125,8 @@ export interface PromptToCount {
 }
 
 export interface Coordinator {
+  /** Of this process. */
+  readonly prefixKey: PrefixKey
   /**
    * Puts the targets in order and reserves the call's share, or lets it wait in line where the model's limits say so.
    * Never throws or rejects. A call that is not admitted has cost nothing.

@@ -3,10 +3,10 @@
 import type { ModelRequest } from '../dialects/request.ts'
 import type { PromptCount } from '../dialects/dialect.ts'
 import type { Target } from '../domain.ts'
-import type { Route } from '../routing/route-table.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
 import type { Call, Snapshot } from './call.ts'
 import { carriedRequestHeaders, withTrace } from './carried-headers.ts'
+import type { NextModel } from './models-to-try.ts'
 import { providerOf } from './next-target.ts'
 import { withLoggableCode } from './provider-words.ts'
 import type { CallRecord } from './record.ts'
@@ -23,17 +23,18 @@ const maxAsked = 2
 interface CountInput {
   readonly call: Call
   readonly request: ModelRequest
-  readonly route: Route
+  readonly model: NextModel
   readonly count: PromptCount
 }
 
 /** A provider's count or its refusal of the request, else an estimate. */
 export async function countTokens(
-  { call, request, route, count }: CountInput,
+  { call, request, model: { route, targets, boundary }, count }: CountInput,
   on: Snapshot,
   record: CallRecord,
 ): Promise<CallResult> {
-  const { targets, model } = route
+  const { model } = route
+  record.boundary = boundary
   const format = call.dialect.native.name
   const able = targets.filter((target) => {
     const { name, speaks } = providerOf(target, on)
@@ -91,6 +92,7 @@ async function ask(
     contentType: request.contentType,
     isStream: false,
     requestId,
+    boundary: record.boundary,
   })
   const outcome = withLoggableCode(begun, call.body)
   stopTimer()

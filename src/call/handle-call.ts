@@ -1,11 +1,11 @@
 // The story of a call, from its bytes to its end. Every line that can end it names the status.
 import { maxWaitMsOf } from '../admission/limits-of.ts'
+import { framingOf } from '../dialects/framing.ts'
 import type { ModelRequest } from '../dialects/request.ts'
 import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
-import { type AllowedModels, allowedModels } from '../routing/allowed-models.ts'
-import { fallbacksOf, type MayUse } from '../routing/fallbacks.ts'
-import { modelNotFound, type Route, type RouteTable } from '../routing/route-table.ts'
+import { allowedModels } from '../routing/allowed-models.ts'
+import { modelNotFound, type Route } from '../routing/route-table.ts'
 import { addRateHeaders, admit } from './admit.ts'
 import { type AttemptsResult, tryTargets } from './attempts.ts'
 import type { Call, Snapshot } from './call.ts'
@@ -14,7 +14,10 @@ import { countTokens } from './count-tokens.ts'
 import type { Failure } from './failures.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { internalError } from './internal-error.ts'
-import { maxTargetsTried } from './next-target.ts'
+import { boundaryOfAnswer } from './kept-inside.ts'
+import { modelsToTry, type NextModel } from './models-to-try.ts'
+import { requestFor } from './model-members.ts'
+import { maxTargetsTried, providerOf } from './next-target.ts'
 import type { CallRecord } from './record.ts'
 import { foreignObjectOf } from './rest/own-objects.ts'
 import { type CallResult, giveUp, type OpenCall, respond } from './respond.ts'
@@ -27,7 +30,7 @@ export async function handleCall(call: Call, on: Snapshot, record: CallRecord): 
   const own = call.dialect.ownEvents(call.requestId)
   const { requestIdHeader } = call.dialect
   if (requestIdHeader !== undefined) call.reply.set(requestIdHeader, call.requestId)
-  const heartbeat = new Heartbeat(call.reply, own, on)
+  const heartbeat = new Heartbeat(call.reply, own, framingOf(call.dialect.native).contentType, on)
   const { rawHeaders, startedAtMs } = call
   const { path } = call.dialect
   record.trace = on.tracing.begin({ method: 'POST', path, rawHeaders, startedAtMs })
@@ -70,17 +73,23 @@ async function serve(open: OpenCall, on: Snapshot): Promise<CallResult> {
   if (allowed?.has(name, asked) === false) {
     return { kind: 'refused', error: allowed.refusal(request.model) } // 403 model_not_allowed
   }
+  const queue = modelsToTry(call, name, asked, allowed, on)
+  if (queue instanceof GatewayError) return { kind: 'refused', error: queue } // 403 outside_boundary
   const { count } = call.dialect
-  if (count !== undefined) return countTokens({ call, request, route: asked, count }, on, record)
+  if (count !== undefined) return countTokens({ call, request, model: queue[0]!, count }, on, record)
+  const { onlyLoads } = request
+  if (onlyLoads !== undefined && !mayPass(queue[0]!.route, call, on)) {
+    const body = call.dialect.renderLoaded!(request.model, onlyLoads, on.wallNow())
+    return { kind: 'loaded', body } // 200
+  }
   if (request.isStream && call.dialect.hasEvents) heartbeat.start(on.now(), on.heartbeatAfterMs)
   const failures = new Map<Target, Failure>()
   let last: Unserved | undefined
-  const queue = modelsFor(name, asked, on.routes, allowed)
   for (let model = queue.shift(); model !== undefined; model = queue.shift()) {
     const isLastResort = queue.length === 0
     const result = await tryModel({ open, request, asked, ...model, isLastResort, failures, last }, on)
     if (result.kind === 'all_failing') {
-      queue.push({ route: model.route, skipsFailing: false })
+      queue.push({ ...model, skipsFailing: false })
       continue
     }
     // The client gets the limits of the model that it asked for; a fallback that is at its own is passed over.
@@ -96,22 +105,9 @@ async function serve(open: OpenCall, on: Snapshot): Promise<CallResult> {
   return last! // 429 rate_limit_exceeded, 502, 503 no_target_available, 504, the provider's own status
 }
 
-interface NextModel {
-  readonly route: Route
-  /** Its targets are left for the end if all are known to fail. */
-  readonly skipsFailing: boolean
-}
-
-/** The model that was asked for, then those of its fallbacks that the client may use. */
-function modelsFor(
-  name: string,
-  asked: Route,
-  routes: RouteTable,
-  allowed: AllowedModels | undefined,
-): NextModel[] {
-  if (asked.model.fallbacks.length === 0) return [{ route: asked, skipsFailing: false }]
-  const mayUse: MayUse | undefined = allowed && ((...which) => allowed.has(...which))
-  return [asked, ...fallbacksOf(name, asked, routes, mayUse)].map((route) => ({ route, skipsFailing: true }))
+/** Whether one of the model's providers is known to speak the format of the call. */
+function mayPass({ targets }: Route, { dialect }: Call, on: Snapshot): boolean {
+  return targets.some((target) => providerOf(target, on).speaks(dialect.native.name) === true)
 }
 
 /** What one model does with a call. */
@@ -124,13 +120,11 @@ function canFailOver(result: ModelResult): result is Unserved {
   return 'canFailOver' in result && result.canFailOver
 }
 
-interface ModelInput {
+interface ModelInput extends NextModel {
   readonly open: OpenCall
   readonly request: ModelRequest
-  /** The model that was asked for, and the one to try. */
+  /** The model that was asked for. */
   readonly asked: Route
-  readonly route: Route
-  readonly skipsFailing: boolean
   /** No other model may answer instead. */
   readonly isLastResort: boolean
   /** Of all models; grows. */
@@ -141,11 +135,25 @@ interface ModelInput {
 
 /** Admits the call to one model and tries its targets. A hold that comes back with an answer is not settled yet. */
 async function tryModel(
-  { open, request, asked, route, skipsFailing, isLastResort, failures, last }: ModelInput,
+  {
+    open,
+    request: received,
+    asked,
+    route,
+    targets,
+    boundary,
+    skipsFailing,
+    isLastResort,
+    failures,
+    last,
+  }: ModelInput,
   on: Snapshot,
 ): Promise<ModelResult | AllFailing> {
   const { call, record, heartbeat } = open
-  const admitting = admit({ call, request, route, skipsFailing }, on, record)
+  record.boundary = boundary
+  const { traits, price, request: members } = route.model
+  const request = requestFor(received, members)
+  const admitting = admit({ call, request, route, targets, skipsFailing }, on, record)
   const isWaiting = admitting instanceof Promise
   if (isWaiting) {
     record.lineSinceMs = on.now()
@@ -162,13 +170,16 @@ async function tryModel(
 
   const { hold } = admission
   record.promptTokens = hold.promptTokens
-  record.placement = route === asked ? hold.placement : 'fallback'
-  heartbeat.provider = soleProviderOf(route)
+  record.placement = route === asked ? hold.placement.reason : 'fallback'
+  record.placed = hold.placement
+  heartbeat.provider = soleProviderOf(route, targets)
+  if (heartbeat.provider !== undefined) {
+    heartbeat.boundary = boundaryOfAnswer(heartbeat.provider, boundary, on)
+  }
   if (isAsked) addRateHeaders(call, hold.limitStatus, on)
   else if (last?.kind === 'limited') addRateHeaders(call, last.limitStatus, on)
   record.fallbackModel = isAsked ? undefined : route.model.name
-  const { traits, price } = route.model
-  const admitted = { call, request, hold, failures, isLastResort, traits, price }
+  const admitted = { call, request, hold, failures, isLastResort, boundary, traits, price, members }
   try {
     const result = await tryTargets(admitted, on, record)
     if (result.kind === 'answered') return { ...result, admitted }
@@ -181,7 +192,7 @@ async function tryModel(
 }
 
 /** Undefined if another one may answer in its place. */
-function soleProviderOf({ model, targets }: Route): string | undefined {
+function soleProviderOf({ model }: Route, targets: readonly Target[]): string | undefined {
   const [{ provider }] = targets as [Target]
   return model.fallbacks.length === 0 && targets.every((each) => each.provider === provider)
     ? provider

@@ -2,6 +2,7 @@
 // prompt or loads its model. Proxies and clients give up on a connection that is silent; but the first beat commits the
 // response to status 200, after which SDKs neither time out nor retry, and what fails can only be an event. So it waits
 // for `server.heartbeat_after_ms`, and in line for as long as proxies allow, because a refusal needs its status.
+import type { Boundary } from '../platform/boundary.ts'
 import type { OwnEvents } from '../dialects/dialect.ts'
 import type { Reply, Snapshot } from './call.ts'
 import type { TickListener } from './ticker.ts'
@@ -12,8 +13,6 @@ const maxSilenceMs = 50_000
 /** A refusal at the end of a wait may be late by this much: the thread is busy, or another one decides. */
 const lateRefusalMs = 1_000
 
-export const eventStreamType = 'text/event-stream; charset=utf-8'
-
 /** Nothing on the way may hold events back, and nothing may keep them. */
 export const streamHeaders = ['cache-control', 'no-cache, no-transform', 'x-accel-buffering', 'no']
 
@@ -23,15 +22,20 @@ export class Heartbeat implements TickListener {
   index = -1
   /** The only one that can answer the call, once it is known; for the head, which goes out with the first beat. */
   provider: string | undefined
+  /** Where that one answers the call. */
+  boundary: Boundary = 'any'
   readonly #reply: Reply
   readonly #own: OwnEvents
   readonly #on: Services
+  readonly #contentType: string
   #afterMs = 0
   #startedAtMs = 0
   #dueAtMs = 0
 
-  constructor(reply: Reply, own: OwnEvents, on: Services) {
+  /** @param contentType of the client's stream. */
+  constructor(reply: Reply, own: OwnEvents, contentType: string, on: Services) {
     this.#reply = reply
+    this.#contentType = contentType
     this.#own = own
     this.#on = on
   }
@@ -63,8 +67,10 @@ export class Heartbeat implements TickListener {
   onTick(nowMs: number): void {
     if (nowMs < this.#dueAtMs) return
     this.#dueAtMs = nowMs + this.#afterMs
-    if (this.provider !== undefined && !this.#reply.isStarted) setProvider(this.#reply, this.provider)
-    this.#reply.start(200, ['content-type', eventStreamType, ...streamHeaders])
+    if (this.provider !== undefined && !this.#reply.isStarted) {
+      setProvider(this.#reply, this.provider, this.boundary)
+    }
+    this.#reply.start(200, ['content-type', this.#contentType, ...streamHeaders])
     this.#reply.write(this.#own.heartbeat(nowMs - this.#startedAtMs))
   }
 
@@ -79,7 +85,11 @@ export class Heartbeat implements TickListener {
   }
 }
 
-/** Names the provider in the head of whatever response comes; only before it has started. */
-export function setProvider(reply: Reply, provider: string): void {
+/**
+ * Names the provider in the head of whatever response comes, and how far away it is; only before the response has started.
+ * @param boundary the narrowest one that the call has stayed in.
+ */
+export function setProvider(reply: Reply, provider: string, boundary: Boundary): void {
   reply.set('x-llm-gateway-provider', provider)
+  reply.set('x-llm-gateway-boundary', boundary)
 }

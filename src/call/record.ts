@@ -5,7 +5,8 @@ import type { GatewayError, LimitDimension } from '../errors.ts'
 import type { PriceSource, Tariff, UsageParts } from '../domain.ts'
 import type { AttemptEnded, CallFacts } from '../observe/events/calls.ts'
 import type { CallTrace } from '../observe/events/trace.ts'
-import type { PlacementReason } from '../routing/placement.ts'
+import type { Placed, PlacementReason } from '../routing/placement.ts'
+import type { Boundary } from '../platform/boundary.ts'
 import type { Charged } from '../prices/price-book.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
 import type { Call } from './call.ts'
@@ -42,6 +43,8 @@ export class CallRecord {
   asked: string | undefined
   provider: string | undefined
   targetModel: string | undefined
+  /** What the call may not leave. */
+  boundary: Boundary = 'any'
   isStream = false
   attempts = 0
   waitMs = 0
@@ -51,6 +54,8 @@ export class CallRecord {
   promptTokens: number | undefined
   /** Why the target is the one that it is. */
   placement: PlacementReason | 'failover' | 'fallback' | undefined
+  /** What was known of the target at admission. */
+  placed: Placed | undefined
   /** The last one, unless it has failed. */
   attempt: { readonly stage: AttemptStage } | undefined
   /** Of the response that answers the call. */
@@ -62,6 +67,8 @@ export class CallRecord {
   /** Of the last attempt: its translator's way, and the members of the request that it left out. */
   way: string | undefined
   dropped: readonly string[] | undefined
+  /** Of its request: what the model's own rules have changed. */
+  changedMembers: number | undefined
   /** Of attempts before that; other than the one after each. */
   readonly #earlierWays: string[] = []
   /** When this model's first attempt was sent. */
@@ -235,6 +242,7 @@ export class CallRecord {
       way: this.way,
       earlier_ways: this.#earlierWays.length > 0 ? this.#earlierWays : undefined,
       dropped: this.dropped,
+      changed_members: this.changedMembers || undefined,
       status,
       stream: this.isStream,
       prompt_tokens: this.#usage?.promptTokens,
@@ -255,6 +263,7 @@ export class CallRecord {
       gateway_ms: round(gatewayMs),
       attempts: this.attempts,
       placement: this.placement === 'only' ? undefined : this.placement,
+      placed: this.placed && textOf(this.placed),
       code: error?.code,
       trouble: this.trouble,
       limited_by: limitedBy(error),
@@ -314,4 +323,14 @@ function codeOf(outcome: AttemptOutcome): string | undefined {
 /** To a hundredth of a millisecond. */
 function round(ms: number): number {
   return Math.round(ms * 100) / 100
+}
+
+/** What is cached of the prompt, and the calls before this one. Undefined: that did not count. */
+function textOf({ cachedBytes, promptBytes, queue }: Placed): string | undefined {
+  if (cachedBytes === undefined || promptBytes === undefined) return undefined
+  return `cached ${kilobytes(cachedBytes)} of ${kilobytes(promptBytes)}, queue ${queue}`
+}
+
+function kilobytes(bytes: number): string {
+  return `${(bytes / 1000).toFixed(1)} KB`
 }

@@ -8,6 +8,7 @@ import { internalError } from './internal-error.ts'
 import { CallRecord, type CallEnd } from './record.ts'
 import { judgeNative } from './native/judge.ts'
 import { judgeObjects } from './rest/own-objects.ts'
+import { boundaryAt } from './rest/outside.ts'
 import { passOn } from './rest/pass-on.ts'
 import type { RestCall } from './rest/request.ts'
 import { endGone, sendError } from './rest/respond.ts'
@@ -42,6 +43,9 @@ async function serve(call: RestCall, on: Snapshot, record: CallRecord): Promise<
   const { provider: name } = to
   const provider = on.providers.get(name)
   if (provider === undefined) return sendError(providerGone(name), call, on, record) // 404 object_not_found
+  const boundary = boundaryAt(provider, call, on)
+  if (boundary instanceof GatewayError) return sendError(boundary, call, on, record) // 403 outside_boundary
+  record.boundary = boundary
   return passOn({ call, provider, body: bodyFor(call), record }, on) // the provider's status; 499, 5xx
 }
 

@@ -1,5 +1,6 @@
 // A provider's base URL. Messages quote no more than the host: people paste keys into the rest.
 import { type Reach, reachOf } from '../platform/address-reach.ts'
+import type { Boundary } from '../platform/boundary.ts'
 import { quoted } from './problems.ts'
 import type { HttpProvider } from './provider-types.ts'
 
@@ -33,15 +34,17 @@ const keyParameter = /^(?:(?:api|subscription)[-_]?)?key$|^(?:access[-_]?)?token
 export function parseBaseUrl(
   text: string,
   { allowHttp }: Pick<Exposure, 'allowHttp'>,
-): Pick<HttpProvider, 'origin' | 'basePath' | 'query' | 'isLocal' | 'plainHttp'> {
+): Pick<HttpProvider, 'origin' | 'basePath' | 'query' | 'boundary' | 'isLocal' | 'plainHttp'> {
   const url = new URL(text)
   const reach = hostReach(url)
   const isPlainName = url.protocol === 'http:' && reach === undefined
+  const boundary = boundaryOf(url, allowHttp)
   const isPrivateName = isPlainName && (!allowHttp || privateName.test(nameOf(url)))
   return {
     origin: url.origin,
     basePath: url.pathname.replace(/\/+$/, ''),
     ...(url.search !== '' && { query: url.search }),
+    ...(boundary !== 'any' && { boundary }),
     isLocal: reach === 'loopback' || reach === 'private' || isPrivateName,
     ...(isPlainName && { plainHttp: allowHttp ? 'anywhere' : 'private' }),
   }
@@ -154,6 +157,17 @@ function plainHttpFault(url: URL, { allowHttp, hasKey }: Exposure): Fault | unde
 function isExposed(url: URL): boolean {
   const reach = hostReach(url)
   return url.protocol === 'http:' && (reach === undefined || reach === 'public')
+}
+
+/**
+ * The narrowest boundary that calls can be kept in, of connections that are made directly. Each connection checks the addresses
+ * of a name; one that public name servers may have is asked within a boundary only where all of its connections are checked.
+ */
+function boundaryOf(url: URL, allowHttp: boolean): Boundary {
+  const reach = hostReach(url)
+  if (reach === 'loopback') return 'local'
+  if (reach !== undefined) return reach === 'private' ? 'private' : 'any'
+  return (url.protocol === 'http:' && !allowHttp) || privateName.test(nameOf(url)) ? 'private' : 'any'
 }
 
 function nameOf(url: URL): string {

@@ -2,6 +2,7 @@
 // change nothing; what the schema refused has been removed, so that each fault is reported once.
 import { cidrFault, listenHostFault } from './addresses.ts'
 import { baseUrlFault, baseUrlWarnings, type Exposure } from './base-url.ts'
+import { boundaryProblems } from './check-boundary.ts'
 import { modelProblems } from './check-models.ts'
 import { budgetProblems } from './check-budgets.ts'
 import { clientProblems, keyProblems } from './check-clients.ts'
@@ -20,6 +21,7 @@ import { corsOriginFault, hostHeaderFault, wideOrigin } from './origin.ts'
 import type { PathProblem, HasProblem, Path } from './problems.ts'
 import { headerProblems } from './check-headers.ts'
 import type { RawConfig, RawProvider } from './raw.ts'
+import { requestProblems } from './check-request.ts'
 import { tracingProblems } from './check-tracing.ts'
 
 /**
@@ -68,6 +70,8 @@ export function* configProblems(
   }
   yield* providerProblems(raw)
   yield* modelProblems(raw, hasProblem)
+  yield* boundaryProblems(raw, hasProblem)
+  yield* requestProblems(raw)
   yield* priceProblems(raw)
   yield* tracingProblems(raw)
 }

@@ -1,5 +1,6 @@
 // A checked configuration: the servers behind the gateway.
 import type { PriceSetting } from '../domain.ts'
+import type { Boundary } from '../platform/boundary.ts'
 import type { Secret } from './secret.ts'
 
 export type ProviderConfig = EchoProvider | HttpProvider
@@ -26,6 +27,8 @@ export interface HttpProvider {
    * Absent: the base URL has an address, or TLS vouches for the name.
    */
   readonly plainHttp?: 'private' | 'anywhere'
+  /** The narrowest boundary that calls of it can be kept in. Absent: none, they may go anywhere. */
+  readonly boundary?: Exclude<Boundary, 'any'>
   /** What leads to the provider. Absent: connections are made directly. */
   readonly proxy?: ProxyConfig
   /** True for a loopback or private address, and a name for one: longer timeouts, shorter cool-downs. */

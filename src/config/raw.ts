@@ -2,6 +2,7 @@
 // `Object.entries` only, never by a name from elsewhere.
 import type { RawPrice } from '../prices/read-price.ts'
 import type { TokenAlgorithm } from './types.ts'
+import type { Boundary } from '../platform/boundary.ts'
 import type { Effort } from './provider-types.ts'
 import type { AlertRule, NotifySinkKind } from './observe-types.ts'
 
@@ -21,6 +22,9 @@ export interface RawConfig {
     max_retry_wait_ms?: number
     restart_wait_ms?: number
     cooldown_ms?: number
+    placement?: 'expected_time' | 'least_busy'
+    shared_prefixes?: boolean
+    boundary?: Boundary
   }
   logging?: RawLogging
   secrets?: { dir?: string | null; identity?: { credential?: string; file?: string | null } }
@@ -103,7 +107,7 @@ export type RawIdentitySource = { allow?: string[] } & (
 
 export interface RawClient {
   models?: string[]
-  boundary?: 'any'
+  boundary?: Boundary
   routes?: boolean
   rpm?: number
   tpm?: number
@@ -279,4 +283,7 @@ export interface RawModel {
   fallbacks?: string[]
   translation?: RawTranslation
   price?: RawPriceSetting
+  boundary?: Boundary
+  /** Names of members, or JSON pointers. */
+  request?: { default?: Record<string, unknown>; set?: Record<string, unknown>; drop?: string[] }
 }

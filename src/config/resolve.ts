@@ -12,6 +12,7 @@ import { authOf, baseUrlOf } from './provider-kind.ts'
 import { resolveIdentity } from './resolve-identity.ts'
 import { resolveTracing } from './resolve-tracing.ts'
 import { resolveNotify } from './resolve-notify.ts'
+import { resolveRequest } from './resolve-request.ts'
 import { resolveTraits } from './resolve-traits.ts'
 import type {
   RawBudget,
@@ -98,6 +99,9 @@ export function resolve(
       maxRetryWaitMs: routing.max_retry_wait_ms,
       restartWaitMs: routing.restart_wait_ms,
       cooldownMs: routing.cooldown_ms,
+      placement: routing.placement,
+      hasSharedPrefixes: routing.shared_prefixes,
+      ...(routing.boundary !== 'any' && { boundary: routing.boundary }),
     },
     routes: { rest: raw.routes?.rest ?? undefined, defaultModel: { ...raw.routes?.default_model } },
     audit: resolveAudit(raw),
@@ -218,7 +222,7 @@ function resolveClients(raw: RawConfig['clients'] = {}): ClientsConfig {
 }
 
 function resolveClient(name: string, raw: RawClient): ClientTerms {
-  const { models, rpm, tpm, max_parallel_requests: maxParallelRequests, routes } = raw
+  const { models, rpm, tpm, max_parallel_requests: maxParallelRequests, boundary, routes } = raw
   return {
     name,
     models: models && [...models],
@@ -226,6 +230,7 @@ function resolveClient(name: string, raw: RawClient): ClientTerms {
     ...(tpm !== undefined && { tpm }),
     ...(maxParallelRequests !== undefined && { maxParallelRequests }),
     budgets: resolveBudgets(raw.budgets),
+    ...(boundary !== undefined && boundary !== 'any' && { boundary }),
     ...(routes !== undefined && { routes }),
   }
 }
@@ -246,12 +251,15 @@ function resolveProvider(
   const { kind = defaults.provider.kind } = raw
   if (kind === 'echo') return { kind, name }
   const provider = { ...defaults.provider, ...raw }
-  const url = parseBaseUrl(baseUrlOf(raw)!, { allowHttp: provider.allow_http })
+  const { boundary, ...url } = parseBaseUrl(baseUrlOf(raw)!, { allowHttp: provider.allow_http })
+  // A proxy of the environment is left out for calls that are kept in a boundary; one that the file sets leads out of it.
+  const isKept = boundary !== undefined && proxy?.source !== 'file'
   const auth = authOf(raw)
   return {
     kind,
     name,
     ...url,
+    ...(isKept && { boundary }),
     ...(kind === 'anthropic' && { basePath: withVersion(url.basePath) }),
     ...(proxy !== undefined && { proxy }),
     apiKey: raw.api_key === undefined ? undefined : secrets.get(raw.api_key),
@@ -338,6 +346,8 @@ function resolveModel(name: string, raw: RawModel): ModelConfig {
     fallbacks: [...(raw.fallbacks ?? [])],
     ...(raw.translation && { traits: resolveTraits(raw.translation) }),
     ...resolvePrice(raw.price),
+    ...(raw.request && resolveRequest(raw.request)),
+    ...(raw.boundary !== undefined && raw.boundary !== 'any' && { boundary: raw.boundary }),
   }
 }
 

@@ -62,6 +62,26 @@ export function deltaObjectTextBytes(event: Buffer): number {
   return textBytesBehind(event, deltaKey)
 }
 
+const messageKey = keyOf('"message"', 'essage"')
+
+/** The same of an event whose `message` is an object. */
+export function messageTextBytes(event: Buffer): number {
+  return textBytesBehind(event, messageKey)
+}
+
+/** Bytes of the texts of these members, as they are written; 0 if there are none. */
+export function namedTextBytes(event: Buffer, keys: readonly Key[]): number {
+  let textBytes = 0
+  for (const key of keys) {
+    const at = indexOfKey(event, key)
+    if (at < 0) continue
+    const colon = skipSpaces(event, at + key.bytes.length)
+    const start = event[colon] === COLON ? skipSpaces(event, colon + 1) : colon
+    if (event[start] === QUOTE) textBytes += endOfString(event, start) - start - 1
+  }
+  return textBytes
+}
+
 /** In the container that is the value of the member with this key. */
 function textBytesBehind(event: Buffer, key: Key): number {
   const start = indexOfKey(event, key)

@@ -47,6 +47,8 @@ const remedies: Readonly<Partial<Record<ErrorCode | OutcomeOfProvider, string>>>
   not_configured: 'Name a model in the request, or set the default of the route in routes:.',
   not_translatable: 'Call a model whose provider speaks the format of the client, or leave the member out.',
   origin_not_allowed: 'Add the origin of the page to cors.allowed_origins, if it is yours.',
+  outside_boundary:
+    'Add a target inside the boundary, or widen it: the boundary of the model, routing.boundary, the record of the client, or the header.',
   overloaded: 'Send fewer large requests at once, or raise server.body_memory_bytes.',
   price_unknown: 'Set the price of the model, because a budget in USD applies to the client.',
   provider_auth:

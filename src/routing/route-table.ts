@@ -45,6 +45,8 @@ export class RouteTable {
   readonly #matched = new Set<string>()
   /** By `listedKey`. */
   readonly #facts = new Map<string, ListedFacts>()
+  /** Whether calls of a model are bounded more than all others. */
+  readonly hasBoundaries: boolean
   /** Prefix → model. */
   readonly #wildcards = new Map<string, ModelConfig>()
   /** Lengths of the prefixes, the longest first. */
@@ -57,6 +59,7 @@ export class RouteTable {
       for (const alias of model.aliases)
         this.#byAlias.set(alias, { model, rule: 'alias', targets: model.targets })
     }
+    this.hasBoundaries = [...models.values()].some(({ boundary }) => boundary !== undefined)
     const lengths = new Set([...this.#wildcards.keys()].map((prefix) => prefix.length))
     this.#prefixLengths = [...lengths].sort((a, b) => b - a)
     this.#discovering = new Set(discovered.keys())

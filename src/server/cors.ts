@@ -14,6 +14,7 @@ const headerName = /^(?!\*$)[\w!#$%&'*+.^`|~-]+$/
 const pageMayRead = [
   ...responseHeaderNames,
   'server-timing',
+  'x-llm-gateway-boundary',
   'x-llm-gateway-error',
   'x-llm-gateway-provider',
   'x-llm-gateway-provider-request-id',

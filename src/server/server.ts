@@ -35,6 +35,7 @@ import { addModelCalls } from './routes/model-calls.ts'
 import { addModels } from './routes/models.ts'
 import { collectMethods, hasOwnRoute, notFound, type PathMethods } from './routes/not-found.ts'
 import { addNative } from './routes/native.ts'
+import { addOllama } from './routes/ollama.ts'
 import { addRest } from './routes/rest.ts'
 import { addRoot } from './routes/root.ts'
 import { addMetrics } from './routes/metrics.ts'
@@ -232,6 +233,7 @@ async function addApi(
       await lists.register(
         async (routes) => {
           addModels(routes, parts)
+          addOllama(routes, parts)
           addLimits(routes, parts)
           addUsage(routes, parts)
         },

@@ -5,7 +5,8 @@ import { lengthOf, type SplicedBody } from '../bytes/large-body.ts'
 import { headersOf, secretsOf, versionOf } from './authorization.ts'
 import { bodySlices } from './body-slices.ts'
 import { Connections } from './connections.ts'
-import { createConnector } from './connector.ts'
+import { type Boundary, isInside } from '../platform/boundary.ts'
+import { boundaryOfConnections, createBoundedConnector, createConnector } from './connector.ts'
 import { createMask } from './mask.ts'
 import type { Provider, StreamedBody } from './provider.ts'
 import { versionHeader } from './providers/anthropic.ts'
@@ -20,14 +21,37 @@ export function createHttpProvider(
   userAgent: string,
   ofKind: Pick<Provider, 'meaningOf' | 'speaks' | 'traitsOf'>,
 ): Provider {
-  const connections = new Connections(config.origin, createConnector(config))
-  const fixedHeaders = headersOf(config, userAgent)
-  const fixedNames = new Set(fixedHeaders.filter((_, index) => index % 2 === 0))
+  const usual: Way = {
+    config,
+    connections: new Connections(config.origin, createConnector(config)),
+    fixedHeaders: headersOf(config, userAgent),
+  }
+  const staysIn = boundaryOfConnections(config)
+  /** For calls within a boundary that the usual connections may leave: they share none with others. */
+  const bounded = new Map<Boundary, Way>()
+  const fixedNames = new Set(usual.fixedHeaders.filter((_, index) => index % 2 === 0))
+
+  function wayWithin(boundary: Boundary): Way {
+    if (boundary === 'any' || isInside(staysIn, boundary)) return usual
+    const known = bounded.get(boundary)
+    if (known !== undefined) return known
+    const { proxy: _, ...direct } = config
+    const way = {
+      config: direct,
+      connections: new Connections(config.origin, createBoundedConnector(config, boundary)),
+      fixedHeaders: headersOf(direct, userAgent),
+    }
+    bounded.set(boundary, way)
+    return way
+  }
 
   return {
     name: config.name,
     kind: config.kind,
     allowsManagement: config.allowsManagement === true,
+    host: new URL(config.origin).hostname,
+    boundary: config.boundary ?? 'any',
+    staysIn,
     timeouts: config.timeouts,
     isLocal: config.isLocal,
     traceContext: config.traceContext ?? 'auto',
@@ -37,34 +61,46 @@ export function createHttpProvider(
     mask: createMask(secretsOf(config)),
 
     send(request, handler) {
-      const { query, contentType, isStream, requestId } = request
+      const { query, contentType, isStream, requestId, boundary } = request
+      const way = boundary === undefined ? usual : wayWithin(boundary)
       const { body, framing } = outgoing(request.body)
       const accept = isStream ? 'text/event-stream, application/json' : '*/*'
       const own = ['content-type', contentType, 'accept', accept, 'x-request-id', requestId]
       const carried = withoutNames(request.headers, fixedNames)
       const version = carried.includes(versionName) ? [] : versionOf(config, request.path)
-      const headers = [...fixedHeaders, ...carried, ...version, ...own, ...framing]
-      const path = requestTarget(config, request.path, query)
-      return connections.send({ path, method: 'POST', body, headers }, handler)
+      const headers = [...way.fixedHeaders, ...carried, ...version, ...own, ...framing]
+      const path = requestTarget(way.config, request.path, query)
+      return way.connections.send({ path, method: 'POST', body, headers }, handler)
     },
 
-    pass({ method, path: below, query, headers: asked, body: sent, requestId }, handler) {
+    pass({ method, path: below, query, headers: asked, body: sent, requestId, boundary }, handler) {
+      const way = boundary === undefined ? usual : wayWithin(boundary)
       const { body, framing } = sent === undefined ? noBody : outgoing(sent)
       const passed = asked.filter(([name]) => !config.headers.some(([configured]) => configured === name))
-      const headers = [...fixedHeaders, ...passed.flat(), 'x-request-id', requestId, ...framing]
-      const path = requestTarget(config, below, query)
+      const headers = [...way.fixedHeaders, ...passed.flat(), 'x-request-id', requestId, ...framing]
+      const path = requestTarget(way.config, below, query)
       // Its types allow fewer methods than HTTP has.
       const dispatched = { path, method: method as 'GET', body, headers }
-      return connections.send(dispatched, handler)
+      return way.connections.send(dispatched, handler)
     },
 
     get(path, handler) {
-      const headers = [...fixedHeaders, ...versionOf(config, path), 'accept', 'application/json, */*']
-      return connections.send({ path: requestTarget(config, path), method: 'GET', headers }, handler)
+      const headers = [...usual.fixedHeaders, ...versionOf(config, path), 'accept', 'application/json, */*']
+      return usual.connections.send({ path: requestTarget(config, path), method: 'GET', headers }, handler)
     },
 
-    close: () => connections.close(),
+    async close() {
+      await Promise.all([usual, ...bounded.values()].map(({ connections }) => connections.close()))
+    },
   }
+}
+
+/** How requests reach the provider. */
+interface Way {
+  readonly config: HttpProvider
+  readonly connections: Connections
+  /** Of every request. */
+  readonly fixedHeaders: readonly string[]
 }
 
 const [versionName] = versionHeader

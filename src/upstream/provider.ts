@@ -1,6 +1,7 @@
 // A provider as a call sees it: it accepts a request and pushes the response back.
 import type { HttpProvider, ProviderConfig, ProviderTraits, Timeouts } from '../config/provider-types.ts'
 import type { ResponseHead } from '../domain.ts'
+import type { Boundary } from '../platform/boundary.ts'
 import type { SplicedBody } from '../bytes/large-body.ts'
 import type { ErrorReader } from './error-meaning.ts'
 import type { Mask } from './mask.ts'
@@ -19,6 +20,8 @@ export interface ProviderRequest {
   /** Whether the client asked for a stream. */
   readonly isStream: boolean
   readonly requestId: string
+  /** What the request may not leave, whatever addresses the provider's name has. Absent: nothing. */
+  readonly boundary?: Boundary | undefined
 }
 
 /** A body that goes on while it arrives. */
@@ -40,6 +43,8 @@ export interface PassedRequest {
   readonly headers: readonly (readonly [name: string, value: string])[]
   readonly body: Buffer | SplicedBody | StreamedBody | undefined
   readonly requestId: string
+  /** As of `ProviderRequest`. */
+  readonly boundary?: Boundary | undefined
 }
 
 /**
@@ -58,6 +63,9 @@ export const unaskedContinue = 'UNASKED_CONTINUE'
 
 /** The code of a body that is not in the content coding that its head names. The detail is a clause about the provider. */
 export const undecodable = 'UNDECODABLE'
+
+/** The code of a connection that was not made: the provider's address is outside the boundary of its calls. */
+export const addressNotAllowed = 'ADDRESS_NOT_ALLOWED'
 
 /** Receives a response as it arrives: `onHead`, any `onData`, then one of the two ends. Must not throw. */
 export interface ResponseHandler {
@@ -84,6 +92,12 @@ export interface Provider {
   readonly kind: ProviderConfig['kind']
   /** Whether clients may change the server for all of its clients. */
   readonly allowsManagement: boolean
+  /** Of its base URL, for messages. */
+  readonly host: string
+  /** The narrowest boundary that requests to it can be kept in. */
+  readonly boundary: Boundary
+  /** The narrowest boundary that all of its connections stay in, also those of requests without a boundary. */
+  readonly staysIn: Boundary
   readonly timeouts: Timeouts
   /** On this machine or its network: loading takes long, failures pass soon, and caches belong to one server. */
   readonly isLocal: boolean

@@ -127,6 +127,9 @@ function fakeProvider(name: string, next: () => string): Provider {
     name,
     kind: 'openai',
     allowsManagement: false,
+    host: '127.0.0.1',
+    boundary: 'local',
+    staysIn: 'local',
     timeouts: { connectMs: 0, firstByteMs: 3000, idleMs: 3000, totalMs: 20_000 },
     isLocal: true,
     traceContext: 'auto',
@@ -200,7 +203,14 @@ function startScene(next: () => string) {
   }
   const admission = new Admission({ store, calibration, limits: rateLimits, now, setTimer })
   const coordinator = new LocalCoordinator({ admission, calibration, now, chance: () => 0.5 })
-  const routing = { retries: 2, maxRetryWaitMs: 2000, restartWaitMs: 3000, cooldownMs: 30_000 }
+  const routing = {
+    retries: 2,
+    maxRetryWaitMs: 2000,
+    restartWaitMs: 3000,
+    cooldownMs: 30_000,
+    placement: 'expected_time' as const,
+    hasSharedPrefixes: false,
+  }
   const providers = new Map(['a', 'b', 'c'].map((name) => [name, fakeProvider(name, next)]))
   coordinator.follow({ providers: new Map(), routing, rateLimits }, providers.values())
   const on: Snapshot = {
@@ -261,6 +271,7 @@ test('a call ends once, gives back its slots, and leaves no target busy or on tr
           model: undefined,
           query: '',
           rawHeaders: [],
+          boundary: undefined,
           requestId: 'req_1',
           reply,
         }

@@ -110,6 +110,7 @@ test('JSON has the same facts', async (t) => {
         weight: 1,
         baseUrl: 'https://a.example/v1',
         proxy: null,
+        boundary: 'any',
         plainHttp: null,
         credential: 'env CLOUD_KEY (present)',
         auth: 'bearer',
@@ -120,8 +121,16 @@ test('JSON has the same facts', async (t) => {
     ],
     limits: null,
     fallbacks: [],
+    boundary: 'any',
     heartbeatAfterMs: 15_000,
-    routing: { retries: 2, maxRetryWaitMs: 2000, restartWaitMs: 3000, cooldownMs: 30_000 },
+    routing: {
+      retries: 2,
+      maxRetryWaitMs: 2000,
+      restartWaitMs: 3000,
+      cooldownMs: 30_000,
+      placement: 'expected_time',
+      hasSharedPrefixes: false,
+    },
     defaultFor: [],
     rest: null,
   })
@@ -204,4 +213,11 @@ test('sources of identities are shown where there are any', async (t) => {
     stdout,
     new RegExp(`^identity   required, by ${cloudflare}; tailscale-user-login, from self$`, 'm'),
   )
+})
+
+test('what a model changes in requests is shown', async (t) => {
+  const request = '{ default: { temperature: 0.2 }, set: { /a/b: true }, drop: [seed] }'
+  const text = `providers: { echo: { kind: echo } }\nmodels: { m: { provider: echo, request: ${request} } }\n`
+  const { stdout } = await run(t, 'm', { text })
+  assert.match(stdout, /^request +drop seed, default temperature: 0\.2, set \/a\/b: true$/m)
 })

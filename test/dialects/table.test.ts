@@ -37,6 +37,8 @@ test('a provider that speaks the format of the client gets the identical buffer'
     traits: openServerTraits,
     asksUsage: false,
     promptTokens: 1,
+    allowsManagement: false,
+    now: () => 0,
     nowSeconds: 0,
     newId: () => 'id',
   })

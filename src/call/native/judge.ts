@@ -17,5 +17,5 @@ export function judgeNative(
   if (received === undefined || 'pieces' in received || bytesOf(received).length === 0) return to
   const found = managementInBody(received)
   if (found instanceof GatewayError) return found
-  return found === undefined ? to : managementNotAllowed(name, `The member ${JSON.stringify(found)}`)
+  return found === undefined ? to : managementNotAllowed(`The member ${JSON.stringify(found)}`, name)
 }

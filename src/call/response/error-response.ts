@@ -1,4 +1,5 @@
 // A provider's response with a status from 300 on: the client gets it as it is, or an error about the gateway's set-up.
+import { readContextOverflow } from '../../dialects/context-overflow.ts'
 import { GatewayError } from '../../errors.ts'
 import { withoutCoding } from '../../http/content-coding.ts'
 import { mediaTypeOf } from '../../http/headers.ts'
@@ -43,7 +44,8 @@ function judgeMasked(
   const { name } = provider
   const body = masked ?? Buffer.alloc(0)
   const providerCode = dialect.readErrorCode(body)
-  const providerMessage = dialect.readErrorFields(body)?.message
+  const fields = dialect.readErrorFields(body)
+  const providerMessage = fields?.message
   const failed = (
     code: 'provider_auth_failed' | 'provider_bad_response' | 'unknown_url',
     what: string,
@@ -124,6 +126,7 @@ function judgeMasked(
     providerCode,
     providerMessage,
     meaning,
+    overflow: readContextOverflow(status, fields, body),
     translation,
   }
 }

@@ -1,6 +1,12 @@
 // An exchange with a provider that has failed, as an error for the client and facts for the next attempt.
 import { GatewayError } from '../../errors.ts'
-import { type Provider, type ProviderFailure, unaskedContinue, undecodable } from '../../upstream/provider.ts'
+import {
+  addressNotAllowed,
+  type Provider,
+  type ProviderFailure,
+  unaskedContinue,
+  undecodable,
+} from '../../upstream/provider.ts'
 import type { AttemptOutcome } from '../attempt-outcome.ts'
 
 /** An idle connection that the provider has closed breaks at once; one that breaks later broke during the work. */
@@ -8,7 +14,10 @@ const staleConnectionMs = 500
 const resetCodes: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])
 
 export type ConnectionFacts = Partial<
-  Pick<AttemptOutcome & { kind: 'failed' }, 'isBeingServed' | 'isStaleConnection' | 'refusedConnection'>
+  Pick<
+    AttemptOutcome & { kind: 'failed' },
+    'isBeingServed' | 'isStaleConnection' | 'refusedAddress' | 'refusedConnection'
+  >
 >
 
 export interface FailedExchange {
@@ -37,6 +46,7 @@ export function failedExchange(
         'provider_unreachable',
         `cannot be reached: ${detail}. ${toCheck}`,
       )
+      if (code === addressNotAllowed) return { error, facts: { refusedAddress: detail } }
       return { error, facts: { refusedConnection: code === 'ECONNREFUSED' } }
     }
     case 'unconnectable':

@@ -16,6 +16,7 @@ import type { PassedRequest, Provider } from '../../upstream/provider.ts'
 import type { AnsweringResponse, AttemptOutcome } from '../attempt-outcome.ts'
 import type { Snapshot } from '../call.ts'
 import { withTrace } from '../carried-headers.ts'
+import { keptInside } from '../kept-inside.ts'
 import { withLoggableCode } from '../provider-words.ts'
 import type { CallEnd, CallRecord } from '../record.ts'
 import { Meter } from '../response/meter.ts'
@@ -149,10 +150,9 @@ async function send(
   const sent = [...headers]
   if (parentValue !== undefined) sent.push([parent!, parentValue])
   if (stateValue !== undefined) sent.push([state!, stateValue])
-  const outcome = withLoggableCode(
-    await response.pass({ method, path, query, headers: sent, body, requestId }),
-    undefined,
-  )
+  const { boundary } = record
+  const begun = await response.pass({ method, path, query, headers: sent, body, requestId, boundary })
+  const outcome = withLoggableCode(keptInside(begun, provider, call, record, on), undefined)
   const { requestId: ofProvider } = response
   record.providerRequestId = ofProvider === requestId ? undefined : ofProvider
   on.events.emit(record.endAttempt(outcome, troubleOf(outcome, on.wallNow()), on.now()))

@@ -3,6 +3,7 @@ import type { NativeRoute } from '../../dialects/native/routes.ts'
 import type { ApiRoute } from '../../dialects/openai/api-routes.ts'
 import type { Client } from '../../domain.ts'
 import type { GatewayError } from '../../errors.ts'
+import type { Boundary } from '../../platform/boundary.ts'
 import type { LargeBody, MemoryShare } from '../../bytes/large-body.ts'
 import type { StreamedBody } from '../../upstream/provider.ts'
 import type { Reply } from '../call.ts'
@@ -38,6 +39,8 @@ export interface RestCall {
   /** As they came: names and values in turn. */
   readonly rawHeaders: readonly string[]
   readonly contentType: string | undefined
+  /** What the request may not leave, by its own header; undefined: it has none. */
+  readonly boundary: Boundary | undefined
   readonly body: Buffer | LargeBody | IncomingUpload | undefined
   /** Of a body that was read; a large one releases it itself. */
   readonly bodyShare: MemoryShare | undefined

@@ -3,6 +3,7 @@ import { ownApiEvents } from '../../dialects/openai/api-format.ts'
 import type { GatewayError } from '../../errors.ts'
 import { type Snapshot, clientGoneStatus } from '../call.ts'
 import { setProvider } from '../heartbeat.ts'
+import { boundaryOfAnswer } from '../kept-inside.ts'
 import type { CallEnd, CallRecord } from '../record.ts'
 import type { RestCall } from './request.ts'
 
@@ -10,7 +11,7 @@ import type { RestCall } from './request.ts'
 export function sendError(
   error: GatewayError,
   call: Pick<RestCall, 'reply'>,
-  on: Pick<Snapshot, 'now'>,
+  on: Pick<Snapshot, 'now' | 'providers'>,
   record: CallRecord,
 ): CallEnd {
   addCallHeaders(call, on, record)
@@ -21,7 +22,7 @@ export function sendError(
 /** A client that the gateway has interrupted is still there. */
 export function endGone(
   call: Pick<RestCall, 'reply' | 'requestId'>,
-  on: Pick<Snapshot, 'now'>,
+  on: Pick<Snapshot, 'now' | 'providers'>,
   record: CallRecord,
 ): CallEnd {
   const { interruption, isStarted } = call.reply
@@ -35,10 +36,12 @@ export function endGone(
 /** Sets the headers that report the way of the request. Before the response has started. */
 export function addCallHeaders(
   { reply }: Pick<RestCall, 'reply'>,
-  on: Pick<Snapshot, 'now'>,
+  on: Pick<Snapshot, 'now' | 'providers'>,
   record: CallRecord,
 ): void {
-  if (record.provider !== undefined) setProvider(reply, record.provider)
+  if (record.provider !== undefined) {
+    setProvider(reply, record.provider, boundaryOfAnswer(record.provider, record.boundary, on))
+  }
   if (record.providerRequestId !== undefined) {
     reply.set('x-llm-gateway-provider-request-id', record.providerRequestId)
   }

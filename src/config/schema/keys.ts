@@ -1,5 +1,6 @@
 // Schema of keys of clients, and of what clients without a key may use.
 import { defaults } from '../defaults.ts'
+import { boundary } from './boundary.ts'
 import { budgetList } from './budgets.ts'
 import { limitSchemas } from './limits.ts'
 import { userName } from './names.ts'
@@ -64,14 +65,9 @@ const client = {
       },
       maxItems: 1000,
     },
-    boundary: {
-      type: 'string',
-      description:
-        'How far away calls may be answered. `any`: no restriction; other values are not supported yet.',
-      enum: ['any'],
-      errorMessage: 'must be "any": other boundaries are not enforced by this version',
-      hint: 'remove the key, and restrict "models" instead',
-    },
+    boundary: boundary(
+      'What calls of the client may not leave. It narrows the boundaries of models and of `routing`, and widens none. Absent: no boundary.',
+    ),
     routes: {
       type: 'boolean',
       description: 'Whether the client may use the routes of `routes.rest`. Absent: it may not.',

@@ -2659,7 +2659,7 @@ validate32.errors = vErrors;
 return errors === 0;
 }
 
-const schema13 = {"type":"object","propertyNames":{"type":"string","minLength":1,"maxLength":300,"pattern":"^(?:default|(?:user|ip|mail|service|ts|head|jwt):[^\\s\\u0000-\\u001f\\u007f-\\u009f]+)$","patternErrorMessage":"must be \"default\", or begin with \"user:\", \"ip:\", \"mail:\", \"service:\", \"ts:\", \"head:\" or \"jwt:\""},"additionalProperties":{"type":"object","additionalProperties":false,"properties":{"models":{"type":"array","description":"Models that the client may call: names, aliases, or the beginning of names with a `*` at its end. Absent: every model.","items":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s*\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f]$","patternErrorMessage":"must be the name of a model, or the beginning of names and a * at its end"},"maxItems":1000},"boundary":{"type":"string","description":"How far away calls may be answered. `any`: no restriction; other values are not supported yet.","enum":["any"],"errorMessage":"must be \"any\": other boundaries are not enforced by this version","hint":"remove the key, and restrict \"models\" instead"},"routes":{"type":"boolean","description":"Whether the client may use the routes of `routes.rest`. Absent: it may not."},"rpm":{"type":"integer","description":"Requests in any 60 seconds.","minimum":1,"maximum":10000000},"tpm":{"type":"integer","description":"Tokens in any 60 seconds, prompt and completion together.","minimum":1,"maximum":1000000000000},"max_parallel_requests":{"type":"integer","description":"Maximum number of simultaneous calls.","minimum":1,"maximum":1000000},"budgets":{"type":"array","description":"What the client may spend; see [budgets.md](budgets.md).","maxItems":8,"items":{"type":"object","additionalProperties":false,"required":["per"],"properties":{"usd":{"type":["number","string"],"description":"USD, up to 9,000,000: 5, or \"2.50\". Either this or `tokens`.","minimum":0,"maximum":9000000,"pattern":"^\\d{1,7}(\\.\\d{1,9})?$","patternErrorMessage":"must be an amount of USD such as 5 or \"2.50\""},"tokens":{"type":"integer","description":"Tokens, prompt and completion together. Either this or `usd`.","minimum":0,"maximum":1000000000000000},"per":{"type":"string","description":"In which window; weeks begin on Monday.","enum":["day","week","month","total"]}}}}}}};
+const schema13 = {"type":"object","propertyNames":{"type":"string","minLength":1,"maxLength":300,"pattern":"^(?:default|(?:user|ip|mail|service|ts|head|jwt):[^\\s\\u0000-\\u001f\\u007f-\\u009f]+)$","patternErrorMessage":"must be \"default\", or begin with \"user:\", \"ip:\", \"mail:\", \"service:\", \"ts:\", \"head:\" or \"jwt:\""},"additionalProperties":{"type":"object","additionalProperties":false,"properties":{"models":{"type":"array","description":"Models that the client may call: names, aliases, or the beginning of names with a `*` at its end. Absent: every model.","items":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s*\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f]$","patternErrorMessage":"must be the name of a model, or the beginning of names and a * at its end"},"maxItems":1000},"boundary":{"type":"string","description":"What calls of the client may not leave. It narrows the boundaries of models and of `routing`, and widens none. Absent: no boundary.","enum":["local","private","any"]},"routes":{"type":"boolean","description":"Whether the client may use the routes of `routes.rest`. Absent: it may not."},"rpm":{"type":"integer","description":"Requests in any 60 seconds.","minimum":1,"maximum":10000000},"tpm":{"type":"integer","description":"Tokens in any 60 seconds, prompt and completion together.","minimum":1,"maximum":1000000000000},"max_parallel_requests":{"type":"integer","description":"Maximum number of simultaneous calls.","minimum":1,"maximum":1000000},"budgets":{"type":"array","description":"What the client may spend; see [budgets.md](budgets.md).","maxItems":8,"items":{"type":"object","additionalProperties":false,"required":["per"],"properties":{"usd":{"type":["number","string"],"description":"USD, up to 9,000,000: 5, or \"2.50\". Either this or `tokens`.","minimum":0,"maximum":9000000,"pattern":"^\\d{1,7}(\\.\\d{1,9})?$","patternErrorMessage":"must be an amount of USD such as 5 or \"2.50\""},"tokens":{"type":"integer","description":"Tokens, prompt and completion together. Either this or `usd`.","minimum":0,"maximum":1000000000000000},"per":{"type":"string","description":"In which window; weeks begin on Monday.","enum":["day","week","month","total"]}}}}}}};
 const pattern13 = new RegExp("^(?:default|(?:user|ip|mail|service|ts|head|jwt):[^\\s\\u0000-\\u001f\\u007f-\\u009f]+)$", "u");
 const pattern14 = new RegExp("^[^\\s*\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f]$", "u");
 const pattern15 = new RegExp("^\\d{1,7}(\\.\\d{1,9})?$", "u");
@@ -2822,7 +2822,7 @@ vErrors.push(err12);
 }
 errors++;
 }
-if(!(data3 === "any")){
+if(!(((data3 === "local") || (data3 === "private")) || (data3 === "any"))){
 const err13 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/boundary",schemaPath:"#/additionalProperties/properties/boundary/enum",keyword:"enum",params:{allowedValues: schema13.additionalProperties.properties.boundary.enum},schema:schema13.additionalProperties.properties.boundary.enum,parentSchema:schema13.additionalProperties.properties.boundary,data:data3};
 if(vErrors === null){
 vErrors = [err13];
@@ -5712,7 +5712,7 @@ validate36.errors = vErrors;
 return errors === 0;
 }
 
-const schema19 = {"type":"object","minProperties":1,"propertyNames":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","not":{"type":"string","pattern":"\\*."},"errorMessage":"may contain only one *, at its end"},"additionalProperties":{"type":"object","additionalProperties":false,"hint":"write { provider: NAME }","elsewhere":{"max_tokens_field":"it stands in translation: { max_tokens_field: … }","default_max_tokens":"it stands in translation: { default_max_tokens: … }","system_in_middle":"it stands in translation: { system_in_middle: … }","system_role":"it stands in translation: { system_role: … }","text_parts":"it stands in translation: { text_parts: … }","reasoning_field":"it stands in translation: { reasoning_field: … }","reasoning_turns":"it stands in translation: { reasoning_turns: … }","efforts":"it stands in translation: { efforts: … }","think_tags":"it stands in translation: { think_tags: … }","thinking":"it stands in translation: { thinking: … }","max_temperature":"it stands in translation: { max_temperature: … }","max_stop_sequences":"it stands in translation: { max_stop_sequences: … }","top_k":"it stands in translation: { top_k: … }","tool_images":"it stands in translation: { tool_images: … }","file_parts":"it stands in translation: { file_parts: … }","prefill":"it stands in translation: { prefill: … }","platform_members":"it stands in translation: { platform_members: … }","keep_billing_block":"it stands in translation: { keep_billing_block: … }","cache_prompts":"it stands in translation: { cache_prompts: … }","rpm":"limits stand in rate_limit_settings: { limits: { MODEL: { rpm: 60, tpm: 100000 } } }","tpm":"limits stand in rate_limit_settings: { limits: { MODEL: { rpm: 60, tpm: 100000 } } }","max_parallel_requests":"limits stand in rate_limit_settings: { limits: { MODEL: { rpm: 60, tpm: 100000 } } }"},"properties":{"provider":{"type":"string","minLength":1,"maxLength":64,"pattern":"^[A-Za-z0-9][A-Za-z0-9._-]*$","patternErrorMessage":"must consist of letters, digits, \".\", \"_\" and \"-\", and begin with a letter or digit","description":"Name of a provider; with `model`, the short form of a single target."},"model":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"The provider's name for the model. Default: the name in `models`."},"targets":{"type":"array","description":"Providers that serve the model; replaces `provider` and `model`.","minItems":1,"items":{"type":"object","additionalProperties":false,"required":["provider"],"properties":{"provider":{"type":"string","minLength":1,"maxLength":64,"pattern":"^[A-Za-z0-9][A-Za-z0-9._-]*$","patternErrorMessage":"must consist of letters, digits, \".\", \"_\" and \"-\", and begin with a letter or digit","description":"Name of a provider."},"model":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"The provider's name for the model. Default: as for `model` above."},"tier":{"type":"integer","description":"Lower tiers are tried first.","default":1,"minimum":1,"maximum":100},"weight":{"type":"integer","description":"Share of the calls within a tier, relative to the other targets in it.","default":1,"minimum":1,"maximum":1000000},"price":{"description":"What it costs ([Prices](#price)). Default: the `price` of the model.","$ref":"#/definitions/price"}}}},"aliases":{"type":"array","description":"Additional names for clients to use.","items":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","not":{"type":"string","pattern":"\\*"},"errorMessage":"an alias cannot contain a *","hint":"add a model whose name ends in * instead"}},"fallbacks":{"type":"array","description":"Models to try when all targets of this one have failed: in order, each followed by its own fallbacks.","items":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters"}},"translation":{"type":"object","description":"What calls for this model are adapted to when they are translated, in place of the settings of its providers. Keys as in `providers.NAME.translation`.","additionalProperties":false,"hint":"write { max_temperature: 1 }","properties":{"max_tokens_field":{"type":"string","description":"Chat: the member for the cap of the output.","enum":["max_tokens","max_completion_tokens"]},"default_max_tokens":{"type":"integer","description":"Messages: the cap of the output where the client set none; the format requires one.","minimum":1,"maximum":1000000},"system_in_middle":{"type":"string","description":"What becomes of a system message after the first turn. `fold`: it goes into the text of a user turn, marked; many chat templates refuse it elsewhere.","enum":["keep","fold"]},"system_role":{"type":"string","description":"Chat: the role of instructions.","enum":["system","developer"]},"text_parts":{"type":"boolean","description":"Chat: whether several texts of one message may be parts. `false`: they are joined by a blank line."},"reasoning_field":{"type":"string","description":"Chat: the member for reasoning of earlier turns. `none`: it is dropped.","enum":["reasoning_content","reasoning","none"]},"reasoning_turns":{"type":"string","description":"Of which turns reasoning is sent: of `all`, or of those after the `last` message that a person wrote.","enum":["all","last"]},"efforts":{"type":"array","description":"How much thinking can be asked for. Other efforts become the next weaker one, or the weakest. Empty: the member is dropped.","items":{"type":"string","enum":["none","minimal","low","medium","high","xhigh","max"]}},"think_tags":{"type":"boolean","description":"Chat: whether `<think>…</think>` at the start of an answer's text is its reasoning."},"thinking":{"type":"string","description":"Messages: how thinking is asked for: by an effort (`adaptive`), or by a number of tokens (`budget`), as models before Claude 4.6 need it.","enum":["adaptive","budget"]},"max_temperature":{"type":"number","description":"The highest temperature; higher ones become it.","minimum":0,"maximum":10},"max_stop_sequences":{"type":["integer","null"],"description":"The largest number of stop sequences; calls with more are refused. `null`: any number.","minimum":0,"maximum":1000},"top_k":{"type":"boolean","description":"Whether `top_k` is sent."},"tool_images":{"type":"boolean","description":"Whether a tool's result may hold images. `false`: they follow in a user message."},"file_parts":{"type":"boolean","description":"Whether documents may be parts of a message. `false`: calls with documents are refused."},"prefill":{"type":"boolean","description":"Whether the last message may be the beginning of the answer. `false`: such calls are refused."},"platform_members":{"type":"boolean","description":"Whether members of OpenAI's own platform are sent: `metadata`, `prompt_cache_key`, `safety_identifier`, `service_tier`, `store`, `verbosity`."},"keep_billing_block":{"type":"boolean","description":"Whether Claude Code's `x-anthropic-billing-header` block stays in the prompt; outside of Anthropic it makes prefix caches useless."},"cache_prompts":{"type":"boolean","description":"Messages: whether calls that mark nothing for the cache (`cache_control`) have their prompt cached. Anthropic charges a quarter more for a prompt that it keeps, and a tenth for what it finds again, so it pays for agents and long conversations."}}},"price":{"description":"What it costs ([Prices](#price)), at targets without a `price`. Default: the `price` of the provider.","$ref":"#/definitions/price"}},"if":{"required":["targets"]},"then":{"propertyNames":{"not":{"enum":["provider","model"]},"errorMessage":"cannot be combined with \"targets\"","hint":"move it into the list"}},"else":{"required":["provider"],"errorMessage":"needs the key \"provider\" or \"targets\"","hint":"write { provider: NAME }"}},"allOf":[{"patternProperties":{"\\*$":{"type":"object","properties":{"model":{"not":{"type":"string","pattern":"\\*.*\\*"},"errorMessage":"must contain at most one *","hint":"it is replaced with the part that the * in the model's own name matches"},"targets":{"type":"array","items":{"type":"object","properties":{"model":{"not":{"type":"string","pattern":"\\*.*\\*"},"errorMessage":"must contain at most one *","hint":"it is replaced with the part that the * in the model's own name matches"}}}},"aliases":{"type":"array","items":{"not":{},"errorMessage":"a model whose name ends in * cannot have aliases: nothing would replace the *","hint":"add a model for the alias"}}}},"[^*]$":{"type":"object","properties":{"model":{"type":"string","pattern":"^[^*]*$","patternErrorMessage":"must be a name without *","hint":"only a model whose own name ends in * may use one"},"targets":{"type":"array","items":{"type":"object","properties":{"model":{"type":"string","pattern":"^[^*]*$","patternErrorMessage":"must be a name without *","hint":"only a model whose own name ends in * may use one"}}}}}}}}]};
+const schema19 = {"type":"object","minProperties":1,"propertyNames":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","not":{"type":"string","pattern":"\\*."},"errorMessage":"may contain only one *, at its end"},"additionalProperties":{"type":"object","additionalProperties":false,"hint":"write { provider: NAME }","elsewhere":{"max_tokens_field":"it stands in translation: { max_tokens_field: … }","default_max_tokens":"it stands in translation: { default_max_tokens: … }","system_in_middle":"it stands in translation: { system_in_middle: … }","system_role":"it stands in translation: { system_role: … }","text_parts":"it stands in translation: { text_parts: … }","reasoning_field":"it stands in translation: { reasoning_field: … }","reasoning_turns":"it stands in translation: { reasoning_turns: … }","efforts":"it stands in translation: { efforts: … }","think_tags":"it stands in translation: { think_tags: … }","thinking":"it stands in translation: { thinking: … }","max_temperature":"it stands in translation: { max_temperature: … }","max_stop_sequences":"it stands in translation: { max_stop_sequences: … }","top_k":"it stands in translation: { top_k: … }","tool_images":"it stands in translation: { tool_images: … }","file_parts":"it stands in translation: { file_parts: … }","prefill":"it stands in translation: { prefill: … }","platform_members":"it stands in translation: { platform_members: … }","keep_billing_block":"it stands in translation: { keep_billing_block: … }","cache_prompts":"it stands in translation: { cache_prompts: … }","rpm":"limits stand in rate_limit_settings: { limits: { MODEL: { rpm: 60, tpm: 100000 } } }","tpm":"limits stand in rate_limit_settings: { limits: { MODEL: { rpm: 60, tpm: 100000 } } }","max_parallel_requests":"limits stand in rate_limit_settings: { limits: { MODEL: { rpm: 60, tpm: 100000 } } }"},"properties":{"provider":{"type":"string","minLength":1,"maxLength":64,"pattern":"^[A-Za-z0-9][A-Za-z0-9._-]*$","patternErrorMessage":"must consist of letters, digits, \".\", \"_\" and \"-\", and begin with a letter or digit","description":"Name of a provider; with `model`, the short form of a single target."},"model":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"The provider's name for the model. Default: the name in `models`."},"targets":{"type":"array","description":"Providers that serve the model; replaces `provider` and `model`.","minItems":1,"items":{"type":"object","additionalProperties":false,"required":["provider"],"properties":{"provider":{"type":"string","minLength":1,"maxLength":64,"pattern":"^[A-Za-z0-9][A-Za-z0-9._-]*$","patternErrorMessage":"must consist of letters, digits, \".\", \"_\" and \"-\", and begin with a letter or digit","description":"Name of a provider."},"model":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"The provider's name for the model. Default: as for `model` above."},"tier":{"type":"integer","description":"Lower tiers are tried first.","default":1,"minimum":1,"maximum":100},"weight":{"type":"integer","description":"Share of the calls within a tier, relative to the other targets in it.","default":1,"minimum":1,"maximum":1000000},"price":{"description":"What it costs ([Prices](#price)). Default: the `price` of the model.","$ref":"#/definitions/price"}}}},"aliases":{"type":"array","description":"Additional names for clients to use.","items":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","not":{"type":"string","pattern":"\\*"},"errorMessage":"an alias cannot contain a *","hint":"add a model whose name ends in * instead"}},"fallbacks":{"type":"array","description":"Models to try when all targets of this one have failed: in order, each followed by its own fallbacks.","items":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters"}},"translation":{"type":"object","description":"What calls for this model are adapted to when they are translated, in place of the settings of its providers. Keys as in `providers.NAME.translation`.","additionalProperties":false,"hint":"write { max_temperature: 1 }","properties":{"max_tokens_field":{"type":"string","description":"Chat: the member for the cap of the output.","enum":["max_tokens","max_completion_tokens"]},"default_max_tokens":{"type":"integer","description":"Messages: the cap of the output where the client set none; the format requires one.","minimum":1,"maximum":1000000},"system_in_middle":{"type":"string","description":"What becomes of a system message after the first turn. `fold`: it goes into the text of a user turn, marked; many chat templates refuse it elsewhere.","enum":["keep","fold"]},"system_role":{"type":"string","description":"Chat: the role of instructions.","enum":["system","developer"]},"text_parts":{"type":"boolean","description":"Chat: whether several texts of one message may be parts. `false`: they are joined by a blank line."},"reasoning_field":{"type":"string","description":"Chat: the member for reasoning of earlier turns. `none`: it is dropped.","enum":["reasoning_content","reasoning","none"]},"reasoning_turns":{"type":"string","description":"Of which turns reasoning is sent: of `all`, or of those after the `last` message that a person wrote.","enum":["all","last"]},"efforts":{"type":"array","description":"How much thinking can be asked for. Other efforts become the next weaker one, or the weakest. Empty: the member is dropped.","items":{"type":"string","enum":["none","minimal","low","medium","high","xhigh","max"]}},"think_tags":{"type":"boolean","description":"Chat: whether `<think>…</think>` at the start of an answer's text is its reasoning."},"thinking":{"type":"string","description":"Messages: how thinking is asked for: by an effort (`adaptive`), or by a number of tokens (`budget`), as models before Claude 4.6 need it.","enum":["adaptive","budget"]},"max_temperature":{"type":"number","description":"The highest temperature; higher ones become it.","minimum":0,"maximum":10},"max_stop_sequences":{"type":["integer","null"],"description":"The largest number of stop sequences; calls with more are refused. `null`: any number.","minimum":0,"maximum":1000},"top_k":{"type":"boolean","description":"Whether `top_k` is sent."},"tool_images":{"type":"boolean","description":"Whether a tool's result may hold images. `false`: they follow in a user message."},"file_parts":{"type":"boolean","description":"Whether documents may be parts of a message. `false`: calls with documents are refused."},"prefill":{"type":"boolean","description":"Whether the last message may be the beginning of the answer. `false`: such calls are refused."},"platform_members":{"type":"boolean","description":"Whether members of OpenAI's own platform are sent: `metadata`, `prompt_cache_key`, `safety_identifier`, `service_tier`, `store`, `verbosity`."},"keep_billing_block":{"type":"boolean","description":"Whether Claude Code's `x-anthropic-billing-header` block stays in the prompt; outside of Anthropic it makes prefix caches useless."},"cache_prompts":{"type":"boolean","description":"Messages: whether calls that mark nothing for the cache (`cache_control`) have their prompt cached. Anthropic charges a quarter more for a prompt that it keeps, and a tenth for what it finds again, so it pays for agents and long conversations."}}},"price":{"description":"What it costs ([Prices](#price)), at targets without a `price`. Default: the `price` of the provider.","$ref":"#/definitions/price"},"request":{"type":"object","description":"What is changed in the requests of its calls ([Requests](#requests)). Members are those of the format that the provider gets, named as they are or by a JSON pointer (`/chat_template_kwargs/enable_thinking`).","additionalProperties":false,"properties":{"default":{"type":"object","description":"Members and the values that they have where the client has sent none.","propertyNames":{"type":"string","minLength":1,"maxLength":256},"additionalProperties":{}},"set":{"type":"object","description":"Members and their values, whatever the client has sent.","propertyNames":{"type":"string","minLength":1,"maxLength":256},"additionalProperties":{}},"drop":{"type":"array","description":"Members that are left out.","items":{"type":"string","minLength":1,"maxLength":256}}}},"boundary":{"type":"string","description":"What calls for the model may not leave: `local` is this machine (loopback addresses), `private` also private networks. Every target and fallback has to be inside, and each connection checks it ([Boundaries](security.md#boundaries)). Default: `any`.","enum":["local","private","any"]}},"if":{"required":["targets"]},"then":{"propertyNames":{"not":{"enum":["provider","model"]},"errorMessage":"cannot be combined with \"targets\"","hint":"move it into the list"}},"else":{"required":["provider"],"errorMessage":"needs the key \"provider\" or \"targets\"","hint":"write { provider: NAME }"}},"allOf":[{"patternProperties":{"\\*$":{"type":"object","properties":{"model":{"not":{"type":"string","pattern":"\\*.*\\*"},"errorMessage":"must contain at most one *","hint":"it is replaced with the part that the * in the model's own name matches"},"targets":{"type":"array","items":{"type":"object","properties":{"model":{"not":{"type":"string","pattern":"\\*.*\\*"},"errorMessage":"must contain at most one *","hint":"it is replaced with the part that the * in the model's own name matches"}}}},"aliases":{"type":"array","items":{"not":{},"errorMessage":"a model whose name ends in * cannot have aliases: nothing would replace the *","hint":"add a model for the alias"}}}},"[^*]$":{"type":"object","properties":{"model":{"type":"string","pattern":"^[^*]*$","patternErrorMessage":"must be a name without *","hint":"only a model whose own name ends in * may use one"},"targets":{"type":"array","items":{"type":"object","properties":{"model":{"type":"string","pattern":"^[^*]*$","patternErrorMessage":"must be a name without *","hint":"only a model whose own name ends in * may use one"}}}}}}}}]};
 const pattern34 = new RegExp("\\*$", "u");
 const pattern35 = new RegExp("\\*.*\\*", "u");
 const pattern37 = new RegExp("[^*]$", "u");
@@ -6229,7 +6229,7 @@ errors++;
 }
 if(data12 && typeof data12 == "object" && !Array.isArray(data12)){
 for(const key5 in data12){
-if(!(((((((key5 === "provider") || (key5 === "model")) || (key5 === "targets")) || (key5 === "aliases")) || (key5 === "fallbacks")) || (key5 === "translation")) || (key5 === "price"))){
+if(!(func2.call(schema19.additionalProperties.properties, key5))){
 const err33 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key5},schema:false,parentSchema:schema19.additionalProperties,data:data12};
 if(vErrors === null){
 vErrors = [err33];
@@ -7161,9 +7161,12 @@ vErrors = vErrors === null ? validate37.errors : vErrors.concat(validate37.error
 errors = vErrors.length;
 }
 }
-}
-else {
-const err109 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.type,parentSchema:schema19.additionalProperties,data:data12};
+if(data12.request !== undefined){
+let data48 = data12.request;
+if(data48 && typeof data48 == "object" && !Array.isArray(data48)){
+for(const key8 in data48){
+if(!(((key8 === "default") || (key8 === "set")) || (key8 === "drop"))){
+const err109 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request",schemaPath:"#/additionalProperties/properties/request/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8},schema:false,parentSchema:schema19.additionalProperties.properties.request,data:data48};
 if(vErrors === null){
 vErrors = [err109];
 }
@@ -7173,14 +7176,234 @@ vErrors.push(err109);
 errors++;
 }
 }
-}
-else {
-const err110 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema19.type,parentSchema:schema19,data};
+if(data48.default !== undefined){
+let data49 = data48.default;
+if(data49 && typeof data49 == "object" && !Array.isArray(data49)){
+for(const key9 in data49){
+const _errs124 = errors;
+if(typeof key9 === "string"){
+if(func4(key9) > 256){
+const err110 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.request.properties.default.propertyNames,data:key9,propertyName:key9};
 if(vErrors === null){
 vErrors = [err110];
 }
 else {
 vErrors.push(err110);
+}
+errors++;
+}
+if(func4(key9) < 1){
+const err111 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.request.properties.default.propertyNames,data:key9,propertyName:key9};
+if(vErrors === null){
+vErrors = [err111];
+}
+else {
+vErrors.push(err111);
+}
+errors++;
+}
+}
+else {
+const err112 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.request.properties.default.propertyNames.type,parentSchema:schema19.additionalProperties.properties.request.properties.default.propertyNames,data:key9,propertyName:key9};
+if(vErrors === null){
+vErrors = [err112];
+}
+else {
+vErrors.push(err112);
+}
+errors++;
+}
+var valid33 = _errs124 === errors;
+if(!valid33){
+const err113 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/propertyNames",keyword:"propertyNames",params:{propertyName: key9},schema:schema19.additionalProperties.properties.request.properties.default.propertyNames,parentSchema:schema19.additionalProperties.properties.request.properties.default,data:data49};
+if(vErrors === null){
+vErrors = [err113];
+}
+else {
+vErrors.push(err113);
+}
+errors++;
+}
+}
+}
+else {
+const err114 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.request.properties.default.type,parentSchema:schema19.additionalProperties.properties.request.properties.default,data:data49};
+if(vErrors === null){
+vErrors = [err114];
+}
+else {
+vErrors.push(err114);
+}
+errors++;
+}
+}
+if(data48.set !== undefined){
+let data50 = data48.set;
+if(data50 && typeof data50 == "object" && !Array.isArray(data50)){
+for(const key10 in data50){
+const _errs129 = errors;
+if(typeof key10 === "string"){
+if(func4(key10) > 256){
+const err115 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.request.properties.set.propertyNames,data:key10,propertyName:key10};
+if(vErrors === null){
+vErrors = [err115];
+}
+else {
+vErrors.push(err115);
+}
+errors++;
+}
+if(func4(key10) < 1){
+const err116 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.request.properties.set.propertyNames,data:key10,propertyName:key10};
+if(vErrors === null){
+vErrors = [err116];
+}
+else {
+vErrors.push(err116);
+}
+errors++;
+}
+}
+else {
+const err117 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.request.properties.set.propertyNames.type,parentSchema:schema19.additionalProperties.properties.request.properties.set.propertyNames,data:key10,propertyName:key10};
+if(vErrors === null){
+vErrors = [err117];
+}
+else {
+vErrors.push(err117);
+}
+errors++;
+}
+var valid34 = _errs129 === errors;
+if(!valid34){
+const err118 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key10},schema:schema19.additionalProperties.properties.request.properties.set.propertyNames,parentSchema:schema19.additionalProperties.properties.request.properties.set,data:data50};
+if(vErrors === null){
+vErrors = [err118];
+}
+else {
+vErrors.push(err118);
+}
+errors++;
+}
+}
+}
+else {
+const err119 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.request.properties.set.type,parentSchema:schema19.additionalProperties.properties.request.properties.set,data:data50};
+if(vErrors === null){
+vErrors = [err119];
+}
+else {
+vErrors.push(err119);
+}
+errors++;
+}
+}
+if(data48.drop !== undefined){
+let data51 = data48.drop;
+if(Array.isArray(data51)){
+const len7 = data51.length;
+for(let i7=0; i7<len7; i7++){
+let data52 = data51[i7];
+if(typeof data52 === "string"){
+if(func4(data52) > 256){
+const err120 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/drop/" + i7,schemaPath:"#/additionalProperties/properties/request/properties/drop/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.request.properties.drop.items,data:data52};
+if(vErrors === null){
+vErrors = [err120];
+}
+else {
+vErrors.push(err120);
+}
+errors++;
+}
+if(func4(data52) < 1){
+const err121 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/drop/" + i7,schemaPath:"#/additionalProperties/properties/request/properties/drop/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.request.properties.drop.items,data:data52};
+if(vErrors === null){
+vErrors = [err121];
+}
+else {
+vErrors.push(err121);
+}
+errors++;
+}
+}
+else {
+const err122 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/drop/" + i7,schemaPath:"#/additionalProperties/properties/request/properties/drop/items/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.request.properties.drop.items.type,parentSchema:schema19.additionalProperties.properties.request.properties.drop.items,data:data52};
+if(vErrors === null){
+vErrors = [err122];
+}
+else {
+vErrors.push(err122);
+}
+errors++;
+}
+}
+}
+else {
+const err123 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/drop",schemaPath:"#/additionalProperties/properties/request/properties/drop/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.request.properties.drop.type,parentSchema:schema19.additionalProperties.properties.request.properties.drop,data:data51};
+if(vErrors === null){
+vErrors = [err123];
+}
+else {
+vErrors.push(err123);
+}
+errors++;
+}
+}
+}
+else {
+const err124 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request",schemaPath:"#/additionalProperties/properties/request/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.request.type,parentSchema:schema19.additionalProperties.properties.request,data:data48};
+if(vErrors === null){
+vErrors = [err124];
+}
+else {
+vErrors.push(err124);
+}
+errors++;
+}
+}
+if(data12.boundary !== undefined){
+let data53 = data12.boundary;
+if(typeof data53 !== "string"){
+const err125 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/boundary",schemaPath:"#/additionalProperties/properties/boundary/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.boundary.type,parentSchema:schema19.additionalProperties.properties.boundary,data:data53};
+if(vErrors === null){
+vErrors = [err125];
+}
+else {
+vErrors.push(err125);
+}
+errors++;
+}
+if(!(((data53 === "local") || (data53 === "private")) || (data53 === "any"))){
+const err126 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/boundary",schemaPath:"#/additionalProperties/properties/boundary/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.boundary.enum},schema:schema19.additionalProperties.properties.boundary.enum,parentSchema:schema19.additionalProperties.properties.boundary,data:data53};
+if(vErrors === null){
+vErrors = [err126];
+}
+else {
+vErrors.push(err126);
+}
+errors++;
+}
+}
+}
+else {
+const err127 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.type,parentSchema:schema19.additionalProperties,data:data12};
+if(vErrors === null){
+vErrors = [err127];
+}
+else {
+vErrors.push(err127);
+}
+errors++;
+}
+}
+}
+else {
+const err128 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema19.type,parentSchema:schema19,data};
+if(vErrors === null){
+vErrors = [err128];
+}
+else {
+vErrors.push(err128);
 }
 errors++;
 }
@@ -7561,14 +7784,14 @@ validate72.errors = vErrors;
 return errors === 0;
 }
 
-const schema22 = {"type":"object","additionalProperties":false,"properties":{"retries":{"type":"integer","description":"Number of times that a call may retry targets that have already failed. First attempts at other targets do not count.","default":2,"minimum":0,"maximum":10},"max_retry_wait_ms":{"type":"integer","description":"Longest pause before a retry, in milliseconds. If a provider asks to wait longer (`retry-after`), the client receives its response at once.","default":2000,"minimum":0,"maximum":60000},"restart_wait_ms":{"type":"integer","description":"How long a local provider that refuses connections is tried again when no other target or fallback is left, in milliseconds: it may be restarting. 0 turns this off.","default":3000,"minimum":0,"maximum":60000},"cooldown_ms":{"type":"integer","description":"How long a failed target cools down (is tried last), in milliseconds. Some kinds of failure shorten or lengthen this.","default":30000,"minimum":0,"maximum":3600000}}};
+const schema22 = {"type":"object","additionalProperties":false,"properties":{"retries":{"type":"integer","description":"Number of times that a call may retry targets that have already failed. First attempts at other targets do not count.","default":2,"minimum":0,"maximum":10},"max_retry_wait_ms":{"type":"integer","description":"Longest pause before a retry, in milliseconds. If a provider asks to wait longer (`retry-after`), the client receives its response at once.","default":2000,"minimum":0,"maximum":60000},"restart_wait_ms":{"type":"integer","description":"How long a local provider that refuses connections is tried again when no other target or fallback is left, in milliseconds: it may be restarting. 0 turns this off.","default":3000,"minimum":0,"maximum":60000},"cooldown_ms":{"type":"integer","description":"How long a failed target cools down (is tried last), in milliseconds. Some kinds of failure shorten or lengthen this.","default":30000,"minimum":0,"maximum":3600000},"placement":{"enum":["expected_time","least_busy"],"description":"How a model with several targets chooses one: by when it is expected to answer (by price among clouds), counting what it has cached of the prompt, or by its calls under way alone.","default":"expected_time"},"shared_prefixes":{"type":"boolean","description":"Place a client's call where another client's has the beginning of the same prompt cached. Then how fast an answer comes, and `cached_tokens`, may show what other clients have sent.","default":false},"boundary":{"type":"string","description":"What no call may leave, in addition to the `boundary` of its model.","enum":["local","private","any"],"default":"any"}}};
 
 function validate74(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
-if(!((((key0 === "retries") || (key0 === "max_retry_wait_ms")) || (key0 === "restart_wait_ms")) || (key0 === "cooldown_ms"))){
+if(!(((((((key0 === "retries") || (key0 === "max_retry_wait_ms")) || (key0 === "restart_wait_ms")) || (key0 === "cooldown_ms")) || (key0 === "placement")) || (key0 === "shared_prefixes")) || (key0 === "boundary"))){
 const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},schema:false,parentSchema:schema22,data};
 if(vErrors === null){
 vErrors = [err0];
@@ -7719,14 +7942,63 @@ errors++;
 }
 }
 }
-}
-else {
-const err13 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema22.type,parentSchema:schema22,data};
+if(data.placement !== undefined){
+let data4 = data.placement;
+if(!((data4 === "expected_time") || (data4 === "least_busy"))){
+const err13 = {instancePath:instancePath+"/placement",schemaPath:"#/properties/placement/enum",keyword:"enum",params:{allowedValues: schema22.properties.placement.enum},schema:schema22.properties.placement.enum,parentSchema:schema22.properties.placement,data:data4};
 if(vErrors === null){
 vErrors = [err13];
 }
 else {
 vErrors.push(err13);
+}
+errors++;
+}
+}
+if(data.shared_prefixes !== undefined){
+let data5 = data.shared_prefixes;
+if(typeof data5 !== "boolean"){
+const err14 = {instancePath:instancePath+"/shared_prefixes",schemaPath:"#/properties/shared_prefixes/type",keyword:"type",params:{type: "boolean"},schema:schema22.properties.shared_prefixes.type,parentSchema:schema22.properties.shared_prefixes,data:data5};
+if(vErrors === null){
+vErrors = [err14];
+}
+else {
+vErrors.push(err14);
+}
+errors++;
+}
+}
+if(data.boundary !== undefined){
+let data6 = data.boundary;
+if(typeof data6 !== "string"){
+const err15 = {instancePath:instancePath+"/boundary",schemaPath:"#/properties/boundary/type",keyword:"type",params:{type: "string"},schema:schema22.properties.boundary.type,parentSchema:schema22.properties.boundary,data:data6};
+if(vErrors === null){
+vErrors = [err15];
+}
+else {
+vErrors.push(err15);
+}
+errors++;
+}
+if(!(((data6 === "local") || (data6 === "private")) || (data6 === "any"))){
+const err16 = {instancePath:instancePath+"/boundary",schemaPath:"#/properties/boundary/enum",keyword:"enum",params:{allowedValues: schema22.properties.boundary.enum},schema:schema22.properties.boundary.enum,parentSchema:schema22.properties.boundary,data:data6};
+if(vErrors === null){
+vErrors = [err16];
+}
+else {
+vErrors.push(err16);
+}
+errors++;
+}
+}
+}
+else {
+const err17 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema22.type,parentSchema:schema22,data};
+if(vErrors === null){
+vErrors = [err17];
+}
+else {
+vErrors.push(err17);
 }
 errors++;
 }

@@ -1,12 +1,9 @@
 // llama.cpp's own routes as formats of model calls: requests that name a model, or have one by default. vLLM has two of them.
 // https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md
 import { MemberNames } from '../../bytes/json/member-names.ts'
-import { GatewayError } from '../../errors.ts'
-import type { ClientDialect, ReceivedRequest } from '../dialect.ts'
+import type { ClientDialect } from '../dialect.ts'
 import { openAiDialects } from '../openai/formats.ts'
-import { jsonScannerOf, readJsonRequest } from '../openai/json-request.ts'
-import { infillMembers } from '../openai/prompt-size.ts'
-import { bytesOf, type ModelRequest } from '../request.ts'
+import { type JsonFormat, jsonScannerOf, readJsonRequest } from '../openai/json-request.ts'
 import { nativeStream, nativeUsage } from './format.ts'
 import { managementIn, managementMembers } from './management.ts'
 
@@ -14,7 +11,7 @@ interface NativeFormat {
   /** At the provider's end. */
   readonly name: string
   readonly path: string
-  /** Members that the model reads. Absent: it generates nothing. */
+  /** Members that the model reads, in the order in which it does. Absent: it generates nothing. */
   readonly prompt?: readonly string[]
   readonly withoutRoute: string
   /** The entry of `routes.default_model`. */
@@ -37,7 +34,7 @@ const formats: readonly NativeFormat[] = [
   {
     name: 'infill',
     path: '/infill',
-    prompt: ['prompt', ...infillMembers],
+    prompt: ['input_extra', 'input_prefix', 'prompt', 'input_suffix'],
     withoutRoute: ofLlamaCpp,
     defaultModel: 'infill',
   },
@@ -62,6 +59,18 @@ export const nativeDialects: readonly ClientDialect[] = [
 function clientDialectOf({ name, path, prompt, withoutRoute, defaultModel }: NativeFormat): ClientDialect {
   const hasOutputTokens = prompt !== undefined
   const guarded = new MemberNames([...decisive, ...(prompt ?? [])], prompt)
+  const modelHint = ` Name one, or set routes.default_model.${defaultModel} in the gateway's configuration.`
+  const format: JsonFormat = {
+    hasStreamOptions: false,
+    hasOutputTokens,
+    guarded,
+    modelHint,
+    promptValues: (_, members) => (prompt ?? []).flatMap((member) => members.get(member)?.value ?? []),
+    wishesOf(body, members) {
+      const managing = managementIn(body, members)
+      return managing === undefined ? undefined : { managing }
+    },
+  }
   return {
     name: 'other',
     path,
@@ -78,40 +87,9 @@ function clientDialectOf({ name, path, prompt, withoutRoute, defaultModel }: Nat
       withoutRoute,
     },
     scannerOf: (_, bytes) => jsonScannerOf(bytes, guarded),
-    readRequest: (received, model) =>
-      readNativeRequest({ guarded, hasOutputTokens, defaultModel }, received, model),
+    readRequest: (received, model) => readJsonRequest(format, received, model),
     renderError: completion.renderError,
     ownEvents: completion.ownEvents,
     rateHeaders: completion.rateHeaders,
   }
-}
-
-interface Reading {
-  readonly guarded: MemberNames
-  readonly hasOutputTokens: boolean
-  readonly defaultModel: NativeFormat['defaultModel']
-}
-
-function readNativeRequest(
-  { guarded, hasOutputTokens, defaultModel }: Reading,
-  received: ReceivedRequest,
-  model: string | undefined,
-): ModelRequest | GatewayError {
-  let managed: string | undefined
-  const request = readJsonRequest(
-    {
-      hasStreamOptions: false,
-      hasOutputTokens,
-      guarded,
-      modelHint: ` Name one, or set routes.default_model.${defaultModel} in the gateway's configuration.`,
-      problemOf(members) {
-        managed = managementIn(bytesOf(received.body), members)
-        return undefined
-      },
-    },
-    received,
-    model,
-  )
-  if (request instanceof GatewayError) return request
-  return managed === undefined ? request : Object.assign(request, { managed })
 }

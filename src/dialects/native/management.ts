@@ -49,12 +49,16 @@ export function managementInBody(received: Buffer | LargeBody): string | Gateway
   return invalidRequest(`Invalid JSON body: ${outcome.problem} (at byte ${outcome.offset}).`, outcome.param)
 }
 
-/** The refusal of what changes a server. @param what of the request: a member, or its method and path. */
-export function managementNotAllowed(provider: string, what: string): GatewayError {
+/**
+ * The refusal of what changes a server.
+ * @param what of the request: a member, or its method and path.
+ * @param provider absent: one of several that a call may go to.
+ */
+export function managementNotAllowed(what: string, provider = 'NAME'): GatewayError {
   const hint = `providers.${provider}.allow_management: true allows it to every client that may use the provider.`
   return new GatewayError(
     'management_not_allowed',
-    `${what} changes provider "${provider}" for all of its clients. ${hint}`,
+    `${what} changes the server for all of its clients. ${hint}`,
   )
 }
 

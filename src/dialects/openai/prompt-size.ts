@@ -33,11 +33,11 @@ const promptRoles: ReadonlyMap<string, PromptRole> = new Map([
 ])
 
 /** What surrounds the prompt of llama.cpp's `/infill`. */
-export const infillMembers = ['input_extra', 'input_prefix', 'input_suffix'] as const
+const infillMembers: readonly string[] = ['input_extra', 'input_prefix', 'input_suffix']
 
 /** The members whose values `PromptSize` visits in OpenAI's formats. */
 export const promptMembers: readonly string[] = [...promptRoles.keys()].filter(
-  (name) => !(infillMembers as readonly string[]).includes(name),
+  (name) => !infillMembers.includes(name),
 )
 
 const ARRAY = 0x5b

@@ -57,6 +57,8 @@ export interface CallFacts {
   readonly earlier_ways: readonly string[] | undefined
   /** Names of members of the request that the last attempt left out. */
   readonly dropped: readonly string[] | undefined
+  /** How many members of its request the model's `request` has set, added or dropped. Absent: none. */
+  readonly changed_members?: number | undefined
   /** What the client received; 499 when it left before the end. */
   readonly status: number
   readonly stream: boolean
@@ -90,6 +92,8 @@ export interface CallFacts {
    * (another model answered). Absent: there was no choice.
    */
   readonly placement?: string | undefined
+  /** What was known of the target when it was chosen: `cached 3.1 KB of 4.0 KB, queue 0`. Absent: it was not compared. */
+  readonly placed?: string | undefined
   readonly code: string | undefined
   /** What is wrong with the provider, by the attempt that the client's response is about. Absent: nothing. */
   readonly trouble?: FailureKind | undefined

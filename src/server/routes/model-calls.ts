@@ -9,6 +9,7 @@ import type { BodyMemory, LargeBody } from '../../bytes/large-body.ts'
 import { codingOf } from '../../http/content-coding.ts'
 import { parseMediaType } from '../../http/media-type.ts'
 import { forwardedQuery } from '../../http/query.ts'
+import { askedBoundary } from '../asked-boundary.ts'
 import { type BodyBudget, outOfBodyMemory } from '../body-budget.ts'
 import { type DecoderQueue, readCodedBody } from '../coded-body.ts'
 import { errorRenderer } from '../error-format.ts'
@@ -50,6 +51,8 @@ function takeOver(dialect: ClientDialect, parts: ModelCallParts): onRequestHookH
     // Before the body is read, so that a wrong one costs nothing.
     const problem = mediaTypeProblem(fastifyRequest.raw.headers, dialect.bodies)
     if (problem !== undefined) return done(problem)
+    const boundary = askedBoundary(fastifyRequest.raw.headers)
+    if (boundary instanceof GatewayError) return done(boundary)
     const renderError = errorRenderer(dialect.renderError, fastifyRequest.id, parts)
     const exchange = takeExchange(fastifyRequest, fastifyReply, renderError)
     const { request, response, requestId, headers } = exchange
@@ -69,7 +72,7 @@ function takeOver(dialect: ClientDialect, parts: ModelCallParts): onRequestHookH
       onBody(body: Buffer | LargeBody) {
         const reply = new HttpReply(response, headers, renderError)
         const { rawHeaders } = request
-        const asked = { dialect, body, bodyShare: share, contentType, model, query, rawHeaders }
+        const asked = { dialect, body, bodyShare: share, contentType, model, query, rawHeaders, boundary }
         serveCall({ ...asked, requestId, client, reply, startedAtMs })
       },
       onTooLarge: () => refuse(exchange, bodyTooLarge(maxBytes)),

@@ -9,6 +9,7 @@ import { GatewayError } from '../../errors.ts'
 import { codingOf } from '../../http/content-coding.ts'
 import { forwardedQuery } from '../../http/query.ts'
 import { closestName } from '../../platform/did-you-mean.ts'
+import { askedBoundary } from '../asked-boundary.ts'
 import { errorFormatOf, errorRenderer } from '../error-format.ts'
 import type { ServerParts } from '../parts.ts'
 import { splitTarget } from '../paths.ts'
@@ -60,7 +61,7 @@ function takeOver(parts: NativeParts): onRequestHookHandler {
   }
 }
 
-type Asked = Pick<RestCall, 'ids' | 'native' | 'path' | 'query' | 'route'>
+type Asked = Pick<RestCall, 'boundary' | 'ids' | 'native' | 'path' | 'query' | 'route'>
 
 function askedOf(request: FastifyRequest, parts: NativeParts): Asked | GatewayError {
   const { raw, url, client } = request
@@ -77,7 +78,9 @@ function askedOf(request: FastifyRequest, parts: NativeParts): Asked | GatewayEr
   if (refusal !== undefined) return refusal
   // In its normal form, and below the server's root.
   const native = { provider: name, withheld: route.withheld }
-  return { route, native, path: `/${below}`, ids: [], query: forwardedQuery(url, holdsKey) }
+  const boundary = askedBoundary(raw.headers)
+  if (boundary instanceof GatewayError) return boundary
+  return { boundary, route, native, path: `/${below}`, ids: [], query: forwardedQuery(url, holdsKey) }
 }
 
 const prefix = '/providers/'
@@ -100,7 +103,7 @@ function needProblem(
     // Also by GET: a page must not cause it.
     const page = pageProblem({ method: 'POST', headers: raw.headers })
     if (page !== undefined) return page
-    return allowsManagement ? undefined : managementNotAllowed(name, `${method} ${path}`)
+    return allowsManagement ? undefined : managementNotAllowed(`${method} ${path}`, name)
   }
   // A proxy that nobody has declared connects as its own user, which may be the gateway's; its clients are others.
   const isOwn = client.isMaster === true || (client.id === ownClientId && isDirect(raw))

@@ -7,6 +7,7 @@ import { type ApiRoute, closestApiPath, findApiPath, whyNotPassed } from '../../
 import { dialects } from '../../dialects/table.ts'
 import { GatewayError } from '../../errors.ts'
 import { forwardedQuery } from '../../http/query.ts'
+import { askedBoundary } from '../asked-boundary.ts'
 import { errorFormatOf, errorRenderer } from '../error-format.ts'
 import { splitTarget } from '../paths.ts'
 import { takeExchange } from '../refusal.ts'
@@ -48,7 +49,7 @@ function takeOver(parts: PassingParts): onRequestHookHandler {
   }
 }
 
-type Asked = Pick<RestCall, 'route' | 'path' | 'ids' | 'query'>
+type Asked = Pick<RestCall, 'boundary' | 'route' | 'path' | 'ids' | 'query'>
 
 function askedOf({ raw, url }: FastifyRequest): Asked | GatewayError {
   const path = splitTarget(url)[0].slice('/v1'.length)
@@ -56,7 +57,9 @@ function askedOf({ raw, url }: FastifyRequest): Asked | GatewayError {
   const { method = '' } = raw
   const route = found?.routes.find((each) => each.method === method)
   if (found === undefined || route === undefined) return notPassed(method, path, found?.routes ?? [])
-  return { route, path, ids: found.ids, query: forwardedQuery(url, holdsKey) }
+  const boundary = askedBoundary(raw.headers)
+  if (boundary instanceof GatewayError) return boundary
+  return { boundary, route, path, ids: found.ids, query: forwardedQuery(url, holdsKey) }
 }
 
 function notPassed(method: string, path: string, routes: readonly ApiRoute[]): GatewayError {

@@ -12,6 +12,9 @@ export function createEcho(name: string): Provider {
     name,
     kind: 'echo',
     allowsManagement: false,
+    host: 'built in',
+    boundary: 'local',
+    staysIn: 'local',
     timeouts: noTimeouts,
     isLocal: true,
     traceContext: 'never',
@@ -42,7 +45,7 @@ export function createEcho(name: string): Provider {
 
 /** Formats that it lacks are refused by name, but for one that is translated. */
 export function echoSpeaks(format: string): boolean {
-  return format !== 'messages' && kindsWith(format) === undefined
+  return format !== 'messages' && !format.startsWith('ollama_') && kindsWith(format) === undefined
 }
 
 interface EchoResponse {

@@ -80,6 +80,9 @@ function traitsOfKind(config: Pick<HttpProvider, 'kind' | 'origin'>): (model: st
 
 const conversationFormats: ReadonlySet<string> = new Set<ConversationFormat>(['chat', 'messages', 'response'])
 
+/** Of the names of the formats of Ollama's own API. */
+const ollamaPrefix = 'ollama_'
+
 /** A route beside the Responses API: a server without the one lacks the other. */
 const compaction = 'compaction'
 
@@ -104,6 +107,7 @@ function speaksOf(config: AnyProvider): Provider['speaks'] {
 function formatsOfServer(config: Pick<HttpProvider, 'kind' | 'origin' | 'speaks'>): Provider['speaks'] {
   const formats: readonly string[] | undefined = config.speaks ?? formatsOfKind(config)
   return (format) => {
+    if (format.startsWith(ollamaPrefix)) return config.kind === 'ollama'
     if (!conversationFormats.has(format)) {
       const having = kindsWith(format)
       if (having === undefined) return config.kind !== 'anthropic'

@@ -74,6 +74,8 @@ export function begin(vector: Case, request: ModelRequest): Translation | Gatewa
     traits: { ...openServerTraits, ...vector.traits },
     asksUsage: vector.asksUsage ?? false,
     promptTokens: 20,
+    allowsManagement: false,
+    now: () => 0,
     nowSeconds: 1_700_000_000,
     newId: () => `id${(ids += 1)}`,
   })

@@ -1,0 +1,38 @@
+// Where a call was answered, and what becomes of an attempt whose provider turns out to be outside the call's boundary.
+import { type Boundary, leavingChain, narrower } from '../platform/boundary.ts'
+import { type Bounds, outsideBoundary } from '../routing/boundary.ts'
+import type { Provider } from '../upstream/provider.ts'
+import type { AttemptOutcome } from './attempt-outcome.ts'
+import type { Call, Snapshot } from './call.ts'
+import { boundsOf } from './models-to-try.ts'
+import type { CallRecord } from './record.ts'
+
+/**
+ * The outcome of an attempt; one that failed because the provider's name leads outside ends in the refusal that a target outside
+ * has, which is no fault of the target.
+ */
+export function keptInside(
+  outcome: AttemptOutcome,
+  provider: Provider,
+  call: Pick<Call, 'boundary' | 'client'>,
+  record: Pick<CallRecord, 'boundary' | 'fallbackModel' | 'model'>,
+  on: Pick<Snapshot, 'routes' | 'routing'>,
+): AttemptOutcome {
+  if (outcome.kind !== 'failed' || outcome.refusedAddress === undefined) return outcome
+  const { boundary, model = '', fallbackModel } = record
+  if (boundary === 'any') return outcome
+  const steps = fallbackModel === undefined ? [model] : [model, `fallback ${fallbackModel}`]
+  const bounds: Bounds = boundsOf(call, on)
+  const bounding = on.routes.find(fallbackModel ?? model)?.model
+  const chain = leavingChain(steps, { name: provider.name, host: outcome.refusedAddress }, boundary)
+  return { ...outcome, error: outsideBoundary([chain], bounds, bounding) }
+}
+
+/** The narrowest boundary that the call has stayed in, if the provider has answered it. */
+export function boundaryOfAnswer(
+  provider: string,
+  boundary: Boundary,
+  { providers }: Pick<Snapshot, 'providers'>,
+): Boundary {
+  return narrower(providers.get(provider)?.staysIn, boundary)
+}

@@ -1,0 +1,48 @@
+// What keeps a request that is no model call from a provider outside its boundary: its own, and that of the model that it names,
+// whose prompts must reach no other server by another route of the API either.
+import { namedModelIn } from '../../dialects/openai/named-model.ts'
+import { GatewayError } from '../../errors.ts'
+import { LargeBody } from '../../bytes/large-body.ts'
+import { type Boundary, isInside, leavingChain } from '../../platform/boundary.ts'
+import { boundaryOf, outsideBoundary } from '../../routing/boundary.ts'
+import type { Route } from '../../routing/route-table.ts'
+import type { Provider } from '../../upstream/provider.ts'
+import type { Snapshot } from '../call.ts'
+import { boundsOf } from '../models-to-try.ts'
+import type { RestCall } from './request.ts'
+
+/** The boundary that the request is kept in, or its refusal. */
+export function boundaryAt(
+  provider: Provider,
+  call: Pick<RestCall, 'body' | 'boundary' | 'client' | 'contentType' | 'native' | 'path' | 'route'>,
+  on: Pick<Snapshot, 'routes' | 'routing'>,
+): Boundary | GatewayError {
+  const bounds = boundsOf(call, on)
+  const boundary = boundaryOf(bounds)
+  const from = call.native === undefined ? `/v1${call.path}` : call.path.slice(1)
+  if (!isInside(provider.boundary, boundary)) {
+    return outsideBoundary([leavingChain([from], provider, boundary)], bounds)
+  }
+  if (!on.routes.hasBoundaries || provider.boundary === 'local') return boundary
+  const named = namedModelOf(call, on)
+  if (named instanceof GatewayError || named === undefined) return named ?? boundary
+  const { model } = named
+  const ofModel = boundaryOf(bounds, model)
+  if (isInside(provider.boundary, ofModel)) return ofModel
+  return outsideBoundary([leavingChain([model.name, from], provider, ofModel)], bounds, model)
+}
+
+function namedModelOf(
+  { body: received, contentType, route }: Pick<RestCall, 'body' | 'contentType' | 'route'>,
+  { routes }: Pick<Snapshot, 'routes'>,
+): Route | GatewayError | undefined {
+  // A file is no prompt of a call.
+  if (received === undefined || route.isUpload === true) return undefined
+  const body = received instanceof LargeBody ? received.bytes : received
+  const named = Buffer.isBuffer(body) ? namedModelIn(body, contentType) : 'unreadable'
+  if (named === undefined) return undefined
+  if (named !== 'unreadable') return routes.find(named.name)
+  const message =
+    'Models of the configuration have boundaries, and which model this body names cannot be determined. Send it as application/json.'
+  return new GatewayError('outside_boundary', message)
+}

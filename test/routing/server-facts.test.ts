@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+
+import { type Ability, ServerFacts } from '../../src/routing/server-facts.ts'
+
+suite('server facts', () => {
+  test('the configuration counts before the report, and the report before the list', () => {
+    const facts = new ServerFacts()
+    facts.setListed('one', new Map([['m', { contextLength: 1, state: 'unloaded' as const }]]))
+    assert.equal(facts.modelOf('one', 'm').contextLength, 1)
+    facts.setReported('one', { models: new Map([['m', { contextLength: 2, slots: 4 }]]) })
+    assert.equal(facts.modelOf('one', 'm').contextLength, 2)
+    facts.setConfigured(new Map([['one', { contextLength: 3 }]]))
+    const { contextLength, state, slots } = facts.modelOf('one', 'm')
+    assert.deepEqual({ contextLength, state, slots }, { contextLength: 3, state: 'unloaded', slots: 4 })
+  })
+
+  test('what a server reports of any model holds for names that it does not list', () => {
+    const facts = new ServerFacts()
+    const takes = new Set<Ability>(['text', 'image'])
+    facts.setReported('one', { slots: 2, anyModel: { contextLength: 2048, takes } })
+    assert.equal(facts.modelOf('one', 'whatever').takes, takes)
+    assert.equal(facts.slotsOf('one'), 2)
+    assert.deepEqual(facts.modelOf('other', 'whatever'), {})
+  })
+
+  test('a removed provider is forgotten, and changes are reported by name', () => {
+    const facts = new ServerFacts()
+    const changed: string[] = []
+    facts.onChange = (provider) => changed.push(provider)
+    facts.setReported('one', { isSleeping: true })
+    assert.equal(facts.isSleeping('one'), true)
+    facts.setConfigured(new Map([['other', {}]]))
+    assert.equal(facts.isSleeping('one'), false)
+    assert.deepEqual(changed, ['one', 'other'])
+  })
+})
