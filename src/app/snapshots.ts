@@ -28,6 +28,7 @@ export type LongLivedParts = Omit<
   | 'defaultModels'
   | 'routing'
   | 'rateLimits'
+  | 'sessionHeaders'
   | 'heartbeatAfterMs'
 >
 
@@ -174,7 +175,17 @@ export class Snapshots {
     const { rest } = others
     const defaultModels = defaultModelsOf(others)
     const prices = priceBookOf(config, this.#shippedPrices)
-    const settings = { rest, defaultModels, prices, budgets, routing, rateLimits, heartbeatAfterMs }
+    const { sessionHeaders } = config.tracing
+    const settings = {
+      rest,
+      defaultModels,
+      prices,
+      budgets,
+      routing,
+      rateLimits,
+      sessionHeaders,
+      heartbeatAfterMs,
+    }
     return [generation, { ...this.#longLived, routes, findLate, providers, ...settings }]
   }
 
