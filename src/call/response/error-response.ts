@@ -109,7 +109,7 @@ function judgeMasked(
       facts,
     )
   }
-  if (meaning === 'missing_route') {
+  if (meaning === 'missing_route' && dialect.isRouteOptional !== true) {
     const hint = `Check providers.${name}.base_url, which often ends in /v1; or the server lacks this route.`
     return failed(
       'provider_bad_response',

@@ -12,7 +12,7 @@ import { judgeWholeResponse } from '../whole-response.ts'
 
 /** For a response that passes whatever it is. @param path as requests of the provider have it, for messages. */
 export function nativeDialect(path: string): ProviderDialect {
-  return { ...apiDialect(path), usage: { ...nativeUsage, textBytes: () => 0 } }
+  return { ...apiDialect(path), isRouteOptional: true, usage: { ...nativeUsage, textBytes: () => 0 } }
 }
 
 /** llama.cpp writes events whose last one has `stop: true`, without an end mark; several prompts have one each. */

@@ -196,11 +196,17 @@ suite('what passes', () => {
 
   test('keeps the errors of its server', async (t) => {
     const { gateway, upstream } = await startGateway(t, of('llama_cpp'))
-    const error = '{"error":{"code":501,"message":"no infill","type":"not_supported_error"}}'
-    upstream.respond(content(501, 'application/json', error))
-    const response = await exchange(t, gateway.url, rawRequest('POST /providers/box/infill', {}, '{}'))
-    assert.equal(response.status, 501)
-    assert.equal(response.body().toString(), error)
+    for (const [status, message, type] of [
+      [501, 'no infill', 'not_supported_error'],
+      [404, 'File Not Found', 'not_found_error'],
+      [400, 'the request exceeds the context', 'exceed_context_size_error'],
+    ] as const) {
+      const error = JSON.stringify({ error: { code: status, message, type } })
+      upstream.respond(content(status, 'application/json', error))
+      const response = await exchange(t, gateway.url, rawRequest('POST /providers/box/infill', {}, '{}'))
+      assert.equal(response.status, status)
+      assert.equal(response.body().toString(), error)
+    }
   })
 
   test('ends at the server when the client leaves', async (t) => {
