@@ -16,11 +16,24 @@ export function isInside(place: Boundary, boundary: Boundary): boolean {
   return boundary === 'any' || place === 'local' || place === boundary
 }
 
+/**
+ * Whether a server of this kind passes calls of a model on to a server elsewhere: Ollama does with its cloud models
+ * (https://docs.ollama.com/cloud).
+ */
+export function isPassedOn(kind: string, model: string): boolean {
+  return kind === 'ollama' && /[:-]cloud$/i.test(model)
+}
+
+/** For `NamedServer.host`. */
+export function passedOnFrom(host: string, model: string): string {
+  return `${host}, which passes ${model} on`
+}
+
 /** A server as refusals name it. */
 export interface NamedServer {
   /** Of the provider. */
   readonly name: string
-  /** Its host, and what leads there: `api.openai.com`. */
+  /** Its host: `api.openai.com`; and what leads there, or further. */
   readonly host: string
 }
 

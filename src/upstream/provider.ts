@@ -94,6 +94,8 @@ export interface Provider {
   readonly boundary: Boundary
   /** The narrowest boundary that all of its connections stay in, also those of requests without a boundary. */
   readonly staysIn: Boundary
+  /** Whether its server passes calls of a model on to a server elsewhere, by its name for the model. Absent: of none. */
+  readonly passesOn?: (model: string) => boolean
   readonly timeouts: Timeouts
   /** On this machine or its network: loading takes long, failures pass soon, and caches belong to one server. */
   readonly isLocal: boolean

@@ -8,7 +8,7 @@ import { type ModelList, readModelList } from '../../dialects/openai/model-list.
 import { speaks } from '../../upstream/providers/kinds.ts'
 import type { Boundary } from '../../platform/boundary.ts'
 import { createProbe, type Probe, type ProbeOutcome, tryConnectionWithin } from '../../upstream/probe.ts'
-import { addressNotAllowed, type ProviderFailure } from '../../upstream/provider.ts'
+import type { ProviderFailure } from '../../upstream/provider.ts'
 import type { MissingKey } from './credentials.ts'
 import { callFindings } from './call-findings.ts'
 import {

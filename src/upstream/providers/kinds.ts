@@ -5,6 +5,7 @@ import type {
   ProviderConfig,
   ProviderTraits,
 } from '../../config/provider-types.ts'
+import { isPassedOn } from '../../platform/boundary.ts'
 import { createErrorReader, type ErrorReader } from '../error-meaning.ts'
 import { createHttpProvider } from '../http-provider.ts'
 import type { Provider } from '../provider.ts'
@@ -27,7 +28,9 @@ export const errorReaders: Readonly<Record<HttpProvider['kind'], ErrorReader>> =
 /** @param userAgent is sent as `user-agent`. */
 export function createProvider(config: ProviderConfig, userAgent: string): Provider {
   if (config.kind === 'echo') return createEcho(config.name)
+  const { kind } = config
   return createHttpProvider(config, userAgent, {
+    ...(kind === 'ollama' && { passesOn: (model: string) => isPassedOn(kind, model) }),
     meaningOf: errorReaders[config.kind],
     speaks: speaksOf(config),
     traitsOf: traitsOf(config),
