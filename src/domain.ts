@@ -234,6 +234,9 @@ export interface UsageParts {
   readonly reportedCostNano?: number | undefined
   /** The service tier that the provider has used, which may decide the price. At most 32 characters. */
   readonly serviceTier?: string | undefined
+  /** What the server has needed for the part of the prompt that was not cached, and for the output, in milliseconds. */
+  readonly promptMs?: number | undefined
+  readonly outputMs?: number | undefined
 }
 
 /** Tokens of one call. All counts are whole numbers, at least 0. */
@@ -282,6 +285,16 @@ export interface ResponseHead {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
 }
 
+/** What becomes of the members of a name, of which an object may have several. No two rules of an object have one name. */
+export type MemberRule =
+  | { readonly kind: 'drop'; readonly name: string }
+  /** `set`: in place of whatever is there. `default`: only where the object has no such member. `json` is the value. */
+  | { readonly kind: 'set' | 'default'; readonly name: string; readonly json: string }
+  /**
+   * Rules for the object that is the member's value. Where it is missing, it is added if a rule adds something; another
+   * value than an object is replaced if a rule sets something, and otherwise stays.
+   */
+  | { readonly kind: 'within'; readonly name: string; readonly rules: readonly MemberRule[] }
 /** What a model accepts or does. */
 export const abilities = ['text', 'image', 'audio', 'tools', 'thinking', 'embedding'] as const
 

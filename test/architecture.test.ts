@@ -91,6 +91,7 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     'status/open-call.ts',
     // status prints the report of the status page.
     'status/status-report.ts',
+    'status/providers-text.ts',
     'status/status-text.ts',
     'upstream/mask.ts',
     'upstream/probe.ts',
@@ -292,7 +293,7 @@ suite('the sources', () => {
 
   test('make what calls share in the two places that own it', () => {
     const owned =
-      /\bnew (Admission|Calibration|MemoryFloodWindows|MemoryStore|ProviderLoad|TargetHealth|UsageWishes)\(/
+      /\bnew (Admission|Calibration|MemoryFloodWindows|MemoryStore|Placer|TargetHealth|UsageWishes)\(/
     const owners = [...sources].filter(([, text]) => owned.test(withoutComments(text)))
     assert.deepEqual(
       owners.map(([file]) => file),

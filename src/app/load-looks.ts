@@ -1,7 +1,7 @@
 // What other programs do at local servers: slots of llama.cpp and calls of vLLM that are in use besides those of this gateway.
 // It is looked at only when it decides something: while calls choose between targets, or wait for one. A call of this gateway
 // whose client has left counts as another program's where the server goes on with it.
-import type { LoadWatch } from '../call/local-coordinator.ts'
+import type { LoadWatch } from '../call/provider-scopes.ts'
 import type { Target } from '../domain.ts'
 import type { Events } from '../observe/events.ts'
 import type { ProviderLoad } from '../routing/load.ts'

@@ -20,6 +20,7 @@ import type { Hold } from './coordinator.ts'
 import { conclusionOf, type Failure, failureOf, sameRefusals } from './failures.ts'
 import { internalError } from './internal-error.ts'
 import { keptInside } from './kept-inside.ts'
+import { withModelMembers } from './model-members.ts'
 import { hasTimeLeft, nextTarget, providerOf } from './next-target.ts'
 import { loggableWords, withLoggableCode } from './provider-words.ts'
 import type { CallRecord } from './record.ts'
@@ -44,6 +45,8 @@ export interface AdmittedCall {
   readonly traits: ModelConfig['traits']
   /** Of the model, for targets that have none of their own. */
   readonly price: ModelConfig['price']
+  /** What the model changes in requests. */
+  readonly members: ModelConfig['request']
 }
 
 /** `charge`: what the attempts cost together. */
@@ -223,7 +226,7 @@ interface AttemptInput {
 
 /** One attempt. A client that leaves ends it, and so does a bug, with which it rejects. */
 async function send(
-  { call, request, hold: { promptTokens }, boundary, traits }: AdmittedCall,
+  { call, request, hold: { promptTokens }, boundary, traits, members }: AdmittedCall,
   { target: { model }, provider, translator, asksUsage }: AttemptInput,
   on: Pick<Snapshot, 'ticker' | 'now' | 'wallNow' | 'events' | 'routes' | 'routing'>,
   record: CallRecord,
@@ -237,6 +240,8 @@ async function send(
     traits: modelTraits,
     asksUsage,
     promptTokens,
+    allowsManagement: provider.allowsManagement,
+    now: on.now,
     nowSeconds: Math.floor(on.wallNow() / 1000),
     newId: randomId,
   })
@@ -244,7 +249,7 @@ async function send(
   const { dropped } = way
   record.startAttempt(on.now(), translator.way, dropped?.length === 0 ? undefined : dropped)
   const { provider: dialect } = translator
-  const { body, contentType, response: translation, reshape } = way
+  const { contentType, response: translation, reshape } = way
   const expected = { sinceMs: record.workSinceMs, dialect, translation, reshape, stripsUsage: asksUsage }
   const response = new UpstreamResponse(provider, expected, on)
   record.attempt = response
@@ -253,6 +258,9 @@ async function send(
   const { isStream } = request
   // Parameters and headers are part of the client's format.
   const passes = translator.way === 'pass'
+  const changed = passes || members === undefined ? way : withModelMembers(way.body, members)
+  const { body } = changed
+  record.changedMembers = 'changes' in changed ? changed.changes : request.changedMembers
   const query = passes ? call.query : ''
   const carried = passes ? carriedRequestHeaders(call, modelTraits) : []
   const headers = withTrace(carried, record.trace, provider)

@@ -16,9 +16,11 @@ import type { Scope } from '../admission/scopes.ts'
 import type { Reservation } from '../admission/stores/store.ts'
 import type { Config, RoutingConfig } from '../config/types.ts'
 import type { FailureKind, Target } from '../domain.ts'
-import { chooseTargets } from '../routing/choose-targets.ts'
-import { ProviderLoad } from '../routing/load.ts'
-import { Placement, type PlacementReason } from '../routing/placement.ts'
+import { type Choice, placedOf } from '../routing/choose-targets.ts'
+import type { ServerTraits } from '../routing/expected-time.ts'
+import type { Placed } from '../routing/placement.ts'
+import { type PlacedCall, Placer } from '../routing/placer.ts'
+import { newPrefixKey } from '../routing/prefix-hashes.ts'
 import { ServerFacts } from '../routing/server-facts.ts'
 import { type CoolDown, TargetHealth } from '../routing/target-health.ts'
 import { hasSameCheck, isSameServer } from '../upstream/same-settings.ts'
@@ -31,16 +33,14 @@ import type {
   TargetReport,
 } from './coordinator.ts'
 import type { Metered } from './response/meter.ts'
-import { type ObservedProviderCall, ProviderScopes, type SlotProvider } from './provider-scopes.ts'
+import {
+  type LoadWatch,
+  type ObservedProviderCall,
+  ProviderScopes,
+  type SlotProvider,
+} from './provider-scopes.ts'
+import { traitsOf, unknownTraits } from './server-traits.ts'
 import { UsageWishes } from './usage-wishes.ts'
-
-/** Who sees what other programs do at servers (app/server-looks.ts). */
-export interface LoadWatch {
-  /** Soon, at most once a second. */
-  want(targets: readonly Target[]): void
-  /** While a call waits. @returns ends that. */
-  hold(targets: readonly Target[]): () => void
-}
 
 export interface CoordinatorParts {
   readonly admission: Admission
@@ -60,18 +60,17 @@ export interface CoordinatorParts {
 export class LocalCoordinator implements Coordinator {
   /** Also receives what health checks find. */
   readonly health: TargetHealth
-  readonly load = new ProviderLoad()
+  readonly placer: Placer
+  readonly prefixKey = newPrefixKey()
   /** Provider → when it answered a call last, in milliseconds of the monotonic clock. */
   readonly lastSuccessMs = new Map<string, number>()
-  readonly placement = new Placement()
   readonly usageWishes = new UsageWishes()
   readonly serverFacts: ServerFacts
   readonly admission: Admission
   readonly calibration: Calibration
   readonly now: () => number
-  readonly chance: () => number
-  readonly hasShown: NonNullable<CoordinatorParts['hasShown']>
   readonly scopes: ProviderScopes
+  readonly #traits = new Map<string, ServerTraits>()
   /** Is asked to see what other programs do at servers among which a call chooses, or for which it waits. */
   loadWatch: LoadWatch | undefined
   #configs: Config['providers'] = new Map()
@@ -83,11 +82,18 @@ export class LocalCoordinator implements Coordinator {
     this.admission = admission
     this.calibration = calibration
     this.now = now
-    this.chance = chance
-    this.hasShown = hasShown
     this.serverFacts = parts.serverFacts ?? new ServerFacts()
     this.scopes = new ProviderScopes(this.serverFacts, now)
     this.serverFacts.onChange = this.#onServerFacts
+    const { health } = this
+    const traitsOfName = (provider: string) => this.#traits.get(provider) ?? unknownTraits
+    const { serverFacts } = this
+    this.placer = new Placer({ health, traitsOf: traitsOfName, serverFacts, hasShown, now, chance })
+  }
+
+  /** Calls under way. */
+  get load(): Placer['load'] {
+    return this.placer.load
   }
 
   /** Switches to a configuration. Counts, health and what was learned stay, except for providers that were exchanged. */
@@ -105,15 +111,20 @@ export class LocalCoordinator implements Coordinator {
     this.#carryHealth(this.#configs, configs)
     this.#configs = configs
     this.admission.budgets.follow(budgets)
-    this.scopes.follow(providers)
+    const all = [...providers]
+    this.scopes.follow(all)
+    for (const provider of all) {
+      this.#traits.set(provider.name, traitsOf(configs.get(provider.name), provider))
+    }
     this.#routing = routing
-    this.placement.forgetTurns()
+    this.placer.placement.forgetTurns()
     this.admission.applyLimits(rateLimits)
   }
 
   admit(request: AdmissionRequest): AdmissionResult | Promise<AdmissionResult> {
-    const { client, clientScope, disconnect, model, size, spending: asked } = request
-    const { targets, turn, reason } = chooseTargets(request, this)
+    const { client, clientScope, program, disconnect, model, size, spending: asked } = request
+    const choice = this.placer.choose(request)
+    const { targets, turn } = choice
     const tpm = smallest(this.admission.limitsOf(model)?.tpm, clientScope?.limits.tpm)
     const estimate = this.calibration.estimate(model, targets[0]!.provider, size, tpm)
     const { tokens, minTokens } = estimate
@@ -124,6 +135,7 @@ export class LocalCoordinator implements Coordinator {
     const decision = this.admission.reserve({
       client,
       clientScope,
+      program,
       disconnect,
       model,
       tokens,
@@ -133,10 +145,10 @@ export class LocalCoordinator implements Coordinator {
     })
     const resultOf = (decided: Decision): AdmissionResult => {
       if (decided.kind === 'admitted' && (!request.skipsFailing || this.#hasReady(targets))) {
-        const hold = new LocalHold(this, { request, targets, scopes, reason, estimate, admitted: decided })
+        const hold = new LocalHold(this, { request, choice, scopes, estimate, admitted: decided })
         return { kind: 'admitted', hold }
       }
-      if (turn !== undefined) this.placement.giveBack(turn)
+      if (turn !== undefined) this.placer.placement.giveBack(turn)
       if (decided.kind !== 'admitted') return decided
       this.admission.settle(decided.reservation, unsent)
       if (decided.spending !== undefined) this.admission.budgets.settle(decided.spending, unsent, undefined)
@@ -199,8 +211,10 @@ export class LocalCoordinator implements Coordinator {
   #carryHealth(before: Config['providers'], after: Config['providers']): void {
     for (const [name, old] of before) {
       const provider = after.get(name)
-      if (provider === undefined || !isSameServer(old, provider)) this.health.forget(name)
-      else if (!hasSameCheck(old, provider)) this.health.dropCheck(name)
+      if (provider === undefined || !isSameServer(old, provider)) {
+        this.health.forget(name)
+        this.placer.forget(name)
+      } else if (!hasSameCheck(old, provider)) this.health.dropCheck(name)
     }
   }
 }
@@ -213,18 +227,16 @@ const unsent = { kind: 'unsent' } as const
 
 interface HoldParts {
   readonly request: AdmissionRequest
-  readonly targets: readonly Target[]
-  /** Of their providers, in the same order. */
+  readonly choice: Choice
+  /** Of the providers of its targets, in the same order. */
   readonly scopes: readonly Scope[]
-  /** Why the first of them is the first. */
-  readonly reason: PlacementReason
   readonly estimate: Estimate
   readonly admitted: Admitted
 }
 
 class LocalHold implements Hold {
   readonly targets: readonly Target[]
-  readonly placement: PlacementReason
+  readonly placement: Placed
   readonly promptTokens: number
   readonly waitedMs: number
   readonly limitStatus: Hold['limitStatus']
@@ -233,24 +245,26 @@ class LocalHold implements Hold {
   readonly #request: AdmissionRequest
   readonly #reservation: Reservation
   readonly #spending: BudgetHold | undefined
+  /** Undefined: nothing is learned from the call. */
+  readonly #placed: PlacedCall | undefined
   /** An attempt at `target` counts as begun, and nobody has reported its end. */
   #isTrying = false
   #isSettled = false
   #observed: ObservedProviderCall | undefined
 
-  constructor(owner: LocalCoordinator, parts: HoldParts) {
-    const { request, targets, scopes, reason, estimate, admitted } = parts
+  constructor(owner: LocalCoordinator, { request, choice, scopes, estimate, admitted }: HoldParts) {
     this.#owner = owner
     this.#request = request
     this.#reservation = admitted.reservation
     this.#spending = admitted.spending
-    this.targets = targets
+    this.targets = choice.targets
     this.promptTokens = estimate.promptTokens
     this.waitedMs = admitted.waitedMs
     this.limitStatus = admitted.limitStatus
-    this.target = this.#chosenOf(targets, scopes)
-    this.placement = this.target === targets[0] ? reason : 'free_slot'
+    this.target = this.#chosenOf(choice.targets, scopes)
+    this.placement = placedOf(choice, this.target)
     owner.load.add(this.target.provider)
+    this.#placed = owner.placer.start(choice, request, this.target)
     this.#begin()
   }
 
@@ -294,6 +308,7 @@ class LocalHold implements Hold {
       case 'healthy':
         if (target === this.target) this.#observed?.learner.answer(this.#observed.call)
         health.recordSuccess(target)
+        if (target === this.target) this.#placed?.answered()
         this.#owner.lastSuccessMs.set(target.provider, now())
         return
       case 'failing': {
@@ -301,6 +316,9 @@ class LocalHold implements Hold {
         if (failureKind === 'overloaded' && target === this.target) this.#observed?.learner.refuse()
         const of = { cooldownMs, isLocal: isLocal(target.provider), retryAfterMs, nowMs: now() }
         health.recordFailure(target, failureKind, of)
+        if (failureKind === 'unreachable' || failureKind === 'loading') {
+          this.#owner.placer.forgetCache(target.provider)
+        }
         return
       }
       case 'inconclusive':
@@ -342,6 +360,7 @@ class LocalHold implements Hold {
     }
     load.remove(provider)
     this.#observed?.learner.end(this.#observed.call)
+    this.#placed?.end(usage?.isEstimated === false ? usage : undefined)
     if (this.#spending !== undefined) admission.budgets.settle(this.#spending, outcome, spent)
     admission.settle(this.#reservation, outcome)
   }
@@ -364,6 +383,7 @@ class LocalHold implements Hold {
     load.remove(this.target.provider)
     this.target = this.#chosenOf(targets, scopes)
     load.add(this.target.provider)
+    this.#placed?.moveTo(this.target)
     this.#begin()
     return this.target
   }

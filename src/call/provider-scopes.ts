@@ -3,8 +3,17 @@
 // changes, so that calls which wait for it find the limit of the moment.
 import { providerScope, type Scope, type ScopeLimits } from '../admission/scopes.ts'
 import { type ObservedCall, SlotLearner } from '../admission/slot-learner.ts'
+import type { Target } from '../domain.ts'
 import type { ServerFacts } from '../routing/server-facts.ts'
 import type { Provider } from '../upstream/provider.ts'
+
+/** Who sees what other programs do at servers (app/load-looks.ts). */
+export interface LoadWatch {
+  /** Soon, at most once a second. */
+  want(targets: readonly Target[]): void
+  /** While a call waits. @returns ends that. */
+  hold(targets: readonly Target[]): () => void
+}
 
 interface OwnScope extends Scope {
   limits: ScopeLimits

@@ -22,6 +22,7 @@ import type { PathProblem, HasProblem, Path } from './problems.ts'
 import { baseUrlOf } from './provider-kind.ts'
 import { headerProblems } from './check-headers.ts'
 import type { RawConfig, RawProvider } from './raw.ts'
+import { requestProblems } from './check-request.ts'
 import { tracingProblems } from './check-tracing.ts'
 
 /**
@@ -71,6 +72,7 @@ export function* configProblems(
   yield* providerProblems(raw)
   yield* modelProblems(raw, hasProblem)
   yield* boundaryProblems(raw, hasProblem)
+  yield* requestProblems(raw)
   yield* priceProblems(raw)
   yield* tracingProblems(raw)
 }

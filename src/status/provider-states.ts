@@ -1,10 +1,11 @@
 // The providers of a configuration as the status page shows them.
 import type { ProviderConfig } from '../config/provider-types.ts'
+import type { ServerFacts } from '../routing/server-facts.ts'
 import type { KnownTrouble } from '../routing/target-health.ts'
 import type { HistoryLook } from './call-history.ts'
-import { medianOf, mergedPast, type ProviderPastLook, shownMinutes } from './provider-past.ts'
+import { cachedShareOf, medianOf, mergedPast, type ProviderPastLook, shownMinutes } from './provider-past.ts'
 import { shownOrNull, shownText } from './shown-text.ts'
-import type { ProviderState } from './status-report.ts'
+import type { ProviderState, ServedModel } from './status-report.ts'
 
 type Trouble = Pick<KnownTrouble, 'failureKind' | 'untilMs'>
 
@@ -13,6 +14,10 @@ export interface ProviderSources {
   readonly inFlightOf: (provider: string) => number
   /** Calls at once that are let in to a provider; undefined: any number. */
   readonly maxParallelOf: (provider: string) => number | undefined
+  /** Calls in line for models that it serves. */
+  readonly waitingOf: (provider: string) => number
+  readonly facts: Pick<ServerFacts, 'isSleeping' | 'slotsOf'>
+  readonly servedBy: (provider: string) => readonly ServedModel[]
   /** Models that it lists. */
   readonly modelsOf: (provider: string) => number
   readonly looks: readonly HistoryLook[]
@@ -30,7 +35,17 @@ export function providerStates(
 
 function providerState(
   config: ProviderConfig,
-  { troubleOf, inFlightOf, maxParallelOf, modelsOf, looks, toWallMs }: ProviderSources,
+  {
+    troubleOf,
+    inFlightOf,
+    maxParallelOf,
+    waitingOf,
+    modelsOf,
+    facts,
+    servedBy,
+    looks,
+    toWallMs,
+  }: ProviderSources,
 ): ProviderState {
   const { name, kind } = config
   const isHttp = kind !== 'echo'
@@ -45,6 +60,7 @@ function providerState(
     origin: isHttp ? config.origin : null,
     kind,
     is_local: isHttp ? config.isLocal : true,
+    boundary: isHttp ? (config.boundary ?? 'any') : 'local',
     state: stateOf(trouble, past),
     trouble: trouble?.failureKind ?? null,
     until: trouble?.untilMs === undefined ? null : isoOf(toWallMs(trouble.untilMs)),
@@ -53,10 +69,18 @@ function providerState(
     last_success: past.lastSuccessMs === undefined ? null : isoOf(past.lastSuccessMs),
     in_flight: Math.max(0, inFlightOf(name)),
     max_parallel: maxParallelOf(name) ?? null,
-    first_token_p50_ms: medianOf(past.measures.map(({ firstTokenMs }) => Math.round(firstTokenMs))),
+    slots: facts.slotsOf(name) ?? null,
+    waiting: waitingOf(name),
+    is_sleeping: facts.isSleeping(name),
+    first_token_p50_ms: medianOf(
+      past.measures.map(({ firstTokenMs }) => (firstTokenMs === null ? null : Math.round(firstTokenMs))),
+    ),
+    prompt_per_second: medianOf(past.measures.map(({ promptPerSecond }) => promptPerSecond)),
+    cached_share: cachedShareOf(past.measures),
     tokens_per_second: medianOf(past.measures.map(({ tokensPerSecond }) => tokensPerSecond)),
     minutes: past.minutes,
     models: modelsOf(name),
+    served: servedBy(name),
     key_from: isHttp ? shownOrNull(config.apiKey?.source) : null,
   }
 }

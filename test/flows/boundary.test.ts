@@ -351,6 +351,29 @@ test('a proxy of the environment is left out within a boundary', async (t) => {
   assert.deepEqual(proxy.asked, [`CONNECT nas.lan:${port}`])
 })
 
+test('a cloud model of an Ollama on this machine is outside', async (t) => {
+  const { gateway, upstreams } = await startGateway(t, {
+    providers: { ollama: { kind: 'ollama' } },
+    models: { 'own/*': { provider: 'ollama' } },
+    routes: { rest: { provider: 'ollama' } },
+  })
+  upstreams.ollama.respondAlways(completion)
+  const free = await call(t, gateway, 'own/gpt-oss:120b-cloud')
+  assert.deepEqual([free.status, free.header('x-llm-gateway-boundary')], [200, 'any'])
+  const near = await call(t, gateway, 'own/gpt-oss:20b', bounded('local'))
+  assert.deepEqual([near.status, near.header('x-llm-gateway-boundary')], [200, 'local'])
+  const refused = await call(t, gateway, 'own/gpt-oss:120b-cloud', bounded('local'))
+  assert.equal(refused.status, 403)
+  assert.match(
+    refused.body().toString(),
+    /own\/gpt-oss:120b-cloud → ollama \(127\.0\.0\.1, which passes gpt-oss:120b-cloud on\): leaves the box/,
+  )
+  const body = '{"model":"gpt-oss:120b-cloud"}'
+  const other = await exchange(t, gateway.url, rawRequest('POST /v1/conversations', bounded('local'), body))
+  assert.equal(other.status, 403)
+  assert.equal(upstreams.ollama.requests.length, 2)
+})
+
 suite('other routes', () => {
   const routes = { rest: { provider: 'cloud' } }
 

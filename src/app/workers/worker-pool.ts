@@ -392,6 +392,7 @@ class WorkerPool implements App {
       reloaded: this.#reloaded,
       discovered: this.#parts.services.discovered,
       foundFormats: this.#parts.services.formats.confirmed(),
+      prefixKey: this.#parts.services.coordinator.prefixKey,
       keyFile: this.#keyFile,
       hosts,
       tcpPort: port,

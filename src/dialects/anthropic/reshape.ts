@@ -9,15 +9,15 @@ import { type OutgoingEvent, splitInto } from '../openai/reshape/forms.ts'
 import type { Reshape, ResponseTranslation, TranslatedStep } from '../translator.ts'
 import { errorHeadOf } from './errors.ts'
 
-export const messageReshape: Reshape = {
-  toWhole: () => new AssembledMessage(),
+export const messageReshape = {
+  toWhole: (): ResponseTranslation => new AssembledMessage(),
   toEvents(value, _, body) {
     const message = membersOf(value)
     const { type, content } = message
     if (type !== 'message' || !Array.isArray(content)) return undefined
     return splitInto(eventsOf(message, content, body))
   },
-}
+} satisfies Reshape
 
 /** A block with what its deltas have added. */
 interface Block {

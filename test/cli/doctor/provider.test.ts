@@ -50,6 +50,7 @@ async function examine(
     config,
     models: ['m'],
     missingKey: undefined,
+    boundary: 'any',
     mayCall: true,
     timeoutMs: 5_000,
     userAgent: 'test',
