@@ -6,6 +6,7 @@ import { describe, test } from 'node:test'
 
 import { loadConfig } from '../src/config/load.ts'
 import { defaults } from '../src/config/defaults.ts'
+import { apiPath } from '../src/http/api-path.ts'
 import { dialects } from '../src/dialects/table.ts'
 import { renderError } from '../src/dialects/openai/errors.ts'
 import { type ErrorCode, errorTable, GatewayError } from '../src/errors.ts'
@@ -34,7 +35,7 @@ describe('docs/http.md', () => {
 
   test('names every route of the API', () => {
     const text = read('docs/http.md')
-    for (const { path } of dialects.keys()) assert.ok(text.includes(`/v1${path}`), path)
+    for (const { path } of dialects.keys()) assert.ok(text.includes(apiPath(path)), path)
   })
 })
 

@@ -4,6 +4,7 @@ import { rateLimitError } from '../admission/rate-limit-error.ts'
 import { noLimitStatus } from '../admission/scope-counter.ts'
 import { clientScope } from '../admission/scopes.ts'
 import type { ModelRequest } from '../dialects/request.ts'
+import { maxWaitMsOf } from '../admission/limits-of.ts'
 import type { LimitStatus, Target } from '../domain.ts'
 import { GatewayError, shuttingDown } from '../errors.ts'
 import type { PrefixHashes } from '../routing/prefix-hashes.ts'
@@ -11,6 +12,7 @@ import type { Route } from '../routing/route-table.ts'
 import { budgetRequestOf, isBudgeted } from './budget-request.ts'
 import type { Call, Snapshot } from './call.ts'
 import type { AdmissionResult, AllFailing, Hold } from './coordinator.ts'
+import { CallProgram } from './program.ts'
 import { prefixOf } from './prompt-prefix.ts'
 import type { CallRecord } from './record.ts'
 
@@ -46,14 +48,19 @@ export interface Limited {
   readonly error: GatewayError
 }
 
+type AdmittingParts = Pick<
+  Snapshot,
+  'coordinator' | 'budgets' | 'now' | 'prices' | 'rateLimits' | 'routing' | 'sessionHeaders'
+>
+
 /**
  * Reserves the call's share of the limits, waiting in line where the model's limits say so. Returns a promise where the
  * call waits, or where another thread decides. The receiver of the hold settles it.
  */
 export function admit(
   input: AdmitInput,
-  on: Pick<Snapshot, 'coordinator' | 'budgets' | 'now' | 'prices' | 'routing'>,
-  record: Pick<CallRecord, 'model' | 'addWait'>,
+  on: AdmittingParts,
+  record: Pick<CallRecord, 'model' | 'addWait' | 'program'>,
 ): AdmitResult | Promise<AdmitResult> {
   // With one target there is nothing to choose.
   if (input.targets.length === 1) return ask(input, undefined, on, record)
@@ -64,10 +71,16 @@ export function admit(
 }
 
 function ask(
-  { call: { client, reply, dialect, requestId }, request, route, targets, skipsFailing }: AdmitInput,
+  {
+    call: { client, rawHeaders, reply, dialect, requestId },
+    request,
+    route,
+    targets,
+    skipsFailing,
+  }: AdmitInput,
   prefix: PrefixHashes | undefined,
-  on: Pick<Snapshot, 'coordinator' | 'budgets' | 'now' | 'prices'>,
-  record: Pick<CallRecord, 'model' | 'addWait'>,
+  on: AdmittingParts,
+  record: Pick<CallRecord, 'model' | 'addWait' | 'program'>,
 ): AdmitResult | Promise<AdmitResult> {
   const model = route.model.name
   const { size } = request
@@ -76,9 +89,15 @@ function ask(
     ? budgetRequestOf({ client, dialect, requestId, request, route, model: record.model }, on)
     : undefined
   if (spending instanceof GatewayError) return overBudget(spending)
+  const { coordinator, sessionHeaders } = on
+  const mayWait = maxWaitMsOf(on.rateLimits, model) > 0
+  if (mayWait) {
+    record.program ??= new CallProgram(rawHeaders, { key: coordinator.prefixKey, sessionHeaders })
+  }
   const asked = {
     client,
     clientScope: clientScope(client),
+    program: mayWait ? record.program : undefined,
     spending,
     disconnect: reply,
     model,
@@ -89,7 +108,7 @@ function ask(
     format,
     skipsFailing,
   }
-  const result = on.coordinator.admit(asked)
+  const result = coordinator.admit(asked)
   const toResult = (admission: AdmissionResult) => {
     if (admission.kind === 'admitted' && spending !== undefined) admission.hold.interruptible = reply
     const waitedMs = admission.kind === 'admitted' ? admission.hold.waitedMs : admission.waitedMs

@@ -2,6 +2,7 @@
 import type { ClientDialect } from '../dialects/dialect.ts'
 import type { Translator } from '../dialects/translator.ts'
 import { GatewayError } from '../errors.ts'
+import { apiPath } from '../http/api-path.ts'
 import type { Provider } from '../upstream/provider.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
 import type { Snapshot } from './call.ts'
@@ -54,7 +55,7 @@ function noWay({ name }: Provider, dialect: ClientDialect): GatewayError {
   if (withoutRoute !== undefined) {
     return new GatewayError('unknown_url', `Provider "${name}" has no ${path}. ${withoutRoute}`)
   }
-  const message = `Provider "${name}" supports neither /v1${dialect.path} nor a format that its requests can be translated to.`
+  const message = `Provider "${name}" supports neither ${apiPath(dialect.path)} nor a format that its requests can be translated to.`
   return new GatewayError('not_translatable', message)
 }
 

@@ -13,7 +13,7 @@ import type {
 } from '../admission/budget.ts'
 import type { Outcome } from '../admission/outcome.ts'
 import type { Scope } from '../admission/scopes.ts'
-import type { Disconnect, NotAdmitted } from '../admission/waiting-line.ts'
+import type { Disconnect, NotAdmitted, Program } from '../admission/waiting-line.ts'
 import type { Client, FailureKind, LimitStatus, RequestSize, Target } from '../domain.ts'
 import type { Placed } from '../routing/placement.ts'
 import type { PrefixHashes, PrefixKey } from '../routing/prefix-hashes.ts'
@@ -26,6 +26,8 @@ export interface AdmissionRequest {
   readonly clientScope: Scope | undefined
   /** Absent: no budget applies to the call. */
   readonly spending?: BudgetRequest | undefined
+  /** Of the client, for the order in which its calls wait; absent: the model's calls do not wait. */
+  readonly program?: Program | undefined
   readonly disconnect: Disconnect
   /** Whose limits count: the name of a model or wildcard, never an alias. */
   readonly model: string
@@ -125,7 +127,7 @@ export interface PromptToCount {
 }
 
 export interface Coordinator {
-  /** Of this process. */
+  /** Of this process, at random: keys the hashes of prompts and the numbers of clients\' programs. */
   readonly prefixKey: PrefixKey
   /**
    * Puts the targets in order and reserves the call's share, or lets it wait in line where the model's limits say so.

@@ -120,7 +120,7 @@ export class LocalCoordinator implements Coordinator {
   }
 
   admit(request: AdmissionRequest): AdmissionResult | Promise<AdmissionResult> {
-    const { client, clientScope, disconnect, model, size, spending: asked } = request
+    const { client, clientScope, program, disconnect, model, size, spending: asked } = request
     const choice = this.placer.choose(request)
     const { targets, turn } = choice
     const tpm = smallest(this.admission.limitsOf(model)?.tpm, clientScope?.limits.tpm)
@@ -132,6 +132,7 @@ export class LocalCoordinator implements Coordinator {
     const decision = this.admission.reserve({
       client,
       clientScope,
+      program,
       disconnect,
       model,
       tokens,

@@ -10,6 +10,7 @@ import type { Boundary } from '../platform/boundary.ts'
 import type { Charged } from '../prices/price-book.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
 import type { Call } from './call.ts'
+import type { CallProgram } from './program.ts'
 import { ratesOf } from './rates.ts'
 import type { Meter, Metered } from './response/meter.ts'
 import type { AttemptStage } from './response/upstream-response.ts'
@@ -50,6 +51,8 @@ export class CallRecord {
   waitMs = 0
   /** Since when the call waits for its admission; undefined: it does not wait. */
   lineSinceMs: number | undefined
+  /** Of the client; undefined: its calls of this model do not wait. */
+  program: CallProgram | undefined
   /** As estimated when the call was admitted. */
   promptTokens: number | undefined
   /** Why the target is the one that it is. */
@@ -201,6 +204,11 @@ export class CallRecord {
     this.#outcomeAtMs = undefined
   }
 
+  /** The number of the client's program, if the call has waited, or does. */
+  get programNumber(): number | undefined {
+    return this.waitMs > 0 || this.lineSinceMs !== undefined ? this.program?.number : undefined
+  }
+
   /** For `Server-Timing`: what is known when the head goes out, in milliseconds. */
   serverTiming(nowMs: number): string {
     const upstreamMs = this.#upstreamMs(nowMs)
@@ -231,6 +239,7 @@ export class CallRecord {
       key_secret: client.secretId,
       scope: client.terms === undefined ? undefined : scopeNameOf(client),
       via: client.via,
+      program: this.programNumber,
       dialect: dialect.name,
       route,
       model: this.model,

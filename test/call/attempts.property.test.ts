@@ -227,6 +227,7 @@ function startScene(next: () => string) {
     hasSeveralClients: false,
     routing,
     rateLimits,
+    sessionHeaders: [],
     heartbeatAfterMs: 15_000,
     events: {
       emit(event) {

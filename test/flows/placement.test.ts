@@ -114,7 +114,9 @@ test('a large prompt that is hashed in pieces is found again', async (t) => {
     const messages = [long, ...more.map((content) => ({ role: 'user', content }))]
     await chat(gateway, 'both', { messages })
   }
-  const counts = [upstreams.one.requests.length, upstreams.two.requests.length].toSorted()
+  const counts = [upstreams.one.requests.length, upstreams.two.requests.length].toSorted(
+    (one, other) => one - other,
+  )
   assert.deepEqual(counts, [0, 3])
 })
 

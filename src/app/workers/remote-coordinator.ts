@@ -42,13 +42,15 @@ export class RemoteCoordinator implements Coordinator {
   admit({
     disconnect,
     client: { id: clientId },
+    program: sender,
     ...rest
   }: AdmissionRequest): AdmissionResult | Promise<AdmissionResult> {
     if (disconnect.isGone) return { kind: 'gone', waitedMs: 0 }
     if (this.#isClosed) return { kind: 'shutting_down', waitedMs: 0 }
     const sinceMs = this.#now()
     // What else is known of the client may be long.
-    const params = { ...rest, client: { id: clientId } }
+    const program = sender && { number: sender.number }
+    const params = { ...rest, client: { id: clientId }, program }
     const { id, result, pending } = this.#requests.send('admit', params)
     return new Promise((resolve) => {
       const cancel = (kind: 'gone' | 'shutting_down') => {

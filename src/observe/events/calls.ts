@@ -39,6 +39,8 @@ export interface CallFacts {
   readonly scope?: string | undefined
   /** The Unix user, address or identity that a client with a key or an identity came through. */
   readonly via?: string | undefined
+  /** Tells the programs of one client apart by their turns in line, until the gateway ends. Absent: the call did not wait. */
+  readonly program?: number | undefined
   readonly dialect: string
   /** Of the API's routes, of a request that passes as it is: `GET /files/{file}`. */
   readonly route: string | undefined

@@ -102,6 +102,7 @@ function openCall(id: string, facts: Partial<OpenCall>): OpenCall {
     model: 'qwen3:8b',
     client: 'ada',
     key: null,
+    program: null,
     dialect: 'chat',
     provider: 'ollama',
     target_model: 'qwen3:8b',
