@@ -45,6 +45,7 @@ const guarded = new MemberNames(
 )
 
 const format: JsonFormat = {
+  isStreamable: true,
   hasStreamOptions: false,
   hasOutputTokens: true,
   guarded,

@@ -13,6 +13,8 @@ import { includeUsageSplice } from './include-usage.ts'
 import { promptMembers, PromptSize } from './prompt-size.ts'
 
 export interface JsonFormat {
+  /** Whether a stream of the format brings all that a whole answer has. Absent: no. */
+  readonly isStreamable?: boolean
   /** Whether `stream_options.include_usage` is part of the format. */
   readonly hasStreamOptions: boolean
   readonly hasOutputTokens: boolean
@@ -89,12 +91,13 @@ export function readJsonRequest(
   const isStream = scan.members.get('stream')?.kind === 'true'
   const usageSplice = format.hasStreamOptions && isStream ? includeUsageSplice(body, scan) : undefined
   if (usageSplice instanceof GatewayError) return usageSplice
+  const size = sizeOf(format, body, scan)
   return {
     model,
     isStream,
     contentType: 'application/json',
     body: received,
-    size: sizeOf(format, body, scan),
+    size,
     get promptPrefix() {
       return prefixOf(format, received, scan)
     },
@@ -107,6 +110,12 @@ export function readJsonRequest(
       if (asksUsage && usageSplice !== undefined) edits.push(usageSplice)
       return edited(received, edits)
     },
+    streamBodyFor(name, asksProgress) {
+      if (isStream || size.choices > 1) return undefined
+      const edits = streamSplices(format, body, scan, asksProgress)
+      if (edits === undefined) return undefined
+      return edited(received, name === inBody ? edits : [modelSplice(name, scan), ...edits])
+    },
   }
 }
 
@@ -115,6 +124,34 @@ function modelSplice(name: string, { members, insertAt, isEmpty }: JsonScan): Sp
   if (member !== undefined) return { at: member.value, bytes: JSON.stringify(name) }
   const at = { start: insertAt, end: insertAt }
   return { at, bytes: `"model":${JSON.stringify(name)}${isEmpty ? '' : ','}` }
+}
+
+/** The edits that ask for a stream. Undefined if the answer is more than its stream brings. */
+function streamSplices(
+  format: JsonFormat,
+  body: Buffer,
+  scan: JsonScan,
+  asksProgress: boolean,
+): Splice[] | undefined {
+  const { members, insertAt, visitor, isEmpty } = scan
+  if (format.isStreamable !== true || isEmpty || isInBackground(format, scan)) return undefined
+  if (!(visitor instanceof PromptSize) || visitor.asksDetails) return undefined
+  // Several prompts have several answers.
+  if (members.get('prompt')?.kind === 'array') return undefined
+  const stream = members.get('stream')
+  if (stream !== undefined && stream.kind !== 'false' && stream.kind !== 'null') return undefined
+  const edits: Splice[] = []
+  const inserted = { start: insertAt, end: insertAt }
+  edits.push(
+    stream === undefined ? { at: inserted, bytes: '"stream":true,' } : { at: stream.value, bytes: 'true' },
+  )
+  if (asksProgress && format.hasStreamOptions) edits.push({ at: inserted, bytes: '"return_progress":true,' })
+  if (!format.hasStreamOptions) return edits
+  const options = members.get('stream_options')?.kind
+  if (options !== undefined && options !== 'null' && options !== 'object') return undefined
+  const usage = includeUsageSplice(body, scan)
+  if (usage instanceof GatewayError) return undefined
+  return usage === undefined ? edits : [...edits, usage]
 }
 
 /** Anthropic has a dearer way of serving besides its tiers: `speed: fast`. */
