@@ -8,7 +8,10 @@ export interface Route {
   readonly model: ModelConfig
   /** Which kind of name matched. `discovered`: one that a provider lists. */
   readonly rule: 'name' | 'alias' | 'wildcard' | 'discovered'
-  /** The model's targets; `*` is replaced with the part that the wildcard matches. */
+  /**
+   * The model's targets; `*` is replaced with the part that the wildcard matches. Of a model without any (`use`): those of the
+   * one that it leads to, as far as that is known.
+   */
   readonly targets: readonly Target[]
 }
 
@@ -49,6 +52,8 @@ export class RouteTable {
   readonly hasBoundaries: boolean
   /** Prefix → model. */
   readonly #wildcards = new Map<string, ModelConfig>()
+  /** Of wildcards that lead to another model: its targets. */
+  readonly #targetsLedTo = new Map<ModelConfig, readonly Target[]>()
   /** Lengths of the prefixes, the longest first. */
   readonly #prefixLengths: readonly number[]
 
@@ -66,6 +71,7 @@ export class RouteTable {
     this.#unlisted = [...discovered].filter(([, listed]) => listed.length === 0).map(([provider]) => provider)
     this.#addDiscovered(discovered)
     this.#addMatched(discovered)
+    for (const model of models.values()) if (model.use !== undefined) this.#leadOn(model)
   }
 
   /** The exact name, else the alias, else a listed name, else the wildcard with the longest prefix. */
@@ -76,6 +82,17 @@ export class RouteTable {
       this.#discovered.get(name) ??
       this.#findWildcard(name)
     )
+  }
+
+  /** Where `use` leads from a model, over others that have one, too; undefined: it has none, or no model has that name. */
+  ledTo({ use }: ModelConfig): Route | undefined {
+    let route: Route | undefined
+    // The file has no cycles.
+    for (let name = use; name !== undefined; name = route.model.use) {
+      route = this.find(name) ?? this.expected(name)
+      if (route === undefined) return undefined
+    }
+    return route
   }
 
   /** The name or alias that a mistyped one is likely to mean. */
@@ -180,6 +197,15 @@ export class RouteTable {
     }
   }
 
+  /** A model without targets of its own is shown with those of the model that it leads to. */
+  #leadOn(model: ModelConfig): void {
+    const { name, aliases } = model
+    const targets = this.ledTo(model)?.targets ?? []
+    if (name.endsWith('*')) this.#targetsLedTo.set(model, targets)
+    else this.#byName.set(name, { model, rule: 'name', targets })
+    for (const alias of aliases) this.#byAlias.set(alias, { model, rule: 'alias', targets })
+  }
+
   /** Whether the file covers a short name, or it looks like one in another provider's namespace. */
   #isTaken(name: string): boolean {
     return this.#isConfigured(name, 0) || this.#ownerOf(name) !== undefined
@@ -204,7 +230,8 @@ export class RouteTable {
       if (length >= name.length) continue
       const model = this.#wildcards.get(name.slice(0, length))
       if (model === undefined) continue
-      return { model, rule: 'wildcard', targets: filledIn(model.targets, name.slice(length)) }
+      const targets = this.#targetsLedTo.get(model) ?? filledIn(model.targets, name.slice(length))
+      return { model, rule: 'wildcard', targets }
     }
     return undefined
   }

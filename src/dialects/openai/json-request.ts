@@ -19,6 +19,7 @@ import {
   type ServerWishes,
 } from '../request.ts'
 import { includeUsageSplice } from './include-usage.ts'
+import { needsOf } from './request-needs.ts'
 import { promptMembers, PromptSize } from './prompt-size.ts'
 
 export interface JsonFormat {
@@ -136,6 +137,9 @@ function requestOf(parts: Parts, facts: { body: Buffer; scan: JsonScan }, edits?
     size: sizeOf(format, facts.body, facts.scan),
     get promptPrefix() {
       return prefixOf(format, received, scan)
+    },
+    get needs() {
+      return needsOf(body, scan.members)
     },
     mayAskUsage: usageSplice !== undefined,
     serviceTier: serviceTierOf(facts.body, facts.scan),
