@@ -128,7 +128,7 @@ export class StatusReporter implements StatusSource {
         ? coordinator.admission.budgets.describe(this.#budgetScopes(config)).map(budgetRow)
         : [],
       usage,
-      recent: recentCalls(looks, past),
+      recent: recentCalls(looks, { ...past, isAll: seesAll }),
       failures: failureRows(looks, { ...past, isAll: seesAll }, nowMs),
     }
   }

@@ -183,10 +183,12 @@ async function tryModel(
 
   const { hold } = admission
   record.promptTokens = hold.promptTokens
-  record.placement = route === asked ? hold.placement : 'fallback'
+  record.placement = route === asked ? hold.placement.reason : 'fallback'
+  record.placed = hold.placement
   heartbeat.provider = soleProviderOf(route, targets)
   if (heartbeat.provider !== undefined) {
-    heartbeat.boundary = boundaryOfAnswer(heartbeat.provider, boundary, on)
+    const { model: targetModel } = targets[0]!
+    heartbeat.boundary = boundaryOfAnswer(heartbeat.provider, { boundary, targetModel }, on)
   }
   if (isAsked) addRateHeaders(call, hold.limitStatus, on)
   else if (last?.kind === 'limited') addRateHeaders(call, last.limitStatus, on)

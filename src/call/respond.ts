@@ -318,7 +318,7 @@ function addCallHeaders(
 ): void {
   if (reply.isStarted) return
   if (record.provider !== undefined) {
-    setProvider(reply, record.provider, boundaryOfAnswer(record.provider, record.boundary, on))
+    setProvider(reply, record.provider, boundaryOfAnswer(record.provider, record, on))
   }
   if (record.providerRequestId !== undefined) {
     reply.set('x-llm-gateway-provider-request-id', record.providerRequestId)

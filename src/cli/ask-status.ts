@@ -15,10 +15,11 @@ export async function askStatus(
   config: string | undefined,
 ): Promise<StatusReport | undefined> {
   const answer = await askControl(io.env, 'GET /-/status', config)
-  const problem = (text: string) => void new Output(io.stderr, io.env).line(`error: ${text}`)
-  if (answer.kind !== 'answered') return problem(problemOf(answer))
-  if (isReport(answer.body)) return answer.body
-  return problem('the gateway is of another version; restart it')
+  if (answer.kind === 'answered' && isReport(answer.body)) return answer.body
+  const problem =
+    answer.kind === 'answered' ? 'the gateway is of another version; restart it' : problemOf(answer)
+  new Output(io.stderr, io.env).line(`error: ${problem}`)
+  return undefined
 }
 
 const lists = ['attention', 'calls', 'providers', 'limits', 'budgets', 'recent', 'failures'] as const

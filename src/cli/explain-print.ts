@@ -56,6 +56,8 @@ export function printExplanation(out: Output, explanation: Explanation, listsMem
     if (target.plainHttp !== null) row(out, 'plain http', plainHttpRules[target.plainHttp])
     if (target.headers.length > 0) row(out, 'headers', target.headers.join(', '))
     row(out, 'timeouts', formatTimeouts(target.timeouts))
+    if (target.ownRoutes !== undefined) row(out, 'own routes', target.ownRoutes.join(', '))
+    if (target.allowsManagement) row(out, 'management', 'allowed to all clients that may use the provider')
     const { price } = target
     row(
       out,
@@ -75,6 +77,7 @@ export function printExplanation(out: Output, explanation: Explanation, listsMem
   if (boundary !== 'any') out.line(`boundary   ${boundary}: ${boundedTexts[boundary]}`)
   out.line(`heartbeat  after ${heartbeatAfterMs / 1000} s of silence in a stream`)
   out.line(`retries    ${formatRouting(routing)}`)
+  if (targets.length > 1) out.line(`placement  ${placements[routing.placement]}${sharedText(routing)}`)
   if (kinds.length > 0) out.line(`default    for ${kinds.join(', ')} whose requests name no model`)
   if (rest !== null) out.line(`rest       other routes of the API pass to ${printable(rest)}`)
   if (keys !== undefined) out.line(`keys       ${keys.mode}, of ${printable(keys.file)}`)
@@ -142,6 +145,18 @@ function formatRouting({ retries, maxRetryWaitMs, restartWaitMs, cooldownMs }: R
   const seconds = (ms: number) => `${ms / 1000} s`
   const restart = restartWaitMs === 0 ? '' : `, up to ${seconds(restartWaitMs)} for a local restart`
   return `${retries}, each after at most ${seconds(maxRetryWaitMs)}${restart}; cool-down ${seconds(cooldownMs)}`
+}
+
+const placements = {
+  expected_time: 'where the answer is expected to begin soonest',
+  least_busy: 'where the fewest calls are under way, by weight',
+}
+
+function sharedText({ placement, hasSharedPrefixes }: RoutingConfig): string {
+  if (placement === 'least_busy') return ''
+  return hasSharedPrefixes
+    ? '; cached prompts of all clients count'
+    : '; cached prompts of the same client count'
 }
 
 function formatLimits({ rpm, tpm, maxParallelRequests, whenLimited, maxWaitMs }: ModelLimits): string {

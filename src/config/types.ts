@@ -232,6 +232,10 @@ export interface RoutingConfig {
   readonly restartWaitMs: number
   /** How long a target that failed is tried last, in milliseconds. */
   readonly cooldownMs: number
+  /** How a target is chosen: by when it is expected to answer, or by its load alone. */
+  readonly placement: 'expected_time' | 'least_busy'
+  /** Whether calls of one client are placed where another one's have the same prompt cached. */
+  readonly hasSharedPrefixes: boolean
   /** What no call may leave. Absent: nothing. */
   readonly boundary?: Exclude<Boundary, 'any'>
 }
@@ -242,7 +246,9 @@ export interface RoutesConfig {
   /** The models of calls that name none; absent: such a call is refused. */
   readonly defaultModel: {
     readonly images?: string
+    readonly infill?: string
     readonly moderations?: string
+    readonly native?: string
     readonly responses?: string
   }
 }

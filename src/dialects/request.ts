@@ -3,6 +3,7 @@
 import type { MemberRule, RequestSize, Span } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { LargeBody, type SplicedBody } from '../bytes/large-body.ts'
+import type { PromptPieces } from './prompt-pieces.ts'
 import { splice, type Splice, spliceParts } from '../bytes/splice.ts'
 
 /** What the model that answers a request has to be able to do. */
@@ -28,8 +29,8 @@ export interface ModelRequest extends ServerWishes {
   /** As it came, for translations. */
   readonly body: Buffer | LargeBody
   readonly size: RequestSize
-  /** The first bytes of the prompt: the same for every call of a conversation. Put together when asked for. */
-  readonly promptPrefix: Buffer
+  /** Where the prompt stands in the body. Found when asked for. */
+  readonly promptPieces: PromptPieces
   /** Whether the gateway may request usage on this stream, because the client did not. */
   readonly mayAskUsage: boolean
   /** The service tier that the client requested, which may decide the price. Absent: none. */

@@ -2,7 +2,6 @@
 // interface: they are added to, never renamed. None holds a prompt, an answer, a key, a header's value or a URL with more
 // than its origin and path. Text of others is at most 300 printable characters. Times are ISO 8601 in UTC.
 import type { Attention } from '../observe/alerts/attention.ts'
-import type { Boundary } from '../platform/boundary.ts'
 import type { OpenCall } from './open-call.ts'
 
 export interface StatusReport {
@@ -58,7 +57,7 @@ export interface ProviderState {
   readonly kind: string
   readonly is_local: boolean
   /** The narrowest boundary that calls of it can be kept in. */
-  readonly boundary: Boundary
+  readonly boundary: 'local' | 'private' | 'any'
   /**
    * `unused`: neither a call nor a check has reached it since the start. `failing`: calls may try it, and nothing has reached it
    * since its last failure.
@@ -187,8 +186,10 @@ export interface RecentCall {
   readonly reason: string | null
   /** What to do about it. */
   readonly fix: string | null
-  /** Why this target was chosen, as in the log; null: there was no choice. */
+  /** Why this target was chosen, as in the log; null: there was no choice, or the viewer sees its own calls only. */
   readonly placement: string | null
+  /** What was known of it then, as in the log. */
+  readonly placed: string | null
   readonly trace_id: string | null
   /** Where the trace can be seen (`tracing.view_url`). */
   readonly trace_url: string | null

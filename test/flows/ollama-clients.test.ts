@@ -3,11 +3,27 @@ import assert from 'node:assert/strict'
 import { suite, test, type TestContext } from 'node:test'
 import { Ollama } from 'ollama'
 
+import { createTicker } from '../../src/call/ticker.ts'
 import type { RawConfig } from '../../src/config/raw.ts'
+import { readLines } from '../dialects/translate/ollama-rules.ts'
+import { roundTrips, SkippingClock, withoutConditions } from '../faults/fault.ts'
 import { type Options, startGateway, type TestGateway } from '../support/app.ts'
 import { post, used } from '../support/calls.ts'
 import { delta, usageEvent } from '../support/chat-content.ts'
-import { chunk, hang, json, type Script, sse, stream, streamHead } from '../support/upstream-script.ts'
+import { connectRaw, rawRequest } from '../support/raw-client.ts'
+import {
+  after,
+  chunk,
+  hang,
+  json,
+  lastChunk,
+  type Script,
+  sse,
+  type Step,
+  stream,
+  streamHead,
+  wait,
+} from '../support/upstream-script.ts'
 
 const usage = { prompt_tokens: 7, completion_tokens: 5, total_tokens: 12 }
 const piece = (content: object, more: object = {}) =>
@@ -56,10 +72,15 @@ const lines = [
   }),
 ]
 
+function linesOf(each: readonly string[]): Script {
+  return [streamHead({ 'content-type': 'application/x-ndjson' }), ...each.map(chunk), lastChunk]
+}
+
 function start(t: TestContext, models: RawConfig['models'] = {}, options: Options = {}) {
   return startGateway(
     t,
     {
+      ...withoutConditions,
       providers: {
         scripted: { speaks: ['chat' as const] },
         ollama: { kind: 'ollama' as const },
@@ -278,6 +299,78 @@ suite('a chat response for a client of Ollama', () => {
       ['Hello', 'length', 3, 4],
     )
     assert.equal(JSON.parse(upstreams.claude.requests[0]!.body.toString()).max_tokens, 9)
+  })
+})
+
+suite('a silent stream', () => {
+  for (const [model, way] of [
+    ['small', 'translated'],
+    ['local', 'passed'],
+  ] as const) {
+    test(`gets white space before its next line: ${way}`, async (t) => {
+      const clock = new SkippingClock()
+      const { gateway, upstreams } = await start(t, {}, { clock, ticker: createTicker(clock.fake) })
+      const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()] as const
+      const script = model === 'small' ? sse(payloads) : linesOf(lines)
+      const upstream = model === 'small' ? upstreams.scripted : upstreams.ollama
+      const [head, ...events] = [...(script as readonly Step[])]
+      const begun = events.slice(0, model === 'small' ? 3 : 1)
+      const rest = events.slice(begun.length)
+      upstream.respond([head!, wait(gates[0].promise), ...begun, wait(gates[1].promise), ...rest])
+      const client = await connectRaw(t, gateway.url)
+      client.send(rawRequest('POST /api/chat', {}, JSON.stringify({ model, messages })))
+      await upstream.nextRequest()
+      await roundTrips(t, { gateway })
+      clock.fake.advance(15_100)
+      await client.seen(' ')
+      gates[0].resolve()
+      await client.seen('"Hel')
+      clock.fake.advance(100)
+      for (let beats = 1; beats <= 2; beats += 1) {
+        clock.fake.advance(15_100)
+        await client.seen(`"done":false}\n${' '.repeat(beats)}`)
+      }
+      gates[1].resolve()
+      const response = await client.response()
+      assert.equal(response.header('content-type'), 'application/x-ndjson')
+      const body = response.body().toString()
+      assert.ok(body.startsWith(' {') && body.includes('}\n  {'), body)
+      const { text, hasEnd } = readLines('ollama_chat', body)
+      assert.deepEqual([text, hasEnd], [model === 'small' ? 'Hello you' : 'Hello', true])
+    })
+  }
+
+  test('that fails after that ends with a line of the error', async (t) => {
+    const clock = new SkippingClock()
+    const { gateway, upstreams } = await start(t, {}, { clock, ticker: createTicker(clock.fake) })
+    const gate = Promise.withResolvers<void>()
+    upstreams.scripted.respond(after(gate.promise, json(400, { error: { message: 'Too long.' } })))
+    const client = await connectRaw(t, gateway.url)
+    client.send(rawRequest('POST /api/chat', {}, JSON.stringify({ model: 'small', messages })))
+    await upstreams.scripted.nextRequest()
+    await roundTrips(t, { gateway })
+    clock.fake.advance(15_100)
+    await client.seen(' ')
+    gate.resolve()
+    const response = await client.response()
+    assert.equal(response.body().toString(), ' {"error":"Too long."}\n')
+  })
+
+  test('of a model that loads for long ends with the line that says so', async (t) => {
+    const clock = new SkippingClock()
+    const { gateway, upstreams } = await start(t, {}, { clock, ticker: createTicker(clock.fake) })
+    const gate = Promise.withResolvers<void>()
+    const loaded = { model: 'local', created_at: 'x', response: '', done: true, done_reason: 'load' }
+    upstreams.ollama.respond(after(gate.promise, json(200, loaded)))
+    const client = await connectRaw(t, gateway.url)
+    client.send(rawRequest('POST /api/generate', {}, '{"model":"local"}'))
+    await upstreams.ollama.nextRequest()
+    await roundTrips(t, { gateway })
+    clock.fake.advance(15_100)
+    await client.seen(' ')
+    gate.resolve()
+    const response = await client.response()
+    assert.equal(response.body().toString(), ` ${JSON.stringify(loaded)}\n`)
   })
 })
 

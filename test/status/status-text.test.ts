@@ -71,6 +71,7 @@ test('a busy one has a section for each thing', () => {
         model: 'qwen',
         client: 'user:ann',
         key: null,
+        program: 4711,
         dialect: 'chat',
         provider: 'local',
         target_model: 'qwen3',

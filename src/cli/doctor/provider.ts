@@ -7,7 +7,6 @@ import { modelListPath } from '../../dialects/anthropic/model-pages.ts'
 import { type ModelList, readModelList } from '../../dialects/openai/model-list.ts'
 import { speaks } from '../../upstream/providers/kinds.ts'
 import type { Boundary } from '../../platform/boundary.ts'
-import { addressNotAllowed } from '../../upstream/connector.ts'
 import { createProbe, type Probe, type ProbeOutcome, tryConnectionWithin } from '../../upstream/probe.ts'
 import type { ProviderFailure } from '../../upstream/provider.ts'
 import type { MissingKey } from './credentials.ts'
@@ -173,7 +172,7 @@ class Examiner {
     const { detail, fix } = diagnoseFailure(failure, this.#config)
     const what = `calls of models with boundary: ${boundary} are refused: ${this.#probe.mask(detail)}`
     const outside = `remove the provider from those models, or correct what its name resolves to`
-    const isOutside = failure.code === addressNotAllowed
+    const isOutside = failure.code === 'ADDRESS_NOT_ALLOWED'
     this.#addOne('boundary', 'fail', what, { fix: isOutside ? outside : fix, figures })
   }
 

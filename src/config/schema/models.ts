@@ -246,6 +246,18 @@ export const routingSchema = {
       minimum: 0,
       maximum: 3_600_000,
     },
+    placement: {
+      enum: ['expected_time', 'least_busy'],
+      description:
+        'How a model with several targets chooses one: by when it is expected to answer (by price among clouds), counting what it has cached of the prompt, or by its calls under way alone.',
+      default: defaults.routing.placement,
+    },
+    shared_prefixes: {
+      type: 'boolean',
+      description:
+        "Place a client's call where another client's has the beginning of the same prompt cached. Then how fast an answer comes, and `cached_tokens`, may show what other clients have sent.",
+      default: defaults.routing.shared_prefixes,
+    },
     boundary: {
       ...boundary('What no call may leave, in addition to the `boundary` of its model.'),
       default: defaults.routing.boundary,

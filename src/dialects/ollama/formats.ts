@@ -63,16 +63,16 @@ const guarded = new MemberNames(
 )
 
 export const chatDialect = clientDialectOf(formats.chat)
-export const embedDialect = clientDialectOf(formats.embed)
-export const embeddingsDialect = clientDialectOf(formats.embeddings)
-export const generateDialect = clientDialectOf(formats.generate)
 
 export const ollamaDialects: readonly ClientDialect[] = [
   chatDialect,
-  embedDialect,
-  embeddingsDialect,
-  generateDialect,
+  clientDialectOf(formats.embed),
+  clientDialectOf(formats.embeddings),
+  clientDialectOf(formats.generate),
 ]
+
+/** As templates put them together. */
+const promptOrder = ['tools', 'system', 'messages', 'prompt', 'input'] as const
 
 /** What Ollama adds to a name that has no tag. */
 const defaultTag = ':latest'
@@ -86,6 +86,7 @@ function clientDialectOf(format: Format): ClientDialect {
     streamsByDefault: isGenerated,
     guarded,
     problemOf: (members) => problemOf(members, format),
+    promptValues: (_, members) => promptOrder.flatMap((each) => members.get(each)?.value ?? []),
     ...(isGenerated && { outputCap: outputCapOf }),
     wishesOf: wishesOf(isGenerated ? content : 'input'),
   }

@@ -9,7 +9,7 @@ import type { ModelRequest, ServerWishes } from '../request.ts'
 type Members = JsonScan['members']
 
 /** Options with which a model is loaded: a call that names others has Ollama load it anew, for all clients. */
-export const loaderOptions: readonly string[] = [
+const loaderOptions: readonly string[] = [
   'main_gpu',
   'num_batch',
   'num_ctx',

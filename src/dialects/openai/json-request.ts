@@ -20,6 +20,7 @@ import {
 } from '../request.ts'
 import { includeUsageSplice } from './include-usage.ts'
 import { needsOf } from './request-needs.ts'
+import { JsonPromptPieces } from '../prompt-pieces.ts'
 import { promptMembers, PromptSize } from './prompt-size.ts'
 
 export interface JsonFormat {
@@ -30,14 +31,18 @@ export interface JsonFormat {
   readonly guarded?: MemberNames
   /** What is wrong with the members beyond what all formats require. Absent: nothing. */
   readonly problemOf?: (members: JsonScan['members']) => GatewayError | undefined
+  /** What to do about a missing model. Absent: nothing more is known. */
+  readonly modelHint?: string
+  /** The values that a server makes the prompt of, in its order. Absent: those that OpenAI's formats have. */
+  readonly promptValues?: (body: Buffer, members: JsonScan['members']) => readonly Span[]
+  /** Whether `cache_control` is part of the format. */
+  readonly hasCacheMarks?: true
   /** Whether a request is streamed that does not say so. Absent: it is not. */
   readonly streamsByDefault?: boolean
   /** A cap of the output that is no member at the top. Absent: there is none. */
   readonly outputCap?: (body: Buffer, members: JsonScan['members']) => number | undefined
   /** What the request asks for besides an answer, or in its place. Absent: nothing. */
   readonly wishesOf?: (body: Buffer, members: JsonScan['members']) => ServerWishes | undefined
-  /** The values with which the prompt begins. Absent: the first of those that OpenAI's formats have. */
-  readonly promptStart?: (body: Buffer, members: JsonScan['members']) => readonly Span[]
   /** As what a provider keeps the response, and whether it does so unless `store` is false. Absent: it does not. */
   readonly stored?: { readonly as: 'chat_completion' | 'response'; readonly byDefault: boolean } | undefined
 }
@@ -60,7 +65,9 @@ const guardedMembers = new MemberNames(
     ...outputCaps,
     'background',
     'best_of',
+    'functions',
     'input',
+    'instructions',
     'messages',
     'model',
     'n',
@@ -69,6 +76,7 @@ const guardedMembers = new MemberNames(
     'store',
     'stream',
     'stream_options',
+    'tools',
   ],
   promptMembers,
 )
@@ -95,7 +103,7 @@ export function readJsonRequest(
   const member = scan.members.get('model')
   const other = member === undefined ? (named ?? defaultModel) : named
   if (member === undefined && other === undefined) {
-    return invalidRequest('The body has no "model".', 'model')
+    return invalidRequest(`The body has no "model".${format.modelHint ?? ''}`, 'model')
   }
   const inBody = member && checkModel(member.value, () => readString(body, member))
   const model = other === undefined ? inBody! : checkModelName(other)
@@ -135,8 +143,8 @@ function requestOf(parts: Parts, facts: { body: Buffer; scan: JsonScan }, edits?
     contentType: 'application/json',
     body: received,
     size: sizeOf(format, facts.body, facts.scan),
-    get promptPrefix() {
-      return prefixOf(format, received, scan)
+    get promptPieces() {
+      return piecesOf(format, body, scan)
     },
     get needs() {
       return needsOf(body, scan.members)
@@ -212,25 +220,19 @@ function isInBackground({ stored }: JsonFormat, { members }: JsonScan): boolean 
   return kind !== undefined && kind !== 'false' && kind !== 'null'
 }
 
-/** Short, so that it ends before the messages that a conversation adds; a shorter cached prefix saves nothing. */
-const prefixBytes = 512
-
-function prefixOf(
-  { promptStart = openAiPromptStart }: JsonFormat,
-  received: Buffer | LargeBody,
+function piecesOf(
+  { promptValues = openAiPromptValues, hasCacheMarks }: JsonFormat,
+  body: Buffer,
   { members }: JsonScan,
-): Buffer {
-  const body = bytesOf(received)
-  const parts = promptStart(body, members).map(({ start, end }) =>
-    body.subarray(start, Math.min(end, start + prefixBytes)),
-  )
-  // The memory of a large body is used again.
-  return parts.length === 1 && received === body ? parts[0]! : Buffer.concat(parts)
+): JsonPromptPieces {
+  return new JsonPromptPieces(body, promptValues(body, members), hasCacheMarks === true)
 }
 
-function openAiPromptStart(_: Buffer, members: JsonScan['members']): readonly Span[] {
+/** Chat templates put tools at the start. */
+function openAiPromptValues(_: Buffer, members: JsonScan['members']): readonly Span[] {
   const prompt = members.get('messages') ?? members.get('input') ?? members.get('prompt')
-  return prompt === undefined ? [] : [prompt.value]
+  const values = [members.get('tools'), members.get('functions'), members.get('instructions'), prompt]
+  return values.flatMap((member) => member?.value ?? [])
 }
 
 function sizeOf(

@@ -123,10 +123,8 @@ class Conversation {
       )
     }
     if (call === undefined) {
-      notes.reject(
-        path.slice(0, -1),
-        `${path.slice(0, -1)}: a result needs a tool call of the assistant before it.`,
-      )
+      const param = path.slice(0, -1)
+      notes.refuse(param, `${param}: the provider of ${model} accepts a result only after its tool call.`)
     }
     return { role: 'tool', tool_call_id: own ?? call?.id ?? null, content: content ?? emptyText }
   }

@@ -105,3 +105,15 @@ export function translateFormat(members: Members, { notes }: RequestContext): Ch
   notes.reject('format', 'format: "json" or a JSON schema is required.')
   return {}
 }
+
+/** The members of a chat request for `logprobs` and `top_logprobs`, of which chat accepts the second only with the first. */
+export function translateLogprobs(members: Members, { notes }: RequestContext): ChatMembers {
+  const logprobs = memberIn(members, 'logprobs')
+  const topLogprobs = memberIn(members, 'top_logprobs')
+  if (logprobs?.kind === 'true') return { logprobs, top_logprobs: topLogprobs }
+  if (logprobs !== undefined && logprobs.kind !== 'false') {
+    notes.reject('logprobs', 'logprobs: true or false is required.')
+  }
+  if (topLogprobs !== undefined) notes.drop('top_logprobs')
+  return {}
+}

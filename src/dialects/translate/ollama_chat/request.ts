@@ -10,7 +10,7 @@ import { refuse, type RequestContext } from './context.ts'
 import { translateImages } from './images.ts'
 import { contentOf, translateMessages } from './messages.ts'
 import { translateTools } from './tools.ts'
-import { translateFormat, translateOptions, translateThink } from './options.ts'
+import { translateFormat, translateLogprobs, translateOptions, translateThink } from './options.ts'
 
 /** The request for the provider, and what it does not carry. */
 export interface ChatRequest {
@@ -87,15 +87,13 @@ function finish(
 ): ChatRequest | GatewayError {
   const { notes, names } = context
   if (isIdle) refuse(context, 'model', 'a request without a prompt, which only loads the model,')
-  const logprobs = memberIn(members, 'logprobs')
   const body = {
     model,
     ...prompt,
     ...translateOptions(members, context),
     ...translateThink(members, context),
     ...translateFormat(members, context),
-    logprobs: logprobs?.kind === 'true' ? logprobs : undefined,
-    top_logprobs: logprobs?.kind === 'true' ? memberIn(members, 'top_logprobs') : undefined,
+    ...translateLogprobs(members, context),
     stream: isStream ? true : undefined,
     stream_options: asksUsage ? { include_usage: true } : undefined,
   }

@@ -4,7 +4,7 @@ import type { Coverage } from '../../coverage.ts'
 import { chatCoverage, generateCoverage } from '../ollama_chat/coverage.ts'
 
 const settings: Coverage['request'] = {
-  format: ['exact', 'a schema as `output_config.format`; `"json"` is refused'],
+  format: ['exact', 'a schema as `output_config.format`; `"json"` becomes an instruction'],
   think: [
     'approximated',
     'as the nearest effort of the model, or as a budget up to half of the output; `true` is `medium`',
