@@ -17,6 +17,7 @@ import type { Call, Snapshot } from './call.ts'
 import { isDoubtful, isKnownWay, wayTo } from './choose-way.ts'
 import { carriedRequestHeaders, withTrace } from './carried-headers.ts'
 import type { Hold } from './coordinator.ts'
+import { countPromptOf } from './count-prompt.ts'
 import { conclusionOf, type Failure, failureOf, sameRefusals } from './failures.ts'
 import { internalError } from './internal-error.ts'
 import { keptInside } from './kept-inside.ts'
@@ -226,12 +227,16 @@ interface AttemptInput {
 
 /** One attempt. A client that leaves ends it, and so does a bug, with which it rejects. */
 async function send(
-  { call, request, hold: { promptTokens }, boundary, traits, members }: AdmittedCall,
+  { call, request, hold, boundary, traits, members }: AdmittedCall,
   { target: { model }, provider, translator, asksUsage }: AttemptInput,
-  on: Pick<Snapshot, 'ticker' | 'now' | 'wallNow' | 'events' | 'routes' | 'routing'>,
+  on: Pick<
+    Snapshot,
+    'coordinator' | 'ticker' | 'now' | 'wallNow' | 'setTimer' | 'events' | 'routes' | 'routing'
+  >,
   record: CallRecord,
 ): Promise<AttemptOutcome> {
   const { reply, requestId } = call
+  const { promptTokens } = hold
   if (reply.isGone) return { kind: 'gone', wasSent: false }
   const ofProvider = provider.traitsOf(model)
   const modelTraits = traits === undefined ? ofProvider : { ...ofProvider, ...traits }
@@ -267,7 +272,7 @@ async function send(
   const { path } = dialect
   let outcome: AttemptOutcome
   try {
-    const begun = await response.begin({
+    const begun = response.begin({
       path,
       query,
       headers,
@@ -277,7 +282,11 @@ async function send(
       requestId,
       boundary,
     })
-    outcome = withLoggableCode(keptInside(begun, provider, call, record, on), call.body)
+    if (hold.countsAs !== undefined && record.attempts === 1) {
+      const counted = { model: record.admittedModel, size: request.size, countsAs: hold.countsAs }
+      countPromptOf(counted, { provider, format: dialect.name, body, boundary }, on)
+    }
+    outcome = withLoggableCode(keptInside(await begun, provider, call, record, on), call.body)
   } catch (error) {
     const failure = { error: internalError(error), isStaleConnection: false, hasBegun: false }
     const failed: AttemptOutcome = { kind: 'failed', ...failure }

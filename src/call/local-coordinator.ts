@@ -25,6 +25,7 @@ import { newPrefixKey } from '../routing/prefix-hashes.ts'
 import { ServerFacts } from '../routing/server-facts.ts'
 import { type CoolDown, TargetHealth } from '../routing/target-health.ts'
 import type { Provider } from '../upstream/provider.ts'
+import { type CountingKind, isCountingKind } from '../upstream/providers/prompt-count.ts'
 import { hasSameCheck, isSameServer } from '../upstream/same-settings.ts'
 import type {
   AdmissionRequest,
@@ -34,12 +35,15 @@ import type {
   PromptToCount,
   TargetReport,
 } from './coordinator.ts'
+import { CountedPrompts, isAwake } from './counted-prompts.ts'
 import type { Metered } from './response/meter.ts'
 import { UsageWishes } from './usage-wishes.ts'
 
 /** What the coordinator knows about a provider. */
 interface ProviderFacts {
   readonly isLocal: boolean
+  /** Of a local server that counts prompts. */
+  readonly countsAs: CountingKind | undefined
   readonly scope: Scope
   readonly traits: ServerTraits
 }
@@ -66,6 +70,7 @@ export class LocalCoordinator implements Coordinator {
   readonly prefixKey = newPrefixKey()
   /** Provider → when it answered a call last, in milliseconds of the monotonic clock. */
   readonly lastSuccessMs = new Map<string, number>()
+  readonly countedPrompts = new CountedPrompts()
   readonly usageWishes = new UsageWishes()
   readonly serverFacts: ServerFacts
   readonly admission: Admission
@@ -112,7 +117,9 @@ export class LocalCoordinator implements Coordinator {
     for (const { name, isLocal, maxParallelRequests } of providers) {
       const scope = providerScope(name, maxParallelRequests)
       const traits = { cache: cacheOf(configs.get(name), isLocal), slots: maxParallelRequests }
-      this.#providers.set(name, { isLocal, scope, traits })
+      const kind = configs.get(name)?.kind ?? ''
+      const countsAs = isLocal && isCountingKind(kind) ? kind : undefined
+      this.#providers.set(name, { isLocal, countsAs, scope, traits })
     }
     this.#routing = routing
     this.placer.placement.forgetTurns()
@@ -159,6 +166,19 @@ export class LocalCoordinator implements Coordinator {
     return targets.some((target) => this.health.stateOf(target, nowMs).isReady)
   }
 
+  reportCount({ model, provider, size }: PromptToCount, tokens: number | undefined): void {
+    if (tokens === undefined) this.countedPrompts.pause(provider, this.now())
+    else this.calibration.learnPrompt(model, provider, size, tokens)
+  }
+
+  /** Takes note of a call that an attempt at this target begins. */
+  countsAsOf({ model, size }: AdmissionRequest, target: Target): CountingKind | undefined {
+    const { provider } = target
+    const countsAs = this.#providers.get(provider)?.countsAs
+    if (countsAs === undefined || !isAwake(this.serverFacts, target)) return undefined
+    return this.countedPrompts.isNext({ provider, model, size }, this.now()) ? countsAs : undefined
+  }
+
   reportUnreachable(provider: string): void {
     const { cooldownMs } = this
     const of = { cooldownMs, isLocal: this.isLocal(provider), retryAfterMs: undefined, nowMs: this.now() }
@@ -202,6 +222,7 @@ export class LocalCoordinator implements Coordinator {
       if (provider === undefined || !isSameServer(old, provider)) {
         this.health.forget(name)
         this.placer.forget(name)
+        this.countedPrompts.forget(name)
       } else if (!hasSameCheck(old, provider)) this.health.dropCheck(name)
     }
   }
@@ -242,6 +263,7 @@ class LocalHold implements Hold {
   readonly placement: Placed
   readonly promptTokens: number
   readonly waitedMs: number
+  readonly countsAs: Hold['countsAs']
   readonly limitStatus: Hold['limitStatus']
   target: Target
   readonly #owner: LocalCoordinator
@@ -265,6 +287,7 @@ class LocalHold implements Hold {
     this.limitStatus = admitted.limitStatus
     this.target = this.#chosenOf(choice.targets)
     this.placement = placedOf(choice, this.target)
+    this.countsAs = owner.countsAsOf(request, this.target)
     owner.load.add(this.target.provider)
     this.#placed = owner.placer.start(choice, request, this.target)
     this.#begin()
