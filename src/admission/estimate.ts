@@ -182,9 +182,10 @@ export class Calibration {
  */
 function bounded(
   each: number,
-  { maxOutputTokens = Infinity, ...size }: RequestSize,
+  size: RequestSize,
   { promptTokens, tpm = Infinity }: { promptTokens: number; tpm: number | undefined },
 ): number {
+  const { maxOutputTokens = Infinity } = size
   const most = Math.min(maxOutputTokens, Math.ceil(each), Math.ceil(tpm / 4))
   return Math.max(0, Math.min(most * completionCount(size), tpm - promptTokens))
 }
@@ -269,7 +270,7 @@ function knownTokens(size: RequestSize): number {
   return tokensPerMessage * size.messageCount + tokensPerRequest + size.tokenIdCount
 }
 
-function completionCount(size: Pick<RequestSize, 'choices' | 'promptCount'>): number {
+function completionCount(size: RequestSize): number {
   return between(size.choices, 1, 1024) * between(size.promptCount, 1, 100_000)
 }
 

@@ -4,13 +4,10 @@ import type { RequestSize } from '../domain.ts'
 import type { Boundary } from '../platform/boundary.ts'
 import { probe, type ProbeOutcome } from '../upstream/probe.ts'
 import type { Provider } from '../upstream/provider.ts'
-import {
-  type CountingKind,
-  countRequest,
-  type CountRequest,
-  readCount,
-} from '../upstream/providers/prompt-count.ts'
+import { countRequest, type CountRequest, readCount } from '../upstream/providers/prompt-count.ts'
 import type { Snapshot } from './call.ts'
+import type { Hold } from './coordinator.ts'
+import type { CallRecord } from './record.ts'
 
 /** Of a prompt that is not too long to be counted; a body may hold more than that. */
 const maxBodyBytes = 65_536
@@ -29,22 +26,25 @@ export interface CountedAttempt {
 
 /** What the count is learned for. */
 export interface CountedCall {
-  readonly model: string
   readonly size: RequestSize
-  readonly countsAs: CountingKind
+  readonly hold: Pick<Hold, 'countsAs'>
+  readonly record: Pick<CallRecord, 'admittedModel' | 'attempts'>
 }
 
-type CountingParts = Pick<Snapshot, 'coordinator' | 'events' | 'now' | 'setTimer'>
+export type CountingParts = Pick<Snapshot, 'coordinator' | 'events' | 'now' | 'setTimer'>
 
 export function countPromptOf(
-  { model, size, countsAs }: CountedCall,
+  { size, hold: { countsAs }, record }: CountedCall,
   { provider, format, body, boundary }: CountedAttempt,
   on: CountingParts,
 ): void {
+  // Another attempt may be at another server.
+  if (countsAs === undefined || record.attempts > 1) return
   if (!Buffer.isBuffer(body) || body.length > maxBodyBytes) return
   const first = countRequest(countsAs, format, body)
   if (first === undefined) return
   const { coordinator, events } = on
+  const model = record.admittedModel
   const ask = (asked: CountRequest) => {
     const request = { ...asked, ...limits, boundary }
     const onBug = (error: unknown) => {

@@ -25,7 +25,6 @@ import { newPrefixKey } from '../routing/prefix-hashes.ts'
 import { ServerFacts } from '../routing/server-facts.ts'
 import { type CoolDown, TargetHealth } from '../routing/target-health.ts'
 import type { Provider } from '../upstream/provider.ts'
-import { type CountingKind, isCountingKind } from '../upstream/providers/prompt-count.ts'
 import { hasSameCheck, isSameServer } from '../upstream/same-settings.ts'
 import type {
   AdmissionRequest,
@@ -35,15 +34,13 @@ import type {
   PromptToCount,
   TargetReport,
 } from './coordinator.ts'
-import { CountedPrompts, isAwake } from './counted-prompts.ts'
+import { CountedPrompts } from './counted-prompts.ts'
 import type { Metered } from './response/meter.ts'
 import { UsageWishes } from './usage-wishes.ts'
 
 /** What the coordinator knows about a provider. */
 interface ProviderFacts {
   readonly isLocal: boolean
-  /** Of a local server that counts prompts. */
-  readonly countsAs: CountingKind | undefined
   readonly scope: Scope
   readonly traits: ServerTraits
 }
@@ -70,7 +67,7 @@ export class LocalCoordinator implements Coordinator {
   readonly prefixKey = newPrefixKey()
   /** Provider → when it answered a call last, in milliseconds of the monotonic clock. */
   readonly lastSuccessMs = new Map<string, number>()
-  readonly countedPrompts = new CountedPrompts()
+  readonly countedPrompts: CountedPrompts
   readonly usageWishes = new UsageWishes()
   readonly serverFacts: ServerFacts
   readonly admission: Admission
@@ -91,6 +88,7 @@ export class LocalCoordinator implements Coordinator {
     const { health } = this
     const traitsOf = (provider: string) => this.#providers.get(provider)?.traits ?? unknownTraits
     const { serverFacts } = this
+    this.countedPrompts = new CountedPrompts({ serverFacts, calibration, now })
     this.placer = new Placer({ health, traitsOf, serverFacts, hasShown, now, chance })
   }
 
@@ -117,9 +115,8 @@ export class LocalCoordinator implements Coordinator {
     for (const { name, isLocal, maxParallelRequests } of providers) {
       const scope = providerScope(name, maxParallelRequests)
       const traits = { cache: cacheOf(configs.get(name), isLocal), slots: maxParallelRequests }
-      const kind = configs.get(name)?.kind ?? ''
-      const countsAs = isLocal && isCountingKind(kind) ? kind : undefined
-      this.#providers.set(name, { isLocal, countsAs, scope, traits })
+      this.#providers.set(name, { isLocal, scope, traits })
+      this.countedPrompts.setProvider(name, isLocal ? configs.get(name)?.kind : undefined)
     }
     this.#routing = routing
     this.placer.placement.forgetTurns()
@@ -166,17 +163,8 @@ export class LocalCoordinator implements Coordinator {
     return targets.some((target) => this.health.stateOf(target, nowMs).isReady)
   }
 
-  reportCount({ model, provider, size }: PromptToCount, tokens: number | undefined): void {
-    if (tokens === undefined) this.countedPrompts.pause(provider, this.now())
-    else this.calibration.learnPrompt(model, provider, size, tokens)
-  }
-
-  /** Takes note of a call that an attempt at this target begins. */
-  countsAsOf({ model, size }: AdmissionRequest, target: Target): CountingKind | undefined {
-    const { provider } = target
-    const countsAs = this.#providers.get(provider)?.countsAs
-    if (countsAs === undefined || !isAwake(this.serverFacts, target)) return undefined
-    return this.countedPrompts.isNext({ provider, model, size }, this.now()) ? countsAs : undefined
+  reportCount(prompt: PromptToCount, tokens: number | undefined): void {
+    this.countedPrompts.take(prompt, tokens)
   }
 
   reportUnreachable(provider: string): void {
@@ -287,7 +275,7 @@ class LocalHold implements Hold {
     this.limitStatus = admitted.limitStatus
     this.target = this.#chosenOf(choice.targets)
     this.placement = placedOf(choice, this.target)
-    this.countsAs = owner.countsAsOf(request, this.target)
+    this.countsAs = owner.countedPrompts.countsAsOf(request, this.target)
     owner.load.add(this.target.provider)
     this.#placed = owner.placer.start(choice, request, this.target)
     this.#begin()
