@@ -73,10 +73,14 @@ export function messageTextBytes(event: Buffer): number {
 export function namedTextBytes(event: Buffer, keys: readonly Key[]): number {
   let textBytes = 0
   for (const key of keys) {
-    const at = indexOfKey(event, key)
+    let colon = -1
+    let at = indexOfKey(event, key)
+    // A value may read as the name does.
+    while (at >= 0 && event[(colon = skipSpaces(event, at + key.bytes.length))] !== COLON) {
+      at = indexOfKey(event, key, at + key.bytes.length)
+    }
     if (at < 0) continue
-    const colon = skipSpaces(event, at + key.bytes.length)
-    const start = event[colon] === COLON ? skipSpaces(event, colon + 1) : colon
+    const start = skipSpaces(event, colon + 1)
     if (event[start] === QUOTE) textBytes += endOfString(event, start) - start - 1
   }
   return textBytes

@@ -11,10 +11,16 @@ export function passTo(provider: ProviderDialect, reshape?: Reshape): Translator
     way: 'pass',
     provider,
     mayAskUsage: (request) => request.mayAskUsage,
-    begin: (request, { model, asksUsage, allowsManagement }) => {
+    begin: (request, { model, asksUsage, allowsManagement, wholeAsStream }) => {
       const { managing } = request
       if (managing !== undefined && !allowsManagement) {
         return managementNotAllowed(`The member ${JSON.stringify(managing)}`)
+      }
+      if (wholeAsStream !== undefined && reshape?.assemble !== undefined) {
+        const stream = request.streamBodyFor?.(model, wholeAsStream === 'progress')
+        if (stream !== undefined) {
+          return { contentType: request.contentType, body: stream, assembly: reshape.assemble() }
+        }
       }
       const body = request.bodyFor(model, asksUsage)
       return { contentType: request.contentType, body, ...(reshape && { reshape }) }

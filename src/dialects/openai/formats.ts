@@ -21,6 +21,7 @@ interface Format {
   readonly bodies: readonly BodyKind[]
   readonly stream: StreamFormat
   /** Absent: false. */
+  readonly isStreamable?: boolean
   readonly hasStreamOptions?: boolean
   readonly hasOutputTokens?: boolean
   /** Absent: true. */
@@ -55,6 +56,7 @@ const written = {
   stream: chatStream,
   hasOutputTokens: true,
   hasStreamOptions: true,
+  isStreamable: true,
   outputMember: 'choices',
 } as const
 const image = { stream: imageStream, isPaidByTokens: false, outputMember: 'data' } as const
@@ -96,6 +98,7 @@ const formats: readonly Format[] = [
     bodies: ['json'],
     stream: responseStream,
     hasOutputTokens: true,
+    isStreamable: true,
     outputMember: 'output',
     carried: { carriesRequestHeader, carriesResponseHeader },
     stored: { as: 'response', byDefault: true },
@@ -117,7 +120,13 @@ export const openAiDialects: readonly ClientDialect[] = formats.map(clientDialec
 
 function clientDialectOf(format: Format): ClientDialect {
   const { name, path, bodies, stream } = format
-  const { hasStreamOptions = false, hasOutputTokens = false, hasEvents = true, stored } = format
+  const {
+    isStreamable = false,
+    hasStreamOptions = false,
+    hasOutputTokens = false,
+    hasEvents = true,
+    stored,
+  } = format
   const { isPaidByTokens = true } = format
   return {
     name,
@@ -132,7 +141,7 @@ function clientDialectOf(format: Format): ClientDialect {
       isMultipart(received.contentType)
         ? readMultipartRequest(hasOutputTokens, received, defaultModel)
         : readJsonRequest(
-            { hasStreamOptions, hasOutputTokens, stored, wishesOf: managingWish },
+            { isStreamable, hasStreamOptions, hasOutputTokens, stored, wishesOf: managingWish },
             received,
             defaultModel,
           ),
