@@ -67,6 +67,7 @@ const guardedMembers = new MemberNames(
     ...outputCaps,
     'background',
     'best_of',
+    'id_slot',
     'functions',
     'input',
     'instructions',
