@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { suite, test, type TestContext } from 'node:test'
 
 import { createTicker } from '../../src/call/ticker.ts'
-import { SkippingClock } from '../faults/fault.ts'
+import { roundTrips, SkippingClock } from '../faults/fault.ts'
 import { type Running, startGateway, type TestGateway } from '../support/app.ts'
 import { post } from '../support/calls.ts'
 import { messages } from '../support/chat-content.ts'
@@ -12,7 +12,7 @@ import { resolveNames, watchConnections } from '../support/connections-made.ts'
 import { startHttpProxy, startTlsProvider, trustFixture } from '../support/proxies.ts'
 import { connectRaw, exchange, rawRequest } from '../support/raw-client.ts'
 import { type ScriptedUpstream, startUpstream } from '../support/scripted-upstream.ts'
-import { json, sse, wait } from '../support/upstream-script.ts'
+import { json, sse, streamHead, wait } from '../support/upstream-script.ts'
 
 const completion = json(200, { id: 'x', object: 'chat.completion', choices: [] })
 const speaks = ['chat', 'messages', 'responses'] as const
@@ -97,13 +97,15 @@ test('a stream that begins with a heartbeat says it, too', async (t) => {
   const clock = new SkippingClock()
   const { gateway, upstream } = await startGateway(t, {}, { clock, ticker: createTicker(clock.fake) })
   const answer = Promise.withResolvers<void>()
-  upstream.respond([wait(answer.promise), ...sse(['{"choices":[]}', '[DONE]'])])
+  const events = (sse(['{"choices":[]}', '[DONE]']) as []).slice(1)
+  upstream.respond([streamHead(), wait(answer.promise), ...events])
   const client = await connectRaw(t, gateway.url)
   const body = JSON.stringify({ model: 'plain', messages, stream: true })
   client.send(rawRequest('POST /v1/chat/completions', {}, body))
   await upstream.nextRequest()
+  await roundTrips(t, { gateway })
   clock.fake.advance(15_100)
-  await client.seen('x-llm-gateway-boundary: local')
+  assert.equal((await client.head()).header('x-llm-gateway-boundary'), 'local')
   answer.resolve()
   assert.equal((await client.response()).status, 200)
 })
