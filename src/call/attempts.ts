@@ -240,7 +240,7 @@ async function send(
     traits: modelTraits,
     asksUsage,
     promptTokens,
-    allowsManagement: provider.allowsManagement === true,
+    allowsManagement: provider.allowsManagement,
     now: on.now,
     nowSeconds: Math.floor(on.wallNow() / 1000),
     newId: randomId,

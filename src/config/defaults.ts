@@ -38,6 +38,7 @@ export const defaults = {
     speaks: 'auto',
     health_check: false,
     discover_models: false,
+    allow_management: false,
     trace_context: 'auto',
   },
   /** A local model may take minutes to its first byte; a cloud provider that does has failed. */

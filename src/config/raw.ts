@@ -118,7 +118,13 @@ export interface RawClient {
 /** For what has no route of its own, and for calls that name no model. */
 interface RawRoutes {
   rest?: { provider: string } | null
-  default_model?: { images?: string; moderations?: string; responses?: string }
+  default_model?: {
+    images?: string
+    infill?: string
+    moderations?: string
+    native?: string
+    responses?: string
+  }
 }
 
 export interface RawBudget {
@@ -255,6 +261,7 @@ export interface RawProvider {
   max_parallel_requests?: number
   health_check?: boolean | RawHealthCheck
   discover_models?: boolean
+  allow_management?: boolean
   price?: RawPriceSetting
 }
 

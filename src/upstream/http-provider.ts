@@ -47,6 +47,8 @@ export function createHttpProvider(
 
   return {
     name: config.name,
+    kind: config.kind,
+    allowsManagement: config.allowsManagement === true,
     host: new URL(config.origin).hostname,
     boundary: config.boundary ?? 'any',
     staysIn,

@@ -1,5 +1,5 @@
 // A provider as a call sees it: it accepts a request and pushes the response back.
-import type { HttpProvider, ProviderTraits, Timeouts } from '../config/provider-types.ts'
+import type { HttpProvider, ProviderConfig, ProviderTraits, Timeouts } from '../config/provider-types.ts'
 import type { ResponseHead } from '../domain.ts'
 import type { Boundary } from '../platform/boundary.ts'
 import type { SplicedBody } from '../bytes/large-body.ts'
@@ -88,6 +88,10 @@ export interface Exchange {
 
 export interface Provider {
   readonly name: string
+  /** Which server it is, whose own routes differ. */
+  readonly kind: ProviderConfig['kind']
+  /** Whether clients may change the server for all of its clients. */
+  readonly allowsManagement: boolean
   /** Of its base URL, for messages. */
   readonly host: string
   /** The narrowest boundary that requests to it can be kept in. */
@@ -103,8 +107,6 @@ export interface Provider {
   readonly traceContext: 'auto' | 'always' | 'never'
   readonly includeUsage: HttpProvider['includeUsage']
   readonly maxParallelRequests: number | undefined
-  /** Whether calls may change how its server holds models. Absent: they may not. */
-  readonly allowsManagement?: true
   /**
    * Whether it accepts requests of the format with this name (`ProviderDialect.name`), by its settings and its kind.
    * Undefined: it is probed (call/spoken-formats.ts).

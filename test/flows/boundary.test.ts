@@ -12,7 +12,7 @@ import { resolveNames, watchConnections } from '../support/connections-made.ts'
 import { startHttpProxy, startTlsProvider, trustFixture } from '../support/proxies.ts'
 import { connectRaw, exchange, rawRequest } from '../support/raw-client.ts'
 import { type ScriptedUpstream, startUpstream } from '../support/scripted-upstream.ts'
-import { json, sse, streamHead, wait } from '../support/upstream-script.ts'
+import { json, sse, wait, type Step } from '../support/upstream-script.ts'
 
 const completion = json(200, { id: 'x', object: 'chat.completion', choices: [] })
 const speaks = ['chat', 'messages', 'responses'] as const
@@ -97,8 +97,7 @@ test('a stream that begins with a heartbeat says it, too', async (t) => {
   const clock = new SkippingClock()
   const { gateway, upstream } = await startGateway(t, {}, { clock, ticker: createTicker(clock.fake) })
   const answer = Promise.withResolvers<void>()
-  const events = (sse(['{"choices":[]}', '[DONE]']) as []).slice(1)
-  upstream.respond([streamHead(), wait(answer.promise), ...events])
+  upstream.respond(afterwards(answer.promise))
   const client = await connectRaw(t, gateway.url)
   const body = JSON.stringify({ model: 'plain', messages, stream: true })
   client.send(rawRequest('POST /v1/chat/completions', {}, body))
@@ -441,3 +440,8 @@ suite('other routes', () => {
     assert.equal((await rest(t, gateway, '{"input":"x","model":"cloud"}')).status, 200)
   })
 })
+
+async function* afterwards(until: Promise<void>): AsyncGenerator<Step> {
+  yield wait(until)
+  yield* sse(['{"choices":[]}', '[DONE]'])
+}

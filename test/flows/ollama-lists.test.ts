@@ -48,6 +48,8 @@ suite('the lists of Ollama’s own API', () => {
     assert.equal(shown.modelfile, undefined)
     assert.equal(String(shown.modified_at), '2023-11-14T22:13:20.000Z')
     await assert.rejects(client.show({ model: 'gemmo' }), { status_code: 404, message: /gemma/ })
+    const ofProgram = JSON.stringify({ model: '', system: '', template: '', options: null, name: 'gemma' })
+    assert.equal((await fetch(`${gateway.url}/api/show`, { method: 'POST', body: ofProgram })).status, 200)
     for (const body of ['', '[]', '{"model":1}', '{"model":""}']) {
       const response = await fetch(`${gateway.url}/api/show`, { method: 'POST', body })
       const { error } = (await response.json()) as { error: unknown }

@@ -6,6 +6,7 @@ import { mediaTypeOf } from '../../http/headers.ts'
 import type { ResponseHead } from '../../domain.ts'
 import { maskBytes, maskBytesInTurns } from '../../upstream/mask.ts'
 import type { Provider } from '../../upstream/provider.ts'
+import { shownPath } from '../../upstream/request-target.ts'
 import type { AnsweringResponse, AttemptOutcome } from '../attempt-outcome.ts'
 
 /** The longest error that compression may hide. */
@@ -102,13 +103,21 @@ function judgeMasked(
   const isUnknownPath = (status === 404 || status === 405) && meaning !== 'missing_model'
   if (dialect.withoutRoute !== undefined && isUnknownPath) {
     const facts = { isRouteMissing: true }
-    return failed('unknown_url', `has no ${dialect.path} (${status}). ${dialect.withoutRoute}`, facts)
+    return failed(
+      'unknown_url',
+      `has no ${shownPath(dialect.path)} (${status}). ${dialect.withoutRoute}`,
+      facts,
+    )
   }
-  if (meaning === 'missing_route') {
+  if (meaning === 'missing_route' && dialect.isRouteOptional !== true) {
     const hint = `Check providers.${name}.base_url, which often ends in /v1; or the server lacks this route.`
-    return failed('provider_bad_response', `has no ${dialect.path} below its base URL (${status}). ${hint}`, {
-      isRouteMissing: true,
-    })
+    return failed(
+      'provider_bad_response',
+      `has no ${shownPath(dialect.path)} below its base URL (${status}). ${hint}`,
+      {
+        isRouteMissing: true,
+      },
+    )
   }
   return {
     kind: 'refused',

@@ -3146,7 +3146,7 @@ validate34.errors = vErrors;
 return errors === 0;
 }
 
-const schema14 = {"type":"object","minProperties":1,"propertyNames":{"type":"string","minLength":1,"maxLength":64,"pattern":"^[A-Za-z0-9][A-Za-z0-9._-]*$","patternErrorMessage":"must consist of letters, digits, \".\", \"_\" and \"-\", and begin with a letter or digit"},"additionalProperties":{"type":"object","hint":"write { base_url: \"https://HOST/v1\" }","additionalProperties":false,"elsewhere":{"max_tokens_field":"it stands in translation: { max_tokens_field: … }","default_max_tokens":"it stands in translation: { default_max_tokens: … }","system_in_middle":"it stands in translation: { system_in_middle: … }","system_role":"it stands in translation: { system_role: … }","text_parts":"it stands in translation: { text_parts: … }","reasoning_field":"it stands in translation: { reasoning_field: … }","reasoning_turns":"it stands in translation: { reasoning_turns: … }","efforts":"it stands in translation: { efforts: … }","think_tags":"it stands in translation: { think_tags: … }","thinking":"it stands in translation: { thinking: … }","max_temperature":"it stands in translation: { max_temperature: … }","max_stop_sequences":"it stands in translation: { max_stop_sequences: … }","top_k":"it stands in translation: { top_k: … }","tool_images":"it stands in translation: { tool_images: … }","file_parts":"it stands in translation: { file_parts: … }","prefill":"it stands in translation: { prefill: … }","platform_members":"it stands in translation: { platform_members: … }","keep_billing_block":"it stands in translation: { keep_billing_block: … }","cache_prompts":"it stands in translation: { cache_prompts: … }"},"properties":{"kind":{"type":"string","description":"`openai`: any server with an OpenAI-compatible API; `llama_cpp`, `ollama` and `vllm` name the software. `anthropic`: Anthropic, and servers with Anthropic's API. `echo`: built in, returns the last message of the request.","default":"openai","enum":["openai","anthropic","llama_cpp","ollama","vllm","echo"]},"base_url":{"type":"string","description":"URL up to and including `/v1`; a query (`?api-version=…`) goes with every request. `http://` is allowed for loopback and private addresses, and for names that have no others: this is checked for each connection. Such a name cannot have a key. Required unless `kind` is `echo` or `anthropic`, whose default is `https://api.anthropic.com`; there, `/v1` need not be written.","minLength":1,"maxLength":2048},"allow_http":{"type":"boolean","description":"Allow `http://` to any address, with the key if there is one. Whoever can read the network between then reads all of it.","default":false},"proxy":{"type":"string","description":"What leads to the provider: `env` for the proxy in the environment ([Proxies](#proxies)), `none`, or the URL of a proxy: `http://HOST:PORT`, `https://…`, `socks5://…`. `env` never applies to a local provider.","default":"env","minLength":1,"maxLength":2048,"writeOnly":true},"api_key":{"type":"object","description":"Where to find the key, never the key itself. It is sent to the origin of `base_url` and nowhere else.","writeOnly":true,"additionalProperties":false,"properties":{"credential":{"type":"string","description":"Name of a systemd credential: a file in `$CREDENTIALS_DIRECTORY`.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a credential, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"file":{"type":"string","description":"Absolute path of a file that only its owner can read (mode 0600); `~/` stands for the home directory.","minLength":1,"maxLength":4096,"pattern":"^(/|~/)","patternErrorMessage":"must be an absolute path, or begin with ~/","writeOnly":true},"env":{"type":"string","description":"Name of an environment variable.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z_][A-Za-z0-9_]*$","patternErrorMessage":"must be the name of an environment variable","hint":"write { env: NAME }, without $ and braces","writeOnly":true},"secret":{"type":"string","description":"Name of a secret that `llm-gateway secret set NAME` has stored, encrypted.","minLength":1,"maxLength":100,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a secret, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"optional":{"type":"boolean","description":"Start without this secret if it cannot be found.","default":false,"writeOnly":true}},"if":{"type":"object","properties":{"credential":false,"file":false,"env":false,"secret":false}},"then":{"not":{},"errorMessage":"names no source of the secret","hint":"add credential, file, env or secret"}},"auth":{"type":["string","object"],"description":"How the key is sent: `bearer` is `Authorization: Bearer KEY`; `{ header: api-key }` sends it in that header. Default: `bearer`; for `anthropic`, `{ header: x-api-key }`.","pattern":"^bearer$","patternErrorMessage":"must be \"bearer\" or { header: NAME }","additionalProperties":false,"required":["header"],"properties":{"header":{"type":"string","minLength":1,"maxLength":128,"pattern":"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$","patternErrorMessage":"must be a valid HTTP header name","description":"Name of the header that carries the key."}}},"headers":{"type":"object","description":"Additional headers of every request to this provider. A value is text or a secret reference as in `api_key`.","propertyNames":{"type":"string","minLength":1,"maxLength":128,"pattern":"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$","patternErrorMessage":"must be a valid HTTP header name"},"additionalProperties":{"type":["string","object"],"maxLength":8192,"pattern":"^[ -~]*$","patternErrorMessage":"must be one line of visible ASCII characters","writeOnly":true,"additionalProperties":false,"properties":{"credential":{"type":"string","description":"Name of a systemd credential: a file in `$CREDENTIALS_DIRECTORY`.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a credential, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"file":{"type":"string","description":"Absolute path of a file that only its owner can read (mode 0600); `~/` stands for the home directory.","minLength":1,"maxLength":4096,"pattern":"^(/|~/)","patternErrorMessage":"must be an absolute path, or begin with ~/","writeOnly":true},"env":{"type":"string","description":"Name of an environment variable.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z_][A-Za-z0-9_]*$","patternErrorMessage":"must be the name of an environment variable","hint":"write { env: NAME }, without $ and braces","writeOnly":true},"secret":{"type":"string","description":"Name of a secret that `llm-gateway secret set NAME` has stored, encrypted.","minLength":1,"maxLength":100,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a secret, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"optional":{"type":"boolean","description":"Start without this secret if it cannot be found.","default":false,"writeOnly":true}},"if":{"type":"object","properties":{"credential":false,"file":false,"env":false,"secret":false}},"then":{"not":{},"errorMessage":"names no source of the secret","hint":"add credential, file, env or secret"}}},"include_usage":{"type":"string","description":"Request token counts at the end of streams; `auto` stops requesting them from a provider that rejects this or reports them in any case.","default":"auto","enum":["auto","always","never"]},"speaks":{"type":["string","array"],"description":"The conversation formats that the server understands: `[chat, responses, messages]` or some of them. `auto`: known from its kind, or probed by a request without a prompt when a call needs to know; the result is kept over restarts. Calls in other formats are translated ([Translation](#translation)).","default":"auto","pattern":"^auto$","patternErrorMessage":"must be auto, or a list of chat, responses and messages","minItems":1,"items":{"type":"string","enum":["chat","responses","messages"]}},"translation":{"type":"object","additionalProperties":false,"hint":"write { max_temperature: 1 }","properties":{"max_tokens_field":{"type":"string","description":"Chat: the member for the cap of the output.","enum":["max_tokens","max_completion_tokens"]},"default_max_tokens":{"type":"integer","description":"Messages: the cap of the output where the client set none; the format requires one.","minimum":1,"maximum":1000000},"system_in_middle":{"type":"string","description":"What becomes of a system message after the first turn. `fold`: it goes into the text of a user turn, marked; many chat templates refuse it elsewhere.","enum":["keep","fold"]},"system_role":{"type":"string","description":"Chat: the role of instructions.","enum":["system","developer"]},"text_parts":{"type":"boolean","description":"Chat: whether several texts of one message may be parts. `false`: they are joined by a blank line."},"reasoning_field":{"type":"string","description":"Chat: the member for reasoning of earlier turns. `none`: it is dropped.","enum":["reasoning_content","reasoning","none"]},"reasoning_turns":{"type":"string","description":"Of which turns reasoning is sent: of `all`, or of those after the `last` message that a person wrote.","enum":["all","last"]},"efforts":{"type":"array","description":"How much thinking can be asked for. Other efforts become the next weaker one, or the weakest. Empty: the member is dropped.","items":{"type":"string","enum":["none","minimal","low","medium","high","xhigh","max"]}},"think_tags":{"type":"boolean","description":"Chat: whether `<think>…</think>` at the start of an answer's text is its reasoning."},"thinking":{"type":"string","description":"Messages: how thinking is asked for: by an effort (`adaptive`), or by a number of tokens (`budget`), as models before Claude 4.6 need it.","enum":["adaptive","budget"]},"max_temperature":{"type":"number","description":"The highest temperature; higher ones become it.","minimum":0,"maximum":10},"max_stop_sequences":{"type":["integer","null"],"description":"The largest number of stop sequences; calls with more are refused. `null`: any number.","minimum":0,"maximum":1000},"top_k":{"type":"boolean","description":"Whether `top_k` is sent."},"tool_images":{"type":"boolean","description":"Whether a tool's result may hold images. `false`: they follow in a user message."},"file_parts":{"type":"boolean","description":"Whether documents may be parts of a message. `false`: calls with documents are refused."},"prefill":{"type":"boolean","description":"Whether the last message may be the beginning of the answer. `false`: such calls are refused."},"platform_members":{"type":"boolean","description":"Whether members of OpenAI's own platform are sent: `metadata`, `prompt_cache_key`, `safety_identifier`, `service_tier`, `store`, `verbosity`."},"keep_billing_block":{"type":"boolean","description":"Whether Claude Code's `x-anthropic-billing-header` block stays in the prompt; outside of Anthropic it makes prefix caches useless."},"cache_prompts":{"type":"boolean","description":"Messages: whether calls that mark nothing for the cache (`cache_control`) have their prompt cached. Anthropic charges a quarter more for a prompt that it keeps, and a tenth for what it finds again, so it pays for agents and long conversations."}},"description":"What calls are adapted to that are translated to a format of the server, where it differs from others of its kind. The defaults are right for OpenAI, Anthropic, OpenRouter, DeepSeek, Moonshot, Ollama, vLLM and llama.cpp, and cautious for others ([Translation](#translation))."},"trace_context":{"type":"string","description":"Whether requests carry the trace of their call (`traceparent`, `tracestate`). `auto`: to a local provider, while [tracing](#tracing) has an endpoint. `always`: also to a remote one, and without an endpoint the trace that the client has sent.","default":"auto","enum":["auto","always","never"]},"timeouts":{"type":"object","description":"In milliseconds; 0 disables a timeout.","additionalProperties":false,"properties":{"connect_ms":{"type":"integer","description":"Until the connection is established. Checked about once a second, so it may expire up to a second late. Default: 2000 for a local provider, 5000 otherwise.","minimum":0,"maximum":86400000},"first_byte_ms":{"type":"integer","description":"From sending the request to the first byte of the response. Default: 600000 for a local provider, 120000 otherwise.","minimum":0,"maximum":86400000},"idle_ms":{"type":"integer","description":"Longest silence within the response. Default: 600000 for a local provider, 120000 otherwise.","minimum":0,"maximum":86400000},"total_ms":{"type":"integer","description":"The whole call, including all attempts. Default: 1800000.","minimum":0,"maximum":86400000}}},"max_parallel_requests":{"type":"integer","description":"Maximum number of simultaneous calls to this provider, all models together.","minimum":1,"maximum":1000000},"health_check":{"type":["boolean","object"],"description":"Send the provider a request at regular intervals, and try its targets last while it does not respond with 2xx.","default":false,"additionalProperties":false,"properties":{"path":{"type":"string","description":"Path below the base URL that returns 2xx on a healthy server; with a second slash, as in `//health`, below the server's root (the base URL without `/v1`). Default: `/models`; by kind, `//health` for `llama_cpp` and `vllm`, `//api/version` for `ollama`.","minLength":1,"maxLength":1024,"pattern":"^/[!-~]*$","patternErrorMessage":"must begin with / and contain only visible ASCII characters"},"interval_ms":{"type":"integer","description":"Time between two checks, in milliseconds. Default: 15000.","minimum":1000,"maximum":3600000}}},"discover_models":{"type":"boolean","description":"Offer the models that the provider lists, as `PROVIDER/MODEL`, and as `MODEL` if that name is not in use.","default":false},"price":{"description":"What its models cost that have no price of their own ([Prices](#price)). Default: `free` for `ollama`, `llama_cpp` and `vllm` at a loopback or private address, `reported` for OpenRouter, otherwise the list's price.","$ref":"#/definitions/price"}},"if":{"properties":{"kind":{"const":"echo"}},"required":["kind"]},"then":{"propertyNames":{"enum":["kind"],"errorMessage":"does not apply to a provider of kind echo","hint":"remove it"}},"else":{"if":{"properties":{"kind":{"const":"anthropic"}},"required":["kind"]},"then":{},"else":{"required":["base_url"],"hint":"add base_url: https://HOST/v1, or kind: echo"}}}};
+const schema14 = {"type":"object","minProperties":1,"propertyNames":{"type":"string","minLength":1,"maxLength":64,"pattern":"^[A-Za-z0-9][A-Za-z0-9._-]*$","patternErrorMessage":"must consist of letters, digits, \".\", \"_\" and \"-\", and begin with a letter or digit"},"additionalProperties":{"type":"object","hint":"write { base_url: \"https://HOST/v1\" }","additionalProperties":false,"elsewhere":{"max_tokens_field":"it stands in translation: { max_tokens_field: … }","default_max_tokens":"it stands in translation: { default_max_tokens: … }","system_in_middle":"it stands in translation: { system_in_middle: … }","system_role":"it stands in translation: { system_role: … }","text_parts":"it stands in translation: { text_parts: … }","reasoning_field":"it stands in translation: { reasoning_field: … }","reasoning_turns":"it stands in translation: { reasoning_turns: … }","efforts":"it stands in translation: { efforts: … }","think_tags":"it stands in translation: { think_tags: … }","thinking":"it stands in translation: { thinking: … }","max_temperature":"it stands in translation: { max_temperature: … }","max_stop_sequences":"it stands in translation: { max_stop_sequences: … }","top_k":"it stands in translation: { top_k: … }","tool_images":"it stands in translation: { tool_images: … }","file_parts":"it stands in translation: { file_parts: … }","prefill":"it stands in translation: { prefill: … }","platform_members":"it stands in translation: { platform_members: … }","keep_billing_block":"it stands in translation: { keep_billing_block: … }","cache_prompts":"it stands in translation: { cache_prompts: … }"},"properties":{"kind":{"type":"string","description":"`openai`: any server with an OpenAI-compatible API; `llama_cpp`, `ollama` and `vllm` name the software. `anthropic`: Anthropic, and servers with Anthropic's API. `echo`: built in, returns the last message of the request.","default":"openai","enum":["openai","anthropic","llama_cpp","ollama","vllm","echo"]},"base_url":{"type":"string","description":"URL up to and including `/v1`; a query (`?api-version=…`) goes with every request. `http://` is allowed for loopback and private addresses, and for names that have no others: this is checked for each connection. Such a name cannot have a key. Required unless `kind` is `echo` or `anthropic`, whose default is `https://api.anthropic.com`; there, `/v1` need not be written.","minLength":1,"maxLength":2048},"allow_http":{"type":"boolean","description":"Allow `http://` to any address, with the key if there is one. Whoever can read the network between then reads all of it.","default":false},"proxy":{"type":"string","description":"What leads to the provider: `env` for the proxy in the environment ([Proxies](#proxies)), `none`, or the URL of a proxy: `http://HOST:PORT`, `https://…`, `socks5://…`. `env` never applies to a local provider.","default":"env","minLength":1,"maxLength":2048,"writeOnly":true},"api_key":{"type":"object","description":"Where to find the key, never the key itself. It is sent to the origin of `base_url` and nowhere else.","writeOnly":true,"additionalProperties":false,"properties":{"credential":{"type":"string","description":"Name of a systemd credential: a file in `$CREDENTIALS_DIRECTORY`.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a credential, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"file":{"type":"string","description":"Absolute path of a file that only its owner can read (mode 0600); `~/` stands for the home directory.","minLength":1,"maxLength":4096,"pattern":"^(/|~/)","patternErrorMessage":"must be an absolute path, or begin with ~/","writeOnly":true},"env":{"type":"string","description":"Name of an environment variable.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z_][A-Za-z0-9_]*$","patternErrorMessage":"must be the name of an environment variable","hint":"write { env: NAME }, without $ and braces","writeOnly":true},"secret":{"type":"string","description":"Name of a secret that `llm-gateway secret set NAME` has stored, encrypted.","minLength":1,"maxLength":100,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a secret, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"optional":{"type":"boolean","description":"Start without this secret if it cannot be found.","default":false,"writeOnly":true}},"if":{"type":"object","properties":{"credential":false,"file":false,"env":false,"secret":false}},"then":{"not":{},"errorMessage":"names no source of the secret","hint":"add credential, file, env or secret"}},"auth":{"type":["string","object"],"description":"How the key is sent: `bearer` is `Authorization: Bearer KEY`; `{ header: api-key }` sends it in that header. Default: `bearer`; for `anthropic`, `{ header: x-api-key }`.","pattern":"^bearer$","patternErrorMessage":"must be \"bearer\" or { header: NAME }","additionalProperties":false,"required":["header"],"properties":{"header":{"type":"string","minLength":1,"maxLength":128,"pattern":"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$","patternErrorMessage":"must be a valid HTTP header name","description":"Name of the header that carries the key."}}},"headers":{"type":"object","description":"Additional headers of every request to this provider. A value is text or a secret reference as in `api_key`.","propertyNames":{"type":"string","minLength":1,"maxLength":128,"pattern":"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$","patternErrorMessage":"must be a valid HTTP header name"},"additionalProperties":{"type":["string","object"],"maxLength":8192,"pattern":"^[ -~]*$","patternErrorMessage":"must be one line of visible ASCII characters","writeOnly":true,"additionalProperties":false,"properties":{"credential":{"type":"string","description":"Name of a systemd credential: a file in `$CREDENTIALS_DIRECTORY`.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a credential, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"file":{"type":"string","description":"Absolute path of a file that only its owner can read (mode 0600); `~/` stands for the home directory.","minLength":1,"maxLength":4096,"pattern":"^(/|~/)","patternErrorMessage":"must be an absolute path, or begin with ~/","writeOnly":true},"env":{"type":"string","description":"Name of an environment variable.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z_][A-Za-z0-9_]*$","patternErrorMessage":"must be the name of an environment variable","hint":"write { env: NAME }, without $ and braces","writeOnly":true},"secret":{"type":"string","description":"Name of a secret that `llm-gateway secret set NAME` has stored, encrypted.","minLength":1,"maxLength":100,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a secret, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"optional":{"type":"boolean","description":"Start without this secret if it cannot be found.","default":false,"writeOnly":true}},"if":{"type":"object","properties":{"credential":false,"file":false,"env":false,"secret":false}},"then":{"not":{},"errorMessage":"names no source of the secret","hint":"add credential, file, env or secret"}}},"include_usage":{"type":"string","description":"Request token counts at the end of streams; `auto` stops requesting them from a provider that rejects this or reports them in any case.","default":"auto","enum":["auto","always","never"]},"speaks":{"type":["string","array"],"description":"The conversation formats that the server understands: `[chat, responses, messages]` or some of them. `auto`: known from its kind, or probed by a request without a prompt when a call needs to know; the result is kept over restarts. Calls in other formats are translated ([Translation](#translation)).","default":"auto","pattern":"^auto$","patternErrorMessage":"must be auto, or a list of chat, responses and messages","minItems":1,"items":{"type":"string","enum":["chat","responses","messages"]}},"translation":{"type":"object","additionalProperties":false,"hint":"write { max_temperature: 1 }","properties":{"max_tokens_field":{"type":"string","description":"Chat: the member for the cap of the output.","enum":["max_tokens","max_completion_tokens"]},"default_max_tokens":{"type":"integer","description":"Messages: the cap of the output where the client set none; the format requires one.","minimum":1,"maximum":1000000},"system_in_middle":{"type":"string","description":"What becomes of a system message after the first turn. `fold`: it goes into the text of a user turn, marked; many chat templates refuse it elsewhere.","enum":["keep","fold"]},"system_role":{"type":"string","description":"Chat: the role of instructions.","enum":["system","developer"]},"text_parts":{"type":"boolean","description":"Chat: whether several texts of one message may be parts. `false`: they are joined by a blank line."},"reasoning_field":{"type":"string","description":"Chat: the member for reasoning of earlier turns. `none`: it is dropped.","enum":["reasoning_content","reasoning","none"]},"reasoning_turns":{"type":"string","description":"Of which turns reasoning is sent: of `all`, or of those after the `last` message that a person wrote.","enum":["all","last"]},"efforts":{"type":"array","description":"How much thinking can be asked for. Other efforts become the next weaker one, or the weakest. Empty: the member is dropped.","items":{"type":"string","enum":["none","minimal","low","medium","high","xhigh","max"]}},"think_tags":{"type":"boolean","description":"Chat: whether `<think>…</think>` at the start of an answer's text is its reasoning."},"thinking":{"type":"string","description":"Messages: how thinking is asked for: by an effort (`adaptive`), or by a number of tokens (`budget`), as models before Claude 4.6 need it.","enum":["adaptive","budget"]},"max_temperature":{"type":"number","description":"The highest temperature; higher ones become it.","minimum":0,"maximum":10},"max_stop_sequences":{"type":["integer","null"],"description":"The largest number of stop sequences; calls with more are refused. `null`: any number.","minimum":0,"maximum":1000},"top_k":{"type":"boolean","description":"Whether `top_k` is sent."},"tool_images":{"type":"boolean","description":"Whether a tool's result may hold images. `false`: they follow in a user message."},"file_parts":{"type":"boolean","description":"Whether documents may be parts of a message. `false`: calls with documents are refused."},"prefill":{"type":"boolean","description":"Whether the last message may be the beginning of the answer. `false`: such calls are refused."},"platform_members":{"type":"boolean","description":"Whether members of OpenAI's own platform are sent: `metadata`, `prompt_cache_key`, `safety_identifier`, `service_tier`, `store`, `verbosity`."},"keep_billing_block":{"type":"boolean","description":"Whether Claude Code's `x-anthropic-billing-header` block stays in the prompt; outside of Anthropic it makes prefix caches useless."},"cache_prompts":{"type":"boolean","description":"Messages: whether calls that mark nothing for the cache (`cache_control`) have their prompt cached. Anthropic charges a quarter more for a prompt that it keeps, and a tenth for what it finds again, so it pays for agents and long conversations."}},"description":"What calls are adapted to that are translated to a format of the server, where it differs from others of its kind. The defaults are right for OpenAI, Anthropic, OpenRouter, DeepSeek, Moonshot, Ollama, vLLM and llama.cpp, and cautious for others ([Translation](#translation))."},"trace_context":{"type":"string","description":"Whether requests carry the trace of their call (`traceparent`, `tracestate`). `auto`: to a local provider, while [tracing](#tracing) has an endpoint. `always`: also to a remote one, and without an endpoint the trace that the client has sent.","default":"auto","enum":["auto","always","never"]},"timeouts":{"type":"object","description":"In milliseconds; 0 disables a timeout.","additionalProperties":false,"properties":{"connect_ms":{"type":"integer","description":"Until the connection is established. Checked about once a second, so it may expire up to a second late. Default: 2000 for a local provider, 5000 otherwise.","minimum":0,"maximum":86400000},"first_byte_ms":{"type":"integer","description":"From sending the request to the first byte of the response. Default: 600000 for a local provider, 120000 otherwise.","minimum":0,"maximum":86400000},"idle_ms":{"type":"integer","description":"Longest silence within the response. Default: 600000 for a local provider, 120000 otherwise.","minimum":0,"maximum":86400000},"total_ms":{"type":"integer","description":"The whole call, including all attempts. Default: 1800000.","minimum":0,"maximum":86400000}}},"max_parallel_requests":{"type":"integer","description":"Maximum number of simultaneous calls to this provider, all models together.","minimum":1,"maximum":1000000},"health_check":{"type":["boolean","object"],"description":"Send the provider a request at regular intervals, and try its targets last while it does not respond with 2xx.","default":false,"additionalProperties":false,"properties":{"path":{"type":"string","description":"Path below the base URL that returns 2xx on a healthy server; with a second slash, as in `//health`, below the server's root (the base URL without `/v1`). Default: `/models`; by kind, `//health` for `llama_cpp` and `vllm`, `//api/version` for `ollama`.","minLength":1,"maxLength":1024,"pattern":"^/[!-~]*$","patternErrorMessage":"must begin with / and contain only visible ASCII characters"},"interval_ms":{"type":"integer","description":"Time between two checks, in milliseconds. Default: 15000.","minimum":1000,"maximum":3600000}}},"discover_models":{"type":"boolean","description":"Offer the models that the provider lists, as `PROVIDER/MODEL`, and as `MODEL` if that name is not in use.","default":false},"allow_management":{"type":"boolean","description":"Let clients change the server for all of its clients: load and unload models, pull and delete them, save and erase slots, choose a slot. Also lets all of them see its slots, properties, metrics and models, which otherwise only the gateway's own user sees. See [native-routes.md](native-routes.md).","default":false},"price":{"description":"What its models cost that have no price of their own ([Prices](#price)). Default: `free` for `ollama`, `llama_cpp` and `vllm` at a loopback or private address, `reported` for OpenRouter, otherwise the list's price.","$ref":"#/definitions/price"}},"if":{"properties":{"kind":{"const":"echo"}},"required":["kind"]},"then":{"propertyNames":{"enum":["kind"],"errorMessage":"does not apply to a provider of kind echo","hint":"remove it"}},"else":{"if":{"properties":{"kind":{"const":"anthropic"}},"required":["kind"]},"then":{},"else":{"required":["base_url"],"hint":"add base_url: https://HOST/v1, or kind: echo"}}}};
 const pattern16 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._-]*$", "u");
 const pattern17 = new RegExp("^[A-Za-z0-9_][A-Za-z0-9_.-]*$", "u");
 const pattern18 = new RegExp("^(/|~/)", "u");
@@ -5666,15 +5666,10 @@ vErrors.push(err163);
 errors++;
 }
 }
-if(data0.price !== undefined){
-if(!(validate37(data0.price, {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/price",parentData:data0,parentDataProperty:"price",rootData}))){
-vErrors = vErrors === null ? validate37.errors : vErrors.concat(validate37.errors);
-errors = vErrors.length;
-}
-}
-}
-else {
-const err164 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema14.additionalProperties.type,parentSchema:schema14.additionalProperties,data:data0};
+if(data0.allow_management !== undefined){
+let data65 = data0.allow_management;
+if(typeof data65 !== "boolean"){
+const err164 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/allow_management",schemaPath:"#/additionalProperties/properties/allow_management/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.allow_management.type,parentSchema:schema14.additionalProperties.properties.allow_management,data:data65};
 if(vErrors === null){
 vErrors = [err164];
 }
@@ -5684,14 +5679,32 @@ vErrors.push(err164);
 errors++;
 }
 }
+if(data0.price !== undefined){
+if(!(validate37(data0.price, {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/price",parentData:data0,parentDataProperty:"price",rootData}))){
+vErrors = vErrors === null ? validate37.errors : vErrors.concat(validate37.errors);
+errors = vErrors.length;
+}
+}
 }
 else {
-const err165 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema14.type,parentSchema:schema14,data};
+const err165 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema14.additionalProperties.type,parentSchema:schema14.additionalProperties,data:data0};
 if(vErrors === null){
 vErrors = [err165];
 }
 else {
 vErrors.push(err165);
+}
+errors++;
+}
+}
+}
+else {
+const err166 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema14.type,parentSchema:schema14,data};
+if(vErrors === null){
+vErrors = [err166];
+}
+else {
+vErrors.push(err166);
 }
 errors++;
 }
@@ -7993,7 +8006,7 @@ validate74.errors = vErrors;
 return errors === 0;
 }
 
-const schema23 = {"type":"object","additionalProperties":false,"properties":{"rest":{"type":["object","null"],"description":"Passes the other routes of OpenAI's API (files, batches, vector stores, stored responses and the like) to one provider, with its key. null: they are 404. See [http.md](http.md#the-rest-of-the-api).","default":null,"hint":"write { provider: NAME }","additionalProperties":false,"required":["provider"],"properties":{"provider":{"type":"string","minLength":1,"maxLength":64,"pattern":"^[A-Za-z0-9][A-Za-z0-9._-]*$","patternErrorMessage":"must consist of letters, digits, \".\", \"_\" and \"-\", and begin with a letter or digit","description":"Name of a provider, not of kind `echo`."}}},"default_model":{"type":"object","description":"Models of calls whose body names none. Without one, such a call is refused with status 400.","additionalProperties":false,"properties":{"images":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"For `/v1/images/…`."},"moderations":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"For `/v1/moderations`."},"responses":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"For `/v1/responses`."}}}}};
+const schema23 = {"type":"object","additionalProperties":false,"properties":{"rest":{"type":["object","null"],"description":"Passes the other routes of OpenAI's API (files, batches, vector stores, stored responses and the like) to one provider, with its key. null: they are 404. See [http.md](http.md#the-rest-of-the-api).","default":null,"hint":"write { provider: NAME }","additionalProperties":false,"required":["provider"],"properties":{"provider":{"type":"string","minLength":1,"maxLength":64,"pattern":"^[A-Za-z0-9][A-Za-z0-9._-]*$","patternErrorMessage":"must consist of letters, digits, \".\", \"_\" and \"-\", and begin with a letter or digit","description":"Name of a provider, not of kind `echo`."}}},"default_model":{"type":"object","description":"Models of calls whose body names none. Without one, such a call is refused with status 400.","additionalProperties":false,"properties":{"images":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"For `/v1/images/…`."},"infill":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"For llama.cpp's `/infill`, whose clients name none. Default: `native`."},"moderations":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"For `/v1/moderations`."},"native":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"For llama.cpp's other routes: `/completion`, `/tokenize`, `/detokenize` and `/apply-template`."},"responses":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"For `/v1/responses`."}}}}};
 
 function validate76(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -8097,7 +8110,7 @@ if(data.default_model !== undefined){
 let data2 = data.default_model;
 if(data2 && typeof data2 == "object" && !Array.isArray(data2)){
 for(const key2 in data2){
-if(!(((key2 === "images") || (key2 === "moderations")) || (key2 === "responses"))){
+if(!(((((key2 === "images") || (key2 === "infill")) || (key2 === "moderations")) || (key2 === "native")) || (key2 === "responses"))){
 const err8 = {instancePath:instancePath+"/default_model",schemaPath:"#/properties/default_model/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2},schema:false,parentSchema:schema23.properties.default_model,data:data2};
 if(vErrors === null){
 vErrors = [err8];
@@ -8153,11 +8166,11 @@ vErrors.push(err12);
 errors++;
 }
 }
-if(data2.moderations !== undefined){
-let data4 = data2.moderations;
+if(data2.infill !== undefined){
+let data4 = data2.infill;
 if(typeof data4 === "string"){
 if(func4(data4) > 256){
-const err13 = {instancePath:instancePath+"/default_model/moderations",schemaPath:"#/properties/default_model/properties/moderations/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema23.properties.default_model.properties.moderations,data:data4};
+const err13 = {instancePath:instancePath+"/default_model/infill",schemaPath:"#/properties/default_model/properties/infill/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema23.properties.default_model.properties.infill,data:data4};
 if(vErrors === null){
 vErrors = [err13];
 }
@@ -8167,7 +8180,7 @@ vErrors.push(err13);
 errors++;
 }
 if(func4(data4) < 1){
-const err14 = {instancePath:instancePath+"/default_model/moderations",schemaPath:"#/properties/default_model/properties/moderations/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema23.properties.default_model.properties.moderations,data:data4};
+const err14 = {instancePath:instancePath+"/default_model/infill",schemaPath:"#/properties/default_model/properties/infill/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema23.properties.default_model.properties.infill,data:data4};
 if(vErrors === null){
 vErrors = [err14];
 }
@@ -8177,7 +8190,7 @@ vErrors.push(err14);
 errors++;
 }
 if(!pattern3.test(data4)){
-const err15 = {instancePath:instancePath+"/default_model/moderations",schemaPath:"#/properties/default_model/properties/moderations/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema23.properties.default_model.properties.moderations,data:data4};
+const err15 = {instancePath:instancePath+"/default_model/infill",schemaPath:"#/properties/default_model/properties/infill/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema23.properties.default_model.properties.infill,data:data4};
 if(vErrors === null){
 vErrors = [err15];
 }
@@ -8188,7 +8201,7 @@ errors++;
 }
 }
 else {
-const err16 = {instancePath:instancePath+"/default_model/moderations",schemaPath:"#/properties/default_model/properties/moderations/type",keyword:"type",params:{type: "string"},schema:schema23.properties.default_model.properties.moderations.type,parentSchema:schema23.properties.default_model.properties.moderations,data:data4};
+const err16 = {instancePath:instancePath+"/default_model/infill",schemaPath:"#/properties/default_model/properties/infill/type",keyword:"type",params:{type: "string"},schema:schema23.properties.default_model.properties.infill.type,parentSchema:schema23.properties.default_model.properties.infill,data:data4};
 if(vErrors === null){
 vErrors = [err16];
 }
@@ -8198,11 +8211,11 @@ vErrors.push(err16);
 errors++;
 }
 }
-if(data2.responses !== undefined){
-let data5 = data2.responses;
+if(data2.moderations !== undefined){
+let data5 = data2.moderations;
 if(typeof data5 === "string"){
 if(func4(data5) > 256){
-const err17 = {instancePath:instancePath+"/default_model/responses",schemaPath:"#/properties/default_model/properties/responses/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema23.properties.default_model.properties.responses,data:data5};
+const err17 = {instancePath:instancePath+"/default_model/moderations",schemaPath:"#/properties/default_model/properties/moderations/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema23.properties.default_model.properties.moderations,data:data5};
 if(vErrors === null){
 vErrors = [err17];
 }
@@ -8212,7 +8225,7 @@ vErrors.push(err17);
 errors++;
 }
 if(func4(data5) < 1){
-const err18 = {instancePath:instancePath+"/default_model/responses",schemaPath:"#/properties/default_model/properties/responses/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema23.properties.default_model.properties.responses,data:data5};
+const err18 = {instancePath:instancePath+"/default_model/moderations",schemaPath:"#/properties/default_model/properties/moderations/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema23.properties.default_model.properties.moderations,data:data5};
 if(vErrors === null){
 vErrors = [err18];
 }
@@ -8222,7 +8235,7 @@ vErrors.push(err18);
 errors++;
 }
 if(!pattern3.test(data5)){
-const err19 = {instancePath:instancePath+"/default_model/responses",schemaPath:"#/properties/default_model/properties/responses/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema23.properties.default_model.properties.responses,data:data5};
+const err19 = {instancePath:instancePath+"/default_model/moderations",schemaPath:"#/properties/default_model/properties/moderations/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema23.properties.default_model.properties.moderations,data:data5};
 if(vErrors === null){
 vErrors = [err19];
 }
@@ -8233,7 +8246,7 @@ errors++;
 }
 }
 else {
-const err20 = {instancePath:instancePath+"/default_model/responses",schemaPath:"#/properties/default_model/properties/responses/type",keyword:"type",params:{type: "string"},schema:schema23.properties.default_model.properties.responses.type,parentSchema:schema23.properties.default_model.properties.responses,data:data5};
+const err20 = {instancePath:instancePath+"/default_model/moderations",schemaPath:"#/properties/default_model/properties/moderations/type",keyword:"type",params:{type: "string"},schema:schema23.properties.default_model.properties.moderations.type,parentSchema:schema23.properties.default_model.properties.moderations,data:data5};
 if(vErrors === null){
 vErrors = [err20];
 }
@@ -8243,9 +8256,11 @@ vErrors.push(err20);
 errors++;
 }
 }
-}
-else {
-const err21 = {instancePath:instancePath+"/default_model",schemaPath:"#/properties/default_model/type",keyword:"type",params:{type: "object"},schema:schema23.properties.default_model.type,parentSchema:schema23.properties.default_model,data:data2};
+if(data2.native !== undefined){
+let data6 = data2.native;
+if(typeof data6 === "string"){
+if(func4(data6) > 256){
+const err21 = {instancePath:instancePath+"/default_model/native",schemaPath:"#/properties/default_model/properties/native/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema23.properties.default_model.properties.native,data:data6};
 if(vErrors === null){
 vErrors = [err21];
 }
@@ -8254,15 +8269,103 @@ vErrors.push(err21);
 }
 errors++;
 }
-}
-}
-else {
-const err22 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema23.type,parentSchema:schema23,data};
+if(func4(data6) < 1){
+const err22 = {instancePath:instancePath+"/default_model/native",schemaPath:"#/properties/default_model/properties/native/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema23.properties.default_model.properties.native,data:data6};
 if(vErrors === null){
 vErrors = [err22];
 }
 else {
 vErrors.push(err22);
+}
+errors++;
+}
+if(!pattern3.test(data6)){
+const err23 = {instancePath:instancePath+"/default_model/native",schemaPath:"#/properties/default_model/properties/native/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema23.properties.default_model.properties.native,data:data6};
+if(vErrors === null){
+vErrors = [err23];
+}
+else {
+vErrors.push(err23);
+}
+errors++;
+}
+}
+else {
+const err24 = {instancePath:instancePath+"/default_model/native",schemaPath:"#/properties/default_model/properties/native/type",keyword:"type",params:{type: "string"},schema:schema23.properties.default_model.properties.native.type,parentSchema:schema23.properties.default_model.properties.native,data:data6};
+if(vErrors === null){
+vErrors = [err24];
+}
+else {
+vErrors.push(err24);
+}
+errors++;
+}
+}
+if(data2.responses !== undefined){
+let data7 = data2.responses;
+if(typeof data7 === "string"){
+if(func4(data7) > 256){
+const err25 = {instancePath:instancePath+"/default_model/responses",schemaPath:"#/properties/default_model/properties/responses/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema23.properties.default_model.properties.responses,data:data7};
+if(vErrors === null){
+vErrors = [err25];
+}
+else {
+vErrors.push(err25);
+}
+errors++;
+}
+if(func4(data7) < 1){
+const err26 = {instancePath:instancePath+"/default_model/responses",schemaPath:"#/properties/default_model/properties/responses/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema23.properties.default_model.properties.responses,data:data7};
+if(vErrors === null){
+vErrors = [err26];
+}
+else {
+vErrors.push(err26);
+}
+errors++;
+}
+if(!pattern3.test(data7)){
+const err27 = {instancePath:instancePath+"/default_model/responses",schemaPath:"#/properties/default_model/properties/responses/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema23.properties.default_model.properties.responses,data:data7};
+if(vErrors === null){
+vErrors = [err27];
+}
+else {
+vErrors.push(err27);
+}
+errors++;
+}
+}
+else {
+const err28 = {instancePath:instancePath+"/default_model/responses",schemaPath:"#/properties/default_model/properties/responses/type",keyword:"type",params:{type: "string"},schema:schema23.properties.default_model.properties.responses.type,parentSchema:schema23.properties.default_model.properties.responses,data:data7};
+if(vErrors === null){
+vErrors = [err28];
+}
+else {
+vErrors.push(err28);
+}
+errors++;
+}
+}
+}
+else {
+const err29 = {instancePath:instancePath+"/default_model",schemaPath:"#/properties/default_model/type",keyword:"type",params:{type: "object"},schema:schema23.properties.default_model.type,parentSchema:schema23.properties.default_model,data:data2};
+if(vErrors === null){
+vErrors = [err29];
+}
+else {
+vErrors.push(err29);
+}
+errors++;
+}
+}
+}
+else {
+const err30 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema23.type,parentSchema:schema23,data};
+if(vErrors === null){
+vErrors = [err30];
+}
+else {
+vErrors.push(err30);
 }
 errors++;
 }
@@ -8686,7 +8789,7 @@ return errors === 0;
 }
 
 const schema27 = {"type":"object","additionalProperties":false,"properties":{"endpoint":{"type":["string","null"],"description":"URL of the receiver, as in `OTEL_EXPORTER_OTLP_ENDPOINT`: `/v1/traces` is appended unless it ends so. `http://` only on this machine. Without it, nothing is recorded or sent.","default":null,"minLength":1,"maxLength":2048,"writeOnly":true},"protocol":{"type":"string","description":"How spans are written.","default":"http/protobuf","enum":["http/protobuf","http/json"]},"headers":{"type":"object","description":"Headers of every request to the receiver, its key for example. A value is text or a secret reference as in `api_key`.","propertyNames":{"type":"string","minLength":1,"maxLength":128,"pattern":"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$","patternErrorMessage":"must be a valid HTTP header name"},"additionalProperties":{"type":["string","object"],"maxLength":8192,"pattern":"^[ -~]*$","patternErrorMessage":"must be one line of visible ASCII characters","writeOnly":true,"additionalProperties":false,"properties":{"credential":{"type":"string","description":"Name of a systemd credential: a file in `$CREDENTIALS_DIRECTORY`.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a credential, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"file":{"type":"string","description":"Absolute path of a file that only its owner can read (mode 0600); `~/` stands for the home directory.","minLength":1,"maxLength":4096,"pattern":"^(/|~/)","patternErrorMessage":"must be an absolute path, or begin with ~/","writeOnly":true},"env":{"type":"string","description":"Name of an environment variable.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z_][A-Za-z0-9_]*$","patternErrorMessage":"must be the name of an environment variable","hint":"write { env: NAME }, without $ and braces","writeOnly":true},"secret":{"type":"string","description":"Name of a secret that `llm-gateway secret set NAME` has stored, encrypted.","minLength":1,"maxLength":100,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a secret, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"optional":{"type":"boolean","description":"Start without this secret if it cannot be found.","default":false,"writeOnly":true}},"if":{"type":"object","properties":{"credential":false,"file":false,"env":false,"secret":false}},"then":{"not":{},"errorMessage":"names no source of the secret","hint":"add credential, file, env or secret"}}},"sample_ratio":{"type":"number","description":"Part of the traces that is recorded, from 0 to 1. A call that belongs to a trace of its client follows that one.","default":1,"minimum":0,"maximum":1},"service_name":{"type":"string","minLength":1,"maxLength":300,"description":"`service.name` of the spans.","default":"llm-gateway"},"resource":{"type":"object","description":"More attributes of the gateway: `{ deployment.environment.name: home }`.","propertyNames":{"type":"string","minLength":1,"maxLength":128},"additionalProperties":{"type":"string","minLength":1,"maxLength":300}},"conventions":{"type":"string","description":"Names of the attributes about models: of OpenTelemetry's semantic conventions 1.36, or the `latest`, which are still in development.","default":"semconv-1.36","enum":["semconv-1.36","latest"]},"session_headers":{"type":"array","description":"Headers in which a client names its session, for `session.id`: the first that is there, with letters, digits, `.`, `_`, `:` and `-`, at most 128 of them.","default":["x-session-id","agent-session-id"],"maxItems":10,"items":{"type":"string","minLength":1,"maxLength":128,"pattern":"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$","patternErrorMessage":"must be a valid HTTP header name"}},"content":{"type":"string","description":"Prompts and responses never stand in spans.","default":"never","enum":["never"],"errorMessage":"must be \"never\": the gateway does not export prompts and responses","hint":"remove it"},"view_url":{"type":["string","null"],"description":"Page that shows a trace, with `{trace_id}` in it, for links of the status page.","default":null,"maxLength":2048,"pattern":"^https?://[!-~]*[{]trace_id[}][!-~]*$","patternErrorMessage":"must be a URL with {trace_id} in it"}}};
-const pattern64 = new RegExp("^https?://[!-~]*[{]trace_id[}][!-~]*$", "u");
+const pattern66 = new RegExp("^https?://[!-~]*[{]trace_id[}][!-~]*$", "u");
 
 function validate84(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -9493,7 +9596,7 @@ vErrors.push(err65);
 }
 errors++;
 }
-if(!pattern64.test(data21)){
+if(!pattern66.test(data21)){
 const err66 = {instancePath:instancePath+"/view_url",schemaPath:"#/properties/view_url/pattern",keyword:"pattern",params:{pattern: "^https?://[!-~]*[{]trace_id[}][!-~]*$"},schema:"^https?://[!-~]*[{]trace_id[}][!-~]*$",parentSchema:schema27.properties.view_url,data:data21};
 if(vErrors === null){
 vErrors = [err66];

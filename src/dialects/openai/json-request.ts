@@ -30,6 +30,8 @@ export interface JsonFormat {
   readonly guarded?: MemberNames
   /** What is wrong with the members beyond what all formats require. Absent: nothing. */
   readonly problemOf?: (members: JsonScan['members']) => GatewayError | undefined
+  /** What to do about a missing model. Absent: nothing more is known. */
+  readonly modelHint?: string
   /** The values that a server makes the prompt of, in its order. Absent: those that OpenAI's formats have. */
   readonly promptValues?: (body: Buffer, members: JsonScan['members']) => readonly Span[]
   /** Whether `cache_control` is part of the format. */
@@ -100,7 +102,7 @@ export function readJsonRequest(
   const member = scan.members.get('model')
   const other = member === undefined ? (named ?? defaultModel) : named
   if (member === undefined && other === undefined) {
-    return invalidRequest('The body has no "model".', 'model')
+    return invalidRequest(`The body has no "model".${format.modelHint ?? ''}`, 'model')
   }
   const inBody = member && checkModel(member.value, () => readString(body, member))
   const model = other === undefined ? inBody! : checkModelName(other)

@@ -18,6 +18,9 @@ const promptRoles: ReadonlyMap<string, PromptRole> = new Map([
   ['image', {}],
   ['images', {}],
   ['input', { elements: 'messages', mayHoldTokenIds: true }],
+  ['input_extra', {}],
+  ['input_prefix', {}],
+  ['input_suffix', {}],
   ['instructions', {}],
   ['mask', {}],
   ['messages', { elements: 'messages' }],
@@ -29,8 +32,13 @@ const promptRoles: ReadonlyMap<string, PromptRole> = new Map([
   ['tools', { isSchema: true }],
 ])
 
-/** The members whose values `PromptSize` visits. */
-export const promptMembers: readonly string[] = [...promptRoles.keys()]
+/** What surrounds the prompt of llama.cpp's `/infill`. */
+const infillMembers: readonly string[] = ['input_extra', 'input_prefix', 'input_suffix']
+
+/** The members whose values `PromptSize` visits in OpenAI's formats. */
+export const promptMembers: readonly string[] = [...promptRoles.keys()].filter(
+  (name) => !infillMembers.includes(name),
+)
 
 const ARRAY = 0x5b
 const MINUS = 0x2d

@@ -49,8 +49,8 @@ export function addOllama(app: FastifyInstance, { routes, knownModel }: Parts): 
 /** @throws GatewayError `invalid_request`. */
 function modelIn({ body }: FastifyRequest): string {
   const value = Buffer.isBuffer(body) ? parseJson(body) : undefined
-  // The member's older name is `name`.
-  const name = isObject(value) ? (value['model'] ?? value['name']) : undefined
+  // Ollama's own program writes the older `name`, beside an empty `model`.
+  const name = isObject(value) ? value['model'] || value['name'] : undefined
   if (typeof name === 'string' && name !== '') return name
   throw new GatewayError('invalid_request', 'The body is JSON with the name of a model: {"model": "…"}.', {
     param: 'model',

@@ -12,6 +12,7 @@ import type { Provider } from '../provider.ts'
 import { anthropic, anthropicTraits } from './anthropic.ts'
 import { createEcho, echoSpeaks } from './echo.ts'
 import { llamaCpp, llamaCppTraits } from './llama-cpp.ts'
+import { kindsWith } from './native-formats.ts'
 import { ollama, ollamaTraits } from './ollama.ts'
 import { compatibleTraits, isOpenAiItself, openAi, openAiTraits } from './openai.ts'
 import { vllm, vllmTraits } from './vllm.ts'
@@ -110,7 +111,11 @@ function formatsOfServer(config: Pick<HttpProvider, 'kind' | 'origin' | 'speaks'
   const formats: readonly string[] | undefined = config.speaks ?? formatsOfKind(config)
   return (format) => {
     if (format.startsWith(ollamaPrefix)) return config.kind === 'ollama'
-    if (!conversationFormats.has(format)) return config.kind !== 'anthropic'
+    if (!conversationFormats.has(format)) {
+      const having = kindsWith(format)
+      if (having === undefined) return config.kind !== 'anthropic'
+      return having.has(config.kind) && !isOpenAiItself(config)
+    }
     if (formats !== undefined) return formats.includes(format)
     return format === 'chat' ? true : undefined
   }
