@@ -254,6 +254,7 @@ export interface RawProvider {
   auth?: 'bearer' | { header: string }
   headers?: Record<string, string | RawSecret>
   include_usage?: 'auto' | 'always' | 'never'
+  whole_as_stream?: 'auto' | 'always' | 'never'
   trace_context?: 'auto' | 'always' | 'never'
   speaks?: 'auto' | ('chat' | 'messages' | 'responses')[]
   translation?: RawTranslation

@@ -266,6 +266,7 @@ function resolveProvider(
     auth: auth === 'bearer' ? 'bearer' : { header: auth.header.toLowerCase() },
     headers: resolveHeaders(raw.headers ?? {}, secrets),
     includeUsage: provider.include_usage,
+    ...(provider.whole_as_stream !== 'auto' && { wholeAsStream: provider.whole_as_stream }),
     ...(provider.speaks !== 'auto' && { speaks: provider.speaks.map((format) => formats[format]) }),
     ...(raw.translation && { traits: resolveTraits(raw.translation) }),
     timeouts: resolveTimeouts(raw, url.isLocal),
