@@ -23,7 +23,7 @@ import { TargetRates } from './target-rates.ts'
 export interface PlacerParts {
   readonly health: Pick<TargetHealth, 'stateOf'>
   readonly traitsOf: (provider: string) => ServerTraits
-  readonly serverFacts: Pick<ServerFacts, 'modelOf' | 'slotsOf' | 'isSleeping'>
+  readonly serverFacts: Pick<ServerFacts, 'busyElsewhere' | 'modelOf' | 'slotsOf' | 'isSleeping'>
   readonly hasShown: (provider: string, format: string) => boolean
   /** Milliseconds of a monotonic clock. */
   readonly now: () => number
