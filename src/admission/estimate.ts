@@ -120,6 +120,11 @@ export class Calibration {
     this.#put(rates)
   }
 
+  /** Takes in a prompt that a server has counted by itself. */
+  learnPrompt(model: string, provider: string, size: RequestSize, promptTokens: number): void {
+    this.learn(model, provider, size, { promptTokens, completionTokens: undefined })
+  }
+
   /**
    * Takes in an answer that was cut off: it would have got at least so long. Long answers are cut more often than short
    * ones, and a mean of whole ones alone would be too low. What is no longer than the mean says nothing.
@@ -177,9 +182,10 @@ export class Calibration {
  */
 function bounded(
   each: number,
-  { maxOutputTokens = Infinity, ...size }: RequestSize,
+  size: RequestSize,
   { promptTokens, tpm = Infinity }: { promptTokens: number; tpm: number | undefined },
 ): number {
+  const { maxOutputTokens = Infinity } = size
   const most = Math.min(maxOutputTokens, Math.ceil(each), Math.ceil(tpm / 4))
   return Math.max(0, Math.min(most * completionCount(size), tpm - promptTokens))
 }
@@ -264,7 +270,7 @@ function knownTokens(size: RequestSize): number {
   return tokensPerMessage * size.messageCount + tokensPerRequest + size.tokenIdCount
 }
 
-function completionCount(size: Pick<RequestSize, 'choices' | 'promptCount'>): number {
+function completionCount(size: RequestSize): number {
   return between(size.choices, 1, 1024) * between(size.promptCount, 1, 100_000)
 }
 

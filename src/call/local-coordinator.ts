@@ -32,6 +32,7 @@ import type {
   PromptToCount,
   TargetReport,
 } from './coordinator.ts'
+import { CountedPrompts } from './counted-prompts.ts'
 import type { Metered } from './response/meter.ts'
 import {
   type LoadWatch,
@@ -64,6 +65,7 @@ export class LocalCoordinator implements Coordinator {
   readonly prefixKey = newPrefixKey()
   /** Provider → when it answered a call last, in milliseconds of the monotonic clock. */
   readonly lastSuccessMs = new Map<string, number>()
+  readonly countedPrompts: CountedPrompts
   readonly usageWishes = new UsageWishes()
   readonly serverFacts: ServerFacts
   readonly admission: Admission
@@ -88,7 +90,12 @@ export class LocalCoordinator implements Coordinator {
     const { health } = this
     const traitsOfName = (provider: string) => this.#traits.get(provider) ?? unknownTraits
     const { serverFacts } = this
+<<<<<<< HEAD
+    this.countedPrompts = new CountedPrompts({ serverFacts, calibration, now })
+    this.placer = new Placer({ health, traitsOf, serverFacts, hasShown, now, chance })
+=======
     this.placer = new Placer({ health, traitsOf: traitsOfName, serverFacts, hasShown, now, chance })
+>>>>>>> K
   }
 
   /** Calls under way. */
@@ -111,10 +118,18 @@ export class LocalCoordinator implements Coordinator {
     this.#carryHealth(this.#configs, configs)
     this.#configs = configs
     this.admission.budgets.follow(budgets)
+<<<<<<< HEAD
+    for (const { name, isLocal, maxParallelRequests } of providers) {
+      const scope = providerScope(name, maxParallelRequests)
+      const traits = { cache: cacheOf(configs.get(name), isLocal), slots: maxParallelRequests }
+      this.#providers.set(name, { isLocal, scope, traits })
+      this.countedPrompts.setProvider(name, isLocal ? configs.get(name)?.kind : undefined)
+=======
     const all = [...providers]
     this.scopes.follow(all)
     for (const provider of all) {
       this.#traits.set(provider.name, traitsOf(configs.get(provider.name), provider))
+>>>>>>> K
     }
     this.#routing = routing
     this.placer.placement.forgetTurns()
@@ -167,6 +182,10 @@ export class LocalCoordinator implements Coordinator {
     return targets.some((target) => this.health.stateOf(target, nowMs).isReady)
   }
 
+  reportCount(prompt: PromptToCount, tokens: number | undefined): void {
+    this.countedPrompts.take(prompt, tokens)
+  }
+
   reportUnreachable(provider: string): void {
     const { cooldownMs } = this
     const of = { cooldownMs, isLocal: this.isLocal(provider), retryAfterMs: undefined, nowMs: this.now() }
@@ -214,6 +233,7 @@ export class LocalCoordinator implements Coordinator {
       if (provider === undefined || !isSameServer(old, provider)) {
         this.health.forget(name)
         this.placer.forget(name)
+        this.countedPrompts.forget(name)
       } else if (!hasSameCheck(old, provider)) this.health.dropCheck(name)
     }
   }
@@ -239,6 +259,7 @@ class LocalHold implements Hold {
   readonly placement: Placed
   readonly promptTokens: number
   readonly waitedMs: number
+  readonly countsAs: Hold['countsAs']
   readonly limitStatus: Hold['limitStatus']
   target: Target
   readonly #owner: LocalCoordinator
@@ -263,6 +284,7 @@ class LocalHold implements Hold {
     this.limitStatus = admitted.limitStatus
     this.target = this.#chosenOf(choice.targets, scopes)
     this.placement = placedOf(choice, this.target)
+    this.countsAs = owner.countedPrompts.countsAsOf(request, this.target)
     owner.load.add(this.target.provider)
     this.#placed = owner.placer.start(choice, request, this.target)
     this.#begin()

@@ -41,6 +41,8 @@ export interface HttpProvider {
   /** Additional headers of every request to this provider; names in lower case. */
   readonly headers: readonly (readonly [name: string, value: string | Secret])[]
   readonly includeUsage: 'auto' | 'always' | 'never'
+  /** Whether whole answers are asked for as streams. Absent: where its kind does not notice that a client has left. */
+  readonly wholeAsStream?: 'always' | 'never'
   /** The conversation formats that it is said to speak, and no others. Absent: known from its kind, or probed. */
   readonly speaks?: readonly ConversationFormat[]
   /** What differs from its kind's traits. Absent: nothing. */

@@ -255,6 +255,7 @@ export interface RawProvider {
   auth?: 'bearer' | { header: string }
   headers?: Record<string, string | RawSecret>
   include_usage?: 'auto' | 'always' | 'never'
+  whole_as_stream?: 'auto' | 'always' | 'never'
   trace_context?: 'auto' | 'always' | 'never'
   speaks?: 'auto' | ('chat' | 'messages' | 'responses')[]
   translation?: RawTranslation
@@ -292,6 +293,17 @@ export interface RawModel {
   translation?: RawTranslation
   price?: RawPriceSetting
   boundary?: Boundary
+  when?: RawWhenRule[]
+  use?: string
   /** Names of members, or JSON pointers. */
   request?: { default?: Record<string, unknown>; set?: Record<string, unknown>; drop?: string[] }
+}
+
+/** Of its conditions, each that is there has to hold. */
+interface RawWhenRule {
+  prompt_tokens_over?: number
+  images?: boolean
+  tools?: boolean
+  thinking?: boolean
+  use: string
 }

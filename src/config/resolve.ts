@@ -12,8 +12,12 @@ import { authOf, baseUrlOf } from './provider-kind.ts'
 import { resolveIdentity } from './resolve-identity.ts'
 import { resolveTracing } from './resolve-tracing.ts'
 import { resolveNotify } from './resolve-notify.ts'
+<<<<<<< HEAD
+import { resolveRequest, resolveRules } from './resolve-request.ts'
+=======
 import { knownOf, resolveKnown } from './resolve-known.ts'
 import { resolveRequest } from './resolve-request.ts'
+>>>>>>> K
 import { resolveTraits } from './resolve-traits.ts'
 import type {
   RawBudget,
@@ -25,6 +29,7 @@ import type {
   RawProvider,
   RawRateLimits,
   RawSecret,
+  RawTarget,
   RawTrustedProxy,
 } from './raw.ts'
 import type {
@@ -267,6 +272,7 @@ function resolveProvider(
     auth: auth === 'bearer' ? 'bearer' : { header: auth.header.toLowerCase() },
     headers: resolveHeaders(raw.headers ?? {}, secrets),
     includeUsage: provider.include_usage,
+    ...(provider.whole_as_stream !== 'auto' && { wholeAsStream: provider.whole_as_stream }),
     ...(provider.speaks !== 'auto' && { speaks: provider.speaks.map((format) => formats[format]) }),
     ...(raw.translation && { traits: resolveTraits(raw.translation) }),
     timeouts: resolveTimeouts(raw, url.isLocal),
@@ -333,9 +339,9 @@ function resolveHealthCheck(
 }
 
 function resolveModel(name: string, raw: RawModel): ModelConfig {
-  const targets = raw.targets ?? [
-    { provider: raw.provider!, ...(raw.model !== undefined && { model: raw.model }) },
-  ]
+  const { provider, model } = raw
+  const short = provider === undefined ? [] : [{ provider, ...(model !== undefined && { model }) }]
+  const targets: readonly RawTarget[] = raw.targets ?? short
   return {
     name,
     aliases: [...(raw.aliases ?? [])],
@@ -350,6 +356,7 @@ function resolveModel(name: string, raw: RawModel): ModelConfig {
     fallbacks: [...(raw.fallbacks ?? [])],
     ...(raw.translation && { traits: resolveTraits(raw.translation) }),
     ...resolvePrice(raw.price),
+    ...resolveRules(raw),
     ...(raw.request && resolveRequest(raw.request)),
     ...(raw.boundary !== undefined && raw.boundary !== 'any' && { boundary: raw.boundary }),
   }

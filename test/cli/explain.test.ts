@@ -222,6 +222,18 @@ test('what a model changes in requests is shown', async (t) => {
   assert.match(stdout, /^request +drop seed, default temperature: 0\.2, set \/a\/b: true$/m)
 })
 
+test('where the rules of a model lead is shown, and its targets there', async (t) => {
+  const rules =
+    'when: [{ images: true, tools: false, use: vision }, { prompt_tokens_over: 9, use: echo }], use: echo'
+  const models = `{ any: { ${rules} }, echo: { provider: echo }, vision: { provider: echo } }`
+  const { stdout } = await run(t, 'any', { text: `providers: { echo: { kind: echo } }\nmodels: ${models}\n` })
+  assert.match(stdout, /^1\. echo  built in$/m)
+  assert.match(
+    stdout,
+    /^rules +images: true, tools: false → vision\n +prompt_tokens_over: 9 → echo\n +else → echo$/m,
+  )
+})
+
 test('the own routes of a server are listed, and whether it may be changed', async (t) => {
   const text = `providers:
   llama: { kind: llama_cpp, base_url: "http://127.0.0.1:8080/v1", allow_management: true }
@@ -252,4 +264,30 @@ models:
   assert.match(stdout, /parallel +as many calls as the server has slots \(auto\)/)
   assert.match(stdout, /context +32768 tokens \(the file\)/)
   assert.match(stdout, /takes +text \(the file\)/)
+})
+
+test('a boundary is shown with the places of the targets', async (t) => {
+  const text = `providers:
+  here: { base_url: "http://127.0.0.1:8000/v1" }
+  nas: { base_url: "https://nas.lan/v1" }
+models: { m: { targets: [{ provider: here }, { provider: nas }], boundary: private } }
+`
+  const env = { HTTPS_PROXY: 'http://proxy.example:3128' }
+  const { stdout } = await run(t, 'm', { text, env })
+  assert.match(stdout, /^ +boundary +local, its calls stay on this machine$/m)
+  assert.match(stdout, /^ +boundary +private, its calls can be kept on private networks$/m)
+  assert.match(
+    stdout,
+    /^ +proxy +http:\/\/proxy\.example:3128 \(env HTTPS_PROXY\), not used within the boundary$/m,
+  )
+  assert.match(
+    stdout,
+    /^boundary   private: each connection leads to a loopback or private address, through no proxy$/m,
+  )
+  const { stdout: json } = await run(t, 'm', { text, env, json: true })
+  const { boundary, targets } = JSON.parse(json) as {
+    boundary: string
+    targets: { boundary: string }[]
+  }
+  assert.deepEqual([boundary, ...targets.map((each) => each.boundary)], ['private', 'local', 'private'])
 })

@@ -132,6 +132,13 @@ const provider = {
       default: defaults.provider.include_usage,
       enum: ['auto', 'always', 'never'],
     },
+    whole_as_stream: {
+      type: 'string',
+      description:
+        'Ask for whole answers as streams and put them together, so that a client that leaves ends the work on them. `auto`: where the kind of server is known not to notice (`llama_cpp`).',
+      default: defaults.provider.whole_as_stream,
+      enum: ['auto', 'always', 'never'],
+    },
     speaks: {
       type: ['string', 'array'],
       description:

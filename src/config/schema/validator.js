@@ -3146,7 +3146,7 @@ validate34.errors = vErrors;
 return errors === 0;
 }
 
-const schema14 = {"type":"object","minProperties":1,"propertyNames":{"type":"string","minLength":1,"maxLength":64,"pattern":"^[A-Za-z0-9][A-Za-z0-9._-]*$","patternErrorMessage":"must consist of letters, digits, \".\", \"_\" and \"-\", and begin with a letter or digit"},"additionalProperties":{"type":"object","hint":"write { base_url: \"https://HOST/v1\" }","additionalProperties":false,"elsewhere":{"max_tokens_field":"it stands in translation: { max_tokens_field: … }","default_max_tokens":"it stands in translation: { default_max_tokens: … }","system_in_middle":"it stands in translation: { system_in_middle: … }","system_role":"it stands in translation: { system_role: … }","text_parts":"it stands in translation: { text_parts: … }","reasoning_field":"it stands in translation: { reasoning_field: … }","reasoning_turns":"it stands in translation: { reasoning_turns: … }","efforts":"it stands in translation: { efforts: … }","think_tags":"it stands in translation: { think_tags: … }","thinking":"it stands in translation: { thinking: … }","max_temperature":"it stands in translation: { max_temperature: … }","max_stop_sequences":"it stands in translation: { max_stop_sequences: … }","top_k":"it stands in translation: { top_k: … }","tool_images":"it stands in translation: { tool_images: … }","file_parts":"it stands in translation: { file_parts: … }","prefill":"it stands in translation: { prefill: … }","platform_members":"it stands in translation: { platform_members: … }","keep_billing_block":"it stands in translation: { keep_billing_block: … }","cache_prompts":"it stands in translation: { cache_prompts: … }"},"properties":{"kind":{"type":"string","description":"`openai`: any server with an OpenAI-compatible API; `llama_cpp`, `ollama` and `vllm` name the software. `anthropic`: Anthropic, and servers with Anthropic's API. `echo`: built in, returns the last message of the request.","default":"openai","enum":["openai","anthropic","llama_cpp","ollama","vllm","echo"]},"base_url":{"type":"string","description":"URL up to and including `/v1`; a query (`?api-version=…`) goes with every request. `http://` is allowed for loopback and private addresses, and for names that have no others: this is checked for each connection. Such a name cannot have a key. Required unless `kind` is `echo` or `anthropic`, whose default is `https://api.anthropic.com`; there, `/v1` need not be written.","minLength":1,"maxLength":2048},"root_url":{"type":"string","description":"URL of the server's root, for routes outside of its API (`/props`, `/health`, native routes); on the same host as `base_url`. Default: `base_url` without a trailing `/v1`.","minLength":1,"maxLength":2048},"allow_http":{"type":"boolean","description":"Allow `http://` to any address, with the key if there is one. Whoever can read the network between then reads all of it.","default":false},"proxy":{"type":"string","description":"What leads to the provider: `env` for the proxy in the environment ([Proxies](#proxies)), `none`, or the URL of a proxy: `http://HOST:PORT`, `https://…`, `socks5://…`. `env` never applies to a local provider.","default":"env","minLength":1,"maxLength":2048,"writeOnly":true},"api_key":{"type":"object","description":"Where to find the key, never the key itself. It is sent to the origin of `base_url` and nowhere else.","writeOnly":true,"additionalProperties":false,"properties":{"credential":{"type":"string","description":"Name of a systemd credential: a file in `$CREDENTIALS_DIRECTORY`.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a credential, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"file":{"type":"string","description":"Absolute path of a file that only its owner can read (mode 0600); `~/` stands for the home directory.","minLength":1,"maxLength":4096,"pattern":"^(/|~/)","patternErrorMessage":"must be an absolute path, or begin with ~/","writeOnly":true},"env":{"type":"string","description":"Name of an environment variable.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z_][A-Za-z0-9_]*$","patternErrorMessage":"must be the name of an environment variable","hint":"write { env: NAME }, without $ and braces","writeOnly":true},"secret":{"type":"string","description":"Name of a secret that `llm-gateway secret set NAME` has stored, encrypted.","minLength":1,"maxLength":100,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a secret, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"optional":{"type":"boolean","description":"Start without this secret if it cannot be found.","default":false,"writeOnly":true}},"if":{"type":"object","properties":{"credential":false,"file":false,"env":false,"secret":false}},"then":{"not":{},"errorMessage":"names no source of the secret","hint":"add credential, file, env or secret"}},"auth":{"type":["string","object"],"description":"How the key is sent: `bearer` is `Authorization: Bearer KEY`; `{ header: api-key }` sends it in that header. Default: `bearer`; for `anthropic`, `{ header: x-api-key }`.","pattern":"^bearer$","patternErrorMessage":"must be \"bearer\" or { header: NAME }","additionalProperties":false,"required":["header"],"properties":{"header":{"type":"string","minLength":1,"maxLength":128,"pattern":"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$","patternErrorMessage":"must be a valid HTTP header name","description":"Name of the header that carries the key."}}},"headers":{"type":"object","description":"Additional headers of every request to this provider. A value is text or a secret reference as in `api_key`.","propertyNames":{"type":"string","minLength":1,"maxLength":128,"pattern":"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$","patternErrorMessage":"must be a valid HTTP header name"},"additionalProperties":{"type":["string","object"],"maxLength":8192,"pattern":"^[ -~]*$","patternErrorMessage":"must be one line of visible ASCII characters","writeOnly":true,"additionalProperties":false,"properties":{"credential":{"type":"string","description":"Name of a systemd credential: a file in `$CREDENTIALS_DIRECTORY`.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a credential, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"file":{"type":"string","description":"Absolute path of a file that only its owner can read (mode 0600); `~/` stands for the home directory.","minLength":1,"maxLength":4096,"pattern":"^(/|~/)","patternErrorMessage":"must be an absolute path, or begin with ~/","writeOnly":true},"env":{"type":"string","description":"Name of an environment variable.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z_][A-Za-z0-9_]*$","patternErrorMessage":"must be the name of an environment variable","hint":"write { env: NAME }, without $ and braces","writeOnly":true},"secret":{"type":"string","description":"Name of a secret that `llm-gateway secret set NAME` has stored, encrypted.","minLength":1,"maxLength":100,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a secret, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"optional":{"type":"boolean","description":"Start without this secret if it cannot be found.","default":false,"writeOnly":true}},"if":{"type":"object","properties":{"credential":false,"file":false,"env":false,"secret":false}},"then":{"not":{},"errorMessage":"names no source of the secret","hint":"add credential, file, env or secret"}}},"include_usage":{"type":"string","description":"Request token counts at the end of streams; `auto` stops requesting them from a provider that rejects this or reports them in any case.","default":"auto","enum":["auto","always","never"]},"speaks":{"type":["string","array"],"description":"The conversation formats that the server understands: `[chat, responses, messages]` or some of them. `auto`: known from its kind, or probed by a request without a prompt when a call needs to know; the result is kept over restarts. Calls in other formats are translated ([Translation](#translation)).","default":"auto","pattern":"^auto$","patternErrorMessage":"must be auto, or a list of chat, responses and messages","minItems":1,"items":{"type":"string","enum":["chat","responses","messages"]}},"translation":{"type":"object","additionalProperties":false,"hint":"write { max_temperature: 1 }","properties":{"max_tokens_field":{"type":"string","description":"Chat: the member for the cap of the output.","enum":["max_tokens","max_completion_tokens"]},"default_max_tokens":{"type":"integer","description":"Messages: the cap of the output where the client set none; the format requires one.","minimum":1,"maximum":1000000},"system_in_middle":{"type":"string","description":"What becomes of a system message after the first turn. `fold`: it goes into the text of a user turn, marked; many chat templates refuse it elsewhere.","enum":["keep","fold"]},"system_role":{"type":"string","description":"Chat: the role of instructions.","enum":["system","developer"]},"text_parts":{"type":"boolean","description":"Chat: whether several texts of one message may be parts. `false`: they are joined by a blank line."},"reasoning_field":{"type":"string","description":"Chat: the member for reasoning of earlier turns. `none`: it is dropped.","enum":["reasoning_content","reasoning","none"]},"reasoning_turns":{"type":"string","description":"Of which turns reasoning is sent: of `all`, or of those after the `last` message that a person wrote.","enum":["all","last"]},"efforts":{"type":"array","description":"How much thinking can be asked for. Other efforts become the next weaker one, or the weakest. Empty: the member is dropped.","items":{"type":"string","enum":["none","minimal","low","medium","high","xhigh","max"]}},"think_tags":{"type":"boolean","description":"Chat: whether `<think>…</think>` at the start of an answer's text is its reasoning."},"thinking":{"type":"string","description":"Messages: how thinking is asked for: by an effort (`adaptive`), or by a number of tokens (`budget`), as models before Claude 4.6 need it.","enum":["adaptive","budget"]},"max_temperature":{"type":"number","description":"The highest temperature; higher ones become it.","minimum":0,"maximum":10},"max_stop_sequences":{"type":["integer","null"],"description":"The largest number of stop sequences; calls with more are refused. `null`: any number.","minimum":0,"maximum":1000},"top_k":{"type":"boolean","description":"Whether `top_k` is sent."},"tool_images":{"type":"boolean","description":"Whether a tool's result may hold images. `false`: they follow in a user message."},"file_parts":{"type":"boolean","description":"Whether documents may be parts of a message. `false`: calls with documents are refused."},"prefill":{"type":"boolean","description":"Whether the last message may be the beginning of the answer. `false`: such calls are refused."},"platform_members":{"type":"boolean","description":"Whether members of OpenAI's own platform are sent: `metadata`, `prompt_cache_key`, `safety_identifier`, `service_tier`, `store`, `verbosity`."},"keep_billing_block":{"type":"boolean","description":"Whether Claude Code's `x-anthropic-billing-header` block stays in the prompt; outside of Anthropic it makes prefix caches useless."},"cache_prompts":{"type":"boolean","description":"Messages: whether calls that mark nothing for the cache (`cache_control`) have their prompt cached. Anthropic charges a quarter more for a prompt that it keeps, and a tenth for what it finds again, so it pays for agents and long conversations."}},"description":"What calls are adapted to that are translated to a format of the server, where it differs from others of its kind. The defaults are right for OpenAI, Anthropic, OpenRouter, DeepSeek, Moonshot, Ollama, vLLM and llama.cpp, and cautious for others ([Translation](#translation))."},"trace_context":{"type":"string","description":"Whether requests carry the trace of their call (`traceparent`, `tracestate`). `auto`: to a local provider, while [tracing](#tracing) has an endpoint. `always`: also to a remote one, and without an endpoint the trace that the client has sent.","default":"auto","enum":["auto","always","never"]},"timeouts":{"type":"object","description":"In milliseconds; 0 disables a timeout.","additionalProperties":false,"properties":{"connect_ms":{"type":"integer","description":"Until the connection is established. Checked about once a second, so it may expire up to a second late. Default: 2000 for a local provider, 5000 otherwise.","minimum":0,"maximum":86400000},"first_byte_ms":{"type":"integer","description":"From sending the request to the first byte of the response. Default: 600000 for a local provider, 120000 otherwise.","minimum":0,"maximum":86400000},"idle_ms":{"type":"integer","description":"Longest silence within the response. Default: 600000 for a local provider, 120000 otherwise.","minimum":0,"maximum":86400000},"total_ms":{"type":"integer","description":"The whole call, including all attempts. Default: 1800000.","minimum":0,"maximum":86400000}}},"max_parallel_requests":{"type":["integer","string"],"description":"Maximum number of simultaneous calls to this provider, all models together. `auto`: as many as the server reports slots (llama.cpp), else learned from how it answers ([Slots](#slots-that-servers-report)).","minimum":1,"maximum":1000000,"pattern":"^auto$","patternErrorMessage":"must be a number, or auto"},"context_length":{"type":"integer","description":"Tokens that one call may have, prompt and answer together. Default: what the server reports of the model, if it does.","minimum":1,"maximum":1000000000},"takes":{"type":"array","description":"What the models can do; what is not listed, they lack. `thinking` is reasoning on request. Default: what the server reports of the model; what it says nothing of is not known.","minItems":1,"items":{"type":"string","enum":["text","image","audio","tools","thinking","embedding"]}},"health_check":{"type":["boolean","object"],"description":"Send the provider a request at regular intervals, and try its targets last while it does not respond with 2xx.","default":false,"additionalProperties":false,"properties":{"path":{"type":"string","description":"Path below the base URL that returns 2xx on a healthy server; with a second slash, as in `//health`, below the server's root (the base URL without `/v1`). Default: `/models`; by kind, `//health` for `llama_cpp` and `vllm`, `//api/version` for `ollama`.","minLength":1,"maxLength":1024,"pattern":"^/[!-~]*$","patternErrorMessage":"must begin with / and contain only visible ASCII characters"},"interval_ms":{"type":"integer","description":"Time between two checks, in milliseconds. Default: 15000.","minimum":1000,"maximum":3600000}}},"discover_models":{"type":"boolean","description":"Offer the models that the provider lists, as `PROVIDER/MODEL`, and as `MODEL` if that name is not in use.","default":false},"allow_management":{"type":"boolean","description":"Let clients change the server for all of its clients: load and unload models, pull and delete them, save and erase slots, choose a slot. Also lets all of them see its slots, properties, metrics and models, which otherwise only the gateway's own user sees. See [native-routes.md](native-routes.md).","default":false},"price":{"description":"What its models cost that have no price of their own ([Prices](#price)). Default: `free` for `ollama`, `llama_cpp` and `vllm` at a loopback or private address, `reported` for OpenRouter, otherwise the list's price.","$ref":"#/definitions/price"}},"if":{"properties":{"kind":{"const":"echo"}},"required":["kind"]},"then":{"propertyNames":{"enum":["kind"],"errorMessage":"does not apply to a provider of kind echo","hint":"remove it"}},"else":{"if":{"properties":{"kind":{"const":"anthropic"}},"required":["kind"]},"then":{},"else":{"required":["base_url"],"hint":"add base_url: https://HOST/v1, or kind: echo"}}}};
+const schema14 = {"type":"object","minProperties":1,"propertyNames":{"type":"string","minLength":1,"maxLength":64,"pattern":"^[A-Za-z0-9][A-Za-z0-9._-]*$","patternErrorMessage":"must consist of letters, digits, \".\", \"_\" and \"-\", and begin with a letter or digit"},"additionalProperties":{"type":"object","hint":"write { base_url: \"https://HOST/v1\" }","additionalProperties":false,"elsewhere":{"max_tokens_field":"it stands in translation: { max_tokens_field: … }","default_max_tokens":"it stands in translation: { default_max_tokens: … }","system_in_middle":"it stands in translation: { system_in_middle: … }","system_role":"it stands in translation: { system_role: … }","text_parts":"it stands in translation: { text_parts: … }","reasoning_field":"it stands in translation: { reasoning_field: … }","reasoning_turns":"it stands in translation: { reasoning_turns: … }","efforts":"it stands in translation: { efforts: … }","think_tags":"it stands in translation: { think_tags: … }","thinking":"it stands in translation: { thinking: … }","max_temperature":"it stands in translation: { max_temperature: … }","max_stop_sequences":"it stands in translation: { max_stop_sequences: … }","top_k":"it stands in translation: { top_k: … }","tool_images":"it stands in translation: { tool_images: … }","file_parts":"it stands in translation: { file_parts: … }","prefill":"it stands in translation: { prefill: … }","platform_members":"it stands in translation: { platform_members: … }","keep_billing_block":"it stands in translation: { keep_billing_block: … }","cache_prompts":"it stands in translation: { cache_prompts: … }"},"properties":{"kind":{"type":"string","description":"`openai`: any server with an OpenAI-compatible API; `llama_cpp`, `ollama` and `vllm` name the software. `anthropic`: Anthropic, and servers with Anthropic's API. `echo`: built in, returns the last message of the request.","default":"openai","enum":["openai","anthropic","llama_cpp","ollama","vllm","echo"]},"base_url":{"type":"string","description":"URL up to and including `/v1`; a query (`?api-version=…`) goes with every request. `http://` is allowed for loopback and private addresses, and for names that have no others: this is checked for each connection. Such a name cannot have a key. Required unless `kind` is `echo` or `anthropic`, whose default is `https://api.anthropic.com`; there, `/v1` need not be written.","minLength":1,"maxLength":2048},"root_url":{"type":"string","description":"URL of the server's root, for routes outside of its API (`/props`, `/health`, native routes); on the same host as `base_url`. Default: `base_url` without a trailing `/v1`.","minLength":1,"maxLength":2048},"allow_http":{"type":"boolean","description":"Allow `http://` to any address, with the key if there is one. Whoever can read the network between then reads all of it.","default":false},"proxy":{"type":"string","description":"What leads to the provider: `env` for the proxy in the environment ([Proxies](#proxies)), `none`, or the URL of a proxy: `http://HOST:PORT`, `https://…`, `socks5://…`. `env` never applies to a local provider.","default":"env","minLength":1,"maxLength":2048,"writeOnly":true},"api_key":{"type":"object","description":"Where to find the key, never the key itself. It is sent to the origin of `base_url` and nowhere else.","writeOnly":true,"additionalProperties":false,"properties":{"credential":{"type":"string","description":"Name of a systemd credential: a file in `$CREDENTIALS_DIRECTORY`.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a credential, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"file":{"type":"string","description":"Absolute path of a file that only its owner can read (mode 0600); `~/` stands for the home directory.","minLength":1,"maxLength":4096,"pattern":"^(/|~/)","patternErrorMessage":"must be an absolute path, or begin with ~/","writeOnly":true},"env":{"type":"string","description":"Name of an environment variable.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z_][A-Za-z0-9_]*$","patternErrorMessage":"must be the name of an environment variable","hint":"write { env: NAME }, without $ and braces","writeOnly":true},"secret":{"type":"string","description":"Name of a secret that `llm-gateway secret set NAME` has stored, encrypted.","minLength":1,"maxLength":100,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a secret, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"optional":{"type":"boolean","description":"Start without this secret if it cannot be found.","default":false,"writeOnly":true}},"if":{"type":"object","properties":{"credential":false,"file":false,"env":false,"secret":false}},"then":{"not":{},"errorMessage":"names no source of the secret","hint":"add credential, file, env or secret"}},"auth":{"type":["string","object"],"description":"How the key is sent: `bearer` is `Authorization: Bearer KEY`; `{ header: api-key }` sends it in that header. Default: `bearer`; for `anthropic`, `{ header: x-api-key }`.","pattern":"^bearer$","patternErrorMessage":"must be \"bearer\" or { header: NAME }","additionalProperties":false,"required":["header"],"properties":{"header":{"type":"string","minLength":1,"maxLength":128,"pattern":"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$","patternErrorMessage":"must be a valid HTTP header name","description":"Name of the header that carries the key."}}},"headers":{"type":"object","description":"Additional headers of every request to this provider. A value is text or a secret reference as in `api_key`.","propertyNames":{"type":"string","minLength":1,"maxLength":128,"pattern":"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$","patternErrorMessage":"must be a valid HTTP header name"},"additionalProperties":{"type":["string","object"],"maxLength":8192,"pattern":"^[ -~]*$","patternErrorMessage":"must be one line of visible ASCII characters","writeOnly":true,"additionalProperties":false,"properties":{"credential":{"type":"string","description":"Name of a systemd credential: a file in `$CREDENTIALS_DIRECTORY`.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a credential, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"file":{"type":"string","description":"Absolute path of a file that only its owner can read (mode 0600); `~/` stands for the home directory.","minLength":1,"maxLength":4096,"pattern":"^(/|~/)","patternErrorMessage":"must be an absolute path, or begin with ~/","writeOnly":true},"env":{"type":"string","description":"Name of an environment variable.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z_][A-Za-z0-9_]*$","patternErrorMessage":"must be the name of an environment variable","hint":"write { env: NAME }, without $ and braces","writeOnly":true},"secret":{"type":"string","description":"Name of a secret that `llm-gateway secret set NAME` has stored, encrypted.","minLength":1,"maxLength":100,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a secret, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"optional":{"type":"boolean","description":"Start without this secret if it cannot be found.","default":false,"writeOnly":true}},"if":{"type":"object","properties":{"credential":false,"file":false,"env":false,"secret":false}},"then":{"not":{},"errorMessage":"names no source of the secret","hint":"add credential, file, env or secret"}}},"include_usage":{"type":"string","description":"Request token counts at the end of streams; `auto` stops requesting them from a provider that rejects this or reports them in any case.","default":"auto","enum":["auto","always","never"]},"whole_as_stream":{"type":"string","description":"Ask for whole answers as streams and put them together, so that a client that leaves ends the work on them. `auto`: where the kind of server is known not to notice (`llama_cpp`).","default":"auto","enum":["auto","always","never"]},"speaks":{"type":["string","array"],"description":"The conversation formats that the server understands: `[chat, responses, messages]` or some of them. `auto`: known from its kind, or probed by a request without a prompt when a call needs to know; the result is kept over restarts. Calls in other formats are translated ([Translation](#translation)).","default":"auto","pattern":"^auto$","patternErrorMessage":"must be auto, or a list of chat, responses and messages","minItems":1,"items":{"type":"string","enum":["chat","responses","messages"]}},"translation":{"type":"object","additionalProperties":false,"hint":"write { max_temperature: 1 }","properties":{"max_tokens_field":{"type":"string","description":"Chat: the member for the cap of the output.","enum":["max_tokens","max_completion_tokens"]},"default_max_tokens":{"type":"integer","description":"Messages: the cap of the output where the client set none; the format requires one.","minimum":1,"maximum":1000000},"system_in_middle":{"type":"string","description":"What becomes of a system message after the first turn. `fold`: it goes into the text of a user turn, marked; many chat templates refuse it elsewhere.","enum":["keep","fold"]},"system_role":{"type":"string","description":"Chat: the role of instructions.","enum":["system","developer"]},"text_parts":{"type":"boolean","description":"Chat: whether several texts of one message may be parts. `false`: they are joined by a blank line."},"reasoning_field":{"type":"string","description":"Chat: the member for reasoning of earlier turns. `none`: it is dropped.","enum":["reasoning_content","reasoning","none"]},"reasoning_turns":{"type":"string","description":"Of which turns reasoning is sent: of `all`, or of those after the `last` message that a person wrote.","enum":["all","last"]},"efforts":{"type":"array","description":"How much thinking can be asked for. Other efforts become the next weaker one, or the weakest. Empty: the member is dropped.","items":{"type":"string","enum":["none","minimal","low","medium","high","xhigh","max"]}},"think_tags":{"type":"boolean","description":"Chat: whether `<think>…</think>` at the start of an answer's text is its reasoning."},"thinking":{"type":"string","description":"Messages: how thinking is asked for: by an effort (`adaptive`), or by a number of tokens (`budget`), as models before Claude 4.6 need it.","enum":["adaptive","budget"]},"max_temperature":{"type":"number","description":"The highest temperature; higher ones become it.","minimum":0,"maximum":10},"max_stop_sequences":{"type":["integer","null"],"description":"The largest number of stop sequences; calls with more are refused. `null`: any number.","minimum":0,"maximum":1000},"top_k":{"type":"boolean","description":"Whether `top_k` is sent."},"tool_images":{"type":"boolean","description":"Whether a tool's result may hold images. `false`: they follow in a user message."},"file_parts":{"type":"boolean","description":"Whether documents may be parts of a message. `false`: calls with documents are refused."},"prefill":{"type":"boolean","description":"Whether the last message may be the beginning of the answer. `false`: such calls are refused."},"platform_members":{"type":"boolean","description":"Whether members of OpenAI's own platform are sent: `metadata`, `prompt_cache_key`, `safety_identifier`, `service_tier`, `store`, `verbosity`."},"keep_billing_block":{"type":"boolean","description":"Whether Claude Code's `x-anthropic-billing-header` block stays in the prompt; outside of Anthropic it makes prefix caches useless."},"cache_prompts":{"type":"boolean","description":"Messages: whether calls that mark nothing for the cache (`cache_control`) have their prompt cached. Anthropic charges a quarter more for a prompt that it keeps, and a tenth for what it finds again, so it pays for agents and long conversations."}},"description":"What calls are adapted to that are translated to a format of the server, where it differs from others of its kind. The defaults are right for OpenAI, Anthropic, OpenRouter, DeepSeek, Moonshot, Ollama, vLLM and llama.cpp, and cautious for others ([Translation](#translation))."},"trace_context":{"type":"string","description":"Whether requests carry the trace of their call (`traceparent`, `tracestate`). `auto`: to a local provider, while [tracing](#tracing) has an endpoint. `always`: also to a remote one, and without an endpoint the trace that the client has sent.","default":"auto","enum":["auto","always","never"]},"timeouts":{"type":"object","description":"In milliseconds; 0 disables a timeout.","additionalProperties":false,"properties":{"connect_ms":{"type":"integer","description":"Until the connection is established. Checked about once a second, so it may expire up to a second late. Default: 2000 for a local provider, 5000 otherwise.","minimum":0,"maximum":86400000},"first_byte_ms":{"type":"integer","description":"From sending the request to the first byte of the response. Default: 600000 for a local provider, 120000 otherwise.","minimum":0,"maximum":86400000},"idle_ms":{"type":"integer","description":"Longest silence within the response. Default: 600000 for a local provider, 120000 otherwise.","minimum":0,"maximum":86400000},"total_ms":{"type":"integer","description":"The whole call, including all attempts. Default: 1800000.","minimum":0,"maximum":86400000}}},"max_parallel_requests":{"type":["integer","string"],"description":"Maximum number of simultaneous calls to this provider, all models together. `auto`: as many as the server reports slots (llama.cpp), else learned from how it answers ([Slots](#slots-that-servers-report)).","minimum":1,"maximum":1000000,"pattern":"^auto$","patternErrorMessage":"must be a number, or auto"},"context_length":{"type":"integer","description":"Tokens that one call may have, prompt and answer together. Default: what the server reports of the model, if it does.","minimum":1,"maximum":1000000000},"takes":{"type":"array","description":"What the models can do; what is not listed, they lack. `thinking` is reasoning on request. Default: what the server reports of the model; what it says nothing of is not known.","minItems":1,"items":{"type":"string","enum":["text","image","audio","tools","thinking","embedding"]}},"health_check":{"type":["boolean","object"],"description":"Send the provider a request at regular intervals, and try its targets last while it does not respond with 2xx.","default":false,"additionalProperties":false,"properties":{"path":{"type":"string","description":"Path below the base URL that returns 2xx on a healthy server; with a second slash, as in `//health`, below the server's root (the base URL without `/v1`). Default: `/models`; by kind, `//health` for `llama_cpp` and `vllm`, `//api/version` for `ollama`.","minLength":1,"maxLength":1024,"pattern":"^/[!-~]*$","patternErrorMessage":"must begin with / and contain only visible ASCII characters"},"interval_ms":{"type":"integer","description":"Time between two checks, in milliseconds. Default: 15000.","minimum":1000,"maximum":3600000}}},"discover_models":{"type":"boolean","description":"Offer the models that the provider lists, as `PROVIDER/MODEL`, and as `MODEL` if that name is not in use.","default":false},"allow_management":{"type":"boolean","description":"Let clients change the server for all of its clients: load and unload models, pull and delete them, save and erase slots, choose a slot. Also lets all of them see its slots, properties, metrics and models, which otherwise only the gateway's own user sees. See [native-routes.md](native-routes.md).","default":false},"price":{"description":"What its models cost that have no price of their own ([Prices](#price)). Default: `free` for `ollama`, `llama_cpp` and `vllm` at a loopback or private address, `reported` for OpenRouter, otherwise the list's price.","$ref":"#/definitions/price"}},"if":{"properties":{"kind":{"const":"echo"}},"required":["kind"]},"then":{"propertyNames":{"enum":["kind"],"errorMessage":"does not apply to a provider of kind echo","hint":"remove it"}},"else":{"if":{"properties":{"kind":{"const":"anthropic"}},"required":["kind"]},"then":{},"else":{"required":["base_url"],"hint":"add base_url: https://HOST/v1, or kind: echo"}}}};
 const pattern16 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._-]*$", "u");
 const pattern17 = new RegExp("^[A-Za-z0-9_][A-Za-z0-9_.-]*$", "u");
 const pattern18 = new RegExp("^(/|~/)", "u");
@@ -4869,10 +4869,10 @@ vErrors.push(err97);
 errors++;
 }
 }
-if(data0.speaks !== undefined){
-let data32 = data0.speaks;
-if((typeof data32 !== "string") && (!(Array.isArray(data32)))){
-const err98 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/additionalProperties/properties/speaks/type",keyword:"type",params:{type: schema14.additionalProperties.properties.speaks.type},schema:schema14.additionalProperties.properties.speaks.type,parentSchema:schema14.additionalProperties.properties.speaks,data:data32};
+if(data0.whole_as_stream !== undefined){
+let data32 = data0.whole_as_stream;
+if(typeof data32 !== "string"){
+const err98 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/whole_as_stream",schemaPath:"#/additionalProperties/properties/whole_as_stream/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.whole_as_stream.type,parentSchema:schema14.additionalProperties.properties.whole_as_stream,data:data32};
 if(vErrors === null){
 vErrors = [err98];
 }
@@ -4881,9 +4881,8 @@ vErrors.push(err98);
 }
 errors++;
 }
-if(typeof data32 === "string"){
-if(!pattern29.test(data32)){
-const err99 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/additionalProperties/properties/speaks/pattern",keyword:"pattern",params:{pattern: "^auto$"},schema:"^auto$",parentSchema:schema14.additionalProperties.properties.speaks,data:data32};
+if(!(((data32 === "auto") || (data32 === "always")) || (data32 === "never"))){
+const err99 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/whole_as_stream",schemaPath:"#/additionalProperties/properties/whole_as_stream/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.whole_as_stream.enum},schema:schema14.additionalProperties.properties.whole_as_stream.enum,parentSchema:schema14.additionalProperties.properties.whole_as_stream,data:data32};
 if(vErrors === null){
 vErrors = [err99];
 }
@@ -4893,9 +4892,10 @@ vErrors.push(err99);
 errors++;
 }
 }
-if(Array.isArray(data32)){
-if(data32.length < 1){
-const err100 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/additionalProperties/properties/speaks/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.speaks,data:data32};
+if(data0.speaks !== undefined){
+let data33 = data0.speaks;
+if((typeof data33 !== "string") && (!(Array.isArray(data33)))){
+const err100 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/additionalProperties/properties/speaks/type",keyword:"type",params:{type: schema14.additionalProperties.properties.speaks.type},schema:schema14.additionalProperties.properties.speaks.type,parentSchema:schema14.additionalProperties.properties.speaks,data:data33};
 if(vErrors === null){
 vErrors = [err100];
 }
@@ -4904,11 +4904,9 @@ vErrors.push(err100);
 }
 errors++;
 }
-const len0 = data32.length;
-for(let i0=0; i0<len0; i0++){
-let data33 = data32[i0];
-if(typeof data33 !== "string"){
-const err101 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i0,schemaPath:"#/additionalProperties/properties/speaks/items/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.speaks.items.type,parentSchema:schema14.additionalProperties.properties.speaks.items,data:data33};
+if(typeof data33 === "string"){
+if(!pattern29.test(data33)){
+const err101 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/additionalProperties/properties/speaks/pattern",keyword:"pattern",params:{pattern: "^auto$"},schema:"^auto$",parentSchema:schema14.additionalProperties.properties.speaks,data:data33};
 if(vErrors === null){
 vErrors = [err101];
 }
@@ -4917,8 +4915,10 @@ vErrors.push(err101);
 }
 errors++;
 }
-if(!(((data33 === "chat") || (data33 === "responses")) || (data33 === "messages"))){
-const err102 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i0,schemaPath:"#/additionalProperties/properties/speaks/items/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.speaks.items.enum},schema:schema14.additionalProperties.properties.speaks.items.enum,parentSchema:schema14.additionalProperties.properties.speaks.items,data:data33};
+}
+if(Array.isArray(data33)){
+if(data33.length < 1){
+const err102 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/additionalProperties/properties/speaks/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.speaks,data:data33};
 if(vErrors === null){
 vErrors = [err102];
 }
@@ -4927,15 +4927,11 @@ vErrors.push(err102);
 }
 errors++;
 }
-}
-}
-}
-if(data0.translation !== undefined){
-let data34 = data0.translation;
-if(data34 && typeof data34 == "object" && !Array.isArray(data34)){
-for(const key9 in data34){
-if(!(func2.call(schema14.additionalProperties.properties.translation.properties, key9))){
-const err103 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9},schema:false,parentSchema:schema14.additionalProperties.properties.translation,data:data34};
+const len0 = data33.length;
+for(let i0=0; i0<len0; i0++){
+let data34 = data33[i0];
+if(typeof data34 !== "string"){
+const err103 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i0,schemaPath:"#/additionalProperties/properties/speaks/items/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.speaks.items.type,parentSchema:schema14.additionalProperties.properties.speaks.items,data:data34};
 if(vErrors === null){
 vErrors = [err103];
 }
@@ -4944,11 +4940,8 @@ vErrors.push(err103);
 }
 errors++;
 }
-}
-if(data34.max_tokens_field !== undefined){
-let data35 = data34.max_tokens_field;
-if(typeof data35 !== "string"){
-const err104 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema14.additionalProperties.properties.translation.properties.max_tokens_field,data:data35};
+if(!(((data34 === "chat") || (data34 === "responses")) || (data34 === "messages"))){
+const err104 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i0,schemaPath:"#/additionalProperties/properties/speaks/items/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.speaks.items.enum},schema:schema14.additionalProperties.properties.speaks.items.enum,parentSchema:schema14.additionalProperties.properties.speaks.items,data:data34};
 if(vErrors === null){
 vErrors = [err104];
 }
@@ -4957,8 +4950,15 @@ vErrors.push(err104);
 }
 errors++;
 }
-if(!((data35 === "max_tokens") || (data35 === "max_completion_tokens"))){
-const err105 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema14.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.max_tokens_field,data:data35};
+}
+}
+}
+if(data0.translation !== undefined){
+let data35 = data0.translation;
+if(data35 && typeof data35 == "object" && !Array.isArray(data35)){
+for(const key9 in data35){
+if(!(func2.call(schema14.additionalProperties.properties.translation.properties, key9))){
+const err105 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9},schema:false,parentSchema:schema14.additionalProperties.properties.translation,data:data35};
 if(vErrors === null){
 vErrors = [err105];
 }
@@ -4968,10 +4968,10 @@ vErrors.push(err105);
 errors++;
 }
 }
-if(data34.default_max_tokens !== undefined){
-let data36 = data34.default_max_tokens;
-if(!(((typeof data36 == "number") && (!(data36 % 1) && !isNaN(data36))) && (isFinite(data36)))){
-const err106 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema14.additionalProperties.properties.translation.properties.default_max_tokens,data:data36};
+if(data35.max_tokens_field !== undefined){
+let data36 = data35.max_tokens_field;
+if(typeof data36 !== "string"){
+const err106 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema14.additionalProperties.properties.translation.properties.max_tokens_field,data:data36};
 if(vErrors === null){
 vErrors = [err106];
 }
@@ -4980,9 +4980,8 @@ vErrors.push(err106);
 }
 errors++;
 }
-if((typeof data36 == "number") && (isFinite(data36))){
-if(data36 > 1000000 || isNaN(data36)){
-const err107 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema14.additionalProperties.properties.translation.properties.default_max_tokens,data:data36};
+if(!((data36 === "max_tokens") || (data36 === "max_completion_tokens"))){
+const err107 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema14.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.max_tokens_field,data:data36};
 if(vErrors === null){
 vErrors = [err107];
 }
@@ -4991,8 +4990,11 @@ vErrors.push(err107);
 }
 errors++;
 }
-if(data36 < 1 || isNaN(data36)){
-const err108 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.translation.properties.default_max_tokens,data:data36};
+}
+if(data35.default_max_tokens !== undefined){
+let data37 = data35.default_max_tokens;
+if(!(((typeof data37 == "number") && (!(data37 % 1) && !isNaN(data37))) && (isFinite(data37)))){
+const err108 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema14.additionalProperties.properties.translation.properties.default_max_tokens,data:data37};
 if(vErrors === null){
 vErrors = [err108];
 }
@@ -5001,12 +5003,9 @@ vErrors.push(err108);
 }
 errors++;
 }
-}
-}
-if(data34.system_in_middle !== undefined){
-let data37 = data34.system_in_middle;
-if(typeof data37 !== "string"){
-const err109 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema14.additionalProperties.properties.translation.properties.system_in_middle,data:data37};
+if((typeof data37 == "number") && (isFinite(data37))){
+if(data37 > 1000000 || isNaN(data37)){
+const err109 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema14.additionalProperties.properties.translation.properties.default_max_tokens,data:data37};
 if(vErrors === null){
 vErrors = [err109];
 }
@@ -5015,8 +5014,8 @@ vErrors.push(err109);
 }
 errors++;
 }
-if(!((data37 === "keep") || (data37 === "fold"))){
-const err110 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema14.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.system_in_middle,data:data37};
+if(data37 < 1 || isNaN(data37)){
+const err110 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.translation.properties.default_max_tokens,data:data37};
 if(vErrors === null){
 vErrors = [err110];
 }
@@ -5026,10 +5025,11 @@ vErrors.push(err110);
 errors++;
 }
 }
-if(data34.system_role !== undefined){
-let data38 = data34.system_role;
+}
+if(data35.system_in_middle !== undefined){
+let data38 = data35.system_in_middle;
 if(typeof data38 !== "string"){
-const err111 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema14.additionalProperties.properties.translation.properties.system_role,data:data38};
+const err111 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema14.additionalProperties.properties.translation.properties.system_in_middle,data:data38};
 if(vErrors === null){
 vErrors = [err111];
 }
@@ -5038,8 +5038,8 @@ vErrors.push(err111);
 }
 errors++;
 }
-if(!((data38 === "system") || (data38 === "developer"))){
-const err112 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.system_role.enum},schema:schema14.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.system_role,data:data38};
+if(!((data38 === "keep") || (data38 === "fold"))){
+const err112 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema14.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.system_in_middle,data:data38};
 if(vErrors === null){
 vErrors = [err112];
 }
@@ -5049,10 +5049,10 @@ vErrors.push(err112);
 errors++;
 }
 }
-if(data34.text_parts !== undefined){
-let data39 = data34.text_parts;
-if(typeof data39 !== "boolean"){
-const err113 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema14.additionalProperties.properties.translation.properties.text_parts,data:data39};
+if(data35.system_role !== undefined){
+let data39 = data35.system_role;
+if(typeof data39 !== "string"){
+const err113 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema14.additionalProperties.properties.translation.properties.system_role,data:data39};
 if(vErrors === null){
 vErrors = [err113];
 }
@@ -5061,11 +5061,8 @@ vErrors.push(err113);
 }
 errors++;
 }
-}
-if(data34.reasoning_field !== undefined){
-let data40 = data34.reasoning_field;
-if(typeof data40 !== "string"){
-const err114 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema14.additionalProperties.properties.translation.properties.reasoning_field,data:data40};
+if(!((data39 === "system") || (data39 === "developer"))){
+const err114 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.system_role.enum},schema:schema14.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.system_role,data:data39};
 if(vErrors === null){
 vErrors = [err114];
 }
@@ -5074,8 +5071,11 @@ vErrors.push(err114);
 }
 errors++;
 }
-if(!(((data40 === "reasoning_content") || (data40 === "reasoning")) || (data40 === "none"))){
-const err115 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema14.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.reasoning_field,data:data40};
+}
+if(data35.text_parts !== undefined){
+let data40 = data35.text_parts;
+if(typeof data40 !== "boolean"){
+const err115 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema14.additionalProperties.properties.translation.properties.text_parts,data:data40};
 if(vErrors === null){
 vErrors = [err115];
 }
@@ -5085,10 +5085,10 @@ vErrors.push(err115);
 errors++;
 }
 }
-if(data34.reasoning_turns !== undefined){
-let data41 = data34.reasoning_turns;
+if(data35.reasoning_field !== undefined){
+let data41 = data35.reasoning_field;
 if(typeof data41 !== "string"){
-const err116 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema14.additionalProperties.properties.translation.properties.reasoning_turns,data:data41};
+const err116 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema14.additionalProperties.properties.translation.properties.reasoning_field,data:data41};
 if(vErrors === null){
 vErrors = [err116];
 }
@@ -5097,8 +5097,8 @@ vErrors.push(err116);
 }
 errors++;
 }
-if(!((data41 === "all") || (data41 === "last"))){
-const err117 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema14.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.reasoning_turns,data:data41};
+if(!(((data41 === "reasoning_content") || (data41 === "reasoning")) || (data41 === "none"))){
+const err117 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema14.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.reasoning_field,data:data41};
 if(vErrors === null){
 vErrors = [err117];
 }
@@ -5108,14 +5108,10 @@ vErrors.push(err117);
 errors++;
 }
 }
-if(data34.efforts !== undefined){
-let data42 = data34.efforts;
-if(Array.isArray(data42)){
-const len1 = data42.length;
-for(let i1=0; i1<len1; i1++){
-let data43 = data42[i1];
-if(typeof data43 !== "string"){
-const err118 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i1,schemaPath:"#/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema14.additionalProperties.properties.translation.properties.efforts.items,data:data43};
+if(data35.reasoning_turns !== undefined){
+let data42 = data35.reasoning_turns;
+if(typeof data42 !== "string"){
+const err118 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema14.additionalProperties.properties.translation.properties.reasoning_turns,data:data42};
 if(vErrors === null){
 vErrors = [err118];
 }
@@ -5124,8 +5120,8 @@ vErrors.push(err118);
 }
 errors++;
 }
-if(!(((((((data43 === "none") || (data43 === "minimal")) || (data43 === "low")) || (data43 === "medium")) || (data43 === "high")) || (data43 === "xhigh")) || (data43 === "max"))){
-const err119 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i1,schemaPath:"#/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema14.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.efforts.items,data:data43};
+if(!((data42 === "all") || (data42 === "last"))){
+const err119 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema14.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.reasoning_turns,data:data42};
 if(vErrors === null){
 vErrors = [err119];
 }
@@ -5135,9 +5131,14 @@ vErrors.push(err119);
 errors++;
 }
 }
-}
-else {
-const err120 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema14.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema14.additionalProperties.properties.translation.properties.efforts,data:data42};
+if(data35.efforts !== undefined){
+let data43 = data35.efforts;
+if(Array.isArray(data43)){
+const len1 = data43.length;
+for(let i1=0; i1<len1; i1++){
+let data44 = data43[i1];
+if(typeof data44 !== "string"){
+const err120 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i1,schemaPath:"#/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema14.additionalProperties.properties.translation.properties.efforts.items,data:data44};
 if(vErrors === null){
 vErrors = [err120];
 }
@@ -5146,11 +5147,8 @@ vErrors.push(err120);
 }
 errors++;
 }
-}
-if(data34.think_tags !== undefined){
-let data44 = data34.think_tags;
-if(typeof data44 !== "boolean"){
-const err121 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema14.additionalProperties.properties.translation.properties.think_tags,data:data44};
+if(!(((((((data44 === "none") || (data44 === "minimal")) || (data44 === "low")) || (data44 === "medium")) || (data44 === "high")) || (data44 === "xhigh")) || (data44 === "max"))){
+const err121 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i1,schemaPath:"#/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema14.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.efforts.items,data:data44};
 if(vErrors === null){
 vErrors = [err121];
 }
@@ -5160,10 +5158,9 @@ vErrors.push(err121);
 errors++;
 }
 }
-if(data34.thinking !== undefined){
-let data45 = data34.thinking;
-if(typeof data45 !== "string"){
-const err122 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema14.additionalProperties.properties.translation.properties.thinking,data:data45};
+}
+else {
+const err122 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema14.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema14.additionalProperties.properties.translation.properties.efforts,data:data43};
 if(vErrors === null){
 vErrors = [err122];
 }
@@ -5172,8 +5169,11 @@ vErrors.push(err122);
 }
 errors++;
 }
-if(!((data45 === "adaptive") || (data45 === "budget"))){
-const err123 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.thinking.enum},schema:schema14.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.thinking,data:data45};
+}
+if(data35.think_tags !== undefined){
+let data45 = data35.think_tags;
+if(typeof data45 !== "boolean"){
+const err123 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema14.additionalProperties.properties.translation.properties.think_tags,data:data45};
 if(vErrors === null){
 vErrors = [err123];
 }
@@ -5183,11 +5183,10 @@ vErrors.push(err123);
 errors++;
 }
 }
-if(data34.max_temperature !== undefined){
-let data46 = data34.max_temperature;
-if((typeof data46 == "number") && (isFinite(data46))){
-if(data46 > 10 || isNaN(data46)){
-const err124 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema14.additionalProperties.properties.translation.properties.max_temperature,data:data46};
+if(data35.thinking !== undefined){
+let data46 = data35.thinking;
+if(typeof data46 !== "string"){
+const err124 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema14.additionalProperties.properties.translation.properties.thinking,data:data46};
 if(vErrors === null){
 vErrors = [err124];
 }
@@ -5196,8 +5195,8 @@ vErrors.push(err124);
 }
 errors++;
 }
-if(data46 < 0 || isNaN(data46)){
-const err125 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema14.additionalProperties.properties.translation.properties.max_temperature,data:data46};
+if(!((data46 === "adaptive") || (data46 === "budget"))){
+const err125 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.thinking.enum},schema:schema14.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.thinking,data:data46};
 if(vErrors === null){
 vErrors = [err125];
 }
@@ -5207,8 +5206,11 @@ vErrors.push(err125);
 errors++;
 }
 }
-else {
-const err126 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema14.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema14.additionalProperties.properties.translation.properties.max_temperature,data:data46};
+if(data35.max_temperature !== undefined){
+let data47 = data35.max_temperature;
+if((typeof data47 == "number") && (isFinite(data47))){
+if(data47 > 10 || isNaN(data47)){
+const err126 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema14.additionalProperties.properties.translation.properties.max_temperature,data:data47};
 if(vErrors === null){
 vErrors = [err126];
 }
@@ -5217,11 +5219,8 @@ vErrors.push(err126);
 }
 errors++;
 }
-}
-if(data34.max_stop_sequences !== undefined){
-let data47 = data34.max_stop_sequences;
-if((!(((typeof data47 == "number") && (!(data47 % 1) && !isNaN(data47))) && (isFinite(data47)))) && (data47 !== null)){
-const err127 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema14.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema14.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema14.additionalProperties.properties.translation.properties.max_stop_sequences,data:data47};
+if(data47 < 0 || isNaN(data47)){
+const err127 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema14.additionalProperties.properties.translation.properties.max_temperature,data:data47};
 if(vErrors === null){
 vErrors = [err127];
 }
@@ -5230,9 +5229,9 @@ vErrors.push(err127);
 }
 errors++;
 }
-if((typeof data47 == "number") && (isFinite(data47))){
-if(data47 > 1000 || isNaN(data47)){
-const err128 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema14.additionalProperties.properties.translation.properties.max_stop_sequences,data:data47};
+}
+else {
+const err128 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema14.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema14.additionalProperties.properties.translation.properties.max_temperature,data:data47};
 if(vErrors === null){
 vErrors = [err128];
 }
@@ -5241,8 +5240,11 @@ vErrors.push(err128);
 }
 errors++;
 }
-if(data47 < 0 || isNaN(data47)){
-const err129 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema14.additionalProperties.properties.translation.properties.max_stop_sequences,data:data47};
+}
+if(data35.max_stop_sequences !== undefined){
+let data48 = data35.max_stop_sequences;
+if((!(((typeof data48 == "number") && (!(data48 % 1) && !isNaN(data48))) && (isFinite(data48)))) && (data48 !== null)){
+const err129 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema14.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema14.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema14.additionalProperties.properties.translation.properties.max_stop_sequences,data:data48};
 if(vErrors === null){
 vErrors = [err129];
 }
@@ -5251,12 +5253,9 @@ vErrors.push(err129);
 }
 errors++;
 }
-}
-}
-if(data34.top_k !== undefined){
-let data48 = data34.top_k;
-if(typeof data48 !== "boolean"){
-const err130 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema14.additionalProperties.properties.translation.properties.top_k,data:data48};
+if((typeof data48 == "number") && (isFinite(data48))){
+if(data48 > 1000 || isNaN(data48)){
+const err130 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema14.additionalProperties.properties.translation.properties.max_stop_sequences,data:data48};
 if(vErrors === null){
 vErrors = [err130];
 }
@@ -5265,11 +5264,8 @@ vErrors.push(err130);
 }
 errors++;
 }
-}
-if(data34.tool_images !== undefined){
-let data49 = data34.tool_images;
-if(typeof data49 !== "boolean"){
-const err131 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema14.additionalProperties.properties.translation.properties.tool_images,data:data49};
+if(data48 < 0 || isNaN(data48)){
+const err131 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema14.additionalProperties.properties.translation.properties.max_stop_sequences,data:data48};
 if(vErrors === null){
 vErrors = [err131];
 }
@@ -5279,10 +5275,11 @@ vErrors.push(err131);
 errors++;
 }
 }
-if(data34.file_parts !== undefined){
-let data50 = data34.file_parts;
-if(typeof data50 !== "boolean"){
-const err132 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema14.additionalProperties.properties.translation.properties.file_parts,data:data50};
+}
+if(data35.top_k !== undefined){
+let data49 = data35.top_k;
+if(typeof data49 !== "boolean"){
+const err132 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema14.additionalProperties.properties.translation.properties.top_k,data:data49};
 if(vErrors === null){
 vErrors = [err132];
 }
@@ -5292,10 +5289,10 @@ vErrors.push(err132);
 errors++;
 }
 }
-if(data34.prefill !== undefined){
-let data51 = data34.prefill;
-if(typeof data51 !== "boolean"){
-const err133 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema14.additionalProperties.properties.translation.properties.prefill,data:data51};
+if(data35.tool_images !== undefined){
+let data50 = data35.tool_images;
+if(typeof data50 !== "boolean"){
+const err133 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema14.additionalProperties.properties.translation.properties.tool_images,data:data50};
 if(vErrors === null){
 vErrors = [err133];
 }
@@ -5305,10 +5302,10 @@ vErrors.push(err133);
 errors++;
 }
 }
-if(data34.platform_members !== undefined){
-let data52 = data34.platform_members;
-if(typeof data52 !== "boolean"){
-const err134 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema14.additionalProperties.properties.translation.properties.platform_members,data:data52};
+if(data35.file_parts !== undefined){
+let data51 = data35.file_parts;
+if(typeof data51 !== "boolean"){
+const err134 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema14.additionalProperties.properties.translation.properties.file_parts,data:data51};
 if(vErrors === null){
 vErrors = [err134];
 }
@@ -5318,10 +5315,10 @@ vErrors.push(err134);
 errors++;
 }
 }
-if(data34.keep_billing_block !== undefined){
-let data53 = data34.keep_billing_block;
-if(typeof data53 !== "boolean"){
-const err135 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema14.additionalProperties.properties.translation.properties.keep_billing_block,data:data53};
+if(data35.prefill !== undefined){
+let data52 = data35.prefill;
+if(typeof data52 !== "boolean"){
+const err135 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema14.additionalProperties.properties.translation.properties.prefill,data:data52};
 if(vErrors === null){
 vErrors = [err135];
 }
@@ -5331,10 +5328,10 @@ vErrors.push(err135);
 errors++;
 }
 }
-if(data34.cache_prompts !== undefined){
-let data54 = data34.cache_prompts;
-if(typeof data54 !== "boolean"){
-const err136 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema14.additionalProperties.properties.translation.properties.cache_prompts,data:data54};
+if(data35.platform_members !== undefined){
+let data53 = data35.platform_members;
+if(typeof data53 !== "boolean"){
+const err136 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema14.additionalProperties.properties.translation.properties.platform_members,data:data53};
 if(vErrors === null){
 vErrors = [err136];
 }
@@ -5344,9 +5341,10 @@ vErrors.push(err136);
 errors++;
 }
 }
-}
-else {
-const err137 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema14.additionalProperties.properties.translation.type,parentSchema:schema14.additionalProperties.properties.translation,data:data34};
+if(data35.keep_billing_block !== undefined){
+let data54 = data35.keep_billing_block;
+if(typeof data54 !== "boolean"){
+const err137 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema14.additionalProperties.properties.translation.properties.keep_billing_block,data:data54};
 if(vErrors === null){
 vErrors = [err137];
 }
@@ -5356,10 +5354,10 @@ vErrors.push(err137);
 errors++;
 }
 }
-if(data0.trace_context !== undefined){
-let data55 = data0.trace_context;
-if(typeof data55 !== "string"){
-const err138 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/trace_context",schemaPath:"#/additionalProperties/properties/trace_context/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.trace_context.type,parentSchema:schema14.additionalProperties.properties.trace_context,data:data55};
+if(data35.cache_prompts !== undefined){
+let data55 = data35.cache_prompts;
+if(typeof data55 !== "boolean"){
+const err138 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema14.additionalProperties.properties.translation.properties.cache_prompts,data:data55};
 if(vErrors === null){
 vErrors = [err138];
 }
@@ -5368,8 +5366,10 @@ vErrors.push(err138);
 }
 errors++;
 }
-if(!(((data55 === "auto") || (data55 === "always")) || (data55 === "never"))){
-const err139 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/trace_context",schemaPath:"#/additionalProperties/properties/trace_context/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.trace_context.enum},schema:schema14.additionalProperties.properties.trace_context.enum,parentSchema:schema14.additionalProperties.properties.trace_context,data:data55};
+}
+}
+else {
+const err139 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema14.additionalProperties.properties.translation.type,parentSchema:schema14.additionalProperties.properties.translation,data:data35};
 if(vErrors === null){
 vErrors = [err139];
 }
@@ -5379,12 +5379,10 @@ vErrors.push(err139);
 errors++;
 }
 }
-if(data0.timeouts !== undefined){
-let data56 = data0.timeouts;
-if(data56 && typeof data56 == "object" && !Array.isArray(data56)){
-for(const key10 in data56){
-if(!((((key10 === "connect_ms") || (key10 === "first_byte_ms")) || (key10 === "idle_ms")) || (key10 === "total_ms"))){
-const err140 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/additionalProperties/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10},schema:false,parentSchema:schema14.additionalProperties.properties.timeouts,data:data56};
+if(data0.trace_context !== undefined){
+let data56 = data0.trace_context;
+if(typeof data56 !== "string"){
+const err140 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/trace_context",schemaPath:"#/additionalProperties/properties/trace_context/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.trace_context.type,parentSchema:schema14.additionalProperties.properties.trace_context,data:data56};
 if(vErrors === null){
 vErrors = [err140];
 }
@@ -5393,11 +5391,8 @@ vErrors.push(err140);
 }
 errors++;
 }
-}
-if(data56.connect_ms !== undefined){
-let data57 = data56.connect_ms;
-if(!(((typeof data57 == "number") && (!(data57 % 1) && !isNaN(data57))) && (isFinite(data57)))){
-const err141 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/connect_ms/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.timeouts.properties.connect_ms.type,parentSchema:schema14.additionalProperties.properties.timeouts.properties.connect_ms,data:data57};
+if(!(((data56 === "auto") || (data56 === "always")) || (data56 === "never"))){
+const err141 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/trace_context",schemaPath:"#/additionalProperties/properties/trace_context/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.trace_context.enum},schema:schema14.additionalProperties.properties.trace_context.enum,parentSchema:schema14.additionalProperties.properties.trace_context,data:data56};
 if(vErrors === null){
 vErrors = [err141];
 }
@@ -5406,9 +5401,13 @@ vErrors.push(err141);
 }
 errors++;
 }
-if((typeof data57 == "number") && (isFinite(data57))){
-if(data57 > 86400000 || isNaN(data57)){
-const err142 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/connect_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema14.additionalProperties.properties.timeouts.properties.connect_ms,data:data57};
+}
+if(data0.timeouts !== undefined){
+let data57 = data0.timeouts;
+if(data57 && typeof data57 == "object" && !Array.isArray(data57)){
+for(const key10 in data57){
+if(!((((key10 === "connect_ms") || (key10 === "first_byte_ms")) || (key10 === "idle_ms")) || (key10 === "total_ms"))){
+const err142 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/additionalProperties/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10},schema:false,parentSchema:schema14.additionalProperties.properties.timeouts,data:data57};
 if(vErrors === null){
 vErrors = [err142];
 }
@@ -5417,8 +5416,11 @@ vErrors.push(err142);
 }
 errors++;
 }
-if(data57 < 0 || isNaN(data57)){
-const err143 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/connect_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema14.additionalProperties.properties.timeouts.properties.connect_ms,data:data57};
+}
+if(data57.connect_ms !== undefined){
+let data58 = data57.connect_ms;
+if(!(((typeof data58 == "number") && (!(data58 % 1) && !isNaN(data58))) && (isFinite(data58)))){
+const err143 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/connect_ms/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.timeouts.properties.connect_ms.type,parentSchema:schema14.additionalProperties.properties.timeouts.properties.connect_ms,data:data58};
 if(vErrors === null){
 vErrors = [err143];
 }
@@ -5427,12 +5429,9 @@ vErrors.push(err143);
 }
 errors++;
 }
-}
-}
-if(data56.first_byte_ms !== undefined){
-let data58 = data56.first_byte_ms;
-if(!(((typeof data58 == "number") && (!(data58 % 1) && !isNaN(data58))) && (isFinite(data58)))){
-const err144 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/first_byte_ms/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.timeouts.properties.first_byte_ms.type,parentSchema:schema14.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data58};
+if((typeof data58 == "number") && (isFinite(data58))){
+if(data58 > 86400000 || isNaN(data58)){
+const err144 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/connect_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema14.additionalProperties.properties.timeouts.properties.connect_ms,data:data58};
 if(vErrors === null){
 vErrors = [err144];
 }
@@ -5441,9 +5440,8 @@ vErrors.push(err144);
 }
 errors++;
 }
-if((typeof data58 == "number") && (isFinite(data58))){
-if(data58 > 86400000 || isNaN(data58)){
-const err145 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/first_byte_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema14.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data58};
+if(data58 < 0 || isNaN(data58)){
+const err145 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/connect_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema14.additionalProperties.properties.timeouts.properties.connect_ms,data:data58};
 if(vErrors === null){
 vErrors = [err145];
 }
@@ -5452,8 +5450,12 @@ vErrors.push(err145);
 }
 errors++;
 }
-if(data58 < 0 || isNaN(data58)){
-const err146 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/first_byte_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema14.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data58};
+}
+}
+if(data57.first_byte_ms !== undefined){
+let data59 = data57.first_byte_ms;
+if(!(((typeof data59 == "number") && (!(data59 % 1) && !isNaN(data59))) && (isFinite(data59)))){
+const err146 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/first_byte_ms/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.timeouts.properties.first_byte_ms.type,parentSchema:schema14.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data59};
 if(vErrors === null){
 vErrors = [err146];
 }
@@ -5462,12 +5464,9 @@ vErrors.push(err146);
 }
 errors++;
 }
-}
-}
-if(data56.idle_ms !== undefined){
-let data59 = data56.idle_ms;
-if(!(((typeof data59 == "number") && (!(data59 % 1) && !isNaN(data59))) && (isFinite(data59)))){
-const err147 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/idle_ms/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.timeouts.properties.idle_ms.type,parentSchema:schema14.additionalProperties.properties.timeouts.properties.idle_ms,data:data59};
+if((typeof data59 == "number") && (isFinite(data59))){
+if(data59 > 86400000 || isNaN(data59)){
+const err147 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/first_byte_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema14.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data59};
 if(vErrors === null){
 vErrors = [err147];
 }
@@ -5476,9 +5475,8 @@ vErrors.push(err147);
 }
 errors++;
 }
-if((typeof data59 == "number") && (isFinite(data59))){
-if(data59 > 86400000 || isNaN(data59)){
-const err148 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/idle_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema14.additionalProperties.properties.timeouts.properties.idle_ms,data:data59};
+if(data59 < 0 || isNaN(data59)){
+const err148 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/first_byte_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema14.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data59};
 if(vErrors === null){
 vErrors = [err148];
 }
@@ -5487,8 +5485,12 @@ vErrors.push(err148);
 }
 errors++;
 }
-if(data59 < 0 || isNaN(data59)){
-const err149 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/idle_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema14.additionalProperties.properties.timeouts.properties.idle_ms,data:data59};
+}
+}
+if(data57.idle_ms !== undefined){
+let data60 = data57.idle_ms;
+if(!(((typeof data60 == "number") && (!(data60 % 1) && !isNaN(data60))) && (isFinite(data60)))){
+const err149 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/idle_ms/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.timeouts.properties.idle_ms.type,parentSchema:schema14.additionalProperties.properties.timeouts.properties.idle_ms,data:data60};
 if(vErrors === null){
 vErrors = [err149];
 }
@@ -5497,12 +5499,9 @@ vErrors.push(err149);
 }
 errors++;
 }
-}
-}
-if(data56.total_ms !== undefined){
-let data60 = data56.total_ms;
-if(!(((typeof data60 == "number") && (!(data60 % 1) && !isNaN(data60))) && (isFinite(data60)))){
-const err150 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/total_ms/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.timeouts.properties.total_ms.type,parentSchema:schema14.additionalProperties.properties.timeouts.properties.total_ms,data:data60};
+if((typeof data60 == "number") && (isFinite(data60))){
+if(data60 > 86400000 || isNaN(data60)){
+const err150 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/idle_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema14.additionalProperties.properties.timeouts.properties.idle_ms,data:data60};
 if(vErrors === null){
 vErrors = [err150];
 }
@@ -5511,9 +5510,8 @@ vErrors.push(err150);
 }
 errors++;
 }
-if((typeof data60 == "number") && (isFinite(data60))){
-if(data60 > 86400000 || isNaN(data60)){
-const err151 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/total_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema14.additionalProperties.properties.timeouts.properties.total_ms,data:data60};
+if(data60 < 0 || isNaN(data60)){
+const err151 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/idle_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema14.additionalProperties.properties.timeouts.properties.idle_ms,data:data60};
 if(vErrors === null){
 vErrors = [err151];
 }
@@ -5522,8 +5520,12 @@ vErrors.push(err151);
 }
 errors++;
 }
-if(data60 < 0 || isNaN(data60)){
-const err152 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/total_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema14.additionalProperties.properties.timeouts.properties.total_ms,data:data60};
+}
+}
+if(data57.total_ms !== undefined){
+let data61 = data57.total_ms;
+if(!(((typeof data61 == "number") && (!(data61 % 1) && !isNaN(data61))) && (isFinite(data61)))){
+const err152 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/total_ms/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.timeouts.properties.total_ms.type,parentSchema:schema14.additionalProperties.properties.timeouts.properties.total_ms,data:data61};
 if(vErrors === null){
 vErrors = [err152];
 }
@@ -5532,11 +5534,9 @@ vErrors.push(err152);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err153 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/additionalProperties/properties/timeouts/type",keyword:"type",params:{type: "object"},schema:schema14.additionalProperties.properties.timeouts.type,parentSchema:schema14.additionalProperties.properties.timeouts,data:data56};
+if((typeof data61 == "number") && (isFinite(data61))){
+if(data61 > 86400000 || isNaN(data61)){
+const err153 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/total_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema14.additionalProperties.properties.timeouts.properties.total_ms,data:data61};
 if(vErrors === null){
 vErrors = [err153];
 }
@@ -5545,11 +5545,8 @@ vErrors.push(err153);
 }
 errors++;
 }
-}
-if(data0.max_parallel_requests !== undefined){
-let data61 = data0.max_parallel_requests;
-if((!(((typeof data61 == "number") && (!(data61 % 1) && !isNaN(data61))) && (isFinite(data61)))) && (typeof data61 !== "string")){
-const err154 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: schema14.additionalProperties.properties.max_parallel_requests.type},schema:schema14.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema14.additionalProperties.properties.max_parallel_requests,data:data61};
+if(data61 < 0 || isNaN(data61)){
+const err154 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/total_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema14.additionalProperties.properties.timeouts.properties.total_ms,data:data61};
 if(vErrors === null){
 vErrors = [err154];
 }
@@ -5558,9 +5555,11 @@ vErrors.push(err154);
 }
 errors++;
 }
-if((typeof data61 == "number") && (isFinite(data61))){
-if(data61 > 1000000 || isNaN(data61)){
-const err155 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema14.additionalProperties.properties.max_parallel_requests,data:data61};
+}
+}
+}
+else {
+const err155 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/additionalProperties/properties/timeouts/type",keyword:"type",params:{type: "object"},schema:schema14.additionalProperties.properties.timeouts.type,parentSchema:schema14.additionalProperties.properties.timeouts,data:data57};
 if(vErrors === null){
 vErrors = [err155];
 }
@@ -5569,8 +5568,11 @@ vErrors.push(err155);
 }
 errors++;
 }
-if(data61 < 1 || isNaN(data61)){
-const err156 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.max_parallel_requests,data:data61};
+}
+if(data0.max_parallel_requests !== undefined){
+let data62 = data0.max_parallel_requests;
+if((!(((typeof data62 == "number") && (!(data62 % 1) && !isNaN(data62))) && (isFinite(data62)))) && (typeof data62 !== "string")){
+const err156 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: schema14.additionalProperties.properties.max_parallel_requests.type},schema:schema14.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema14.additionalProperties.properties.max_parallel_requests,data:data62};
 if(vErrors === null){
 vErrors = [err156];
 }
@@ -5579,10 +5581,9 @@ vErrors.push(err156);
 }
 errors++;
 }
-}
-if(typeof data61 === "string"){
-if(!pattern29.test(data61)){
-const err157 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/additionalProperties/properties/max_parallel_requests/pattern",keyword:"pattern",params:{pattern: "^auto$"},schema:"^auto$",parentSchema:schema14.additionalProperties.properties.max_parallel_requests,data:data61};
+if((typeof data62 == "number") && (isFinite(data62))){
+if(data62 > 1000000 || isNaN(data62)){
+const err157 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema14.additionalProperties.properties.max_parallel_requests,data:data62};
 if(vErrors === null){
 vErrors = [err157];
 }
@@ -5591,12 +5592,8 @@ vErrors.push(err157);
 }
 errors++;
 }
-}
-}
-if(data0.context_length !== undefined){
-let data62 = data0.context_length;
-if(!(((typeof data62 == "number") && (!(data62 % 1) && !isNaN(data62))) && (isFinite(data62)))){
-const err158 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/context_length",schemaPath:"#/additionalProperties/properties/context_length/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.context_length.type,parentSchema:schema14.additionalProperties.properties.context_length,data:data62};
+if(data62 < 1 || isNaN(data62)){
+const err158 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.max_parallel_requests,data:data62};
 if(vErrors === null){
 vErrors = [err158];
 }
@@ -5605,9 +5602,10 @@ vErrors.push(err158);
 }
 errors++;
 }
-if((typeof data62 == "number") && (isFinite(data62))){
-if(data62 > 1000000000 || isNaN(data62)){
-const err159 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/context_length",schemaPath:"#/additionalProperties/properties/context_length/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema14.additionalProperties.properties.context_length,data:data62};
+}
+if(typeof data62 === "string"){
+if(!pattern29.test(data62)){
+const err159 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/additionalProperties/properties/max_parallel_requests/pattern",keyword:"pattern",params:{pattern: "^auto$"},schema:"^auto$",parentSchema:schema14.additionalProperties.properties.max_parallel_requests,data:data62};
 if(vErrors === null){
 vErrors = [err159];
 }
@@ -5616,8 +5614,12 @@ vErrors.push(err159);
 }
 errors++;
 }
-if(data62 < 1 || isNaN(data62)){
-const err160 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/context_length",schemaPath:"#/additionalProperties/properties/context_length/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.context_length,data:data62};
+}
+}
+if(data0.context_length !== undefined){
+let data63 = data0.context_length;
+if(!(((typeof data63 == "number") && (!(data63 % 1) && !isNaN(data63))) && (isFinite(data63)))){
+const err160 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/context_length",schemaPath:"#/additionalProperties/properties/context_length/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.context_length.type,parentSchema:schema14.additionalProperties.properties.context_length,data:data63};
 if(vErrors === null){
 vErrors = [err160];
 }
@@ -5626,13 +5628,9 @@ vErrors.push(err160);
 }
 errors++;
 }
-}
-}
-if(data0.takes !== undefined){
-let data63 = data0.takes;
-if(Array.isArray(data63)){
-if(data63.length < 1){
-const err161 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/takes",schemaPath:"#/additionalProperties/properties/takes/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.takes,data:data63};
+if((typeof data63 == "number") && (isFinite(data63))){
+if(data63 > 1000000000 || isNaN(data63)){
+const err161 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/context_length",schemaPath:"#/additionalProperties/properties/context_length/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema14.additionalProperties.properties.context_length,data:data63};
 if(vErrors === null){
 vErrors = [err161];
 }
@@ -5641,11 +5639,8 @@ vErrors.push(err161);
 }
 errors++;
 }
-const len2 = data63.length;
-for(let i2=0; i2<len2; i2++){
-let data64 = data63[i2];
-if(typeof data64 !== "string"){
-const err162 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/takes/" + i2,schemaPath:"#/additionalProperties/properties/takes/items/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.takes.items.type,parentSchema:schema14.additionalProperties.properties.takes.items,data:data64};
+if(data63 < 1 || isNaN(data63)){
+const err162 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/context_length",schemaPath:"#/additionalProperties/properties/context_length/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.context_length,data:data63};
 if(vErrors === null){
 vErrors = [err162];
 }
@@ -5654,8 +5649,13 @@ vErrors.push(err162);
 }
 errors++;
 }
-if(!((((((data64 === "text") || (data64 === "image")) || (data64 === "audio")) || (data64 === "tools")) || (data64 === "thinking")) || (data64 === "embedding"))){
-const err163 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/takes/" + i2,schemaPath:"#/additionalProperties/properties/takes/items/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.takes.items.enum},schema:schema14.additionalProperties.properties.takes.items.enum,parentSchema:schema14.additionalProperties.properties.takes.items,data:data64};
+}
+}
+if(data0.takes !== undefined){
+let data64 = data0.takes;
+if(Array.isArray(data64)){
+if(data64.length < 1){
+const err163 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/takes",schemaPath:"#/additionalProperties/properties/takes/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.takes,data:data64};
 if(vErrors === null){
 vErrors = [err163];
 }
@@ -5664,10 +5664,11 @@ vErrors.push(err163);
 }
 errors++;
 }
-}
-}
-else {
-const err164 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/takes",schemaPath:"#/additionalProperties/properties/takes/type",keyword:"type",params:{type: "array"},schema:schema14.additionalProperties.properties.takes.type,parentSchema:schema14.additionalProperties.properties.takes,data:data63};
+const len2 = data64.length;
+for(let i2=0; i2<len2; i2++){
+let data65 = data64[i2];
+if(typeof data65 !== "string"){
+const err164 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/takes/" + i2,schemaPath:"#/additionalProperties/properties/takes/items/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.takes.items.type,parentSchema:schema14.additionalProperties.properties.takes.items,data:data65};
 if(vErrors === null){
 vErrors = [err164];
 }
@@ -5676,11 +5677,8 @@ vErrors.push(err164);
 }
 errors++;
 }
-}
-if(data0.health_check !== undefined){
-let data65 = data0.health_check;
-if((typeof data65 !== "boolean") && (!(data65 && typeof data65 == "object" && !Array.isArray(data65)))){
-const err165 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/additionalProperties/properties/health_check/type",keyword:"type",params:{type: schema14.additionalProperties.properties.health_check.type},schema:schema14.additionalProperties.properties.health_check.type,parentSchema:schema14.additionalProperties.properties.health_check,data:data65};
+if(!((((((data65 === "text") || (data65 === "image")) || (data65 === "audio")) || (data65 === "tools")) || (data65 === "thinking")) || (data65 === "embedding"))){
+const err165 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/takes/" + i2,schemaPath:"#/additionalProperties/properties/takes/items/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.takes.items.enum},schema:schema14.additionalProperties.properties.takes.items.enum,parentSchema:schema14.additionalProperties.properties.takes.items,data:data65};
 if(vErrors === null){
 vErrors = [err165];
 }
@@ -5689,10 +5687,10 @@ vErrors.push(err165);
 }
 errors++;
 }
-if(data65 && typeof data65 == "object" && !Array.isArray(data65)){
-for(const key11 in data65){
-if(!((key11 === "path") || (key11 === "interval_ms"))){
-const err166 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/additionalProperties/properties/health_check/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11},schema:false,parentSchema:schema14.additionalProperties.properties.health_check,data:data65};
+}
+}
+else {
+const err166 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/takes",schemaPath:"#/additionalProperties/properties/takes/type",keyword:"type",params:{type: "array"},schema:schema14.additionalProperties.properties.takes.type,parentSchema:schema14.additionalProperties.properties.takes,data:data64};
 if(vErrors === null){
 vErrors = [err166];
 }
@@ -5702,11 +5700,10 @@ vErrors.push(err166);
 errors++;
 }
 }
-if(data65.path !== undefined){
-let data66 = data65.path;
-if(typeof data66 === "string"){
-if(func4(data66) > 1024){
-const err167 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/additionalProperties/properties/health_check/properties/path/maxLength",keyword:"maxLength",params:{limit: 1024},schema:1024,parentSchema:schema14.additionalProperties.properties.health_check.properties.path,data:data66};
+if(data0.health_check !== undefined){
+let data66 = data0.health_check;
+if((typeof data66 !== "boolean") && (!(data66 && typeof data66 == "object" && !Array.isArray(data66)))){
+const err167 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/additionalProperties/properties/health_check/type",keyword:"type",params:{type: schema14.additionalProperties.properties.health_check.type},schema:schema14.additionalProperties.properties.health_check.type,parentSchema:schema14.additionalProperties.properties.health_check,data:data66};
 if(vErrors === null){
 vErrors = [err167];
 }
@@ -5715,8 +5712,10 @@ vErrors.push(err167);
 }
 errors++;
 }
-if(func4(data66) < 1){
-const err168 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/additionalProperties/properties/health_check/properties/path/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.health_check.properties.path,data:data66};
+if(data66 && typeof data66 == "object" && !Array.isArray(data66)){
+for(const key11 in data66){
+if(!((key11 === "path") || (key11 === "interval_ms"))){
+const err168 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/additionalProperties/properties/health_check/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11},schema:false,parentSchema:schema14.additionalProperties.properties.health_check,data:data66};
 if(vErrors === null){
 vErrors = [err168];
 }
@@ -5725,8 +5724,12 @@ vErrors.push(err168);
 }
 errors++;
 }
-if(!pattern31.test(data66)){
-const err169 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/additionalProperties/properties/health_check/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[!-~]*$"},schema:"^/[!-~]*$",parentSchema:schema14.additionalProperties.properties.health_check.properties.path,data:data66};
+}
+if(data66.path !== undefined){
+let data67 = data66.path;
+if(typeof data67 === "string"){
+if(func4(data67) > 1024){
+const err169 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/additionalProperties/properties/health_check/properties/path/maxLength",keyword:"maxLength",params:{limit: 1024},schema:1024,parentSchema:schema14.additionalProperties.properties.health_check.properties.path,data:data67};
 if(vErrors === null){
 vErrors = [err169];
 }
@@ -5735,9 +5738,8 @@ vErrors.push(err169);
 }
 errors++;
 }
-}
-else {
-const err170 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/additionalProperties/properties/health_check/properties/path/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.health_check.properties.path.type,parentSchema:schema14.additionalProperties.properties.health_check.properties.path,data:data66};
+if(func4(data67) < 1){
+const err170 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/additionalProperties/properties/health_check/properties/path/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.health_check.properties.path,data:data67};
 if(vErrors === null){
 vErrors = [err170];
 }
@@ -5746,11 +5748,8 @@ vErrors.push(err170);
 }
 errors++;
 }
-}
-if(data65.interval_ms !== undefined){
-let data67 = data65.interval_ms;
-if(!(((typeof data67 == "number") && (!(data67 % 1) && !isNaN(data67))) && (isFinite(data67)))){
-const err171 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/additionalProperties/properties/health_check/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.health_check.properties.interval_ms.type,parentSchema:schema14.additionalProperties.properties.health_check.properties.interval_ms,data:data67};
+if(!pattern31.test(data67)){
+const err171 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/additionalProperties/properties/health_check/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[!-~]*$"},schema:"^/[!-~]*$",parentSchema:schema14.additionalProperties.properties.health_check.properties.path,data:data67};
 if(vErrors === null){
 vErrors = [err171];
 }
@@ -5759,9 +5758,9 @@ vErrors.push(err171);
 }
 errors++;
 }
-if((typeof data67 == "number") && (isFinite(data67))){
-if(data67 > 3600000 || isNaN(data67)){
-const err172 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/additionalProperties/properties/health_check/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema14.additionalProperties.properties.health_check.properties.interval_ms,data:data67};
+}
+else {
+const err172 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/additionalProperties/properties/health_check/properties/path/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.health_check.properties.path.type,parentSchema:schema14.additionalProperties.properties.health_check.properties.path,data:data67};
 if(vErrors === null){
 vErrors = [err172];
 }
@@ -5770,8 +5769,11 @@ vErrors.push(err172);
 }
 errors++;
 }
-if(data67 < 1000 || isNaN(data67)){
-const err173 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/additionalProperties/properties/health_check/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema14.additionalProperties.properties.health_check.properties.interval_ms,data:data67};
+}
+if(data66.interval_ms !== undefined){
+let data68 = data66.interval_ms;
+if(!(((typeof data68 == "number") && (!(data68 % 1) && !isNaN(data68))) && (isFinite(data68)))){
+const err173 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/additionalProperties/properties/health_check/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.health_check.properties.interval_ms.type,parentSchema:schema14.additionalProperties.properties.health_check.properties.interval_ms,data:data68};
 if(vErrors === null){
 vErrors = [err173];
 }
@@ -5780,14 +5782,9 @@ vErrors.push(err173);
 }
 errors++;
 }
-}
-}
-}
-}
-if(data0.discover_models !== undefined){
-let data68 = data0.discover_models;
-if(typeof data68 !== "boolean"){
-const err174 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/discover_models",schemaPath:"#/additionalProperties/properties/discover_models/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.discover_models.type,parentSchema:schema14.additionalProperties.properties.discover_models,data:data68};
+if((typeof data68 == "number") && (isFinite(data68))){
+if(data68 > 3600000 || isNaN(data68)){
+const err174 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/additionalProperties/properties/health_check/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema14.additionalProperties.properties.health_check.properties.interval_ms,data:data68};
 if(vErrors === null){
 vErrors = [err174];
 }
@@ -5796,16 +5793,42 @@ vErrors.push(err174);
 }
 errors++;
 }
-}
-if(data0.allow_management !== undefined){
-let data69 = data0.allow_management;
-if(typeof data69 !== "boolean"){
-const err175 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/allow_management",schemaPath:"#/additionalProperties/properties/allow_management/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.allow_management.type,parentSchema:schema14.additionalProperties.properties.allow_management,data:data69};
+if(data68 < 1000 || isNaN(data68)){
+const err175 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/additionalProperties/properties/health_check/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema14.additionalProperties.properties.health_check.properties.interval_ms,data:data68};
 if(vErrors === null){
 vErrors = [err175];
 }
 else {
 vErrors.push(err175);
+}
+errors++;
+}
+}
+}
+}
+}
+if(data0.discover_models !== undefined){
+let data69 = data0.discover_models;
+if(typeof data69 !== "boolean"){
+const err176 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/discover_models",schemaPath:"#/additionalProperties/properties/discover_models/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.discover_models.type,parentSchema:schema14.additionalProperties.properties.discover_models,data:data69};
+if(vErrors === null){
+vErrors = [err176];
+}
+else {
+vErrors.push(err176);
+}
+errors++;
+}
+}
+if(data0.allow_management !== undefined){
+let data70 = data0.allow_management;
+if(typeof data70 !== "boolean"){
+const err177 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/allow_management",schemaPath:"#/additionalProperties/properties/allow_management/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.allow_management.type,parentSchema:schema14.additionalProperties.properties.allow_management,data:data70};
+if(vErrors === null){
+vErrors = [err177];
+}
+else {
+vErrors.push(err177);
 }
 errors++;
 }
@@ -5818,24 +5841,24 @@ errors = vErrors.length;
 }
 }
 else {
-const err176 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema14.additionalProperties.type,parentSchema:schema14.additionalProperties,data:data0};
+const err178 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema14.additionalProperties.type,parentSchema:schema14.additionalProperties,data:data0};
 if(vErrors === null){
-vErrors = [err176];
+vErrors = [err178];
 }
 else {
-vErrors.push(err176);
+vErrors.push(err178);
 }
 errors++;
 }
 }
 }
 else {
-const err177 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema14.type,parentSchema:schema14,data};
+const err179 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema14.type,parentSchema:schema14,data};
 if(vErrors === null){
-vErrors = [err177];
+vErrors = [err179];
 }
 else {
-vErrors.push(err177);
+vErrors.push(err179);
 }
 errors++;
 }
@@ -5843,7 +5866,7 @@ validate36.errors = vErrors;
 return errors === 0;
 }
 
-const schema19 = {"type":"object","minProperties":1,"propertyNames":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","not":{"type":"string","pattern":"\\*."},"errorMessage":"may contain only one *, at its end"},"additionalProperties":{"type":"object","additionalProperties":false,"hint":"write { provider: NAME }","elsewhere":{"max_tokens_field":"it stands in translation: { max_tokens_field: … }","default_max_tokens":"it stands in translation: { default_max_tokens: … }","system_in_middle":"it stands in translation: { system_in_middle: … }","system_role":"it stands in translation: { system_role: … }","text_parts":"it stands in translation: { text_parts: … }","reasoning_field":"it stands in translation: { reasoning_field: … }","reasoning_turns":"it stands in translation: { reasoning_turns: … }","efforts":"it stands in translation: { efforts: … }","think_tags":"it stands in translation: { think_tags: … }","thinking":"it stands in translation: { thinking: … }","max_temperature":"it stands in translation: { max_temperature: … }","max_stop_sequences":"it stands in translation: { max_stop_sequences: … }","top_k":"it stands in translation: { top_k: … }","tool_images":"it stands in translation: { tool_images: … }","file_parts":"it stands in translation: { file_parts: … }","prefill":"it stands in translation: { prefill: … }","platform_members":"it stands in translation: { platform_members: … }","keep_billing_block":"it stands in translation: { keep_billing_block: … }","cache_prompts":"it stands in translation: { cache_prompts: … }","rpm":"limits stand in rate_limit_settings: { limits: { MODEL: { rpm: 60, tpm: 100000 } } }","tpm":"limits stand in rate_limit_settings: { limits: { MODEL: { rpm: 60, tpm: 100000 } } }","max_parallel_requests":"limits stand in rate_limit_settings: { limits: { MODEL: { rpm: 60, tpm: 100000 } } }"},"properties":{"provider":{"type":"string","minLength":1,"maxLength":64,"pattern":"^[A-Za-z0-9][A-Za-z0-9._-]*$","patternErrorMessage":"must consist of letters, digits, \".\", \"_\" and \"-\", and begin with a letter or digit","description":"Name of a provider; with `model`, the short form of a single target."},"model":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"The provider's name for the model. Default: the name in `models`."},"targets":{"type":"array","description":"Providers that serve the model; replaces `provider` and `model`.","minItems":1,"items":{"type":"object","additionalProperties":false,"required":["provider"],"properties":{"provider":{"type":"string","minLength":1,"maxLength":64,"pattern":"^[A-Za-z0-9][A-Za-z0-9._-]*$","patternErrorMessage":"must consist of letters, digits, \".\", \"_\" and \"-\", and begin with a letter or digit","description":"Name of a provider."},"model":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"The provider's name for the model. Default: as for `model` above."},"tier":{"type":"integer","description":"Lower tiers are tried first.","default":1,"minimum":1,"maximum":100},"weight":{"type":"integer","description":"Share of the calls within a tier, relative to the other targets in it.","default":1,"minimum":1,"maximum":1000000},"context_length":{"type":"integer","description":"Tokens that one call may have, prompt and answer together. Default: what the server reports of the model, if it does.","minimum":1,"maximum":1000000000},"takes":{"type":"array","description":"What the models can do; what is not listed, they lack. `thinking` is reasoning on request. Default: what the server reports of the model; what it says nothing of is not known.","minItems":1,"items":{"type":"string","enum":["text","image","audio","tools","thinking","embedding"]}},"price":{"description":"What it costs ([Prices](#price)). Default: the `price` of the model.","$ref":"#/definitions/price"}}}},"aliases":{"type":"array","description":"Additional names for clients to use.","items":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","not":{"type":"string","pattern":"\\*"},"errorMessage":"an alias cannot contain a *","hint":"add a model whose name ends in * instead"}},"context_length":{"type":"integer","description":"Tokens that one call may have, prompt and answer together. Default: what the server reports of the model, if it does.","minimum":1,"maximum":1000000000},"takes":{"type":"array","description":"What the models can do; what is not listed, they lack. `thinking` is reasoning on request. Default: what the server reports of the model; what it says nothing of is not known.","minItems":1,"items":{"type":"string","enum":["text","image","audio","tools","thinking","embedding"]}},"fallbacks":{"type":"array","description":"Models to try when all targets of this one have failed: in order, each followed by its own fallbacks.","items":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters"}},"translation":{"type":"object","description":"What calls for this model are adapted to when they are translated, in place of the settings of its providers. Keys as in `providers.NAME.translation`.","additionalProperties":false,"hint":"write { max_temperature: 1 }","properties":{"max_tokens_field":{"type":"string","description":"Chat: the member for the cap of the output.","enum":["max_tokens","max_completion_tokens"]},"default_max_tokens":{"type":"integer","description":"Messages: the cap of the output where the client set none; the format requires one.","minimum":1,"maximum":1000000},"system_in_middle":{"type":"string","description":"What becomes of a system message after the first turn. `fold`: it goes into the text of a user turn, marked; many chat templates refuse it elsewhere.","enum":["keep","fold"]},"system_role":{"type":"string","description":"Chat: the role of instructions.","enum":["system","developer"]},"text_parts":{"type":"boolean","description":"Chat: whether several texts of one message may be parts. `false`: they are joined by a blank line."},"reasoning_field":{"type":"string","description":"Chat: the member for reasoning of earlier turns. `none`: it is dropped.","enum":["reasoning_content","reasoning","none"]},"reasoning_turns":{"type":"string","description":"Of which turns reasoning is sent: of `all`, or of those after the `last` message that a person wrote.","enum":["all","last"]},"efforts":{"type":"array","description":"How much thinking can be asked for. Other efforts become the next weaker one, or the weakest. Empty: the member is dropped.","items":{"type":"string","enum":["none","minimal","low","medium","high","xhigh","max"]}},"think_tags":{"type":"boolean","description":"Chat: whether `<think>…</think>` at the start of an answer's text is its reasoning."},"thinking":{"type":"string","description":"Messages: how thinking is asked for: by an effort (`adaptive`), or by a number of tokens (`budget`), as models before Claude 4.6 need it.","enum":["adaptive","budget"]},"max_temperature":{"type":"number","description":"The highest temperature; higher ones become it.","minimum":0,"maximum":10},"max_stop_sequences":{"type":["integer","null"],"description":"The largest number of stop sequences; calls with more are refused. `null`: any number.","minimum":0,"maximum":1000},"top_k":{"type":"boolean","description":"Whether `top_k` is sent."},"tool_images":{"type":"boolean","description":"Whether a tool's result may hold images. `false`: they follow in a user message."},"file_parts":{"type":"boolean","description":"Whether documents may be parts of a message. `false`: calls with documents are refused."},"prefill":{"type":"boolean","description":"Whether the last message may be the beginning of the answer. `false`: such calls are refused."},"platform_members":{"type":"boolean","description":"Whether members of OpenAI's own platform are sent: `metadata`, `prompt_cache_key`, `safety_identifier`, `service_tier`, `store`, `verbosity`."},"keep_billing_block":{"type":"boolean","description":"Whether Claude Code's `x-anthropic-billing-header` block stays in the prompt; outside of Anthropic it makes prefix caches useless."},"cache_prompts":{"type":"boolean","description":"Messages: whether calls that mark nothing for the cache (`cache_control`) have their prompt cached. Anthropic charges a quarter more for a prompt that it keeps, and a tenth for what it finds again, so it pays for agents and long conversations."}}},"price":{"description":"What it costs ([Prices](#price)), at targets without a `price`. Default: the `price` of the provider.","$ref":"#/definitions/price"},"request":{"type":"object","description":"What is changed in the requests of its calls ([Requests](#requests)). Members are those of the format that the provider gets, named as they are or by a JSON pointer (`/chat_template_kwargs/enable_thinking`).","additionalProperties":false,"properties":{"default":{"type":"object","description":"Members and the values that they have where the client has sent none.","propertyNames":{"type":"string","minLength":1,"maxLength":256},"additionalProperties":{}},"set":{"type":"object","description":"Members and their values, whatever the client has sent.","propertyNames":{"type":"string","minLength":1,"maxLength":256},"additionalProperties":{}},"drop":{"type":"array","description":"Members that are left out.","items":{"type":"string","minLength":1,"maxLength":256}}}},"boundary":{"type":"string","description":"What calls for the model may not leave: `local` is this machine (loopback addresses), `private` also private networks. Every target and fallback has to be inside, and each connection checks it ([Boundaries](security.md#boundaries)). Default: `any`.","enum":["local","private","any"]}},"if":{"required":["targets"]},"then":{"propertyNames":{"not":{"enum":["provider","model"]},"errorMessage":"cannot be combined with \"targets\"","hint":"move it into the list"}},"else":{"required":["provider"],"errorMessage":"needs the key \"provider\" or \"targets\"","hint":"write { provider: NAME }"}},"allOf":[{"patternProperties":{"\\*$":{"type":"object","properties":{"model":{"not":{"type":"string","pattern":"\\*.*\\*"},"errorMessage":"must contain at most one *","hint":"it is replaced with the part that the * in the model's own name matches"},"targets":{"type":"array","items":{"type":"object","properties":{"model":{"not":{"type":"string","pattern":"\\*.*\\*"},"errorMessage":"must contain at most one *","hint":"it is replaced with the part that the * in the model's own name matches"}}}},"aliases":{"type":"array","items":{"not":{},"errorMessage":"a model whose name ends in * cannot have aliases: nothing would replace the *","hint":"add a model for the alias"}}}},"[^*]$":{"type":"object","properties":{"model":{"type":"string","pattern":"^[^*]*$","patternErrorMessage":"must be a name without *","hint":"only a model whose own name ends in * may use one"},"targets":{"type":"array","items":{"type":"object","properties":{"model":{"type":"string","pattern":"^[^*]*$","patternErrorMessage":"must be a name without *","hint":"only a model whose own name ends in * may use one"}}}}}}}}]};
+const schema19 = {"type":"object","minProperties":1,"propertyNames":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","not":{"type":"string","pattern":"\\*."},"errorMessage":"may contain only one *, at its end"},"additionalProperties":{"type":"object","additionalProperties":false,"hint":"write { provider: NAME }","elsewhere":{"max_tokens_field":"it stands in translation: { max_tokens_field: … }","default_max_tokens":"it stands in translation: { default_max_tokens: … }","system_in_middle":"it stands in translation: { system_in_middle: … }","system_role":"it stands in translation: { system_role: … }","text_parts":"it stands in translation: { text_parts: … }","reasoning_field":"it stands in translation: { reasoning_field: … }","reasoning_turns":"it stands in translation: { reasoning_turns: … }","efforts":"it stands in translation: { efforts: … }","think_tags":"it stands in translation: { think_tags: … }","thinking":"it stands in translation: { thinking: … }","max_temperature":"it stands in translation: { max_temperature: … }","max_stop_sequences":"it stands in translation: { max_stop_sequences: … }","top_k":"it stands in translation: { top_k: … }","tool_images":"it stands in translation: { tool_images: … }","file_parts":"it stands in translation: { file_parts: … }","prefill":"it stands in translation: { prefill: … }","platform_members":"it stands in translation: { platform_members: … }","keep_billing_block":"it stands in translation: { keep_billing_block: … }","cache_prompts":"it stands in translation: { cache_prompts: … }","rpm":"limits stand in rate_limit_settings: { limits: { MODEL: { rpm: 60, tpm: 100000 } } }","tpm":"limits stand in rate_limit_settings: { limits: { MODEL: { rpm: 60, tpm: 100000 } } }","max_parallel_requests":"limits stand in rate_limit_settings: { limits: { MODEL: { rpm: 60, tpm: 100000 } } }"},"properties":{"provider":{"type":"string","minLength":1,"maxLength":64,"pattern":"^[A-Za-z0-9][A-Za-z0-9._-]*$","patternErrorMessage":"must consist of letters, digits, \".\", \"_\" and \"-\", and begin with a letter or digit","description":"Name of a provider; with `model`, the short form of a single target."},"model":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"The provider's name for the model. Default: the name in `models`."},"targets":{"type":"array","description":"Providers that serve the model; replaces `provider` and `model`.","minItems":1,"items":{"type":"object","additionalProperties":false,"required":["provider"],"properties":{"provider":{"type":"string","minLength":1,"maxLength":64,"pattern":"^[A-Za-z0-9][A-Za-z0-9._-]*$","patternErrorMessage":"must consist of letters, digits, \".\", \"_\" and \"-\", and begin with a letter or digit","description":"Name of a provider."},"model":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"The provider's name for the model. Default: as for `model` above."},"tier":{"type":"integer","description":"Lower tiers are tried first.","default":1,"minimum":1,"maximum":100},"weight":{"type":"integer","description":"Share of the calls within a tier, relative to the other targets in it.","default":1,"minimum":1,"maximum":1000000},"context_length":{"type":"integer","description":"Tokens that one call may have, prompt and answer together. Default: what the server reports of the model, if it does.","minimum":1,"maximum":1000000000},"takes":{"type":"array","description":"What the models can do; what is not listed, they lack. `thinking` is reasoning on request. Default: what the server reports of the model; what it says nothing of is not known.","minItems":1,"items":{"type":"string","enum":["text","image","audio","tools","thinking","embedding"]}},"price":{"description":"What it costs ([Prices](#price)). Default: the `price` of the model.","$ref":"#/definitions/price"}}}},"aliases":{"type":"array","description":"Additional names for clients to use.","items":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","not":{"type":"string","pattern":"\\*"},"errorMessage":"an alias cannot contain a *","hint":"add a model whose name ends in * instead"}},"context_length":{"type":"integer","description":"Tokens that one call may have, prompt and answer together. Default: what the server reports of the model, if it does.","minimum":1,"maximum":1000000000},"takes":{"type":"array","description":"What the models can do; what is not listed, they lack. `thinking` is reasoning on request. Default: what the server reports of the model; what it says nothing of is not known.","minItems":1,"items":{"type":"string","enum":["text","image","audio","tools","thinking","embedding"]}},"fallbacks":{"type":"array","description":"Models to try when all targets of this one have failed: in order, each followed by its own fallbacks.","items":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters"}},"when":{"type":"array","description":"Rules by which another model answers a call: the first one whose conditions all hold ([Rules](routing.md#rules)). No rule holds: the model itself, or `use`.","items":{"type":"object","additionalProperties":false,"required":["use"],"minProperties":2,"hint":"write { images: true, use: MODEL }","properties":{"prompt_tokens_over":{"type":"integer","description":"The prompt is estimated at more tokens.","minimum":1,"maximum":100000000},"images":{"type":"boolean","description":"Whether the request has images."},"tools":{"type":"boolean","description":"Whether the request has tools."},"thinking":{"type":"boolean","description":"Whether the request asks for thinking."},"use":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"The model that answers."}}}},"use":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"The model that answers, in place of a `provider` or `targets`: the name leads to it."},"translation":{"type":"object","description":"What calls for this model are adapted to when they are translated, in place of the settings of its providers. Keys as in `providers.NAME.translation`.","additionalProperties":false,"hint":"write { max_temperature: 1 }","properties":{"max_tokens_field":{"type":"string","description":"Chat: the member for the cap of the output.","enum":["max_tokens","max_completion_tokens"]},"default_max_tokens":{"type":"integer","description":"Messages: the cap of the output where the client set none; the format requires one.","minimum":1,"maximum":1000000},"system_in_middle":{"type":"string","description":"What becomes of a system message after the first turn. `fold`: it goes into the text of a user turn, marked; many chat templates refuse it elsewhere.","enum":["keep","fold"]},"system_role":{"type":"string","description":"Chat: the role of instructions.","enum":["system","developer"]},"text_parts":{"type":"boolean","description":"Chat: whether several texts of one message may be parts. `false`: they are joined by a blank line."},"reasoning_field":{"type":"string","description":"Chat: the member for reasoning of earlier turns. `none`: it is dropped.","enum":["reasoning_content","reasoning","none"]},"reasoning_turns":{"type":"string","description":"Of which turns reasoning is sent: of `all`, or of those after the `last` message that a person wrote.","enum":["all","last"]},"efforts":{"type":"array","description":"How much thinking can be asked for. Other efforts become the next weaker one, or the weakest. Empty: the member is dropped.","items":{"type":"string","enum":["none","minimal","low","medium","high","xhigh","max"]}},"think_tags":{"type":"boolean","description":"Chat: whether `<think>…</think>` at the start of an answer's text is its reasoning."},"thinking":{"type":"string","description":"Messages: how thinking is asked for: by an effort (`adaptive`), or by a number of tokens (`budget`), as models before Claude 4.6 need it.","enum":["adaptive","budget"]},"max_temperature":{"type":"number","description":"The highest temperature; higher ones become it.","minimum":0,"maximum":10},"max_stop_sequences":{"type":["integer","null"],"description":"The largest number of stop sequences; calls with more are refused. `null`: any number.","minimum":0,"maximum":1000},"top_k":{"type":"boolean","description":"Whether `top_k` is sent."},"tool_images":{"type":"boolean","description":"Whether a tool's result may hold images. `false`: they follow in a user message."},"file_parts":{"type":"boolean","description":"Whether documents may be parts of a message. `false`: calls with documents are refused."},"prefill":{"type":"boolean","description":"Whether the last message may be the beginning of the answer. `false`: such calls are refused."},"platform_members":{"type":"boolean","description":"Whether members of OpenAI's own platform are sent: `metadata`, `prompt_cache_key`, `safety_identifier`, `service_tier`, `store`, `verbosity`."},"keep_billing_block":{"type":"boolean","description":"Whether Claude Code's `x-anthropic-billing-header` block stays in the prompt; outside of Anthropic it makes prefix caches useless."},"cache_prompts":{"type":"boolean","description":"Messages: whether calls that mark nothing for the cache (`cache_control`) have their prompt cached. Anthropic charges a quarter more for a prompt that it keeps, and a tenth for what it finds again, so it pays for agents and long conversations."}}},"price":{"description":"What it costs ([Prices](#price)), at targets without a `price`. Default: the `price` of the provider.","$ref":"#/definitions/price"},"request":{"type":"object","description":"What is changed in the requests of its calls ([Requests](routing.md#requests)). Members are those of the format that the provider gets, named as they are or by a JSON pointer (`/chat_template_kwargs/enable_thinking`).","additionalProperties":false,"properties":{"default":{"type":"object","description":"Members and the values that they have where the client has sent none.","propertyNames":{"type":"string","minLength":1,"maxLength":256},"additionalProperties":{}},"set":{"type":"object","description":"Members and their values, whatever the client has sent.","propertyNames":{"type":"string","minLength":1,"maxLength":256},"additionalProperties":{}},"drop":{"type":"array","description":"Members that are left out.","items":{"type":"string","minLength":1,"maxLength":256}}}},"boundary":{"type":"string","description":"What calls for the model may not leave: `local` is this machine (loopback addresses), `private` also private networks. Every target and fallback has to be inside, and each connection checks it ([Boundaries](security.md#boundaries)). Default: `any`.","enum":["local","private","any"]}},"if":{"required":["use"]},"then":{"propertyNames":{"enum":["use","when","aliases","boundary"],"errorMessage":"cannot be combined with \"use\": another model answers","hint":"set it in that model"}},"else":{"if":{"required":["targets"]},"then":{"propertyNames":{"not":{"enum":["provider","model"]},"errorMessage":"cannot be combined with \"targets\"","hint":"move it into the list"}},"else":{"required":["provider"],"errorMessage":"needs the key \"provider\" or \"targets\"","hint":"write { provider: NAME }"}}},"allOf":[{"patternProperties":{"\\*$":{"type":"object","properties":{"model":{"not":{"type":"string","pattern":"\\*.*\\*"},"errorMessage":"must contain at most one *","hint":"it is replaced with the part that the * in the model's own name matches"},"targets":{"type":"array","items":{"type":"object","properties":{"model":{"not":{"type":"string","pattern":"\\*.*\\*"},"errorMessage":"must contain at most one *","hint":"it is replaced with the part that the * in the model's own name matches"}}}},"aliases":{"type":"array","items":{"not":{},"errorMessage":"a model whose name ends in * cannot have aliases: nothing would replace the *","hint":"add a model for the alias"}}}},"[^*]$":{"type":"object","properties":{"model":{"type":"string","pattern":"^[^*]*$","patternErrorMessage":"must be a name without *","hint":"only a model whose own name ends in * may use one"},"targets":{"type":"array","items":{"type":"object","properties":{"model":{"type":"string","pattern":"^[^*]*$","patternErrorMessage":"must be a name without *","hint":"only a model whose own name ends in * may use one"}}}}}}}}]};
 const pattern35 = new RegExp("\\*$", "u");
 const pattern36 = new RegExp("\\*.*\\*", "u");
 const pattern38 = new RegExp("[^*]$", "u");
@@ -6252,7 +6275,7 @@ let valid17 = true;
 const _errs39 = errors;
 if(data12 && typeof data12 == "object" && !Array.isArray(data12)){
 let missing0;
-if((data12.targets === undefined) && (missing0 = "targets")){
+if((data12.use === undefined) && (missing0 = "use")){
 const err27 = {};
 if(vErrors === null){
 vErrors = [err27];
@@ -6279,10 +6302,8 @@ const _errs40 = errors;
 if(data12 && typeof data12 == "object" && !Array.isArray(data12)){
 for(const key4 in data12){
 const _errs41 = errors;
-const _errs42 = errors;
-const _errs43 = errors;
-if(!((key4 === "provider") || (key4 === "model"))){
-const err28 = {};
+if(!((((key4 === "use") || (key4 === "when")) || (key4 === "aliases")) || (key4 === "boundary"))){
+const err28 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.then.propertyNames.enum},schema:schema19.additionalProperties.then.propertyNames.enum,parentSchema:schema19.additionalProperties.then.propertyNames,data:key4,propertyName:key4};
 if(vErrors === null){
 vErrors = [err28];
 }
@@ -6291,36 +6312,14 @@ vErrors.push(err28);
 }
 errors++;
 }
-var valid19 = _errs43 === errors;
-if(valid19){
-const err29 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/then/propertyNames/not",keyword:"not",params:{},schema:schema19.additionalProperties.then.propertyNames.not,parentSchema:schema19.additionalProperties.then.propertyNames,data:key4,propertyName:key4};
+var valid18 = _errs41 === errors;
+if(!valid18){
+const err29 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key4},schema:schema19.additionalProperties.then.propertyNames,parentSchema:schema19.additionalProperties.then,data:data12};
 if(vErrors === null){
 vErrors = [err29];
 }
 else {
 vErrors.push(err29);
-}
-errors++;
-}
-else {
-errors = _errs42;
-if(vErrors !== null){
-if(_errs42){
-vErrors.length = _errs42;
-}
-else {
-vErrors = null;
-}
-}
-}
-var valid18 = _errs41 === errors;
-if(!valid18){
-const err30 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key4},schema:schema19.additionalProperties.then.propertyNames,parentSchema:schema19.additionalProperties.then,data:data12};
-if(vErrors === null){
-vErrors = [err30];
-}
-else {
-vErrors.push(err30);
 }
 errors++;
 }
@@ -6331,10 +6330,43 @@ valid17 = _valid0;
 ifClause0 = "then";
 }
 else {
+const _errs42 = errors;
+const _errs43 = errors;
+let valid19 = true;
 const _errs44 = errors;
 if(data12 && typeof data12 == "object" && !Array.isArray(data12)){
-if(data12.provider === undefined){
-const err31 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/else/required",keyword:"required",params:{missingProperty: "provider"},schema:schema19.additionalProperties.else.required,parentSchema:schema19.additionalProperties.else,data:data12};
+let missing1;
+if((data12.targets === undefined) && (missing1 = "targets")){
+const err30 = {};
+if(vErrors === null){
+vErrors = [err30];
+}
+else {
+vErrors.push(err30);
+}
+errors++;
+}
+}
+var _valid1 = _errs44 === errors;
+errors = _errs43;
+if(vErrors !== null){
+if(_errs43){
+vErrors.length = _errs43;
+}
+else {
+vErrors = null;
+}
+}
+let ifClause1;
+if(_valid1){
+const _errs45 = errors;
+if(data12 && typeof data12 == "object" && !Array.isArray(data12)){
+for(const key5 in data12){
+const _errs46 = errors;
+const _errs47 = errors;
+const _errs48 = errors;
+if(!((key5 === "provider") || (key5 === "model"))){
+const err31 = {};
 if(vErrors === null){
 vErrors = [err31];
 }
@@ -6343,13 +6375,9 @@ vErrors.push(err31);
 }
 errors++;
 }
-}
-var _valid0 = _errs44 === errors;
-valid17 = _valid0;
-ifClause0 = "else";
-}
-if(!valid17){
-const err32 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause0},schema:schema19.additionalProperties.if,parentSchema:schema19.additionalProperties,data:data12};
+var valid21 = _errs48 === errors;
+if(valid21){
+const err32 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/else/then/propertyNames/not",keyword:"not",params:{},schema:schema19.additionalProperties.else.then.propertyNames.not,parentSchema:schema19.additionalProperties.else.then.propertyNames,data:key5,propertyName:key5};
 if(vErrors === null){
 vErrors = [err32];
 }
@@ -6358,10 +6386,20 @@ vErrors.push(err32);
 }
 errors++;
 }
-if(data12 && typeof data12 == "object" && !Array.isArray(data12)){
-for(const key5 in data12){
-if(!(func2.call(schema19.additionalProperties.properties, key5))){
-const err33 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key5},schema:false,parentSchema:schema19.additionalProperties,data:data12};
+else {
+errors = _errs47;
+if(vErrors !== null){
+if(_errs47){
+vErrors.length = _errs47;
+}
+else {
+vErrors = null;
+}
+}
+}
+var valid20 = _errs46 === errors;
+if(!valid20){
+const err33 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/else/then/propertyNames",keyword:"propertyNames",params:{propertyName: key5},schema:schema19.additionalProperties.else.then.propertyNames,parentSchema:schema19.additionalProperties.else.then,data:data12};
 if(vErrors === null){
 vErrors = [err33];
 }
@@ -6371,11 +6409,16 @@ vErrors.push(err33);
 errors++;
 }
 }
-if(data12.provider !== undefined){
-let data13 = data12.provider;
-if(typeof data13 === "string"){
-if(func4(data13) > 64){
-const err34 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema19.additionalProperties.properties.provider,data:data13};
+}
+var _valid1 = _errs45 === errors;
+valid19 = _valid1;
+ifClause1 = "then";
+}
+else {
+const _errs49 = errors;
+if(data12 && typeof data12 == "object" && !Array.isArray(data12)){
+if(data12.provider === undefined){
+const err34 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/else/else/required",keyword:"required",params:{missingProperty: "provider"},schema:schema19.additionalProperties.else.else.required,parentSchema:schema19.additionalProperties.else.else,data:data12};
 if(vErrors === null){
 vErrors = [err34];
 }
@@ -6384,8 +6427,13 @@ vErrors.push(err34);
 }
 errors++;
 }
-if(func4(data13) < 1){
-const err35 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.provider,data:data13};
+}
+var _valid1 = _errs49 === errors;
+valid19 = _valid1;
+ifClause1 = "else";
+}
+if(!valid19){
+const err35 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/else/if",keyword:"if",params:{failingKeyword: ifClause1},schema:schema19.additionalProperties.else.if,parentSchema:schema19.additionalProperties.else,data:data12};
 if(vErrors === null){
 vErrors = [err35];
 }
@@ -6394,8 +6442,12 @@ vErrors.push(err35);
 }
 errors++;
 }
-if(!pattern16.test(data13)){
-const err36 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/additionalProperties/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema19.additionalProperties.properties.provider,data:data13};
+var _valid0 = _errs42 === errors;
+valid17 = _valid0;
+ifClause0 = "else";
+}
+if(!valid17){
+const err36 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause0},schema:schema19.additionalProperties.if,parentSchema:schema19.additionalProperties,data:data12};
 if(vErrors === null){
 vErrors = [err36];
 }
@@ -6404,9 +6456,10 @@ vErrors.push(err36);
 }
 errors++;
 }
-}
-else {
-const err37 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/additionalProperties/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.provider.type,parentSchema:schema19.additionalProperties.properties.provider,data:data13};
+if(data12 && typeof data12 == "object" && !Array.isArray(data12)){
+for(const key6 in data12){
+if(!(func2.call(schema19.additionalProperties.properties, key6))){
+const err37 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6},schema:false,parentSchema:schema19.additionalProperties,data:data12};
 if(vErrors === null){
 vErrors = [err37];
 }
@@ -6416,11 +6469,11 @@ vErrors.push(err37);
 errors++;
 }
 }
-if(data12.model !== undefined){
-let data14 = data12.model;
-if(typeof data14 === "string"){
-if(func4(data14) > 256){
-const err38 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.model,data:data14};
+if(data12.provider !== undefined){
+let data13 = data12.provider;
+if(typeof data13 === "string"){
+if(func4(data13) > 64){
+const err38 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema19.additionalProperties.properties.provider,data:data13};
 if(vErrors === null){
 vErrors = [err38];
 }
@@ -6429,8 +6482,8 @@ vErrors.push(err38);
 }
 errors++;
 }
-if(func4(data14) < 1){
-const err39 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.model,data:data14};
+if(func4(data13) < 1){
+const err39 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.provider,data:data13};
 if(vErrors === null){
 vErrors = [err39];
 }
@@ -6439,8 +6492,8 @@ vErrors.push(err39);
 }
 errors++;
 }
-if(!pattern3.test(data14)){
-const err40 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/additionalProperties/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema19.additionalProperties.properties.model,data:data14};
+if(!pattern16.test(data13)){
+const err40 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/additionalProperties/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema19.additionalProperties.properties.provider,data:data13};
 if(vErrors === null){
 vErrors = [err40];
 }
@@ -6451,7 +6504,7 @@ errors++;
 }
 }
 else {
-const err41 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/additionalProperties/properties/model/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.model.type,parentSchema:schema19.additionalProperties.properties.model,data:data14};
+const err41 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/additionalProperties/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.provider.type,parentSchema:schema19.additionalProperties.properties.provider,data:data13};
 if(vErrors === null){
 vErrors = [err41];
 }
@@ -6461,11 +6514,11 @@ vErrors.push(err41);
 errors++;
 }
 }
-if(data12.targets !== undefined){
-let data15 = data12.targets;
-if(Array.isArray(data15)){
-if(data15.length < 1){
-const err42 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/additionalProperties/properties/targets/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.targets,data:data15};
+if(data12.model !== undefined){
+let data14 = data12.model;
+if(typeof data14 === "string"){
+if(func4(data14) > 256){
+const err42 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.model,data:data14};
 if(vErrors === null){
 vErrors = [err42];
 }
@@ -6474,12 +6527,8 @@ vErrors.push(err42);
 }
 errors++;
 }
-const len3 = data15.length;
-for(let i3=0; i3<len3; i3++){
-let data16 = data15[i3];
-if(data16 && typeof data16 == "object" && !Array.isArray(data16)){
-if(data16.provider === undefined){
-const err43 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3,schemaPath:"#/additionalProperties/properties/targets/items/required",keyword:"required",params:{missingProperty: "provider"},schema:schema19.additionalProperties.properties.targets.items.required,parentSchema:schema19.additionalProperties.properties.targets.items,data:data16};
+if(func4(data14) < 1){
+const err43 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.model,data:data14};
 if(vErrors === null){
 vErrors = [err43];
 }
@@ -6488,9 +6537,8 @@ vErrors.push(err43);
 }
 errors++;
 }
-for(const key6 in data16){
-if(!(((((((key6 === "provider") || (key6 === "model")) || (key6 === "tier")) || (key6 === "weight")) || (key6 === "context_length")) || (key6 === "takes")) || (key6 === "price"))){
-const err44 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3,schemaPath:"#/additionalProperties/properties/targets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6},schema:false,parentSchema:schema19.additionalProperties.properties.targets.items,data:data16};
+if(!pattern3.test(data14)){
+const err44 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/additionalProperties/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema19.additionalProperties.properties.model,data:data14};
 if(vErrors === null){
 vErrors = [err44];
 }
@@ -6500,11 +6548,8 @@ vErrors.push(err44);
 errors++;
 }
 }
-if(data16.provider !== undefined){
-let data17 = data16.provider;
-if(typeof data17 === "string"){
-if(func4(data17) > 64){
-const err45 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/provider",schemaPath:"#/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema19.additionalProperties.properties.targets.items.properties.provider,data:data17};
+else {
+const err45 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/additionalProperties/properties/model/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.model.type,parentSchema:schema19.additionalProperties.properties.model,data:data14};
 if(vErrors === null){
 vErrors = [err45];
 }
@@ -6513,8 +6558,12 @@ vErrors.push(err45);
 }
 errors++;
 }
-if(func4(data17) < 1){
-const err46 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/provider",schemaPath:"#/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.targets.items.properties.provider,data:data17};
+}
+if(data12.targets !== undefined){
+let data15 = data12.targets;
+if(Array.isArray(data15)){
+if(data15.length < 1){
+const err46 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/additionalProperties/properties/targets/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.targets,data:data15};
 if(vErrors === null){
 vErrors = [err46];
 }
@@ -6523,8 +6572,12 @@ vErrors.push(err46);
 }
 errors++;
 }
-if(!pattern16.test(data17)){
-const err47 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/provider",schemaPath:"#/additionalProperties/properties/targets/items/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema19.additionalProperties.properties.targets.items.properties.provider,data:data17};
+const len3 = data15.length;
+for(let i3=0; i3<len3; i3++){
+let data16 = data15[i3];
+if(data16 && typeof data16 == "object" && !Array.isArray(data16)){
+if(data16.provider === undefined){
+const err47 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3,schemaPath:"#/additionalProperties/properties/targets/items/required",keyword:"required",params:{missingProperty: "provider"},schema:schema19.additionalProperties.properties.targets.items.required,parentSchema:schema19.additionalProperties.properties.targets.items,data:data16};
 if(vErrors === null){
 vErrors = [err47];
 }
@@ -6533,9 +6586,9 @@ vErrors.push(err47);
 }
 errors++;
 }
-}
-else {
-const err48 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/provider",schemaPath:"#/additionalProperties/properties/targets/items/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.targets.items.properties.provider.type,parentSchema:schema19.additionalProperties.properties.targets.items.properties.provider,data:data17};
+for(const key7 in data16){
+if(!(((((((key7 === "provider") || (key7 === "model")) || (key7 === "tier")) || (key7 === "weight")) || (key7 === "context_length")) || (key7 === "takes")) || (key7 === "price"))){
+const err48 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3,schemaPath:"#/additionalProperties/properties/targets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7},schema:false,parentSchema:schema19.additionalProperties.properties.targets.items,data:data16};
 if(vErrors === null){
 vErrors = [err48];
 }
@@ -6545,11 +6598,11 @@ vErrors.push(err48);
 errors++;
 }
 }
-if(data16.model !== undefined){
-let data18 = data16.model;
-if(typeof data18 === "string"){
-if(func4(data18) > 256){
-const err49 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/model",schemaPath:"#/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.targets.items.properties.model,data:data18};
+if(data16.provider !== undefined){
+let data17 = data16.provider;
+if(typeof data17 === "string"){
+if(func4(data17) > 64){
+const err49 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/provider",schemaPath:"#/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema19.additionalProperties.properties.targets.items.properties.provider,data:data17};
 if(vErrors === null){
 vErrors = [err49];
 }
@@ -6558,8 +6611,8 @@ vErrors.push(err49);
 }
 errors++;
 }
-if(func4(data18) < 1){
-const err50 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/model",schemaPath:"#/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.targets.items.properties.model,data:data18};
+if(func4(data17) < 1){
+const err50 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/provider",schemaPath:"#/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.targets.items.properties.provider,data:data17};
 if(vErrors === null){
 vErrors = [err50];
 }
@@ -6568,8 +6621,8 @@ vErrors.push(err50);
 }
 errors++;
 }
-if(!pattern3.test(data18)){
-const err51 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/model",schemaPath:"#/additionalProperties/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema19.additionalProperties.properties.targets.items.properties.model,data:data18};
+if(!pattern16.test(data17)){
+const err51 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/provider",schemaPath:"#/additionalProperties/properties/targets/items/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema19.additionalProperties.properties.targets.items.properties.provider,data:data17};
 if(vErrors === null){
 vErrors = [err51];
 }
@@ -6580,7 +6633,7 @@ errors++;
 }
 }
 else {
-const err52 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/model",schemaPath:"#/additionalProperties/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.targets.items.properties.model.type,parentSchema:schema19.additionalProperties.properties.targets.items.properties.model,data:data18};
+const err52 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/provider",schemaPath:"#/additionalProperties/properties/targets/items/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.targets.items.properties.provider.type,parentSchema:schema19.additionalProperties.properties.targets.items.properties.provider,data:data17};
 if(vErrors === null){
 vErrors = [err52];
 }
@@ -6590,10 +6643,11 @@ vErrors.push(err52);
 errors++;
 }
 }
-if(data16.tier !== undefined){
-let data19 = data16.tier;
-if(!(((typeof data19 == "number") && (!(data19 % 1) && !isNaN(data19))) && (isFinite(data19)))){
-const err53 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/tier",schemaPath:"#/additionalProperties/properties/targets/items/properties/tier/type",keyword:"type",params:{type: "integer"},schema:schema19.additionalProperties.properties.targets.items.properties.tier.type,parentSchema:schema19.additionalProperties.properties.targets.items.properties.tier,data:data19};
+if(data16.model !== undefined){
+let data18 = data16.model;
+if(typeof data18 === "string"){
+if(func4(data18) > 256){
+const err53 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/model",schemaPath:"#/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.targets.items.properties.model,data:data18};
 if(vErrors === null){
 vErrors = [err53];
 }
@@ -6602,9 +6656,8 @@ vErrors.push(err53);
 }
 errors++;
 }
-if((typeof data19 == "number") && (isFinite(data19))){
-if(data19 > 100 || isNaN(data19)){
-const err54 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/tier",schemaPath:"#/additionalProperties/properties/targets/items/properties/tier/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},schema:100,parentSchema:schema19.additionalProperties.properties.targets.items.properties.tier,data:data19};
+if(func4(data18) < 1){
+const err54 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/model",schemaPath:"#/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.targets.items.properties.model,data:data18};
 if(vErrors === null){
 vErrors = [err54];
 }
@@ -6613,8 +6666,8 @@ vErrors.push(err54);
 }
 errors++;
 }
-if(data19 < 1 || isNaN(data19)){
-const err55 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/tier",schemaPath:"#/additionalProperties/properties/targets/items/properties/tier/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.targets.items.properties.tier,data:data19};
+if(!pattern3.test(data18)){
+const err55 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/model",schemaPath:"#/additionalProperties/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema19.additionalProperties.properties.targets.items.properties.model,data:data18};
 if(vErrors === null){
 vErrors = [err55];
 }
@@ -6624,11 +6677,8 @@ vErrors.push(err55);
 errors++;
 }
 }
-}
-if(data16.weight !== undefined){
-let data20 = data16.weight;
-if(!(((typeof data20 == "number") && (!(data20 % 1) && !isNaN(data20))) && (isFinite(data20)))){
-const err56 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/weight",schemaPath:"#/additionalProperties/properties/targets/items/properties/weight/type",keyword:"type",params:{type: "integer"},schema:schema19.additionalProperties.properties.targets.items.properties.weight.type,parentSchema:schema19.additionalProperties.properties.targets.items.properties.weight,data:data20};
+else {
+const err56 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/model",schemaPath:"#/additionalProperties/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.targets.items.properties.model.type,parentSchema:schema19.additionalProperties.properties.targets.items.properties.model,data:data18};
 if(vErrors === null){
 vErrors = [err56];
 }
@@ -6637,9 +6687,11 @@ vErrors.push(err56);
 }
 errors++;
 }
-if((typeof data20 == "number") && (isFinite(data20))){
-if(data20 > 1000000 || isNaN(data20)){
-const err57 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/weight",schemaPath:"#/additionalProperties/properties/targets/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema19.additionalProperties.properties.targets.items.properties.weight,data:data20};
+}
+if(data16.tier !== undefined){
+let data19 = data16.tier;
+if(!(((typeof data19 == "number") && (!(data19 % 1) && !isNaN(data19))) && (isFinite(data19)))){
+const err57 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/tier",schemaPath:"#/additionalProperties/properties/targets/items/properties/tier/type",keyword:"type",params:{type: "integer"},schema:schema19.additionalProperties.properties.targets.items.properties.tier.type,parentSchema:schema19.additionalProperties.properties.targets.items.properties.tier,data:data19};
 if(vErrors === null){
 vErrors = [err57];
 }
@@ -6648,8 +6700,9 @@ vErrors.push(err57);
 }
 errors++;
 }
-if(data20 < 1 || isNaN(data20)){
-const err58 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/weight",schemaPath:"#/additionalProperties/properties/targets/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.targets.items.properties.weight,data:data20};
+if((typeof data19 == "number") && (isFinite(data19))){
+if(data19 > 100 || isNaN(data19)){
+const err58 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/tier",schemaPath:"#/additionalProperties/properties/targets/items/properties/tier/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},schema:100,parentSchema:schema19.additionalProperties.properties.targets.items.properties.tier,data:data19};
 if(vErrors === null){
 vErrors = [err58];
 }
@@ -6658,12 +6711,8 @@ vErrors.push(err58);
 }
 errors++;
 }
-}
-}
-if(data16.context_length !== undefined){
-let data21 = data16.context_length;
-if(!(((typeof data21 == "number") && (!(data21 % 1) && !isNaN(data21))) && (isFinite(data21)))){
-const err59 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/context_length",schemaPath:"#/additionalProperties/properties/targets/items/properties/context_length/type",keyword:"type",params:{type: "integer"},schema:schema19.additionalProperties.properties.targets.items.properties.context_length.type,parentSchema:schema19.additionalProperties.properties.targets.items.properties.context_length,data:data21};
+if(data19 < 1 || isNaN(data19)){
+const err59 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/tier",schemaPath:"#/additionalProperties/properties/targets/items/properties/tier/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.targets.items.properties.tier,data:data19};
 if(vErrors === null){
 vErrors = [err59];
 }
@@ -6672,9 +6721,12 @@ vErrors.push(err59);
 }
 errors++;
 }
-if((typeof data21 == "number") && (isFinite(data21))){
-if(data21 > 1000000000 || isNaN(data21)){
-const err60 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/context_length",schemaPath:"#/additionalProperties/properties/targets/items/properties/context_length/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema19.additionalProperties.properties.targets.items.properties.context_length,data:data21};
+}
+}
+if(data16.weight !== undefined){
+let data20 = data16.weight;
+if(!(((typeof data20 == "number") && (!(data20 % 1) && !isNaN(data20))) && (isFinite(data20)))){
+const err60 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/weight",schemaPath:"#/additionalProperties/properties/targets/items/properties/weight/type",keyword:"type",params:{type: "integer"},schema:schema19.additionalProperties.properties.targets.items.properties.weight.type,parentSchema:schema19.additionalProperties.properties.targets.items.properties.weight,data:data20};
 if(vErrors === null){
 vErrors = [err60];
 }
@@ -6683,13 +6735,59 @@ vErrors.push(err60);
 }
 errors++;
 }
-if(data21 < 1 || isNaN(data21)){
-const err61 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/context_length",schemaPath:"#/additionalProperties/properties/targets/items/properties/context_length/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.targets.items.properties.context_length,data:data21};
+if((typeof data20 == "number") && (isFinite(data20))){
+if(data20 > 1000000 || isNaN(data20)){
+const err61 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/weight",schemaPath:"#/additionalProperties/properties/targets/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema19.additionalProperties.properties.targets.items.properties.weight,data:data20};
 if(vErrors === null){
 vErrors = [err61];
 }
 else {
 vErrors.push(err61);
+}
+errors++;
+}
+if(data20 < 1 || isNaN(data20)){
+const err62 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/weight",schemaPath:"#/additionalProperties/properties/targets/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.targets.items.properties.weight,data:data20};
+if(vErrors === null){
+vErrors = [err62];
+}
+else {
+vErrors.push(err62);
+}
+errors++;
+}
+}
+}
+if(data16.context_length !== undefined){
+let data21 = data16.context_length;
+if(!(((typeof data21 == "number") && (!(data21 % 1) && !isNaN(data21))) && (isFinite(data21)))){
+const err63 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/context_length",schemaPath:"#/additionalProperties/properties/targets/items/properties/context_length/type",keyword:"type",params:{type: "integer"},schema:schema19.additionalProperties.properties.targets.items.properties.context_length.type,parentSchema:schema19.additionalProperties.properties.targets.items.properties.context_length,data:data21};
+if(vErrors === null){
+vErrors = [err63];
+}
+else {
+vErrors.push(err63);
+}
+errors++;
+}
+if((typeof data21 == "number") && (isFinite(data21))){
+if(data21 > 1000000000 || isNaN(data21)){
+const err64 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/context_length",schemaPath:"#/additionalProperties/properties/targets/items/properties/context_length/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema19.additionalProperties.properties.targets.items.properties.context_length,data:data21};
+if(vErrors === null){
+vErrors = [err64];
+}
+else {
+vErrors.push(err64);
+}
+errors++;
+}
+if(data21 < 1 || isNaN(data21)){
+const err65 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/context_length",schemaPath:"#/additionalProperties/properties/targets/items/properties/context_length/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.targets.items.properties.context_length,data:data21};
+if(vErrors === null){
+vErrors = [err65];
+}
+else {
+vErrors.push(err65);
 }
 errors++;
 }
@@ -6699,12 +6797,12 @@ if(data16.takes !== undefined){
 let data22 = data16.takes;
 if(Array.isArray(data22)){
 if(data22.length < 1){
-const err62 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/takes",schemaPath:"#/additionalProperties/properties/targets/items/properties/takes/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.targets.items.properties.takes,data:data22};
+const err66 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/takes",schemaPath:"#/additionalProperties/properties/targets/items/properties/takes/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.targets.items.properties.takes,data:data22};
 if(vErrors === null){
-vErrors = [err62];
+vErrors = [err66];
 }
 else {
-vErrors.push(err62);
+vErrors.push(err66);
 }
 errors++;
 }
@@ -6712,34 +6810,34 @@ const len4 = data22.length;
 for(let i4=0; i4<len4; i4++){
 let data23 = data22[i4];
 if(typeof data23 !== "string"){
-const err63 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/takes/" + i4,schemaPath:"#/additionalProperties/properties/targets/items/properties/takes/items/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.targets.items.properties.takes.items.type,parentSchema:schema19.additionalProperties.properties.targets.items.properties.takes.items,data:data23};
+const err67 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/takes/" + i4,schemaPath:"#/additionalProperties/properties/targets/items/properties/takes/items/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.targets.items.properties.takes.items.type,parentSchema:schema19.additionalProperties.properties.targets.items.properties.takes.items,data:data23};
 if(vErrors === null){
-vErrors = [err63];
+vErrors = [err67];
 }
 else {
-vErrors.push(err63);
+vErrors.push(err67);
 }
 errors++;
 }
 if(!((((((data23 === "text") || (data23 === "image")) || (data23 === "audio")) || (data23 === "tools")) || (data23 === "thinking")) || (data23 === "embedding"))){
-const err64 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/takes/" + i4,schemaPath:"#/additionalProperties/properties/targets/items/properties/takes/items/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.targets.items.properties.takes.items.enum},schema:schema19.additionalProperties.properties.targets.items.properties.takes.items.enum,parentSchema:schema19.additionalProperties.properties.targets.items.properties.takes.items,data:data23};
+const err68 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/takes/" + i4,schemaPath:"#/additionalProperties/properties/targets/items/properties/takes/items/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.targets.items.properties.takes.items.enum},schema:schema19.additionalProperties.properties.targets.items.properties.takes.items.enum,parentSchema:schema19.additionalProperties.properties.targets.items.properties.takes.items,data:data23};
 if(vErrors === null){
-vErrors = [err64];
+vErrors = [err68];
 }
 else {
-vErrors.push(err64);
+vErrors.push(err68);
 }
 errors++;
 }
 }
 }
 else {
-const err65 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/takes",schemaPath:"#/additionalProperties/properties/targets/items/properties/takes/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.targets.items.properties.takes.type,parentSchema:schema19.additionalProperties.properties.targets.items.properties.takes,data:data22};
+const err69 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/takes",schemaPath:"#/additionalProperties/properties/targets/items/properties/takes/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.targets.items.properties.takes.type,parentSchema:schema19.additionalProperties.properties.targets.items.properties.takes,data:data22};
 if(vErrors === null){
-vErrors = [err65];
+vErrors = [err69];
 }
 else {
-vErrors.push(err65);
+vErrors.push(err69);
 }
 errors++;
 }
@@ -6752,24 +6850,24 @@ errors = vErrors.length;
 }
 }
 else {
-const err66 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3,schemaPath:"#/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.targets.items.type,parentSchema:schema19.additionalProperties.properties.targets.items,data:data16};
+const err70 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3,schemaPath:"#/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.targets.items.type,parentSchema:schema19.additionalProperties.properties.targets.items,data:data16};
 if(vErrors === null){
-vErrors = [err66];
+vErrors = [err70];
 }
 else {
-vErrors.push(err66);
+vErrors.push(err70);
 }
 errors++;
 }
 }
 }
 else {
-const err67 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.targets.type,parentSchema:schema19.additionalProperties.properties.targets,data:data15};
+const err71 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.targets.type,parentSchema:schema19.additionalProperties.properties.targets,data:data15};
 if(vErrors === null){
-vErrors = [err67];
+vErrors = [err71];
 }
 else {
-vErrors.push(err67);
+vErrors.push(err71);
 }
 errors++;
 }
@@ -6780,67 +6878,12 @@ if(Array.isArray(data25)){
 const len5 = data25.length;
 for(let i5=0; i5<len5; i5++){
 let data26 = data25[i5];
-const _errs74 = errors;
-const _errs75 = errors;
-if(errors === _errs75){
+const _errs79 = errors;
+const _errs80 = errors;
+if(errors === _errs80){
 if(typeof data26 === "string"){
 if(!pattern47.test(data26)){
-const err68 = {};
-if(vErrors === null){
-vErrors = [err68];
-}
-else {
-vErrors.push(err68);
-}
-errors++;
-}
-}
-else {
-const err69 = {};
-if(vErrors === null){
-vErrors = [err69];
-}
-else {
-vErrors.push(err69);
-}
-errors++;
-}
-}
-var valid28 = _errs75 === errors;
-if(valid28){
-const err70 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i5,schemaPath:"#/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema19.additionalProperties.properties.aliases.items.not,parentSchema:schema19.additionalProperties.properties.aliases.items,data:data26};
-if(vErrors === null){
-vErrors = [err70];
-}
-else {
-vErrors.push(err70);
-}
-errors++;
-}
-else {
-errors = _errs74;
-if(vErrors !== null){
-if(_errs74){
-vErrors.length = _errs74;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(typeof data26 === "string"){
-if(func4(data26) > 256){
-const err71 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i5,schemaPath:"#/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.aliases.items,data:data26};
-if(vErrors === null){
-vErrors = [err71];
-}
-else {
-vErrors.push(err71);
-}
-errors++;
-}
-if(func4(data26) < 1){
-const err72 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i5,schemaPath:"#/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.aliases.items,data:data26};
+const err72 = {};
 if(vErrors === null){
 vErrors = [err72];
 }
@@ -6849,8 +6892,9 @@ vErrors.push(err72);
 }
 errors++;
 }
-if(!pattern3.test(data26)){
-const err73 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i5,schemaPath:"#/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema19.additionalProperties.properties.aliases.items,data:data26};
+}
+else {
+const err73 = {};
 if(vErrors === null){
 vErrors = [err73];
 }
@@ -6860,8 +6904,9 @@ vErrors.push(err73);
 errors++;
 }
 }
-else {
-const err74 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i5,schemaPath:"#/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.aliases.items.type,parentSchema:schema19.additionalProperties.properties.aliases.items,data:data26};
+var valid30 = _errs80 === errors;
+if(valid30){
+const err74 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i5,schemaPath:"#/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema19.additionalProperties.properties.aliases.items.not,parentSchema:schema19.additionalProperties.properties.aliases.items,data:data26};
 if(vErrors === null){
 vErrors = [err74];
 }
@@ -6870,10 +6915,20 @@ vErrors.push(err74);
 }
 errors++;
 }
-}
+else {
+errors = _errs79;
+if(vErrors !== null){
+if(_errs79){
+vErrors.length = _errs79;
 }
 else {
-const err75 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.aliases.type,parentSchema:schema19.additionalProperties.properties.aliases,data:data25};
+vErrors = null;
+}
+}
+}
+if(typeof data26 === "string"){
+if(func4(data26) > 256){
+const err75 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i5,schemaPath:"#/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.aliases.items,data:data26};
 if(vErrors === null){
 vErrors = [err75];
 }
@@ -6882,11 +6937,8 @@ vErrors.push(err75);
 }
 errors++;
 }
-}
-if(data12.context_length !== undefined){
-let data27 = data12.context_length;
-if(!(((typeof data27 == "number") && (!(data27 % 1) && !isNaN(data27))) && (isFinite(data27)))){
-const err76 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/context_length",schemaPath:"#/additionalProperties/properties/context_length/type",keyword:"type",params:{type: "integer"},schema:schema19.additionalProperties.properties.context_length.type,parentSchema:schema19.additionalProperties.properties.context_length,data:data27};
+if(func4(data26) < 1){
+const err76 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i5,schemaPath:"#/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.aliases.items,data:data26};
 if(vErrors === null){
 vErrors = [err76];
 }
@@ -6895,9 +6947,8 @@ vErrors.push(err76);
 }
 errors++;
 }
-if((typeof data27 == "number") && (isFinite(data27))){
-if(data27 > 1000000000 || isNaN(data27)){
-const err77 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/context_length",schemaPath:"#/additionalProperties/properties/context_length/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema19.additionalProperties.properties.context_length,data:data27};
+if(!pattern3.test(data26)){
+const err77 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i5,schemaPath:"#/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema19.additionalProperties.properties.aliases.items,data:data26};
 if(vErrors === null){
 vErrors = [err77];
 }
@@ -6906,8 +6957,9 @@ vErrors.push(err77);
 }
 errors++;
 }
-if(data27 < 1 || isNaN(data27)){
-const err78 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/context_length",schemaPath:"#/additionalProperties/properties/context_length/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.context_length,data:data27};
+}
+else {
+const err78 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i5,schemaPath:"#/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.aliases.items.type,parentSchema:schema19.additionalProperties.properties.aliases.items,data:data26};
 if(vErrors === null){
 vErrors = [err78];
 }
@@ -6918,11 +6970,8 @@ errors++;
 }
 }
 }
-if(data12.takes !== undefined){
-let data28 = data12.takes;
-if(Array.isArray(data28)){
-if(data28.length < 1){
-const err79 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/takes",schemaPath:"#/additionalProperties/properties/takes/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.takes,data:data28};
+else {
+const err79 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.aliases.type,parentSchema:schema19.additionalProperties.properties.aliases,data:data25};
 if(vErrors === null){
 vErrors = [err79];
 }
@@ -6931,11 +6980,11 @@ vErrors.push(err79);
 }
 errors++;
 }
-const len6 = data28.length;
-for(let i6=0; i6<len6; i6++){
-let data29 = data28[i6];
-if(typeof data29 !== "string"){
-const err80 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/takes/" + i6,schemaPath:"#/additionalProperties/properties/takes/items/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.takes.items.type,parentSchema:schema19.additionalProperties.properties.takes.items,data:data29};
+}
+if(data12.context_length !== undefined){
+let data27 = data12.context_length;
+if(!(((typeof data27 == "number") && (!(data27 % 1) && !isNaN(data27))) && (isFinite(data27)))){
+const err80 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/context_length",schemaPath:"#/additionalProperties/properties/context_length/type",keyword:"type",params:{type: "integer"},schema:schema19.additionalProperties.properties.context_length.type,parentSchema:schema19.additionalProperties.properties.context_length,data:data27};
 if(vErrors === null){
 vErrors = [err80];
 }
@@ -6944,8 +6993,9 @@ vErrors.push(err80);
 }
 errors++;
 }
-if(!((((((data29 === "text") || (data29 === "image")) || (data29 === "audio")) || (data29 === "tools")) || (data29 === "thinking")) || (data29 === "embedding"))){
-const err81 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/takes/" + i6,schemaPath:"#/additionalProperties/properties/takes/items/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.takes.items.enum},schema:schema19.additionalProperties.properties.takes.items.enum,parentSchema:schema19.additionalProperties.properties.takes.items,data:data29};
+if((typeof data27 == "number") && (isFinite(data27))){
+if(data27 > 1000000000 || isNaN(data27)){
+const err81 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/context_length",schemaPath:"#/additionalProperties/properties/context_length/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema19.additionalProperties.properties.context_length,data:data27};
 if(vErrors === null){
 vErrors = [err81];
 }
@@ -6954,15 +7004,63 @@ vErrors.push(err81);
 }
 errors++;
 }
-}
-}
-else {
-const err82 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/takes",schemaPath:"#/additionalProperties/properties/takes/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.takes.type,parentSchema:schema19.additionalProperties.properties.takes,data:data28};
+if(data27 < 1 || isNaN(data27)){
+const err82 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/context_length",schemaPath:"#/additionalProperties/properties/context_length/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.context_length,data:data27};
 if(vErrors === null){
 vErrors = [err82];
 }
 else {
 vErrors.push(err82);
+}
+errors++;
+}
+}
+}
+if(data12.takes !== undefined){
+let data28 = data12.takes;
+if(Array.isArray(data28)){
+if(data28.length < 1){
+const err83 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/takes",schemaPath:"#/additionalProperties/properties/takes/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.takes,data:data28};
+if(vErrors === null){
+vErrors = [err83];
+}
+else {
+vErrors.push(err83);
+}
+errors++;
+}
+const len6 = data28.length;
+for(let i6=0; i6<len6; i6++){
+let data29 = data28[i6];
+if(typeof data29 !== "string"){
+const err84 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/takes/" + i6,schemaPath:"#/additionalProperties/properties/takes/items/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.takes.items.type,parentSchema:schema19.additionalProperties.properties.takes.items,data:data29};
+if(vErrors === null){
+vErrors = [err84];
+}
+else {
+vErrors.push(err84);
+}
+errors++;
+}
+if(!((((((data29 === "text") || (data29 === "image")) || (data29 === "audio")) || (data29 === "tools")) || (data29 === "thinking")) || (data29 === "embedding"))){
+const err85 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/takes/" + i6,schemaPath:"#/additionalProperties/properties/takes/items/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.takes.items.enum},schema:schema19.additionalProperties.properties.takes.items.enum,parentSchema:schema19.additionalProperties.properties.takes.items,data:data29};
+if(vErrors === null){
+vErrors = [err85];
+}
+else {
+vErrors.push(err85);
+}
+errors++;
+}
+}
+}
+else {
+const err86 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/takes",schemaPath:"#/additionalProperties/properties/takes/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.takes.type,parentSchema:schema19.additionalProperties.properties.takes,data:data28};
+if(vErrors === null){
+vErrors = [err86];
+}
+else {
+vErrors.push(err86);
 }
 errors++;
 }
@@ -6975,50 +7073,7 @@ for(let i7=0; i7<len7; i7++){
 let data31 = data30[i7];
 if(typeof data31 === "string"){
 if(func4(data31) > 256){
-const err83 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i7,schemaPath:"#/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.fallbacks.items,data:data31};
-if(vErrors === null){
-vErrors = [err83];
-}
-else {
-vErrors.push(err83);
-}
-errors++;
-}
-if(func4(data31) < 1){
-const err84 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i7,schemaPath:"#/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.fallbacks.items,data:data31};
-if(vErrors === null){
-vErrors = [err84];
-}
-else {
-vErrors.push(err84);
-}
-errors++;
-}
-if(!pattern3.test(data31)){
-const err85 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i7,schemaPath:"#/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema19.additionalProperties.properties.fallbacks.items,data:data31};
-if(vErrors === null){
-vErrors = [err85];
-}
-else {
-vErrors.push(err85);
-}
-errors++;
-}
-}
-else {
-const err86 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i7,schemaPath:"#/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.fallbacks.items.type,parentSchema:schema19.additionalProperties.properties.fallbacks.items,data:data31};
-if(vErrors === null){
-vErrors = [err86];
-}
-else {
-vErrors.push(err86);
-}
-errors++;
-}
-}
-}
-else {
-const err87 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.fallbacks.type,parentSchema:schema19.additionalProperties.properties.fallbacks,data:data30};
+const err87 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i7,schemaPath:"#/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.fallbacks.items,data:data31};
 if(vErrors === null){
 vErrors = [err87];
 }
@@ -7027,13 +7082,8 @@ vErrors.push(err87);
 }
 errors++;
 }
-}
-if(data12.translation !== undefined){
-let data32 = data12.translation;
-if(data32 && typeof data32 == "object" && !Array.isArray(data32)){
-for(const key7 in data32){
-if(!(func2.call(schema19.additionalProperties.properties.translation.properties, key7))){
-const err88 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7},schema:false,parentSchema:schema19.additionalProperties.properties.translation,data:data32};
+if(func4(data31) < 1){
+const err88 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i7,schemaPath:"#/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.fallbacks.items,data:data31};
 if(vErrors === null){
 vErrors = [err88];
 }
@@ -7042,11 +7092,8 @@ vErrors.push(err88);
 }
 errors++;
 }
-}
-if(data32.max_tokens_field !== undefined){
-let data33 = data32.max_tokens_field;
-if(typeof data33 !== "string"){
-const err89 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema19.additionalProperties.properties.translation.properties.max_tokens_field,data:data33};
+if(!pattern3.test(data31)){
+const err89 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i7,schemaPath:"#/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema19.additionalProperties.properties.fallbacks.items,data:data31};
 if(vErrors === null){
 vErrors = [err89];
 }
@@ -7055,8 +7102,9 @@ vErrors.push(err89);
 }
 errors++;
 }
-if(!((data33 === "max_tokens") || (data33 === "max_completion_tokens"))){
-const err90 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema19.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.max_tokens_field,data:data33};
+}
+else {
+const err90 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i7,schemaPath:"#/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.fallbacks.items.type,parentSchema:schema19.additionalProperties.properties.fallbacks.items,data:data31};
 if(vErrors === null){
 vErrors = [err90];
 }
@@ -7066,10 +7114,9 @@ vErrors.push(err90);
 errors++;
 }
 }
-if(data32.default_max_tokens !== undefined){
-let data34 = data32.default_max_tokens;
-if(!(((typeof data34 == "number") && (!(data34 % 1) && !isNaN(data34))) && (isFinite(data34)))){
-const err91 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema19.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema19.additionalProperties.properties.translation.properties.default_max_tokens,data:data34};
+}
+else {
+const err91 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.fallbacks.type,parentSchema:schema19.additionalProperties.properties.fallbacks,data:data30};
 if(vErrors === null){
 vErrors = [err91];
 }
@@ -7078,9 +7125,16 @@ vErrors.push(err91);
 }
 errors++;
 }
-if((typeof data34 == "number") && (isFinite(data34))){
-if(data34 > 1000000 || isNaN(data34)){
-const err92 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema19.additionalProperties.properties.translation.properties.default_max_tokens,data:data34};
+}
+if(data12.when !== undefined){
+let data32 = data12.when;
+if(Array.isArray(data32)){
+const len8 = data32.length;
+for(let i8=0; i8<len8; i8++){
+let data33 = data32[i8];
+if(data33 && typeof data33 == "object" && !Array.isArray(data33)){
+if(Object.keys(data33).length < 2){
+const err92 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8,schemaPath:"#/additionalProperties/properties/when/items/minProperties",keyword:"minProperties",params:{limit: 2},schema:2,parentSchema:schema19.additionalProperties.properties.when.items,data:data33};
 if(vErrors === null){
 vErrors = [err92];
 }
@@ -7089,8 +7143,8 @@ vErrors.push(err92);
 }
 errors++;
 }
-if(data34 < 1 || isNaN(data34)){
-const err93 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.translation.properties.default_max_tokens,data:data34};
+if(data33.use === undefined){
+const err93 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8,schemaPath:"#/additionalProperties/properties/when/items/required",keyword:"required",params:{missingProperty: "use"},schema:schema19.additionalProperties.properties.when.items.required,parentSchema:schema19.additionalProperties.properties.when.items,data:data33};
 if(vErrors === null){
 vErrors = [err93];
 }
@@ -7099,12 +7153,9 @@ vErrors.push(err93);
 }
 errors++;
 }
-}
-}
-if(data32.system_in_middle !== undefined){
-let data35 = data32.system_in_middle;
-if(typeof data35 !== "string"){
-const err94 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema19.additionalProperties.properties.translation.properties.system_in_middle,data:data35};
+for(const key8 in data33){
+if(!(((((key8 === "prompt_tokens_over") || (key8 === "images")) || (key8 === "tools")) || (key8 === "thinking")) || (key8 === "use"))){
+const err94 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8,schemaPath:"#/additionalProperties/properties/when/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8},schema:false,parentSchema:schema19.additionalProperties.properties.when.items,data:data33};
 if(vErrors === null){
 vErrors = [err94];
 }
@@ -7113,8 +7164,11 @@ vErrors.push(err94);
 }
 errors++;
 }
-if(!((data35 === "keep") || (data35 === "fold"))){
-const err95 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema19.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.system_in_middle,data:data35};
+}
+if(data33.prompt_tokens_over !== undefined){
+let data34 = data33.prompt_tokens_over;
+if(!(((typeof data34 == "number") && (!(data34 % 1) && !isNaN(data34))) && (isFinite(data34)))){
+const err95 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8+"/prompt_tokens_over",schemaPath:"#/additionalProperties/properties/when/items/properties/prompt_tokens_over/type",keyword:"type",params:{type: "integer"},schema:schema19.additionalProperties.properties.when.items.properties.prompt_tokens_over.type,parentSchema:schema19.additionalProperties.properties.when.items.properties.prompt_tokens_over,data:data34};
 if(vErrors === null){
 vErrors = [err95];
 }
@@ -7123,11 +7177,9 @@ vErrors.push(err95);
 }
 errors++;
 }
-}
-if(data32.system_role !== undefined){
-let data36 = data32.system_role;
-if(typeof data36 !== "string"){
-const err96 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema19.additionalProperties.properties.translation.properties.system_role,data:data36};
+if((typeof data34 == "number") && (isFinite(data34))){
+if(data34 > 100000000 || isNaN(data34)){
+const err96 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8+"/prompt_tokens_over",schemaPath:"#/additionalProperties/properties/when/items/properties/prompt_tokens_over/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100000000},schema:100000000,parentSchema:schema19.additionalProperties.properties.when.items.properties.prompt_tokens_over,data:data34};
 if(vErrors === null){
 vErrors = [err96];
 }
@@ -7136,8 +7188,8 @@ vErrors.push(err96);
 }
 errors++;
 }
-if(!((data36 === "system") || (data36 === "developer"))){
-const err97 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.system_role.enum},schema:schema19.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.system_role,data:data36};
+if(data34 < 1 || isNaN(data34)){
+const err97 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8+"/prompt_tokens_over",schemaPath:"#/additionalProperties/properties/when/items/properties/prompt_tokens_over/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.when.items.properties.prompt_tokens_over,data:data34};
 if(vErrors === null){
 vErrors = [err97];
 }
@@ -7147,10 +7199,11 @@ vErrors.push(err97);
 errors++;
 }
 }
-if(data32.text_parts !== undefined){
-let data37 = data32.text_parts;
-if(typeof data37 !== "boolean"){
-const err98 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema19.additionalProperties.properties.translation.properties.text_parts,data:data37};
+}
+if(data33.images !== undefined){
+let data35 = data33.images;
+if(typeof data35 !== "boolean"){
+const err98 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8+"/images",schemaPath:"#/additionalProperties/properties/when/items/properties/images/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.when.items.properties.images.type,parentSchema:schema19.additionalProperties.properties.when.items.properties.images,data:data35};
 if(vErrors === null){
 vErrors = [err98];
 }
@@ -7160,10 +7213,10 @@ vErrors.push(err98);
 errors++;
 }
 }
-if(data32.reasoning_field !== undefined){
-let data38 = data32.reasoning_field;
-if(typeof data38 !== "string"){
-const err99 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema19.additionalProperties.properties.translation.properties.reasoning_field,data:data38};
+if(data33.tools !== undefined){
+let data36 = data33.tools;
+if(typeof data36 !== "boolean"){
+const err99 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8+"/tools",schemaPath:"#/additionalProperties/properties/when/items/properties/tools/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.when.items.properties.tools.type,parentSchema:schema19.additionalProperties.properties.when.items.properties.tools,data:data36};
 if(vErrors === null){
 vErrors = [err99];
 }
@@ -7172,8 +7225,11 @@ vErrors.push(err99);
 }
 errors++;
 }
-if(!(((data38 === "reasoning_content") || (data38 === "reasoning")) || (data38 === "none"))){
-const err100 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema19.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.reasoning_field,data:data38};
+}
+if(data33.thinking !== undefined){
+let data37 = data33.thinking;
+if(typeof data37 !== "boolean"){
+const err100 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8+"/thinking",schemaPath:"#/additionalProperties/properties/when/items/properties/thinking/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.when.items.properties.thinking.type,parentSchema:schema19.additionalProperties.properties.when.items.properties.thinking,data:data37};
 if(vErrors === null){
 vErrors = [err100];
 }
@@ -7183,10 +7239,11 @@ vErrors.push(err100);
 errors++;
 }
 }
-if(data32.reasoning_turns !== undefined){
-let data39 = data32.reasoning_turns;
-if(typeof data39 !== "string"){
-const err101 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema19.additionalProperties.properties.translation.properties.reasoning_turns,data:data39};
+if(data33.use !== undefined){
+let data38 = data33.use;
+if(typeof data38 === "string"){
+if(func4(data38) > 256){
+const err101 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8+"/use",schemaPath:"#/additionalProperties/properties/when/items/properties/use/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.when.items.properties.use,data:data38};
 if(vErrors === null){
 vErrors = [err101];
 }
@@ -7195,8 +7252,8 @@ vErrors.push(err101);
 }
 errors++;
 }
-if(!((data39 === "all") || (data39 === "last"))){
-const err102 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema19.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.reasoning_turns,data:data39};
+if(func4(data38) < 1){
+const err102 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8+"/use",schemaPath:"#/additionalProperties/properties/when/items/properties/use/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.when.items.properties.use,data:data38};
 if(vErrors === null){
 vErrors = [err102];
 }
@@ -7205,15 +7262,8 @@ vErrors.push(err102);
 }
 errors++;
 }
-}
-if(data32.efforts !== undefined){
-let data40 = data32.efforts;
-if(Array.isArray(data40)){
-const len8 = data40.length;
-for(let i8=0; i8<len8; i8++){
-let data41 = data40[i8];
-if(typeof data41 !== "string"){
-const err103 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i8,schemaPath:"#/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema19.additionalProperties.properties.translation.properties.efforts.items,data:data41};
+if(!pattern3.test(data38)){
+const err103 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8+"/use",schemaPath:"#/additionalProperties/properties/when/items/properties/use/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema19.additionalProperties.properties.when.items.properties.use,data:data38};
 if(vErrors === null){
 vErrors = [err103];
 }
@@ -7222,8 +7272,9 @@ vErrors.push(err103);
 }
 errors++;
 }
-if(!(((((((data41 === "none") || (data41 === "minimal")) || (data41 === "low")) || (data41 === "medium")) || (data41 === "high")) || (data41 === "xhigh")) || (data41 === "max"))){
-const err104 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i8,schemaPath:"#/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema19.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.efforts.items,data:data41};
+}
+else {
+const err104 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8+"/use",schemaPath:"#/additionalProperties/properties/when/items/properties/use/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.when.items.properties.use.type,parentSchema:schema19.additionalProperties.properties.when.items.properties.use,data:data38};
 if(vErrors === null){
 vErrors = [err104];
 }
@@ -7235,7 +7286,7 @@ errors++;
 }
 }
 else {
-const err105 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema19.additionalProperties.properties.translation.properties.efforts,data:data40};
+const err105 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8,schemaPath:"#/additionalProperties/properties/when/items/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.when.items.type,parentSchema:schema19.additionalProperties.properties.when.items,data:data33};
 if(vErrors === null){
 vErrors = [err105];
 }
@@ -7245,10 +7296,9 @@ vErrors.push(err105);
 errors++;
 }
 }
-if(data32.think_tags !== undefined){
-let data42 = data32.think_tags;
-if(typeof data42 !== "boolean"){
-const err106 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema19.additionalProperties.properties.translation.properties.think_tags,data:data42};
+}
+else {
+const err106 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when",schemaPath:"#/additionalProperties/properties/when/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.when.type,parentSchema:schema19.additionalProperties.properties.when,data:data32};
 if(vErrors === null){
 vErrors = [err106];
 }
@@ -7258,10 +7308,11 @@ vErrors.push(err106);
 errors++;
 }
 }
-if(data32.thinking !== undefined){
-let data43 = data32.thinking;
-if(typeof data43 !== "string"){
-const err107 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema19.additionalProperties.properties.translation.properties.thinking,data:data43};
+if(data12.use !== undefined){
+let data39 = data12.use;
+if(typeof data39 === "string"){
+if(func4(data39) > 256){
+const err107 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/use",schemaPath:"#/additionalProperties/properties/use/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.use,data:data39};
 if(vErrors === null){
 vErrors = [err107];
 }
@@ -7270,8 +7321,8 @@ vErrors.push(err107);
 }
 errors++;
 }
-if(!((data43 === "adaptive") || (data43 === "budget"))){
-const err108 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.thinking.enum},schema:schema19.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.thinking,data:data43};
+if(func4(data39) < 1){
+const err108 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/use",schemaPath:"#/additionalProperties/properties/use/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.use,data:data39};
 if(vErrors === null){
 vErrors = [err108];
 }
@@ -7280,12 +7331,8 @@ vErrors.push(err108);
 }
 errors++;
 }
-}
-if(data32.max_temperature !== undefined){
-let data44 = data32.max_temperature;
-if((typeof data44 == "number") && (isFinite(data44))){
-if(data44 > 10 || isNaN(data44)){
-const err109 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema19.additionalProperties.properties.translation.properties.max_temperature,data:data44};
+if(!pattern3.test(data39)){
+const err109 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/use",schemaPath:"#/additionalProperties/properties/use/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema19.additionalProperties.properties.use,data:data39};
 if(vErrors === null){
 vErrors = [err109];
 }
@@ -7294,8 +7341,9 @@ vErrors.push(err109);
 }
 errors++;
 }
-if(data44 < 0 || isNaN(data44)){
-const err110 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema19.additionalProperties.properties.translation.properties.max_temperature,data:data44};
+}
+else {
+const err110 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/use",schemaPath:"#/additionalProperties/properties/use/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.use.type,parentSchema:schema19.additionalProperties.properties.use,data:data39};
 if(vErrors === null){
 vErrors = [err110];
 }
@@ -7305,8 +7353,12 @@ vErrors.push(err110);
 errors++;
 }
 }
-else {
-const err111 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema19.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema19.additionalProperties.properties.translation.properties.max_temperature,data:data44};
+if(data12.translation !== undefined){
+let data40 = data12.translation;
+if(data40 && typeof data40 == "object" && !Array.isArray(data40)){
+for(const key9 in data40){
+if(!(func2.call(schema19.additionalProperties.properties.translation.properties, key9))){
+const err111 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9},schema:false,parentSchema:schema19.additionalProperties.properties.translation,data:data40};
 if(vErrors === null){
 vErrors = [err111];
 }
@@ -7316,10 +7368,10 @@ vErrors.push(err111);
 errors++;
 }
 }
-if(data32.max_stop_sequences !== undefined){
-let data45 = data32.max_stop_sequences;
-if((!(((typeof data45 == "number") && (!(data45 % 1) && !isNaN(data45))) && (isFinite(data45)))) && (data45 !== null)){
-const err112 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema19.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema19.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema19.additionalProperties.properties.translation.properties.max_stop_sequences,data:data45};
+if(data40.max_tokens_field !== undefined){
+let data41 = data40.max_tokens_field;
+if(typeof data41 !== "string"){
+const err112 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema19.additionalProperties.properties.translation.properties.max_tokens_field,data:data41};
 if(vErrors === null){
 vErrors = [err112];
 }
@@ -7328,9 +7380,8 @@ vErrors.push(err112);
 }
 errors++;
 }
-if((typeof data45 == "number") && (isFinite(data45))){
-if(data45 > 1000 || isNaN(data45)){
-const err113 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema19.additionalProperties.properties.translation.properties.max_stop_sequences,data:data45};
+if(!((data41 === "max_tokens") || (data41 === "max_completion_tokens"))){
+const err113 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema19.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.max_tokens_field,data:data41};
 if(vErrors === null){
 vErrors = [err113];
 }
@@ -7339,8 +7390,11 @@ vErrors.push(err113);
 }
 errors++;
 }
-if(data45 < 0 || isNaN(data45)){
-const err114 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema19.additionalProperties.properties.translation.properties.max_stop_sequences,data:data45};
+}
+if(data40.default_max_tokens !== undefined){
+let data42 = data40.default_max_tokens;
+if(!(((typeof data42 == "number") && (!(data42 % 1) && !isNaN(data42))) && (isFinite(data42)))){
+const err114 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema19.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema19.additionalProperties.properties.translation.properties.default_max_tokens,data:data42};
 if(vErrors === null){
 vErrors = [err114];
 }
@@ -7349,12 +7403,9 @@ vErrors.push(err114);
 }
 errors++;
 }
-}
-}
-if(data32.top_k !== undefined){
-let data46 = data32.top_k;
-if(typeof data46 !== "boolean"){
-const err115 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema19.additionalProperties.properties.translation.properties.top_k,data:data46};
+if((typeof data42 == "number") && (isFinite(data42))){
+if(data42 > 1000000 || isNaN(data42)){
+const err115 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema19.additionalProperties.properties.translation.properties.default_max_tokens,data:data42};
 if(vErrors === null){
 vErrors = [err115];
 }
@@ -7363,11 +7414,8 @@ vErrors.push(err115);
 }
 errors++;
 }
-}
-if(data32.tool_images !== undefined){
-let data47 = data32.tool_images;
-if(typeof data47 !== "boolean"){
-const err116 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema19.additionalProperties.properties.translation.properties.tool_images,data:data47};
+if(data42 < 1 || isNaN(data42)){
+const err116 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.translation.properties.default_max_tokens,data:data42};
 if(vErrors === null){
 vErrors = [err116];
 }
@@ -7377,10 +7425,11 @@ vErrors.push(err116);
 errors++;
 }
 }
-if(data32.file_parts !== undefined){
-let data48 = data32.file_parts;
-if(typeof data48 !== "boolean"){
-const err117 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema19.additionalProperties.properties.translation.properties.file_parts,data:data48};
+}
+if(data40.system_in_middle !== undefined){
+let data43 = data40.system_in_middle;
+if(typeof data43 !== "string"){
+const err117 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema19.additionalProperties.properties.translation.properties.system_in_middle,data:data43};
 if(vErrors === null){
 vErrors = [err117];
 }
@@ -7389,11 +7438,8 @@ vErrors.push(err117);
 }
 errors++;
 }
-}
-if(data32.prefill !== undefined){
-let data49 = data32.prefill;
-if(typeof data49 !== "boolean"){
-const err118 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema19.additionalProperties.properties.translation.properties.prefill,data:data49};
+if(!((data43 === "keep") || (data43 === "fold"))){
+const err118 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema19.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.system_in_middle,data:data43};
 if(vErrors === null){
 vErrors = [err118];
 }
@@ -7403,10 +7449,10 @@ vErrors.push(err118);
 errors++;
 }
 }
-if(data32.platform_members !== undefined){
-let data50 = data32.platform_members;
-if(typeof data50 !== "boolean"){
-const err119 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema19.additionalProperties.properties.translation.properties.platform_members,data:data50};
+if(data40.system_role !== undefined){
+let data44 = data40.system_role;
+if(typeof data44 !== "string"){
+const err119 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema19.additionalProperties.properties.translation.properties.system_role,data:data44};
 if(vErrors === null){
 vErrors = [err119];
 }
@@ -7415,11 +7461,8 @@ vErrors.push(err119);
 }
 errors++;
 }
-}
-if(data32.keep_billing_block !== undefined){
-let data51 = data32.keep_billing_block;
-if(typeof data51 !== "boolean"){
-const err120 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema19.additionalProperties.properties.translation.properties.keep_billing_block,data:data51};
+if(!((data44 === "system") || (data44 === "developer"))){
+const err120 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.system_role.enum},schema:schema19.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.system_role,data:data44};
 if(vErrors === null){
 vErrors = [err120];
 }
@@ -7429,10 +7472,10 @@ vErrors.push(err120);
 errors++;
 }
 }
-if(data32.cache_prompts !== undefined){
-let data52 = data32.cache_prompts;
-if(typeof data52 !== "boolean"){
-const err121 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema19.additionalProperties.properties.translation.properties.cache_prompts,data:data52};
+if(data40.text_parts !== undefined){
+let data45 = data40.text_parts;
+if(typeof data45 !== "boolean"){
+const err121 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema19.additionalProperties.properties.translation.properties.text_parts,data:data45};
 if(vErrors === null){
 vErrors = [err121];
 }
@@ -7442,9 +7485,10 @@ vErrors.push(err121);
 errors++;
 }
 }
-}
-else {
-const err122 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.translation.type,parentSchema:schema19.additionalProperties.properties.translation,data:data32};
+if(data40.reasoning_field !== undefined){
+let data46 = data40.reasoning_field;
+if(typeof data46 !== "string"){
+const err122 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema19.additionalProperties.properties.translation.properties.reasoning_field,data:data46};
 if(vErrors === null){
 vErrors = [err122];
 }
@@ -7453,19 +7497,8 @@ vErrors.push(err122);
 }
 errors++;
 }
-}
-if(data12.price !== undefined){
-if(!(validate37(data12.price, {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/price",parentData:data12,parentDataProperty:"price",rootData}))){
-vErrors = vErrors === null ? validate37.errors : vErrors.concat(validate37.errors);
-errors = vErrors.length;
-}
-}
-if(data12.request !== undefined){
-let data54 = data12.request;
-if(data54 && typeof data54 == "object" && !Array.isArray(data54)){
-for(const key8 in data54){
-if(!(((key8 === "default") || (key8 === "set")) || (key8 === "drop"))){
-const err123 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request",schemaPath:"#/additionalProperties/properties/request/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8},schema:false,parentSchema:schema19.additionalProperties.properties.request,data:data54};
+if(!(((data46 === "reasoning_content") || (data46 === "reasoning")) || (data46 === "none"))){
+const err123 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema19.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.reasoning_field,data:data46};
 if(vErrors === null){
 vErrors = [err123];
 }
@@ -7475,14 +7508,10 @@ vErrors.push(err123);
 errors++;
 }
 }
-if(data54.default !== undefined){
-let data55 = data54.default;
-if(data55 && typeof data55 == "object" && !Array.isArray(data55)){
-for(const key9 in data55){
-const _errs136 = errors;
-if(typeof key9 === "string"){
-if(func4(key9) > 256){
-const err124 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.request.properties.default.propertyNames,data:key9,propertyName:key9};
+if(data40.reasoning_turns !== undefined){
+let data47 = data40.reasoning_turns;
+if(typeof data47 !== "string"){
+const err124 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema19.additionalProperties.properties.translation.properties.reasoning_turns,data:data47};
 if(vErrors === null){
 vErrors = [err124];
 }
@@ -7491,8 +7520,8 @@ vErrors.push(err124);
 }
 errors++;
 }
-if(func4(key9) < 1){
-const err125 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.request.properties.default.propertyNames,data:key9,propertyName:key9};
+if(!((data47 === "all") || (data47 === "last"))){
+const err125 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema19.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.reasoning_turns,data:data47};
 if(vErrors === null){
 vErrors = [err125];
 }
@@ -7502,8 +7531,14 @@ vErrors.push(err125);
 errors++;
 }
 }
-else {
-const err126 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.request.properties.default.propertyNames.type,parentSchema:schema19.additionalProperties.properties.request.properties.default.propertyNames,data:key9,propertyName:key9};
+if(data40.efforts !== undefined){
+let data48 = data40.efforts;
+if(Array.isArray(data48)){
+const len9 = data48.length;
+for(let i9=0; i9<len9; i9++){
+let data49 = data48[i9];
+if(typeof data49 !== "string"){
+const err126 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i9,schemaPath:"#/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema19.additionalProperties.properties.translation.properties.efforts.items,data:data49};
 if(vErrors === null){
 vErrors = [err126];
 }
@@ -7512,9 +7547,8 @@ vErrors.push(err126);
 }
 errors++;
 }
-var valid37 = _errs136 === errors;
-if(!valid37){
-const err127 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/propertyNames",keyword:"propertyNames",params:{propertyName: key9},schema:schema19.additionalProperties.properties.request.properties.default.propertyNames,parentSchema:schema19.additionalProperties.properties.request.properties.default,data:data55};
+if(!(((((((data49 === "none") || (data49 === "minimal")) || (data49 === "low")) || (data49 === "medium")) || (data49 === "high")) || (data49 === "xhigh")) || (data49 === "max"))){
+const err127 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i9,schemaPath:"#/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema19.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.efforts.items,data:data49};
 if(vErrors === null){
 vErrors = [err127];
 }
@@ -7526,7 +7560,7 @@ errors++;
 }
 }
 else {
-const err128 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.request.properties.default.type,parentSchema:schema19.additionalProperties.properties.request.properties.default,data:data55};
+const err128 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema19.additionalProperties.properties.translation.properties.efforts,data:data48};
 if(vErrors === null){
 vErrors = [err128];
 }
@@ -7536,14 +7570,10 @@ vErrors.push(err128);
 errors++;
 }
 }
-if(data54.set !== undefined){
-let data56 = data54.set;
-if(data56 && typeof data56 == "object" && !Array.isArray(data56)){
-for(const key10 in data56){
-const _errs141 = errors;
-if(typeof key10 === "string"){
-if(func4(key10) > 256){
-const err129 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.request.properties.set.propertyNames,data:key10,propertyName:key10};
+if(data40.think_tags !== undefined){
+let data50 = data40.think_tags;
+if(typeof data50 !== "boolean"){
+const err129 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema19.additionalProperties.properties.translation.properties.think_tags,data:data50};
 if(vErrors === null){
 vErrors = [err129];
 }
@@ -7552,8 +7582,11 @@ vErrors.push(err129);
 }
 errors++;
 }
-if(func4(key10) < 1){
-const err130 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.request.properties.set.propertyNames,data:key10,propertyName:key10};
+}
+if(data40.thinking !== undefined){
+let data51 = data40.thinking;
+if(typeof data51 !== "string"){
+const err130 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema19.additionalProperties.properties.translation.properties.thinking,data:data51};
 if(vErrors === null){
 vErrors = [err130];
 }
@@ -7562,9 +7595,8 @@ vErrors.push(err130);
 }
 errors++;
 }
-}
-else {
-const err131 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.request.properties.set.propertyNames.type,parentSchema:schema19.additionalProperties.properties.request.properties.set.propertyNames,data:key10,propertyName:key10};
+if(!((data51 === "adaptive") || (data51 === "budget"))){
+const err131 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.thinking.enum},schema:schema19.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.thinking,data:data51};
 if(vErrors === null){
 vErrors = [err131];
 }
@@ -7573,9 +7605,12 @@ vErrors.push(err131);
 }
 errors++;
 }
-var valid38 = _errs141 === errors;
-if(!valid38){
-const err132 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key10},schema:schema19.additionalProperties.properties.request.properties.set.propertyNames,parentSchema:schema19.additionalProperties.properties.request.properties.set,data:data56};
+}
+if(data40.max_temperature !== undefined){
+let data52 = data40.max_temperature;
+if((typeof data52 == "number") && (isFinite(data52))){
+if(data52 > 10 || isNaN(data52)){
+const err132 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema19.additionalProperties.properties.translation.properties.max_temperature,data:data52};
 if(vErrors === null){
 vErrors = [err132];
 }
@@ -7584,10 +7619,8 @@ vErrors.push(err132);
 }
 errors++;
 }
-}
-}
-else {
-const err133 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.request.properties.set.type,parentSchema:schema19.additionalProperties.properties.request.properties.set,data:data56};
+if(data52 < 0 || isNaN(data52)){
+const err133 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema19.additionalProperties.properties.translation.properties.max_temperature,data:data52};
 if(vErrors === null){
 vErrors = [err133];
 }
@@ -7597,15 +7630,8 @@ vErrors.push(err133);
 errors++;
 }
 }
-if(data54.drop !== undefined){
-let data57 = data54.drop;
-if(Array.isArray(data57)){
-const len9 = data57.length;
-for(let i9=0; i9<len9; i9++){
-let data58 = data57[i9];
-if(typeof data58 === "string"){
-if(func4(data58) > 256){
-const err134 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/drop/" + i9,schemaPath:"#/additionalProperties/properties/request/properties/drop/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.request.properties.drop.items,data:data58};
+else {
+const err134 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema19.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema19.additionalProperties.properties.translation.properties.max_temperature,data:data52};
 if(vErrors === null){
 vErrors = [err134];
 }
@@ -7614,8 +7640,11 @@ vErrors.push(err134);
 }
 errors++;
 }
-if(func4(data58) < 1){
-const err135 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/drop/" + i9,schemaPath:"#/additionalProperties/properties/request/properties/drop/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.request.properties.drop.items,data:data58};
+}
+if(data40.max_stop_sequences !== undefined){
+let data53 = data40.max_stop_sequences;
+if((!(((typeof data53 == "number") && (!(data53 % 1) && !isNaN(data53))) && (isFinite(data53)))) && (data53 !== null)){
+const err135 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema19.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema19.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema19.additionalProperties.properties.translation.properties.max_stop_sequences,data:data53};
 if(vErrors === null){
 vErrors = [err135];
 }
@@ -7624,9 +7653,9 @@ vErrors.push(err135);
 }
 errors++;
 }
-}
-else {
-const err136 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/drop/" + i9,schemaPath:"#/additionalProperties/properties/request/properties/drop/items/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.request.properties.drop.items.type,parentSchema:schema19.additionalProperties.properties.request.properties.drop.items,data:data58};
+if((typeof data53 == "number") && (isFinite(data53))){
+if(data53 > 1000 || isNaN(data53)){
+const err136 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema19.additionalProperties.properties.translation.properties.max_stop_sequences,data:data53};
 if(vErrors === null){
 vErrors = [err136];
 }
@@ -7635,10 +7664,8 @@ vErrors.push(err136);
 }
 errors++;
 }
-}
-}
-else {
-const err137 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/drop",schemaPath:"#/additionalProperties/properties/request/properties/drop/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.request.properties.drop.type,parentSchema:schema19.additionalProperties.properties.request.properties.drop,data:data57};
+if(data53 < 0 || isNaN(data53)){
+const err137 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema19.additionalProperties.properties.translation.properties.max_stop_sequences,data:data53};
 if(vErrors === null){
 vErrors = [err137];
 }
@@ -7649,8 +7676,10 @@ errors++;
 }
 }
 }
-else {
-const err138 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request",schemaPath:"#/additionalProperties/properties/request/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.request.type,parentSchema:schema19.additionalProperties.properties.request,data:data54};
+if(data40.top_k !== undefined){
+let data54 = data40.top_k;
+if(typeof data54 !== "boolean"){
+const err138 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema19.additionalProperties.properties.translation.properties.top_k,data:data54};
 if(vErrors === null){
 vErrors = [err138];
 }
@@ -7660,10 +7689,10 @@ vErrors.push(err138);
 errors++;
 }
 }
-if(data12.boundary !== undefined){
-let data59 = data12.boundary;
-if(typeof data59 !== "string"){
-const err139 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/boundary",schemaPath:"#/additionalProperties/properties/boundary/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.boundary.type,parentSchema:schema19.additionalProperties.properties.boundary,data:data59};
+if(data40.tool_images !== undefined){
+let data55 = data40.tool_images;
+if(typeof data55 !== "boolean"){
+const err139 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema19.additionalProperties.properties.translation.properties.tool_images,data:data55};
 if(vErrors === null){
 vErrors = [err139];
 }
@@ -7672,8 +7701,11 @@ vErrors.push(err139);
 }
 errors++;
 }
-if(!(((data59 === "local") || (data59 === "private")) || (data59 === "any"))){
-const err140 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/boundary",schemaPath:"#/additionalProperties/properties/boundary/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.boundary.enum},schema:schema19.additionalProperties.properties.boundary.enum,parentSchema:schema19.additionalProperties.properties.boundary,data:data59};
+}
+if(data40.file_parts !== undefined){
+let data56 = data40.file_parts;
+if(typeof data56 !== "boolean"){
+const err140 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema19.additionalProperties.properties.translation.properties.file_parts,data:data56};
 if(vErrors === null){
 vErrors = [err140];
 }
@@ -7683,9 +7715,10 @@ vErrors.push(err140);
 errors++;
 }
 }
-}
-else {
-const err141 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.type,parentSchema:schema19.additionalProperties,data:data12};
+if(data40.prefill !== undefined){
+let data57 = data40.prefill;
+if(typeof data57 !== "boolean"){
+const err141 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema19.additionalProperties.properties.translation.properties.prefill,data:data57};
 if(vErrors === null){
 vErrors = [err141];
 }
@@ -7695,14 +7728,306 @@ vErrors.push(err141);
 errors++;
 }
 }
-}
-else {
-const err142 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema19.type,parentSchema:schema19,data};
+if(data40.platform_members !== undefined){
+let data58 = data40.platform_members;
+if(typeof data58 !== "boolean"){
+const err142 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema19.additionalProperties.properties.translation.properties.platform_members,data:data58};
 if(vErrors === null){
 vErrors = [err142];
 }
 else {
 vErrors.push(err142);
+}
+errors++;
+}
+}
+if(data40.keep_billing_block !== undefined){
+let data59 = data40.keep_billing_block;
+if(typeof data59 !== "boolean"){
+const err143 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema19.additionalProperties.properties.translation.properties.keep_billing_block,data:data59};
+if(vErrors === null){
+vErrors = [err143];
+}
+else {
+vErrors.push(err143);
+}
+errors++;
+}
+}
+if(data40.cache_prompts !== undefined){
+let data60 = data40.cache_prompts;
+if(typeof data60 !== "boolean"){
+const err144 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema19.additionalProperties.properties.translation.properties.cache_prompts,data:data60};
+if(vErrors === null){
+vErrors = [err144];
+}
+else {
+vErrors.push(err144);
+}
+errors++;
+}
+}
+}
+else {
+const err145 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.translation.type,parentSchema:schema19.additionalProperties.properties.translation,data:data40};
+if(vErrors === null){
+vErrors = [err145];
+}
+else {
+vErrors.push(err145);
+}
+errors++;
+}
+}
+if(data12.price !== undefined){
+if(!(validate37(data12.price, {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/price",parentData:data12,parentDataProperty:"price",rootData}))){
+vErrors = vErrors === null ? validate37.errors : vErrors.concat(validate37.errors);
+errors = vErrors.length;
+}
+}
+if(data12.request !== undefined){
+let data62 = data12.request;
+if(data62 && typeof data62 == "object" && !Array.isArray(data62)){
+for(const key10 in data62){
+if(!(((key10 === "default") || (key10 === "set")) || (key10 === "drop"))){
+const err146 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request",schemaPath:"#/additionalProperties/properties/request/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10},schema:false,parentSchema:schema19.additionalProperties.properties.request,data:data62};
+if(vErrors === null){
+vErrors = [err146];
+}
+else {
+vErrors.push(err146);
+}
+errors++;
+}
+}
+if(data62.default !== undefined){
+let data63 = data62.default;
+if(data63 && typeof data63 == "object" && !Array.isArray(data63)){
+for(const key11 in data63){
+const _errs158 = errors;
+if(typeof key11 === "string"){
+if(func4(key11) > 256){
+const err147 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.request.properties.default.propertyNames,data:key11,propertyName:key11};
+if(vErrors === null){
+vErrors = [err147];
+}
+else {
+vErrors.push(err147);
+}
+errors++;
+}
+if(func4(key11) < 1){
+const err148 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.request.properties.default.propertyNames,data:key11,propertyName:key11};
+if(vErrors === null){
+vErrors = [err148];
+}
+else {
+vErrors.push(err148);
+}
+errors++;
+}
+}
+else {
+const err149 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.request.properties.default.propertyNames.type,parentSchema:schema19.additionalProperties.properties.request.properties.default.propertyNames,data:key11,propertyName:key11};
+if(vErrors === null){
+vErrors = [err149];
+}
+else {
+vErrors.push(err149);
+}
+errors++;
+}
+var valid42 = _errs158 === errors;
+if(!valid42){
+const err150 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/propertyNames",keyword:"propertyNames",params:{propertyName: key11},schema:schema19.additionalProperties.properties.request.properties.default.propertyNames,parentSchema:schema19.additionalProperties.properties.request.properties.default,data:data63};
+if(vErrors === null){
+vErrors = [err150];
+}
+else {
+vErrors.push(err150);
+}
+errors++;
+}
+}
+}
+else {
+const err151 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.request.properties.default.type,parentSchema:schema19.additionalProperties.properties.request.properties.default,data:data63};
+if(vErrors === null){
+vErrors = [err151];
+}
+else {
+vErrors.push(err151);
+}
+errors++;
+}
+}
+if(data62.set !== undefined){
+let data64 = data62.set;
+if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
+for(const key12 in data64){
+const _errs163 = errors;
+if(typeof key12 === "string"){
+if(func4(key12) > 256){
+const err152 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.request.properties.set.propertyNames,data:key12,propertyName:key12};
+if(vErrors === null){
+vErrors = [err152];
+}
+else {
+vErrors.push(err152);
+}
+errors++;
+}
+if(func4(key12) < 1){
+const err153 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.request.properties.set.propertyNames,data:key12,propertyName:key12};
+if(vErrors === null){
+vErrors = [err153];
+}
+else {
+vErrors.push(err153);
+}
+errors++;
+}
+}
+else {
+const err154 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.request.properties.set.propertyNames.type,parentSchema:schema19.additionalProperties.properties.request.properties.set.propertyNames,data:key12,propertyName:key12};
+if(vErrors === null){
+vErrors = [err154];
+}
+else {
+vErrors.push(err154);
+}
+errors++;
+}
+var valid43 = _errs163 === errors;
+if(!valid43){
+const err155 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key12},schema:schema19.additionalProperties.properties.request.properties.set.propertyNames,parentSchema:schema19.additionalProperties.properties.request.properties.set,data:data64};
+if(vErrors === null){
+vErrors = [err155];
+}
+else {
+vErrors.push(err155);
+}
+errors++;
+}
+}
+}
+else {
+const err156 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.request.properties.set.type,parentSchema:schema19.additionalProperties.properties.request.properties.set,data:data64};
+if(vErrors === null){
+vErrors = [err156];
+}
+else {
+vErrors.push(err156);
+}
+errors++;
+}
+}
+if(data62.drop !== undefined){
+let data65 = data62.drop;
+if(Array.isArray(data65)){
+const len10 = data65.length;
+for(let i10=0; i10<len10; i10++){
+let data66 = data65[i10];
+if(typeof data66 === "string"){
+if(func4(data66) > 256){
+const err157 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/drop/" + i10,schemaPath:"#/additionalProperties/properties/request/properties/drop/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.request.properties.drop.items,data:data66};
+if(vErrors === null){
+vErrors = [err157];
+}
+else {
+vErrors.push(err157);
+}
+errors++;
+}
+if(func4(data66) < 1){
+const err158 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/drop/" + i10,schemaPath:"#/additionalProperties/properties/request/properties/drop/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.request.properties.drop.items,data:data66};
+if(vErrors === null){
+vErrors = [err158];
+}
+else {
+vErrors.push(err158);
+}
+errors++;
+}
+}
+else {
+const err159 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/drop/" + i10,schemaPath:"#/additionalProperties/properties/request/properties/drop/items/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.request.properties.drop.items.type,parentSchema:schema19.additionalProperties.properties.request.properties.drop.items,data:data66};
+if(vErrors === null){
+vErrors = [err159];
+}
+else {
+vErrors.push(err159);
+}
+errors++;
+}
+}
+}
+else {
+const err160 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/drop",schemaPath:"#/additionalProperties/properties/request/properties/drop/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.request.properties.drop.type,parentSchema:schema19.additionalProperties.properties.request.properties.drop,data:data65};
+if(vErrors === null){
+vErrors = [err160];
+}
+else {
+vErrors.push(err160);
+}
+errors++;
+}
+}
+}
+else {
+const err161 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request",schemaPath:"#/additionalProperties/properties/request/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.request.type,parentSchema:schema19.additionalProperties.properties.request,data:data62};
+if(vErrors === null){
+vErrors = [err161];
+}
+else {
+vErrors.push(err161);
+}
+errors++;
+}
+}
+if(data12.boundary !== undefined){
+let data67 = data12.boundary;
+if(typeof data67 !== "string"){
+const err162 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/boundary",schemaPath:"#/additionalProperties/properties/boundary/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.boundary.type,parentSchema:schema19.additionalProperties.properties.boundary,data:data67};
+if(vErrors === null){
+vErrors = [err162];
+}
+else {
+vErrors.push(err162);
+}
+errors++;
+}
+if(!(((data67 === "local") || (data67 === "private")) || (data67 === "any"))){
+const err163 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/boundary",schemaPath:"#/additionalProperties/properties/boundary/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.boundary.enum},schema:schema19.additionalProperties.properties.boundary.enum,parentSchema:schema19.additionalProperties.properties.boundary,data:data67};
+if(vErrors === null){
+vErrors = [err163];
+}
+else {
+vErrors.push(err163);
+}
+errors++;
+}
+}
+}
+else {
+const err164 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.type,parentSchema:schema19.additionalProperties,data:data12};
+if(vErrors === null){
+vErrors = [err164];
+}
+else {
+vErrors.push(err164);
+}
+errors++;
+}
+}
+}
+else {
+const err165 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema19.type,parentSchema:schema19,data};
+if(vErrors === null){
+vErrors = [err165];
+}
+else {
+vErrors.push(err165);
 }
 errors++;
 }
@@ -9088,7 +9413,7 @@ return errors === 0;
 }
 
 const schema27 = {"type":"object","additionalProperties":false,"properties":{"endpoint":{"type":["string","null"],"description":"URL of the receiver, as in `OTEL_EXPORTER_OTLP_ENDPOINT`: `/v1/traces` is appended unless it ends so. `http://` only on this machine. Without it, nothing is recorded or sent.","default":null,"minLength":1,"maxLength":2048,"writeOnly":true},"protocol":{"type":"string","description":"How spans are written.","default":"http/protobuf","enum":["http/protobuf","http/json"]},"headers":{"type":"object","description":"Headers of every request to the receiver, its key for example. A value is text or a secret reference as in `api_key`.","propertyNames":{"type":"string","minLength":1,"maxLength":128,"pattern":"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$","patternErrorMessage":"must be a valid HTTP header name"},"additionalProperties":{"type":["string","object"],"maxLength":8192,"pattern":"^[ -~]*$","patternErrorMessage":"must be one line of visible ASCII characters","writeOnly":true,"additionalProperties":false,"properties":{"credential":{"type":"string","description":"Name of a systemd credential: a file in `$CREDENTIALS_DIRECTORY`.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a credential, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"file":{"type":"string","description":"Absolute path of a file that only its owner can read (mode 0600); `~/` stands for the home directory.","minLength":1,"maxLength":4096,"pattern":"^(/|~/)","patternErrorMessage":"must be an absolute path, or begin with ~/","writeOnly":true},"env":{"type":"string","description":"Name of an environment variable.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z_][A-Za-z0-9_]*$","patternErrorMessage":"must be the name of an environment variable","hint":"write { env: NAME }, without $ and braces","writeOnly":true},"secret":{"type":"string","description":"Name of a secret that `llm-gateway secret set NAME` has stored, encrypted.","minLength":1,"maxLength":100,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a secret, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"optional":{"type":"boolean","description":"Start without this secret if it cannot be found.","default":false,"writeOnly":true}},"if":{"type":"object","properties":{"credential":false,"file":false,"env":false,"secret":false}},"then":{"not":{},"errorMessage":"names no source of the secret","hint":"add credential, file, env or secret"}}},"sample_ratio":{"type":"number","description":"Part of the traces that is recorded, from 0 to 1. A call that belongs to a trace of its client follows that one.","default":1,"minimum":0,"maximum":1},"service_name":{"type":"string","minLength":1,"maxLength":300,"description":"`service.name` of the spans.","default":"llm-gateway"},"resource":{"type":"object","description":"More attributes of the gateway: `{ deployment.environment.name: home }`.","propertyNames":{"type":"string","minLength":1,"maxLength":128},"additionalProperties":{"type":"string","minLength":1,"maxLength":300}},"conventions":{"type":"string","description":"Names of the attributes about models: of OpenTelemetry's semantic conventions 1.36, or the `latest`, which are still in development.","default":"semconv-1.36","enum":["semconv-1.36","latest"]},"session_headers":{"type":"array","description":"Headers in which a client names its session, for `session.id`: the first that is there, with letters, digits, `.`, `_`, `:` and `-`, at most 128 of them.","default":["x-session-id","agent-session-id"],"maxItems":10,"items":{"type":"string","minLength":1,"maxLength":128,"pattern":"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$","patternErrorMessage":"must be a valid HTTP header name"}},"content":{"type":"string","description":"Prompts and responses never stand in spans.","default":"never","enum":["never"],"errorMessage":"must be \"never\": the gateway does not export prompts and responses","hint":"remove it"},"view_url":{"type":["string","null"],"description":"Page that shows a trace, with `{trace_id}` in it, for links of the status page.","default":null,"maxLength":2048,"pattern":"^https?://[!-~]*[{]trace_id[}][!-~]*$","patternErrorMessage":"must be a URL with {trace_id} in it"}}};
-const pattern67 = new RegExp("^https?://[!-~]*[{]trace_id[}][!-~]*$", "u");
+const pattern69 = new RegExp("^https?://[!-~]*[{]trace_id[}][!-~]*$", "u");
 
 function validate84(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -9895,7 +10220,7 @@ vErrors.push(err65);
 }
 errors++;
 }
-if(!pattern67.test(data21)){
+if(!pattern69.test(data21)){
 const err66 = {instancePath:instancePath+"/view_url",schemaPath:"#/properties/view_url/pattern",keyword:"pattern",params:{pattern: "^https?://[!-~]*[{]trace_id[}][!-~]*$"},schema:"^https?://[!-~]*[{]trace_id[}][!-~]*$",parentSchema:schema27.properties.view_url,data:data21};
 if(vErrors === null){
 vErrors = [err66];
