@@ -90,12 +90,8 @@ export class LocalCoordinator implements Coordinator {
     const { health } = this
     const traitsOfName = (provider: string) => this.#traits.get(provider) ?? unknownTraits
     const { serverFacts } = this
-<<<<<<< HEAD
     this.countedPrompts = new CountedPrompts({ serverFacts, calibration, now })
-    this.placer = new Placer({ health, traitsOf, serverFacts, hasShown, now, chance })
-=======
     this.placer = new Placer({ health, traitsOf: traitsOfName, serverFacts, hasShown, now, chance })
->>>>>>> K
   }
 
   /** Calls under way. */
@@ -118,18 +114,13 @@ export class LocalCoordinator implements Coordinator {
     this.#carryHealth(this.#configs, configs)
     this.#configs = configs
     this.admission.budgets.follow(budgets)
-<<<<<<< HEAD
-    for (const { name, isLocal, maxParallelRequests } of providers) {
-      const scope = providerScope(name, maxParallelRequests)
-      const traits = { cache: cacheOf(configs.get(name), isLocal), slots: maxParallelRequests }
-      this.#providers.set(name, { isLocal, scope, traits })
-      this.countedPrompts.setProvider(name, isLocal ? configs.get(name)?.kind : undefined)
-=======
     const all = [...providers]
     this.scopes.follow(all)
     for (const provider of all) {
-      this.#traits.set(provider.name, traitsOf(configs.get(provider.name), provider))
->>>>>>> K
+      const { name, isLocal } = provider
+      const config = configs.get(name)
+      this.#traits.set(name, traitsOf(config, provider))
+      this.countedPrompts.setProvider(name, isLocal ? config?.kind : undefined)
     }
     this.#routing = routing
     this.placer.placement.forgetTurns()
