@@ -47,8 +47,8 @@ export interface ServerParts {
   /** Whether others than the gateway's own user may call it. */
   readonly hasSeveralClients: boolean
   readonly routes: () => RouteTable
-  /** What a target is known for. */
-  readonly knownModel: (target: Target) => KnownModel
+  /** What is known of each of these targets, in their order. */
+  readonly knownModels: (targets: readonly Target[]) => Promise<readonly KnownModel[]>
   /** The limits of these models, as they stand. */
   readonly describeLimits: (models: readonly string[]) => Promise<readonly ModelReport[]>
   /** Reads the ledger. */
