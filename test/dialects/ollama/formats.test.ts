@@ -31,6 +31,8 @@ describe('a stream', () => {
       ...usage,
       completionTokens: undefined,
     })
+    const timed = line({ ...counts, prompt_eval_duration: 5, eval_duration: 12_500_000 })
+    assert.deepEqual(readEvent(timed)?.usage, { ...usage, outputMs: 12.5 })
     for (const prompt of [0, undefined, -1, 1.5, 'x']) {
       const read = readEvent(line({ prompt_eval_count: prompt, eval_count: 5 }))?.usage
       assert.deepEqual(read, { ...usage, promptTokens: undefined })
