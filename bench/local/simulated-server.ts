@@ -2,8 +2,8 @@
 // holds, prompts read one after the other, and time for each byte that is not cached.
 
 /** Of llama.cpp with a model of 270 million parameters on one core: 15 ms a token of 4 bytes to read, 130 ms to write one. */
-export const readMsPerByte = 3.75
-export const writeMsPerToken = 130
+const readMsPerByte = 3.75
+const writeMsPerToken = 130
 
 /** As llama.cpp does it (`slot_prompt_similarity`): a slot that has less of a prompt is not preferred for it. */
 const minSimilarity = 0.1
@@ -51,7 +51,7 @@ export class SimulatedServer {
   readonly #simulation: Simulation
   readonly #slots: Slot[]
   #aside: string[] = []
-  #waiting: ServedCall[] = []
+  readonly #waiting: ServedCall[] = []
   /** When all prompts are read that have been taken so far. */
   #readAtMs = 0
   #restarts = 0

@@ -8,7 +8,7 @@ import { PrefixHasher } from '../../src/routing/prefix-hashes.ts'
 import type { Ask } from './workloads.ts'
 
 /** What is reported of a call that was placed. */
-export interface PlacedAsk {
+interface PlacedAsk {
   readonly server: number
   first(cachedShare: number, readMs: number): void
   end(): void

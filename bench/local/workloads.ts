@@ -12,7 +12,7 @@ export interface Ask {
   readonly outputTokens: number
 }
 
-export interface World {
+interface World {
   /** @param then receives the answer. */
   ask(ask: Ask, then: (answer: string) => void): void
   after(delayMs: number, run: () => void): void
@@ -45,18 +45,18 @@ function converse(
     system,
     turns,
     pauseMs,
-    then,
+    onEnd,
   }: {
     readonly conversation: number
     readonly system: Message
     readonly turns: number
     readonly pauseMs: number
-    readonly then?: () => void
+    readonly onEnd?: () => void
   },
 ): void {
   let messages: readonly Message[] = [system]
   const turn = (number: number) => {
-    if (number === turns) return then?.()
+    if (number === turns) return onEnd?.()
     messages = [...messages, question(conversation, number)]
     world.ask({ conversation, messages, outputTokens: 24 + ((conversation + number) % 5) * 8 }, (content) => {
       messages = [...messages, { role: 'assistant', content }]
@@ -90,13 +90,13 @@ export const workloads: readonly Workload[] = [
         world.ask({ conversation: 0, messages, outputTokens: 48 }, (content) => {
           messages = [...messages, { role: 'assistant', content }]
           let open = 8
-          const then = () => {
+          const onEnd = () => {
             open -= 1
             if (open === 0) round(number + 1)
           }
           for (let helper = 1; helper <= 8; helper += 1) {
             const conversation = number * 8 + helper
-            converse(world, { conversation, system: workerSystem, turns: 2, pauseMs: 200, then })
+            converse(world, { conversation, system: workerSystem, turns: 2, pauseMs: 200, onEnd })
           }
         })
       }

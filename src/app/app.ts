@@ -254,6 +254,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       snapshots.serveRest(call)
     },
     hasRest,
+    findProvider: (name) => snapshots.current.providers.get(name),
     hasSeveralClients,
     routes: () => snapshots.current.routes,
     knownModels: (targets) => coordinator.knownModels(targets),

@@ -7,6 +7,7 @@ import { CallRecord } from '../call/record.ts'
 import type { RestCall } from '../call/rest/request.ts'
 import { handleRestCall, recordOfRest } from '../call/rest-call.ts'
 import type { Config, RoutesConfig } from '../config/types.ts'
+import { nativeFormatNames } from '../dialects/native/formats.ts'
 import type { Client } from '../domain.ts'
 import type { GatewayError } from '../errors.ts'
 import type { PriceList } from '../prices/price-list.ts'
@@ -227,13 +228,15 @@ export class Snapshots {
 
 /** By dialect. */
 function defaultModelsOf({ defaultModel }: RoutesConfig): ReadonlyMap<string, string> {
-  const { images, moderations, responses } = defaultModel
+  const { images, infill, moderations, native, responses } = defaultModel
   const models = [
     ['image', images],
     ['image_edit', images],
     ['image_variation', images],
+    ['infill', infill ?? native],
     ['moderation', moderations],
     ['response', responses],
+    ...nativeFormatNames.filter((name) => name !== 'infill').map((name) => [name, native] as const),
   ] as const
   return new Map(models.flatMap(([dialect, model]) => (model === undefined ? [] : [[dialect, model]])))
 }

@@ -55,6 +55,8 @@ export function printExplanation(out: Output, explanation: Explanation, listsMem
     if (target.plainHttp !== null) row(out, 'plain http', plainHttpRules[target.plainHttp])
     if (target.headers.length > 0) row(out, 'headers', target.headers.join(', '))
     row(out, 'timeouts', formatTimeouts(target.timeouts))
+    if (target.ownRoutes !== undefined) row(out, 'own routes', target.ownRoutes.join(', '))
+    if (target.allowsManagement) row(out, 'management', 'allowed to all clients that may use the provider')
     const { price } = target
     row(
       out,

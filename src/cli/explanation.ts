@@ -14,7 +14,7 @@ import type { ModelLimits, Target } from '../domain.ts'
 import { type Boundary, narrower } from '../platform/boundary.ts'
 import { readShippedList } from '../prices/shipped-list.ts'
 import type { Route } from '../routing/route-table.ts'
-import { coveragesOf, type ExplainedFormats, explainFormats } from './explain-formats.ts'
+import { coveragesOf, type ExplainedFormats, explainFormats, ownRoutesOf } from './explain-formats.ts'
 import { requestTexts } from './request-texts.ts'
 import { placeText, priceJson, settingText } from './price-text.ts'
 
@@ -72,6 +72,10 @@ interface ExplainedTarget extends Omit<Target, 'price'> {
   readonly auth: string
   readonly headers: readonly string[]
   readonly timeouts: Timeouts | null
+  /** Of its server, those that calls of the model may take. Absent: it has none. */
+  readonly ownRoutes?: readonly string[]
+  /** Requests may change the server for all of its clients. Absent: they may not. */
+  readonly allowsManagement?: true
   /** `setting` for people; null: it is unknown. */
   readonly price: { readonly place: string; readonly setting: string; readonly usd: unknown } | null
   /** Of calls in the dialect that was named. Absent: none was. */
@@ -202,6 +206,7 @@ function explainProvider(
     const direct = { proxy: null, boundary: 'local', plainHttp: null, timeouts: null } as const
     return { ...direct, baseUrl: null, credential: 'none needed', auth: 'none', headers: [] }
   }
+  const ownRoutes = ownRoutesOf(provider)
   const { origin, basePath, query = '', proxy, plainHttp = null, auth, apiKey, timeouts } = provider
   return {
     baseUrl: origin + basePath + query,
@@ -212,5 +217,7 @@ function explainProvider(
     auth: auth === 'bearer' ? 'bearer' : auth.header,
     headers: provider.headers.map(([name]) => name),
     timeouts,
+    ...(ownRoutes.length > 0 && { ownRoutes }),
+    ...(provider.allowsManagement === true && { allowsManagement: true }),
   }
 }

@@ -35,9 +35,11 @@ export const defaults = {
     allow_http: false,
     proxy: 'env',
     include_usage: 'auto',
+    whole_as_stream: 'auto',
     speaks: 'auto',
     health_check: false,
     discover_models: false,
+    allow_management: false,
     trace_context: 'auto',
   },
   /** A local model may take minutes to its first byte; a cloud provider that does has failed. */

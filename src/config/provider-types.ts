@@ -39,6 +39,8 @@ export interface HttpProvider {
   /** Additional headers of every request to this provider; names in lower case. */
   readonly headers: readonly (readonly [name: string, value: string | Secret])[]
   readonly includeUsage: 'auto' | 'always' | 'never'
+  /** Whether whole answers are asked for as streams. Absent: where its kind does not notice that a client has left. */
+  readonly wholeAsStream?: 'always' | 'never'
   /** The conversation formats that it is said to speak, and no others. Absent: known from its kind, or probed. */
   readonly speaks?: readonly ConversationFormat[]
   /** What differs from its kind's traits. Absent: nothing. */
@@ -49,6 +51,8 @@ export interface HttpProvider {
   readonly healthCheck?: { readonly path: string; readonly intervalMs: number } | undefined
   /** Offer the models that the provider lists, besides the configured ones. Absent: no. */
   readonly discoverModels?: boolean
+  /** Whether requests may change the server for all of its clients. Absent: no. */
+  readonly allowsManagement?: boolean
   /** What its models cost that have no price of their own. Absent: what the list of prices has. */
   readonly price?: PriceSetting
   /** Whether requests carry the trace of their call. Absent: to a local provider, while spans are recorded. */

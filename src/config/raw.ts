@@ -118,7 +118,13 @@ export interface RawClient {
 /** For what has no route of its own, and for calls that name no model. */
 interface RawRoutes {
   rest?: { provider: string } | null
-  default_model?: { images?: string; moderations?: string; responses?: string }
+  default_model?: {
+    images?: string
+    infill?: string
+    moderations?: string
+    native?: string
+    responses?: string
+  }
 }
 
 export interface RawBudget {
@@ -248,6 +254,7 @@ export interface RawProvider {
   auth?: 'bearer' | { header: string }
   headers?: Record<string, string | RawSecret>
   include_usage?: 'auto' | 'always' | 'never'
+  whole_as_stream?: 'auto' | 'always' | 'never'
   trace_context?: 'auto' | 'always' | 'never'
   speaks?: 'auto' | ('chat' | 'messages' | 'responses')[]
   translation?: RawTranslation
@@ -255,6 +262,7 @@ export interface RawProvider {
   max_parallel_requests?: number
   health_check?: boolean | RawHealthCheck
   discover_models?: boolean
+  allow_management?: boolean
   price?: RawPriceSetting
 }
 

@@ -230,7 +230,9 @@ export interface RoutesConfig {
   /** The models of calls that name none; absent: such a call is refused. */
   readonly defaultModel: {
     readonly images?: string
+    readonly infill?: string
     readonly moderations?: string
+    readonly native?: string
     readonly responses?: string
   }
 }

@@ -116,6 +116,8 @@ export interface ProviderDialect {
    * Of a route that few servers have: what a client does without it, as a sentence. A call is 404 where no provider has it.
    */
   readonly withoutRoute?: string
+  /** The client has chosen the server: that it has no such route is its answer. Absent: the provider is at fault. */
+  readonly isRouteOptional?: true
   /** Whether the data of a stream's first event says that nothing follows: the stream is empty. */
   readonly isEndMark: (data: Buffer) => boolean
   /**

@@ -35,6 +35,7 @@ export function indexOfKey(event: Buffer, { bytes, end }: Key, from = 0): number
 
 const choicesKey = keyOf('"choices"', 'oices"')
 const deltaKey = keyOf('"delta"', 'delta"')
+const contentKey = keyOf('"content"', 'ntent"')
 
 /** Members whose texts are generated, of a delta, a message or a tool call, in the names of all servers; by their length. */
 const textMembers: ReadonlyMap<number, readonly Buffer[]> = Map.groupBy(
@@ -113,9 +114,18 @@ function textBytesBehind(event: Buffer, key: Key): number {
 
 /** Bytes of the text `delta` of an event, as it is written; 0 if there is none. */
 export function deltaTextBytes(event: Buffer): number {
-  const key = indexOfKey(event, deltaKey)
+  return textBytesOf(event, deltaKey)
+}
+
+/** Bytes of the text `content` of an event. */
+export function contentTextBytes(event: Buffer): number {
+  return textBytesOf(event, contentKey)
+}
+
+function textBytesOf(event: Buffer, name: Key): number {
+  const key = indexOfKey(event, name)
   if (key < 0) return 0
-  const colon = skipSpaces(event, key + deltaKey.bytes.length)
+  const colon = skipSpaces(event, key + name.bytes.length)
   if (event[colon] !== COLON) return 0
   const start = skipSpaces(event, colon + 1)
   return event[start] === QUOTE ? endOfString(event, start) - start - 1 : 0

@@ -7,7 +7,13 @@ export function passTo(provider: ProviderDialect, reshape?: Reshape): Translator
     way: 'pass',
     provider,
     mayAskUsage: (request) => request.mayAskUsage,
-    begin: (request, { model, asksUsage }) => {
+    begin: (request, { model, asksUsage, wholeAsStream }) => {
+      if (wholeAsStream !== undefined && reshape?.assemble !== undefined) {
+        const stream = request.streamBodyFor?.(model, wholeAsStream === 'progress')
+        if (stream !== undefined) {
+          return { contentType: request.contentType, body: stream, assembly: reshape.assemble() }
+        }
+      }
       const body = request.bodyFor(model, asksUsage)
       return { contentType: request.contentType, body, ...(reshape && { reshape }) }
     },

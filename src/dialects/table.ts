@@ -2,6 +2,8 @@
 import { countDialect, messagesDialect } from './anthropic/messages.ts'
 import { messageReshape } from './anthropic/reshape.ts'
 import type { ClientDialect } from './dialect.ts'
+import { nativeDialects } from './native/formats.ts'
+import { passToServer } from './native/pass.ts'
 import { ollamaDialects } from './ollama/formats.ts'
 import { passToOllama } from './ollama/pass.ts'
 import { openAiDialects } from './openai/formats.ts'
@@ -15,13 +17,14 @@ import { ollamaToMessages } from './translate/ollama_messages/translator.ts'
 import { messagesToChat } from './translate/messages_chat/translator.ts'
 import { responsesToChat } from './translate/responses_chat/translator.ts'
 import { responsesToMessages } from './translate/responses_messages/translator.ts'
-import type { Translator } from './translator.ts'
+import type { Reshape, Translator } from './translator.ts'
 
 /** Of each format at the client's end the ways to providers, the best first: the first that a provider speaks is taken. */
 export type Dialects = ReadonlyMap<ClientDialect, readonly Translator[]>
 
 const clientDialects = [
   ...openAiDialects,
+  ...nativeDialects,
   ...ollamaDialects,
   inputTokensDialect,
   messagesDialect,
@@ -46,9 +49,11 @@ const translators: ReadonlyMap<string, readonly Translator[]> = new Map([
 export const dialects: Dialects = new Map(
   clientDialects.map((client) => {
     const reshape = client === messagesDialect ? messageReshape : reshapes.get(client.name)
-    const pass = ollamaDialects.includes(client)
-      ? passToOllama(client.native)
-      : passTo(client.native, reshape)
-    return [client, [pass, ...(translators.get(client.name) ?? [])]]
+    return [client, [passOf(client, reshape), ...(translators.get(client.name) ?? [])]]
   }),
 )
+
+function passOf(client: ClientDialect, reshape: Reshape | undefined): Translator {
+  if (ollamaDialects.includes(client)) return passToOllama(client.native)
+  return nativeDialects.includes(client) ? passToServer(client.native) : passTo(client.native, reshape)
+}

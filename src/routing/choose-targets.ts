@@ -13,7 +13,7 @@ import type { OpenWork } from './open-work.ts'
 import { type Candidate, orderTargets } from './pick-target.ts'
 import type { Placement, PlacementReason, Prospect, Turn } from './placement.ts'
 import { type PrefixHashes, wordsPerPrefix } from './prefix-hashes.ts'
-import type { KnownPrefix, PrefixIndex } from './prefix-index.ts'
+import { type KnownPrefix, nothingKnown, type PrefixIndex } from './prefix-index.ts'
 import type { ServerFacts } from './server-facts.ts'
 import type { TargetHealth } from './target-health.ts'
 import type { TargetRates } from './target-rates.ts'
@@ -75,7 +75,7 @@ export function chooseTargets({ model, targets, prefix, format }: Placeable, fac
     const { isReady, readyAtMs } = health.stateOf(target, nowMs)
     const passes = facts.hasShown(target.provider, format)
     const busy = load.of(target.provider)
-    const cost = costOf(prospects?.get(target))
+    const cost = costOf(target, prospects?.get(target))
     return { target, isReady, readyAtMs, busy, cost, passes, credit: credits[index]! }
   })
   const { targets: ordered, equals } = orderTargets(candidates, facts.chance())
@@ -88,10 +88,10 @@ export function chooseTargets({ model, targets, prefix, format }: Placeable, fac
 }
 
 /** Of clouds the price, where they are all that the model has. */
-function costOf(prospect: TargetProspect | undefined): number {
+function costOf({ price }: Target, prospect: TargetProspect | undefined): number {
   if (prospect === undefined) return 0
   const { expectedMs: ms, promptBytes, cachedBytes } = prospect
-  return ms ?? expectedPrice(promptBytes, cachedBytes)
+  return ms ?? expectedPrice(promptBytes, cachedBytes, price)
 }
 
 function prospectsOf(
@@ -110,21 +110,22 @@ function prospectsOf(
   const prospects = new Map<Target, TargetProspect>()
   for (const [at, target] of targets.entries()) {
     const { provider, weight } = target
+    const { slots: reported, state } = facts.serverFacts.modelOf(provider, target.model)
+    const loadMs = loadMsOf(facts.serverFacts.isSleeping(provider) ? 'sleeping' : state)
     const asked = { provider, target: targetKey(target), hashes, traits: traits[at]! }
-    const believed = usablePrefix(asked, facts, nowMs)
+    // A model that was put aside has lost its cache.
+    const believed = loadMs > 0 ? nothingKnown : usablePrefix(asked, facts, nowMs)
     const cachedBytes = believed.bytes * learned[at]!.trust
     const readMsPerByte = readRates[at]!
     const queue = load.of(provider)
     const known = { believed, cachedBytes, promptBytes, queue, readMsPerByte }
     if (isPaid) prospects.set(target, known)
     else {
-      const { slots: reported, state } = facts.serverFacts.modelOf(provider, target.model)
       const slots =
         traits[at]!.slots ??
         reported ??
         facts.serverFacts.slotsOf(provider) ??
         usualSlots(traits[at]!, weight / leastWeight)
-      const loadMs = loadMsOf(facts.serverFacts.isSleeping(provider) ? 'sleeping' : state)
       const expected = { promptBytes, cachedBytes, readMsPerByte, slots, queue, loadMs }
       prospects.set(target, { ...known, expectedMs: expectedMs(provider, expected, work, nowMs) })
     }

@@ -3,6 +3,7 @@
 import type { OpenWork } from './open-work.ts'
 import { type PrefixHashes, wordsPerPrefix } from './prefix-hashes.ts'
 import { type KnownPrefix, nothingKnown, type PrefixIndex } from './prefix-index.ts'
+import type { PriceSetting } from '../domain.ts'
 import type { KnownModel } from './server-facts.ts'
 import type { TargetRate } from './target-rates.ts'
 
@@ -104,7 +105,21 @@ export function expectedMs(
   )
 }
 
-/** What a prompt costs, in bytes at the full price. */
-export function expectedPrice(promptBytes: number, cachedBytes: number): number {
-  return promptBytes - cachedBytes * (1 - usualCachedPrice)
+/**
+ * What a prompt costs, in bytes at the full price.
+ * @param price of the target; absent: usual.
+ */
+export function expectedPrice(
+  promptBytes: number,
+  cachedBytes: number,
+  price: PriceSetting | undefined,
+): number {
+  return promptBytes - cachedBytes * (1 - cachedPriceOf(price))
+}
+
+/** As a share of the full price. */
+function cachedPriceOf(price: PriceSetting | undefined): number {
+  if (price === undefined || typeof price === 'string') return usualCachedPrice
+  const { input, cachedInput } = price.rates
+  return input > 0 ? cachedInput / input : 1
 }

@@ -45,7 +45,7 @@ function minStepAt(length: number): number {
 
 /**
  * Reads a prompt once, in as many pieces as the caller wants. A hash depends on the key, the owner and the bytes before it
- * and on nothing else. Two lanes of multiplications and rotations over words of four bytes, in the manner of MurmurHash3
+ * and on nothing else. Two lanes of multiplications and rotations over words of four bytes, mixed with each other, in the manner of MurmurHash3
  * (https://github.com/aappleby/smhasher/blob/master/src/MurmurHash3.cpp).
  */
 export class PrefixHasher {
@@ -58,8 +58,9 @@ export class PrefixHasher {
   #length = 0
   /** Of the last prefix. */
   #lastLength = 0
-  /** The bytes after the last whole word, and how many. */
+  /** The bytes after the last eight in a row, in two words, and how many. */
   #rest = 0
+  #otherRest = 0
   #restBytes = 0
   /** The span that is being read, and the position in it; −1: none has begun. */
   #span = 0
@@ -121,36 +122,37 @@ export class PrefixHasher {
 
   #hash(from: number, to: number): void {
     const view = this.#view
+    let at = from
+    while (this.#restBytes > 0 && at < to) this.#add(view.getUint8(at++))
     let one = this.#one
     let other = this.#other
-    let rest = this.#rest
-    let restBytes = this.#restBytes
-    let at = from
-    while (restBytes > 0 && at < to) {
-      rest |= view.getUint8(at++) << (8 * restBytes)
-      restBytes = (restBytes + 1) & 3
-      if (restBytes > 0) continue
-      one = mixOne(one, rest)
-      other = mixOther(other, rest)
-      rest = 0
+    const last = to - 7
+    for (; at < last; at += 8) {
+      one = (mixOne(one, view.getInt32(at, true)) + other) | 0
+      other = mixOther(other, view.getInt32(at + 4, true)) ^ one
     }
-    const last = to - 3
-    for (; at < last; at += 4) {
-      const word = view.getInt32(at, true)
-      one = mixOne(one, word)
-      other = mixOther(other, word)
-    }
-    while (at < to) rest |= view.getUint8(at++) << (8 * restBytes++)
     this.#one = one
     this.#other = other
-    this.#rest = rest
-    this.#restBytes = restBytes
+    while (at < to) this.#add(view.getUint8(at++))
+  }
+
+  /** A byte that is no part of eight in a row. */
+  #add(byte: number): void {
+    if (this.#restBytes < 4) this.#rest |= byte << (8 * this.#restBytes)
+    else this.#otherRest |= byte << (8 * (this.#restBytes - 4))
+    this.#restBytes += 1
+    if (this.#restBytes < 8) return
+    this.#one = (mixOne(this.#one, this.#rest) + this.#other) | 0
+    this.#other = mixOther(this.#other, this.#otherRest) ^ this.#one
+    this.#rest = 0
+    this.#otherRest = 0
+    this.#restBytes = 0
   }
 
   #keep(): void {
     const length = this.#length
-    const one = finished(mixOne(this.#one, this.#rest) ^ length)
-    const other = finished(mixOther(this.#other, this.#rest) ^ one)
+    const one = finished((mixOne(this.#one, this.#rest) + this.#other) ^ length)
+    const other = finished(mixOther(this.#other, this.#otherRest) ^ one)
     this.#found.push(one, other, length)
     this.#lastLength = length
   }

@@ -15,6 +15,7 @@ import type { UsageQuestion } from '../ledger/report.ts'
 import type { Events } from '../observe/events.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { RouteTable } from '../routing/route-table.ts'
+import type { Provider } from '../upstream/provider.ts'
 import type { KnownModel } from '../routing/server-facts.ts'
 import type { StatusSource } from '../status/status-source.ts'
 import type { Guard } from './guards/guard.ts'
@@ -46,6 +47,7 @@ export interface ServerParts {
   readonly hasRest: () => boolean
   /** Whether others than the gateway's own user may call it. */
   readonly hasSeveralClients: boolean
+  readonly findProvider: (name: string) => Pick<Provider, 'allowsManagement' | 'kind'> | undefined
   readonly routes: () => RouteTable
   /** What is known of each of these targets, in their order. */
   readonly knownModels: (targets: readonly Target[]) => Promise<readonly KnownModel[]>

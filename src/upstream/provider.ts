@@ -1,5 +1,5 @@
 // A provider as a call sees it: it accepts a request and pushes the response back.
-import type { HttpProvider, ProviderTraits, Timeouts } from '../config/provider-types.ts'
+import type { HttpProvider, ProviderConfig, ProviderTraits, Timeouts } from '../config/provider-types.ts'
 import type { ResponseHead } from '../domain.ts'
 import type { Boundary } from '../platform/boundary.ts'
 import type { SplicedBody } from '../bytes/large-body.ts'
@@ -86,8 +86,15 @@ export interface Exchange {
   abort(): void
 }
 
+/** `progress`: it can also report how far it is with a prompt, as llama.cpp does. */
+export type WholeAsStream = 'plain' | 'progress'
+
 export interface Provider {
   readonly name: string
+  /** Which server it is, whose own routes differ. */
+  readonly kind: ProviderConfig['kind']
+  /** Whether clients may change the server for all of its clients. */
+  readonly allowsManagement: boolean
   /** Of its base URL, for messages. */
   readonly host: string
   /** The narrowest boundary that requests to it can be kept in. */
@@ -102,9 +109,9 @@ export interface Provider {
   /** Whether its requests carry the trace of their call; `auto`: to a local one, while spans are recorded. */
   readonly traceContext: 'auto' | 'always' | 'never'
   readonly includeUsage: HttpProvider['includeUsage']
+  /** How whole answers are asked for as streams, of which they are put together. Absent: they are not. */
+  readonly wholeAsStream?: WholeAsStream | undefined
   readonly maxParallelRequests: number | undefined
-  /** Whether calls may change how its server holds models. Absent: they may not. */
-  readonly allowsManagement?: true
   /**
    * Whether it accepts requests of the format with this name (`ProviderDialect.name`), by its settings and its kind.
    * Undefined: it is probed (call/spoken-formats.ts).

@@ -125,6 +125,8 @@ class FakeReply implements Reply {
 function fakeProvider(name: string, next: () => string): Provider {
   return {
     name,
+    kind: 'openai',
+    allowsManagement: false,
     host: '127.0.0.1',
     boundary: 'local',
     staysIn: 'local',

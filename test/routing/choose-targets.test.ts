@@ -213,6 +213,13 @@ describe('a server', () => {
     for (const number of [1, 2, 3]) assert.equal(scene.call(ab, conversation(number, 0, `${number}`)), 'b')
   })
 
+  test('that sleeps has lost what it had', () => {
+    const scene = new Scene()
+    const home = scene.call(ab, conversation(1, 1))
+    scene.serverFacts.setReported(home, { isSleeping: true })
+    assert.notEqual(scene.call(ab, conversation(1, 2)), home)
+  })
+
   test('that turns out to have lost a prompt is not believed to have older ones', () => {
     const scene = new Scene()
     const [older, newer] = [conversation(1, 5, 'one'), conversation(2, 5, 'two')]
@@ -272,6 +279,23 @@ describe('clouds', () => {
     scene.nowMs += 300_001
     const seen = [13, 14].map((turns) => scene.call(ab, conversation(1, turns, 'other')))
     assert.deepEqual(new Set(seen.slice(0, 1)), new Set([first === 'a' ? 'b' : 'a']))
+  })
+
+  test('that sell cached prompts at the full price are chosen by turns', () => {
+    const scene = new Scene({ cache: 'paid', slots: undefined })
+    const rates = {
+      input: 1,
+      cachedInput: 1,
+      cacheWrite: 1,
+      hourCacheWrite: 1,
+      output: 1,
+      reasoning: 1,
+      request: 0,
+    }
+    const price = { rates, above: [], serviceTiers: new Map() }
+    const targets = ab.map((each) => ({ ...each, price }))
+    const seen = [9, 10, 11, 12].map((turns) => scene.call(targets, conversation(1, turns)))
+    assert.deepEqual(seen, ['a', 'b', 'a', 'b'])
   })
 
   test('are not busy because of calls under way', () => {

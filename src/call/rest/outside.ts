@@ -13,12 +13,12 @@ import type { RestCall } from './request.ts'
 /** The boundary that the request is kept in, or its refusal. */
 export function boundaryAt(
   provider: Provider,
-  call: Pick<RestCall, 'body' | 'boundary' | 'client' | 'contentType' | 'path' | 'route'>,
+  call: Pick<RestCall, 'body' | 'boundary' | 'client' | 'contentType' | 'native' | 'path' | 'route'>,
   on: Pick<Snapshot, 'routes' | 'routing'>,
 ): Boundary | GatewayError {
   const bounds = boundsOf(call, on)
   const boundary = boundaryOf(bounds)
-  const from = `/v1${call.path}`
+  const from = call.native === undefined ? `/v1${call.path}` : call.path.slice(1)
   if (!isInside(provider.boundary, boundary)) {
     return outsideBoundary([leavingChain([from], provider, boundary)], bounds)
   }

@@ -3146,7 +3146,7 @@ validate34.errors = vErrors;
 return errors === 0;
 }
 
-const schema14 = {"type":"object","minProperties":1,"propertyNames":{"type":"string","minLength":1,"maxLength":64,"pattern":"^[A-Za-z0-9][A-Za-z0-9._-]*$","patternErrorMessage":"must consist of letters, digits, \".\", \"_\" and \"-\", and begin with a letter or digit"},"additionalProperties":{"type":"object","hint":"write { base_url: \"https://HOST/v1\" }","additionalProperties":false,"elsewhere":{"max_tokens_field":"it stands in translation: { max_tokens_field: … }","default_max_tokens":"it stands in translation: { default_max_tokens: … }","system_in_middle":"it stands in translation: { system_in_middle: … }","system_role":"it stands in translation: { system_role: … }","text_parts":"it stands in translation: { text_parts: … }","reasoning_field":"it stands in translation: { reasoning_field: … }","reasoning_turns":"it stands in translation: { reasoning_turns: … }","efforts":"it stands in translation: { efforts: … }","think_tags":"it stands in translation: { think_tags: … }","thinking":"it stands in translation: { thinking: … }","max_temperature":"it stands in translation: { max_temperature: … }","max_stop_sequences":"it stands in translation: { max_stop_sequences: … }","top_k":"it stands in translation: { top_k: … }","tool_images":"it stands in translation: { tool_images: … }","file_parts":"it stands in translation: { file_parts: … }","prefill":"it stands in translation: { prefill: … }","platform_members":"it stands in translation: { platform_members: … }","keep_billing_block":"it stands in translation: { keep_billing_block: … }","cache_prompts":"it stands in translation: { cache_prompts: … }"},"properties":{"kind":{"type":"string","description":"`openai`: any server with an OpenAI-compatible API; `llama_cpp`, `ollama` and `vllm` name the software. `anthropic`: Anthropic, and servers with Anthropic's API. `echo`: built in, returns the last message of the request.","default":"openai","enum":["openai","anthropic","llama_cpp","ollama","vllm","echo"]},"base_url":{"type":"string","description":"URL up to and including `/v1`; a query (`?api-version=…`) goes with every request. `http://` is allowed for loopback and private addresses, and for names that have no others: this is checked for each connection. Such a name cannot have a key. Required unless `kind` is `echo` or `anthropic`, whose default is `https://api.anthropic.com`; there, `/v1` need not be written.","minLength":1,"maxLength":2048},"allow_http":{"type":"boolean","description":"Allow `http://` to any address, with the key if there is one. Whoever can read the network between then reads all of it.","default":false},"proxy":{"type":"string","description":"What leads to the provider: `env` for the proxy in the environment ([Proxies](#proxies)), `none`, or the URL of a proxy: `http://HOST:PORT`, `https://…`, `socks5://…`. `env` never applies to a local provider.","default":"env","minLength":1,"maxLength":2048,"writeOnly":true},"api_key":{"type":"object","description":"Where to find the key, never the key itself. It is sent to the origin of `base_url` and nowhere else.","writeOnly":true,"additionalProperties":false,"properties":{"credential":{"type":"string","description":"Name of a systemd credential: a file in `$CREDENTIALS_DIRECTORY`.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a credential, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"file":{"type":"string","description":"Absolute path of a file that only its owner can read (mode 0600); `~/` stands for the home directory.","minLength":1,"maxLength":4096,"pattern":"^(/|~/)","patternErrorMessage":"must be an absolute path, or begin with ~/","writeOnly":true},"env":{"type":"string","description":"Name of an environment variable.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z_][A-Za-z0-9_]*$","patternErrorMessage":"must be the name of an environment variable","hint":"write { env: NAME }, without $ and braces","writeOnly":true},"secret":{"type":"string","description":"Name of a secret that `llm-gateway secret set NAME` has stored, encrypted.","minLength":1,"maxLength":100,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a secret, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"optional":{"type":"boolean","description":"Start without this secret if it cannot be found.","default":false,"writeOnly":true}},"if":{"type":"object","properties":{"credential":false,"file":false,"env":false,"secret":false}},"then":{"not":{},"errorMessage":"names no source of the secret","hint":"add credential, file, env or secret"}},"auth":{"type":["string","object"],"description":"How the key is sent: `bearer` is `Authorization: Bearer KEY`; `{ header: api-key }` sends it in that header. Default: `bearer`; for `anthropic`, `{ header: x-api-key }`.","pattern":"^bearer$","patternErrorMessage":"must be \"bearer\" or { header: NAME }","additionalProperties":false,"required":["header"],"properties":{"header":{"type":"string","minLength":1,"maxLength":128,"pattern":"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$","patternErrorMessage":"must be a valid HTTP header name","description":"Name of the header that carries the key."}}},"headers":{"type":"object","description":"Additional headers of every request to this provider. A value is text or a secret reference as in `api_key`.","propertyNames":{"type":"string","minLength":1,"maxLength":128,"pattern":"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$","patternErrorMessage":"must be a valid HTTP header name"},"additionalProperties":{"type":["string","object"],"maxLength":8192,"pattern":"^[ -~]*$","patternErrorMessage":"must be one line of visible ASCII characters","writeOnly":true,"additionalProperties":false,"properties":{"credential":{"type":"string","description":"Name of a systemd credential: a file in `$CREDENTIALS_DIRECTORY`.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a credential, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"file":{"type":"string","description":"Absolute path of a file that only its owner can read (mode 0600); `~/` stands for the home directory.","minLength":1,"maxLength":4096,"pattern":"^(/|~/)","patternErrorMessage":"must be an absolute path, or begin with ~/","writeOnly":true},"env":{"type":"string","description":"Name of an environment variable.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z_][A-Za-z0-9_]*$","patternErrorMessage":"must be the name of an environment variable","hint":"write { env: NAME }, without $ and braces","writeOnly":true},"secret":{"type":"string","description":"Name of a secret that `llm-gateway secret set NAME` has stored, encrypted.","minLength":1,"maxLength":100,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a secret, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"optional":{"type":"boolean","description":"Start without this secret if it cannot be found.","default":false,"writeOnly":true}},"if":{"type":"object","properties":{"credential":false,"file":false,"env":false,"secret":false}},"then":{"not":{},"errorMessage":"names no source of the secret","hint":"add credential, file, env or secret"}}},"include_usage":{"type":"string","description":"Request token counts at the end of streams; `auto` stops requesting them from a provider that rejects this or reports them in any case.","default":"auto","enum":["auto","always","never"]},"speaks":{"type":["string","array"],"description":"The conversation formats that the server understands: `[chat, responses, messages]` or some of them. `auto`: known from its kind, or probed by a request without a prompt when a call needs to know; the result is kept over restarts. Calls in other formats are translated ([Translation](#translation)).","default":"auto","pattern":"^auto$","patternErrorMessage":"must be auto, or a list of chat, responses and messages","minItems":1,"items":{"type":"string","enum":["chat","responses","messages"]}},"translation":{"type":"object","additionalProperties":false,"hint":"write { max_temperature: 1 }","properties":{"max_tokens_field":{"type":"string","description":"Chat: the member for the cap of the output.","enum":["max_tokens","max_completion_tokens"]},"default_max_tokens":{"type":"integer","description":"Messages: the cap of the output where the client set none; the format requires one.","minimum":1,"maximum":1000000},"system_in_middle":{"type":"string","description":"What becomes of a system message after the first turn. `fold`: it goes into the text of a user turn, marked; many chat templates refuse it elsewhere.","enum":["keep","fold"]},"system_role":{"type":"string","description":"Chat: the role of instructions.","enum":["system","developer"]},"text_parts":{"type":"boolean","description":"Chat: whether several texts of one message may be parts. `false`: they are joined by a blank line."},"reasoning_field":{"type":"string","description":"Chat: the member for reasoning of earlier turns. `none`: it is dropped.","enum":["reasoning_content","reasoning","none"]},"reasoning_turns":{"type":"string","description":"Of which turns reasoning is sent: of `all`, or of those after the `last` message that a person wrote.","enum":["all","last"]},"efforts":{"type":"array","description":"How much thinking can be asked for. Other efforts become the next weaker one, or the weakest. Empty: the member is dropped.","items":{"type":"string","enum":["none","minimal","low","medium","high","xhigh","max"]}},"think_tags":{"type":"boolean","description":"Chat: whether `<think>…</think>` at the start of an answer's text is its reasoning."},"thinking":{"type":"string","description":"Messages: how thinking is asked for: by an effort (`adaptive`), or by a number of tokens (`budget`), as models before Claude 4.6 need it.","enum":["adaptive","budget"]},"max_temperature":{"type":"number","description":"The highest temperature; higher ones become it.","minimum":0,"maximum":10},"max_stop_sequences":{"type":["integer","null"],"description":"The largest number of stop sequences; calls with more are refused. `null`: any number.","minimum":0,"maximum":1000},"top_k":{"type":"boolean","description":"Whether `top_k` is sent."},"tool_images":{"type":"boolean","description":"Whether a tool's result may hold images. `false`: they follow in a user message."},"file_parts":{"type":"boolean","description":"Whether documents may be parts of a message. `false`: calls with documents are refused."},"prefill":{"type":"boolean","description":"Whether the last message may be the beginning of the answer. `false`: such calls are refused."},"platform_members":{"type":"boolean","description":"Whether members of OpenAI's own platform are sent: `metadata`, `prompt_cache_key`, `safety_identifier`, `service_tier`, `store`, `verbosity`."},"keep_billing_block":{"type":"boolean","description":"Whether Claude Code's `x-anthropic-billing-header` block stays in the prompt; outside of Anthropic it makes prefix caches useless."},"cache_prompts":{"type":"boolean","description":"Messages: whether calls that mark nothing for the cache (`cache_control`) have their prompt cached. Anthropic charges a quarter more for a prompt that it keeps, and a tenth for what it finds again, so it pays for agents and long conversations."}},"description":"What calls are adapted to that are translated to a format of the server, where it differs from others of its kind. The defaults are right for OpenAI, Anthropic, OpenRouter, DeepSeek, Moonshot, Ollama, vLLM and llama.cpp, and cautious for others ([Translation](#translation))."},"trace_context":{"type":"string","description":"Whether requests carry the trace of their call (`traceparent`, `tracestate`). `auto`: to a local provider, while [tracing](#tracing) has an endpoint. `always`: also to a remote one, and without an endpoint the trace that the client has sent.","default":"auto","enum":["auto","always","never"]},"timeouts":{"type":"object","description":"In milliseconds; 0 disables a timeout.","additionalProperties":false,"properties":{"connect_ms":{"type":"integer","description":"Until the connection is established. Checked about once a second, so it may expire up to a second late. Default: 2000 for a local provider, 5000 otherwise.","minimum":0,"maximum":86400000},"first_byte_ms":{"type":"integer","description":"From sending the request to the first byte of the response. Default: 600000 for a local provider, 120000 otherwise.","minimum":0,"maximum":86400000},"idle_ms":{"type":"integer","description":"Longest silence within the response. Default: 600000 for a local provider, 120000 otherwise.","minimum":0,"maximum":86400000},"total_ms":{"type":"integer","description":"The whole call, including all attempts. Default: 1800000.","minimum":0,"maximum":86400000}}},"max_parallel_requests":{"type":"integer","description":"Maximum number of simultaneous calls to this provider, all models together.","minimum":1,"maximum":1000000},"health_check":{"type":["boolean","object"],"description":"Send the provider a request at regular intervals, and try its targets last while it does not respond with 2xx.","default":false,"additionalProperties":false,"properties":{"path":{"type":"string","description":"Path below the base URL that returns 2xx on a healthy server; with a second slash, as in `//health`, below the server's root (the base URL without `/v1`). Default: `/models`; by kind, `//health` for `llama_cpp` and `vllm`, `//api/version` for `ollama`.","minLength":1,"maxLength":1024,"pattern":"^/[!-~]*$","patternErrorMessage":"must begin with / and contain only visible ASCII characters"},"interval_ms":{"type":"integer","description":"Time between two checks, in milliseconds. Default: 15000.","minimum":1000,"maximum":3600000}}},"discover_models":{"type":"boolean","description":"Offer the models that the provider lists, as `PROVIDER/MODEL`, and as `MODEL` if that name is not in use.","default":false},"price":{"description":"What its models cost that have no price of their own ([Prices](#price)). Default: `free` for `ollama`, `llama_cpp` and `vllm` at a loopback or private address, `reported` for OpenRouter, otherwise the list's price.","$ref":"#/definitions/price"}},"if":{"properties":{"kind":{"const":"echo"}},"required":["kind"]},"then":{"propertyNames":{"enum":["kind"],"errorMessage":"does not apply to a provider of kind echo","hint":"remove it"}},"else":{"if":{"properties":{"kind":{"const":"anthropic"}},"required":["kind"]},"then":{},"else":{"required":["base_url"],"hint":"add base_url: https://HOST/v1, or kind: echo"}}}};
+const schema14 = {"type":"object","minProperties":1,"propertyNames":{"type":"string","minLength":1,"maxLength":64,"pattern":"^[A-Za-z0-9][A-Za-z0-9._-]*$","patternErrorMessage":"must consist of letters, digits, \".\", \"_\" and \"-\", and begin with a letter or digit"},"additionalProperties":{"type":"object","hint":"write { base_url: \"https://HOST/v1\" }","additionalProperties":false,"elsewhere":{"max_tokens_field":"it stands in translation: { max_tokens_field: … }","default_max_tokens":"it stands in translation: { default_max_tokens: … }","system_in_middle":"it stands in translation: { system_in_middle: … }","system_role":"it stands in translation: { system_role: … }","text_parts":"it stands in translation: { text_parts: … }","reasoning_field":"it stands in translation: { reasoning_field: … }","reasoning_turns":"it stands in translation: { reasoning_turns: … }","efforts":"it stands in translation: { efforts: … }","think_tags":"it stands in translation: { think_tags: … }","thinking":"it stands in translation: { thinking: … }","max_temperature":"it stands in translation: { max_temperature: … }","max_stop_sequences":"it stands in translation: { max_stop_sequences: … }","top_k":"it stands in translation: { top_k: … }","tool_images":"it stands in translation: { tool_images: … }","file_parts":"it stands in translation: { file_parts: … }","prefill":"it stands in translation: { prefill: … }","platform_members":"it stands in translation: { platform_members: … }","keep_billing_block":"it stands in translation: { keep_billing_block: … }","cache_prompts":"it stands in translation: { cache_prompts: … }"},"properties":{"kind":{"type":"string","description":"`openai`: any server with an OpenAI-compatible API; `llama_cpp`, `ollama` and `vllm` name the software. `anthropic`: Anthropic, and servers with Anthropic's API. `echo`: built in, returns the last message of the request.","default":"openai","enum":["openai","anthropic","llama_cpp","ollama","vllm","echo"]},"base_url":{"type":"string","description":"URL up to and including `/v1`; a query (`?api-version=…`) goes with every request. `http://` is allowed for loopback and private addresses, and for names that have no others: this is checked for each connection. Such a name cannot have a key. Required unless `kind` is `echo` or `anthropic`, whose default is `https://api.anthropic.com`; there, `/v1` need not be written.","minLength":1,"maxLength":2048},"allow_http":{"type":"boolean","description":"Allow `http://` to any address, with the key if there is one. Whoever can read the network between then reads all of it.","default":false},"proxy":{"type":"string","description":"What leads to the provider: `env` for the proxy in the environment ([Proxies](#proxies)), `none`, or the URL of a proxy: `http://HOST:PORT`, `https://…`, `socks5://…`. `env` never applies to a local provider.","default":"env","minLength":1,"maxLength":2048,"writeOnly":true},"api_key":{"type":"object","description":"Where to find the key, never the key itself. It is sent to the origin of `base_url` and nowhere else.","writeOnly":true,"additionalProperties":false,"properties":{"credential":{"type":"string","description":"Name of a systemd credential: a file in `$CREDENTIALS_DIRECTORY`.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a credential, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"file":{"type":"string","description":"Absolute path of a file that only its owner can read (mode 0600); `~/` stands for the home directory.","minLength":1,"maxLength":4096,"pattern":"^(/|~/)","patternErrorMessage":"must be an absolute path, or begin with ~/","writeOnly":true},"env":{"type":"string","description":"Name of an environment variable.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z_][A-Za-z0-9_]*$","patternErrorMessage":"must be the name of an environment variable","hint":"write { env: NAME }, without $ and braces","writeOnly":true},"secret":{"type":"string","description":"Name of a secret that `llm-gateway secret set NAME` has stored, encrypted.","minLength":1,"maxLength":100,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a secret, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"optional":{"type":"boolean","description":"Start without this secret if it cannot be found.","default":false,"writeOnly":true}},"if":{"type":"object","properties":{"credential":false,"file":false,"env":false,"secret":false}},"then":{"not":{},"errorMessage":"names no source of the secret","hint":"add credential, file, env or secret"}},"auth":{"type":["string","object"],"description":"How the key is sent: `bearer` is `Authorization: Bearer KEY`; `{ header: api-key }` sends it in that header. Default: `bearer`; for `anthropic`, `{ header: x-api-key }`.","pattern":"^bearer$","patternErrorMessage":"must be \"bearer\" or { header: NAME }","additionalProperties":false,"required":["header"],"properties":{"header":{"type":"string","minLength":1,"maxLength":128,"pattern":"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$","patternErrorMessage":"must be a valid HTTP header name","description":"Name of the header that carries the key."}}},"headers":{"type":"object","description":"Additional headers of every request to this provider. A value is text or a secret reference as in `api_key`.","propertyNames":{"type":"string","minLength":1,"maxLength":128,"pattern":"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$","patternErrorMessage":"must be a valid HTTP header name"},"additionalProperties":{"type":["string","object"],"maxLength":8192,"pattern":"^[ -~]*$","patternErrorMessage":"must be one line of visible ASCII characters","writeOnly":true,"additionalProperties":false,"properties":{"credential":{"type":"string","description":"Name of a systemd credential: a file in `$CREDENTIALS_DIRECTORY`.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a credential, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"file":{"type":"string","description":"Absolute path of a file that only its owner can read (mode 0600); `~/` stands for the home directory.","minLength":1,"maxLength":4096,"pattern":"^(/|~/)","patternErrorMessage":"must be an absolute path, or begin with ~/","writeOnly":true},"env":{"type":"string","description":"Name of an environment variable.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z_][A-Za-z0-9_]*$","patternErrorMessage":"must be the name of an environment variable","hint":"write { env: NAME }, without $ and braces","writeOnly":true},"secret":{"type":"string","description":"Name of a secret that `llm-gateway secret set NAME` has stored, encrypted.","minLength":1,"maxLength":100,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a secret, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"optional":{"type":"boolean","description":"Start without this secret if it cannot be found.","default":false,"writeOnly":true}},"if":{"type":"object","properties":{"credential":false,"file":false,"env":false,"secret":false}},"then":{"not":{},"errorMessage":"names no source of the secret","hint":"add credential, file, env or secret"}}},"include_usage":{"type":"string","description":"Request token counts at the end of streams; `auto` stops requesting them from a provider that rejects this or reports them in any case.","default":"auto","enum":["auto","always","never"]},"whole_as_stream":{"type":"string","description":"Ask for whole answers as streams and put them together, so that a client that leaves ends the work on them. `auto`: where the kind of server is known not to notice (`llama_cpp`).","default":"auto","enum":["auto","always","never"]},"speaks":{"type":["string","array"],"description":"The conversation formats that the server understands: `[chat, responses, messages]` or some of them. `auto`: known from its kind, or probed by a request without a prompt when a call needs to know; the result is kept over restarts. Calls in other formats are translated ([Translation](#translation)).","default":"auto","pattern":"^auto$","patternErrorMessage":"must be auto, or a list of chat, responses and messages","minItems":1,"items":{"type":"string","enum":["chat","responses","messages"]}},"translation":{"type":"object","additionalProperties":false,"hint":"write { max_temperature: 1 }","properties":{"max_tokens_field":{"type":"string","description":"Chat: the member for the cap of the output.","enum":["max_tokens","max_completion_tokens"]},"default_max_tokens":{"type":"integer","description":"Messages: the cap of the output where the client set none; the format requires one.","minimum":1,"maximum":1000000},"system_in_middle":{"type":"string","description":"What becomes of a system message after the first turn. `fold`: it goes into the text of a user turn, marked; many chat templates refuse it elsewhere.","enum":["keep","fold"]},"system_role":{"type":"string","description":"Chat: the role of instructions.","enum":["system","developer"]},"text_parts":{"type":"boolean","description":"Chat: whether several texts of one message may be parts. `false`: they are joined by a blank line."},"reasoning_field":{"type":"string","description":"Chat: the member for reasoning of earlier turns. `none`: it is dropped.","enum":["reasoning_content","reasoning","none"]},"reasoning_turns":{"type":"string","description":"Of which turns reasoning is sent: of `all`, or of those after the `last` message that a person wrote.","enum":["all","last"]},"efforts":{"type":"array","description":"How much thinking can be asked for. Other efforts become the next weaker one, or the weakest. Empty: the member is dropped.","items":{"type":"string","enum":["none","minimal","low","medium","high","xhigh","max"]}},"think_tags":{"type":"boolean","description":"Chat: whether `<think>…</think>` at the start of an answer's text is its reasoning."},"thinking":{"type":"string","description":"Messages: how thinking is asked for: by an effort (`adaptive`), or by a number of tokens (`budget`), as models before Claude 4.6 need it.","enum":["adaptive","budget"]},"max_temperature":{"type":"number","description":"The highest temperature; higher ones become it.","minimum":0,"maximum":10},"max_stop_sequences":{"type":["integer","null"],"description":"The largest number of stop sequences; calls with more are refused. `null`: any number.","minimum":0,"maximum":1000},"top_k":{"type":"boolean","description":"Whether `top_k` is sent."},"tool_images":{"type":"boolean","description":"Whether a tool's result may hold images. `false`: they follow in a user message."},"file_parts":{"type":"boolean","description":"Whether documents may be parts of a message. `false`: calls with documents are refused."},"prefill":{"type":"boolean","description":"Whether the last message may be the beginning of the answer. `false`: such calls are refused."},"platform_members":{"type":"boolean","description":"Whether members of OpenAI's own platform are sent: `metadata`, `prompt_cache_key`, `safety_identifier`, `service_tier`, `store`, `verbosity`."},"keep_billing_block":{"type":"boolean","description":"Whether Claude Code's `x-anthropic-billing-header` block stays in the prompt; outside of Anthropic it makes prefix caches useless."},"cache_prompts":{"type":"boolean","description":"Messages: whether calls that mark nothing for the cache (`cache_control`) have their prompt cached. Anthropic charges a quarter more for a prompt that it keeps, and a tenth for what it finds again, so it pays for agents and long conversations."}},"description":"What calls are adapted to that are translated to a format of the server, where it differs from others of its kind. The defaults are right for OpenAI, Anthropic, OpenRouter, DeepSeek, Moonshot, Ollama, vLLM and llama.cpp, and cautious for others ([Translation](#translation))."},"trace_context":{"type":"string","description":"Whether requests carry the trace of their call (`traceparent`, `tracestate`). `auto`: to a local provider, while [tracing](#tracing) has an endpoint. `always`: also to a remote one, and without an endpoint the trace that the client has sent.","default":"auto","enum":["auto","always","never"]},"timeouts":{"type":"object","description":"In milliseconds; 0 disables a timeout.","additionalProperties":false,"properties":{"connect_ms":{"type":"integer","description":"Until the connection is established. Checked about once a second, so it may expire up to a second late. Default: 2000 for a local provider, 5000 otherwise.","minimum":0,"maximum":86400000},"first_byte_ms":{"type":"integer","description":"From sending the request to the first byte of the response. Default: 600000 for a local provider, 120000 otherwise.","minimum":0,"maximum":86400000},"idle_ms":{"type":"integer","description":"Longest silence within the response. Default: 600000 for a local provider, 120000 otherwise.","minimum":0,"maximum":86400000},"total_ms":{"type":"integer","description":"The whole call, including all attempts. Default: 1800000.","minimum":0,"maximum":86400000}}},"max_parallel_requests":{"type":"integer","description":"Maximum number of simultaneous calls to this provider, all models together.","minimum":1,"maximum":1000000},"health_check":{"type":["boolean","object"],"description":"Send the provider a request at regular intervals, and try its targets last while it does not respond with 2xx.","default":false,"additionalProperties":false,"properties":{"path":{"type":"string","description":"Path below the base URL that returns 2xx on a healthy server; with a second slash, as in `//health`, below the server's root (the base URL without `/v1`). Default: `/models`; by kind, `//health` for `llama_cpp` and `vllm`, `//api/version` for `ollama`.","minLength":1,"maxLength":1024,"pattern":"^/[!-~]*$","patternErrorMessage":"must begin with / and contain only visible ASCII characters"},"interval_ms":{"type":"integer","description":"Time between two checks, in milliseconds. Default: 15000.","minimum":1000,"maximum":3600000}}},"discover_models":{"type":"boolean","description":"Offer the models that the provider lists, as `PROVIDER/MODEL`, and as `MODEL` if that name is not in use.","default":false},"allow_management":{"type":"boolean","description":"Let clients change the server for all of its clients: load and unload models, pull and delete them, save and erase slots, choose a slot. Also lets all of them see its slots, properties, metrics and models, which otherwise only the gateway's own user sees. See [native-routes.md](native-routes.md).","default":false},"price":{"description":"What its models cost that have no price of their own ([Prices](#price)). Default: `free` for `ollama`, `llama_cpp` and `vllm` at a loopback or private address, `reported` for OpenRouter, otherwise the list's price.","$ref":"#/definitions/price"}},"if":{"properties":{"kind":{"const":"echo"}},"required":["kind"]},"then":{"propertyNames":{"enum":["kind"],"errorMessage":"does not apply to a provider of kind echo","hint":"remove it"}},"else":{"if":{"properties":{"kind":{"const":"anthropic"}},"required":["kind"]},"then":{},"else":{"required":["base_url"],"hint":"add base_url: https://HOST/v1, or kind: echo"}}}};
 const pattern16 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._-]*$", "u");
 const pattern17 = new RegExp("^[A-Za-z0-9_][A-Za-z0-9_.-]*$", "u");
 const pattern18 = new RegExp("^(/|~/)", "u");
@@ -4834,10 +4834,10 @@ vErrors.push(err94);
 errors++;
 }
 }
-if(data0.speaks !== undefined){
-let data31 = data0.speaks;
-if((typeof data31 !== "string") && (!(Array.isArray(data31)))){
-const err95 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/additionalProperties/properties/speaks/type",keyword:"type",params:{type: schema14.additionalProperties.properties.speaks.type},schema:schema14.additionalProperties.properties.speaks.type,parentSchema:schema14.additionalProperties.properties.speaks,data:data31};
+if(data0.whole_as_stream !== undefined){
+let data31 = data0.whole_as_stream;
+if(typeof data31 !== "string"){
+const err95 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/whole_as_stream",schemaPath:"#/additionalProperties/properties/whole_as_stream/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.whole_as_stream.type,parentSchema:schema14.additionalProperties.properties.whole_as_stream,data:data31};
 if(vErrors === null){
 vErrors = [err95];
 }
@@ -4846,9 +4846,8 @@ vErrors.push(err95);
 }
 errors++;
 }
-if(typeof data31 === "string"){
-if(!pattern29.test(data31)){
-const err96 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/additionalProperties/properties/speaks/pattern",keyword:"pattern",params:{pattern: "^auto$"},schema:"^auto$",parentSchema:schema14.additionalProperties.properties.speaks,data:data31};
+if(!(((data31 === "auto") || (data31 === "always")) || (data31 === "never"))){
+const err96 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/whole_as_stream",schemaPath:"#/additionalProperties/properties/whole_as_stream/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.whole_as_stream.enum},schema:schema14.additionalProperties.properties.whole_as_stream.enum,parentSchema:schema14.additionalProperties.properties.whole_as_stream,data:data31};
 if(vErrors === null){
 vErrors = [err96];
 }
@@ -4858,9 +4857,10 @@ vErrors.push(err96);
 errors++;
 }
 }
-if(Array.isArray(data31)){
-if(data31.length < 1){
-const err97 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/additionalProperties/properties/speaks/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.speaks,data:data31};
+if(data0.speaks !== undefined){
+let data32 = data0.speaks;
+if((typeof data32 !== "string") && (!(Array.isArray(data32)))){
+const err97 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/additionalProperties/properties/speaks/type",keyword:"type",params:{type: schema14.additionalProperties.properties.speaks.type},schema:schema14.additionalProperties.properties.speaks.type,parentSchema:schema14.additionalProperties.properties.speaks,data:data32};
 if(vErrors === null){
 vErrors = [err97];
 }
@@ -4869,11 +4869,9 @@ vErrors.push(err97);
 }
 errors++;
 }
-const len0 = data31.length;
-for(let i0=0; i0<len0; i0++){
-let data32 = data31[i0];
-if(typeof data32 !== "string"){
-const err98 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i0,schemaPath:"#/additionalProperties/properties/speaks/items/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.speaks.items.type,parentSchema:schema14.additionalProperties.properties.speaks.items,data:data32};
+if(typeof data32 === "string"){
+if(!pattern29.test(data32)){
+const err98 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/additionalProperties/properties/speaks/pattern",keyword:"pattern",params:{pattern: "^auto$"},schema:"^auto$",parentSchema:schema14.additionalProperties.properties.speaks,data:data32};
 if(vErrors === null){
 vErrors = [err98];
 }
@@ -4882,8 +4880,10 @@ vErrors.push(err98);
 }
 errors++;
 }
-if(!(((data32 === "chat") || (data32 === "responses")) || (data32 === "messages"))){
-const err99 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i0,schemaPath:"#/additionalProperties/properties/speaks/items/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.speaks.items.enum},schema:schema14.additionalProperties.properties.speaks.items.enum,parentSchema:schema14.additionalProperties.properties.speaks.items,data:data32};
+}
+if(Array.isArray(data32)){
+if(data32.length < 1){
+const err99 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/additionalProperties/properties/speaks/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.speaks,data:data32};
 if(vErrors === null){
 vErrors = [err99];
 }
@@ -4892,15 +4892,11 @@ vErrors.push(err99);
 }
 errors++;
 }
-}
-}
-}
-if(data0.translation !== undefined){
-let data33 = data0.translation;
-if(data33 && typeof data33 == "object" && !Array.isArray(data33)){
-for(const key9 in data33){
-if(!(func2.call(schema14.additionalProperties.properties.translation.properties, key9))){
-const err100 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9},schema:false,parentSchema:schema14.additionalProperties.properties.translation,data:data33};
+const len0 = data32.length;
+for(let i0=0; i0<len0; i0++){
+let data33 = data32[i0];
+if(typeof data33 !== "string"){
+const err100 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i0,schemaPath:"#/additionalProperties/properties/speaks/items/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.speaks.items.type,parentSchema:schema14.additionalProperties.properties.speaks.items,data:data33};
 if(vErrors === null){
 vErrors = [err100];
 }
@@ -4909,11 +4905,8 @@ vErrors.push(err100);
 }
 errors++;
 }
-}
-if(data33.max_tokens_field !== undefined){
-let data34 = data33.max_tokens_field;
-if(typeof data34 !== "string"){
-const err101 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema14.additionalProperties.properties.translation.properties.max_tokens_field,data:data34};
+if(!(((data33 === "chat") || (data33 === "responses")) || (data33 === "messages"))){
+const err101 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i0,schemaPath:"#/additionalProperties/properties/speaks/items/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.speaks.items.enum},schema:schema14.additionalProperties.properties.speaks.items.enum,parentSchema:schema14.additionalProperties.properties.speaks.items,data:data33};
 if(vErrors === null){
 vErrors = [err101];
 }
@@ -4922,8 +4915,15 @@ vErrors.push(err101);
 }
 errors++;
 }
-if(!((data34 === "max_tokens") || (data34 === "max_completion_tokens"))){
-const err102 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema14.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.max_tokens_field,data:data34};
+}
+}
+}
+if(data0.translation !== undefined){
+let data34 = data0.translation;
+if(data34 && typeof data34 == "object" && !Array.isArray(data34)){
+for(const key9 in data34){
+if(!(func2.call(schema14.additionalProperties.properties.translation.properties, key9))){
+const err102 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9},schema:false,parentSchema:schema14.additionalProperties.properties.translation,data:data34};
 if(vErrors === null){
 vErrors = [err102];
 }
@@ -4933,10 +4933,10 @@ vErrors.push(err102);
 errors++;
 }
 }
-if(data33.default_max_tokens !== undefined){
-let data35 = data33.default_max_tokens;
-if(!(((typeof data35 == "number") && (!(data35 % 1) && !isNaN(data35))) && (isFinite(data35)))){
-const err103 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema14.additionalProperties.properties.translation.properties.default_max_tokens,data:data35};
+if(data34.max_tokens_field !== undefined){
+let data35 = data34.max_tokens_field;
+if(typeof data35 !== "string"){
+const err103 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema14.additionalProperties.properties.translation.properties.max_tokens_field,data:data35};
 if(vErrors === null){
 vErrors = [err103];
 }
@@ -4945,9 +4945,8 @@ vErrors.push(err103);
 }
 errors++;
 }
-if((typeof data35 == "number") && (isFinite(data35))){
-if(data35 > 1000000 || isNaN(data35)){
-const err104 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema14.additionalProperties.properties.translation.properties.default_max_tokens,data:data35};
+if(!((data35 === "max_tokens") || (data35 === "max_completion_tokens"))){
+const err104 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema14.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.max_tokens_field,data:data35};
 if(vErrors === null){
 vErrors = [err104];
 }
@@ -4956,8 +4955,11 @@ vErrors.push(err104);
 }
 errors++;
 }
-if(data35 < 1 || isNaN(data35)){
-const err105 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.translation.properties.default_max_tokens,data:data35};
+}
+if(data34.default_max_tokens !== undefined){
+let data36 = data34.default_max_tokens;
+if(!(((typeof data36 == "number") && (!(data36 % 1) && !isNaN(data36))) && (isFinite(data36)))){
+const err105 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema14.additionalProperties.properties.translation.properties.default_max_tokens,data:data36};
 if(vErrors === null){
 vErrors = [err105];
 }
@@ -4966,12 +4968,9 @@ vErrors.push(err105);
 }
 errors++;
 }
-}
-}
-if(data33.system_in_middle !== undefined){
-let data36 = data33.system_in_middle;
-if(typeof data36 !== "string"){
-const err106 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema14.additionalProperties.properties.translation.properties.system_in_middle,data:data36};
+if((typeof data36 == "number") && (isFinite(data36))){
+if(data36 > 1000000 || isNaN(data36)){
+const err106 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema14.additionalProperties.properties.translation.properties.default_max_tokens,data:data36};
 if(vErrors === null){
 vErrors = [err106];
 }
@@ -4980,8 +4979,8 @@ vErrors.push(err106);
 }
 errors++;
 }
-if(!((data36 === "keep") || (data36 === "fold"))){
-const err107 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema14.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.system_in_middle,data:data36};
+if(data36 < 1 || isNaN(data36)){
+const err107 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.translation.properties.default_max_tokens,data:data36};
 if(vErrors === null){
 vErrors = [err107];
 }
@@ -4991,10 +4990,11 @@ vErrors.push(err107);
 errors++;
 }
 }
-if(data33.system_role !== undefined){
-let data37 = data33.system_role;
+}
+if(data34.system_in_middle !== undefined){
+let data37 = data34.system_in_middle;
 if(typeof data37 !== "string"){
-const err108 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema14.additionalProperties.properties.translation.properties.system_role,data:data37};
+const err108 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema14.additionalProperties.properties.translation.properties.system_in_middle,data:data37};
 if(vErrors === null){
 vErrors = [err108];
 }
@@ -5003,8 +5003,8 @@ vErrors.push(err108);
 }
 errors++;
 }
-if(!((data37 === "system") || (data37 === "developer"))){
-const err109 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.system_role.enum},schema:schema14.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.system_role,data:data37};
+if(!((data37 === "keep") || (data37 === "fold"))){
+const err109 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema14.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.system_in_middle,data:data37};
 if(vErrors === null){
 vErrors = [err109];
 }
@@ -5014,10 +5014,10 @@ vErrors.push(err109);
 errors++;
 }
 }
-if(data33.text_parts !== undefined){
-let data38 = data33.text_parts;
-if(typeof data38 !== "boolean"){
-const err110 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema14.additionalProperties.properties.translation.properties.text_parts,data:data38};
+if(data34.system_role !== undefined){
+let data38 = data34.system_role;
+if(typeof data38 !== "string"){
+const err110 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema14.additionalProperties.properties.translation.properties.system_role,data:data38};
 if(vErrors === null){
 vErrors = [err110];
 }
@@ -5026,11 +5026,8 @@ vErrors.push(err110);
 }
 errors++;
 }
-}
-if(data33.reasoning_field !== undefined){
-let data39 = data33.reasoning_field;
-if(typeof data39 !== "string"){
-const err111 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema14.additionalProperties.properties.translation.properties.reasoning_field,data:data39};
+if(!((data38 === "system") || (data38 === "developer"))){
+const err111 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.system_role.enum},schema:schema14.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.system_role,data:data38};
 if(vErrors === null){
 vErrors = [err111];
 }
@@ -5039,8 +5036,11 @@ vErrors.push(err111);
 }
 errors++;
 }
-if(!(((data39 === "reasoning_content") || (data39 === "reasoning")) || (data39 === "none"))){
-const err112 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema14.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.reasoning_field,data:data39};
+}
+if(data34.text_parts !== undefined){
+let data39 = data34.text_parts;
+if(typeof data39 !== "boolean"){
+const err112 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema14.additionalProperties.properties.translation.properties.text_parts,data:data39};
 if(vErrors === null){
 vErrors = [err112];
 }
@@ -5050,10 +5050,10 @@ vErrors.push(err112);
 errors++;
 }
 }
-if(data33.reasoning_turns !== undefined){
-let data40 = data33.reasoning_turns;
+if(data34.reasoning_field !== undefined){
+let data40 = data34.reasoning_field;
 if(typeof data40 !== "string"){
-const err113 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema14.additionalProperties.properties.translation.properties.reasoning_turns,data:data40};
+const err113 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema14.additionalProperties.properties.translation.properties.reasoning_field,data:data40};
 if(vErrors === null){
 vErrors = [err113];
 }
@@ -5062,8 +5062,8 @@ vErrors.push(err113);
 }
 errors++;
 }
-if(!((data40 === "all") || (data40 === "last"))){
-const err114 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema14.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.reasoning_turns,data:data40};
+if(!(((data40 === "reasoning_content") || (data40 === "reasoning")) || (data40 === "none"))){
+const err114 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema14.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.reasoning_field,data:data40};
 if(vErrors === null){
 vErrors = [err114];
 }
@@ -5073,14 +5073,10 @@ vErrors.push(err114);
 errors++;
 }
 }
-if(data33.efforts !== undefined){
-let data41 = data33.efforts;
-if(Array.isArray(data41)){
-const len1 = data41.length;
-for(let i1=0; i1<len1; i1++){
-let data42 = data41[i1];
-if(typeof data42 !== "string"){
-const err115 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i1,schemaPath:"#/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema14.additionalProperties.properties.translation.properties.efforts.items,data:data42};
+if(data34.reasoning_turns !== undefined){
+let data41 = data34.reasoning_turns;
+if(typeof data41 !== "string"){
+const err115 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema14.additionalProperties.properties.translation.properties.reasoning_turns,data:data41};
 if(vErrors === null){
 vErrors = [err115];
 }
@@ -5089,8 +5085,8 @@ vErrors.push(err115);
 }
 errors++;
 }
-if(!(((((((data42 === "none") || (data42 === "minimal")) || (data42 === "low")) || (data42 === "medium")) || (data42 === "high")) || (data42 === "xhigh")) || (data42 === "max"))){
-const err116 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i1,schemaPath:"#/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema14.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.efforts.items,data:data42};
+if(!((data41 === "all") || (data41 === "last"))){
+const err116 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema14.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.reasoning_turns,data:data41};
 if(vErrors === null){
 vErrors = [err116];
 }
@@ -5100,9 +5096,14 @@ vErrors.push(err116);
 errors++;
 }
 }
-}
-else {
-const err117 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema14.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema14.additionalProperties.properties.translation.properties.efforts,data:data41};
+if(data34.efforts !== undefined){
+let data42 = data34.efforts;
+if(Array.isArray(data42)){
+const len1 = data42.length;
+for(let i1=0; i1<len1; i1++){
+let data43 = data42[i1];
+if(typeof data43 !== "string"){
+const err117 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i1,schemaPath:"#/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema14.additionalProperties.properties.translation.properties.efforts.items,data:data43};
 if(vErrors === null){
 vErrors = [err117];
 }
@@ -5111,11 +5112,8 @@ vErrors.push(err117);
 }
 errors++;
 }
-}
-if(data33.think_tags !== undefined){
-let data43 = data33.think_tags;
-if(typeof data43 !== "boolean"){
-const err118 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema14.additionalProperties.properties.translation.properties.think_tags,data:data43};
+if(!(((((((data43 === "none") || (data43 === "minimal")) || (data43 === "low")) || (data43 === "medium")) || (data43 === "high")) || (data43 === "xhigh")) || (data43 === "max"))){
+const err118 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i1,schemaPath:"#/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema14.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.efforts.items,data:data43};
 if(vErrors === null){
 vErrors = [err118];
 }
@@ -5125,10 +5123,9 @@ vErrors.push(err118);
 errors++;
 }
 }
-if(data33.thinking !== undefined){
-let data44 = data33.thinking;
-if(typeof data44 !== "string"){
-const err119 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema14.additionalProperties.properties.translation.properties.thinking,data:data44};
+}
+else {
+const err119 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema14.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema14.additionalProperties.properties.translation.properties.efforts,data:data42};
 if(vErrors === null){
 vErrors = [err119];
 }
@@ -5137,8 +5134,11 @@ vErrors.push(err119);
 }
 errors++;
 }
-if(!((data44 === "adaptive") || (data44 === "budget"))){
-const err120 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.thinking.enum},schema:schema14.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.thinking,data:data44};
+}
+if(data34.think_tags !== undefined){
+let data44 = data34.think_tags;
+if(typeof data44 !== "boolean"){
+const err120 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema14.additionalProperties.properties.translation.properties.think_tags,data:data44};
 if(vErrors === null){
 vErrors = [err120];
 }
@@ -5148,11 +5148,10 @@ vErrors.push(err120);
 errors++;
 }
 }
-if(data33.max_temperature !== undefined){
-let data45 = data33.max_temperature;
-if((typeof data45 == "number") && (isFinite(data45))){
-if(data45 > 10 || isNaN(data45)){
-const err121 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema14.additionalProperties.properties.translation.properties.max_temperature,data:data45};
+if(data34.thinking !== undefined){
+let data45 = data34.thinking;
+if(typeof data45 !== "string"){
+const err121 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema14.additionalProperties.properties.translation.properties.thinking,data:data45};
 if(vErrors === null){
 vErrors = [err121];
 }
@@ -5161,8 +5160,8 @@ vErrors.push(err121);
 }
 errors++;
 }
-if(data45 < 0 || isNaN(data45)){
-const err122 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema14.additionalProperties.properties.translation.properties.max_temperature,data:data45};
+if(!((data45 === "adaptive") || (data45 === "budget"))){
+const err122 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.thinking.enum},schema:schema14.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.thinking,data:data45};
 if(vErrors === null){
 vErrors = [err122];
 }
@@ -5172,8 +5171,11 @@ vErrors.push(err122);
 errors++;
 }
 }
-else {
-const err123 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema14.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema14.additionalProperties.properties.translation.properties.max_temperature,data:data45};
+if(data34.max_temperature !== undefined){
+let data46 = data34.max_temperature;
+if((typeof data46 == "number") && (isFinite(data46))){
+if(data46 > 10 || isNaN(data46)){
+const err123 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema14.additionalProperties.properties.translation.properties.max_temperature,data:data46};
 if(vErrors === null){
 vErrors = [err123];
 }
@@ -5182,11 +5184,8 @@ vErrors.push(err123);
 }
 errors++;
 }
-}
-if(data33.max_stop_sequences !== undefined){
-let data46 = data33.max_stop_sequences;
-if((!(((typeof data46 == "number") && (!(data46 % 1) && !isNaN(data46))) && (isFinite(data46)))) && (data46 !== null)){
-const err124 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema14.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema14.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema14.additionalProperties.properties.translation.properties.max_stop_sequences,data:data46};
+if(data46 < 0 || isNaN(data46)){
+const err124 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema14.additionalProperties.properties.translation.properties.max_temperature,data:data46};
 if(vErrors === null){
 vErrors = [err124];
 }
@@ -5195,9 +5194,9 @@ vErrors.push(err124);
 }
 errors++;
 }
-if((typeof data46 == "number") && (isFinite(data46))){
-if(data46 > 1000 || isNaN(data46)){
-const err125 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema14.additionalProperties.properties.translation.properties.max_stop_sequences,data:data46};
+}
+else {
+const err125 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema14.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema14.additionalProperties.properties.translation.properties.max_temperature,data:data46};
 if(vErrors === null){
 vErrors = [err125];
 }
@@ -5206,8 +5205,11 @@ vErrors.push(err125);
 }
 errors++;
 }
-if(data46 < 0 || isNaN(data46)){
-const err126 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema14.additionalProperties.properties.translation.properties.max_stop_sequences,data:data46};
+}
+if(data34.max_stop_sequences !== undefined){
+let data47 = data34.max_stop_sequences;
+if((!(((typeof data47 == "number") && (!(data47 % 1) && !isNaN(data47))) && (isFinite(data47)))) && (data47 !== null)){
+const err126 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema14.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema14.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema14.additionalProperties.properties.translation.properties.max_stop_sequences,data:data47};
 if(vErrors === null){
 vErrors = [err126];
 }
@@ -5216,12 +5218,9 @@ vErrors.push(err126);
 }
 errors++;
 }
-}
-}
-if(data33.top_k !== undefined){
-let data47 = data33.top_k;
-if(typeof data47 !== "boolean"){
-const err127 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema14.additionalProperties.properties.translation.properties.top_k,data:data47};
+if((typeof data47 == "number") && (isFinite(data47))){
+if(data47 > 1000 || isNaN(data47)){
+const err127 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema14.additionalProperties.properties.translation.properties.max_stop_sequences,data:data47};
 if(vErrors === null){
 vErrors = [err127];
 }
@@ -5230,11 +5229,8 @@ vErrors.push(err127);
 }
 errors++;
 }
-}
-if(data33.tool_images !== undefined){
-let data48 = data33.tool_images;
-if(typeof data48 !== "boolean"){
-const err128 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema14.additionalProperties.properties.translation.properties.tool_images,data:data48};
+if(data47 < 0 || isNaN(data47)){
+const err128 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema14.additionalProperties.properties.translation.properties.max_stop_sequences,data:data47};
 if(vErrors === null){
 vErrors = [err128];
 }
@@ -5244,10 +5240,11 @@ vErrors.push(err128);
 errors++;
 }
 }
-if(data33.file_parts !== undefined){
-let data49 = data33.file_parts;
-if(typeof data49 !== "boolean"){
-const err129 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema14.additionalProperties.properties.translation.properties.file_parts,data:data49};
+}
+if(data34.top_k !== undefined){
+let data48 = data34.top_k;
+if(typeof data48 !== "boolean"){
+const err129 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema14.additionalProperties.properties.translation.properties.top_k,data:data48};
 if(vErrors === null){
 vErrors = [err129];
 }
@@ -5257,10 +5254,10 @@ vErrors.push(err129);
 errors++;
 }
 }
-if(data33.prefill !== undefined){
-let data50 = data33.prefill;
-if(typeof data50 !== "boolean"){
-const err130 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema14.additionalProperties.properties.translation.properties.prefill,data:data50};
+if(data34.tool_images !== undefined){
+let data49 = data34.tool_images;
+if(typeof data49 !== "boolean"){
+const err130 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema14.additionalProperties.properties.translation.properties.tool_images,data:data49};
 if(vErrors === null){
 vErrors = [err130];
 }
@@ -5270,10 +5267,10 @@ vErrors.push(err130);
 errors++;
 }
 }
-if(data33.platform_members !== undefined){
-let data51 = data33.platform_members;
-if(typeof data51 !== "boolean"){
-const err131 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema14.additionalProperties.properties.translation.properties.platform_members,data:data51};
+if(data34.file_parts !== undefined){
+let data50 = data34.file_parts;
+if(typeof data50 !== "boolean"){
+const err131 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema14.additionalProperties.properties.translation.properties.file_parts,data:data50};
 if(vErrors === null){
 vErrors = [err131];
 }
@@ -5283,10 +5280,10 @@ vErrors.push(err131);
 errors++;
 }
 }
-if(data33.keep_billing_block !== undefined){
-let data52 = data33.keep_billing_block;
-if(typeof data52 !== "boolean"){
-const err132 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema14.additionalProperties.properties.translation.properties.keep_billing_block,data:data52};
+if(data34.prefill !== undefined){
+let data51 = data34.prefill;
+if(typeof data51 !== "boolean"){
+const err132 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema14.additionalProperties.properties.translation.properties.prefill,data:data51};
 if(vErrors === null){
 vErrors = [err132];
 }
@@ -5296,10 +5293,10 @@ vErrors.push(err132);
 errors++;
 }
 }
-if(data33.cache_prompts !== undefined){
-let data53 = data33.cache_prompts;
-if(typeof data53 !== "boolean"){
-const err133 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema14.additionalProperties.properties.translation.properties.cache_prompts,data:data53};
+if(data34.platform_members !== undefined){
+let data52 = data34.platform_members;
+if(typeof data52 !== "boolean"){
+const err133 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema14.additionalProperties.properties.translation.properties.platform_members,data:data52};
 if(vErrors === null){
 vErrors = [err133];
 }
@@ -5309,9 +5306,10 @@ vErrors.push(err133);
 errors++;
 }
 }
-}
-else {
-const err134 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema14.additionalProperties.properties.translation.type,parentSchema:schema14.additionalProperties.properties.translation,data:data33};
+if(data34.keep_billing_block !== undefined){
+let data53 = data34.keep_billing_block;
+if(typeof data53 !== "boolean"){
+const err134 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema14.additionalProperties.properties.translation.properties.keep_billing_block,data:data53};
 if(vErrors === null){
 vErrors = [err134];
 }
@@ -5321,10 +5319,10 @@ vErrors.push(err134);
 errors++;
 }
 }
-if(data0.trace_context !== undefined){
-let data54 = data0.trace_context;
-if(typeof data54 !== "string"){
-const err135 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/trace_context",schemaPath:"#/additionalProperties/properties/trace_context/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.trace_context.type,parentSchema:schema14.additionalProperties.properties.trace_context,data:data54};
+if(data34.cache_prompts !== undefined){
+let data54 = data34.cache_prompts;
+if(typeof data54 !== "boolean"){
+const err135 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema14.additionalProperties.properties.translation.properties.cache_prompts,data:data54};
 if(vErrors === null){
 vErrors = [err135];
 }
@@ -5333,8 +5331,10 @@ vErrors.push(err135);
 }
 errors++;
 }
-if(!(((data54 === "auto") || (data54 === "always")) || (data54 === "never"))){
-const err136 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/trace_context",schemaPath:"#/additionalProperties/properties/trace_context/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.trace_context.enum},schema:schema14.additionalProperties.properties.trace_context.enum,parentSchema:schema14.additionalProperties.properties.trace_context,data:data54};
+}
+}
+else {
+const err136 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema14.additionalProperties.properties.translation.type,parentSchema:schema14.additionalProperties.properties.translation,data:data34};
 if(vErrors === null){
 vErrors = [err136];
 }
@@ -5344,12 +5344,10 @@ vErrors.push(err136);
 errors++;
 }
 }
-if(data0.timeouts !== undefined){
-let data55 = data0.timeouts;
-if(data55 && typeof data55 == "object" && !Array.isArray(data55)){
-for(const key10 in data55){
-if(!((((key10 === "connect_ms") || (key10 === "first_byte_ms")) || (key10 === "idle_ms")) || (key10 === "total_ms"))){
-const err137 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/additionalProperties/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10},schema:false,parentSchema:schema14.additionalProperties.properties.timeouts,data:data55};
+if(data0.trace_context !== undefined){
+let data55 = data0.trace_context;
+if(typeof data55 !== "string"){
+const err137 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/trace_context",schemaPath:"#/additionalProperties/properties/trace_context/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.trace_context.type,parentSchema:schema14.additionalProperties.properties.trace_context,data:data55};
 if(vErrors === null){
 vErrors = [err137];
 }
@@ -5358,11 +5356,8 @@ vErrors.push(err137);
 }
 errors++;
 }
-}
-if(data55.connect_ms !== undefined){
-let data56 = data55.connect_ms;
-if(!(((typeof data56 == "number") && (!(data56 % 1) && !isNaN(data56))) && (isFinite(data56)))){
-const err138 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/connect_ms/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.timeouts.properties.connect_ms.type,parentSchema:schema14.additionalProperties.properties.timeouts.properties.connect_ms,data:data56};
+if(!(((data55 === "auto") || (data55 === "always")) || (data55 === "never"))){
+const err138 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/trace_context",schemaPath:"#/additionalProperties/properties/trace_context/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.trace_context.enum},schema:schema14.additionalProperties.properties.trace_context.enum,parentSchema:schema14.additionalProperties.properties.trace_context,data:data55};
 if(vErrors === null){
 vErrors = [err138];
 }
@@ -5371,9 +5366,13 @@ vErrors.push(err138);
 }
 errors++;
 }
-if((typeof data56 == "number") && (isFinite(data56))){
-if(data56 > 86400000 || isNaN(data56)){
-const err139 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/connect_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema14.additionalProperties.properties.timeouts.properties.connect_ms,data:data56};
+}
+if(data0.timeouts !== undefined){
+let data56 = data0.timeouts;
+if(data56 && typeof data56 == "object" && !Array.isArray(data56)){
+for(const key10 in data56){
+if(!((((key10 === "connect_ms") || (key10 === "first_byte_ms")) || (key10 === "idle_ms")) || (key10 === "total_ms"))){
+const err139 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/additionalProperties/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10},schema:false,parentSchema:schema14.additionalProperties.properties.timeouts,data:data56};
 if(vErrors === null){
 vErrors = [err139];
 }
@@ -5382,8 +5381,11 @@ vErrors.push(err139);
 }
 errors++;
 }
-if(data56 < 0 || isNaN(data56)){
-const err140 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/connect_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema14.additionalProperties.properties.timeouts.properties.connect_ms,data:data56};
+}
+if(data56.connect_ms !== undefined){
+let data57 = data56.connect_ms;
+if(!(((typeof data57 == "number") && (!(data57 % 1) && !isNaN(data57))) && (isFinite(data57)))){
+const err140 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/connect_ms/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.timeouts.properties.connect_ms.type,parentSchema:schema14.additionalProperties.properties.timeouts.properties.connect_ms,data:data57};
 if(vErrors === null){
 vErrors = [err140];
 }
@@ -5392,12 +5394,9 @@ vErrors.push(err140);
 }
 errors++;
 }
-}
-}
-if(data55.first_byte_ms !== undefined){
-let data57 = data55.first_byte_ms;
-if(!(((typeof data57 == "number") && (!(data57 % 1) && !isNaN(data57))) && (isFinite(data57)))){
-const err141 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/first_byte_ms/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.timeouts.properties.first_byte_ms.type,parentSchema:schema14.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data57};
+if((typeof data57 == "number") && (isFinite(data57))){
+if(data57 > 86400000 || isNaN(data57)){
+const err141 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/connect_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema14.additionalProperties.properties.timeouts.properties.connect_ms,data:data57};
 if(vErrors === null){
 vErrors = [err141];
 }
@@ -5406,9 +5405,8 @@ vErrors.push(err141);
 }
 errors++;
 }
-if((typeof data57 == "number") && (isFinite(data57))){
-if(data57 > 86400000 || isNaN(data57)){
-const err142 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/first_byte_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema14.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data57};
+if(data57 < 0 || isNaN(data57)){
+const err142 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/connect_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema14.additionalProperties.properties.timeouts.properties.connect_ms,data:data57};
 if(vErrors === null){
 vErrors = [err142];
 }
@@ -5417,8 +5415,12 @@ vErrors.push(err142);
 }
 errors++;
 }
-if(data57 < 0 || isNaN(data57)){
-const err143 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/first_byte_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema14.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data57};
+}
+}
+if(data56.first_byte_ms !== undefined){
+let data58 = data56.first_byte_ms;
+if(!(((typeof data58 == "number") && (!(data58 % 1) && !isNaN(data58))) && (isFinite(data58)))){
+const err143 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/first_byte_ms/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.timeouts.properties.first_byte_ms.type,parentSchema:schema14.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data58};
 if(vErrors === null){
 vErrors = [err143];
 }
@@ -5427,12 +5429,9 @@ vErrors.push(err143);
 }
 errors++;
 }
-}
-}
-if(data55.idle_ms !== undefined){
-let data58 = data55.idle_ms;
-if(!(((typeof data58 == "number") && (!(data58 % 1) && !isNaN(data58))) && (isFinite(data58)))){
-const err144 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/idle_ms/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.timeouts.properties.idle_ms.type,parentSchema:schema14.additionalProperties.properties.timeouts.properties.idle_ms,data:data58};
+if((typeof data58 == "number") && (isFinite(data58))){
+if(data58 > 86400000 || isNaN(data58)){
+const err144 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/first_byte_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema14.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data58};
 if(vErrors === null){
 vErrors = [err144];
 }
@@ -5441,9 +5440,8 @@ vErrors.push(err144);
 }
 errors++;
 }
-if((typeof data58 == "number") && (isFinite(data58))){
-if(data58 > 86400000 || isNaN(data58)){
-const err145 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/idle_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema14.additionalProperties.properties.timeouts.properties.idle_ms,data:data58};
+if(data58 < 0 || isNaN(data58)){
+const err145 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/first_byte_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema14.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data58};
 if(vErrors === null){
 vErrors = [err145];
 }
@@ -5452,8 +5450,12 @@ vErrors.push(err145);
 }
 errors++;
 }
-if(data58 < 0 || isNaN(data58)){
-const err146 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/idle_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema14.additionalProperties.properties.timeouts.properties.idle_ms,data:data58};
+}
+}
+if(data56.idle_ms !== undefined){
+let data59 = data56.idle_ms;
+if(!(((typeof data59 == "number") && (!(data59 % 1) && !isNaN(data59))) && (isFinite(data59)))){
+const err146 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/idle_ms/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.timeouts.properties.idle_ms.type,parentSchema:schema14.additionalProperties.properties.timeouts.properties.idle_ms,data:data59};
 if(vErrors === null){
 vErrors = [err146];
 }
@@ -5462,12 +5464,9 @@ vErrors.push(err146);
 }
 errors++;
 }
-}
-}
-if(data55.total_ms !== undefined){
-let data59 = data55.total_ms;
-if(!(((typeof data59 == "number") && (!(data59 % 1) && !isNaN(data59))) && (isFinite(data59)))){
-const err147 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/total_ms/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.timeouts.properties.total_ms.type,parentSchema:schema14.additionalProperties.properties.timeouts.properties.total_ms,data:data59};
+if((typeof data59 == "number") && (isFinite(data59))){
+if(data59 > 86400000 || isNaN(data59)){
+const err147 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/idle_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema14.additionalProperties.properties.timeouts.properties.idle_ms,data:data59};
 if(vErrors === null){
 vErrors = [err147];
 }
@@ -5476,9 +5475,8 @@ vErrors.push(err147);
 }
 errors++;
 }
-if((typeof data59 == "number") && (isFinite(data59))){
-if(data59 > 86400000 || isNaN(data59)){
-const err148 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/total_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema14.additionalProperties.properties.timeouts.properties.total_ms,data:data59};
+if(data59 < 0 || isNaN(data59)){
+const err148 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/idle_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema14.additionalProperties.properties.timeouts.properties.idle_ms,data:data59};
 if(vErrors === null){
 vErrors = [err148];
 }
@@ -5487,8 +5485,12 @@ vErrors.push(err148);
 }
 errors++;
 }
-if(data59 < 0 || isNaN(data59)){
-const err149 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/total_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema14.additionalProperties.properties.timeouts.properties.total_ms,data:data59};
+}
+}
+if(data56.total_ms !== undefined){
+let data60 = data56.total_ms;
+if(!(((typeof data60 == "number") && (!(data60 % 1) && !isNaN(data60))) && (isFinite(data60)))){
+const err149 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/total_ms/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.timeouts.properties.total_ms.type,parentSchema:schema14.additionalProperties.properties.timeouts.properties.total_ms,data:data60};
 if(vErrors === null){
 vErrors = [err149];
 }
@@ -5497,11 +5499,9 @@ vErrors.push(err149);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err150 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/additionalProperties/properties/timeouts/type",keyword:"type",params:{type: "object"},schema:schema14.additionalProperties.properties.timeouts.type,parentSchema:schema14.additionalProperties.properties.timeouts,data:data55};
+if((typeof data60 == "number") && (isFinite(data60))){
+if(data60 > 86400000 || isNaN(data60)){
+const err150 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/total_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema14.additionalProperties.properties.timeouts.properties.total_ms,data:data60};
 if(vErrors === null){
 vErrors = [err150];
 }
@@ -5510,11 +5510,8 @@ vErrors.push(err150);
 }
 errors++;
 }
-}
-if(data0.max_parallel_requests !== undefined){
-let data60 = data0.max_parallel_requests;
-if(!(((typeof data60 == "number") && (!(data60 % 1) && !isNaN(data60))) && (isFinite(data60)))){
-const err151 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema14.additionalProperties.properties.max_parallel_requests,data:data60};
+if(data60 < 0 || isNaN(data60)){
+const err151 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/total_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema14.additionalProperties.properties.timeouts.properties.total_ms,data:data60};
 if(vErrors === null){
 vErrors = [err151];
 }
@@ -5523,9 +5520,11 @@ vErrors.push(err151);
 }
 errors++;
 }
-if((typeof data60 == "number") && (isFinite(data60))){
-if(data60 > 1000000 || isNaN(data60)){
-const err152 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema14.additionalProperties.properties.max_parallel_requests,data:data60};
+}
+}
+}
+else {
+const err152 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/additionalProperties/properties/timeouts/type",keyword:"type",params:{type: "object"},schema:schema14.additionalProperties.properties.timeouts.type,parentSchema:schema14.additionalProperties.properties.timeouts,data:data56};
 if(vErrors === null){
 vErrors = [err152];
 }
@@ -5534,8 +5533,11 @@ vErrors.push(err152);
 }
 errors++;
 }
-if(data60 < 1 || isNaN(data60)){
-const err153 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.max_parallel_requests,data:data60};
+}
+if(data0.max_parallel_requests !== undefined){
+let data61 = data0.max_parallel_requests;
+if(!(((typeof data61 == "number") && (!(data61 % 1) && !isNaN(data61))) && (isFinite(data61)))){
+const err153 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema14.additionalProperties.properties.max_parallel_requests,data:data61};
 if(vErrors === null){
 vErrors = [err153];
 }
@@ -5544,12 +5546,9 @@ vErrors.push(err153);
 }
 errors++;
 }
-}
-}
-if(data0.health_check !== undefined){
-let data61 = data0.health_check;
-if((typeof data61 !== "boolean") && (!(data61 && typeof data61 == "object" && !Array.isArray(data61)))){
-const err154 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/additionalProperties/properties/health_check/type",keyword:"type",params:{type: schema14.additionalProperties.properties.health_check.type},schema:schema14.additionalProperties.properties.health_check.type,parentSchema:schema14.additionalProperties.properties.health_check,data:data61};
+if((typeof data61 == "number") && (isFinite(data61))){
+if(data61 > 1000000 || isNaN(data61)){
+const err154 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema14.additionalProperties.properties.max_parallel_requests,data:data61};
 if(vErrors === null){
 vErrors = [err154];
 }
@@ -5558,10 +5557,8 @@ vErrors.push(err154);
 }
 errors++;
 }
-if(data61 && typeof data61 == "object" && !Array.isArray(data61)){
-for(const key11 in data61){
-if(!((key11 === "path") || (key11 === "interval_ms"))){
-const err155 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/additionalProperties/properties/health_check/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11},schema:false,parentSchema:schema14.additionalProperties.properties.health_check,data:data61};
+if(data61 < 1 || isNaN(data61)){
+const err155 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.max_parallel_requests,data:data61};
 if(vErrors === null){
 vErrors = [err155];
 }
@@ -5571,11 +5568,11 @@ vErrors.push(err155);
 errors++;
 }
 }
-if(data61.path !== undefined){
-let data62 = data61.path;
-if(typeof data62 === "string"){
-if(func4(data62) > 1024){
-const err156 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/additionalProperties/properties/health_check/properties/path/maxLength",keyword:"maxLength",params:{limit: 1024},schema:1024,parentSchema:schema14.additionalProperties.properties.health_check.properties.path,data:data62};
+}
+if(data0.health_check !== undefined){
+let data62 = data0.health_check;
+if((typeof data62 !== "boolean") && (!(data62 && typeof data62 == "object" && !Array.isArray(data62)))){
+const err156 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/additionalProperties/properties/health_check/type",keyword:"type",params:{type: schema14.additionalProperties.properties.health_check.type},schema:schema14.additionalProperties.properties.health_check.type,parentSchema:schema14.additionalProperties.properties.health_check,data:data62};
 if(vErrors === null){
 vErrors = [err156];
 }
@@ -5584,8 +5581,10 @@ vErrors.push(err156);
 }
 errors++;
 }
-if(func4(data62) < 1){
-const err157 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/additionalProperties/properties/health_check/properties/path/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.health_check.properties.path,data:data62};
+if(data62 && typeof data62 == "object" && !Array.isArray(data62)){
+for(const key11 in data62){
+if(!((key11 === "path") || (key11 === "interval_ms"))){
+const err157 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/additionalProperties/properties/health_check/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11},schema:false,parentSchema:schema14.additionalProperties.properties.health_check,data:data62};
 if(vErrors === null){
 vErrors = [err157];
 }
@@ -5594,8 +5593,12 @@ vErrors.push(err157);
 }
 errors++;
 }
-if(!pattern30.test(data62)){
-const err158 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/additionalProperties/properties/health_check/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[!-~]*$"},schema:"^/[!-~]*$",parentSchema:schema14.additionalProperties.properties.health_check.properties.path,data:data62};
+}
+if(data62.path !== undefined){
+let data63 = data62.path;
+if(typeof data63 === "string"){
+if(func4(data63) > 1024){
+const err158 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/additionalProperties/properties/health_check/properties/path/maxLength",keyword:"maxLength",params:{limit: 1024},schema:1024,parentSchema:schema14.additionalProperties.properties.health_check.properties.path,data:data63};
 if(vErrors === null){
 vErrors = [err158];
 }
@@ -5604,9 +5607,8 @@ vErrors.push(err158);
 }
 errors++;
 }
-}
-else {
-const err159 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/additionalProperties/properties/health_check/properties/path/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.health_check.properties.path.type,parentSchema:schema14.additionalProperties.properties.health_check.properties.path,data:data62};
+if(func4(data63) < 1){
+const err159 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/additionalProperties/properties/health_check/properties/path/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.health_check.properties.path,data:data63};
 if(vErrors === null){
 vErrors = [err159];
 }
@@ -5615,11 +5617,8 @@ vErrors.push(err159);
 }
 errors++;
 }
-}
-if(data61.interval_ms !== undefined){
-let data63 = data61.interval_ms;
-if(!(((typeof data63 == "number") && (!(data63 % 1) && !isNaN(data63))) && (isFinite(data63)))){
-const err160 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/additionalProperties/properties/health_check/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.health_check.properties.interval_ms.type,parentSchema:schema14.additionalProperties.properties.health_check.properties.interval_ms,data:data63};
+if(!pattern30.test(data63)){
+const err160 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/additionalProperties/properties/health_check/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[!-~]*$"},schema:"^/[!-~]*$",parentSchema:schema14.additionalProperties.properties.health_check.properties.path,data:data63};
 if(vErrors === null){
 vErrors = [err160];
 }
@@ -5628,9 +5627,9 @@ vErrors.push(err160);
 }
 errors++;
 }
-if((typeof data63 == "number") && (isFinite(data63))){
-if(data63 > 3600000 || isNaN(data63)){
-const err161 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/additionalProperties/properties/health_check/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema14.additionalProperties.properties.health_check.properties.interval_ms,data:data63};
+}
+else {
+const err161 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/additionalProperties/properties/health_check/properties/path/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.health_check.properties.path.type,parentSchema:schema14.additionalProperties.properties.health_check.properties.path,data:data63};
 if(vErrors === null){
 vErrors = [err161];
 }
@@ -5639,8 +5638,11 @@ vErrors.push(err161);
 }
 errors++;
 }
-if(data63 < 1000 || isNaN(data63)){
-const err162 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/additionalProperties/properties/health_check/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema14.additionalProperties.properties.health_check.properties.interval_ms,data:data63};
+}
+if(data62.interval_ms !== undefined){
+let data64 = data62.interval_ms;
+if(!(((typeof data64 == "number") && (!(data64 % 1) && !isNaN(data64))) && (isFinite(data64)))){
+const err162 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/additionalProperties/properties/health_check/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.health_check.properties.interval_ms.type,parentSchema:schema14.additionalProperties.properties.health_check.properties.interval_ms,data:data64};
 if(vErrors === null){
 vErrors = [err162];
 }
@@ -5649,19 +5651,53 @@ vErrors.push(err162);
 }
 errors++;
 }
-}
-}
-}
-}
-if(data0.discover_models !== undefined){
-let data64 = data0.discover_models;
-if(typeof data64 !== "boolean"){
-const err163 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/discover_models",schemaPath:"#/additionalProperties/properties/discover_models/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.discover_models.type,parentSchema:schema14.additionalProperties.properties.discover_models,data:data64};
+if((typeof data64 == "number") && (isFinite(data64))){
+if(data64 > 3600000 || isNaN(data64)){
+const err163 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/additionalProperties/properties/health_check/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema14.additionalProperties.properties.health_check.properties.interval_ms,data:data64};
 if(vErrors === null){
 vErrors = [err163];
 }
 else {
 vErrors.push(err163);
+}
+errors++;
+}
+if(data64 < 1000 || isNaN(data64)){
+const err164 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/additionalProperties/properties/health_check/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema14.additionalProperties.properties.health_check.properties.interval_ms,data:data64};
+if(vErrors === null){
+vErrors = [err164];
+}
+else {
+vErrors.push(err164);
+}
+errors++;
+}
+}
+}
+}
+}
+if(data0.discover_models !== undefined){
+let data65 = data0.discover_models;
+if(typeof data65 !== "boolean"){
+const err165 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/discover_models",schemaPath:"#/additionalProperties/properties/discover_models/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.discover_models.type,parentSchema:schema14.additionalProperties.properties.discover_models,data:data65};
+if(vErrors === null){
+vErrors = [err165];
+}
+else {
+vErrors.push(err165);
+}
+errors++;
+}
+}
+if(data0.allow_management !== undefined){
+let data66 = data0.allow_management;
+if(typeof data66 !== "boolean"){
+const err166 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/allow_management",schemaPath:"#/additionalProperties/properties/allow_management/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.allow_management.type,parentSchema:schema14.additionalProperties.properties.allow_management,data:data66};
+if(vErrors === null){
+vErrors = [err166];
+}
+else {
+vErrors.push(err166);
 }
 errors++;
 }
@@ -5674,24 +5710,24 @@ errors = vErrors.length;
 }
 }
 else {
-const err164 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema14.additionalProperties.type,parentSchema:schema14.additionalProperties,data:data0};
+const err167 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema14.additionalProperties.type,parentSchema:schema14.additionalProperties,data:data0};
 if(vErrors === null){
-vErrors = [err164];
+vErrors = [err167];
 }
 else {
-vErrors.push(err164);
+vErrors.push(err167);
 }
 errors++;
 }
 }
 }
 else {
-const err165 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema14.type,parentSchema:schema14,data};
+const err168 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema14.type,parentSchema:schema14,data};
 if(vErrors === null){
-vErrors = [err165];
+vErrors = [err168];
 }
 else {
-vErrors.push(err165);
+vErrors.push(err168);
 }
 errors++;
 }
@@ -7993,7 +8029,7 @@ validate74.errors = vErrors;
 return errors === 0;
 }
 
-const schema23 = {"type":"object","additionalProperties":false,"properties":{"rest":{"type":["object","null"],"description":"Passes the other routes of OpenAI's API (files, batches, vector stores, stored responses and the like) to one provider, with its key. null: they are 404. See [http.md](http.md#the-rest-of-the-api).","default":null,"hint":"write { provider: NAME }","additionalProperties":false,"required":["provider"],"properties":{"provider":{"type":"string","minLength":1,"maxLength":64,"pattern":"^[A-Za-z0-9][A-Za-z0-9._-]*$","patternErrorMessage":"must consist of letters, digits, \".\", \"_\" and \"-\", and begin with a letter or digit","description":"Name of a provider, not of kind `echo`."}}},"default_model":{"type":"object","description":"Models of calls whose body names none. Without one, such a call is refused with status 400.","additionalProperties":false,"properties":{"images":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"For `/v1/images/…`."},"moderations":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"For `/v1/moderations`."},"responses":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"For `/v1/responses`."}}}}};
+const schema23 = {"type":"object","additionalProperties":false,"properties":{"rest":{"type":["object","null"],"description":"Passes the other routes of OpenAI's API (files, batches, vector stores, stored responses and the like) to one provider, with its key. null: they are 404. See [http.md](http.md#the-rest-of-the-api).","default":null,"hint":"write { provider: NAME }","additionalProperties":false,"required":["provider"],"properties":{"provider":{"type":"string","minLength":1,"maxLength":64,"pattern":"^[A-Za-z0-9][A-Za-z0-9._-]*$","patternErrorMessage":"must consist of letters, digits, \".\", \"_\" and \"-\", and begin with a letter or digit","description":"Name of a provider, not of kind `echo`."}}},"default_model":{"type":"object","description":"Models of calls whose body names none. Without one, such a call is refused with status 400.","additionalProperties":false,"properties":{"images":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"For `/v1/images/…`."},"infill":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"For llama.cpp's `/infill`, whose clients name none. Default: `native`."},"moderations":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"For `/v1/moderations`."},"native":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"For llama.cpp's other routes: `/completion`, `/tokenize`, `/detokenize` and `/apply-template`."},"responses":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"For `/v1/responses`."}}}}};
 
 function validate76(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -8097,7 +8133,7 @@ if(data.default_model !== undefined){
 let data2 = data.default_model;
 if(data2 && typeof data2 == "object" && !Array.isArray(data2)){
 for(const key2 in data2){
-if(!(((key2 === "images") || (key2 === "moderations")) || (key2 === "responses"))){
+if(!(((((key2 === "images") || (key2 === "infill")) || (key2 === "moderations")) || (key2 === "native")) || (key2 === "responses"))){
 const err8 = {instancePath:instancePath+"/default_model",schemaPath:"#/properties/default_model/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2},schema:false,parentSchema:schema23.properties.default_model,data:data2};
 if(vErrors === null){
 vErrors = [err8];
@@ -8153,11 +8189,11 @@ vErrors.push(err12);
 errors++;
 }
 }
-if(data2.moderations !== undefined){
-let data4 = data2.moderations;
+if(data2.infill !== undefined){
+let data4 = data2.infill;
 if(typeof data4 === "string"){
 if(func4(data4) > 256){
-const err13 = {instancePath:instancePath+"/default_model/moderations",schemaPath:"#/properties/default_model/properties/moderations/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema23.properties.default_model.properties.moderations,data:data4};
+const err13 = {instancePath:instancePath+"/default_model/infill",schemaPath:"#/properties/default_model/properties/infill/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema23.properties.default_model.properties.infill,data:data4};
 if(vErrors === null){
 vErrors = [err13];
 }
@@ -8167,7 +8203,7 @@ vErrors.push(err13);
 errors++;
 }
 if(func4(data4) < 1){
-const err14 = {instancePath:instancePath+"/default_model/moderations",schemaPath:"#/properties/default_model/properties/moderations/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema23.properties.default_model.properties.moderations,data:data4};
+const err14 = {instancePath:instancePath+"/default_model/infill",schemaPath:"#/properties/default_model/properties/infill/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema23.properties.default_model.properties.infill,data:data4};
 if(vErrors === null){
 vErrors = [err14];
 }
@@ -8177,7 +8213,7 @@ vErrors.push(err14);
 errors++;
 }
 if(!pattern3.test(data4)){
-const err15 = {instancePath:instancePath+"/default_model/moderations",schemaPath:"#/properties/default_model/properties/moderations/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema23.properties.default_model.properties.moderations,data:data4};
+const err15 = {instancePath:instancePath+"/default_model/infill",schemaPath:"#/properties/default_model/properties/infill/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema23.properties.default_model.properties.infill,data:data4};
 if(vErrors === null){
 vErrors = [err15];
 }
@@ -8188,7 +8224,7 @@ errors++;
 }
 }
 else {
-const err16 = {instancePath:instancePath+"/default_model/moderations",schemaPath:"#/properties/default_model/properties/moderations/type",keyword:"type",params:{type: "string"},schema:schema23.properties.default_model.properties.moderations.type,parentSchema:schema23.properties.default_model.properties.moderations,data:data4};
+const err16 = {instancePath:instancePath+"/default_model/infill",schemaPath:"#/properties/default_model/properties/infill/type",keyword:"type",params:{type: "string"},schema:schema23.properties.default_model.properties.infill.type,parentSchema:schema23.properties.default_model.properties.infill,data:data4};
 if(vErrors === null){
 vErrors = [err16];
 }
@@ -8198,11 +8234,11 @@ vErrors.push(err16);
 errors++;
 }
 }
-if(data2.responses !== undefined){
-let data5 = data2.responses;
+if(data2.moderations !== undefined){
+let data5 = data2.moderations;
 if(typeof data5 === "string"){
 if(func4(data5) > 256){
-const err17 = {instancePath:instancePath+"/default_model/responses",schemaPath:"#/properties/default_model/properties/responses/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema23.properties.default_model.properties.responses,data:data5};
+const err17 = {instancePath:instancePath+"/default_model/moderations",schemaPath:"#/properties/default_model/properties/moderations/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema23.properties.default_model.properties.moderations,data:data5};
 if(vErrors === null){
 vErrors = [err17];
 }
@@ -8212,7 +8248,7 @@ vErrors.push(err17);
 errors++;
 }
 if(func4(data5) < 1){
-const err18 = {instancePath:instancePath+"/default_model/responses",schemaPath:"#/properties/default_model/properties/responses/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema23.properties.default_model.properties.responses,data:data5};
+const err18 = {instancePath:instancePath+"/default_model/moderations",schemaPath:"#/properties/default_model/properties/moderations/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema23.properties.default_model.properties.moderations,data:data5};
 if(vErrors === null){
 vErrors = [err18];
 }
@@ -8222,7 +8258,7 @@ vErrors.push(err18);
 errors++;
 }
 if(!pattern3.test(data5)){
-const err19 = {instancePath:instancePath+"/default_model/responses",schemaPath:"#/properties/default_model/properties/responses/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema23.properties.default_model.properties.responses,data:data5};
+const err19 = {instancePath:instancePath+"/default_model/moderations",schemaPath:"#/properties/default_model/properties/moderations/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema23.properties.default_model.properties.moderations,data:data5};
 if(vErrors === null){
 vErrors = [err19];
 }
@@ -8233,7 +8269,7 @@ errors++;
 }
 }
 else {
-const err20 = {instancePath:instancePath+"/default_model/responses",schemaPath:"#/properties/default_model/properties/responses/type",keyword:"type",params:{type: "string"},schema:schema23.properties.default_model.properties.responses.type,parentSchema:schema23.properties.default_model.properties.responses,data:data5};
+const err20 = {instancePath:instancePath+"/default_model/moderations",schemaPath:"#/properties/default_model/properties/moderations/type",keyword:"type",params:{type: "string"},schema:schema23.properties.default_model.properties.moderations.type,parentSchema:schema23.properties.default_model.properties.moderations,data:data5};
 if(vErrors === null){
 vErrors = [err20];
 }
@@ -8243,9 +8279,11 @@ vErrors.push(err20);
 errors++;
 }
 }
-}
-else {
-const err21 = {instancePath:instancePath+"/default_model",schemaPath:"#/properties/default_model/type",keyword:"type",params:{type: "object"},schema:schema23.properties.default_model.type,parentSchema:schema23.properties.default_model,data:data2};
+if(data2.native !== undefined){
+let data6 = data2.native;
+if(typeof data6 === "string"){
+if(func4(data6) > 256){
+const err21 = {instancePath:instancePath+"/default_model/native",schemaPath:"#/properties/default_model/properties/native/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema23.properties.default_model.properties.native,data:data6};
 if(vErrors === null){
 vErrors = [err21];
 }
@@ -8254,15 +8292,103 @@ vErrors.push(err21);
 }
 errors++;
 }
-}
-}
-else {
-const err22 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema23.type,parentSchema:schema23,data};
+if(func4(data6) < 1){
+const err22 = {instancePath:instancePath+"/default_model/native",schemaPath:"#/properties/default_model/properties/native/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema23.properties.default_model.properties.native,data:data6};
 if(vErrors === null){
 vErrors = [err22];
 }
 else {
 vErrors.push(err22);
+}
+errors++;
+}
+if(!pattern3.test(data6)){
+const err23 = {instancePath:instancePath+"/default_model/native",schemaPath:"#/properties/default_model/properties/native/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema23.properties.default_model.properties.native,data:data6};
+if(vErrors === null){
+vErrors = [err23];
+}
+else {
+vErrors.push(err23);
+}
+errors++;
+}
+}
+else {
+const err24 = {instancePath:instancePath+"/default_model/native",schemaPath:"#/properties/default_model/properties/native/type",keyword:"type",params:{type: "string"},schema:schema23.properties.default_model.properties.native.type,parentSchema:schema23.properties.default_model.properties.native,data:data6};
+if(vErrors === null){
+vErrors = [err24];
+}
+else {
+vErrors.push(err24);
+}
+errors++;
+}
+}
+if(data2.responses !== undefined){
+let data7 = data2.responses;
+if(typeof data7 === "string"){
+if(func4(data7) > 256){
+const err25 = {instancePath:instancePath+"/default_model/responses",schemaPath:"#/properties/default_model/properties/responses/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema23.properties.default_model.properties.responses,data:data7};
+if(vErrors === null){
+vErrors = [err25];
+}
+else {
+vErrors.push(err25);
+}
+errors++;
+}
+if(func4(data7) < 1){
+const err26 = {instancePath:instancePath+"/default_model/responses",schemaPath:"#/properties/default_model/properties/responses/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema23.properties.default_model.properties.responses,data:data7};
+if(vErrors === null){
+vErrors = [err26];
+}
+else {
+vErrors.push(err26);
+}
+errors++;
+}
+if(!pattern3.test(data7)){
+const err27 = {instancePath:instancePath+"/default_model/responses",schemaPath:"#/properties/default_model/properties/responses/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema23.properties.default_model.properties.responses,data:data7};
+if(vErrors === null){
+vErrors = [err27];
+}
+else {
+vErrors.push(err27);
+}
+errors++;
+}
+}
+else {
+const err28 = {instancePath:instancePath+"/default_model/responses",schemaPath:"#/properties/default_model/properties/responses/type",keyword:"type",params:{type: "string"},schema:schema23.properties.default_model.properties.responses.type,parentSchema:schema23.properties.default_model.properties.responses,data:data7};
+if(vErrors === null){
+vErrors = [err28];
+}
+else {
+vErrors.push(err28);
+}
+errors++;
+}
+}
+}
+else {
+const err29 = {instancePath:instancePath+"/default_model",schemaPath:"#/properties/default_model/type",keyword:"type",params:{type: "object"},schema:schema23.properties.default_model.type,parentSchema:schema23.properties.default_model,data:data2};
+if(vErrors === null){
+vErrors = [err29];
+}
+else {
+vErrors.push(err29);
+}
+errors++;
+}
+}
+}
+else {
+const err30 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema23.type,parentSchema:schema23,data};
+if(vErrors === null){
+vErrors = [err30];
+}
+else {
+vErrors.push(err30);
 }
 errors++;
 }
@@ -8686,7 +8812,7 @@ return errors === 0;
 }
 
 const schema27 = {"type":"object","additionalProperties":false,"properties":{"endpoint":{"type":["string","null"],"description":"URL of the receiver, as in `OTEL_EXPORTER_OTLP_ENDPOINT`: `/v1/traces` is appended unless it ends so. `http://` only on this machine. Without it, nothing is recorded or sent.","default":null,"minLength":1,"maxLength":2048,"writeOnly":true},"protocol":{"type":"string","description":"How spans are written.","default":"http/protobuf","enum":["http/protobuf","http/json"]},"headers":{"type":"object","description":"Headers of every request to the receiver, its key for example. A value is text or a secret reference as in `api_key`.","propertyNames":{"type":"string","minLength":1,"maxLength":128,"pattern":"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$","patternErrorMessage":"must be a valid HTTP header name"},"additionalProperties":{"type":["string","object"],"maxLength":8192,"pattern":"^[ -~]*$","patternErrorMessage":"must be one line of visible ASCII characters","writeOnly":true,"additionalProperties":false,"properties":{"credential":{"type":"string","description":"Name of a systemd credential: a file in `$CREDENTIALS_DIRECTORY`.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a credential, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"file":{"type":"string","description":"Absolute path of a file that only its owner can read (mode 0600); `~/` stands for the home directory.","minLength":1,"maxLength":4096,"pattern":"^(/|~/)","patternErrorMessage":"must be an absolute path, or begin with ~/","writeOnly":true},"env":{"type":"string","description":"Name of an environment variable.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z_][A-Za-z0-9_]*$","patternErrorMessage":"must be the name of an environment variable","hint":"write { env: NAME }, without $ and braces","writeOnly":true},"secret":{"type":"string","description":"Name of a secret that `llm-gateway secret set NAME` has stored, encrypted.","minLength":1,"maxLength":100,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a secret, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"optional":{"type":"boolean","description":"Start without this secret if it cannot be found.","default":false,"writeOnly":true}},"if":{"type":"object","properties":{"credential":false,"file":false,"env":false,"secret":false}},"then":{"not":{},"errorMessage":"names no source of the secret","hint":"add credential, file, env or secret"}}},"sample_ratio":{"type":"number","description":"Part of the traces that is recorded, from 0 to 1. A call that belongs to a trace of its client follows that one.","default":1,"minimum":0,"maximum":1},"service_name":{"type":"string","minLength":1,"maxLength":300,"description":"`service.name` of the spans.","default":"llm-gateway"},"resource":{"type":"object","description":"More attributes of the gateway: `{ deployment.environment.name: home }`.","propertyNames":{"type":"string","minLength":1,"maxLength":128},"additionalProperties":{"type":"string","minLength":1,"maxLength":300}},"conventions":{"type":"string","description":"Names of the attributes about models: of OpenTelemetry's semantic conventions 1.36, or the `latest`, which are still in development.","default":"semconv-1.36","enum":["semconv-1.36","latest"]},"session_headers":{"type":"array","description":"Headers in which a client names its session, for `session.id`: the first that is there, with letters, digits, `.`, `_`, `:` and `-`, at most 128 of them.","default":["x-session-id","agent-session-id"],"maxItems":10,"items":{"type":"string","minLength":1,"maxLength":128,"pattern":"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$","patternErrorMessage":"must be a valid HTTP header name"}},"content":{"type":"string","description":"Prompts and responses never stand in spans.","default":"never","enum":["never"],"errorMessage":"must be \"never\": the gateway does not export prompts and responses","hint":"remove it"},"view_url":{"type":["string","null"],"description":"Page that shows a trace, with `{trace_id}` in it, for links of the status page.","default":null,"maxLength":2048,"pattern":"^https?://[!-~]*[{]trace_id[}][!-~]*$","patternErrorMessage":"must be a URL with {trace_id} in it"}}};
-const pattern64 = new RegExp("^https?://[!-~]*[{]trace_id[}][!-~]*$", "u");
+const pattern66 = new RegExp("^https?://[!-~]*[{]trace_id[}][!-~]*$", "u");
 
 function validate84(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -9493,7 +9619,7 @@ vErrors.push(err65);
 }
 errors++;
 }
-if(!pattern64.test(data21)){
+if(!pattern66.test(data21)){
 const err66 = {instancePath:instancePath+"/view_url",schemaPath:"#/properties/view_url/pattern",keyword:"pattern",params:{pattern: "^https?://[!-~]*[{]trace_id[}][!-~]*$"},schema:"^https?://[!-~]*[{]trace_id[}][!-~]*$",parentSchema:schema27.properties.view_url,data:data21};
 if(vErrors === null){
 vErrors = [err66];

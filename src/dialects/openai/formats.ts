@@ -20,6 +20,7 @@ interface Format {
   readonly bodies: readonly BodyKind[]
   readonly stream: StreamFormat
   /** Absent: false. */
+  readonly isStreamable?: boolean
   readonly hasStreamOptions?: boolean
   readonly hasOutputTokens?: boolean
   /** Absent: true. */
@@ -54,6 +55,7 @@ const written = {
   stream: chatStream,
   hasOutputTokens: true,
   hasStreamOptions: true,
+  isStreamable: true,
   outputMember: 'choices',
 } as const
 const image = { stream: imageStream, isPaidByTokens: false, outputMember: 'data' } as const
@@ -95,6 +97,7 @@ const formats: readonly Format[] = [
     bodies: ['json'],
     stream: responseStream,
     hasOutputTokens: true,
+    isStreamable: true,
     outputMember: 'output',
     carried: { carriesRequestHeader, carriesResponseHeader },
     stored: { as: 'response', byDefault: true },
@@ -116,7 +119,13 @@ export const openAiDialects: readonly ClientDialect[] = formats.map(clientDialec
 
 function clientDialectOf(format: Format): ClientDialect {
   const { name, path, bodies, stream } = format
-  const { hasStreamOptions = false, hasOutputTokens = false, hasEvents = true, stored } = format
+  const {
+    isStreamable = false,
+    hasStreamOptions = false,
+    hasOutputTokens = false,
+    hasEvents = true,
+    stored,
+  } = format
   const { isPaidByTokens = true } = format
   return {
     name,
@@ -130,7 +139,11 @@ function clientDialectOf(format: Format): ClientDialect {
     readRequest: (received, defaultModel) =>
       isMultipart(received.contentType)
         ? readMultipartRequest(hasOutputTokens, received, defaultModel)
-        : readJsonRequest({ hasStreamOptions, hasOutputTokens, stored }, received, defaultModel),
+        : readJsonRequest(
+            { isStreamable, hasStreamOptions, hasOutputTokens, stored },
+            received,
+            defaultModel,
+          ),
     renderError,
     ownEvents: stream.ownEvents,
     rateHeaders,
