@@ -21,7 +21,7 @@ import type { ServerTraits } from '../routing/expected-time.ts'
 import type { Placed } from '../routing/placement.ts'
 import { type PlacedCall, Placer } from '../routing/placer.ts'
 import { newPrefixKey } from '../routing/prefix-hashes.ts'
-import { ServerFacts } from '../routing/server-facts.ts'
+import { type KnownModel, ServerFacts } from '../routing/server-facts.ts'
 import { type CoolDown, TargetHealth } from '../routing/target-health.ts'
 import { hasSameCheck, isSameServer } from '../upstream/same-settings.ts'
 import type {
@@ -90,12 +90,8 @@ export class LocalCoordinator implements Coordinator {
     const { health } = this
     const traitsOfName = (provider: string) => this.#traits.get(provider) ?? unknownTraits
     const { serverFacts } = this
-<<<<<<< HEAD
     this.countedPrompts = new CountedPrompts({ serverFacts, calibration, now })
-    this.placer = new Placer({ health, traitsOf, serverFacts, hasShown, now, chance })
-=======
     this.placer = new Placer({ health, traitsOf: traitsOfName, serverFacts, hasShown, now, chance })
->>>>>>> K
   }
 
   /** Calls under way. */
@@ -118,18 +114,13 @@ export class LocalCoordinator implements Coordinator {
     this.#carryHealth(this.#configs, configs)
     this.#configs = configs
     this.admission.budgets.follow(budgets)
-<<<<<<< HEAD
-    for (const { name, isLocal, maxParallelRequests } of providers) {
-      const scope = providerScope(name, maxParallelRequests)
-      const traits = { cache: cacheOf(configs.get(name), isLocal), slots: maxParallelRequests }
-      this.#providers.set(name, { isLocal, scope, traits })
-      this.countedPrompts.setProvider(name, isLocal ? configs.get(name)?.kind : undefined)
-=======
     const all = [...providers]
     this.scopes.follow(all)
     for (const provider of all) {
-      this.#traits.set(provider.name, traitsOf(configs.get(provider.name), provider))
->>>>>>> K
+      const { name, isLocal } = provider
+      const config = configs.get(name)
+      this.#traits.set(name, traitsOf(config, provider))
+      this.countedPrompts.setProvider(name, isLocal ? config?.kind : undefined)
     }
     this.#routing = routing
     this.placer.placement.forgetTurns()
@@ -198,6 +189,10 @@ export class LocalCoordinator implements Coordinator {
 
   describe(models: readonly string[]): Promise<readonly ModelReport[]> {
     return this.admission.describe(models)
+  }
+
+  async knownModels(targets: readonly Target[]): Promise<readonly KnownModel[]> {
+    return targets.map(({ provider, model }) => this.serverFacts.modelOf(provider, model))
   }
 
   describeClient(scope: Scope): Promise<ScopeReport> {

@@ -12,12 +12,8 @@ import { authOf, baseUrlOf } from './provider-kind.ts'
 import { resolveIdentity } from './resolve-identity.ts'
 import { resolveTracing } from './resolve-tracing.ts'
 import { resolveNotify } from './resolve-notify.ts'
-<<<<<<< HEAD
-import { resolveRequest, resolveRules } from './resolve-request.ts'
-=======
 import { knownOf, resolveKnown } from './resolve-known.ts'
-import { resolveRequest } from './resolve-request.ts'
->>>>>>> K
+import { resolveRequest, resolveRules } from './resolve-request.ts'
 import { resolveTraits } from './resolve-traits.ts'
 import type {
   RawBudget,
