@@ -94,20 +94,20 @@ export class LoadLooks implements LoadWatch {
     const nowMs = clock.now()
     if (watched.request !== undefined || nowMs < watched.nextMs) return
     watched.nextMs = nowMs + pauseMs
-    switch (software.softwareOf(watched.provider.name)) {
-      case 'llama.cpp':
-        // The list of slots wakes a server that sleeps.
-        this.#ask(watched, propsPath, (outcome) => {
-          const server = bodyOf(outcome, readProps)
-          if (server === undefined || server.isRouter || server.isSleeping) this.#see(watched, undefined)
-          else this.#ask(watched, slotsPath, (late) => this.#see(watched, bodyOf(late, readBusySlots)))
-        })
-        return
-      case 'vllm':
-        this.#ask(watched, metricsPath, (outcome) => this.#see(watched, bodyOf(outcome, readOpenRequests)))
-        return
-      default:
+    const runs = software.softwareOf(watched.provider.name)
+    if (runs === 'llama.cpp') this.#lookAtLlamaCpp(watched)
+    else if (runs === 'vllm') {
+      this.#ask(watched, metricsPath, (outcome) => this.#see(watched, bodyOf(outcome, readOpenRequests)))
     }
+  }
+
+  /** The list of slots wakes a server that sleeps. */
+  #lookAtLlamaCpp(watched: Watched): void {
+    this.#ask(watched, propsPath, (outcome) => {
+      const server = bodyOf(outcome, readProps)
+      if (server === undefined || server.isRouter || server.isSleeping) this.#see(watched, undefined)
+      else this.#ask(watched, slotsPath, (late) => this.#see(watched, bodyOf(late, readBusySlots)))
+    })
   }
 
   #ask(watched: Watched, path: string, onOutcome: (outcome: ProbeOutcome) => void): void {

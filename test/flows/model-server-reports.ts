@@ -34,6 +34,11 @@ export interface ReportingServer extends ScriptedUpstream {
   letGo(): void
 }
 
+/** Others count the tokens of a prompt. */
+function isCall({ target }: ReceivedRequest): boolean {
+  return target === '/v1/chat/completions'
+}
+
 export async function startReportingServer(
   t: TestContext,
   answers: Readonly<Record<string, object>> = { '/props': propsOf() },
@@ -42,7 +47,7 @@ export async function startReportingServer(
   const known = new Map<string, object | ((request: ReceivedRequest) => Script)>(Object.entries(answers))
   const gate = Promise.withResolvers<void>()
   upstream.respondAlways((request) => {
-    if (request.method === 'POST') return [wait(gate.promise), ...(whole() as Iterable<never>)]
+    if (isCall(request)) return [wait(gate.promise), ...(whole() as Iterable<never>)]
     const answer = known.get(request.target)
     if (answer === undefined) return json(404, { error: { message: 'File Not Found', code: 404 } })
     return typeof answer === 'function' ? answer(request) : json(200, answer)
@@ -51,7 +56,7 @@ export async function startReportingServer(
     answers: (path: string, answer: object | ((request: ReceivedRequest) => Script)) =>
       void known.set(path, answer),
     asked: (path: string) => upstream.requests.filter(({ target }) => target === path),
-    calls: () => upstream.requests.filter(({ method }) => method === 'POST').length,
+    calls: () => upstream.requests.filter(isCall).length,
     letGo: () => gate.resolve(),
   })
 }

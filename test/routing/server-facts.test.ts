@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 
-import { type Ability, ServerFacts } from '../../src/routing/server-facts.ts'
+import type { Ability } from '../../src/domain.ts'
+import { ServerFacts } from '../../src/routing/server-facts.ts'
 
 suite('server facts', () => {
   test('the configuration counts before the report, and the report before the list', () => {
