@@ -58,6 +58,7 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     'dialects/anthropic/model-pages.ts',
     'dialects/coverage.ts',
     'dialects/dialect.ts',
+    'dialects/model-facts.ts',
     'dialects/openai/chat-stream.ts',
     'dialects/openai/errors.ts',
     'dialects/openai/model-list.ts',
