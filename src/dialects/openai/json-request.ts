@@ -112,6 +112,7 @@ export function readJsonRequest(
     },
     streamBodyFor(name, asksProgress) {
       if (isStream || size.choices > 1) return undefined
+      if (size.maxOutputTokens !== undefined && size.maxOutputTokens <= maxHeldBackTokens) return undefined
       const edits = streamSplices(format, body, scan, asksProgress)
       if (edits === undefined) return undefined
       return edited(received, name === inBody ? edits : [modelSplice(name, scan), ...edits])
@@ -125,6 +126,12 @@ function modelSplice(name: string, { members, insertAt, isEmpty }: JsonScan): Sp
   const at = { start: insertAt, end: insertAt }
   return { at, bytes: `"model":${JSON.stringify(name)}${isEmpty ? '' : ','}` }
 }
+
+/**
+ * A stream holds back what may be the beginning of a tool call. Where no more than that comes, llama.cpp leaves it out of
+ * the stream; and so short an answer ends soon enough by itself.
+ */
+const maxHeldBackTokens = 8
 
 /** The edits that ask for a stream. Undefined if the answer is more than its stream brings. */
 function streamSplices(
